@@ -1,0 +1,317 @@
+"""careCycle's events: every field, its type, its closed values and how private it is.
+
+Source: careCycle's "Events & Payloads" page. One vocabulary serves every event: `customer.firstName` is `firstName`
+in customer.created and `customer.firstName` in call.completed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+
+from connector.errors import UnreadableEvent
+
+
+class Kind(StrEnum):
+    """The type of a field's value, null aside."""
+
+    TEXT = "text"
+    UUID = "uuid"
+    ENUM = "enum"
+    DATE = "date"
+    DATETIME = "datetime"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    OBJECT = "object"
+
+
+class Privacy(StrEnum):
+    """The class of a field: the console masks by it, and the check of sensitive targets reads it."""
+
+    IDENTITY = "identity"
+    CONTACT = "contact"
+    MEDICARE = "medicare"
+    FINANCIAL = "financial"
+    HEALTH = "health"
+    CALL_CONTENT = "call content"
+    OPERATIONAL = "operational"
+
+
+HEALTH_INFORMATION: Final = frozenset({Privacy.MEDICARE, Privacy.HEALTH, Privacy.CALL_CONTENT})
+"""What only goes to a target marked sensitive, unless the mapping accepts it aloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the vocabulary, for instance `customer.status`."""
+
+    path: str
+    kind: Kind
+    privacy: Privacy
+    options: tuple[str, ...] = ()
+    about: str = ""
+    length: int | None = None
+
+
+class _Absent:
+    """The type of ABSENT: a field the payload does not carry at all, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+
+FLAGS: Final = ("doNotCall", "doNotSMS", "doNotEmail", "doNotMail")
+
+_LINE_TYPES = (
+    "landline mobile fixedVoip nonFixedVoip personal tollFree premium sharedCost uan voicemail pager unknown".split()
+)
+_T, _U, _E, _D, _DT, _I, _B, _L, _O = Kind
+_OPS, _ID, _CON, _MED = Privacy.OPERATIONAL, Privacy.IDENTITY, Privacy.CONTACT, Privacy.MEDICARE
+_FIN, _HEA, _CALL = Privacy.FINANCIAL, Privacy.HEALTH, Privacy.CALL_CONTENT
+
+
+def _enum(path: str, privacy: Privacy, options: list[str], about: str = "") -> Field:
+    return Field(path, Kind.ENUM, privacy, tuple(options), about, max(map(len, options)))
+
+
+_ALL: Final = (
+    Field("event.type", _T, _OPS, about="customer.created, customer.updated or call.completed", length=16),
+    Field("customer.id", _U, _OPS, about="careCycle customer ID", length=36),
+    Field("customer.createdAt", _DT, _OPS, about="when the record was created"),
+    Field("customer.updatedAt", _DT, _OPS, about="when the record was last updated"),
+    Field("customer.externalId", _T, _OPS, about="your own identifier for the customer"),
+    _enum("customer.status", _OPS, ["Lead", "Active", "Inactive"], "lifecycle status"),
+    Field("customer.carrierAssignedCustomerId", _T, _MED, about="the carrier's identifier for the customer"),
+    Field("customer.testCustomer", _B, _OPS, about="true for test records"),
+    Field("customer.firstName", _T, _ID),
+    Field("customer.middleName", _T, _ID),
+    Field("customer.lastName", _T, _ID),
+    Field("customer.salutation", _T, _ID),
+    Field("customer.suffix", _T, _ID),
+    Field("customer.preferredName", _T, _ID),
+    Field("customer.phoneNumber", _T, _CON, about="primary phone number, E.164", length=16),
+    _enum("customer.lineType", _OPS, _LINE_TYPES, "the carrier's line type"),
+    Field("customer.email", _T, _CON),
+    Field("customer.dateOfBirth", _D, _ID, about="a date, not a timestamp"),
+    Field("customer.language", _T, _OPS, about="ISO 639-1 code", length=2),
+    Field("customer.ethnicity", _T, _ID),
+    _enum("customer.gender", _ID, ["Male", "Female", "Non-Binary", "Other", "Prefer Not to Say"]),
+    _enum(
+        "customer.maritalStatus", _ID, ["Single", "Married", "Divorced", "Widowed", "Separated", "Domestic Partnership"]
+    ),
+    Field("customer.address", _T, _CON),
+    Field("customer.address2", _T, _CON),
+    Field("customer.city", _T, _CON),
+    Field("customer.county", _T, _CON),
+    Field("customer.state", _T, _CON, about="2-letter US abbreviation", length=2),
+    Field("customer.postalCode", _T, _CON),
+    Field("customer.timezone", _T, _OPS, about="IANA time zone"),
+    Field("customer.mbiNumber", _T, _MED, about="Medicare Beneficiary Identifier"),
+    Field("customer.medicareCard", _B, _MED),
+    Field("customer.medicarePartADate", _D, _MED),
+    Field("customer.medicarePartBDate", _D, _MED),
+    Field("customer.hasMedicaid", _B, _MED),
+    Field("customer.medicaidNumber", _T, _MED),
+    Field("customer.socialSecurityDisability", _B, _HEA),
+    Field("customer.veteran", _B, _HEA),
+    Field("customer.vaNumber", _T, _MED),
+    Field("customer.householdIncome", _I, _FIN, about="whole US dollars"),
+    Field("customer.annualIncome", _I, _FIN, about="whole US dollars"),
+    Field("customer.filingStatus", _T, _FIN),
+    Field("customer.dependentCount", _I, _FIN),
+    Field("customer.subsidyEligible", _B, _FIN),
+    Field("customer.subsidyAmount", _I, _FIN, about="whole US dollars a month"),
+    Field("customer.agentName", _T, _OPS),
+    Field("customer.agentNpn", _T, _OPS),
+    Field("customer.assignedUser", _O, _OPS, about="the careCycle member assigned, or null"),
+    Field("customer.assignedUser.id", _U, _OPS, length=36),
+    Field("customer.assignedUser.name", _T, _OPS),
+    Field("customer.assignedUser.email", _T, _OPS),
+    Field("customer.assignedUser.npn", _T, _OPS),
+    Field("customer.assignedUser.role", _T, _OPS),
+    Field("customer.assignedUser.licensedStates", _L, _OPS, about="2-letter US state codes"),
+    *(Field(f"customer.{flag}", _B, _OPS, about="contact suppression: respect it") for flag in FLAGS),
+    Field("customer", _O, _OPS, about="the customer itself: null when a call was linked to none"),
+    Field("call.id", _U, _OPS, about="careCycle call ID", length=36),
+    Field("call.createdAt", _DT, _OPS),
+    Field("call.phoneNumber", _T, _CON, about="the customer's phone number, E.164", length=16),
+    Field("call.callSid", _T, _OPS),
+    _enum("call.direction", _OPS, ["inbound", "outbound"]),
+    Field("call.disposition", _T, _OPS, about="final outcome, free text"),
+    Field("call.durationMs", _I, _OPS, about="milliseconds"),
+    Field("call.startTime", _DT, _OPS),
+    Field("call.endTime", _DT, _OPS),
+    Field("call.endedReason", _T, _OPS, about="why the call ended, free text: completed, no-answer, busy, ..."),
+    Field("call.summary", _T, _CALL, about="AI-generated summary"),
+    Field("call.transcript", _T, _CALL, about="full transcript"),
+    Field("campaign", _O, _OPS, about="the campaign the call belonged to, or null"),
+    Field("campaign.id", _U, _OPS, length=36),
+    Field("campaign.name", _T, _OPS),
+    Field("campaign.slug", _T, _OPS),
+    Field("campaign.description", _T, _OPS),
+    Field("campaign.status", _T, _OPS),
+    Field("campaign.vertical", _T, _OPS),
+    Field("campaign.suite", _T, _OPS),
+    Field("campaign.direction", _T, _OPS),
+    Field("campaign.kind", _T, _OPS),
+    Field("campaign.tags", _L, _OPS),
+    Field("campaign.startDate", _DT, _OPS),
+    Field("campaign.endDate", _DT, _OPS),
+)
+FIELDS: Final[Mapping[str, Field]] = {field.path: field for field in _ALL}
+
+# Where each event keeps the parts of the vocabulary: () is the payload itself.
+_PLACES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "customer.created": {"customer": ()},
+    "customer.updated": {"customer": ()},
+    "call.completed": {"call": (), "campaign": ("campaign",), "customer": ("customer",)},
+}
+EVENTS: Final = tuple(_PLACES)
+
+Reader = Callable[[Mapping[str, Any]], Any]
+"""payload -> the field's value, None where the sender holds none, ABSENT where the payload does not carry it."""
+
+
+def carried_by(path: str) -> frozenset[str]:
+    """The event types whose payload has this field."""
+    head = path.split(".", 1)[0]
+    return frozenset(EVENTS) if head == "event" else frozenset(e for e, places in _PLACES.items() if head in places)
+
+
+@cache
+def steps(path: str, event_type: str) -> tuple[str, ...]:
+    """The keys that lead to a field inside one event's payload; KeyError when the event does not carry it."""
+    if path == "event.type":
+        return ("event_type",)
+    head, _, rest = path.partition(".")
+    return (*_PLACES[event_type][head], *(rest.split(".") if rest else ()))
+
+
+def reader(path: str, event_type: str) -> Reader:
+    """Compile the way to one field. A null object on the way reads as null."""
+    match steps(path, event_type):
+        case ():
+            return lambda payload: payload
+        case (key,):
+            return lambda payload: payload.get(key, ABSENT)
+        case keys:
+            return lambda payload: _walk(payload, keys)
+
+
+def _walk(value: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return value
+        value = value.get(key, ABSENT)
+    return value
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)\Z")
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 timestamp with its offset; ValueError otherwise."""
+    if not _TIME.match(text):
+        raise ValueError("not an ISO 8601 timestamp with an offset")
+    return datetime.fromisoformat(text)
+
+
+def epoch_ms(text: str) -> int:
+    """An ISO 8601 timestamp as whole milliseconds since 1970 UTC."""
+    moment = parse_time(text)
+    return round(moment.timestamp() * 1000)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and _holds(parse_time, value)
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 10 and _holds(date.fromisoformat, value)
+
+
+def _holds(parse: Callable[[str], Any], value: str) -> bool:
+    try:
+        parse(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+
+
+_CHECKS: Final[Mapping[Kind, Callable[[Any], bool]]] = {
+    Kind.TEXT: lambda value: isinstance(value, str),
+    Kind.UUID: lambda value: isinstance(value, str) and value != "",
+    Kind.ENUM: lambda value: isinstance(value, str),  # an unknown value is data, not an error
+    Kind.DATE: _is_date,
+    Kind.DATETIME: _is_time,
+    Kind.INTEGER: _is_integer,
+    Kind.BOOLEAN: lambda value: isinstance(value, bool),
+    Kind.LIST: lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    Kind.OBJECT: lambda value: isinstance(value, Mapping),
+}
+
+
+@cache
+def _checked(event_type: str) -> tuple[tuple[str, Reader, Kind], ...]:
+    fields = (field for field in _ALL if event_type in carried_by(field.path))
+    return tuple((field.path, reader(field.path, event_type), field.kind) for field in fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the house needs to know of an event before any mapping sees it. source_time in epoch ms."""
+
+    type: str
+    customer_id: str | None
+    source_time: int
+    raised: frozenset[str]
+
+
+def problems(payload: Mapping[str, Any], event_type: str) -> list[str]:
+    """Every field whose value has the wrong type, as "path is not a kind". Never a value."""
+    found = []
+    for path, read, kind in _checked(event_type):
+        value = read(payload)
+        if value is not None and value is not ABSENT and not _CHECKS[kind](value):
+            found.append(f"{path} is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}")
+    return found
+
+
+def read(payload: Any, thing: str) -> Reading | None:
+    """Read a decoded body; None for an event type we do not know. Raises UnreadableEvent, naming fields only."""
+    if not isinstance(payload, Mapping):
+        raise UnreadableEvent(thing, "the body is not a JSON object")
+    event_type = payload.get("event_type")
+    if not isinstance(event_type, str) or not event_type:
+        raise UnreadableEvent(thing, "event_type is missing")
+    if event_type not in _PLACES:
+        return None
+    wrong = problems(payload, event_type)
+    own, clock = ("call", "call.createdAt") if event_type == "call.completed" else ("customer", "customer.updatedAt")
+    needed = [f"{own}.id", clock]
+    if own == "call" and isinstance(payload.get("customer"), Mapping):
+        needed += ["customer.id", "customer.updatedAt"]
+    wrong += [f"{path} is missing" for path in needed if not reader(path, event_type)(payload)]
+    if wrong:
+        raise UnreadableEvent(thing, "; ".join(wrong))
+    return Reading(
+        type=event_type,
+        customer_id=reader("customer.id", event_type)(payload) or None,
+        source_time=epoch_ms(reader(clock, event_type)(payload)),
+        raised=frozenset(flag for flag in FLAGS if reader(f"customer.{flag}", event_type)(payload) is True),
+    )

@@ -1,0 +1,110 @@
+"""What every CRM must do: take rows, answer one outcome per row, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from connector.mapping.target import TargetSchema
+from connector.model import Mode, RecordKey, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another CRM record, by the CRM's own id, to associate with."""
+
+    object: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record to write, everything resolved.
+
+    fields: target -> value; the key field is not among them. None clears.
+    id: write to this CRM record (adopted, or known) and set its key field; without it, write by the key.
+    consent: those of `fields` that raise an opt-out: they are written alone when the rest is refused.
+    unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
+    """
+
+    key: RecordKey
+    fields: Mapping[str, Value] = field(repr=False)
+    id: str | None = None
+    mode: Mode = Mode.UPSERT
+    consent: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
+    unsubscribe: str | None = field(default=None, repr=False)
+
+
+class Verdict(StrEnum):
+    """What the CRM said of one row."""
+
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"  # an update of a record that does not exist
+    DEFERRED = "deferred"  # may pass later: a lock, a fault of the CRM for this one record, a missing parent
+    REJECTED = "rejected"  # will not pass until somebody changes something
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The CRM's answer for one row. `problem` is ours, in plain words: the CRM's own text may echo values.
+
+    id: the CRM's id of the record, where it exists. fields: the target fields the CRM named.
+    consent_written: the opt-outs went out although the row was refused. retry_after: seconds, where the CRM said so.
+    """
+
+    verdict: Verdict
+    id: str | None = None
+    code: str = ""
+    problem: str = ""
+    fields: tuple[str, ...] = ()
+    consent_written: bool = False
+    retry_after: float | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that exists in the CRM, with the fields asked for (a blank one is None)."""
+
+    id: str
+    values: Mapping[str, Value] = field(repr=False)
+
+
+class CallLog(Protocol):
+    """Told of every HTTP call to a CRM: the method, a path without values, the status (0: no answer), milliseconds."""
+
+    def __call__(self, method: str, path: str, status: int, duration_ms: float) -> None: ...
+
+
+class Destination(Protocol):
+    """One CRM account. Every method may raise DestinationUnusable and nothing else."""
+
+    crm: str
+    batch: int
+    """How many rows fit one write call."""
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Write rows (distinct keys, any mix of objects, none pointing at another). One outcome per row, in order."""
+        ...
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        """Records whose `field` is one of `values`, with `read` fields: value -> the records that hold it.
+
+        The values are matched as the CRM matches them (letter case aside) and answered under the value asked.
+        """
+        ...
+
+    def normal(self, value: Value) -> str:
+        """A value as this CRM hands it back, as text: what we wrote and what we read compare equal by it."""
+        ...
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        """The account's own schema of these objects."""
+        ...
+
+    def close(self) -> None:
+        """Let connections go."""
+        ...

@@ -1,0 +1,53 @@
+"""The CRM's own schema, as far as a mapping can be checked against it: the format of the *.describe.json files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connector.errors import FixConfiguration
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Option(_Frozen):
+    value: str
+
+
+class TargetField(_Frozen):
+    """One field of a CRM object. `length` in characters; `options` only where `type` is picklist."""
+
+    type: str
+    length: int | None = None
+    required: bool = False
+    unique: bool = False
+    writable: bool = True
+    sensitive: bool = False
+    restricted: bool = False
+    options: tuple[Option, ...] = ()
+
+
+class TargetObject(_Frozen):
+    fields: dict[str, TargetField]
+
+
+class TargetSchema(_Frozen):
+    """What one CRM account offers: object name -> fields."""
+
+    label: str = ""
+    crm: str
+    objects: dict[str, TargetObject] = Field(default_factory=dict)
+
+
+def load(path: Path) -> TargetSchema:
+    """Read a saved schema file. Raises FixConfiguration."""
+    try:
+        return TargetSchema.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise FixConfiguration(str(path), f"cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise FixConfiguration(str(path), f"is not a saved schema: {where or 'the JSON itself'}") from None

@@ -1,0 +1,135 @@
+"""The words of the house as frozen values. Times are whole milliseconds since 1970 UTC everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+Value = str | int | float | bool | None
+"""What a CRM field can be given; None clears it."""
+
+
+class Stamp(NamedTuple):
+    """When the source said something, and a fixed tie-break. The greater stamp wins, whichever arrived first."""
+
+    at: int
+    tie: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A verified webhook message the catalogue can read."""
+
+    agency: str
+    message_id: str
+    type: str
+    customer_id: str | None
+    source_time: int
+    received_at: int
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+class Rule(StrEnum):
+    """When a field may be written over what the CRM holds."""
+
+    ALWAYS = "always"
+    ON_CREATE = "on_create"
+    IF_BLANK = "if_blank"
+    UNLESS_EDITED = "unless_edited"
+
+
+class Mode(StrEnum):
+    """What a record may do in the CRM."""
+
+    UPSERT = "upsert"
+    CREATE = "create"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RecordKey:
+    """The identity of one CRM object the mapping makes."""
+
+    object: str
+    field: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A look-up field that points at another record of the mapping."""
+
+    key: RecordKey
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A value found in the CRM: `returns` of the one `object` whose `match` field holds `value`."""
+
+    object: str
+    match: str
+    value: str = field(repr=False)
+    returns: str = "Id"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWrite:
+    """One field an event asks for. `guards` are the consent flags that keep it back while true or unknown."""
+
+    value: Value | Ref | Lookup = field(repr=False)
+    stamp: Stamp
+    rule: Rule = Rule.ALWAYS
+    guards: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One record an event asks for.
+
+    flags: consent flag -> target field, for each flag this event raises on this record.
+    guards: consent flags that keep the whole record back. links: records to associate with.
+    also_match: in order, the target fields and values that identify a record people made by hand.
+    unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
+    rank: 0 for a record that points at none, else one more than the highest it points at.
+    """
+
+    name: str
+    key: RecordKey
+    stamp: Stamp
+    fields: Mapping[str, FieldWrite] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = Mode.UPSERT
+    guards: tuple[str, ...] = ()
+    links: tuple[RecordKey, ...] = ()
+    also_match: tuple[tuple[tuple[str, str], ...], ...] = ()
+    unsubscribe: str | None = field(default=None, repr=False)
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Something the event offered that consent held back: a field, or a whole record when field is empty."""
+
+    record: str
+    field: str
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything one event asks of one destination.
+
+    consent: what the event's customer snapshot says of each flag (None: unknown), at `stamp`.
+    reason: why there are no writes ("test customer", "filtered", "nothing mapped"), else empty.
+    """
+
+    customer_id: str | None
+    consent: Mapping[str, bool | None]
+    stamp: Stamp
+    writes: tuple[Write, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    reason: str = ""

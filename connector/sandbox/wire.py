@@ -1,0 +1,156 @@
+"""What both sandboxes share: a loopback HTTP server, a log of every request, and faults asked for beforehand.
+
+Nothing under connector/sandbox imports the rest of connector, nor the other way round.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+
+@dataclass(slots=True)
+class Seen:
+    """One request as it arrived. `at` in seconds of the monotonic clock."""
+
+    method: str
+    path: str
+    host: str
+    status: int
+    at: float
+    headers: dict[str, str] = field(repr=False)
+    body: Any = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class Fault:
+    """What to do to matching requests, instead of answering or after answering.
+
+    answer: called with the ordinary handler; returns the response to send. times: how often, then never again.
+    """
+
+    matches: Callable[[str, str], bool]
+    answer: Callable[[Callable[[], Response]], Response]
+    times: int
+    skip: int = 0
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept open, as both CRMs do
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: the request log is `Wire.seen`."""
+
+
+class DropConnection(Exception):
+    """Raised while answering: the connection closes without a reply."""
+
+
+class Wire:
+    """One CRM's wire protocol on loopback. Use as a context manager, or start() and stop()."""
+
+    def __init__(self, *, latency: float = 0.0) -> None:
+        self.app = Flask(type(self).__name__)
+        self.app.config["PROPAGATE_EXCEPTIONS"] = True  # a dropped connection must reach the server below Flask
+        self.latency = latency
+        self.seen: list[Seen] = []
+        self.faults: list[Fault] = []
+        self.lock = threading.RLock()
+        self._around(self.app)
+
+    def _around(self, app: Flask) -> None:
+        dispatch = app.full_dispatch_request
+
+        def answer() -> Response:
+            time.sleep(self.latency)
+            with self.lock:
+                fault = self._due(request.method, request.path)
+            return fault.answer(dispatch) if fault else dispatch()
+
+        def logged() -> Response:
+            entry = Seen(
+                request.method, request.full_path.rstrip("?"), request.host, 0, time.monotonic(),
+                dict(request.headers), request.get_json(silent=True) if request.is_json else request.get_data(as_text=True),
+            )  # fmt: skip
+            with self.lock:
+                self.seen.append(entry)
+            g.seen = entry
+            response = answer()
+            entry.status = response.status_code
+            return response
+
+        app.full_dispatch_request = logged  # type: ignore[method-assign]  # the one place every request passes
+
+    def _due(self, method: str, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times > 0 and fault.matches(method, path):
+                if fault.skip > 0:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                return fault
+        return None
+
+    def fault(
+        self,
+        path: str,
+        answer: Response | Callable[[Callable[[], Response]], Response],
+        *,
+        method: str = "",
+        times: int = 1,
+        skip: int = 0,
+    ) -> None:
+        """Plan a fault for the next `times` requests whose path contains `path`, after letting `skip` pass."""
+        act = (lambda _: answer) if isinstance(answer, Response) else answer
+        self.faults.append(Fault(lambda m, p: path in p and method in ("", m), act, times, skip))
+
+    @staticmethod
+    def lose_reply(handle: Callable[[], Response]) -> Response:
+        """A fault: do the work, then close the connection without answering."""
+        handle()
+        raise DropConnection
+
+    @staticmethod
+    def refuse(handle: Callable[[], Response]) -> Response:
+        """A fault: close the connection before doing anything."""
+        raise DropConnection
+
+    def calls(self, *parts: str) -> list[Seen]:
+        """The requests so far whose path contains every one of `parts`."""
+        with self.lock:
+            return [seen for seen in self.seen if all(part in seen.path for part in parts)]
+
+    def start(self, port: int = 0) -> str:
+        """Serve on 127.0.0.1 in a thread of its own; returns the base URL."""
+        self._server = make_server("127.0.0.1", port, self._wsgi, threaded=True, request_handler=_Quiet)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self.url
+
+    def _wsgi(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return self.app(environ, start_response)
+        except DropConnection:
+            environ["werkzeug.socket"].shutdown(2)
+            raise ConnectionAbortedError from None
+
+    def stop(self) -> None:
+        """Stop serving and close the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
