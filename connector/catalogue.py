@@ -73,9 +73,20 @@ ABSENT: Final = _Absent()
 
 FLAGS: Final = ("doNotCall", "doNotSMS", "doNotEmail", "doNotMail")
 
-_LINE_TYPES = (
-    "landline mobile fixedVoip nonFixedVoip personal tollFree premium sharedCost uan voicemail pager unknown".split()
-)
+_LINE_TYPES = [
+    "landline",
+    "mobile",
+    "fixedVoip",
+    "nonFixedVoip",
+    "personal",
+    "tollFree",
+    "premium",
+    "sharedCost",
+    "uan",
+    "voicemail",
+    "pager",
+    "unknown",
+]
 _T, _U, _E, _D, _DT, _I, _B, _L, _O = Kind
 _OPS, _ID, _CON, _MED = Privacy.OPERATIONAL, Privacy.IDENTITY, Privacy.CONTACT, Privacy.MEDICARE
 _FIN, _HEA, _CALL = Privacy.FINANCIAL, Privacy.HEALTH, Privacy.CALL_CONTENT

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute  # some classes below have a field of their own called 'field'
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ class Event:
     customer_id: str | None
     source_time: int
     received_at: int
-    payload: Mapping[str, Any] = field(repr=False)
+    payload: Mapping[str, Any] = attribute(repr=False)
 
 
 class Rule(StrEnum):
@@ -54,7 +55,7 @@ class RecordKey:
 
     object: str
     field: str
-    value: str = field(repr=False)
+    value: str = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Lookup:
 
     object: str
     match: str
-    value: str = field(repr=False)
+    value: str = attribute(repr=False)
     returns: str = "Id"
     required: bool = False
 
@@ -79,7 +80,7 @@ class Lookup:
 class FieldWrite:
     """One field an event asks for. `guards` are the consent flags that keep it back while true or unknown."""
 
-    value: Value | Ref | Lookup = field(repr=False)
+    value: Value | Ref | Lookup = attribute(repr=False)
     stamp: Stamp
     rule: Rule = Rule.ALWAYS
     guards: tuple[str, ...] = ()
@@ -100,13 +101,13 @@ class Write:
     name: str
     key: RecordKey
     stamp: Stamp
-    fields: Mapping[str, FieldWrite] = field(default_factory=dict)
-    flags: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, FieldWrite] = attribute(default_factory=dict)
+    flags: Mapping[str, str] = attribute(default_factory=dict)
     mode: Mode = Mode.UPSERT
     guards: tuple[str, ...] = ()
     links: tuple[RecordKey, ...] = ()
     also_match: tuple[tuple[tuple[str, str], ...], ...] = ()
-    unsubscribe: str | None = field(default=None, repr=False)
+    unsubscribe: str | None = attribute(default=None, repr=False)
     rank: int = 0
 
 

@@ -75,10 +75,9 @@ class Wire:
             return fault.answer(dispatch) if fault else dispatch()
 
         def logged() -> Response:
-            entry = Seen(
-                request.method, request.full_path.rstrip("?"), request.host, 0, time.monotonic(),
-                dict(request.headers), request.get_json(silent=True) if request.is_json else request.get_data(as_text=True),
-            )  # fmt: skip
+            body = request.get_json(silent=True) if request.is_json else request.get_data(as_text=True)
+            path, headers = request.full_path.rstrip("?"), dict(request.headers)
+            entry = Seen(request.method, path, request.host, 0, time.monotonic(), headers, body)
             with self.lock:
                 self.seen.append(entry)
             g.seen = entry
@@ -130,7 +129,6 @@ class Wire:
     def start(self, port: int = 0) -> str:
         """Serve on 127.0.0.1 in a thread of its own; returns the base URL."""
         self._server = make_server("127.0.0.1", port, self._wsgi, threaded=True, request_handler=_Quiet)
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
