@@ -134,3 +134,38 @@ class Plan:
     writes: tuple[Write, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The ledger's memory of one field: the watermark that last wrote it and a keyed digest of the value."""
+
+    stamp: Stamp
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The ledger's memory of one record. crm_id is None until the CRM confirmed a write."""
+
+    crm_id: str | None = None
+    marks: Mapping[str, Mark] = attribute(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """The newest thing any event said of one customer's flag (None: unknown), and whether the CRM holds a raise."""
+
+    stamp: Stamp
+    value: bool | None
+    applied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event owed to one destination, as leased. first_at: epoch ms of the moment it was accepted."""
+
+    id: int
+    attempts: int
+    first_at: int
+    event: Event

@@ -1,0 +1,31 @@
+"""The durable rows between the stages. Only this package speaks SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from connector.store.database import Database, open_database
+from connector.store.desk import Desk
+from connector.store.inbox import Inbox
+from connector.store.lanes import Lanes
+from connector.store.ledger import Ledger
+
+
+class Store:
+    """The rooms of one open database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.inbox = Inbox(database)
+        self.ledger = Ledger(database)
+        self.lanes = Lanes(database, self.ledger)
+        self.desk = Desk(database, self.inbox)
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self.database.close()
+
+
+def open_store(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Store:
+    """Open, migrate and unlock the store. Raises FixConfiguration, StoreUnavailable."""
+    return Store(open_database(address, environment, clock))

@@ -1,0 +1,97 @@
+"""One open database: its engine, its clock, its bell and its keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, literal, select, text
+
+from connector.errors import FixConfiguration
+from connector.store import dialect
+from connector.store.seal import KEY_BYTES, Digests, Seal, find_keys
+from connector.store.tables import settings
+
+_DIGEST_KEY: Final = "digest key"
+
+
+class Database:
+    """What the store's rooms share. `clock` (epoch ms) replaces the database's own clock where a test needs to."""
+
+    def __init__(self, engine: Engine, bell: dialect.Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
+        self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
+        self.digest = Digests(self._digest_key())
+
+    def now(self) -> ColumnElement[int]:
+        """The time of every lease and due date, as SQL."""
+        return literal(self._clock(), BigInteger) if self._clock else dialect.now(self.engine)
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A transaction that is on disk when the block ends. Raises StoreUnavailable."""
+        return dialect.transaction(self.engine)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for reads alone. Raises StoreUnavailable."""
+        return dialect.reading(self.engine)
+
+    def check(self) -> None:
+        """Touch the database. Raises StoreUnavailable."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self.bell.close()
+        self.engine.dispose()
+
+    def _digest_key(self) -> bytes:
+        """The key of every digest, made once and kept sealed: changing the data key must not change digests."""
+        made = {"name": _DIGEST_KEY, "value": self.seal.close(os.urandom(KEY_BYTES), _DIGEST_KEY)}
+        with self.transaction() as connection:
+            connection.execute(dialect.insert(self.engine, settings).on_conflict_do_nothing(), made)
+            kept = connection.execute(select(settings.c.value).where(settings.c.name == _DIGEST_KEY)).scalar_one()
+        return self.seal.open(kept, _DIGEST_KEY)
+
+
+def open_database(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Database:
+    """Open, migrate and unlock. Raises FixConfiguration, StoreUnavailable."""
+    url = dialect.parse_url(address)
+    folder = dialect.embedded_folder(url)
+    with ExitStack() as undo:
+        engine = dialect.open_engine(url)
+        undo.callback(engine.dispose)
+        keys = find_keys(environment, folder / "connector.key" if folder else None)
+        migrate(engine)
+        bell = dialect.open_bell(url)
+        undo.callback(bell.close)
+        database = Database(engine, bell, Seal(keys), clock)
+        undo.pop_all()
+        return database
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to this program's revision, one process at a time. Raises FixConfiguration if they are newer."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with dialect.transaction(engine) as connection, dialect.migration_lock(connection):
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current != newest:
+            _refuse_newer(config, current)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _refuse_newer(config: Config, current: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise FixConfiguration(
+            "database", f"was written by a newer version of this program (revision {current})", "run that version"
+        )

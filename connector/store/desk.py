@@ -1,0 +1,191 @@
+"""What operators look at and do: lists, counts, one event's story, replay, discard, pause, resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, update
+
+from connector.errors import StateChanged
+from connector.store.database import Database
+from connector.store.inbox import Inbox
+from connector.store.tables import attempts, audit, deliveries, events, lanes
+
+PAGE: Final = 50
+FOREVER: Final = 2**62
+"""paused_until of a lane an operator paused: only an operator resumes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which deliveries; empty means any. `before` is a delivery id: pages go backwards from the newest."""
+
+    customer_id: str = ""
+    message_id: str = ""
+    destination: str = ""
+    state: str = ""
+    code: str = ""
+    type: str = ""
+    before: int = 0
+
+    def clauses(self) -> list[ColumnElement[bool]]:
+        """The same as SQL."""
+        columns = {
+            events.c.customer_id: self.customer_id,
+            events.c.message_id: self.message_id,
+            events.c.type: self.type,
+            deliveries.c.destination: self.destination,
+            deliveries.c.state: self.state,
+            deliveries.c.code: self.code,
+        }
+        found: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
+        return [*found, deliveries.c.id < self.before] if self.before else found
+
+
+class Desk:
+    """Read for pages and commands; change state only where it is still what the operator saw."""
+
+    def __init__(self, database: Database, inbox: Inbox) -> None:
+        self._db, self._inbox = database, inbox
+
+    def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
+        """Deliveries with their events, newest first; never a payload."""
+        statement = _listed().where(*wanted.clauses()).order_by(deliveries.c.id.desc()).limit(limit)
+        return self._rows(statement)
+
+    def story(self, message_id: str) -> list[dict[str, Any]]:
+        """One message in every agency that received it: its deliveries, each with its attempts in order."""
+        found = self._rows(_listed().where(events.c.message_id == message_id).order_by(deliveries.c.id))
+        for delivery in found:
+            tries = self._rows(select(attempts).where(attempts.c.delivery_id == delivery["id"]).order_by(attempts.c.id))
+            delivery["tries"] = [{**one, "records": json.loads(one["records"])} for one in tries]
+        return found
+
+    def payload(self, message_id: str) -> dict[str, Any]:
+        """The opened payload of one message: for masking, never to be shown as it is. Empty when unknown or purged."""
+        with self._db.reading() as connection:
+            row = connection.execute(select(events).where(events.c.message_id == message_id).limit(1)).first()
+        return self._inbox.payload(row) if row else {}
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """Every lane with its backlog and the age in ms of the oldest delivery and of the oldest opt-out in it."""
+        now = self._db.now()
+        backlog = (
+            select(
+                deliveries.c.lane,
+                func.count().label("ready"),
+                (now - func.min(deliveries.c.accepted_at)).label("oldest_ms"),
+                (now - func.min(deliveries.c.accepted_at).filter(deliveries.c.priority == 1)).label("opt_out_ms"),
+                func.count().filter(deliveries.c.priority == 1).label("opt_outs"),
+            )
+            .where(deliveries.c.state == "ready")
+            .group_by(deliveries.c.lane)
+            .subquery()
+        )
+        statement = (
+            select(
+                lanes.c.name,
+                lanes.c.destination,
+                lanes.c.owner,
+                lanes.c.failures,
+                lanes.c.pause_code,
+                lanes.c.pause_reason,
+                lanes.c.paused_until,
+                (lanes.c.paused_until > now).label("paused"),
+                (lanes.c.leased_until > now).label("leased"),
+                func.coalesce(backlog.c.ready, 0).label("ready"),
+                backlog.c.oldest_ms,
+                func.coalesce(backlog.c.opt_outs, 0).label("opt_outs"),
+                backlog.c.opt_out_ms,
+            )
+            .join_from(lanes, backlog, lanes.c.name == backlog.c.lane, isouter=True)
+            .order_by(lanes.c.name)
+        )
+        return self._rows(statement)
+
+    def dead(self) -> list[dict[str, Any]]:
+        """Dead letters grouped by destination and cause, the most first."""
+        statement = (
+            select(
+                deliveries.c.destination,
+                deliveries.c.code,
+                deliveries.c.reason,
+                func.count().label("count"),
+                func.min(deliveries.c.settled_at).label("since"),
+            )
+            .where(deliveries.c.state == "dead")
+            .group_by(deliveries.c.destination, deliveries.c.code, deliveries.c.reason)
+            .order_by(func.count().desc())
+            .limit(PAGE)
+        )
+        return self._rows(statement)
+
+    def states(self, since: int) -> dict[str, int]:
+        """Deliveries accepted since (epoch ms), counted by state."""
+        statement = (
+            select(deliveries.c.state, func.count())
+            .where(deliveries.c.accepted_at >= since)
+            .group_by(deliveries.c.state)
+        )
+        with self._db.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+    def waiting(self) -> int:
+        """Deliveries ready, due or not."""
+        with self._db.reading() as connection:
+            return int(connection.execute(select(func.count()).where(deliveries.c.state == "ready")).scalar_one())
+
+    def replay(self, wanted: Filter, who: str) -> int:
+        """Make dead deliveries ready again; how many."""
+        return self._free(wanted, who, "replay", {"state": "ready", "attempts": 0, "due_at": self._db.now()})
+
+    def discard(self, wanted: Filter, who: str) -> int:
+        """Give dead deliveries up for good; how many. They stay on record as skipped."""
+        return self._free(wanted, who, "discard", {"state": "skipped", "reason": f"discarded by {who}"})
+
+    def _free(self, wanted: Filter, who: str, action: str, changes: Mapping[str, Any]) -> int:
+        chosen = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
+        dead = and_(deliveries.c.state == "dead", deliveries.c.id.in_(chosen))
+        with self._db.transaction() as connection:
+            count = connection.execute(update(deliveries).where(dead).values(changes)).rowcount
+            self._write_down(connection, who, action, f"{count} dead deliveries")
+        self._db.bell.ring()
+        return count
+
+    def pause(self, lane: str, who: str) -> None:
+        """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""
+        changes = {"paused_until": FOREVER, "pause_code": "operator", "pause_reason": f"paused by {who}"}
+        self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause")
+
+    def resume(self, lane: str, who: str) -> None:
+        """Let a paused lane go on at once. Raises StateChanged when it is not paused."""
+        changes = {"paused_until": 0, "pause_code": "", "pause_reason": ""}
+        self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
+        self._db.bell.ring()
+
+    def _turn(self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str) -> None:
+        with self._db.transaction() as connection:
+            if connection.execute(update(lanes).where(lanes.c.name == lane, still).values(changes)).rowcount != 1:
+                raise StateChanged(lane, f"there is nothing to {action}", "connector lanes list shows its state")
+            self._write_down(connection, who, action, lane)
+
+    def _write_down(self, connection: Connection, who: str, action: str, thing: str) -> None:
+        connection.execute(audit.insert().values(at=self._db.now(), who=who, action=action, thing=thing))
+
+    def audit(self, limit: int = PAGE) -> list[dict[str, Any]]:
+        """The newest things operators did."""
+        return self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
+
+    def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+        with self._db.reading() as connection:
+            rows: Sequence[Row[Any]] = connection.execute(statement).all()
+        return [dict(row._mapping) for row in rows]
+
+
+def _listed() -> Select[Any]:
+    own = [column for column in deliveries.c if column.name != "event_id"]
+    told = (events.c.agency, events.c.message_id, events.c.type, events.c.customer_id, events.c.source_time)
+    return select(*own, *told).join_from(deliveries, events)

@@ -1,0 +1,143 @@
+"""The events accepted and the deliveries owed for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from connector.model import Delivery, Event
+from connector.store.database import Database
+from connector.store.dialect import insert, notify
+from connector.store.tables import deliveries, events
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One delivery to be: which destination, in which lane."""
+
+    destination: str
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One verified message on its way into the inbox. `state`, `code` and `reason` are those of its deliveries."""
+
+    agency: str
+    message_id: str
+    type: str
+    customer_id: str | None
+    source_time: int
+    received_at: int
+    body: bytes = field(repr=False)
+    owed: tuple[Owed, ...] = ()
+    priority: int = 0
+    state: str = "ready"
+    code: str = ""
+    reason: str = ""
+
+
+class Inbox:
+    """Accepts many arrivals in one transaction; hands out what is due."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
+        """Keep arrivals in one durable commit: True for a new one, False for a duplicate, whose dead deliveries revive."""
+        unique: dict[tuple[str, str], Arrival] = {}
+        for arrival in arrivals:
+            unique.setdefault((arrival.agency, arrival.message_id), arrival)
+        with self._db.transaction() as connection:
+            ids = self._insert_events(connection, list(unique.values()))
+            self._insert_deliveries(connection, [(ids[key], unique[key]) for key in ids])
+            for key in unique.keys() - ids.keys():
+                self._revive(connection, *key)
+            notify(connection)
+        self._db.bell.ring()
+        fresh = {id(unique[key]) for key in ids}
+        return [id(arrival) in fresh for arrival in arrivals]
+
+    def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], int]:
+        statement = (
+            insert(self._db.engine, events)
+            .on_conflict_do_nothing(index_elements=["agency", "message_id"])
+            .returning(events.c.id, events.c.agency, events.c.message_id)
+        )
+        rows = connection.execute(statement, [self._event(arrival) for arrival in arrivals])
+        return {(row.agency, row.message_id): row.id for row in rows}
+
+    def _event(self, arrival: Arrival) -> dict[str, Any]:
+        row_name = f"{arrival.agency}/{arrival.message_id}"
+        return {
+            "agency": arrival.agency,
+            "message_id": arrival.message_id,
+            "type": arrival.type,
+            "customer_id": arrival.customer_id,
+            "source_time": arrival.source_time,
+            "received_at": arrival.received_at,
+            "payload": self._db.seal.close(arrival.body, row_name),
+            "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
+        }
+
+    def _insert_deliveries(self, connection: Connection, fresh: list[tuple[int, Arrival]]) -> None:
+        rows = [
+            {
+                "event_id": event_id,
+                "destination": owed.destination,
+                "lane": owed.lane,
+                "state": arrival.state,
+                "priority": arrival.priority,
+                "accepted_at": arrival.received_at,
+                "code": arrival.code,
+                "reason": arrival.reason,
+            }
+            for event_id, arrival in fresh
+            for owed in arrival.owed
+        ]
+        if rows:
+            connection.execute(deliveries.insert().values(due_at=self._db.now()), rows)
+
+    def _revive(self, connection: Connection, agency: str, message_id: str) -> None:
+        sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.event_id.in_(sent_again), deliveries.c.state == "dead")
+            .values(state="ready", attempts=0, due_at=self._db.now())
+        )
+
+    def due(self, lane: str, limit: int) -> list[Delivery]:
+        """What this lane owes now: opt-outs first, then the longest due. Payloads opened."""
+        now = self._db.now()
+        statement = (
+            select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
+            .join_from(deliveries, events)
+            .where(deliveries.c.lane == lane, deliveries.c.state == "ready", deliveries.c.due_at <= now)
+            .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
+            .limit(limit)
+        )
+        with self._db.reading() as connection:
+            return [self._delivery(row) for row in connection.execute(statement)]
+
+    def _delivery(self, row: Row[Any]) -> Delivery:
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row))
+
+    def event(self, row: Row[Any]) -> Event:
+        """An event from its row. A body that is not a JSON object comes as an empty payload."""
+        return Event(
+            row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at, self.payload(row)
+        )
+
+    def payload(self, row: Row[Any]) -> dict[str, Any]:
+        """The opened payload of an event's row."""
+        if row.payload is None:
+            return {}
+        try:
+            payload = json.loads(self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}"))
+        except ValueError:
+            return {}
+        return payload if isinstance(payload, dict) else {}

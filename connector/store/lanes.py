@@ -1,0 +1,192 @@
+"""Lanes and their leases: who drains what, until when, and what a drained batch leaves behind."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, exists, func, literal_column, select, update
+
+from connector.errors import LeaseLost
+from connector.model import FlagState
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.ledger import Ledger, Remembered
+from connector.store.tables import attempts, deliveries, lanes
+
+PRIORITIES: Final = (1, 0)
+"""1 for an event that raises an opt-out, 0 for every other."""
+
+_READY: Final = (deliveries.c.state == literal_column("'ready'"),)  # a literal, so that the partial index serves it
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing."""
+
+    lane: str
+    destination: str
+    token: str
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one delivery. `wait_ms`: when it is to be ready again, so long from now."""
+
+    delivery_id: int
+    state: str
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    records: Sequence[Mapping[str, Any]] = ()
+    request_id: str = ""
+    duration_ms: int = 0
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why and how long a lane rests."""
+
+    wait_ms: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Everything a batch leaves behind, recorded in one commit."""
+
+    mapping_version: str
+    settled: Sequence[Settled] = ()
+    remembered: Sequence[Remembered] = ()
+    consents: Mapping[str, Mapping[str, FlagState]] = field(default_factory=dict)
+    pause: Pause | None = None
+
+
+class Lanes:
+    """Leases lanes and records what a lease's holder did. Every change is guarded by the lease's token."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self._db, self._ledger = database, ledger
+
+    def open(self, names: Mapping[str, str]) -> None:
+        """Make sure these lanes exist: lane -> destination."""
+        rows = [{"name": name, "destination": destination} for name, destination in names.items()]
+        with self._db.transaction() as connection:
+            connection.execute(insert(self._db.engine, lanes).on_conflict_do_nothing(), rows)
+
+    def lease(self, owner: str, names: Iterable[str], hold_ms: int) -> Lease | None:
+        """Claim the lane among `names` that waited longest and owes something now; None when there is none."""
+        now, lane = self._db.now(), lanes.alias()
+        owes = exists().where(deliveries.c.lane == lane.c.name, *_READY, deliveries.c.due_at <= now)
+        wanted = (
+            select(lane.c.name)
+            .where(lane.c.name.in_(list(names)), lane.c.leased_until <= now, lane.c.paused_until <= now, owes)
+            .order_by(lane.c.leased_until)
+            .limit(1)
+        )
+        claim = (
+            update(lanes)
+            .where(lanes.c.name == wanted.with_for_update(skip_locked=True).scalar_subquery())
+            .values(owner=owner, token=secrets.token_hex(16), leased_until=now + hold_ms)
+            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures)
+        )
+        with self._db.reading() as connection:  # an idle worker asks often: it must not take SQLite's write lock
+            if connection.execute(wanted).first() is None:
+                return None
+        with self._db.transaction() as connection:
+            row = connection.execute(claim).first()
+        return Lease(row.name, row.destination, row.token, row.failures) if row else None
+
+    def release(self, lease: Lease) -> None:
+        """Give the lane back at once. A lease already lost is left alone."""
+        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
+        with self._db.transaction() as connection:
+            connection.execute(update(lanes).where(mine).values(leased_until=self._db.now(), owner="", token=""))
+
+    def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> None:
+        """Record a batch in one commit, and renew the lease or pause the lane.
+
+        Raises LeaseLost, recording nothing, when somebody else holds the lane now.
+        """
+        with self._db.transaction() as connection:
+            self._fence(connection, lease, self._lane_after(settlement.pause, hold_ms))
+            if settlement.settled:
+                self._settle_deliveries(connection, settlement)
+            self._ledger.remember(connection, lease.destination, settlement.remembered)
+            self._ledger.remember_consents(connection, lease.destination, settlement.consents)
+
+    def _lane_after(self, pause: Pause | None, hold_ms: int) -> dict[str, Any]:
+        now = self._db.now()
+        if pause is None:
+            return {"leased_until": now + hold_ms, "failures": 0, "pause_code": "", "pause_reason": ""}
+        return {
+            "leased_until": now,
+            "token": "",
+            "paused_until": now + pause.wait_ms,
+            "pause_code": pause.code,
+            "pause_reason": pause.reason,
+            "failures": lanes.c.failures + 1,
+        }
+
+    def next_due_ms(self, names: Iterable[str], longest: int) -> int:
+        """Milliseconds until one of these lanes could have work again, at most `longest`."""
+        soonest = [
+            select(func.min(deliveries.c.due_at))
+            .where(deliveries.c.lane == lanes.c.name, *_READY, deliveries.c.priority == priority)
+            .scalar_subquery()
+            for priority in PRIORITIES
+        ]
+        statement = select(self._db.now().label("now"), lanes.c.paused_until, lanes.c.leased_until, *soonest)
+        with self._db.reading() as connection:
+            rows = connection.execute(statement.where(lanes.c.name.in_(list(names)))).all()
+        waits = [
+            max(due, paused, leased) - now for now, paused, leased, *dues in rows for due in dues if due is not None
+        ]
+        return max(0, int(min([longest, *waits])))
+
+    def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> None:
+        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
+        if connection.execute(update(lanes).where(mine).values(changes)).rowcount != 1:
+            raise LeaseLost(lease.lane, "another worker took over, nothing was recorded")
+
+    def _settle_deliveries(self, connection: Connection, settlement: Settlement) -> None:
+        now = self._db.now()
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
+            .values(
+                state=bindparam("state"),
+                code=bindparam("code"),
+                reason=bindparam("reason"),
+                attempts=deliveries.c.attempts + 1,
+                mapping_version=settlement.mapping_version,
+                due_at=now + bindparam("wait"),
+                settled_at=now,
+            )
+        )
+        connection.execute(
+            statement,
+            [
+                {"the_id": s.delivery_id, "state": s.state, "code": s.code, "reason": s.reason, "wait": s.wait_ms}
+                for s in settlement.settled
+            ],
+        )
+        connection.execute(attempts.insert().values(at=now), [_attempt(s, settlement) for s in settlement.settled])
+
+
+def _attempt(settled: Settled, settlement: Settlement) -> dict[str, Any]:
+    return {
+        "delivery_id": settled.delivery_id,
+        "outcome": settled.outcome,
+        "code": settled.code,
+        "records": json.dumps(list(settled.records), separators=(",", ":")),
+        "request_id": settled.request_id,
+        "duration_ms": settled.duration_ms,
+        "mapping_version": settlement.mapping_version,
+    }

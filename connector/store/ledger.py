@@ -1,0 +1,117 @@
+"""What we last wrote to each record, field by field, and what is known of each customer's consent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, null, select
+
+from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.tables import consents, ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A record's new ledger entry, and the newest delivery and the customer that led to it."""
+
+    key: RecordKey
+    entry: Entry
+    customer_id: str | None
+    delivery_id: int
+
+
+class Ledger:
+    """Entries by record, consent by customer; both per destination."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def key_digest(self, key: RecordKey) -> str:
+        """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear."""
+        return self._db.digest(f"{key.field}={key.value}", size=16)
+
+    def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
+        """What the ledger holds of these records; a record never written is not in the answer."""
+        wanted = {(key.object, self.key_digest(key)): key for key in keys}
+        statement = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
+            ledger.c.destination == destination, ledger.c.key.in_([digest for _, digest in wanted])
+        )
+        with self._db.reading() as connection:
+            rows = connection.execute(statement).all()
+        return {
+            wanted[row.object, row.key]: Entry(row.crm_id, _read_marks(row.marks))
+            for row in rows
+            if (row.object, row.key) in wanted
+        }
+
+    def remember(self, connection: Connection, destination: str, remembered: Sequence[Remembered]) -> None:
+        """Replace these records' entries."""
+        if not remembered:
+            return
+        statement = insert(self._db.engine, ledger)
+        statement = statement.on_conflict_do_update(
+            index_elements=["destination", "object", "key"],
+            set_={name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")},
+        )
+        connection.execute(statement, [self._row(destination, one) for one in remembered])
+
+    def _row(self, destination: str, one: Remembered) -> dict[str, Any]:
+        return {
+            "destination": destination,
+            "object": one.key.object,
+            "key": self.key_digest(one.key),
+            "crm_id": one.entry.crm_id,
+            "customer_id": one.customer_id,
+            "marks": json.dumps({name: [*mark.stamp, mark.digest] for name, mark in one.entry.marks.items()}),
+            "delivery_id": one.delivery_id,
+        }
+
+    def consents(self, destination: str, customers: Collection[str]) -> dict[str, dict[str, FlagState]]:
+        """customer id -> flag -> what is known."""
+        statement = select(consents).where(
+            consents.c.destination == destination, consents.c.customer_id.in_(list(customers))
+        )
+        known: dict[str, dict[str, FlagState]] = {}
+        with self._db.reading() as connection:
+            for row in connection.execute(statement):
+                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None)
+                known.setdefault(row.customer_id, {})[row.flag] = state
+        return known
+
+    def remember_consents(
+        self, connection: Connection, destination: str, states: Mapping[str, Mapping[str, FlagState]]
+    ) -> None:
+        """Replace what is known of these customers' flags; the moment a raise was first applied stays."""
+        for applied in (True, False):
+            rows = [
+                {
+                    "destination": destination,
+                    "customer_id": customer,
+                    "flag": flag,
+                    "at": state.stamp.at,
+                    "tie": state.stamp.tie,
+                    "value": state.value,
+                }
+                for customer, flags in states.items()
+                for flag, state in flags.items()
+                if state.applied is applied
+            ]
+            if rows:
+                connection.execute(self._upsert_consents(self._db.now() if applied else null()), rows)
+
+    def _upsert_consents(self, applied_at: ColumnElement[Any]) -> Any:
+        statement = insert(self._db.engine, consents).values(applied_at=applied_at)
+        newer = {name: statement.excluded[name] for name in ("at", "tie", "value")}
+        kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at)
+        return statement.on_conflict_do_update(
+            index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}
+        )
+
+
+def _read_marks(text: str) -> dict[str, Mark]:
+    return {name: Mark(Stamp(at, tie), digest) for name, (at, tie, digest) in json.loads(text).items()}

@@ -1,0 +1,146 @@
+"""The store's tables. Times are epoch milliseconds. No column but the sealed ones holds payload values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself there
+
+
+def _where(state: str) -> dict[str, Any]:
+    only = text(f"state = '{state}'")
+    return {"sqlite_where": only, "postgresql_where": only}
+
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("agency", String(64), nullable=False),
+    Column("message_id", String(256), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("customer_id", String(64)),
+    Column("source_time", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("payload", LargeBinary),  # sealed; null once purged
+    Column("digest", String(32), nullable=False),
+    UniqueConstraint("agency", "message_id"),
+    Index(None, "customer_id", "id"),
+)
+
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False),
+    Column("destination", String(130), nullable=False),
+    Column("lane", String(140), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("code", String(80), nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("mapping_version", String(32), nullable=False, default=""),
+    UniqueConstraint("event_id", "destination"),
+    # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
+    Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("ready")),
+    Index("ix_deliveries_dead", "destination", "code", "id", **_where("dead")),
+)
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("delivery_id", BigInteger, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("code", String(80), nullable=False),
+    Column("records", Text, nullable=False),  # JSON: [{record, object, crm_id, fields: [names]}]
+    Column("request_id", String(128), nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("mapping_version", String(32), nullable=False),
+)
+
+ledger: Final = Table(
+    "ledger",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("object", String(64), primary_key=True),
+    Column("key", String(32), primary_key=True),  # a keyed digest of the key's field and value
+    Column("crm_id", String(64)),
+    Column("customer_id", String(64)),
+    Column("marks", Text, nullable=False),  # JSON: {field: [at, tie, digest]}
+    Column("delivery_id", BigInteger, nullable=False),
+    Index(None, "customer_id"),
+)
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("customer_id", String(64), primary_key=True),
+    Column("flag", String(16), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("tie", String(16), nullable=False),
+    Column("value", Boolean),
+    Column("applied_at", BigInteger),
+)
+
+lanes: Final = Table(
+    "lanes",
+    metadata,
+    Column("name", String(140), primary_key=True),
+    Column("destination", String(130), nullable=False),
+    Column("owner", String(128), nullable=False, default=""),
+    Column("token", String(32), nullable=False, default=""),
+    Column("leased_until", BigInteger, nullable=False, default=0),
+    Column("paused_until", BigInteger, nullable=False, default=0),
+    Column("pause_code", String(80), nullable=False, default=""),
+    Column("pause_reason", Text, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("thing", Text, nullable=False),
+)
+
+settings: Final = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

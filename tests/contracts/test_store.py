@@ -1,0 +1,277 @@
+"""One suite over both databases."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from connector.errors import FixConfiguration, LeaseLost, StateChanged, StoreUnavailable
+from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.store import Store
+from connector.store.database import Database, migrate, open_database
+from connector.store.desk import Filter
+from connector.store.lanes import Lease, Pause, Settled, Settlement
+from connector.store.ledger import Remembered
+from connector.store.writer import Writer
+from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, a_customer, an_arrival
+from tests.conftest import Clock
+
+HOLD = 60_000
+CONTACT = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
+
+
+def leased(store: Store) -> Lease:
+    store.lanes.open({LANE: DESTINATION})
+    lease = store.lanes.lease("worker one", [LANE], HOLD)
+    assert lease is not None
+    return lease
+
+
+def settle(store: Store, lease: Lease, state: str, **changes: object) -> None:
+    delivery = store.inbox.due(LANE, 1)[0]
+    settled = Settled(delivery.id, state, outcome=state, **changes)  # type: ignore[arg-type]  # the test names them
+    store.lanes.settle(lease, Settlement("v1", [settled]), HOLD)
+
+
+class TestInbox:
+    def test_an_arrival_is_new_once(self, store: Store) -> None:
+        assert store.inbox.accept([an_arrival("one")]) == [True]
+        assert store.inbox.accept([an_arrival("one")]) == [False]
+        assert len(store.inbox.due(LANE, 10)) == 1
+
+    def test_the_same_message_twice_in_one_commit_is_kept_once(self, store: Store) -> None:
+        assert store.inbox.accept([an_arrival("one"), an_arrival("one")]) == [True, False]
+
+    def test_two_agencies_may_receive_the_same_message(self, store: Store) -> None:
+        assert store.inbox.accept([an_arrival("one"), an_arrival("one", agency="harvest")]) == [True, True]
+
+    def test_an_event_comes_out_as_it_went_in(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(payload=a_customer(firstName="Zoë"))])
+        assert store.inbox.due(LANE, 1)[0].event.payload["firstName"] == "Zoë"
+
+    def test_opt_outs_are_due_before_everything_else(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("plain"), an_arrival("opt-out", priority=1)])
+        assert [delivery.event.message_id for delivery in store.inbox.due(LANE, 10)] == ["opt-out", "plain"]
+
+    def test_a_duplicate_revives_a_dead_delivery(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("one", state="dead", code="E210")])
+        assert store.inbox.due(LANE, 10) == []
+        store.inbox.accept([an_arrival("one")])
+        assert len(store.inbox.due(LANE, 10)) == 1
+
+    def test_a_duplicate_leaves_a_delivered_one_alone(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("one")])
+        settle(store, leased(store), "delivered")
+        store.inbox.accept([an_arrival("one")])
+        assert store.inbox.due(LANE, 10) == []
+
+    def test_a_payload_is_not_readable_in_the_database(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(payload=a_customer(firstName="Canary"))])
+        with store.database.reading() as connection:
+            held = connection.execute(text("SELECT payload FROM events")).scalar_one()
+        assert b"Canary" not in bytes(held)
+
+    def test_many_threads_share_commits_and_each_hears_of_its_own(self, store: Store) -> None:
+        writer = Writer(store.inbox.accept)
+        with ThreadPoolExecutor(16) as pool:
+            fresh = list(pool.map(lambda n: writer(an_arrival(f"m{n % 50}")), range(100)))
+        writer.close()
+        assert sum(fresh) == 50
+        assert len(store.inbox.due(LANE, 200)) == 50
+
+
+class TestLanes:
+    def test_a_lane_that_owes_nothing_is_not_leased(self, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        assert store.lanes.lease("worker one", [LANE], HOLD) is None
+
+    def test_a_leased_lane_is_not_leased_again(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        leased(store)
+        assert store.lanes.lease("worker two", [LANE], HOLD) is None
+
+    def test_a_lease_that_ran_out_goes_to_the_next_worker(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        leased(store)
+        clock.forward(HOLD)
+        assert store.lanes.lease("worker two", [LANE], HOLD) is not None
+
+    def test_a_worker_that_lost_its_lease_records_nothing(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        late = leased(store)
+        clock.forward(HOLD)
+        store.lanes.lease("worker two", [LANE], HOLD)
+        with pytest.raises(LeaseLost):
+            settle(store, late, "delivered")
+        assert len(store.inbox.due(LANE, 10)) == 1
+
+    def test_a_settled_delivery_is_not_due_again(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("one")])
+        settle(store, leased(store), "delivered", request_id="r1", records=[{"record": "contact", "fields": ["Phone"]}])
+        story = store.desk.story("one")[0]
+        assert (story["state"], story["attempts"], story["tries"][0]["request_id"]) == ("delivered", 1, "r1")
+
+    def test_a_deferred_delivery_is_due_when_its_wait_is_over(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, leased(store), "ready", wait_ms=5_000)
+        assert store.inbox.due(LANE, 10) == []
+        clock.forward(5_000)
+        assert len(store.inbox.due(LANE, 10)) == 1
+
+    def test_a_paused_lane_rests_and_its_deliveries_lose_no_attempt(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        lease = leased(store)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(30_000, "auth", "log in again")), HOLD)
+        assert store.lanes.lease("worker one", [LANE], HOLD) is None
+        assert store.desk.lanes()[0]["pause_reason"] == "log in again"
+        clock.forward(30_000)
+        probing = store.lanes.lease("worker one", [LANE], HOLD)
+        assert probing is not None
+        assert (probing.failures, store.inbox.due(LANE, 1)[0].attempts) == (1, 0)
+
+    def test_a_released_lane_is_free_at_once(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        store.lanes.release(leased(store))
+        assert store.lanes.lease("worker two", [LANE], HOLD) is not None
+
+    def test_the_next_due_moment_is_known(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        lease = leased(store)
+        settle(store, lease, "ready", wait_ms=5_000)
+        store.lanes.release(lease)
+        assert store.lanes.next_due_ms([LANE], 60_000) == 5_000
+        assert store.lanes.next_due_ms([LANE], 1_000) == 1_000
+
+
+class TestLedger:
+    def test_an_entry_is_remembered_with_the_settlement(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        entry = Entry("003A", {"Phone": Mark(Stamp(7, "a"), "d")})
+        remembered = Remembered(CONTACT, entry, CUSTOMER, 1)
+        store.lanes.settle(leased(store), Settlement("v1", remembered=[remembered]), HOLD)
+        assert store.ledger.entries(DESTINATION, [CONTACT]) == {CONTACT: entry}
+
+    def test_entries_belong_to_one_destination(self, store: Store) -> None:
+        assert store.ledger.entries("sunrise/hubspot", [CONTACT]) == {}
+
+    def test_the_moment_a_raise_was_applied_stays(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        lease = leased(store)
+        raised = {CUSTOMER: {"doNotCall": FlagState(Stamp(1, "a"), True, applied=True)}}
+        lowered = {CUSTOMER: {"doNotCall": FlagState(Stamp(2, "b"), False, applied=True)}}
+        for states in (raised, lowered):
+            store.lanes.settle(lease, Settlement("v1", consents=states), HOLD)
+        assert store.ledger.consents(DESTINATION, [CUSTOMER]) == lowered
+
+
+class TestDesk:
+    def test_dead_letters_are_grouped_by_cause(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(state="dead", code="X", reason="bad state") for _ in range(3)])
+        assert [(group["code"], group["count"]) for group in store.desk.dead()] == [("X", 3)]
+
+    def test_replay_frees_dead_letters_of_one_cause_and_is_written_down(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(state="dead", code="X"), an_arrival(state="dead", code="Y")])
+        assert store.desk.replay(Filter(code="X"), "ana") == 1
+        assert len(store.inbox.due(LANE, 10)) == 1
+        assert store.desk.audit()[0]["action"] == "replay"
+
+    def test_discard_gives_a_dead_letter_up(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("one", state="dead", code="X")])
+        assert store.desk.discard(Filter(message_id="one"), "ana") == 1
+        assert store.desk.deliveries(Filter())[0]["state"] == "skipped"
+
+    def test_a_lane_is_paused_and_resumed_once(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        store.lanes.open({LANE: DESTINATION})
+        store.desk.pause(LANE, "ana")
+        assert store.lanes.lease("worker one", [LANE], HOLD) is None
+        store.desk.resume(LANE, "ana")
+        with pytest.raises(StateChanged):
+            store.desk.resume(LANE, "ana")
+        assert store.lanes.lease("worker one", [LANE], HOLD) is not None
+
+    def test_lists_page_backwards_by_key(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(f"m{n}") for n in range(5)])
+        first = store.desk.deliveries(Filter(), limit=3)
+        rest = store.desk.deliveries(Filter(before=first[-1]["id"]), limit=3)
+        assert [row["message_id"] for row in first + rest] == ["m4", "m3", "m2", "m1", "m0"]
+
+    def test_lanes_tell_their_backlog_and_oldest_opt_out(self, store: Store, clock: Clock) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival(), an_arrival(priority=1)])
+        clock.forward(2_000)
+        lane = store.desk.lanes()[0]
+        assert (lane["ready"], lane["opt_outs"], lane["opt_out_ms"]) == (2, 1, 2_000)
+
+
+class TestDatabase:
+    def test_opening_twice_migrates_once(self, database_address: str) -> None:
+        for _ in range(2):
+            open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+
+    def test_a_newer_database_is_refused(self, store: Store) -> None:
+        with store.database.transaction() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(FixConfiguration, match="newer version"):
+            migrate(store.database.engine)
+
+    def test_another_key_is_refused(self, database_address: str) -> None:
+        open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+        other = DATA_KEY[::-1].replace("=", "") + "="
+        with pytest.raises(FixConfiguration, match="not among the keys"):
+            open_database(database_address, {"CONNECTOR_DATA_KEY": other})
+
+    def test_an_old_key_still_opens_while_the_new_one_closes(self, database_address: str) -> None:
+        open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+        other = DATA_KEY[::-1].replace("=", "") + "="
+        open_database(database_address, {"CONNECTOR_DATA_KEY": f"{other},{DATA_KEY}"}).close()
+
+    def test_the_databases_own_clock_agrees_with_ours(self, database_address: str) -> None:
+        database = open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+        with database.reading() as connection:
+            theirs = connection.execute(select(database.now())).scalar_one()
+        database.close()
+        assert abs(theirs - time.time() * 1000) < 60_000
+
+    def test_a_lost_table_is_an_unavailable_store_not_a_traceback(self, store: Store) -> None:
+        with store.database.transaction() as connection:
+            connection.execute(text("DROP TABLE attempts"))
+            connection.execute(text("DROP TABLE deliveries"))
+        with pytest.raises(StoreUnavailable):
+            store.inbox.accept([an_arrival()])
+
+    def test_the_bell_wakes_a_waiting_worker(self, store: Store) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            store.database.bell.wait(0)  # listening begins with the first wait
+            woken = pool.submit(store.database.bell.wait, 30)
+            store.inbox.accept([an_arrival()])
+            woken.result(timeout=10)
+
+
+class TestEmbeddedDatabase:
+    def test_its_key_file_is_made_once_and_only_for_its_owner(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            open_database(f"sqlite:///{tmp_path}/connector.db", {}).close()
+        assert (tmp_path / "connector.key").stat().st_mode & 0o777 == 0o600
+
+    def test_every_commit_is_forced_to_disk(self, tmp_path: Path) -> None:
+        database: Database = open_database(f"sqlite:///{tmp_path}/connector.db", {})
+        with database.reading() as connection:
+            settings = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+        database.close()
+        assert settings == ["wal", 2]
+
+
+class TestSharedDatabase:
+    def test_it_needs_an_explicit_key(self, postgres_address: str) -> None:
+        with pytest.raises(FixConfiguration, match="CONNECTOR_DATA_KEY"):
+            open_database(postgres_address, {})
+
+    def test_an_address_nobody_answers_is_told_without_its_password(self) -> None:
+        with pytest.raises(StoreUnavailable) as told:
+            open_database("postgresql://u:hidden@127.0.0.1:1/x", {"CONNECTOR_DATA_KEY": DATA_KEY})
+        assert "hidden" not in str(told.value)
