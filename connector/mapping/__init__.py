@@ -1,0 +1,24 @@
+"""The mapping language: read (source, reading), checked (checks), compiled (compile) and run by connector.plan."""
+
+from connector.mapping.compiled import CompiledMapping as Mapping
+from connector.mapping.diagnostics import Diagnostic, Severity, render, to_json, to_sarif
+from connector.mapping.examples import Result, failures, run_examples
+from connector.mapping.load import Loaded, load, load_text, shipped_folder
+from connector.mapping.schema import json_schema
+
+__all__ = [
+    "Diagnostic",
+    "Loaded",
+    "Mapping",
+    "Result",
+    "Severity",
+    "failures",
+    "json_schema",
+    "load",
+    "load_text",
+    "render",
+    "run_examples",
+    "shipped_folder",
+    "to_json",
+    "to_sarif",
+]

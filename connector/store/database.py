@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,14 @@ class Database:
     def transaction(self) -> AbstractContextManager[Connection]:
         """A transaction that is on disk when the block ends. Raises StoreUnavailable."""
         return dialect.transaction(self.engine)
+
+    @contextmanager
+    def waking(self) -> Iterator[Connection]:
+        """A transaction that makes something due: once it is on disk, workers wake."""
+        with self.transaction() as connection:
+            yield connection
+            dialect.notify(connection)
+        self.bell.ring()
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection for reads alone. Raises StoreUnavailable."""

@@ -149,10 +149,9 @@ class Desk:
     def _free(self, wanted: Filter, who: str, action: str, changes: Mapping[str, Any]) -> int:
         chosen = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
         dead = and_(deliveries.c.state == "dead", deliveries.c.id.in_(chosen))
-        with self._db.transaction() as connection:
+        with self._db.waking() as connection:
             count = connection.execute(update(deliveries).where(dead).values(changes)).rowcount
             self._write_down(connection, who, action, f"{count} dead deliveries")
-        self._db.bell.ring()
         return count
 
     def pause(self, lane: str, who: str) -> None:
@@ -164,10 +163,9 @@ class Desk:
         """Let a paused lane go on at once. Raises StateChanged when it is not paused."""
         changes = {"paused_until": 0, "pause_code": "", "pause_reason": ""}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
-        self._db.bell.ring()
 
     def _turn(self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str) -> None:
-        with self._db.transaction() as connection:
+        with self._db.waking() as connection:
             if connection.execute(update(lanes).where(lanes.c.name == lane, still).values(changes)).rowcount != 1:
                 raise StateChanged(lane, f"there is nothing to {action}", "connector lanes list shows its state")
             self._write_down(connection, who, action, lane)

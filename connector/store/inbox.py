@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from connector.model import Delivery, Event
 from connector.store.database import Database
-from connector.store.dialect import insert, notify
+from connector.store.dialect import insert
 from connector.store.tables import deliveries, events
 
 
@@ -48,17 +48,15 @@ class Inbox:
         self._db = database
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
-        """Keep arrivals in one durable commit: True for a new one, False for a duplicate, whose dead deliveries revive."""
+        """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries."""
         unique: dict[tuple[str, str], Arrival] = {}
         for arrival in arrivals:
             unique.setdefault((arrival.agency, arrival.message_id), arrival)
-        with self._db.transaction() as connection:
+        with self._db.waking() as connection:
             ids = self._insert_events(connection, list(unique.values()))
             self._insert_deliveries(connection, [(ids[key], unique[key]) for key in ids])
             for key in unique.keys() - ids.keys():
                 self._revive(connection, *key)
-            notify(connection)
-        self._db.bell.ring()
         fresh = {id(unique[key]) for key in ids}
         return [id(arrival) in fresh for arrival in arrivals]
 

@@ -1,0 +1,205 @@
+"""The agency's YAML and the process's environment, as frozen models. Secrets are references, never written down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
+
+from connector.destinations.hubspot_auth import HubSpotAuth
+from connector.destinations.salesforce_auth import SalesforceAuth
+from connector.errors import FixConfiguration
+from connector.mapping import source
+from connector.mapping.diagnostics import Place, Report
+
+_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_REFERENCE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}\Z")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Webhook(_Frozen):
+    """How careCycle's messages are recognised."""
+
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, description="signing secrets, the newest first")
+
+
+def _crm_of(auth: Any) -> str:
+    """Which CRM a block of credentials is for: HubSpot's has no `flow`."""
+    return "hubspot" if isinstance(auth, dict) and "access_token" in auth else "salesforce"
+
+
+Auth = Annotated[
+    Annotated[SalesforceAuth, Tag("salesforce")] | Annotated[HubSpotAuth, Tag("hubspot")], Discriminator(_crm_of)
+]
+
+
+class DestinationSettings(_Frozen):
+    """One CRM account."""
+
+    mapping: str = Field(description="a shipped mapping's name, or a file beside this one")
+    auth: Auth = Field(description="how to log in: see config.example.yaml")
+    endpoint: str | None = Field(None, pattern=r"^https?://[^/]+$", description="a sandbox or proxy standing for it")
+    partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
+    api_version: str | None = Field(None, pattern=r"^\d+\.\d+$", description="Salesforce's API version, as 67.0")
+
+    @field_validator("api_version", mode="before")
+    @classmethod
+    def _as_text(cls, version: object) -> object:
+        return str(version) if isinstance(version, float) else version
+
+
+class Retention(_Frozen):
+    """How long payloads are kept, in days."""
+
+    payloads: int = Field(30, ge=1, description="after delivery")
+    dead_letters: int = Field(90, ge=1, description="a delivery nobody freed")
+
+
+class AgencySettings(_Frozen):
+    """One agency's file."""
+
+    agency: str = Field(pattern=_NAME, description="the name in the hook's address: /hooks/<agency>")
+    webhook: Webhook
+    destinations: dict[Annotated[str, Field(pattern=_NAME)], DestinationSettings] = Field(min_length=1)
+    timezone: str = Field("America/New_York", description="for dates of customers whose own time zone is unknown")
+    retention: Retention = Retention()
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no IANA time zone, for instance America/Phoenix") from None
+        return name
+
+
+class AgencyFile(_Frozen):
+    """One agency's settings and the file they came from."""
+
+    path: Path
+    settings: AgencySettings
+
+
+class Process(_Frozen):
+    """What the environment says of this process."""
+
+    database_url: str
+    listen: tuple[str, int]
+    admin_listen: tuple[str, int] | None
+    console_password_hash: str | None = Field(repr=False)
+    log_level: str
+
+
+def read_process(environment: Mapping[str, str]) -> Process:
+    """The process's own settings. Raises FixConfiguration."""
+    level = environment.get("CONNECTOR_LOG_LEVEL", "info")
+    if level not in ("debug", "info", "warning", "error"):
+        raise FixConfiguration("CONNECTOR_LOG_LEVEL", "must be debug, info, warning or error")
+    admin = environment.get("CONNECTOR_ADMIN_LISTEN", "127.0.0.1:8081")
+    return Process(
+        database_url=environment.get("CONNECTOR_DATABASE_URL", "sqlite:///data/connector.db"),
+        listen=_address("CONNECTOR_LISTEN", environment.get("CONNECTOR_LISTEN", "0.0.0.0:8080")),  # public by design
+        admin_listen=None if admin == "off" else _address("CONNECTOR_ADMIN_LISTEN", admin),
+        console_password_hash=environment.get("CONNECTOR_CONSOLE_PASSWORD_HASH") or None,
+        log_level=level,
+    )
+
+
+def _address(setting: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise FixConfiguration(setting, f"must be host:port, got {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[AgencyFile]:
+    """Every agency file named, or in a folder named. Raises FixConfiguration with every problem at once."""
+    files = [file for path in paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    if not files:
+        raise FixConfiguration(", ".join(map(str, paths)) or "-c", "names no agency file", "-c agency.yaml")
+    agencies, problems = [], []
+    for file in files:
+        try:
+            agencies.append(AgencyFile(path=file, settings=_read_one(file, environment)))
+        except FixConfiguration as error:
+            problems.append(str(error))
+    names = [one.settings.agency for one in agencies]
+    problems += [
+        f"agency {name!r} stands in several files" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    if problems:
+        raise FixConfiguration("configuration", "\n".join(["cannot be used:", *problems]))
+    return agencies
+
+
+def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise FixConfiguration(str(file), f"cannot be read: {error.strerror}") from None
+    report = Report()
+    _, tree = source.read(data, str(file), report)
+    problems = [str(found) for found in report.sorted([str(file)])]
+    if tree is not None and not problems:
+        content = _Secrets(file, environment, problems).resolve(tree)
+        if not problems:
+            try:
+                return AgencySettings.model_validate(content)
+            except ValidationError as error:
+                problems = [_told(tree, one["loc"], one["msg"]) for one in error.errors()]
+    raise FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
+
+
+def _told(tree: source.Node, loc: tuple[int | str, ...], message: str) -> str:
+    place = source.find(tree, loc).place
+    return f"{_where(place)}: {'.'.join(map(str, loc))}: {message.removeprefix('Value error, ')}"
+
+
+def _where(place: Place) -> str:
+    return f"{place.file}:{place.line}:{place.col}"
+
+
+class _Secrets:
+    """Puts the values in place of `${NAME}` and `file:path`, and names every one that is not there."""
+
+    def __init__(self, file: Path, environment: Mapping[str, str], problems: list[str]) -> None:
+        self._folder, self._environment, self._problems = file.parent, environment, problems
+
+    def resolve(self, node: source.Node) -> Any:
+        """The tree as plain values."""
+        match node.value:
+            case dict() as entries:
+                return {key: self.resolve(value) for key, (_, value) in entries.items()}
+            case list() as items:
+                return [self.resolve(item) for item in items]
+            case str() as text if found := _REFERENCE.match(text):
+                return self._from_environment(node, found[1])
+            case str() as text if text.startswith("file:"):
+                return self._from_file(node, self._folder / text.removeprefix("file:"))
+            case value:
+                return value
+
+    def _from_environment(self, node: source.Node, name: str) -> str | None:
+        value = self._environment.get(name)
+        if not value:
+            self._missing(node, f"the environment variable {name} is not set")
+        return value
+
+    def _from_file(self, node: source.Node, path: Path) -> str | None:
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self._missing(node, f"the file {path} cannot be read: {type(error).__name__}")
+            return None
+
+    def _missing(self, node: source.Node, problem: str) -> None:
+        self._problems.append(f"{_where(node.place)}: {problem}")

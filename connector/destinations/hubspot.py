@@ -1,0 +1,149 @@
+"""HubSpot as a destination: the one module that knows its client library."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import hubspot
+import urllib3
+from hubspot.crm.objects.exceptions import ApiException
+
+from connector.destinations.base import CallLog, Found, Outcome, Row
+from connector.destinations.hubspot_after import link, opt_out
+from connector.destinations.hubspot_auth import HubSpotAuth
+from connector.destinations.hubspot_calls import Calls, Path, Query
+from connector.destinations.hubspot_describe import describe
+from connector.destinations.hubspot_reads import BATCH, Finder
+from connector.destinations.hubspot_records import RecordWriter
+from connector.destinations.hubspot_replies import Reply
+from connector.destinations.hubspot_values import normal
+from connector.errors import DestinationUnusable
+from connector.mapping.target import TargetSchema
+from connector.model import Value
+
+API: Final = "https://api.hubapi.com"
+TIMEOUT: Final = (5.0, 30.0)
+"""Seconds to connect, seconds to wait for an answer."""
+
+
+class HubSpot:
+    """One HubSpot account. sleep and jitter serve the short waits inside one attempt, clock the list of owners."""
+
+    crm = "hubspot"
+    batch = BATCH
+
+    def __init__(
+        self,
+        auth: HubSpotAuth,
+        *,
+        endpoint: str | None,
+        on_call: CallLog,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        self._client = _Client(auth.access_token.get_secret_value(), endpoint or API, on_call, timeout)
+        self._calls = Calls(self._client.send, sleep, jitter)
+        self._finder = Finder(self._calls, clock)
+        self._writer = RecordWriter(self._calls, self._finder)
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Write records, then opt addresses out, then link what was written."""
+        answered = self._writer.write(dict(enumerate(rows)))
+        outcomes = opt_out(self._calls, rows, [answered[n] for n in range(len(rows))])
+        return link(self._calls, rows, outcomes)
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        """Records by a property: one call per hundred values where it is unique, a search where it is not."""
+        return self._finder.find(object, field, values, tuple(read))
+
+    def normal(self, value: Value) -> str:
+        """A value as HubSpot hands it back."""
+        return normal(value)
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        """The properties of these objects; `owners` are HubSpot's users."""
+        named = {name: describe(self._calls, name) for name in objects}
+        return TargetSchema(label="HubSpot portal", crm=self.crm, objects=named)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()
+
+
+class _Client:
+    """The vendor's client, held once: each access to an API of it would open connections of its own."""
+
+    def __init__(self, token: str, host: str, on_call: CallLog, timeout: tuple[float, float]) -> None:
+        with _logging_kept():
+            self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
+        self._on_call, self._timeout = on_call, timeout
+
+    def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
+        """One request; what the network or HubSpot does comes back as a reply."""
+        began = time.perf_counter()
+        reply = self._answer(path, parts, query, body)
+        self._on_call(path.method, path.shown(parts), reply.status, (time.perf_counter() - began) * 1000)
+        return reply
+
+    def _answer(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
+        try:
+            answer = self._api.api_client.call_api(
+                path.template,
+                path.method,
+                dict(parts),
+                list(query),
+                {"Accept": "application/json", "Content-Type": "application/json"},
+                body=body,
+                auth_settings=["oauth2"],
+                _preload_content=False,
+                _request_timeout=self._timeout,
+            )
+            return _reply(answer.status, answer.headers, answer.data)
+        except ApiException as error:
+            return _reply(error.status, error.headers, (error.body or "").encode())
+        except (UnicodeDecodeError, AttributeError) as error:
+            return _undecoded(error)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return Reply(0)
+
+    def close(self) -> None:
+        self._api.api_client.close()
+        self._api.api_client.rest_client.pool_manager.clear()
+
+
+def _reply(status: int, headers: Mapping[str, str] | None, body: bytes) -> Reply:
+    return Reply(status or 0, {name.lower(): text for name, text in (headers or {}).items()}, body)
+
+
+def _undecoded(error: Exception) -> Reply:
+    """The client decodes an error's body as it raises: one that is not UTF-8, or none at all, hides the status."""
+    hidden = error.__context__
+    if not isinstance(hidden, ApiException):
+        problem = f"its client library fails ({type(error).__name__}): install the connector's own dependencies again"
+        raise DestinationUnusable("HubSpot", "client", problem) from None
+    return _reply(hidden.status, hidden.headers, b"")
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Undo what the client's Configuration does to everybody's logging."""
+    loggers = [logging.getLogger(name) for name in ("urllib3", "hubspot.crm.objects")]
+    levels, debuglevel = [logger.level for logger in loggers], http.client.HTTPConnection.debuglevel
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        http.client.HTTPConnection.debuglevel = debuglevel
+        wire = logging.getLogger(
+            "urllib3.connectionpool"
+        )  # its DEBUG lines hold URLs, and one of ours holds an address
+        wire.setLevel(max(wire.level, logging.INFO))

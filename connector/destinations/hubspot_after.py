@@ -1,0 +1,110 @@
+"""What follows the records themselves: opting addresses out, and linking records.
+
+https://developers.hubspot.com/docs/api-reference/communication-preferences-subscriptions-v4/guide
+https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from connector.destinations.base import Outcome, Row, Verdict
+from connector.destinations.hubspot_calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
+from connector.destinations.hubspot_errors import PROBLEMS, Refusal, outcome
+from connector.destinations.hubspot_replies import OptOuts, Pairs
+
+EMAIL: Final = [("channel", "EMAIL")]
+LINKS: Final = 2_000
+"""Pairs HubSpot links in one call."""
+
+# HubSpot's documentation promises names in paths only for a few objects, numbers for all.
+_TYPE_IDS: Final = {
+    "contacts": "0-1",
+    "companies": "0-2",
+    "deals": "0-3",
+    "tickets": "0-5",
+    "tasks": "0-27",
+    "notes": "0-46",
+    "meetings": "0-47",
+    "calls": "0-48",
+    "emails": "0-49",
+}
+_UNSUBSCRIBE, _ASSOCIATION = PROBLEMS["UNSUBSCRIBE"].text, Refusal("ASSOCIATION")
+
+
+def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Opt every row's address out, whatever became of its record."""
+    done = {
+        address: _opted_out(calls, address) for address in dict.fromkeys(row.unsubscribe for row in rows) if address
+    }
+    return [
+        _with_opt_out(row, out, done[row.unsubscribe]) if row.unsubscribe else out
+        for row, out in zip(rows, outcomes, strict=True)
+    ]
+
+
+def _opted_out(calls: Calls, address: str) -> bool:
+    """Opt out; an address that refuses because it already is counts as done."""
+    if calls.ask(UNSUBSCRIBE, query=EMAIL, address=address).ok:
+        return True
+    reply = calls.ask(SUBSCRIPTIONS, query=EMAIL, address=address)
+    return reply.ok and any(one.status == "UNSUBSCRIBED" for one in expect(OptOuts, reply).results)
+
+
+def _with_opt_out(row: Row, out: Outcome, done: bool) -> Outcome:
+    match out.verdict, done:
+        case Verdict.REJECTED, True:
+            return replace(out, consent_written=out.consent_written or not row.consent)
+        case Verdict.REJECTED, False:
+            return replace(out, consent_written=False, problem=f"{out.problem}; {_UNSUBSCRIBE}")
+        case ((Verdict.DELIVERED | Verdict.SKIPPED), False):
+            return replace(out, verdict=Verdict.REJECTED, code="UNSUBSCRIBE", problem=_UNSUBSCRIBE)
+        case _:
+            return out
+
+
+Pair = tuple[str, str]
+
+
+def link(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Associate the delivered rows with their links; a row that was not linked is deferred."""
+    wanted: dict[tuple[str, str], list[Pair]] = {}
+    for row, out in zip(rows, outcomes, strict=True):
+        for kinds, pair in _pairs(row, out):
+            wanted.setdefault(kinds, []).append(pair)
+    linked = {(kinds, pair) for kinds, pairs in wanted.items() for pair in _associated(calls, kinds, pairs)}
+    unlinked = outcome(_ASSOCIATION)
+    return [
+        out if linked.issuperset(_pairs(row, out)) else replace(unlinked, id=out.id, request_id=out.request_id)
+        for row, out in zip(rows, outcomes, strict=True)
+    ]
+
+
+def _pairs(row: Row, out: Outcome) -> Iterable[tuple[tuple[str, str], Pair]]:
+    if out.verdict is not Verdict.DELIVERED or out.id is None:
+        return []
+    return [((row.key.object, end.object), (out.id, end.id)) for end in row.links]
+
+
+def _associated(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[Pair]:
+    done: set[Pair] = set()
+    for start in range(0, len(pairs), LINKS):
+        done |= _link_some(calls, kinds, pairs[start : start + LINKS])
+    return done
+
+
+def _link_some(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[Pair]:
+    """The pairs HubSpot says it linked; a refused batch is split until the culprit stands alone."""
+    body = {"inputs": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs]}
+    start, end = (_TYPE_IDS.get(kind, kind) for kind in kinds)
+    reply = calls.ask(ASSOCIATE, object=start, other=end, body=body)
+    if reply.ok:
+        found = expect(Pairs, reply).results
+        ends = {(str(one.start.id), str(one.end.id)) for one in found}
+        return ends | {(other, one) for one, other in ends}
+    if len(pairs) == 1:
+        return set()
+    half = len(pairs) // 2
+    return _link_some(calls, kinds, pairs[:half]) | _link_some(calls, kinds, pairs[half:])

@@ -1,0 +1,145 @@
+"""Finding records: by a unique property, by search where the property is not unique, owners by their list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from connector.destinations.base import Found
+from connector.destinations.hubspot_calls import OWNERS, READ, SEARCH, Calls, Query, expect
+from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE, named_ids, reply_refusal
+from connector.destinations.hubspot_replies import Owner, Owners, Page, Read, Reply, Written
+from connector.destinations.hubspot_values import folded, plain
+from connector.model import Value
+
+BATCH: Final = 100
+OWNERS_KEPT: Final = 300.0
+"""Seconds the list of owners serves before it is asked again."""
+
+Answers = dict[str, list[Found]]
+
+
+class Finder:
+    """Reads of one account. clock: any seconds that only grow."""
+
+    def __init__(self, calls: Calls, clock: Callable[[], float]) -> None:
+        self._calls, self._clock = calls, clock
+        self._not_unique: set[tuple[str, str]] = set()
+        self._owners: list[Owner] = []
+        self._owners_until = float("-inf")
+
+    def find(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
+        """Value asked -> the records that hold it."""
+        asked = list(dict.fromkeys(value for value in values if value))
+        if object == "owners":
+            return self._find_owners(field, asked, names)
+        answers: Answers = {value: [] for value in values}
+        for some in chunks(asked, BATCH):
+            ask = self._search if (object, field) in self._not_unique else self._read
+            answers.update(ask(object, field, some, names))
+        return answers
+
+    def _read(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
+        """One batch read, split when it is refused: a value HubSpot cannot read is one nobody holds."""
+        by_id = field in ("id", "hs_object_id")
+        body = {
+            "inputs": [{"id": value} for value in asked],
+            "properties": sorted({*names, *(() if by_id else (field,))}),
+            "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
+        }
+        reply = self._calls.ask(READ, object=object, body=body if by_id else {**body, "idProperty": field})
+        if not reply.ok:
+            return self._refused(object, field, asked, names, reply)
+        batch = expect(Read, reply)
+        if len(asked) == 1:
+            return {asked[0]: [found(one, names) for one in batch.results]}
+        held = {one.id if by_id else folded(one.properties.get(field)): one for one in batch.results}
+        places = {value: value if by_id else folded(value) for value in asked}
+        answers = {value: [found(held[place], names)] for value, place in places.items() if place in held}
+        # A secondary e-mail address finds its contact, which then shows another one: ask for what is left one by one.
+        missing = {identity for error in batch.errors for identity in named_ids(error)}
+        for value in asked:
+            if value not in answers and value.lower() not in missing:
+                answers.update(self._read(object, field, [value], names))
+        return answers
+
+    def _refused(self, object: str, field: str, asked: list[str], names: Sequence[str], reply: Reply) -> Answers:
+        code = reply_refusal(reply).code
+        if code == "KEY_NOT_UNIQUE":
+            self._not_unique.add((object, field))
+            return self._search(object, field, asked, names)
+        if code in WHOLE | OF_PROPERTY:
+            expect(Read, reply)
+        if len(asked) == 1:
+            return {}
+        half = len(asked) // 2
+        parts = [self._read(object, field, some, names) for some in (asked[:half], asked[half:])]
+        return parts[0] | parts[1]
+
+    def _search(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
+        """Every record with one of the values. The index lags by seconds: good for records people made, not ours."""
+        wanted = {"propertyName": field, "operator": "IN", "values": sorted({value.lower() for value in asked})}
+        body = {"filterGroups": [{"filters": [wanted]}], "properties": sorted({*names, field}), "limit": 200}
+        answers: Answers = {}
+        for one in self._pages(object, body):
+            for value in asked:
+                if folded(one.properties.get(field)) == folded(value):
+                    answers.setdefault(value, []).append(found(one, names))
+        return answers
+
+    def _pages(self, object: str, body: dict[str, object]) -> Iterator[Written]:
+        after: str | None = "0"
+        while after is not None:
+            page = expect(Page, self._calls.ask(SEARCH, object=object, body={**body, "after": after}))
+            yield from page.results
+            after = page.paging.next.after if page.paging and page.paging.next else None
+
+    def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
+        held = [(owner, _owner(owner)) for owner in self._all_owners()]
+        return {
+            value: [
+                Found(owner.id, {name: values.get(name) for name in names})
+                for owner, values in held
+                if folded(values.get(field)) == folded(value)
+            ]
+            for value in asked
+        }
+
+    def _all_owners(self) -> list[Owner]:
+        if self._clock() >= self._owners_until:
+            self._owners = list(self._list_owners())
+            self._owners_until = self._clock() + OWNERS_KEPT
+        return self._owners
+
+    def _list_owners(self) -> Iterator[Owner]:
+        after: str | None = ""
+        while after is not None:
+            query: Query = [("limit", "500"), *([("after", after)] if after else [])]
+            page = self._calls.read(Owners, OWNERS, query=query)
+            yield from page.results
+            after = page.paging.next.after if page.paging and page.paging.next else None
+
+
+def chunks(rows: Sequence[str], size: int) -> Iterator[list[str]]:
+    """The rows in pieces of at most `size`."""
+    for start in range(0, len(rows), size):
+        yield list(rows[start : start + size])
+
+
+def found(one: Written, names: Sequence[str]) -> Found:
+    """A record as the rest of the house reads it."""
+    return Found(one.id, {name: _value(one, name) for name in names})
+
+
+def _value(one: Written, name: str) -> Value:
+    return one.id if name in ("id", "hs_object_id") else plain(name, one.properties.get(name))
+
+
+def _owner(owner: Owner) -> dict[str, Value]:
+    return {
+        "id": owner.id,
+        "email": owner.email,
+        "firstName": owner.first_name,
+        "lastName": owner.last_name,
+        "userId": owner.user_id,
+    }

@@ -1,0 +1,182 @@
+"""Writing records in batches: every row answered, a refused batch split until the culprit stands alone.
+
+https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide#upsert-records
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from connector.destinations.base import Outcome, Row, Verdict
+from connector.destinations.hubspot_calls import UPDATE, UPSERT, Calls, Path, expect
+from connector.destinations.hubspot_errors import (
+    OF_PROPERTY,
+    WHOLE,
+    Refusal,
+    named_ids,
+    outcome,
+    refusal,
+    reply_refusal,
+    traces,
+)
+from connector.destinations.hubspot_reads import BATCH, Finder
+from connector.destinations.hubspot_replies import Batch, ErrorBody, Written
+from connector.destinations.hubspot_values import folded, wire
+from connector.model import Mode
+
+Rows = Mapping[int, Row]
+"""rows by their place in the call of write()"""
+Outcomes = dict[int, Outcome]
+
+UNACCOUNTED = Refusal("UNACCOUNTED")
+
+
+class Target(NamedTuple):
+    """What rows must share to travel in one batch. with_key: the key property is written too."""
+
+    path: Path
+    object: str
+    key: str
+    with_key: bool = True
+
+
+class RecordWriter:
+    """Writes rows to one account, whatever their mode."""
+
+    def __init__(self, calls: Calls, finder: Finder) -> None:
+        self._calls, self._finder = calls, finder
+
+    def write(self, rows: Rows) -> Outcomes:
+        """One outcome per row; a refused row's opt-outs are written alone."""
+        known, answered = self._resolved(rows)
+        answered |= self._send(known)
+        gone = {
+            n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
+        }
+        answered |= {n: _ABSENT for n, row in gone.items() if row.mode is Mode.UPDATE}
+        answered |= self._send({n: row for n, row in gone.items() if row.mode is not Mode.UPDATE})
+        return answered | self._opt_outs_alone(rows, answered)
+
+    def _resolved(self, rows: Rows) -> tuple[dict[int, Row], Outcomes]:
+        """Rows that may be sent, and the answers of those whose mode forbids it."""
+        ids = self._ids({n: row for n, row in rows.items() if row.id is None and row.mode is not Mode.UPSERT})
+        known, answered = {}, {}
+        for n, row in rows.items():
+            identity = ids.get(n, "")
+            if row.id is not None or row.mode is Mode.UPSERT or (row.mode is Mode.CREATE and not identity):
+                known[n] = row
+            elif row.mode is Mode.UPDATE and identity:
+                known[n] = replace(row, id=identity)
+            else:
+                answered[n] = replace(_EXISTS, id=identity) if identity else _ABSENT
+        return known, answered
+
+    def _ids(self, rows: Rows) -> dict[int, str]:
+        """The ids of the records that hold these rows' keys, where there are any."""
+        ids: dict[int, str] = {}
+        for (kind, key), some in _grouped(rows, lambda row: (row.key.object, row.key.field)):
+            found = self._finder.find(kind, key, [row.key.value for row in some.values()], ())
+            ids |= {n: found[row.key.value][0].id for n, row in some.items() if found.get(row.key.value)}
+        return ids
+
+    def _opt_outs_alone(self, rows: Rows, answered: Outcomes) -> Outcomes:
+        """The outcomes of the rows that were not written, with their opt-outs written where the record exists."""
+        held_back = {
+            n: row
+            for n, row in rows.items()
+            if row.consent and (answered[n].verdict is Verdict.REJECTED or answered[n].code == _EXISTS.code)
+        }
+        ids = self._ids({n: row for n, row in held_back.items() if row.id is None})
+        alone = {
+            n: replace(row, id=row.id or ids[n], fields={name: row.fields[name] for name in row.consent})
+            for n, row in held_back.items()
+            if row.id or n in ids
+        }
+        done = self._send(alone, with_key=False)
+        return {
+            n: replace(answered[n], id=done[n].id, consent_written=True)
+            for n in alone
+            if done[n].verdict is Verdict.DELIVERED
+        }
+
+    def _send(self, rows: Rows, *, with_key: bool = True) -> Outcomes:
+        answered: Outcomes = {}
+        for target, some in _grouped(rows, lambda row: _target(row, with_key)):
+            for start in range(0, len(some), BATCH):
+                answered |= self._batch(target, dict(list(some.items())[start : start + BATCH]))
+        return answered
+
+    def _batch(self, target: Target, rows: dict[int, Row]) -> Outcomes:
+        body = {"inputs": [_input(n, row, target) for n, row in rows.items()]}
+        reply = self._calls.ask(target.path, object=target.object, body=body)
+        if reply.ok:
+            return _matched(target, rows, expect(Batch, reply), reply.request_id)
+        found = reply_refusal(reply)
+        if len(rows) == 1 or found.code in WHOLE:
+            return {n: outcome(found, reply.request_id) for n in rows}
+        guilty = {n: row for n, row in rows.items() if found.code in OF_PROPERTY and _carries(row, found)}
+        if guilty:
+            rest = {n: row for n, row in rows.items() if n not in guilty}
+            refused = {n: outcome(found, reply.request_id) for n in guilty}
+            return refused | (self._batch(target, rest) if rest else {})
+        places, half = list(rows), len(rows) // 2
+        first = self._batch(target, {n: rows[n] for n in places[:half]})
+        return first | self._batch(target, {n: rows[n] for n in places[half:]})
+
+
+_ABSENT = Outcome(Verdict.SKIPPED, code="ABSENT", problem="HubSpot holds no record of this key, and none is to be made")
+_EXISTS = Outcome(Verdict.SKIPPED, code="EXISTS", problem="HubSpot already holds the record, and it is only created")
+
+
+def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
+    pairs = sorted(((by(row), n) for n, row in rows.items()), key=lambda pair: (pair[0], pair[1]))
+    for shared, some in groupby(pairs, key=lambda pair: pair[0]):
+        yield shared, {n: rows[n] for _, n in some}
+
+
+def _target(row: Row, with_key: bool) -> Target:
+    return Target(UPDATE if row.id else UPSERT, row.key.object, row.key.field, with_key)
+
+
+def _input(n: int, row: Row, target: Target) -> dict[str, Any]:
+    key = {row.key.field: row.key.value} if target.with_key else {}
+    properties = {**key, **{name: wire(name, value) for name, value in row.fields.items()}}
+    identity = {"id": row.id} if row.id else {"id": row.key.value, "idProperty": row.key.field}
+    return {**identity, "objectWriteTraceId": str(n), "properties": properties}
+
+
+def _carries(row: Row, found: Refusal) -> bool:
+    return bool({row.key.field, *row.fields} & set(found.fields))
+
+
+def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outcomes:
+    """Results by trace id, else by key or id; never by their order, which is HubSpot's own."""
+    refused = _refusals(rows, batch.errors)
+    by_trace = {one.trace: one for one in batch.results if one.trace is not None}
+    rest = [one for one in batch.results if one.trace is None]
+    by_key = {folded(one.properties[target.key]): one for one in rest if one.properties.get(target.key)}
+    by_id = {one.id: one for one in rest}
+    answered = {}
+    for n, row in rows.items():
+        written = by_trace.get(str(n)) or by_id.get(row.id or "") or by_key.get(folded(row.key.value))
+        answered[n] = _answer(refused.get(n), written, request_id)
+    return answered
+
+
+def _answer(found: Refusal | None, written: Written | None, request_id: str) -> Outcome:
+    if found is None and written is not None:
+        return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id)
+    return outcome(found or UNACCOUNTED, request_id)
+
+
+def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, Refusal]:
+    refused = {}
+    for error in errors:
+        named, ids = set(traces(error)), set(named_ids(error))
+        for n, row in rows.items():
+            if str(n) in named or (not named and ids & {row.key.value.lower(), row.id}):
+                refused[n] = refusal(error)
+    return refused

@@ -1,0 +1,166 @@
+"""One Salesforce org as a destination, through simple-salesforce.
+
+Records go by sObject Collections, 200 a call, by external id: doing it twice is doing it once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from connector.destinations import salesforce_values as values
+from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
+from connector.destinations.salesforce_auth import Credentials, Login
+from connector.destinations.salesforce_client import Client, Sleep
+from connector.destinations.salesforce_reads import Reader
+from connector.destinations.salesforce_schema import target
+from connector.destinations.salesforce_transport import TIMEOUT, Line
+from connector.destinations.salesforce_writes import Batch, Record
+from connector.mapping.target import TargetSchema
+from connector.model import Mode, Value
+
+API_VERSION: Final = "67.0"
+"""Summer '26, which every org runs by now; 68.0 brings nothing used here."""
+
+_BY_ID: Final = "composite/sobjects"
+_NOT_A_NUMBER: Final = Outcome(Verdict.REJECTED, code="NOT_A_NUMBER", problem="a number is not finite")
+_NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
+_TWINS: Final = Outcome(
+    Verdict.REJECTED,
+    code="DUPLICATE_EXTERNAL_ID",
+    problem="several records hold this key: merge them and make the key field unique",
+)
+
+
+class Salesforce:
+    """The contract of destinations.base. Several threads share one login.
+
+    endpoint: scheme://host:port that stands for Salesforce, login included. on_call is told of every HTTP call.
+    tries: of one call or one locked record within an attempt; sleep waits between them, in seconds.
+    timeout: seconds to connect, and to wait for a reply. allow_duplicates: pass duplicate rules that only warn.
+    assign: let the org's assignment rules choose the owner of a lead at every write.
+    """
+
+    crm = "salesforce"
+    batch = 200
+
+    def __init__(
+        self,
+        auth: Credentials,
+        *,
+        endpoint: str | None,
+        on_call: CallLog,
+        api_version: str = API_VERSION,
+        sleep: Sleep = time.sleep,
+        tries: int = 3,
+        timeout: tuple[float, float] = TIMEOUT,
+        allow_duplicates: bool = True,
+        assign: bool = False,
+    ) -> None:
+        self._line = Line(endpoint, on_call, timeout=timeout)
+        headers = {
+            "Sforce-Auto-Assign": str(assign).upper(),
+            "Sforce-Duplicate-Rule-Header": f"allowSave={str(allow_duplicates).lower()}",
+        }
+        login = Login(auth, self._line, api_version)
+        self._client = Client(self._line, login, headers, tries=tries, sleep=sleep)
+        self._reader = Reader(self._client)
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """Calls made and allowed in 24 hours, as the last reply told."""
+        return self._line.usage
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Write rows of distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
+        outcomes = {place: _NOT_A_NUMBER for place, row in enumerate(rows) if not _sendable(row)}
+        aims = self._aims(rows, outcomes)
+        for by_id in (False, True):
+            chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
+            for (kind, field), places in _alike(chosen).items():
+                path = _BY_ID if by_id else f"{_BY_ID}/{kind}/{field}"
+                records = [_record(rows[place], aims[place]) for place in places]
+                outcomes.update(zip(places, self._send(path, records, field), strict=True))
+        self._raise_flags(rows, outcomes)
+        return [outcomes[place] for place in range(len(rows))]
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        """Records whose `field` is one of `values`, letter case aside. Raises DestinationUnusable."""
+        return self._reader.find(object, field, values, read)
+
+    def normal(self, value: Value) -> str:
+        """A value as Salesforce hands it back, as text."""
+        return values.normal(value)
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        """The org's own schema; an object that is missing or hidden is left out. Raises DestinationUnusable."""
+        described = {name: self._reader.describe(name) for name in objects}
+        found = {name: target(answer) for name, answer in described.items() if answer}
+        return TargetSchema(label="Salesforce org", crm=self.crm, objects=found)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._line.session.close()
+
+    def _send(self, path: str, records: list[Record], key_field: str) -> list[Outcome]:
+        portions = (records[start : start + self.batch] for start in range(0, len(records), self.batch))
+        return [told for portion in portions for told in Batch(self._client, path, key_field).write(portion)]
+
+    def _aims(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
+        """The id each row is written to, empty for by key. Settles the updates of records that are not there."""
+        aims = {place: row.id or "" for place, row in enumerate(rows) if place not in outcomes}
+        unknown = [place for place, aim in aims.items() if not aim and rows[place].mode is Mode.UPDATE]
+        for place, ids in self._existing(rows, unknown).items():
+            if len(ids) == 1:
+                aims[place] = ids[0]
+            else:
+                outcomes[place] = _TWINS if ids else _NOT_THERE
+                del aims[place]
+        return aims
+
+    def _existing(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str]]:
+        """The ids of the records that hold each row's key."""
+        existing: dict[int, list[str]] = {}
+        for (kind, field), alike in _alike({place: rows[place] for place in places}).items():
+            keys = [values.key(rows[place].key.value) for place in alike]
+            found = self._reader.find(kind, field, keys, ())
+            existing |= {place: [one.id for one in found[key]] for place, key in zip(alike, keys, strict=True)}
+        return existing
+
+    def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
+        """Write the opt-outs of refused rows alone, to every record that holds the key."""
+        refused = [p for p, outcome in outcomes.items() if outcome.verdict is Verdict.REJECTED and rows[p].consent]
+        ids = self._existing(rows, [place for place in refused if not rows[place].id])
+        ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
+        targets = [(place, target_id) for place in refused for target_id in ids[place]]
+        told = self._send(_BY_ID, [_flags(rows[place], target_id) for place, target_id in targets], "")
+        missed = {place for (place, _), own in zip(targets, told, strict=True) if own.verdict is not Verdict.DELIVERED}
+        for place, _ in targets:
+            outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
+
+
+def _alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:
+    """Places by object and key field, in the order given."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, row in rows.items():
+        groups.setdefault((row.key.object, row.key.field), []).append(place)
+    return groups
+
+
+def _sendable(row: Row) -> bool:
+    return all(map(values.is_number, row.fields.values()))
+
+
+def _record(row: Row, id: str) -> Record:
+    fields = {name: values.outgoing(value) for name, value in row.fields.items()}
+    return _head(row, id) | fields | {row.key.field: values.key(row.key.value)}
+
+
+def _flags(row: Row, id: str) -> Record:
+    return _head(row, id) | {name: row.fields[name] for name in sorted(row.consent)}
+
+
+def _head(row: Row, id: str) -> Record:
+    return {"attributes": {"type": row.key.object}} | ({"id": id} if id else {})

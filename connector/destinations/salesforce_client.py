@@ -1,0 +1,79 @@
+"""Calls to Salesforce's REST API: a reply or a refusal comes back, an unusable account raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import requests
+from simple_salesforce.exceptions import SalesforceError
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+
+from connector.destinations import salesforce_errors as errors
+from connector.destinations.salesforce_auth import Login
+from connector.destinations.salesforce_errors import Refusal
+from connector.destinations.salesforce_rules import Kind
+from connector.destinations.salesforce_transport import Line
+from connector.errors import DestinationUnusable
+
+NO_ANSWER: Final = "NO_ANSWER"
+UNREADABLE: Final = "UNREADABLE_REPLY"
+
+Sleep = Callable[[float], None]
+
+
+def within_attempt(again: Callable[[Any], bool], tries: int, sleep: Sleep) -> Retrying:
+    """Seconds, not minutes: `again` tells by the result whether to try once more; the last result is returned."""
+
+    def last(state: RetryCallState) -> Any:
+        return state.outcome.result() if state.outcome else None
+
+    return Retrying(
+        retry=retry_if_result(again),
+        stop=stop_after_attempt(tries),
+        wait=wait_exponential_jitter(initial=1, max=8),
+        sleep=sleep,
+        retry_error_callback=last,
+    )
+
+
+class Client:
+    """One account's calls. All of ours are idempotent, so a lost reply is simply asked for again."""
+
+    def __init__(self, line: Line, login: Login, headers: Mapping[str, str], *, tries: int, sleep: Sleep) -> None:
+        self.line, self._login, self._headers = line, login, headers
+        self.tries, self.sleep = tries, sleep
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON of a reply, or its Refusal. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""
+        retrying = within_attempt(_passing, self.tries, self.sleep)
+        reply = retrying(self._admitted, method, path, options)
+        if isinstance(reply, Refusal):
+            rule = errors.rule_for(reply)
+            if reply.code == NO_ANSWER:
+                raise DestinationUnusable("Salesforce", "unreachable", "no answer: check the domain and the network")
+            if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION):
+                raise errors.unusable(rule)
+        return reply
+
+    def _admitted(self, method: str, path: str, options: dict[str, Any]) -> Any:
+        session = self._login.session()
+        reply = self._once(session, method, path, options)
+        if isinstance(reply, Refusal) and errors.rule_for(reply).kind is Kind.SESSION:
+            return self._once(self._login.session(ended=session), method, path, options)
+        return reply
+
+    def _once(self, session: Any, method: str, path: str, options: dict[str, Any]) -> Any:
+        try:
+            return session.restful(path, method=method, headers=self._headers, **options)
+        except SalesforceError as refused:
+            return errors.read(refused.status, refused.content)
+        except (requests.exceptions.JSONDecodeError, TypeError):  # TypeError: a bare number has no len()
+            return Refusal(self.line.last.status, UNREADABLE)
+        except requests.RequestException:
+            return Refusal(0, NO_ANSWER)
+
+
+def _passing(reply: Any) -> bool:
+    """Whether a moment may help: no answer, or a server that is away."""
+    return isinstance(reply, Refusal) and (reply.code == NO_ANSWER or errors.rule_for(reply).kind is Kind.OUTAGE)

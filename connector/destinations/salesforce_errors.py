@@ -1,0 +1,85 @@
+"""Reading Salesforce's refusals. Its own texts echo values: they are read here and go no further."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connector.destinations.base import Outcome, Verdict
+from connector.destinations.salesforce_rules import RULES, UNKNOWN, UNKNOWN_FAULT, Kind, Rule
+from connector.errors import DestinationUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One error as Salesforce told it, of a whole request or of one record."""
+
+    status: int
+    code: str
+    message: str = field(default="", repr=False)
+    fields: tuple[str, ...] = ()
+
+
+_BY_CODE: Final[dict[str, list[Rule]]] = {}
+for _rule in RULES:
+    for _code in _rule.codes.split():
+        _BY_CODE.setdefault(_code, []).append(_rule)
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+
+
+def rule_for(refusal: Refusal, key_field: str = "") -> Rule:
+    """The rule that fits; an unknown code is a refusal for good, an unknown fault of the server is an outage."""
+    for rule in _BY_CODE.get(refusal.code, ()):
+        if not rule.says or re.search(
+            rule.says.replace("{key}", re.escape(key_field) or "(?!)"), refusal.message, re.I
+        ):
+            return rule
+    return UNKNOWN_FAULT if refusal.status >= 500 else UNKNOWN
+
+
+def named(refusal: Refusal, ours: Collection[str]) -> tuple[str, ...]:
+    """The fields a refusal names: those it lists, and those of `ours` its text mentions."""
+    listed = [name for name in refusal.fields if _NAME.fullmatch(name)]
+    column = re.search(r"^No such column '(\w+)'", refusal.message)
+    fields = re.search(r"^Unable to create/update fields: ([\w, ]+)", refusal.message)
+    words = [column[1]] if column else re.split(r"[, ]+", fields[1]) if fields else []
+    return tuple(dict.fromkeys([*listed, *(word for word in words if word in ours)]))
+
+
+def told(refusal: Refusal, rule: Rule, ours: Collection[str] = ()) -> str:
+    """The problem in our words."""
+    return rule.problem.replace("{fields}", ", ".join(named(refusal, ours)) or "a field")
+
+
+def outcome(refusal: Refusal, rule: Rule, ours: Collection[str], request_id: str) -> Outcome:
+    """One record's refusal in our words."""
+    verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
+    return Outcome(
+        verdict,
+        code=refusal.code,
+        problem=told(refusal, rule, ours),
+        fields=named(refusal, ours),
+        retry_after=rule.retry_after if verdict is Verdict.DEFERRED else None,
+        request_id=request_id,
+    )
+
+
+def unusable(rule: Rule) -> DestinationUnusable:
+    """The whole account cannot be used."""
+    return DestinationUnusable("Salesforce", rule.reason or "outage", rule.problem, retry_after=rule.retry_after)
+
+
+def read(status: int, content: Any) -> Refusal:
+    """The refusal in a reply's body: a list of errors, one error, or text that is not Salesforce's own."""
+    first = content[0] if isinstance(content, list) and content else content
+    if not isinstance(first, dict):
+        return Refusal(status, f"HTTP_{status}")
+    code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
+    if not _NAME.fullmatch(code):
+        code = f"HTTP_{status}"
+    fields = first.get("fields")
+    listed = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
+    return Refusal(status, code, str(first.get("message") or ""), listed)

@@ -1,0 +1,104 @@
+"""Questions to Salesforce: records by a field's value, and what an object looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connector.destinations import salesforce_errors as errors
+from connector.destinations import salesforce_values as values
+from connector.destinations.base import Found
+from connector.destinations.salesforce_client import UNREADABLE, Client
+from connector.destinations.salesforce_errors import Refusal
+from connector.destinations.salesforce_rules import Kind
+from connector.destinations.salesforce_schema import DescribedObject
+from connector.errors import DestinationUnusable
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_VALUES: Final = 200
+_LONGEST_QUERY: Final = 14_000
+"""Bytes, encoded. Salesforce refuses an address, or an address with its headers, of more than 16,384."""
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    done: bool
+    records: list[dict[str, Any]]
+    more: str = Field(default="", alias="nextRecordsUrl")
+
+
+class Reader:
+    """Reads one account. Every method may raise DestinationUnusable."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[str, DescribedObject] = {}
+
+    def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        """Records whose `field` is one of `asked`: each value asked -> the records that hold it."""
+        found: dict[str, list[Found]] = {value: [] for value in asked}
+        kind, wanted = self._kind(object, field), list(read)
+        literals = {text for value in found if (text := values.literal(kind, value)) is not None}
+        same: dict[str, list[str]] = {}
+        for value in found:
+            same.setdefault(values.normal(value).lower(), []).append(value)
+        for record in self._records(object, field, sorted(literals), wanted):
+            for value in same.get(values.normal(record[field]).lower(), ()):
+                read_back = {name: _blank_is_none(record.get(name)) for name in wanted}
+                found[value].append(Found(record["Id"], read_back))
+        return found
+
+    def describe(self, object: str) -> DescribedObject | None:
+        """The object as it is now; None where it is missing or hidden."""
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
+        reply = self._client.call("GET", f"sobjects/{quote(object, safe='')}/describe")
+        if isinstance(reply, Refusal) and reply.status == 404:
+            return None
+        described = _read(DescribedObject, reply, f"the description of {object}")
+        self._known[object] = described
+        return described
+
+    def _kind(self, object: str, field: str) -> str:
+        described = self._known.get(object) or self.describe(object)
+        kinds = {own.name: own.type for own in described.fields} if described else {}
+        if field not in kinds:
+            problem = f"{object}.{field} is missing or hidden from the connector's user"
+            raise DestinationUnusable("Salesforce", "configuration", problem)
+        return kinds[field]
+
+    def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> Iterator[dict[str, Any]]:
+        names = ", ".join(dict.fromkeys(["Id", field, *read]))
+        head = " ".join(("SELECT", names, "FROM", object, "WHERE", field, "IN ("))
+        room = max(_LONGEST_QUERY - len(quote(head)), 1_000)
+        for portion in values.portions(literals, _MOST_VALUES, room):
+            yield from self._query(f"{head}{','.join(portion)})", object)
+
+    def _query(self, soql: str, object: str) -> Iterator[dict[str, Any]]:
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
+        reply = self._client.call("GET", "query/", params={"q": soql})
+        while True:
+            page = _read(_Page, reply, f"{object} records")
+            yield from page.records
+            if page.done or not page.more:
+                return
+            reply = self._client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _read(model: type[Model], reply: Any, thing: str) -> Model:
+    """Parse a reply that must be there."""
+    if isinstance(reply, Refusal) and reply.code != UNREADABLE:
+        rule = errors.rule_for(reply)
+        reason = "configuration" if rule.kind is Kind.REJECTED else "outage"
+        raise DestinationUnusable("Salesforce", reason, f"{thing} cannot be read: {errors.told(reply, rule)}")
+    try:
+        return model.model_validate(reply, strict=True)
+    except ValidationError:
+        raise DestinationUnusable("Salesforce", "outage", f"{thing} came back in a form we cannot read") from None

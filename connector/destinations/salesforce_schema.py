@@ -1,0 +1,73 @@
+"""Salesforce's description of an object in the words a mapping is checked in.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.mapping.target import Option, TargetField, TargetObject
+
+_TEXTS: Final = {"string", "textarea", "phone", "email"}
+_KNOWN: Final = _TEXTS | {"picklist", "boolean", "int", "double", "currency", "date", "datetime", "reference"}
+_TYPES: Final = {"id": "reference", "percent": "double", "long": "int"}
+_COMPOUND: Final = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
+
+
+class _Choice(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    value: str
+    active: bool = True
+
+
+class Described(BaseModel):
+    """One field, as far as we read it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    type: str
+    length: int = 0
+    createable: bool = False
+    updateable: bool = False
+    nillable: bool = True
+    defaulted: bool = Field(default=False, alias="defaultedOnCreate")
+    external_id: bool = Field(default=False, alias="externalId")
+    id_lookup: bool = Field(default=False, alias="idLookup")
+    unique: bool = False
+    encrypted: bool = False
+    restricted: bool = Field(default=False, alias="restrictedPicklist")
+    choices: list[_Choice] = Field(default=[], alias="picklistValues")
+
+
+class DescribedObject(BaseModel):
+    """The reply of GET /sobjects/{X}/describe."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    fields: list[Described]
+
+
+def target(described: DescribedObject) -> TargetObject:
+    """What a mapping may write, look up or match by."""
+    return TargetObject(fields={own.name: _field(own) for own in described.fields if own.type not in _COMPOUND})
+
+
+def _field(own: Described) -> TargetField:
+    kind = own.type if own.type in _KNOWN else _TYPES.get(own.type, "string")
+    return TargetField(
+        type=kind,
+        length=own.length or None if kind in _TEXTS else None,
+        required=own.createable and not own.nillable and not own.defaulted and kind != "boolean",
+        unique=own.unique and (own.external_id or own.id_lookup),
+        writable=own.createable or own.updateable,
+        sensitive=own.encrypted or own.type == "encryptedstring",
+        restricted=own.restricted and kind == "picklist",
+        options=_options(own.choices) if kind == "picklist" else (),
+    )
+
+
+def _options(choices: list[_Choice]) -> tuple[Option, ...]:
+    return tuple(Option(value=choice.value) for choice in choices if choice.active)

@@ -1,0 +1,92 @@
+"""The HTTP session simple-salesforce speaks through: what it leaves out, this puts in.
+
+Timeouts on every call, login included; no redirects (a 302 turns a PATCH into a GET that succeeds); no environment (a
+.netrc would replace the token); an address standing for Salesforce; and a word to the call log.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from connector.destinations.base import CallLog
+
+TIMEOUT: Final = (10.0, 120.0)
+"""Seconds to connect, and between two bytes of a reply: 200 records with triggers take their time."""
+
+
+class Last(threading.local):
+    """The last reply of this thread. status 0: there was none."""
+
+    status = 0
+    request_id = ""
+
+
+def _no_values(url: str) -> str:
+    """The path of an address: object and field names stay, a query's cursor does not."""
+    return re.sub(r"/query/.+", "/query/{cursor}", urlsplit(url).path)
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, line: Line, endpoint: str | None, timeout: tuple[float, float], on_call: CallLog) -> None:
+        super().__init__()
+        self._line, self._endpoint, self._timeout, self._on_call = line, endpoint, timeout, on_call
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        method, path = str(request.method), _no_values(str(request.url))
+        options["timeout"] = self._timeout
+        started, self._line.last.status, self._line.last.request_id = time.perf_counter(), 0, ""
+        try:
+            response = super().send(self._directed(request), *args, **options)
+            self._line.heard(response)
+        finally:
+            self._on_call(method, path, self._line.last.status, (time.perf_counter() - started) * 1000)
+        return response
+
+    def _directed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._endpoint is None:
+            return request
+        asked, endpoint = urlsplit(str(request.url)), urlsplit(self._endpoint)
+        copy = request.copy()
+        copy.headers["Host"] = asked.netloc
+        copy.url = urlunsplit((endpoint.scheme, endpoint.netloc, asked.path, asked.query, ""))
+        return copy
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+class Line:
+    """Our line to Salesforce. usage: calls made and allowed in 24 hours, as the last reply told."""
+
+    def __init__(
+        self, endpoint: str | None, on_call: CallLog, *, timeout: tuple[float, float] = TIMEOUT, workers: int = 10
+    ) -> None:
+        self.last = Last()
+        self.usage: tuple[int, int] | None = None
+        self.session = _Session()
+        self.session.trust_env = False
+        self.session.headers["User-Agent"] = "carecycle-crm-connector"
+        self.session.mount("https://", _Adapter(self, endpoint, timeout, on_call))
+
+    def heard(self, response: requests.Response) -> None:
+        """Note what a reply's headers tell."""
+        self.last.status = response.status_code
+        self.last.request_id = _request_id(response.headers)
+        used = re.search(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
+        if used:
+            self.usage = int(used[1]), int(used[2])
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    given = headers.get("X-SFDC-Request-Id") or headers.get("X-Request-Id") or ""
+    return given if re.fullmatch(r"[\w.:-]{1,80}", given) else ""

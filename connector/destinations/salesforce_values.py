@@ -1,0 +1,109 @@
+"""Values on their way to Salesforce, as they come back, and inside a query."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+from simple_salesforce.format import quote_soql_value
+
+from connector.model import Value
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def key(value: str) -> str:
+    """A key as it is sent: UUIDs in small letters, since an external id may or may not mind the case."""
+    clean = _CONTROL.sub("", value).strip()
+    return clean.lower() if _UUID.fullmatch(clean) else clean
+
+
+def outgoing(value: Value) -> Value:
+    """A value Salesforce keeps: text without control characters."""
+    return _CONTROL.sub("", value) if isinstance(value, str) else value
+
+
+def is_number(value: Value) -> bool:
+    """Whether JSON can carry it: NaN and infinity it cannot."""
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def normal(value: Value) -> str:
+    """A value as Salesforce hands it back, as text: what we wrote and what we read compare equal by it.
+
+    >>> normal("2026-06-17T14:03:16.709-05:00") == normal("2026-06-17T19:03:16.000+0000") == "2026-06-17T19:03:16Z"
+    True
+    >>> normal(True), normal(42000.0), normal(None), normal("  a\\r\\nb ")
+    ('true', '42000', '', 'a\\nb')
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case str():
+            return _text(value)
+        case _:
+            return str(value)
+
+
+def _text(value: str) -> str:
+    clean = _CONTROL.sub("", value).replace("\r\n", "\n").strip()
+    return _whole_second(clean) if _MOMENT.fullmatch(clean) else clean
+
+
+def _whole_second(moment: str) -> str:
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return moment
+
+
+def _unquoted(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
+    return lambda value: value if pattern.fullmatch(value) else None
+
+
+_LITERALS: Final[dict[str, Callable[[str], str | None]]] = {
+    **dict.fromkeys(("int", "double", "currency", "percent", "long"), _unquoted(_NUMBER)),
+    "date": _unquoted(_DATE),
+    "datetime": _unquoted(_MOMENT),
+    "boolean": _unquoted(re.compile("true|false")),
+}
+
+
+def literal(kind: str, value: str) -> str | None:
+    """A value in a query on a field of this type; None where no record can hold it.
+
+    >>> literal("string", "O'Neil"), literal("date", "1958-04-12"), literal("date", "soon")
+    ("'O\\\\'Neil'", '1958-04-12', None)
+    """
+    clean = _CONTROL.sub("", value).strip()
+    if not clean:
+        return None
+    return _LITERALS[kind](clean) if kind in _LITERALS else str(quote_soql_value(clean))
+
+
+def portions(literals: Iterable[str], most: int, longest: int) -> Iterator[list[str]]:
+    """Group literals so that a query holds at most so many, and its address at most so many bytes of them."""
+    portion: list[str] = []
+    size = 0
+    for text in literals:
+        grown = size + len(quote(text, safe="")) + 3  # 3: the comma, encoded
+        if portion and (len(portion) == most or grown > longest):
+            yield portion
+            portion, size = [], 0
+            grown = len(quote(text, safe="")) + 3
+        portion.append(text)
+        size = grown
+    if portion:
+        yield portion

@@ -1,0 +1,133 @@
+"""Writing one request's worth of records: every one is accounted for, and one bad record spoils no other.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from connector.destinations import salesforce_errors as errors
+from connector.destinations.base import Outcome, Verdict
+from connector.destinations.salesforce_client import UNREADABLE, Client, within_attempt
+from connector.destinations.salesforce_errors import Refusal
+from connector.destinations.salesforce_rules import Kind, Rule
+
+Record = dict[str, Any]
+
+SPLITS: Final = 24
+"""Extra calls to find the culprits of a refused request; enough for two among 200."""
+
+
+class _Error(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    status_code: str = Field(alias="statusCode")
+    message: str = ""
+    fields: list[str] = []
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    success: bool
+    id: str | None = None
+    errors: list[_Error] = []
+
+
+_RESULTS: Final = TypeAdapter(list[_Result])
+
+
+class _Told(NamedTuple):
+    """An outcome, and whether the same record may pass in a moment."""
+
+    outcome: Outcome
+    again: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one object on one path. key_field: empty when they go by id."""
+
+    client: Client
+    path: str
+    key_field: str = ""
+    splits: int = SPLITS
+    delivered: bool = False
+
+    def write(self, records: Sequence[Record]) -> list[Outcome]:
+        """Write at most 200 records. One outcome each, in order. Raises DestinationUnusable."""
+        told: dict[int, _Told] = {}
+        pending = list(range(len(records)))
+
+        def once() -> bool:
+            sent = list(pending)
+            told.update(zip(sent, self._send([records[place] for place in sent]), strict=True))
+            pending[:] = [place for place in sent if told[place].again]
+            return bool(pending)
+
+        within_attempt(bool, self.client.tries, self.client.sleep)(once)
+        return [told[place].outcome for place in range(len(records))]
+
+    def _send(self, records: Sequence[Record]) -> list[_Told]:
+        reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
+        if isinstance(reply, Refusal) and reply.code != UNREADABLE:
+            return self._refused(records, reply)
+        try:
+            results = _RESULTS.validate_python(reply, strict=True)
+        except ValidationError:
+            results = []
+        if len(results) != len(records):
+            return [self._unaccounted() for _ in records]
+        return [self._row(record, result) for record, result in zip(records, results, strict=True)]
+
+    def _row(self, record: Record, result: _Result) -> _Told:
+        if result.success and result.id:
+            self.delivered = True
+            return _Told(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
+        if result.success or not result.errors:
+            return self._unaccounted()
+        first = result.errors[0]
+        return self._judged(record, Refusal(200, first.status_code, first.message, tuple(first.fields)))
+
+    def _judged(self, record: Record, refusal: Refusal) -> _Told:
+        rule = errors.rule_for(refusal, self.key_field)
+        if rule.kind is Kind.UNUSABLE:
+            raise errors.unusable(rule)
+        return _Told(errors.outcome(refusal, rule, record.keys(), self._request), rule.kind is Kind.AGAIN)
+
+    def _refused(self, records: Sequence[Record], refusal: Refusal) -> list[_Told]:
+        """A refusal of the whole request: leave the culprits out, and send the others again."""
+        rule = errors.rule_for(refusal, self.key_field)
+        if len(records) == 1 or rule.every:
+            return [self._judged(record, refusal) for record in records]
+        ours = frozenset().union(*records)
+        columns = set(errors.named(refusal, ours)) & ours if rule.kind is Kind.REJECTED else set()
+        if columns:
+            return self._without(records, refusal, columns)
+        if self.splits < 2:
+            return [self._left_over(refusal, rule) for _ in records]
+        self.splits -= 2
+        middle = len(records) // 2
+        return self._send(records[:middle]) + self._send(records[middle:])
+
+    def _without(self, records: Sequence[Record], refusal: Refusal, columns: set[str]) -> list[_Told]:
+        innocent = [record for record in records if not columns & record.keys()]
+        told = iter(self._send(innocent) if innocent else ())
+        return [self._judged(record, refusal) if columns & record.keys() else next(told) for record in records]
+
+    def _left_over(self, refusal: Refusal, rule: Rule) -> _Told:
+        if rule.kind is Kind.SMALLER and not self.delivered:
+            raise errors.unusable(rule)
+        problem = "its request was refused for another record's sake, and there are too many of those to tell which"
+        return _Told(Outcome(Verdict.DEFERRED, code=refusal.code, problem=problem, request_id=self._request))
+
+    def _unaccounted(self) -> _Told:
+        problem = "Salesforce's reply does not say what became of the record"
+        return _Told(Outcome(Verdict.DEFERRED, code=UNREADABLE, problem=problem, request_id=self._request))
+
+    @property
+    def _request(self) -> str:
+        return self.client.line.last.request_id

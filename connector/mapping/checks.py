@@ -1,0 +1,51 @@
+"""Everything provable about a mapping before any event, all at once."""
+
+from __future__ import annotations
+
+from connector import catalogue
+from connector.mapping import checks_consent, checks_records, conditions
+from connector.mapping.diagnostics import Report
+from connector.mapping.example_events import EXAMPLES, way
+from connector.mapping.schema import File, Test
+from connector.mapping.scope import Scope, listed
+from connector.mapping.source import Node
+from connector.mapping.target import TargetSchema
+
+
+def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -> None:
+    """Report everything wrong with a file; without the CRM's schema, everything that can be said without it."""
+    scope = Scope(file, tree, report, target)
+    if target is not None and target.crm != file.crm:
+        scope.at("crm").add("M200", f"this mapping is for {file.crm} and the schema is of {target.crm}")
+        scope = Scope(file, tree, report, None)
+    conditions.check(scope.at("filter"), file.filter)
+    _check_filter_events(scope)
+    for name, record in file.records.items():
+        checks_records.check(scope, name, record)
+    checks_records.check_circles(scope)
+    checks_consent.check(scope)
+    for number, test in enumerate(file.tests):
+        _check_test(scope.at("tests", number), test)
+
+
+def _check_filter_events(scope: Scope) -> None:
+    """A filter may look at a field that some events lack: there it reads as absent. All lacking it is a slip."""
+    events = scope.file.events or catalogue.EVENTS
+    for path in dict.fromkeys(conditions.reads(scope.file.filter)):
+        carried = catalogue.carried_by(path) if path in catalogue.FIELDS else frozenset(events)
+        if not carried & set(events):
+            only = " and ".join(sorted(carried))
+            scope.at("filter", path).add("M102", f"'{path}' comes only with {only}, and this file never runs on it")
+
+
+def _check_test(scope: Scope, test: Test) -> None:
+    for name in test.given:
+        if way(name, test.event) is None:
+            known = [*EXAMPLES[test.event], *catalogue.FIELDS]
+            message = f"{test.event} has no field '{name}'"
+            scope.at("given", name).add_at_key("M101", message, scope.suggest(name, known))
+    known_records = scope.file.records
+    for name in test.expect:
+        if name not in known_records:
+            hint = scope.suggest(name, known_records) or f"there is: {listed(known_records)}"
+            scope.at("expect", name).add_at_key("M140", f"there is no record '{name}'", hint)

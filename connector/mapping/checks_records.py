@@ -1,0 +1,215 @@
+"""The checks of records: their keys, fields and links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from connector.catalogue import Kind
+from connector.mapping import conditions, shapes
+from connector.mapping.checks_targets import check_sensitive, check_values, check_written
+from connector.mapping.schema import Key, Lookup, MappedField, Record, Source
+from connector.mapping.scope import Scope, events_of, listed, target_field, target_object
+from connector.mapping.target import TargetField
+from connector.model import Mode, Rule
+
+Fields = Mapping[str, TargetField]
+_PHONES = frozenset({"customer.phoneNumber", "call.phoneNumber"})
+_ONE_READ = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
+
+
+def check(scope: Scope, name: str, record: Record) -> None:
+    """Report everything wrong with one record."""
+    here = scope.at("records", name).on(events_of(scope.file, name))
+    _check_events(here, record)
+    target = target_object(here.at("object"), record.object)
+    fields = target.fields if target else None
+    conditions.check(here.at("when"), record.when)
+    _check_key(here, record, fields)
+    for number, entry in enumerate(record.also_match):
+        _check_match(here.at("also_match", number), record, entry, fields)
+    for field_name, field in record.fields.items():
+        _check_field(here.at("fields", field_name), record, field_name, field, fields)
+    if fields is not None and record.mode is not Mode.UPDATE:
+        _check_required(here, name, record, fields)
+    _check_associations(here.at("associate"), record)
+
+
+def _check_events(scope: Scope, record: Record) -> None:
+    allowed = scope.file.events
+    for number, event in enumerate(record.events or ()):
+        if allowed is not None and event not in allowed:
+            hint = "the file's own events: come first"
+            scope.at("events", number).add("M102", f"this file does not run on {event}", hint)
+
+
+def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
+    if len(record.key) != 1:
+        hint = "add  key: { <unique field>: customer.id }" if not record.key else "keep one; also_match: takes others"
+        problem = "has no key" if not record.key else "has more than one key"
+        scope.add_at_key("M231", f"this record {problem}", hint)
+        return
+    ((name, key),) = record.key.items()
+    here = scope.at("key", name)
+    _check_identity(here, key)
+    if key.cut:
+        here.at("cut").add("M232", "a key that is cut may be another record's key", "remove cut:")
+    if fields is not None and (target := target_field(here, record.object, fields, name)):
+        _check_key_target(here, record.object, name, key, target, fields)
+    elif fields is None:
+        check_sensitive(here, key.as_source(), key.sensitive is not None, f"{record.object}.{name}", None)
+
+
+def _check_key_target(scope: Scope, object: str, name: str, key: Key, target: TargetField, fields: Fields) -> None:
+    full = f"{object}.{name}"
+    if not target.unique:
+        unique = [other for other, field in fields.items() if field.unique]
+        hint = f"unique here: {listed(unique)}" if unique else f"{object} has no unique field: create one"
+        scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
+    if not target.writable:
+        scope.add_at_key("M203", f"{full} cannot be written")
+    check_values(scope, full, target, [] if key.cut else shapes.of_source(scope, key.as_source()))
+    check_sensitive(scope, key.as_source(), key.sensitive is not None, full, target)
+
+
+def _check_identity(scope: Scope, key: Key) -> None:
+    """Report a key's source that is no single value, or is wrong itself."""
+    check_written(scope, shapes.of_source(scope, key.as_source()))
+
+
+def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields: Fields | None) -> None:
+    for name, key in entry.items():
+        here = scope.at(name)
+        _check_identity(here, key)
+        if fields is not None:
+            target_field(here, record.object, fields, name)
+    used = {path for key in entry.values() for path in shapes.paths(key.as_source())}
+    if used and used <= _PHONES:
+        hint = "add another field that must match as well"
+        scope.add("M230", "a phone alone never identifies a person: households share them", hint)
+
+
+def _check_field(scope: Scope, record: Record, name: str, field: MappedField, fields: Fields | None) -> None:
+    conditions.check(scope.at("when"), field.when)
+    found = shapes.of_source(scope, field)
+    check_written(scope, found)
+    _check_pointer(scope, field)
+    for here, source in _nested(scope, field):
+        _check_source(here, source)
+    if field.write in _ONE_READ:
+        scope.at("write").add("M161", f"'{field.write}' costs one read of the record before each write")
+    full = f"{record.object}.{name}"
+    if name in record.key:
+        scope.add_at_key("M222", f"{full} is the key and is written by it already", "remove the field")
+    if fields is None:
+        check_sensitive(scope, field, field.sensitive is not None, full, None)
+    elif target := target_field(scope, record.object, fields, name):
+        if not target.writable:
+            scope.add_at_key("M203", f"{full} cannot be written")
+            return
+        plain = [shape for shape in found if shape.kind not in (Kind.OBJECT, Kind.LIST)]
+        uncut = [replace(shape, length=None) for shape in plain] if field.cut else plain
+        check_values(scope, full, target, uncut)
+        check_sensitive(scope, field, field.sensitive is not None, full, target)
+
+
+def _check_pointer(scope: Scope, source: Source) -> None:
+    """A lookup or a ref gives an id: there is nothing to translate, format or cut."""
+    if source.lookup is None and source.ref is None:
+        return
+    for modifier, written in (("table", source.table), ("format", source.format), ("cut", getattr(source, "cut", 0))):
+        if written:
+            scope.at(modifier).add_at_key("M122", f"'{modifier}' does not apply to the id of a record", "remove it")
+
+
+def _nested(scope: Scope, source: Source) -> Iterator[tuple[Scope, Source]]:
+    """A source and those inside its cases."""
+    yield scope, source
+    for number, case in enumerate(source.cases or ()):
+        for key, inner in (("then", case.then), ("else", case.else_)):
+            if inner is not None:
+                yield from _nested(scope.at("cases", number, key), inner)
+
+
+def _check_source(scope: Scope, source: Source) -> None:
+    _check_pointer(scope, source)
+    if source.lookup is not None:
+        _check_lookup(scope.at("lookup"), source.lookup)
+    if source.ref is not None and source.ref not in scope.file.records:
+        _no_record(scope.at("ref"), source.ref)
+
+
+def _check_lookup(scope: Scope, lookup: Lookup) -> None:
+    target = target_object(scope.at("object"), lookup.object)
+    if target is None:
+        return
+    for name in lookup.match:
+        target_field(scope.at("match", name), lookup.object, target.fields, name)
+    if lookup.return_ and lookup.return_.lower() != "id" and lookup.return_ not in target.fields:
+        message = f"{lookup.object} has no field '{lookup.return_}' in {scope.crm_name}"
+        scope.at("return").add("M201", message, scope.suggest(lookup.return_, target.fields))
+
+
+def _check_associations(scope: Scope, record: Record) -> None:
+    if record.associate and scope.file.crm != "hubspot":
+        scope.add_at_key("M110", "associate: belongs to HubSpot", "use a look-up field with  ref:")
+    for number, other in enumerate(record.associate):
+        if other not in scope.file.records:
+            _no_record(scope.at(number), other)
+
+
+def _no_record(scope: Scope, name: str) -> None:
+    known = scope.file.records
+    scope.add("M140", f"there is no record '{name}'", scope.suggest(name, known) or f"there is: {listed(known)}")
+
+
+def _check_required(scope: Scope, name: str, record: Record, fields: Fields) -> None:
+    consent = set(scope.file.consent.flags.values())
+    for target, field in fields.items():
+        mapped = target in record.fields or target in record.key or f"{name}.{target}" in consent
+        if field.required and field.writable and not mapped:
+            scope.at("fields").add_at_key("M240", f"{record.object}.{target} is required and not mapped")
+
+
+def points_at(record: Record) -> dict[str, tuple[str | int, ...]]:
+    """The records this one points at, each with where it says so."""
+    found: dict[str, tuple[str | int, ...]] = {name: ("associate", i) for i, name in enumerate(record.associate)}
+    for target, field in record.fields.items():
+        for ref in refs(field):
+            found.setdefault(ref, ("fields", target, "ref"))
+    return found
+
+
+def refs(source: Source) -> Iterator[str]:
+    """The records a source may point at."""
+    if source.ref is not None:
+        yield source.ref
+    for case in source.cases or ():
+        for inner in (case.then, case.else_):
+            if inner is not None:
+                yield from refs(inner)
+
+
+def in_order(links: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Records after those they point at; the ones in a circle, or leading to one, do not come."""
+    sorter = TopologicalSorter({name: [one for one in others if one in links] for name, others in links.items()})
+    with suppress(CycleError):
+        sorter.prepare()
+    while ready := sorter.get_ready():
+        yield from ready
+        sorter.done(*ready)
+
+
+def check_circles(scope: Scope) -> None:
+    """Report records that point at each other in a circle."""
+    links = {name: points_at(record) for name, record in scope.file.records.items()}
+    circle = set(links) - set(in_order(links))
+    pointed = {name: {other for other in circle if name in links[other]} for name in circle}
+    circle -= set(in_order(pointed))  # these only lead to a circle
+    for name in sorted(circle):
+        for other, loc in links[name].items():
+            if other in circle:
+                here = scope.at("records", name, *loc)
+                here.add("M140", f"'{name}' and '{other}' point at each other in a circle", "remove one of the links")

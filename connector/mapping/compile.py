@@ -1,0 +1,172 @@
+"""From a checked file to a compiled mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from connector import catalogue
+from connector.mapping import conditions, shapes, values
+from connector.mapping.checks_records import in_order, points_at
+from connector.mapping.compiled import (
+    Clock,
+    CompiledMapping,
+    EventProgram,
+    Example,
+    FieldProgram,
+    Get,
+    Line,
+    RecordProgram,
+)
+from connector.mapping.schema import File, Key, MappedField, Record
+from connector.mapping.scope import events_of
+from connector.mapping.source import Node, find
+from connector.mapping.target import TargetField, TargetSchema
+from connector.mapping.values import Setting
+
+_CLOCKS: Mapping[frozenset[str], Clock] = {
+    frozenset(): Clock.OWN,
+    frozenset({"customer"}): Clock.CUSTOMER,
+    frozenset({"call"}): Clock.CALL,
+    frozenset({"customer", "call"}): Clock.BOTH,
+}
+
+
+def compiled(file: File, tree: Node, name: str, version: str, target: TargetSchema | None) -> CompiledMapping:
+    """Compile a file that its checks found no error in."""
+    maker = _Maker(file, lambda loc: find(tree, loc).place.line, target)
+    examples = ((test, find(tree, ("tests", number, "name")).place) for number, test in enumerate(file.tests))
+    return CompiledMapping(
+        name=name,
+        version=version,
+        crm=file.crm,
+        reads=frozenset(_reads(file)),
+        writes=_writes(file),
+        records=tuple(file.records),
+        flags={flag: _split(place) for flag, place in file.consent.flags.items()},
+        tests=tuple(Example(test, *place) for test, place in examples),
+        test_customers=file.test_customers == "allow",
+        programs={event: maker.event(event) for event in file.events or catalogue.EVENTS},
+    )
+
+
+def _split(place: str) -> tuple[str, str]:
+    record, _, field = place.partition(".")
+    return record, field
+
+
+def _reads(file: File) -> Iterator[str]:
+    consent = file.consent
+    yield from conditions.reads(file.filter)
+    for flags in (consent.flags, consent.withhold, consent.skip):
+        yield from (f"customer.{flag}" for flag in flags)
+    for record in file.records.values():
+        yield from conditions.reads(record.when)
+        for field in record.fields.values():
+            yield from shapes.paths(field)
+        for key in _keys(record):
+            yield from shapes.paths(key.as_source())
+
+
+def _keys(record: Record) -> Iterator[Key]:
+    yield from record.key.values()
+    for entry in record.also_match:
+        yield from entry.values()
+
+
+def _writes(file: File) -> dict[str, frozenset[str]]:
+    written: dict[str, set[str]] = {}
+    for name, record in file.records.items():
+        flags = {field for owner, field in map(_split, file.consent.flags.values()) if owner == name}
+        written.setdefault(record.object, set()).update(record.key, record.fields, flags)
+    return {name: frozenset(fields) for name, fields in written.items()}
+
+
+class _Maker:
+    """Makes the programs of one file."""
+
+    def __init__(self, file: File, line: Line, target: TargetSchema | None) -> None:
+        self.file, self.line, self.target = file, line, target
+        self.ranks = _ranks(file)
+
+    def event(self, event: str) -> EventProgram:
+        runs = (name for name in self.file.records if event in events_of(self.file, name))
+        condition = self.file.filter
+        return EventProgram(
+            filter=conditions.compiled(condition, event) if condition else None,
+            records=tuple(self._record(event, name, self.file.records[name]) for name in runs),
+        )
+
+    def _record(self, event: str, name: str, record: Record) -> RecordProgram:
+        ((key_field, key),) = record.key.items()
+        consent = self.file.consent
+        flags = tuple(
+            (flag, field)
+            for flag, (owner, field) in ((f, _split(p)) for f, p in consent.flags.items())
+            if owner == name
+        )
+        return RecordProgram(
+            name=name,
+            object=record.object,
+            mode=record.mode,
+            when=conditions.compiled(record.when, event) if record.when else None,
+            key_field=key_field,
+            key=self._identity(event, key),
+            clock=_clock(shapes.paths(key.as_source())),
+            fields=tuple(self._field(event, name, target, field) for target, field in record.fields.items()),
+            flags=flags,
+            guards=tuple(flag for flag, records in consent.skip.items() if name in records),
+            links=tuple(record.associate),
+            also_match=tuple(
+                tuple((target, self._identity(event, one)) for target, one in entry.items())
+                for entry in record.also_match
+            ),
+            unsubscribe=frozenset(consent.unsubscribe) & {flag for flag, _ in flags},
+            address=self._address(event, record),
+            rank=self.ranks[name],
+        )
+
+    def _identity(self, event: str, key: Key) -> Get:
+        return values.compiled(key.as_source(), self._setting(event, None))
+
+    def _setting(self, event: str, target: TargetField | None) -> Setting:
+        return Setting(event, self.file.tables, self.file.crm, target)
+
+    def _field(self, event: str, name: str, target: str, field: MappedField) -> FieldProgram:
+        withheld = f"{name}.{target}"
+        return FieldProgram(
+            target=target,
+            get=values.compiled(field, self._setting(event, self._target(name, target))),
+            clears=field.if_null == "clear",
+            rule=field.write,
+            guards=tuple(flag for flag, fields in self.file.consent.withhold.items() if withheld in fields),
+            clock=_clock(shapes.paths(field)),
+            line=self.line(("records", name, "fields", target)),
+        )
+
+    def _target(self, name: str, field: str) -> TargetField | None:
+        found = self.target.objects.get(self.file.records[name].object) if self.target else None
+        return found.fields.get(field) if found else None
+
+    def _address(self, event: str, record: Record) -> Get:
+        """The value the record gives its e-mail field, whatever keeps that field back; else the customer's own."""
+        gets = [
+            values.compiled(field.model_copy(update={"when": None}), self._setting(event, None))
+            for field in record.fields.values()
+            if field.from_ and "customer.email" in field.from_ and field.table is None
+        ]
+        return values.first([*gets, values.path("customer.email", event)])
+
+
+def _clock(paths: Iterator[str]) -> Clock:
+    heads = {path.split(".", 1)[0] for path in paths}
+    about = {"call" if head == "campaign" else head for head in heads if head != "event"}
+    return _CLOCKS[frozenset(about)]
+
+
+def _ranks(file: File) -> dict[str, int]:
+    """0 for a record that points at none, else one more than the highest it points at."""
+    links = {name: points_at(record) for name, record in file.records.items()}
+    ranks: dict[str, int] = {}
+    for name in in_order(links):
+        ranks[name] = max((ranks[other] + 1 for other in links[name]), default=0)
+    return ranks

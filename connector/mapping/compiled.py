@@ -1,0 +1,110 @@
+"""A compiled mapping: frozen programs, one for each event type, that only read a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from enum import Enum
+from typing import Any
+
+from connector.mapping.conditions import Holds
+from connector.mapping.schema import Test
+from connector.mapping.source import Loc
+from connector.model import Mode, Rule
+
+Payload = Mapping[str, Any]
+Get = Callable[[Payload, tzinfo], Any]
+"""payload, time zone -> the value; None where the sender holds none, ABSENT where there is nothing to say."""
+
+
+class Clock(Enum):
+    """Whose time a value carries: that of the customer, of the call, the later of both, or its record's."""
+
+    OWN = 0
+    CUSTOMER = 1
+    CALL = 2
+    BOTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PointsTo:
+    """What a `ref` gives until the keys of an event's records are known."""
+
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProgram:
+    """One target field. clears: null erases it. guards: the flags that keep it back. line: where the file says so."""
+
+    target: str
+    get: Get
+    clears: bool
+    rule: Rule
+    guards: tuple[str, ...]
+    clock: Clock
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProgram:
+    """One record for one event type. flags: (flag, target field). address: gives the e-mail to opt out."""
+
+    name: str
+    object: str
+    mode: Mode
+    when: Holds | None
+    key_field: str
+    key: Get
+    clock: Clock
+    fields: tuple[FieldProgram, ...]
+    flags: tuple[tuple[str, str], ...]
+    guards: tuple[str, ...]
+    links: tuple[str, ...]
+    also_match: tuple[tuple[tuple[str, Get], ...], ...]
+    unsubscribe: frozenset[str]
+    address: Get
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventProgram:
+    """Everything a mapping does with one event type."""
+
+    filter: Holds | None
+    records: tuple[RecordProgram, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of a mapping's own tests and where it stands."""
+
+    test: Test
+    file: str
+    line: int
+    col: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMapping:
+    """A mapping that loads clean.
+
+    version: a short hash over the file and everything it extends. reads: event paths. writes: object -> target fields.
+    records: in the order they are written. flags: consent flag -> (record, target field).
+    """
+
+    name: str
+    version: str
+    crm: str
+    reads: frozenset[str]
+    writes: Mapping[str, frozenset[str]]
+    records: tuple[str, ...]
+    flags: Mapping[str, tuple[str, str]]
+    tests: tuple[Example, ...]
+    test_customers: bool
+    programs: Mapping[str, EventProgram] = field(repr=False)
+
+
+Line = Callable[[Loc], int]
+"""Where in the file something stands."""

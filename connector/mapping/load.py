@@ -1,0 +1,117 @@
+"""From a file on disk to a compiled mapping and everything there is to say about it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connector.mapping import checks, inherit, reading, source
+from connector.mapping.compile import compiled
+from connector.mapping.compiled import CompiledMapping
+from connector.mapping.diagnostics import Diagnostic, Place, Report
+from connector.mapping.source import Node
+from connector.mapping.target import TargetSchema
+
+_SHIPPED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A mapping file as loaded. mapping: None when there are errors. files: the file and everything it extends.
+
+    texts: the text of each file by the name its diagnostics use, for showing source lines.
+    """
+
+    mapping: CompiledMapping | None
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[Path, ...]
+    texts: Mapping[str, str] = field(repr=False)
+
+
+def shipped_folder() -> Path:
+    """Where the mappings that come with the connector are: in the installed package, else in the repository."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.parent / "mappings"
+
+
+def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path) -> Loaded:
+    """Read, check and compile a file. schema: the CRM's own, where known; shipped: where `extends` finds names."""
+    return _Loading(schema, shipped).load(path, None)
+
+
+def load_text(
+    text: str, name: str, *, schema: TargetSchema | None = None, shipped: Path, folder: Path | None = None
+) -> Loaded:
+    """The same from text; name: what to call it, folder: where the files it extends are."""
+    content = text.encode("utf-8", "surrogatepass")
+    return _Loading(schema, shipped).load((folder or shipped) / name, content, name)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system
+        return False
+
+
+class _Loading:
+    """Loads one file and everything it extends."""
+
+    def __init__(self, schema: TargetSchema | None, shipped: Path) -> None:
+        self.schema, self.shipped = schema, shipped
+        self.report = Report()
+        self.files: list[Path] = []
+        self.texts: dict[str, str] = {}
+
+    def load(self, path: Path, content: bytes | None, shown: str | None = None) -> Loaded:
+        root = self._root(path, content, shown or str(path))
+        mapping = self._mapping(root, path.stem) if root is not None else None
+        return Loaded(mapping, self.report.sorted(tuple(self.texts)), tuple(self.files), self.texts)
+
+    def _mapping(self, root: Node, name: str) -> CompiledMapping | None:
+        file = reading.model(root, self.report)
+        if file is None:
+            return None
+        checks.check(file, root, self.report, self.schema)
+        if self.report.failed:
+            return None
+        version = hashlib.sha256("\0".join(self.texts.values()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return compiled(file, root, name, version, self.schema)
+
+    def _root(self, path: Path, content: bytes | None, shown: str) -> Node | None:
+        """The tree of a file, laid over the one it extends."""
+        self.files.append(path)
+        self.texts[shown] = ""
+        if content is None and (content := self._bytes(path, shown)) is None:
+            return None
+        self.texts[shown], own = source.read(content, shown, self.report)
+        extends = own.get("extends") if own else None
+        if own is None or extends is None or not isinstance(extends.value, str):
+            return own
+        base = self._extended(extends.value, extends.place, path.parent)
+        return None if base is None else inherit.merge(base, own, self.report)
+
+    def _bytes(self, path: Path, shown: str) -> bytes | None:
+        try:
+            with path.open("rb") as file:
+                return file.read(source.MAX_BYTES + 1)
+        except OSError as error:
+            self.report.add(Place(shown, 1, 1), "Y001", f"the file cannot be read: {error.strerror}")
+            return None
+
+    def _extended(self, name: str, place: Place, folder: Path) -> Node | None:
+        is_path = name.endswith((".yaml", ".yml"))
+        path = folder / name if is_path else self.shipped / f"{name}.yaml"
+        if not (is_path or _SHIPPED_NAME.match(name)) or not _is_file(path):
+            known = sorted(one.stem for one in self.shipped.glob("*.yaml"))
+            hint = self.report.suggest(name, known) or f"shipped: {', '.join(known)}; a file is named with its .yaml"
+            self.report.add(place, "M140", f"there is no mapping '{name[:80]}' to extend", hint)
+            return None
+        if path.resolve() in {one.resolve() for one in self.files}:
+            self.report.add(place, "M140", f"'{name}' extends this file in turn: a circle", "extend another mapping")
+            return None
+        return self._root(path, None, str(path))

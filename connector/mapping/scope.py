@@ -1,0 +1,114 @@
+"""What a check needs to know of the place it checks, and the checks of event fields that all others share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from connector import catalogue
+from connector.mapping import source
+from connector.mapping.diagnostics import Place, Report, Severity
+from connector.mapping.schema import File
+from connector.mapping.source import Loc, Node
+from connector.mapping.target import TargetField, TargetObject, TargetSchema
+
+_KNOWN = tuple(catalogue.FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A place in a file under check. events: those it runs on, None where a field may be missing from some."""
+
+    file: File
+    tree: Node
+    report: Report
+    target: TargetSchema | None
+    loc: Loc = ()
+    events: tuple[str, ...] | None = None
+
+    def at(self, *parts: str | int) -> Scope:
+        """A place further inside."""
+        return replace(self, loc=(*self.loc, *parts))
+
+    def on(self, events: Iterable[str] | None) -> Scope:
+        """The same place, run on these events."""
+        return replace(self, events=None if events is None else tuple(events))
+
+    @property
+    def place(self) -> Place:
+        return source.find(self.tree, self.loc).place
+
+    @property
+    def key_place(self) -> Place:
+        return source.find_key(self.tree, self.loc).place
+
+    def add(self, code: str, message: str, hint: str = "", severity: Severity | None = None) -> None:
+        """Report something about the value here."""
+        self.report.add(self.place, code, message, hint, severity)
+
+    def add_at_key(self, code: str, message: str, hint: str = "") -> None:
+        """Report something about the key here."""
+        self.report.add(self.key_place, code, message, hint)
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        return self.report.suggest(word, known)
+
+    @property
+    def crm_name(self) -> str:
+        """What to call the CRM account."""
+        return {"salesforce": "your Salesforce org", "hubspot": "your HubSpot portal"}[self.file.crm]
+
+
+def events_of(file: File, record: str) -> tuple[str, ...]:
+    """The events a record runs on, in the catalogue's order."""
+    wanted = set(file.records[record].events or catalogue.EVENTS) & set(file.events or catalogue.EVENTS)
+    return tuple(event for event in catalogue.EVENTS if event in wanted)
+
+
+def event_field(scope: Scope, path: str) -> catalogue.Field | None:
+    """The event field of that path, carried by every event the scope runs on; anything else is reported."""
+    field = catalogue.FIELDS.get(path)
+    if field is None:
+        hint = scope.suggest(path, _KNOWN) or ("" if "." in path else f"for fixed text write  value: {path}")
+        scope.add("M101", f"no event has a field '{path[:80]}'", hint)
+        return None
+    carried = catalogue.carried_by(path)
+    if scope.events is None:
+        return field
+    for event in scope.events:
+        if event not in carried:
+            only = " and ".join(sorted(carried))
+            message = f"'{path}' comes only with {only}, and this record also runs on {event}"
+            scope.add("M102", message, f"add  events: [{', '.join(sorted(carried))}]  to the record")
+    return field
+
+
+def target_object(scope: Scope, name: str) -> TargetObject | None:
+    """The CRM object of that name, as far as the CRM's schema is known."""
+    if scope.target is None:
+        return None
+    found = scope.target.objects.get(name)
+    if found is None:
+        known = scope.target.objects
+        hint = scope.suggest(name, known) or f"it has: {listed(known)}"
+        scope.add("M200", f"{scope.crm_name} has no object '{name}'", hint)
+    return found
+
+
+def target_field(scope: Scope, object: str, fields: Mapping[str, TargetField], name: str) -> TargetField | None:
+    """The CRM field named by the key here."""
+    found = fields.get(name)
+    if found is None:
+        message = f"{object} has no field '{name}' in {scope.crm_name}"
+        scope.add_at_key("M201", message, scope.suggest(name, fields))
+    return found
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a hint, in order, not too many.
+
+    >>> listed(["b", "a"])
+    'a, b'
+    """
+    ordered = sorted(names)
+    return ", ".join(ordered[:12]) + (", ..." if len(ordered) > 12 else "")

@@ -1,0 +1,71 @@
+"""From a raw request to a durable row: verify, read, keep."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from connector import catalogue, telemetry
+from connector.errors import UnreadableEvent
+from connector.signature import Verifier
+from connector.store.inbox import Arrival, Owed
+from connector.store.lanes import PRIORITIES
+
+NOBODY = ""
+"""The type of an event whose body could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """One agency as the door knows it. destinations: name -> how many lanes it is spread over."""
+
+    name: str
+    verifier: Verifier = field(repr=False)
+    destinations: Mapping[str, int]
+
+    def owed(self, spread_by: str) -> tuple[Owed, ...]:
+        """The deliveries an event is owed; one customer's events always share a lane."""
+        turn = zlib.crc32(spread_by.encode())
+        return tuple(
+            Owed(f"{self.name}/{destination}", lane_name(self.name, destination, turn % lanes))
+            for destination, lanes in self.destinations.items()
+        )
+
+
+def lane_name(agency: str, destination: str, partition: int) -> str:
+    """The lane of one partition of a destination."""
+    return f"{agency}/{destination}/{partition}"
+
+
+def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Callable[[Arrival], bool], now: int) -> None:
+    """Return once a genuine message is on disk. `now` in epoch ms. Raises RefuseMessage, StoreUnavailable."""
+    message_id = agency.verifier.verify(body, headers)
+    arrival = read(agency, message_id, body, now)
+    new = keep(arrival)
+    telemetry.event_accepted(agency.name, arrival.type, message_id, new=new)
+    if new and arrival.state == "dead":
+        telemetry.event_parked(agency.name, message_id, arrival.reason)
+
+
+def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
+    """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
+    blank = Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
+    try:
+        reading = catalogue.read(json.loads(body), message_id)
+    except UnreadableEvent as error:
+        return replace(blank, state="dead", code=error.code, reason=error.problem)
+    except (ValueError, RecursionError):
+        return replace(blank, state="dead", code=UnreadableEvent.code, reason="the body is not JSON")
+    if reading is None:
+        return replace(blank, state="ignored", code="UNKNOWN_TYPE", reason="no known type of event")
+    urgent, ordinary = PRIORITIES
+    return replace(
+        blank,
+        type=reading.type,
+        customer_id=reading.customer_id,
+        source_time=reading.source_time,
+        owed=agency.owed(reading.customer_id or message_id),
+        priority=urgent if reading.raised else ordinary,
+    )

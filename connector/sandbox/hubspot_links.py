@@ -1,0 +1,79 @@
+"""Associations between records, and opting addresses out of e-mail."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from connector.sandbox.hubspot_records import Records
+from connector.sandbox.hubspot_replies import Refusal, envelope, iso
+
+MOST_LINKS = 2_000
+_LINK_TYPES = {("calls", "contacts"): 194, ("contacts", "calls"): 193, ("calls", "companies"): 182}
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def associate(records: Records, start: str, end: str, body: Any) -> dict[str, Any]:
+    """Link pairs with the default association; a missing record is an error entry, a repeated link is fine."""
+    pairs = body.get("inputs") if isinstance(body, dict) else None
+    if not isinstance(pairs, list) or not pairs or len(pairs) > MOST_LINKS:
+        raise Refusal(400, f"Invalid input JSON: 1 to {MOST_LINKS} inputs are required")
+    results, errors = [], []
+    for pair in pairs:
+        one, other = str(pair["from"]["id"]), str(pair["to"]["id"])
+        missing = [i for kind, i in ((start, one), (end, other)) if i not in records.held[kind]]
+        if missing:
+            errors.append(_no_such_record(one, other, missing))
+            continue
+        records.links.add((start, one, end, other))
+        kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _LINK_TYPES.get((start, end), 449)}
+        results.append({"from": {"id": one}, "to": {"id": other}, "associationSpec": kind})
+    return envelope(results, records.clock(), errors)
+
+
+def _no_such_record(one: str, other: str, missing: list[str]) -> dict[str, Any]:
+    context = {"fromObjectId": [one], "toObjectId": [other], "ids": missing}
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "message": f"No record exists for id {', '.join(missing)}",
+        "context": context,
+    }
+
+
+def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, Any]:
+    """The records of `other` linked to one record, from either side: integer ids, as v4 answers them."""
+    ends = [link[2:] for link in records.links if link[:2] == (kind, identity)]
+    ends += [link[:2] for link in records.links if link[2:] == (kind, identity)]
+    spec = {"category": "HUBSPOT_DEFINED", "typeId": _LINK_TYPES.get((kind, other), 449), "label": None}
+    found = sorted({int(i) for name, i in ends if name == other})
+    return {"results": [{"toObjectId": i, "associationTypes": [spec]} for i in found]}
+
+
+def opt_out(records: Records, address: str, channel: str | None) -> None:
+    """Unsubscribe an address from every e-mail; its contact, if any, shows it."""
+    _check(address, channel)
+    records.opted_out.add(address.lower())
+    owner = records.unique.get(("contacts", "email", address.lower()))
+    if owner and records.held["contacts"][owner].properties.get("email") == address.lower():
+        records.held["contacts"][owner].properties["hs_email_optout"] = "true"
+
+
+def status_of(records: Records, address: str, channel: str | None) -> dict[str, Any]:
+    """Whether an address is opted out."""
+    _check(address, channel)
+    state = {
+        "subscriberIdString": address.lower(),
+        "channel": "EMAIL",
+        "status": "UNSUBSCRIBED" if address.lower() in records.opted_out else "NOT_SPECIFIED",
+        "wideStatusType": "PORTAL_WIDE",
+        "timestamp": iso(records.clock()),
+    }
+    return envelope([state], records.clock())
+
+
+def _check(address: str, channel: str | None) -> None:
+    if channel != "EMAIL":
+        raise Refusal(400, "channel is required; only EMAIL can be used")
+    if not _ADDRESS.fullmatch(address):
+        raise Refusal(400, f"{address} is not a valid email address")

@@ -1,0 +1,111 @@
+"""The schema of a portal as an agency that uses careCycle has it: HubSpot's own properties and the custom ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+TYPE_IDS: Final = {"0-1": "contacts", "0-2": "companies", "0-48": "calls"}
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property definition."""
+
+    name: str
+    type: str = "string"
+    field_type: str = "text"
+    group: str = "contactinformation"
+    label: str = ""
+    options: tuple[str, ...] = ()
+    unique: bool = False
+    read_only: bool = False
+    sensitivity: str = "non_sensitive"
+    refers_to: str = ""
+
+
+def _texts(names: str) -> list[Property]:
+    return [Property(name) for name in names.split()]
+
+
+def _flags(names: str) -> list[Property]:
+    return [Property(name, "bool", "booleancheckbox", options=("true", "false")) for name in names.split()]
+
+
+def _choice(name: str, options: str | Iterable[str]) -> Property:
+    choices = options.split() if isinstance(options, str) else options
+    return Property(name, "enumeration", "select", options=tuple(choices))
+
+
+_OWNER: Final = Property("hubspot_owner_id", "enumeration", "select", refers_to="OWNER")
+_READ_ONLY: Final = [
+    Property("createdate", "datetime", "date", read_only=True),
+    Property("lastmodifieddate", "datetime", "date", read_only=True),
+    Property("hs_object_id", "number", "number", read_only=True),
+    Property("hs_lastmodifieddate", "datetime", "date", read_only=True),
+    Property("hs_unique_creation_key", read_only=True),
+]
+_STAGES = "subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer evangelist other"
+_STATUSES = "BUSY CALLING_CRM_USER CANCELED COMPLETED CONNECTING FAILED IN_PROGRESS NO_ANSWER QUEUED RINGING"
+_MARRIAGE = ("Single", "Married", "Divorced", "Widowed", "Separated", "Domestic Partnership")
+
+CONTACTS: Final = [
+    *_READ_ONLY,
+    *_texts("firstname lastname address city state zip country company jobtitle website salutation date_of_birth"),
+    Property("email", unique=True),
+    Property("hs_additional_emails", "enumeration", "checkbox"),
+    Property("phone", field_type="phonenumber"),
+    Property("mobilephone", field_type="phonenumber"),
+    _choice("hs_language", "en es fr"),
+    _choice("lifecyclestage", _STAGES),
+    _choice("marital_status", _MARRIAGE),
+    _OWNER,
+    *_flags("do_not_call do_not_text do_not_mail do_not_email"),
+    Property("hs_email_optout", "bool", "booleancheckbox", options=("true", "false"), read_only=True),
+    Property("annual_household_income", "number", "number"),
+    Property("carecycle_id", unique=True),
+    Property("carecycle_mbi", sensitivity="sensitive"),
+]
+CALLS: Final = [
+    *_READ_ONLY,
+    Property("hs_timestamp", "datetime", "date"),
+    *_texts(
+        "hs_call_title hs_call_disposition hs_call_recording_url hs_call_source hs_call_external_id hs_call_app_id"
+    ),
+    Property("hs_call_body", field_type="html"),
+    Property("hs_call_duration", "number", "number"),
+    _choice("hs_call_direction", "INBOUND OUTBOUND"),
+    _choice("hs_call_status", _STATUSES),
+    Property("hs_call_from_number", field_type="phonenumber"),
+    Property("hs_call_to_number", field_type="phonenumber"),
+    _OWNER,
+    Property("carecycle_call_id", unique=True),
+]
+COMPANIES: Final = [*_READ_ONLY, *_texts("name domain phone city state"), _OWNER]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user of the portal whom records can be assigned to."""
+
+    id: str
+    email: str
+    first_name: str
+    last_name: str
+    archived: bool = False
+
+
+OWNERS: Final = (
+    Owner("71001", "priya@youragency.com", "Priya", "Shah"),
+    Owner("71002", "marcus@youragency.com", "Marcus", "Bell"),
+    Owner("71003", "dana@youragency.com", "Dana", "Ortiz"),
+    Owner("71004", "former@youragency.com", "Former", "Colleague", archived=True),
+)
+
+
+def portal(*, unique_calls: bool = True) -> dict[str, dict[str, Property]]:
+    """Object -> property name -> definition. unique_calls False: a portal that offers no unique property on calls."""
+    calls = [p if unique_calls else replace(p, unique=False) for p in CALLS]
+    objects = {"contacts": CONTACTS, "calls": calls, "companies": COMPANIES}
+    return {name: {p.name: p for p in properties} for name, properties in objects.items()}

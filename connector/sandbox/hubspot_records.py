@@ -1,0 +1,168 @@
+"""What a portal holds: records, their unique values, links between them, opted-out addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.sandbox.hubspot_portal import TYPE_IDS, Property
+from connector.sandbox.hubspot_replies import Refusal, clash, invalid, iso, not_found, problem
+from connector.sandbox.hubspot_values import accept
+
+NEEDED = {"calls": "hs_timestamp"}
+Link = tuple[str, str, str, str]
+"""from type, from id, to type, to id"""
+
+
+@dataclass(slots=True)
+class Record:
+    """One CRM record; `before` is what the search index still shows (None: nothing) until it catches up."""
+
+    id: str
+    created: float
+    updated: float
+    properties: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] | None = None
+
+    def shown(self, names: list[str] | None = None) -> dict[str, Any]:
+        """As HubSpot answers it; asked-for properties that are empty are null."""
+        stamps = {"createdate": iso(self.created), "lastmodifieddate": iso(self.updated), "hs_object_id": self.id}
+        held: dict[str, str | None] = {**stamps, **self.properties}
+        chosen = held if names is None else {**stamps, **{name: held.get(name) for name in names}}
+        times = {"createdAt": iso(self.created), "updatedAt": iso(self.updated)}
+        return {"id": self.id, "properties": chosen, **times, "archived": False}
+
+
+class Records:
+    """The portal's state. Callers hold the sandbox's lock."""
+
+    def __init__(self, schema: dict[str, dict[str, Property]], clock: Callable[[], float], *, strict: bool) -> None:
+        self.schema, self.clock, self.strict = schema, clock, strict
+        self.held: dict[str, dict[str, Record]] = {name: {} for name in schema}
+        self.unique: dict[tuple[str, str, str], str] = {}
+        self.links: set[Link] = set()
+        self.opted_out: set[str] = set()
+        self._next = 1000
+        self._undo: list[tuple[str, str, Record | None]] | None = None
+
+    def kind(self, name: str) -> str:
+        """The object's name, from its name or type id."""
+        kind = TYPE_IDS.get(name, name)
+        if kind not in self.held:
+            raise Refusal(400, "Unable to infer object type from the path")
+        return kind
+
+    def find(self, kind: str, key: str, value: str) -> str | None:
+        """The id of the record whose `key` is `value`; by record id when key is empty."""
+        if key in ("", "hs_object_id"):
+            return value if value in self.held[kind] else None
+        definition = self.schema[kind].get(key)
+        if definition is None or not definition.unique:
+            raise Refusal(400, f"Unable to perform update/upsert by non-unique {kind} property {key}")
+        return self.unique.get((kind, key, value.lower()))
+
+    def get(self, kind: str, key: str, value: str) -> Record:
+        """The same, or the lean 404."""
+        found = self.find(kind, key, value)
+        if found is None:
+            raise not_found()
+        return self.held[kind][found]
+
+    def create(self, kind: str, properties: dict[str, Any]) -> Record:
+        """Write a new record; Refusal when a property is not acceptable."""
+        kept = self._accepted(kind, None, properties)
+        needed = NEEDED.get(kind)
+        if needed and not kept.get(needed):
+            message = f"Error creating {kind[:-1].upper()}. Some required properties were not set."
+            raise Refusal(400, message, context={"properties": [needed]})
+        self._next += 1
+        now = self.clock()
+        record = Record(str(self._next), now, now)
+        self._put(kind, record, kept)
+        return record
+
+    def update(self, kind: str, identity: str, properties: dict[str, Any]) -> Record:
+        """Write over an existing record; Refusal when a property is not acceptable."""
+        kept = self._accepted(kind, identity, properties)
+        old = self.held[kind][identity]
+        record = Record(identity, old.created, self.clock(), dict(old.properties), old.properties)
+        self._put(kind, record, kept)
+        return record
+
+    def forget(self, kind: str, identity: str) -> None:
+        """Delete a record, its unique values and its links."""
+        self._journal(kind, identity)
+        self._index(kind, self.held[kind].pop(identity), present=False)
+        self.links = {link for link in self.links if (kind, identity) not in (link[:2], link[2:])}
+
+    def _accepted(self, kind: str, identity: str | None, properties: dict[str, Any]) -> dict[str, str]:
+        if not isinstance(properties, dict):
+            raise Refusal(400, "Invalid input JSON: properties must be an object")
+        kept, problems = {}, []
+        for name, value in properties.items():
+            kept[name], wrong = accept(self.schema[kind].get(name), name, value, strict=self.strict)
+            problems += [wrong] if wrong else []
+        problems += self._clashes(kind, identity, kept) if not problems else []
+        if problems:
+            raise invalid(problems)
+        return kept
+
+    def _clashes(self, kind: str, identity: str | None, kept: dict[str, str]) -> list[dict[str, Any]]:
+        problems = []
+        for name, value in kept.items():
+            owner = self.unique.get((kind, name, value.lower())) if value else None
+            if owner is None or owner == identity:
+                continue
+            if name == "email":
+                raise clash(owner)
+            text = f"A record with {name} = {value} already has that value: {owner}"
+            problems.append(problem(name, "CONFLICTING_UNIQUE_VALUE", text))
+        return problems
+
+    def _put(self, kind: str, record: Record, kept: dict[str, str]) -> None:
+        self._journal(kind, record.id)
+        old = self.held[kind].get(record.id)
+        if old:
+            self._index(kind, old, present=False)
+        record.properties = {name: text for name, text in {**record.properties, **kept}.items() if text != ""}
+        if record.properties.get("email") in self.opted_out:
+            record.properties["hs_email_optout"] = "true"
+        self.held[kind][record.id] = record
+        self._index(kind, record, present=True)
+
+    def _index(self, kind: str, record: Record, *, present: bool) -> None:
+        for key in self._unique_values(kind, record):
+            if present:
+                self.unique[key] = record.id
+            elif self.unique.get(key) == record.id:
+                del self.unique[key]
+
+    def _unique_values(self, kind: str, record: Record) -> Iterator[tuple[str, str, str]]:
+        for name, value in record.properties.items():
+            if self.schema[kind][name].unique:
+                yield kind, name, value.lower()
+        for address in record.properties.get("hs_additional_emails", "").split(";"):
+            if address:
+                yield kind, "email", address.lower()
+
+    def _journal(self, kind: str, identity: str) -> None:
+        if self._undo is not None:
+            self._undo.append((kind, identity, self.held[kind].get(identity)))
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back every write of the block when it ends in a Refusal."""
+        self._undo = []
+        try:
+            yield
+        except Refusal:
+            for kind, identity, old in reversed(self._undo):
+                self._index(kind, self.held[kind].pop(identity), present=False)
+                if old:
+                    self.held[kind][identity] = old
+                    self._index(kind, old, present=True)
+            raise
+        finally:
+            self._undo = None

@@ -1,0 +1,85 @@
+"""What goes wrong at Salesforce, ready to be asked for by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Literal
+
+from flask import Response
+
+from connector.sandbox.salesforce_values import Refused
+from connector.sandbox.wire import Wire
+
+_PAGE: Final = "<html><body><h1>We are down for maintenance.</h1></body></html>"
+_LIMITS: Final = {
+    "daily": "TotalRequests Limit exceeded.",
+    "long": "ConcurrentPerOrgLongTxn Limit exceeded.",
+    "concurrent": "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+}
+_ENDPOINTS: Final = "/services/data"
+
+
+def reply(body: Any, status: int = 200) -> Response:
+    """A JSON reply as Salesforce sends it."""
+    return Response(json.dumps(body), status, content_type="application/json;charset=UTF-8")
+
+
+def error_reply(status: int, code: str, message: str) -> Response:
+    """A whole-request error: a list of one."""
+    return reply([{"message": message, "errorCode": code}], status)
+
+
+class PlannedFaults(Wire):
+    """Faults asked for before the request that meets them. `times`: how often."""
+
+    def __init__(self, *, latency: float = 0.0) -> None:
+        super().__init__(latency=latency)
+        self._row_faults: dict[str, list[Refused]] = {}
+
+    def html_503(self, times: int = 1, path: str = _ENDPOINTS) -> None:
+        self.fault(path, Response(_PAGE, 503, content_type="text/html"), times=times)
+
+    def html_200(self, times: int = 1, path: str = _ENDPOINTS) -> None:
+        self.fault(path, Response(_PAGE, 200, content_type="text/html"), times=times)
+
+    def redirect_302(self, times: int = 1, path: str = _ENDPOINTS) -> None:
+        self.fault(path, Response("", 302, {"Location": "https://elsewhere.salesforce.com/"}), times=times)
+
+    def limit_403(self, kind: Literal["daily", "long", "concurrent"] = "daily", times: int = 1) -> None:
+        self.fault(_ENDPOINTS, error_reply(403, "REQUEST_LIMIT_EXCEEDED", _LIMITS[kind]), times=times)
+
+    def session_expired(self, times: int = 1) -> None:
+        answer = error_reply(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        self.fault(_ENDPOINTS, answer, times=times)
+
+    def fail(self, status: int, code: str, message: str = "", *, times: int = 1, path: str = _ENDPOINTS) -> None:
+        """Refuse a whole request."""
+        self.fault(path, error_reply(status, code, message), times=times)
+
+    def short_list(self, times: int = 1) -> None:
+        """Write every record of a collection and leave the last result out."""
+        self.reshape(lambda results: results[:-1], times)
+
+    def reshape(self, change: Callable[[list[Any]], Any], times: int = 1) -> None:
+        """Write every record of a collection and answer something else."""
+
+        def answer(proceed: Callable[[], Response]) -> Response:
+            return reply(change(json.loads(proceed().get_data())))
+
+        self.fault("/composite/sobjects", answer, times=times)
+
+    def lock_rows(self, keys: Iterable[str], times: int = 1) -> None:
+        """Refuse the records of these external ids (or ids) as locked by somebody else."""
+        self.refuse_rows(keys, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", times=times)
+
+    def refuse_rows(
+        self, keys: Iterable[str], code: str, message: str = "", fields: Sequence[str] = (), *, times: int = 1
+    ) -> None:
+        """Refuse the records of these external ids (or ids) for any reason."""
+        for key in keys:
+            self._row_faults.setdefault(key.lower(), []).extend([Refused(code, message, list(fields))] * times)
+
+    def _planned(self, keys: Iterable[str]) -> Refused | None:
+        waiting = (self._row_faults.get(key.lower()) for key in keys)
+        return next((refusals.pop(0) for refusals in waiting if refusals), None)

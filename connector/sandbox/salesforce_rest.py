@@ -1,0 +1,210 @@
+"""The resources of the REST API a connector speaks.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from connector.sandbox import salesforce_collections as collections
+from connector.sandbox import salesforce_soql as soql
+from connector.sandbox.salesforce_faults import PlannedFaults, error_reply, reply
+from connector.sandbox.salesforce_oauth import Denied, Gate
+from connector.sandbox.salesforce_rows import Record
+from connector.sandbox.salesforce_schema import Column, Table
+from connector.sandbox.salesforce_store import Manner, Org
+from connector.sandbox.salesforce_values import BadRequest, Refused
+
+_LONGEST_URI: Final = 16_384
+_VERSIONS: Final = range(31, 69)
+
+
+class Rest(PlannedFaults):
+    """Reads requests, asks the org, words the replies. daily_limit: calls a day. page: rows a query answers at once."""
+
+    def __init__(self, org: Org, gate: Gate, *, latency: float, daily_limit: int, page: int) -> None:
+        super().__init__(latency=latency)
+        self.org, self.gate = org, gate
+        self.daily_limit, self.page, self.used = daily_limit, page, 0
+        self._cursors: dict[str, tuple[list[Column], str, list[Record]]] = {}
+        self._route()
+
+    def _route(self) -> None:
+        api = "/services/data/v<int:major>.0"
+        self.app.add_url_rule("/services/oauth2/token", view_func=self._token, methods=["POST"])
+        routes: tuple[tuple[str, str, Any], ...] = (
+            ("GET", "/limits", self._limits),
+            ("GET", "/sobjects", self._objects),
+            ("POST", "/sobjects/<name>", self._create),
+            ("GET", "/sobjects/<name>/describe", self._describe),
+            ("GET PATCH DELETE", "/sobjects/<name>/<id>", self._by_id),
+            ("GET PATCH", "/sobjects/<name>/<field>/<path:value>", self._by_key),
+            ("POST PATCH", "/composite/sobjects", self._collection),
+            ("PATCH", "/composite/sobjects/<name>/<field>", self._collection_upsert),
+            ("GET", "/query", self._query),
+            ("GET", "/query/<cursor>", self._more),
+        )
+        for methods, path, view in routes:
+            self.app.add_url_rule(api + path, view.__name__, view, methods=methods.split(), strict_slashes=False)
+        self.app.before_request(self._admit)
+        self.app.after_request(self._meter)
+        self.app.register_error_handler(BadRequest, lambda bad: reply(bad.body, bad.status))
+        self.app.register_error_handler(Denied, lambda denied: reply(denied.body, denied.status))
+        self.app.register_error_handler(Refused, _refused)
+        self.app.register_error_handler(HTTPException, _unknown)
+
+    def _admit(self) -> Response | None:
+        if not request.path.startswith("/services/data"):
+            return None
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gate.tokens:
+            return error_reply(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        with self.lock:
+            self.used += 1
+            over = self.used > self.daily_limit
+        if over:
+            return error_reply(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        if len(request.url) > _LONGEST_URI:
+            return error_reply(414, "URI_TOO_LONG", "The URI is too long")
+        if (request.view_args or {}).pop("major", _VERSIONS.start) not in _VERSIONS:
+            return error_reply(404, "NOT_FOUND", "The requested resource does not exist")
+        return None
+
+    def _meter(self, response: Response) -> Response:
+        response.headers["Sforce-Limit-Info"] = f"api-usage={min(self.used, self.daily_limit)}/{self.daily_limit}"
+        return response
+
+    def _token(self) -> Response:
+        basic = request.authorization
+        pair = (str(basic.username), str(basic.password)) if basic and basic.type == "basic" else None
+        return reply(self.gate.token(request.form, pair, request.host))
+
+    def _limits(self) -> Response:
+        left = max(0, self.daily_limit - self.used)
+        return reply({"DailyApiRequests": {"Max": self.daily_limit, "Remaining": left}})
+
+    def _objects(self) -> Response:
+        tables = [{k: v for k, v in table.describe().items() if k != "fields"} for table in self.org.tables.values()]
+        return reply({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": tables})
+
+    def _describe(self, name: str) -> Response:
+        return reply(self.org.table(name).describe())
+
+    def _collection_upsert(self, name: str, field: str) -> Response:
+        with self.lock:
+            return reply(collections.upsert(self.org, name, field, _body(), _manner(), self._planned))
+
+    def _collection(self) -> Response:
+        write = collections.update if request.method == "PATCH" else collections.create
+        with self.lock:
+            return reply(write(self.org, _body(), _manner(), self._planned))
+
+    def _create(self, name: str) -> Response:
+        with self.lock:
+            table = self.org.table(name)
+            row = self.org.write(table, None, self.org.draft(table, _body()), _manner())
+            return reply({"id": row["Id"], "success": True, "errors": []}, 201)
+
+    def _by_id(self, name: str, id: str) -> Response:
+        with self.lock:
+            table, row = self._found(id)
+            if row["IsDeleted"] or table is not self.org.table(name):
+                raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
+            if request.method == "GET":
+                return reply(_shown(table, row))
+            if request.method == "DELETE":
+                self.org.delete(table, row)
+            else:
+                self.org.write(table, row, self.org.draft(table, _body()), _manner())
+            return Response(status=204)
+
+    def _by_key(self, name: str, field: str, value: str) -> Response:
+        with self.lock:
+            table = self.org.table(name)
+            key = self.org.key(table, field)
+            found = self.org.matching(table, key, value)
+            if len(found) > 1:
+                return reply([f"/services/data/v60.0/sobjects/{table.name}/{row['Id']}" for row in found], 300)
+            if not found and (request.method == "GET" or request.args.get("updateOnly") == "true"):
+                raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
+            return reply(_shown(table, found[0])) if request.method == "GET" else self._upsert(table, key, value)
+
+    def _upsert(self, table: Table, key: Column, value: str) -> Response:
+        body = _body()
+        if isinstance(body, dict) and {name.lower() for name in body} & {"id", key.name.lower()}:
+            message = f"The {key.name} field should not be specified in the sobject data."
+            raise BadRequest(400, "INVALID_FIELD", message)
+        draft = self.org.draft(table, body)
+        draft.values.append((key, value))
+        if refusal := self._planned([value]):
+            raise refusal
+        row, created = self.org.upsert(table, key, draft, _manner())
+        return reply({"id": row["Id"], "success": True, "errors": [], "created": created}, 201 if created else 200)
+
+    def _query(self) -> Response:
+        with self.lock:
+            table, columns, rows = soql.run(self.org, request.args.get("q", ""))
+            return self._paged(columns, table.name, rows)
+
+    def _more(self, cursor: str) -> Response:
+        with self.lock:
+            rest = self._cursors.pop(cursor, None)
+            if rest is None:
+                raise BadRequest(404, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            return self._paged(*rest)
+
+    def _paged(self, columns: list[Column], name: str, rows: list[Record]) -> Response:
+        shown = [_record(name, columns, row) for row in rows[: self.page]]
+        answer: dict[str, Any] = {"totalSize": len(rows), "done": len(rows) <= self.page, "records": shown}
+        if not answer["done"]:
+            cursor = f"01gHs00000000{len(self._cursors)}-{self.page}"
+            self._cursors[cursor] = (columns, name, rows[self.page :])
+            answer["nextRecordsUrl"] = f"{request.path.rsplit('/query', 1)[0]}/query/{cursor}"
+        return reply(answer)
+
+    def _found(self, id: str) -> tuple[Table, Record]:
+        found = self.org.by_id(id)
+        if found is None:
+            raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
+        return found
+
+
+def _body() -> Any:
+    body = request.get_json(silent=True)
+    if body is None:
+        raise BadRequest(400, "JSON_PARSER_ERROR", "Unexpected character at [line:1, column:1]")
+    return body
+
+
+def _manner() -> Manner:
+    duplicates = request.headers.get("Sforce-Duplicate-Rule-Header", "").replace(" ", "").lower()
+    assign = request.headers.get("Sforce-Auto-Assign", "TRUE").upper()
+    return Manner(allow_save="allowsave=true" in duplicates, auto_assign=assign != "FALSE")
+
+
+def _record(name: str, columns: list[Column], row: Record) -> dict[str, Any]:
+    address = {"type": name, "url": f"/services/data/v60.0/sobjects/{name}/{row['Id']}"}
+    return {"attributes": address} | {column.name: row[column.name] for column in columns}
+
+
+def _shown(table: Table, row: Record) -> Mapping[str, Any]:
+    wanted = [name for name in request.args.get("fields", "").split(",") if name]
+    columns = [column for column in table.seen() if not wanted or column.name in wanted]
+    return _record(table.name, columns, row)
+
+
+def _refused(refused: Refused) -> Response:
+    error: dict[str, Any] = {"message": refused.message, "errorCode": refused.code, "fields": refused.fields}
+    if refused.code == "DUPLICATES_DETECTED":
+        error["duplicateResut"] = {"allowSave": True, "matchResults": []}  # Salesforce's own spelling
+    return reply([error], 400)
+
+
+def _unknown(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "UNKNOWN_EXCEPTION")
+    return error_reply(status, code, "The requested resource does not exist")

@@ -1,0 +1,110 @@
+"""The sandbox org's rows, with the indexes its unique fields need."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from connector.sandbox.salesforce_schema import Column, Table
+from connector.sandbox.salesforce_values import BadRequest, checksummed
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One row of the write log. `at` in seconds of the monotonic clock."""
+
+    object: str
+    id: str
+    created: bool
+    fields: tuple[str, ...]
+    at: float
+
+
+class Rows:
+    """Every row of the org. Not locked: the sandbox holds the lock."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self.tables = tables
+        self.rows: dict[str, dict[str, Record]] = {name: {} for name in tables}
+        self.index: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self.writes: list[Written] = []
+        self.owner = ""
+        self._next = 0
+
+    def table(self, name: str) -> Table:
+        found = self.tables.get(name.lower())
+        if found is None:
+            raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
+        return found
+
+    def key(self, table: Table, name: str) -> Column:
+        """The field a record is upserted by."""
+        column = table.column(name)
+        if column is None or not column.upsert_key:
+            message = f"Provided external ID field does not exist or is not accessible: {name}"
+            raise BadRequest(404, "NOT_FOUND", message)
+        return column
+
+    def matching(self, table: Table, column: Column, value: Any) -> list[Record]:
+        """Live rows that hold this value, letter case aside."""
+        wanted, rows = _folded(value), self.rows[table.name.lower()]
+        if column.unique or column.upsert_key:
+            return [rows[one] for one in self.index[table.name, column.name].get(wanted, ())]
+        return [row for row in self.live(table) if _folded(row[column.name]) == wanted]
+
+    def live(self, table: Table) -> Iterator[Record]:
+        return (row for row in self.rows[table.name.lower()].values() if not row["IsDeleted"])
+
+    def by_id(self, id: Any) -> tuple[Table, Record] | None:
+        """The object and row, deleted or not, of a 15- or 18-character id."""
+        table = next((table for table in self.tables.values() if str(id).startswith(table.prefix)), None)
+        row = self.rows[table.name.lower()].get(checksummed(str(id)[:15])) if table else None
+        return (table, row) if table and row else None
+
+    def store(self, table: Table, row: Record | None, values: Record) -> Record:
+        """Write without any check, as an administrator's import would. Names must be spelt as the schema does."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        created = row is None
+        if row is None:
+            row = {column.name: column.default for column in table.columns.values()}
+            self._next += 1
+            row |= {"Id": checksummed(f"{table.prefix}Hs{self._next:010d}"), "IsDeleted": False, "CreatedDate": now}
+            if "OwnerId" in row:
+                row["OwnerId"] = self.owner
+            self.rows[table.name.lower()][row["Id"]] = row
+        self._unlist(table, row)
+        row |= values | {"LastModifiedDate": now}
+        if "LastName" in row:
+            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
+        self._list(table, row)
+        self.writes.append(Written(table.name, row["Id"], created, tuple(sorted(values)), time.monotonic()))
+        return row
+
+    def delete(self, table: Table, row: Record) -> None:
+        """Into the recycle bin: out of every query and every external-id match."""
+        self._unlist(table, row)
+        row["IsDeleted"] = True
+
+    def _keys(self, table: Table, row: Record) -> Iterator[list[str]]:
+        for column in table.columns.values():
+            if (column.unique or column.upsert_key) and row[column.name]:
+                yield self.index[table.name, column.name][_folded(row[column.name])]
+
+    def _list(self, table: Table, row: Record) -> None:
+        for ids in self._keys(table, row):
+            ids.append(row["Id"])
+
+    def _unlist(self, table: Table, row: Record) -> None:
+        for ids in self._keys(table, row):
+            if row["Id"] in ids:
+                ids.remove(row["Id"])
+
+
+def _folded(value: Any) -> str:
+    return str(value).strip().lower()

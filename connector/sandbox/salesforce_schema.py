@@ -1,0 +1,143 @@
+"""The sandbox org's objects and fields, and how Salesforce describes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connector.sandbox import salesforce_fields as fields
+
+TEXTS: Final = frozenset({"string", "textarea", "picklist", "phone", "email", "combobox"})
+NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})
+
+_LABEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of an object. `length` in characters, for an int in digits."""
+
+    name: str
+    type: str
+    length: int = 0
+    marks: frozenset[str] = frozenset()
+    default: Any = None
+    refers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return _LABEL.sub(" ", self.name.removesuffix("__c"))
+
+    @property
+    def required(self) -> bool:
+        return "required" in self.marks and self.writable
+
+    @property
+    def writable(self) -> bool:
+        return "readonly" not in self.marks
+
+    @property
+    def unique(self) -> bool:
+        return bool(self.marks & {"unique", "key"})
+
+    @property
+    def upsert_key(self) -> bool:
+        return bool(self.marks & {"key", "lookup"})
+
+    @property
+    def relation(self) -> str:
+        """The name a nested parent is written under: Who for WhoId."""
+        return self.name.removesuffix("Id") if self.refers else ""
+
+    def describe(self) -> dict[str, Any]:
+        """As GET /sobjects/{X}/describe tells it."""
+        text = self.type in TEXTS or self.type in ("id", "reference")
+        options = [{"value": o, "label": o, "active": True, "defaultValue": o == self.default} for o in self.options]
+        return {
+            "name": self.name,
+            "label": self.label,
+            "type": self.type,
+            "length": self.length if text else 0,
+            "byteLength": self.length * 3 if text else 0,
+            "digits": self.length if self.type == "int" else 0,
+            "precision": 18 if self.type in NUMBERS - {"int"} else 0,
+            "scale": 2 if self.type == "currency" else 0,
+            "createable": self.writable,
+            "updateable": self.writable,
+            "nillable": "required" not in self.marks and self.type != "boolean" and self.default is None,
+            "defaultedOnCreate": self.type == "boolean" or self.default is not None or not self.writable,
+            "externalId": "key" in self.marks,
+            "idLookup": self.upsert_key or self.type == "id",
+            "unique": self.unique,
+            "caseSensitive": False,
+            "custom": self.name.endswith("__c"),
+            "calculated": False,
+            "encrypted": "encrypted" in self.marks,
+            "permissionable": not self.required,
+            "picklistValues": options,
+            "restrictedPicklist": "restricted" in self.marks,
+            "dependentPicklist": False,
+            "referenceTo": list(self.refers),
+            "relationshipName": self.relation or None,
+            "polymorphicForeignKey": len(self.refers) > 1,
+        }
+
+
+@dataclass(slots=True)
+class Table:
+    """One object: its fields by lower-cased name, as Salesforce reads names. `hidden` by field-level security."""
+
+    name: str
+    prefix: str
+    columns: dict[str, Column]
+    hidden: set[str] = field(default_factory=set)
+
+    def column(self, name: str) -> Column | None:
+        found = self.columns.get(name.lower())
+        return None if found is None or found.name in self.hidden else found
+
+    def seen(self) -> list[Column]:
+        return [column for column in self.columns.values() if column.name not in self.hidden]
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "label": self.name,
+            "keyPrefix": self.prefix,
+            "createable": True,
+            "updateable": True,
+            "queryable": True,
+            "recordTypeInfos": [],
+            "fields": [column.describe() for column in self.seen()],
+        }
+
+
+def _column(line: str) -> Column:
+    line, _, options = line.partition(" = ")
+    line, _, refers = line.partition(" -> ")
+    name, kind, *rest = line.split()
+    marks = {word for word in rest if not word.isdigit() and not word.startswith("default:")}
+    defaults = [word.removeprefix("default:") for word in rest if word.startswith("default:")]
+    length = next((int(word) for word in rest if word.isdigit()), 0)
+    default: Any = False if kind == "boolean" else next(iter(defaults), None)
+    choices = tuple(options.split(" | ")) if options else ()
+    return Column(name, kind, length, frozenset(marks), default, tuple(refers.split()), choices)
+
+
+def _table(name: str, prefix: str, *texts: str) -> Table:
+    columns = [_column(line) for text in texts for line in text.strip().splitlines()]
+    return Table(name, prefix, {column.name.lower(): column for column in columns})
+
+
+def default_org() -> dict[str, Table]:
+    """What a careCycle customer's org typically holds, by lower-cased object name."""
+    tables = (
+        _table("Contact", "003", fields.SYSTEM, fields.PERSON, fields.CONTACT),
+        _table("Lead", "00Q", fields.SYSTEM, fields.PERSON, fields.LEAD),
+        _table("Account", "001", fields.SYSTEM, fields.ACCOUNT),
+        _table("Task", "00T", fields.SYSTEM, fields.TASK),
+        _table("User", "005", fields.SYSTEM, fields.USER),
+    )
+    return {table.name.lower(): table for table in tables}

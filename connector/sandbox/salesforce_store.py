@@ -1,0 +1,155 @@
+"""One record at a time, checked and written as Salesforce checks and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from connector.sandbox.salesforce_rows import Record, Rows
+from connector.sandbox.salesforce_schema import Column, Table
+from connector.sandbox.salesforce_values import BadRequest, Refused, parse, settle
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What the request's headers ask for."""
+
+    allow_save: bool = False
+    auto_assign: bool = True
+
+
+@dataclass(slots=True)
+class Draft:
+    """A record read from JSON, not yet checked against the org. `refusal` is kept for the row's own answer."""
+
+    values: list[tuple[Column, Any]] = field(default_factory=list)
+    parents: list[tuple[Column, Any]] = field(default_factory=list)
+    id: str | None = None
+    refusal: Refused | None = None
+
+    def value(self, column: Column) -> Any:
+        return next((value for own, value in self.values if own.name == column.name), None)
+
+
+class Org(Rows):
+    """What one org makes of a record sent to it."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        super().__init__(tables)
+        self.unknown_column: Literal["request", "row"] = "request"
+        self.duplicate_rule: Literal["", "alert", "block"] = ""
+        self.assign_leads_to = ""
+
+    def draft(self, table: Table, record: Any) -> Draft:
+        """Read one JSON record. BadRequest where it spoils the whole request."""
+        if not isinstance(record, Mapping):
+            raise BadRequest(400, "JSON_PARSER_ERROR", "Unexpected value where a record was expected")
+        draft = Draft()
+        for name, value in record.items():
+            if name.lower() == "id":
+                draft.id = str(value)
+            elif name != "attributes":
+                self._read(table, draft, name, value)
+        return draft
+
+    def _read(self, table: Table, draft: Draft, name: str, value: Any) -> None:
+        column = table.column(name)
+        relation = next((own for own in table.seen() if own.relation and own.relation.lower() == name.lower()), None)
+        if column is not None and not column.writable:
+            message = f"Unable to create/update fields: {name}. Please check the security settings of this field"
+            draft.refusal = Refused("INVALID_FIELD_FOR_INSERT_UPDATE", message, [name])
+        elif column is not None:
+            draft.values.append((column, parse(column, value)))
+        elif relation is not None and isinstance(value, Mapping):
+            draft.parents.append((relation, value))
+        else:
+            message = f"No such column '{name}' on sobject of type {table.name}"
+            if self.unknown_column == "request":
+                raise BadRequest(400, "INVALID_FIELD", message)
+            draft.refusal = Refused("INVALID_FIELD", message)
+
+    def upsert(self, table: Table, key: Column, draft: Draft, manner: Manner) -> tuple[Record, bool]:
+        """Write by external id; the row and whether it is new. Raises Refused."""
+        value = draft.value(key)
+        if value in (None, ""):
+            raise Refused("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
+        found = self.matching(table, key, value)
+        if len(found) > 1:
+            raise Refused("DUPLICATE_EXTERNAL_ID", f"{key.label}: more than one record found for external id field")
+        return self.write(table, found[0] if found else None, draft, manner), not found
+
+    def update(self, table: Table, draft: Draft, manner: Manner) -> Record:
+        """Write by id. Raises Refused."""
+        found = self.by_id(draft.id)
+        if not draft.id or len(draft.id) not in (15, 18):
+            raise Refused("MALFORMED_ID", f"bad id {draft.id}", ["Id"])
+        if found is None or found[0] is not table:
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        if found[1]["IsDeleted"]:
+            raise Refused("ENTITY_IS_DELETED", "entity is deleted")
+        return self.write(table, found[1], draft, manner)
+
+    def write(self, table: Table, row: Record | None, draft: Draft, manner: Manner) -> Record:
+        """Create (row is None) or update, all or nothing. Raises Refused."""
+        if draft.refusal:
+            raise draft.refusal
+        if row and row.get("IsConverted"):
+            raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+        values = {column.name: settle(column, value) for column, value in draft.values}
+        values |= {column.name: self._parent(table, column, spec) for column, spec in draft.parents}
+        if row is None:
+            _require(table, values)
+        for name, value in values.items():
+            self._refer(table, table.columns[name.lower()], value)
+            self._unique(table, table.columns[name.lower()], value, row)
+        self._duplicates(table, values, row, manner)
+        if table.name == "Lead" and self.assign_leads_to and manner.auto_assign:
+            values["OwnerId"] = self.assign_leads_to
+        return self.store(table, row, values)
+
+    def _parent(self, table: Table, column: Column, spec: Mapping[str, Any]) -> str:
+        kind = spec.get("attributes", {}).get("type", column.refers[0])
+        keys = [name for name in spec if name != "attributes"]
+        if len(keys) != 1 or kind not in column.refers:
+            raise Refused("INVALID_FIELD", f"Foreign key field {column.relation} is not usable", [column.name])
+        parents = self.tables[kind.lower()]
+        found = self.matching(parents, self.key(parents, keys[0]), spec[keys[0]])
+        if not found:
+            message = f"Foreign key external ID: {spec[keys[0]]} not found for field {keys[0]} in entity {kind}"
+            raise Refused("INVALID_FIELD", message)
+        return str(found[0]["Id"])
+
+    def _refer(self, table: Table, column: Column, value: Any) -> None:
+        if not column.refers or value is None:
+            return
+        found = self.by_id(value)
+        if not any(value.startswith(self.tables[kind.lower()].prefix) for kind in column.refers):
+            message = f"{column.label}: id value of incorrect type: {value}"
+            raise Refused("FIELD_INTEGRITY_EXCEPTION", message, [column.name])
+        if found is None:
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
+        if found[1]["IsDeleted"]:
+            raise Refused("ENTITY_IS_DELETED", "entity is deleted", [column.name])
+
+    def _unique(self, table: Table, column: Column, value: Any, row: Record | None) -> None:
+        if not column.unique or value is None:
+            return
+        others = [other for other in self.matching(table, column, value) if other is not row]
+        if others:
+            message = f"duplicate value found: {column.name} duplicates value on record with id: {others[0]['Id']}"
+            raise Refused("DUPLICATE_VALUE", message)
+
+    def _duplicates(self, table: Table, values: Record, row: Record | None, manner: Manner) -> None:
+        email = values.get("Email")
+        if table.name not in ("Contact", "Lead") or not email or not self.duplicate_rule:
+            return
+        others = [other for other in self.matching(table, table.columns["email"], email) if other is not row]
+        if others and not (self.duplicate_rule == "alert" and manner.allow_save):
+            raise Refused("DUPLICATES_DETECTED", "Use one of these records?")
+
+
+def _require(table: Table, values: Record) -> None:
+    missing = [column.name for column in table.columns.values() if column.required and values.get(column.name) is None]
+    if missing:
+        raise Refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)

@@ -1,0 +1,108 @@
+"""Every happening is told once, here: a log line and a count. No payload value passes through."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+log: Final = structlog.get_logger("connector")
+
+_accepted = Counter("connector_events_accepted_total", "Events kept in the inbox", ["agency", "type"])
+_duplicates = Counter("connector_events_duplicate_total", "Messages received again", ["agency"])
+_refused = Counter("connector_messages_refused_total", "Requests that were no careCycle message", ["reason"])
+_parked = Counter("connector_events_parked_total", "Genuine messages the catalogue cannot read", ["agency"])
+_unavailable = Counter("connector_store_unavailable_total", "Times the database could not be used", ["where"])
+_settled = Counter("connector_deliveries_settled_total", "Attempts by what became of them", ["destination", "outcome"])
+_calls = Counter("connector_crm_calls_total", "HTTP calls to a CRM", ["destination", "method", "path", "status"])
+_call_seconds = Histogram("connector_crm_call_seconds", "Duration of HTTP calls to a CRM", ["destination"])
+_pauses = Counter("connector_lane_pauses_total", "Times a lane paused", ["destination", "code"])
+_leases_lost = Counter("connector_leases_lost_total", "Batches not recorded because another worker took over", ["lane"])
+
+
+def configure(level: str = "info", stream: object = None) -> None:
+    """Log one JSON object a line to standard error; libraries only from warnings up."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),  # type: ignore[arg-type]  # any text file
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+
+
+def event_accepted(agency: str, type: str, message_id: str, *, new: bool) -> None:
+    """An event is on disk, for the first time or once more."""
+    (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
+    log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)
+
+
+def event_parked(agency: str, message_id: str, problem: str) -> None:
+    """A genuine message was kept as a dead letter: `problem` names fields only."""
+    _parked.labels(agency).inc()
+    log.error("event parked", agency=agency, message_id=message_id, problem=problem)
+
+
+def message_refused(agency: str, reason: str) -> None:
+    """Something at the door was not a careCycle message."""
+    _refused.labels(reason).inc()
+    log.warning("message refused", agency=agency, reason=reason)
+
+
+def store_unavailable(where: str, problem: str) -> None:
+    """The database could not be used."""
+    _unavailable.labels(where).inc()
+    log.error("store unavailable", where=where, problem=problem)
+
+
+def delivery_settled(destination: str, message_id: str, outcome: str, code: str, fields: tuple[str, ...]) -> None:
+    """One delivery's attempt is over."""
+    _settled.labels(destination, outcome).inc()
+    tell = log.warning if outcome in ("dead", "deferred") else log.info
+    tell("delivery settled", destination=destination, message_id=message_id, outcome=outcome, code=code, fields=fields)
+
+
+def crm_called(destination: str, method: str, path: str, status: int, duration_ms: float) -> None:
+    """A CRM was called: a path template, never an id or a value."""
+    _calls.labels(destination, method, path, str(status)).inc()
+    _call_seconds.labels(destination).observe(duration_ms / 1000)
+    log.debug("crm called", destination=destination, method=method, path=path, status=status, ms=round(duration_ms))
+
+
+def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: float) -> None:
+    """A destination cannot be used now."""
+    _pauses.labels(destination, code).inc()
+    log.error("lane paused", lane=lane, code=code, reason=reason, seconds=round(seconds, 1))
+
+
+def lease_lost(lane: str) -> None:
+    """Another worker took this lane; nothing of the batch was recorded."""
+    _leases_lost.labels(lane).inc()
+    log.warning("lease lost", lane=lane)
+
+
+def role_started(role: str, where: str) -> None:
+    """A role is ready for work."""
+    log.info("started", role=role, where=where)
+
+
+def role_stopped(role: str) -> None:
+    """A role finished what it had in hand."""
+    log.info("stopped", role=role)
+
+
+def role_died(role: str, status: int) -> None:
+    """A role's process ended without being asked to."""
+    log.error("role died, starting it again", role=role, status=status)
+
+
+def mapping_refused(destination: str, problem: str) -> None:
+    """A mapping does not load; the diagnostics name fields and lines only."""
+    log.error("mapping refused", destination=destination, problem=problem)

@@ -1,0 +1,141 @@
+"""The listener in front of Flask: a body is read whole, within a size and a time, before a thread is given to it.
+
+So three hundred half-sent bodies cost three hundred sockets and no thread. granian speaks HTTP; Flask runs in a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+_PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost: bytes of body, seconds to send it, requests in Flask at once."""
+
+    body: int = 5 * 1024 * 1024
+    seconds: float = 20.0
+    threads: int = 32
+
+
+class _TooLarge(Exception):
+    """The body is over the limit."""
+
+
+@dataclass(slots=True)
+class Door:
+    """One listener. `serve()` returns once `close()` was called and the requests in hand are answered."""
+
+    app: Flask
+    host: str
+    port: int
+    limits: Limits = field(default_factory=Limits)
+    _server: Server | None = None
+    _pool: ThreadPoolExecutor | None = None
+    _open: int = 0
+
+    async def serve(self) -> None:
+        """Listen until closed."""
+        self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="door")
+        self._server = Server(
+            self._answer_one,
+            address=self.host,
+            port=self.port,
+            interface=Interfaces.RSGI,
+            websockets=False,
+            log_enabled=False,
+            backlog=1024,
+            http1_settings=HTTP1Settings(header_read_timeout=int(self.limits.seconds * 1000)),
+        )
+        await self._server.serve()
+        self._pool.shutdown(wait=True)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.stop()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+
+    async def _answer_one(self, scope: Any, protocol: Any) -> None:
+        try:
+            body = await asyncio.wait_for(self._body(scope, protocol), self.limits.seconds)
+        except _TooLarge:
+            answer: Answer = (413, _PLAIN, b"the body is too large\n")
+        except TimeoutError:
+            answer = (408, _PLAIN, b"the body did not arrive in time\n")
+        else:
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._pool, call_wsgi, self.app, environ(scope, body))
+        protocol.response_bytes(*answer)
+
+    async def _body(self, scope: Any, protocol: Any) -> bytes:
+        told = scope.headers.get("content-length", "0")
+        if not told.isdigit() or int(told) > self.limits.body:
+            raise _TooLarge
+        body = bytearray()
+        async for chunk in protocol:
+            body += chunk
+            if len(body) > self.limits.body:
+                raise _TooLarge
+        return bytes(body)
+
+
+def environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """A request as WSGI has it (PEP 3333)."""
+    host, _, port = scope.server.rpartition(":")
+    made: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope.path).decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        made[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    made["CONTENT_TYPE"] = made.pop("HTTP_CONTENT_TYPE", "")
+    made["CONTENT_LENGTH"] = str(len(body))
+    return made
+
+
+def call_wsgi(app: Flask, request: dict[str, Any]) -> Answer:
+    """Call a WSGI application and gather its answer."""
+    told: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], Any]:
+        told[:] = [int(status.split(" ", 1)[0]), [(name.lower(), value) for name, value in headers]]
+        return told.append
+
+    content = b"".join(app(request, start_response))
+    status, headers = told[:2]
+    return status, headers, content
+
+
+async def serve_all(doors: list[Door], ready: Callable[[], Awaitable[None]]) -> None:
+    """Serve several listeners on one loop until all are closed."""
+    async with asyncio.TaskGroup() as group:
+        for door in doors:
+            group.create_task(door.serve())
+        await ready()

@@ -1,0 +1,90 @@
+"""The admin listener's machine pages: /livez, /readyz and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flask import Blueprint, Flask, Response, jsonify
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from connector import telemetry
+from connector.errors import StoreUnavailable
+from connector.store import Store
+
+
+def create_admin(store: Store, pages: Sequence[Blueprint] = ()) -> Flask:
+    """The Flask application of the admin port; `pages` are the console's, where it is on."""
+    app = Flask("connector.admin", static_folder=None)
+    for page in pages:
+        app.register_blueprint(page)
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return Response("alive\n", mimetype="text/plain")
+
+    @app.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        try:
+            store.database.check()
+        except StoreUnavailable as error:
+            return jsonify(ready=False, database=error.problem), 503
+        return jsonify(ready=True, database="ok"), 200
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(_registry(store)), content_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _registry(store: Store) -> CollectorRegistry:
+    """Counts of every process of this container, and gauges read from the store at each scrape."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+    registry.register(_Gauges(store))
+    return registry
+
+
+class _Gauges(Collector):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("connector_database_up", "Whether the database answers")
+        try:
+            lanes, dead = self._store.desk.lanes(), self._store.desk.dead()
+            up.add_metric([], 1)
+        except StoreUnavailable as error:
+            telemetry.store_unavailable("metrics", error.problem)
+            lanes, dead = [], []
+            up.add_metric([], 0)
+        yield up
+        for name, about, key in (
+            ("connector_deliveries_ready", "Deliveries waiting", "ready"),
+            ("connector_opt_outs_waiting", "Opt-outs waiting", "opt_outs"),
+            ("connector_lane_paused", "Whether the lane is paused", "paused"),
+        ):
+            gauge = GaugeMetricFamily(name, about, labels=["lane"])
+            for lane in lanes:
+                gauge.add_metric([lane["name"]], float(lane[key]))
+            yield gauge
+        for name, about, key in (
+            ("connector_oldest_delivery_seconds", "Age of the oldest delivery waiting", "oldest_ms"),
+            ("connector_oldest_opt_out_seconds", "Age of the oldest opt-out not yet applied", "opt_out_ms"),
+        ):
+            gauge = GaugeMetricFamily(name, about, labels=["lane"])
+            for lane in lanes:
+                gauge.add_metric([lane["name"]], (lane[key] or 0) / 1000)
+            yield gauge
+        letters = GaugeMetricFamily("connector_dead_letters", "Dead letters", labels=["destination", "code"])
+        counts: dict[tuple[str, str], int] = {}
+        for group in dead:
+            where = (group["destination"], group["code"])
+            counts[where] = counts.get(where, 0) + group["count"]
+        for where, count in counts.items():
+            letters.add_metric(list(where), count)
+        yield letters

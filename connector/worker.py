@@ -1,0 +1,91 @@
+"""The loop of a worker: lease a lane, drain it, give it back, sleep until something is due."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import traceback
+from collections.abc import Mapping
+
+from connector import telemetry
+from connector.deliver import Pace, Route, deliver
+from connector.errors import DestinationUnusable, LeaseLost, StoreUnavailable
+from connector.settle import pause_for
+from connector.store import Store
+from connector.store.lanes import Lease, Settlement
+
+LONGEST_SLEEP_MS = 2_000
+"""The poll behind the bell: a ring that was missed costs no more than this."""
+
+
+class Worker:
+    """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another."""
+
+    def __init__(self, store: Store, lanes: Mapping[str, Route], pace: Pace) -> None:
+        self._store, self._lanes, self._pace = store, lanes, pace
+        self._owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+        self._awake = {lane: threading.Event() for lane in lanes}
+
+    def run(self) -> None:
+        """Work until stop(); what is in hand is finished and every lease given back."""
+        threads = [threading.Thread(target=self._serve, args=(lane,), name=lane) for lane in self._lanes]
+        for thread in threads:
+            thread.start()
+        while not self._stopping.is_set():
+            self._store.database.bell.wait(LONGEST_SLEEP_MS / 1000)
+            self._wake_all()
+        self._wake_all()
+        for thread in threads:
+            thread.join()
+
+    def stop(self) -> None:
+        """Ask run() to return. Safe from a signal."""
+        self._stopping.set()
+        self._store.database.bell.ring()
+
+    def _wake_all(self) -> None:
+        for awake in self._awake.values():
+            awake.set()
+
+    def _serve(self, lane: str) -> None:
+        awake = self._awake[lane]
+        while not self._stopping.is_set():
+            awake.clear()
+            sleep = self._turn(lane)
+            awake.wait(sleep / 1000)
+
+    def _turn(self, lane: str) -> int:
+        """Drain the lane if it owes something; how many milliseconds to sleep then."""
+        try:
+            lease = self._store.lanes.lease(self._owner, [lane], self._pace.hold_ms)
+            if lease is not None:
+                self._drain(lease)
+            return self._store.lanes.next_due_ms([lane], LONGEST_SLEEP_MS)
+        except LeaseLost:
+            telemetry.lease_lost(lane)
+        except StoreUnavailable as error:
+            telemetry.store_unavailable("worker", error.problem)
+        return LONGEST_SLEEP_MS
+
+    def _drain(self, lease: Lease) -> None:
+        route = self._lanes[lease.lane]
+        try:
+            while deliver(self._store, route, lease, self._pace):
+                if self._stopping.is_set():
+                    break
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  # a fault of ours must stop one lane, loudly, not the worker
+            self._give_up(lease, error)
+        else:
+            self._store.lanes.release(lease)
+
+    def _give_up(self, lease: Lease, error: Exception) -> None:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        problem = f"a fault of the connector itself ({type(error).__name__} at {place}): please report it"
+        pause = pause_for(DestinationUnusable(lease.lane, "FAULT", problem), lease.failures, self._pace.roll())
+        self._store.lanes.settle(lease, Settlement("", pause=pause), self._pace.hold_ms)
+        telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)

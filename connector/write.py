@@ -1,0 +1,177 @@
+"""Write a folded batch to one CRM, in the order of its references: resolve, look, decide, send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from connector.consent import States
+from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
+from connector.errors import DestinationUnusable
+from connector.fold import Decision, Digest, Existing, Folded, decide
+from connector.lookups import Lookups
+from connector.match import find_existing
+from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Value, Write
+
+LINK = "@link "
+"""Prefix of the ledger's fields for the associations made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one record. `outcome` is None when the CRM knew everything already and was not called."""
+
+    folded: Folded
+    entry: Entry
+    decision: Decision = field(default_factory=Decision)
+    outcome: Outcome | None = None
+    links: tuple[Link, ...] = ()
+
+    @property
+    def crm_id(self) -> str | None:
+        """The CRM's id of the record, where it exists."""
+        return (self.outcome.id if self.outcome else None) or self.entry.crm_id
+
+    @property
+    def recreated(self) -> bool:
+        """Whether the CRM had lost the record and made it anew: what the ledger knew of it is void."""
+        return None not in (self.outcome, self.entry.crm_id) and self.crm_id != self.entry.crm_id
+
+    @property
+    def waits(self) -> bool:
+        """Whether records that point at this one must wait for it."""
+        refused = self.outcome is not None and self.outcome.verdict in (Verdict.DEFERRED, Verdict.REJECTED)
+        return refused and self.crm_id is None
+
+
+@dataclass(slots=True)
+class Writing:
+    """One batch on its way into one CRM. `answers` and `unusable` are its result."""
+
+    destination: Destination
+    lookups: Lookups
+    digest: Digest
+    entries: Mapping[RecordKey, Entry]
+    consents: Mapping[str, States]
+    answers: dict[RecordKey, Answer] = field(default_factory=dict)
+    unusable: DestinationUnusable | None = None
+
+    def run(self, batch: Sequence[Folded]) -> None:
+        """Write all of it, or until the destination turns out to be unusable: what was answered by then stands."""
+        try:
+            for _, rank in groupby(batch, lambda folded: folded.write.rank):
+                self._write_rank(list(rank))
+        except DestinationUnusable as error:
+            self.unusable = error
+
+    def _write_rank(self, batch: Sequence[Folded]) -> None:
+        resolved = self._resolve(batch)
+        matches = find_existing(self.destination, resolved, self.entries, self.digest)
+        to_send = []
+        for folded in resolved:
+            key = folded.write.key
+            if key in matches.ambiguous:
+                ids = ", ".join(matches.ambiguous[key])
+                self._answer(
+                    folded, Verdict.REJECTED, "AMBIGUOUS", f"several records match: {ids}; merge them, then replay"
+                )
+                continue
+            existing = matches.existing.get(key)
+            answer = self._decide(folded, existing)
+            row = self._row(answer, existing)
+            if row is None:
+                self.answers[key] = answer
+            else:
+                to_send.append((answer, row))
+        self._send(to_send)
+
+    def _send(self, rows: Sequence[tuple[Answer, Row]]) -> None:
+        if rows:
+            outcomes = self.destination.write([row for _, row in rows])
+            for (answer, row), outcome in zip(rows, outcomes, strict=True):
+                self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
+
+    def _answer(self, folded: Folded, verdict: Verdict, code: str, problem: str, fields: tuple[str, ...] = ()) -> None:
+        outcome = Outcome(verdict, code=code, problem=problem, fields=fields)
+        self.answers[folded.write.key] = Answer(folded, self._entry(folded), outcome=outcome)
+
+    def _entry(self, folded: Folded) -> Entry:
+        return self.entries.get(folded.write.key, Entry())
+
+    def _resolve(self, batch: Sequence[Folded]) -> list[Folded]:
+        """Put ids and looked-up values in place; a record that cannot have them is answered here."""
+        wanted = {
+            one.value for folded in batch for one in folded.write.fields.values() if isinstance(one.value, Lookup)
+        }
+        looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
+        resolved = []
+        for folded in batch:
+            if self._must_wait(folded.write):
+                self._answer(folded, Verdict.DEFERRED, "PARENT_MISSING", "waits for the record it points at")
+            elif lost := _lost_lookups(folded.write, looked_up):
+                self._answer(folded, Verdict.REJECTED, "LOOKUP_MISSING", "the CRM holds no single match", lost)
+            else:
+                fields = {name: self._plain(one, looked_up) for name, one in folded.write.fields.items()}
+                present = {name: one for name, one in fields.items() if one is not None}
+                resolved.append(replace(folded, write=replace(folded.write, fields=present)))
+        return resolved
+
+    def _must_wait(self, write: Write) -> bool:
+        parents = [one.value.key for one in write.fields.values() if isinstance(one.value, Ref)]
+        return any(self.answers[key].waits for key in (*parents, *write.links) if key in self.answers)
+
+    def _plain(self, one: FieldWrite, looked_up: Mapping[Lookup, Value]) -> FieldWrite | None:
+        """The field with a value that can be sent; None leaves it out."""
+        match one.value:
+            case Ref(key):
+                value: Value = self._id_of(key)
+            case Lookup() as lookup:
+                value = looked_up[lookup]
+            case _:
+                return one
+        return None if value is None else replace(one, value=value)
+
+    def _id_of(self, key: RecordKey) -> str | None:
+        if key in self.answers:
+            return self.answers[key].crm_id
+        return self.entries.get(key, Entry()).crm_id
+
+    def _decide(self, folded: Folded, existing: Existing | None) -> Answer:
+        known = self.consents.get(folded.customer_id or "", {})
+        entry = self._entry(folded)
+        return Answer(folded, entry, decide(folded, entry, known, existing, self.digest))
+
+    def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
+        """The row to send; None when the CRM already knows all of it."""
+        write, decision = answer.folded.write, answer.decision
+        links = self._new_links(answer)
+        known = answer.entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
+        if decision.empty and not links and (known or write.mode is Mode.UPDATE):
+            return None
+        return Row(
+            write.key,
+            {**decision.fields, **dict.fromkeys(decision.consent.values(), True)},
+            id=existing.id if existing and answer.entry.crm_id is None else None,
+            mode=write.mode,
+            consent=frozenset(decision.consent.values()),
+            links=links,
+            unsubscribe=decision.unsubscribe,
+        )
+
+    def _new_links(self, answer: Answer) -> tuple[Link, ...]:
+        links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
+        marks = answer.entry.marks
+        return tuple(
+            Link(kind, crm_id)
+            for kind, crm_id in links
+            if crm_id and (LINK + kind not in marks or marks[LINK + kind].digest != self.digest(crm_id))
+        )
+
+
+def _lost_lookups(write: Write, looked_up: Mapping[Lookup, Value]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, one in write.fields.items()
+        if isinstance(one.value, Lookup) and one.value.required and looked_up[one.value] is None
+    )
