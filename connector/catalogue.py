@@ -223,7 +223,7 @@ def reader(path: str, event_type: str) -> Reader:
 def _walk(value: Any, keys: tuple[str, ...]) -> Any:
     for key in keys:
         if not isinstance(value, Mapping):
-            return value
+            return None if value is None else ABSENT
         value = value.get(key, ABSENT)
     return value
 

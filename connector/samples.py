@@ -1,4 +1,4 @@
-"""Sample people and traffic, as careCycle would send them. Nobody in here is real; the same seed gives the same people."""
+"""Sample people and traffic, as careCycle would send them. Nobody is real; the same seed gives the same people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-_FIRST: Final = [
+_FIRST: Final = (
     "Marcus",
     "Rosa",
     "Wei",
@@ -26,8 +26,8 @@ _FIRST: Final = [
     "Nadia",
     "Otis",
     "Pearl",
-]
-_LAST: Final = [
+)
+_LAST: Final = (
     "Delacroix",
     "Nguyen",
     "O'Brien",
@@ -39,7 +39,7 @@ _LAST: Final = [
     "Smith-Jones",
     "Yamamoto",
     "Castillo",
-]
+)
 _STREETS: Final = ("Westbrook Ave", "E Camelback Rd", "Cactus Wren Ln", "Main St", "Avenida del Sol", "County Road 12")
 _PLACES: Final = (
     ("Mesa", "Maricopa", "AZ", "85204", "America/Phoenix", "480"),
@@ -59,6 +59,7 @@ _ENDINGS: Final = (
     ("busy", "Busy", 0),
     ("failed", "Failed", 0),
 )
+_OLDEST: Final = datetime(1936, 1, 1, tzinfo=UTC)
 _FLAGS: Final = ("doNotCall", "doNotSMS", "doNotEmail", "doNotMail")
 
 
@@ -93,7 +94,6 @@ class Samples:
         pick, chance = self._chance.choice, self._chance.random
         first, last = pick(_FIRST), pick(_LAST)
         city, county, state, postal_code, timezone, area = pick(_PLACES)
-        agent, email, npn = pick(_AGENTS)
         identity = self._uuid()
         number = self._chance.randrange(200_0000, 999_9999)
         local = "".join(letter for letter in f"{first}.{last}".lower() if letter.isascii() and letter not in "'")
@@ -113,7 +113,7 @@ class Samples:
             "phoneNumber": f"+1{area}{number:07d}",
             "lineType": pick(("mobile", "mobile", "landline", "fixedVoip", "unknown")),
             "email": f"{local}.{identity[:4]}@example.com" if chance() < 0.9 else None,
-            "dateOfBirth": f"{self._chance.randrange(1936, 1961)}-0{self._chance.randrange(1, 10)}-1{self._chance.randrange(10)}",
+            "dateOfBirth": _iso(_OLDEST + timedelta(days=self._chance.randrange(9000)))[:10],
             "language": pick(("en", "en", "en", "es", "vi")),
             "ethnicity": None,
             "gender": pick(_GENDERS),
@@ -126,19 +126,15 @@ class Samples:
             "postalCode": postal_code,
             "timezone": timezone,
             **self._coverage(),
-            "assignedUser": None
-            if chance() < 0.2
-            else {
-                "id": self._uuid(),
-                "name": agent,
-                "email": email,
-                "npn": npn,
-                "role": "agent",
-                "licensedStates": [state],
-            },
+            "assignedUser": self._agent(state) if chance() < 0.8 else None,
             **dict.fromkeys(_FLAGS, False),
             "testCustomer": False,
         }
+
+    def _agent(self, state: str) -> dict[str, Any]:
+        name, email, npn = self._chance.choice(_AGENTS)
+        person = {"id": self._uuid(), "name": name, "email": email, "npn": npn}
+        return {**person, "role": "agent", "licensedStates": [state]}
 
     def _coverage(self) -> dict[str, Any]:
         income = self._chance.randrange(12, 90) * 1000

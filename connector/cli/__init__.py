@@ -1,0 +1,73 @@
+"""The command. Each subcommand's module is loaded when it is asked for, so that --help costs nothing."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import shutil
+import tempfile
+from typing import Any, Final
+
+import click
+
+from connector.errors import ConnectorError, FixConfiguration, FixMapping
+
+_COMMANDS: Final = {
+    "check": ("check", "Check agency files or mappings before any event comes."),
+    "console": ("roles", "Serve the operators' console on the admin port."),
+    "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
+    "events": ("desk", "List, show, replay or discard events."),
+    "lanes": ("desk", "List, pause or resume lanes."),
+    "map": ("check", "Print the records a mapping would make of one event."),
+    "receive": ("roles", "Receive webhooks."),
+    "run": ("roles", "Receive, work and serve the console: all roles in one container."),
+    "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),
+    "send": ("send", "Send a signed sample event to a hook."),
+    "test": ("check", "Run the tests inside mappings."),
+    "work": ("roles", "Deliver what was received."),
+}
+_ROLES: Final = frozenset({"console", "receive", "work"})
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name in _ROLES:
+            _share_metrics()
+        module = importlib.import_module(f"connector.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("map", "map_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in sorted(_COMMANDS.items())])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            click.echo(f"error[{error.code}] {error}", err=True)
+            ctx.exit(2 if isinstance(error, FixConfiguration | FixMapping) else 1)
+
+
+def _share_metrics() -> None:
+    """Let the roles of one container count together: prometheus_client decides how when it is first imported."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="connector-metrics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="carecycle-crm-connector")
+def cli() -> None:
+    """The bridge from careCycle's webhooks to Salesforce and HubSpot."""
+
+
+def main() -> None:
+    """Run the command. Exit status: 0 fine, 1 problems found or deliveries failed, 2 wrong usage or configuration."""
+    cli()

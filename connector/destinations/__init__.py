@@ -1,0 +1,30 @@
+"""The CRMs. A new one is a package with `connect`, a line here, and the shared suite passed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final, cast
+
+from pydantic import BaseModel
+
+from connector.destinations.base import CallLog, Destination
+from connector.errors import FixConfiguration
+
+_CONNECT: Final = {
+    "salesforce": "connector.destinations.salesforce",
+    "hubspot": "connector.destinations.hubspot",
+}
+
+
+def connect(
+    crm: str, auth: BaseModel, *, endpoint: str | None, api_version: str | None, on_call: CallLog
+) -> Destination:
+    """One CRM account, not yet spoken to. Its client library is imported here, by the role that needs it.
+
+    Raises FixConfiguration when the credentials are another CRM's.
+    """
+    module: Any = importlib.import_module(_CONNECT[crm])
+    if not isinstance(auth, module.CREDENTIALS):
+        raise FixConfiguration(f"{crm} credentials", f"the mapping is for {crm}, but auth: is another CRM's")
+    connected = module.connect(auth, endpoint=endpoint, api_version=api_version, on_call=on_call)
+    return cast(Destination, connected)

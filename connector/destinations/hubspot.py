@@ -29,11 +29,11 @@ from connector.model import Value
 
 API: Final = "https://api.hubapi.com"
 TIMEOUT: Final = (5.0, 30.0)
-"""Seconds to connect, seconds to wait for an answer."""
 
 
 class HubSpot:
-    """One HubSpot account. sleep and jitter serve the short waits inside one attempt, clock the list of owners."""
+    """One HubSpot account. sleep and jitter serve the short waits inside one attempt;
+    timeout is seconds to connect and seconds to wait for an answer."""
 
     crm = "hubspot"
     batch = BATCH
@@ -46,12 +46,11 @@ class HubSpot:
         on_call: CallLog,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
-        clock: Callable[[], float] = time.monotonic,
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
         self._client = _Client(auth.access_token.get_secret_value(), endpoint or API, on_call, timeout)
         self._calls = Calls(self._client.send, sleep, jitter)
-        self._finder = Finder(self._calls, clock)
+        self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:

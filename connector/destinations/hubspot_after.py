@@ -12,7 +12,8 @@ from typing import Final
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.hubspot_calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
-from connector.destinations.hubspot_errors import PROBLEMS, Refusal, outcome
+from connector.destinations.hubspot_errors import PROBLEMS
+from connector.destinations.hubspot_refusals import Refusal, outcome
 from connector.destinations.hubspot_replies import OptOuts, Pairs
 
 EMAIL: Final = [("channel", "EMAIL")]

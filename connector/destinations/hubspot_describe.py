@@ -71,14 +71,16 @@ def _field(object: str, one: PropertyDefinition, *, sensitive: bool) -> TargetFi
         unique=one.unique or (object, one.name) == ("contacts", "email"),
         writable=not one.changes.read_only,
         sensitive=sensitive,
-        restricted=kind == "picklist" and one.field_type != "checkbox",  # a multiple choice takes "a;b"
-        options=tuple(Option(value=option.value) for option in one.options) if kind == "picklist" else (),
+        restricted=kind == "picklist",
+        options=tuple(Option(value=option.value) for option in one.options) if "picklist" in kind else (),
     )
 
 
 def _kind(one: PropertyDefinition) -> str:
     if one.type == "enumeration":
-        return "reference" if one.refers_to or one.external else "picklist"
+        if one.refers_to or one.external:
+            return "reference"
+        return "multipicklist" if one.field_type == "checkbox" else "picklist"
     if one.type == "string" and one.field_type == "phonenumber":
         return "phone"
     return _TYPES.get(one.type, "string")

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from connector.destinations.base import Found
 from connector.destinations.hubspot_calls import OWNERS, READ, SEARCH, Calls, Query, expect
-from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE, named_ids, reply_refusal
+from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE
+from connector.destinations.hubspot_refusals import named_ids, reply_refusal
 from connector.destinations.hubspot_replies import Owner, Owners, Page, Read, Reply, Written
 from connector.destinations.hubspot_values import folded, plain
 from connector.model import Value
 
 BATCH: Final = 100
-OWNERS_KEPT: Final = 300.0
-"""Seconds the list of owners serves before it is asked again."""
 
 Answers = dict[str, list[Found]]
 
 
 class Finder:
-    """Reads of one account. clock: any seconds that only grow."""
+    """Reads of one account."""
 
-    def __init__(self, calls: Calls, clock: Callable[[], float]) -> None:
-        self._calls, self._clock = calls, clock
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
         self._not_unique: set[tuple[str, str]] = set()
-        self._owners: list[Owner] = []
-        self._owners_until = float("-inf")
 
     def find(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
         """Value asked -> the records that hold it."""
         asked = list(dict.fromkeys(value for value in values if value))
-        if object == "owners":
-            return self._find_owners(field, asked, names)
         answers: Answers = {value: [] for value in values}
+        if object == "owners":
+            return answers | (self._find_owners(field, asked, names) if asked else {})
         for some in chunks(asked, BATCH):
             ask = self._search if (object, field) in self._not_unique else self._read
             answers.update(ask(object, field, some, names))
@@ -95,7 +92,8 @@ class Finder:
             after = page.paging.next.after if page.paging and page.paging.next else None
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
-        held = [(owner, _owner(owner)) for owner in self._all_owners()]
+        """Owners are few, and HubSpot looks them up by nothing but one address a call: read them all."""
+        held = [(owner, _owner(owner)) for owner in self._owners()]
         return {
             value: [
                 Found(owner.id, {name: values.get(name) for name in names})
@@ -105,13 +103,7 @@ class Finder:
             for value in asked
         }
 
-    def _all_owners(self) -> list[Owner]:
-        if self._clock() >= self._owners_until:
-            self._owners = list(self._list_owners())
-            self._owners_until = self._clock() + OWNERS_KEPT
-        return self._owners
-
-    def _list_owners(self) -> Iterator[Owner]:
+    def _owners(self) -> Iterator[Owner]:
         after: str | None = ""
         while after is not None:
             query: Query = [("limit", "500"), *([("after", after)] if after else [])]

@@ -12,17 +12,9 @@ from typing import Any, NamedTuple
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.hubspot_calls import UPDATE, UPSERT, Calls, Path, expect
-from connector.destinations.hubspot_errors import (
-    OF_PROPERTY,
-    WHOLE,
-    Refusal,
-    named_ids,
-    outcome,
-    refusal,
-    reply_refusal,
-    traces,
-)
+from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot_reads import BATCH, Finder
+from connector.destinations.hubspot_refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
 from connector.destinations.hubspot_replies import Batch, ErrorBody, Written
 from connector.destinations.hubspot_values import folded, wire
 from connector.model import Mode
@@ -32,10 +24,14 @@ Rows = Mapping[int, Row]
 Outcomes = dict[int, Outcome]
 
 UNACCOUNTED = Refusal("UNACCOUNTED")
+STAGE = "lifecyclestage"
 
 
 class Target(NamedTuple):
-    """What rows must share to travel in one batch. with_key: the key property is written too."""
+    """What rows must share to travel in one batch.
+
+    with_key: the key property is written too; without it the batch is a correction of an earlier one.
+    """
 
     path: Path
     object: str
@@ -79,7 +75,7 @@ class RecordWriter:
         ids: dict[int, str] = {}
         for (kind, key), some in _grouped(rows, lambda row: (row.key.object, row.key.field)):
             found = self._finder.find(kind, key, [row.key.value for row in some.values()], ())
-            ids |= {n: found[row.key.value][0].id for n, row in some.items() if found.get(row.key.value)}
+            ids |= {n: found[row.key.value][0].id for n, row in some.items() if len(found[row.key.value]) == 1}
         return ids
 
     def _opt_outs_alone(self, rows: Rows, answered: Outcomes) -> Outcomes:
@@ -95,12 +91,14 @@ class RecordWriter:
             for n, row in held_back.items()
             if row.id or n in ids
         }
-        done = self._send(alone, with_key=False)
-        return {
-            n: replace(answered[n], id=done[n].id, consent_written=True)
-            for n in alone
-            if done[n].verdict is Verdict.DELIVERED
-        }
+        return {n: _with_opt_outs(answered[n], done) for n, done in self._send(alone, with_key=False).items()}
+
+    def _stages_set(self, rows: Rows) -> Outcomes:
+        """Set a lifecycle stage back: HubSpot moves it forward only, and ignores anything else until it is cleared."""
+        cleared = self._send({n: replace(row, fields={STAGE: None}) for n, row in rows.items()}, with_key=False)
+        return cleared | self._send(
+            {n: row for n, row in rows.items() if cleared[n].verdict is Verdict.DELIVERED}, with_key=False
+        )
 
     def _send(self, rows: Rows, *, with_key: bool = True) -> Outcomes:
         answered: Outcomes = {}
@@ -113,7 +111,9 @@ class RecordWriter:
         body = {"inputs": [_input(n, row, target) for n, row in rows.items()]}
         reply = self._calls.ask(target.path, object=target.object, body=body)
         if reply.ok:
-            return _matched(target, rows, expect(Batch, reply), reply.request_id)
+            batch = expect(Batch, reply)
+            answered = _matched(target, rows, batch, reply.request_id)
+            return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
         found = reply_refusal(reply)
         if len(rows) == 1 or found.code in WHOLE:
             return {n: outcome(found, reply.request_id) for n in rows}
@@ -129,6 +129,17 @@ class RecordWriter:
 
 _ABSENT = Outcome(Verdict.SKIPPED, code="ABSENT", problem="HubSpot holds no record of this key, and none is to be made")
 _EXISTS = Outcome(Verdict.SKIPPED, code="EXISTS", problem="HubSpot already holds the record, and it is only created")
+
+
+def _with_opt_outs(out: Outcome, done: Outcome) -> Outcome:
+    """The refusal, unless its opt-outs may pass later: a row that is over would never raise them."""
+    match done.verdict:
+        case Verdict.DELIVERED:
+            return replace(out, id=done.id, consent_written=True)
+        case Verdict.DEFERRED:
+            return done
+        case _:
+            return out
 
 
 def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
@@ -164,6 +175,16 @@ def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outco
         written = by_trace.get(str(n)) or by_id.get(row.id or "") or by_key.get(folded(row.key.value))
         answered[n] = _answer(refused.get(n), written, request_id)
     return answered
+
+
+def _stage_kept(rows: Rows, answered: Outcomes, batch: Batch) -> dict[int, Row]:
+    """The rows whose record shows another stage than the one just written, with that stage alone to write."""
+    held = {one.id: one.properties.get(STAGE) for one in batch.results}
+    return {
+        n: replace(row, id=answered[n].id, fields={STAGE: row.fields[STAGE]})
+        for n, row in rows.items()
+        if row.fields.get(STAGE) and held.get(answered[n].id or "") not in (None, "", row.fields[STAGE])
+    }
 
 
 def _answer(found: Refusal | None, written: Written | None, request_id: str) -> Outcome:

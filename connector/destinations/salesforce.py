@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
+from urllib.parse import quote
 
 from connector.destinations import salesforce_values as values
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
-from connector.destinations.salesforce_auth import Credentials, Login
+from connector.destinations.salesforce_auth import ClientCredentials, Credentials, JwtBearer, OpenSession
 from connector.destinations.salesforce_client import Client, Sleep
+from connector.destinations.salesforce_errors import hopeless
+from connector.destinations.salesforce_login import Login
 from connector.destinations.salesforce_reads import Reader
 from connector.destinations.salesforce_schema import target
 from connector.destinations.salesforce_transport import TIMEOUT, Line
@@ -23,6 +26,8 @@ from connector.model import Mode, Value
 
 API_VERSION: Final = "67.0"
 """Summer '26, which every org runs by now; 68.0 brings nothing used here."""
+
+CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession)
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_A_NUMBER: Final = Outcome(Verdict.REJECTED, code="NOT_A_NUMBER", problem="a number is not finite")
@@ -80,7 +85,7 @@ class Salesforce:
         for by_id in (False, True):
             chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
             for (kind, field), places in _alike(chosen).items():
-                path = _BY_ID if by_id else f"{_BY_ID}/{kind}/{field}"
+                path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
                 records = [_record(rows[place], aims[place]) for place in places]
                 outcomes.update(zip(places, self._send(path, records, field), strict=True))
         self._raise_flags(rows, outcomes)
@@ -131,7 +136,7 @@ class Salesforce:
 
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
         """Write the opt-outs of refused rows alone, to every record that holds the key."""
-        refused = [p for p, outcome in outcomes.items() if outcome.verdict is Verdict.REJECTED and rows[p].consent]
+        refused = [place for place, told in outcomes.items() if rows[place].consent and _worth_raising(told)]
         ids = self._existing(rows, [place for place in refused if not rows[place].id])
         ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
@@ -158,9 +163,18 @@ def _record(row: Row, id: str) -> Record:
     return _head(row, id) | fields | {row.key.field: values.key(row.key.value)}
 
 
+def _worth_raising(told: Outcome) -> bool:
+    return told.verdict is Verdict.REJECTED and not hopeless(told.code)
+
+
 def _flags(row: Row, id: str) -> Record:
-    return _head(row, id) | {name: row.fields[name] for name in sorted(row.consent)}
+    return _head(row, id) | {name: values.outgoing(row.fields[name]) for name in sorted(row.consent)}
 
 
 def _head(row: Row, id: str) -> Record:
     return {"attributes": {"type": row.key.object}} | ({"id": id} if id else {})
+
+
+def connect(auth: Credentials, *, endpoint: str | None, api_version: str | None, on_call: CallLog) -> Salesforce:
+    """One org, as an agency file describes it. Nothing is called yet."""
+    return Salesforce(auth, endpoint=endpoint, api_version=api_version or API_VERSION, on_call=on_call)

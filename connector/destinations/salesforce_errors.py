@@ -27,6 +27,7 @@ for _rule in RULES:
     for _code in _rule.codes.split():
         _BY_CODE.setdefault(_code, []).append(_rule)
 
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}|[a-z_]{3,79}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
@@ -73,13 +74,19 @@ def unusable(rule: Rule) -> DestinationUnusable:
 
 
 def read(status: int, content: Any) -> Refusal:
-    """The refusal in a reply's body: a list of errors, one error, or text that is not Salesforce's own."""
+    """The refusal in a reply's body: a list of errors, one error, or text that is not Salesforce's own.
+
+    A code that does not look like one is not passed on.
+    """
     first = content[0] if isinstance(content, list) and content else content
     if not isinstance(first, dict):
         return Refusal(status, f"HTTP_{status}")
     code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
-    if not _NAME.fullmatch(code):
-        code = f"HTTP_{status}"
     fields = first.get("fields")
     listed = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
-    return Refusal(status, code, str(first.get("message") or ""), listed)
+    return Refusal(status, code if _CODE.fullmatch(code) else f"HTTP_{status}", str(first.get("message") or ""), listed)
+
+
+def hopeless(code: str) -> bool:
+    """Whether no record of its object can be written at all."""
+    return any(rule.every for rule in _BY_CODE.get(code, ()))

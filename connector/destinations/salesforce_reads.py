@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -47,9 +48,9 @@ class Reader:
         for value in found:
             same.setdefault(values.normal(value).lower(), []).append(value)
         for record in self._records(object, field, sorted(literals), wanted):
-            for value in same.get(values.normal(record[field]).lower(), ()):
-                read_back = {name: _blank_is_none(record.get(name)) for name in wanted}
-                found[value].append(Found(record["Id"], read_back))
+            one = Found(str(record.get("id")), {name: _blank_is_none(record.get(name.lower())) for name in wanted})
+            for value in same.get(values.normal(record.get(field.lower())).lower(), ()):
+                found[value].append(one)
         return found
 
     def describe(self, object: str) -> DescribedObject | None:
@@ -63,12 +64,12 @@ class Reader:
         return described
 
     def _kind(self, object: str, field: str) -> str:
-        described = self._known.get(object) or self.describe(object)
-        kinds = {own.name: own.type for own in described.fields} if described else {}
-        if field not in kinds:
+        """The type of a field; the description is asked for again before a field is said to be missing."""
+        kind = _type(self._known.get(object), field) or _type(self.describe(object), field)
+        if not kind:
             problem = f"{object}.{field} is missing or hidden from the connector's user"
             raise DestinationUnusable("Salesforce", "configuration", problem)
-        return kinds[field]
+        return kind
 
     def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> Iterator[dict[str, Any]]:
         names = ", ".join(dict.fromkeys(["Id", field, *read]))
@@ -78,14 +79,20 @@ class Reader:
             yield from self._query(f"{head}{','.join(portion)})", object)
 
     def _query(self, soql: str, object: str) -> Iterator[dict[str, Any]]:
+        """Every record, by the lower-cased names of its fields."""
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
         reply = self._client.call("GET", "query/", params={"q": soql})
         while True:
             page = _read(_Page, reply, f"{object} records")
-            yield from page.records
+            yield from ({name.lower(): value for name, value in record.items()} for record in page.records)
             if page.done or not page.more:
                 return
             reply = self._client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
+
+
+def _type(described: DescribedObject | None, field: str) -> str:
+    fields = described.fields if described else ()
+    return next((own.type for own in fields if own.name.lower() == field.lower()), "")
 
 
 def _blank_is_none(value: Any) -> Any:
@@ -98,7 +105,6 @@ def _read(model: type[Model], reply: Any, thing: str) -> Model:
         rule = errors.rule_for(reply)
         reason = "configuration" if rule.kind is Kind.REJECTED else "outage"
         raise DestinationUnusable("Salesforce", reason, f"{thing} cannot be read: {errors.told(reply, rule)}")
-    try:
+    with suppress(ValidationError):  # its text holds the reply, so it must not even be this one's context
         return model.model_validate(reply, strict=True)
-    except ValidationError:
-        raise DestinationUnusable("Salesforce", "outage", f"{thing} came back in a form we cannot read") from None
+    raise DestinationUnusable("Salesforce", "outage", f"{thing} came back in a form we cannot read")

@@ -66,7 +66,7 @@ RULES: Final = (
         "Too many SOQL|CPU (time )?limit|limit exceeded|LimitException",
     ),
     Rule(
-        "QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG TOO_MANY_APEX_REQUESTS EXCEEDED_ID_LIMIT",
+        "QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG TOO_MANY_APEX_REQUESTS EXCEEDED_ID_LIMIT HTTP_413",
         _SMALLER,
         "the request was too much for Salesforce at once",
     ),
@@ -131,11 +131,13 @@ RULES: Final = (
     ),
     Rule(
         "SERVER_UNAVAILABLE SERVICE_UNAVAILABLE BAD_GATEWAY GATEWAY_TIMEOUT "
-        "HTTP_420 HTTP_429 HTTP_502 HTTP_503 HTTP_504",
+        "HTTP_408 HTTP_420 HTTP_429 HTTP_502 HTTP_503 HTTP_504",
         _OUTAGE,
         "Salesforce is not available",
         reason="outage",
     ),
+    Rule("HTTP_404", _STOP, "nothing answers there: check the domain and api_version", reason="configuration"),
+    Rule("HTTP_403 HTTP_407", _STOP, "refused before the API: check IP ranges and the proxy", reason="auth"),
     # This record, later
     Rule("INVALID_FIELD", _LATER, "the record it points at is not in Salesforce yet", "^Foreign key external ID"),
     Rule("ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW", _LATER, "the record is locked by an approval or a workflow"),
@@ -156,7 +158,7 @@ RULES: Final = (
         "{fields} cannot be written: it is misspelt, missing, read-only or hidden from the connector's user",
     ),
     Rule(
-        "NOT_FOUND INVALID_TYPE INVALID_ENTITY_FOR_UPSERT HTTP_404",
+        "NOT_FOUND INVALID_TYPE INVALID_ENTITY_FOR_UPSERT",
         _NO,
         "the object or its key field is missing or hidden from the connector's user",
         every=True,
@@ -176,6 +178,7 @@ RULES: Final = (
     ),
     Rule("INACTIVE_OWNER_OR_USER", _NO, "the owner is not an active user"),
     # The record itself
+    Rule("MISSING_ARGUMENT", _NO, "the record's key is empty"),
     Rule("REQUIRED_FIELD_MISSING", _NO, "{fields} is required and was not given"),
     Rule("STRING_TOO_LONG", _NO, "{fields} is longer than its field: add cut: true to the mapping"),
     Rule(

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -68,13 +69,12 @@ class _Session(requests.Session):
 class Line:
     """Our line to Salesforce. usage: calls made and allowed in 24 hours, as the last reply told."""
 
-    def __init__(
-        self, endpoint: str | None, on_call: CallLog, *, timeout: tuple[float, float] = TIMEOUT, workers: int = 10
-    ) -> None:
+    def __init__(self, endpoint: str | None, on_call: CallLog, *, timeout: tuple[float, float] = TIMEOUT) -> None:
         self.last = Last()
         self.usage: tuple[int, int] | None = None
         self.session = _Session()
         self.session.trust_env = False
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # threads share the session
         self.session.headers["User-Agent"] = "carecycle-crm-connector"
         self.session.mount("https://", _Adapter(self, endpoint, timeout, on_call))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connector.destinations import salesforce_errors as errors
 from connector.destinations.base import Outcome, Verdict
@@ -19,22 +19,15 @@ from connector.destinations.salesforce_rules import Kind, Rule
 
 Record = dict[str, Any]
 
-SPLITS: Final = 24
-"""Extra calls to find the culprits of a refused request; enough for two among 200."""
-
-
-class _Error(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    status_code: str = Field(alias="statusCode")
-    message: str = ""
-    fields: list[str] = []
+SPLITS: Final = 64
+"""Extra calls to find the culprits of a refused request: enough for the 20 in a row that stop a lane."""
 
 
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     success: bool
     id: str | None = None
-    errors: list[_Error] = []
+    errors: list[dict[str, Any]] = []
 
 
 _RESULTS: Final = TypeAdapter(list[_Result])
@@ -89,8 +82,7 @@ class Batch:
             return _Told(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
         if result.success or not result.errors:
             return self._unaccounted()
-        first = result.errors[0]
-        return self._judged(record, Refusal(200, first.status_code, first.message, tuple(first.fields)))
+        return self._judged(record, errors.read(200, result.errors))
 
     def _judged(self, record: Record, refusal: Refusal) -> _Told:
         rule = errors.rule_for(refusal, self.key_field)

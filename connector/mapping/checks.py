@@ -35,7 +35,9 @@ def _check_filter_events(scope: Scope) -> None:
         carried = catalogue.carried_by(path) if path in catalogue.FIELDS else frozenset(events)
         if not carried & set(events):
             only = " and ".join(sorted(carried))
-            scope.at("filter", path).add("M102", f"'{path}' comes only with {only}, and this file never runs on it")
+            scope.at("filter", path).add_at_key(
+                "M102", f"'{path}' comes only with {only}, and this file never runs on it"
+            )
 
 
 def _check_test(scope: Scope, test: Test) -> None:

@@ -77,7 +77,7 @@ def check(scope: Scope, condition: Condition | None) -> None:
     if condition is None:
         return
     for path, comparison in condition.paths.items():
-        field = event_field(scope.at(path), path)
+        field = event_field(scope.at(path), path, is_key=True)
         if field is not None:
             _check_comparison(scope.at(path), field, comparison)
     for name, inner in (("any", condition.any), ("all", condition.all)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from connector.mapping.diagnostics import Report
+from connector.mapping.diagnostics import Report, Severity
 from connector.mapping.schema import SOURCES
 from connector.mapping.source import Loc, Node
 
@@ -110,7 +110,8 @@ def _drop(merged: dict[str, tuple[Node, Node]], own: Node, loc: Loc, report: Rep
             del merged[item.text]
         else:
             hint = report.suggest(item.text, [*fields, *merged])
-            report.add(item.place, "M110", f"nothing called '{item.text}' is inherited here", hint)
+            weight = Severity.ERROR if hint else Severity.WARNING  # a slip would go on sending what was to be dropped
+            report.add(item.place, "M110", f"nothing called '{item.text}' is inherited here", hint, weight)
     if "fields" in merged and fields.keys() != merged["fields"][1].items.keys() and len(loc) == 2:
         key, node = merged["fields"]
         merged["fields"] = key, Node(fields, node.place)

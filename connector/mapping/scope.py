@@ -65,12 +65,13 @@ def events_of(file: File, record: str) -> tuple[str, ...]:
     return tuple(event for event in catalogue.EVENTS if event in wanted)
 
 
-def event_field(scope: Scope, path: str) -> catalogue.Field | None:
+def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.Field | None:
     """The event field of that path, carried by every event the scope runs on; anything else is reported."""
+    add = scope.add_at_key if is_key else scope.add
     field = catalogue.FIELDS.get(path)
     if field is None:
         hint = scope.suggest(path, _KNOWN) or ("" if "." in path else f"for fixed text write  value: {path}")
-        scope.add("M101", f"no event has a field '{path[:80]}'", hint)
+        add("M101", f"no event has a field '{path[:80]}'", hint)
         return None
     carried = catalogue.carried_by(path)
     if scope.events is None:
@@ -79,7 +80,7 @@ def event_field(scope: Scope, path: str) -> catalogue.Field | None:
         if event not in carried:
             only = " and ".join(sorted(carried))
             message = f"'{path}' comes only with {only}, and this record also runs on {event}"
-            scope.add("M102", message, f"add  events: [{', '.join(sorted(carried))}]  to the record")
+            add("M102", message, f"add  events: [{', '.join(sorted(carried))}]  to the record")
     return field
 
 

@@ -19,8 +19,7 @@ def associate(records: Records, start: str, end: str, body: Any) -> dict[str, An
     if not isinstance(pairs, list) or not pairs or len(pairs) > MOST_LINKS:
         raise Refusal(400, f"Invalid input JSON: 1 to {MOST_LINKS} inputs are required")
     results, errors = [], []
-    for pair in pairs:
-        one, other = str(pair["from"]["id"]), str(pair["to"]["id"])
+    for one, other in [_ends(pair) for pair in pairs]:
         missing = [i for kind, i in ((start, one), (end, other)) if i not in records.held[kind]]
         if missing:
             errors.append(_no_such_record(one, other, missing))
@@ -29,6 +28,13 @@ def associate(records: Records, start: str, end: str, body: Any) -> dict[str, An
         kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _LINK_TYPES.get((start, end), 449)}
         results.append({"from": {"id": one}, "to": {"id": other}, "associationSpec": kind})
     return envelope(results, records.clock(), errors)
+
+
+def _ends(pair: Any) -> tuple[str, str]:
+    try:
+        return str(pair["from"]["id"]), str(pair["to"]["id"])
+    except (KeyError, TypeError):
+        raise Refusal(400, "Invalid input JSON: from.id and to.id are required") from None
 
 
 def _no_such_record(one: str, other: str, missing: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from connector.sandbox.hubspot_replies import Refusal, clash, invalid, iso, not_
 from connector.sandbox.hubspot_values import accept
 
 NEEDED = {"calls": "hs_timestamp"}
+STAGE = "lifecyclestage"
 Link = tuple[str, str, str, str]
 """from type, from id, to type, to id"""
 
@@ -87,9 +88,18 @@ class Records:
         """Write over an existing record; Refusal when a property is not acceptable."""
         kept = self._accepted(kind, identity, properties)
         old = self.held[kind][identity]
+        if self._moves_back(kind, old, kept):
+            del kept[STAGE]
         record = Record(identity, old.created, self.clock(), dict(old.properties), old.properties)
         self._put(kind, record, kept)
         return record
+
+    def _moves_back(self, kind: str, old: Record, kept: dict[str, str]) -> bool:
+        """A stage only moves forward unless it is cleared first: HubSpot passes over the value without a word."""
+        if not kept.get(STAGE) or STAGE not in old.properties:
+            return False
+        order = self.schema[kind][STAGE].options
+        return order.index(kept[STAGE]) < order.index(old.properties[STAGE])
 
     def forget(self, kind: str, identity: str) -> None:
         """Delete a record, its unique values and its links."""

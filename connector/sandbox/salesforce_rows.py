@@ -54,7 +54,7 @@ class Rows:
     def matching(self, table: Table, column: Column, value: Any) -> list[Record]:
         """Live rows that hold this value, letter case aside."""
         wanted, rows = _folded(value), self.rows[table.name.lower()]
-        if column.unique or column.upsert_key:
+        if column in table.indexed:
             return [rows[one] for one in self.index[table.name, column.name].get(wanted, ())]
         return [row for row in self.live(table) if _folded(row[column.name]) == wanted]
 
@@ -92,8 +92,8 @@ class Rows:
         row["IsDeleted"] = True
 
     def _keys(self, table: Table, row: Record) -> Iterator[list[str]]:
-        for column in table.columns.values():
-            if (column.unique or column.upsert_key) and row[column.name]:
+        for column in table.indexed:
+            if row.get(column.name):
                 yield self.index[table.name, column.name][_folded(row[column.name])]
 
     def _list(self, table: Table, row: Record) -> None:

@@ -93,6 +93,10 @@ class Table:
     prefix: str
     columns: dict[str, Column]
     hidden: set[str] = field(default_factory=set)
+    indexed: tuple[Column, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.indexed = tuple(column for column in self.columns.values() if column.unique or column.upsert_key)
 
     def column(self, name: str) -> Column | None:
         found = self.columns.get(name.lower())

@@ -118,7 +118,7 @@ def run(org: Rows, text: str) -> tuple[Table, list[Column], list[Record]]:
 
 def _candidates(org: Rows, table: Table, wanted: list[tuple[Column, set[Any]]]) -> list[Record]:
     for column, values in wanted:
-        if column.unique or column.upsert_key:
+        if column in table.indexed:
             return [row for value in values if value is not None for row in org.matching(table, column, value)]
     return list(org.live(table))
 

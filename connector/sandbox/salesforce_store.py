@@ -55,19 +55,23 @@ class Org(Rows):
 
     def _read(self, table: Table, draft: Draft, name: str, value: Any) -> None:
         column = table.column(name)
-        relation = next((own for own in table.seen() if own.relation and own.relation.lower() == name.lower()), None)
-        if column is not None and not column.writable:
+        if column is None:
+            self._read_parent(table, draft, name, value)
+        elif column.writable:
+            draft.values.append((column, parse(column, value)))
+        else:
             message = f"Unable to create/update fields: {name}. Please check the security settings of this field"
             draft.refusal = Refused("INVALID_FIELD_FOR_INSERT_UPDATE", message, [name])
-        elif column is not None:
-            draft.values.append((column, parse(column, value)))
-        elif relation is not None and isinstance(value, Mapping):
+
+    def _read_parent(self, table: Table, draft: Draft, name: str, value: Any) -> None:
+        relation = next((own for own in table.seen() if own.relation and own.relation.lower() == name.lower()), None)
+        if relation is not None and isinstance(value, Mapping):
             draft.parents.append((relation, value))
-        else:
-            message = f"No such column '{name}' on sobject of type {table.name}"
-            if self.unknown_column == "request":
-                raise BadRequest(400, "INVALID_FIELD", message)
-            draft.refusal = Refused("INVALID_FIELD", message)
+            return
+        message = f"No such column '{name}' on sobject of type {table.name}"
+        if self.unknown_column == "request":
+            raise BadRequest(400, "INVALID_FIELD", message)
+        draft.refusal = Refused("INVALID_FIELD", message)
 
     def upsert(self, table: Table, key: Column, draft: Draft, manner: Manner) -> tuple[Record, bool]:
         """Write by external id; the row and whether it is new. Raises Refused."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -46,10 +46,11 @@ class Door:
     limits: Limits = field(default_factory=Limits)
     _server: Server | None = None
     _pool: ThreadPoolExecutor | None = None
-    _open: int = 0
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self) -> None:
         """Listen until closed."""
+        self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="door")
         self._server = Server(
             self._answer_one,
@@ -65,9 +66,9 @@ class Door:
         self._pool.shutdown(wait=True)
 
     def close(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.stop()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+        """Stop listening. Safe from any thread, and from a signal."""
+        if self._server is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._server.stop)
 
     async def _answer_one(self, scope: Any, protocol: Any) -> None:
         try:
@@ -77,8 +78,7 @@ class Door:
         except TimeoutError:
             answer = (408, _PLAIN, b"the body did not arrive in time\n")
         else:
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._pool, call_wsgi, self.app, environ(scope, body))
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, environ(scope, body))
         protocol.response_bytes(*answer)
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
@@ -133,9 +133,6 @@ def call_wsgi(app: Flask, request: dict[str, Any]) -> Answer:
     return status, headers, content
 
 
-async def serve_all(doors: list[Door], ready: Callable[[], Awaitable[None]]) -> None:
+async def serve_all(doors: Sequence[Door]) -> None:
     """Serve several listeners on one loop until all are closed."""
-    async with asyncio.TaskGroup() as group:
-        for door in doors:
-            group.create_task(door.serve())
-        await ready()
+    await asyncio.gather(*(door.serve() for door in doors))

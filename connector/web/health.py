@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Flask, Response, jsonify
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -44,9 +45,17 @@ def create_admin(store: Store, pages: Sequence[Blueprint] = ()) -> Flask:
 def _registry(store: Store) -> CollectorRegistry:
     """Counts of every process of this container, and gauges read from the store at each scrape."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+    else:
+        registry.register(_ThisProcess())
     registry.register(_Gauges(store))
     return registry
+
+
+class _ThisProcess(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield from REGISTRY.collect()
 
 
 class _Gauges(Collector):

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from connector.destinations.base import Row
 from connector.destinations.salesforce import Salesforce
@@ -19,6 +19,7 @@ from connector.sandbox.salesforce import CLIENT, INSTANCE_URL, LOGIN, Salesforce
 
 ONE = "3f1a0c9e-0000-4000-8000-000000000001"
 TWO = "3f1a0c9e-0000-4000-8000-000000000002"
+Pair = tuple[SalesforceSandbox, Salesforce]
 
 
 class Calls(list[tuple[str, str, int]]):
@@ -30,7 +31,8 @@ class Calls(list[tuple[str, str, int]]):
 
 
 def credentials(**given: str) -> Credentials:
-    return TypeAdapter[Credentials](SalesforceAuth).validate_python(given)
+    adapter = TypeAdapter[Credentials](SalesforceAuth, config=ConfigDict(hide_input_in_errors=True))
+    return adapter.validate_python(given)
 
 
 def client_credentials(**changes: str) -> Credentials:
@@ -55,7 +57,7 @@ def key_pair() -> tuple[str, bytes]:
 @contextmanager
 def sandbox_and_destination(
     auth: Credentials | None = None, *, options: dict[str, Any] | None = None, **knobs: Any
-) -> Iterator[tuple[SalesforceSandbox, Salesforce]]:
+) -> Iterator[Pair]:
     """`knobs` are the sandbox's, `options` the destination's; by default the sandbox's open session is used."""
     sandbox = SalesforceSandbox(**knobs)
     session = credentials(flow="session", session_id=sandbox.token, instance_url=INSTANCE_URL)

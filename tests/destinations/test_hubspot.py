@@ -146,6 +146,24 @@ class TestModes:
         assert portal.records("contacts")[0]["do_not_call"] == "true"
 
 
+class TestLifecycleStages:
+    def test_a_stage_moves_back_where_the_source_says_so(self, portal, hubspot):
+        for stage in ("customer", "lead"):
+            [outcome] = hubspot.write([a_contact(lifecyclestage=stage)])
+            assert outcome.verdict is Verdict.DELIVERED
+            assert portal.records("contacts")[0]["lifecyclestage"] == stage
+
+    def test_moving_forward_costs_no_further_call(self, portal, hubspot):
+        for stage in ("lead", "customer", "other"):
+            hubspot.write([a_contact(lifecyclestage=stage)])
+        assert len(portal.seen) == 3
+
+    def test_a_stage_that_could_not_be_set_back_is_deferred(self, portal, hubspot):
+        hubspot.write([a_contact(lifecyclestage="customer")])
+        portal.fault("/batch/update", portal.empty_2xx())
+        assert hubspot.write([a_contact(lifecyclestage="lead")])[0].verdict is Verdict.DEFERRED
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("field", "value", "code"),
@@ -232,6 +250,11 @@ class TestConsent:
         [outcome] = hubspot.write([opting_out("c-1", id=adopted)])
         assert (outcome.code, outcome.consent_written) == ("CONFLICTING_UNIQUE_VALUE", True)
         assert portal.records("contacts")[1]["do_not_call"] == "true"
+
+    def test_a_refused_row_whose_opt_outs_may_pass_later_comes_again(self, portal, hubspot):
+        portal.put("contacts", carecycle_id="c-1")
+        portal.fault("/batch/update", portal.empty_2xx())
+        assert hubspot.write([opting_out(hs_language="la")])[0].verdict is Verdict.DEFERRED
 
     def test_a_record_that_does_not_exist_has_no_flag_to_raise(self, portal, hubspot):
         [outcome] = hubspot.write([opting_out(hs_language="la")])

@@ -216,6 +216,10 @@ class TestAnswersThatAreNone:
         error = unusable(hubspot)
         assert (error.reason, "418" in str(error)) == ("reply", True)
 
+    def test_a_404_that_is_not_hubspots_kills_no_row(self, portal, hubspot):
+        portal.fault(UPSERTS, portal.html(404))
+        assert unusable(hubspot).reason == "reply"
+
     def test_an_empty_answer_to_a_read_is_not_taken_for_nobody(self, portal, hubspot):
         portal.fault("/batch/read", portal.empty_2xx())
         with pytest.raises(DestinationUnusable):

@@ -1,0 +1,78 @@
+"""The one place that turns configuration into objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from connector import destinations, telemetry
+from connector.config import AgencyFile, DestinationSettings, Process
+from connector.deliver import Route
+from connector.errors import FixConfiguration, FixMapping
+from connector.mapping import Mapping as CompiledMapping
+from connector.mapping import load, render, shipped_folder
+from connector.mapping.target import TargetSchema
+from connector.receive import Agency, lane_name
+from connector.signature import Verifier
+from connector.store import Store, open_store
+
+
+def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
+    """The agencies as the door knows them. Raises FixConfiguration."""
+    return {file.settings.agency: _agency(file) for file in files}
+
+
+def _agency(file: AgencyFile) -> Agency:
+    settings = file.settings
+    secrets = [secret.get_secret_value() for secret in settings.webhook.secrets]
+    spread = {name: one.partitions for name, one in settings.destinations.items()}
+    return Agency(settings.agency, Verifier(settings.agency, secrets), spread)
+
+
+def open_process_store(process: Process, environment: Mapping[str, str]) -> Store:
+    """The store this process's environment names. Raises FixConfiguration, StoreUnavailable."""
+    return open_store(process.database_url, environment)
+
+
+def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
+    """The file of a destination's mapping: beside the agency file, or shipped. Raises FixConfiguration."""
+    own, shipped = file.path.parent / settings.mapping, shipped_folder() / f"{settings.mapping}.yaml"
+    for path in (own, shipped):
+        if path.is_file():
+            return path
+    raise FixConfiguration(str(file.path), f"there is no mapping {settings.mapping}: neither {own} nor a shipped one")
+
+
+def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapping:
+    """A mapping that loads. Raises FixMapping with every diagnostic and its lines."""
+    loaded = load(path, schema=schema, shipped=shipped_folder())
+    if loaded.mapping is None:
+        raise FixMapping(str(path), "does not load\n" + render(loaded.diagnostics, loaded.texts))
+    return loaded.mapping
+
+
+def open_routes(files: Sequence[AgencyFile]) -> dict[str, Route]:
+    """Every lane and the route of its destination; the lanes of one destination share it.
+
+    Raises FixConfiguration, FixMapping: the process does not start on what cannot work.
+    """
+    routes: dict[str, Route] = {}
+    for file in files:
+        for name, settings in file.settings.destinations.items():
+            route = open_route(file, name)
+            for partition in range(settings.partitions):
+                routes[lane_name(file.settings.agency, name, partition)] = route
+    return routes
+
+
+def open_route(file: AgencyFile, name: str) -> Route:
+    """One destination with its mapping. Raises FixConfiguration, FixMapping."""
+    settings = file.settings.destinations[name]
+    full_name = f"{file.settings.agency}/{name}"
+    mapping = load_mapping(mapping_path(file, settings))
+    on_call = partial(telemetry.crm_called, full_name)
+    destination = destinations.connect(
+        mapping.crm, settings.auth, endpoint=settings.endpoint, api_version=settings.api_version, on_call=on_call
+    )
+    return Route(full_name, destination, mapping, file.settings.timezone)

@@ -1,0 +1,192 @@
+"""check, test, map: a mapping looked at before any event comes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector import bootstrap, catalogue, mapping
+from connector.cli.options import json_option, show_json
+from connector.config import AgencyFile, read_agencies
+from connector.errors import DestinationUnusable, FixConfiguration
+from connector.mapping import Loaded, Severity, target
+from connector.model import Event, Lookup, Plan, Ref, Write
+from connector.plan import plan
+
+_TIMEZONE = "America/New_York"
+"""For dates of customers whose own time zone is unknown, where no agency file says otherwise."""
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_mappings = click.argument("mappings", nargs=-1, type=_file)
+_schema_option = click.option("--schema", type=_file, help="The CRM's own schema, as `schema pull` saves it.")
+
+
+@click.command()
+@_mappings
+@click.option(
+    "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file or folder."
+)
+@click.option("--live", is_flag=True, help="Check against the CRM itself: needs its credentials.")
+@_schema_option
+@json_option
+def check(mappings: tuple[Path, ...], paths: tuple[Path, ...], live: bool, schema: Path | None, as_json: bool) -> None:
+    """Check agency files with their mappings, or mappings alone. Shows every problem at once."""
+    if bool(mappings) == bool(paths) or (live and not paths):
+        raise click.UsageError("give mappings, or agency files by -c (and with them --live)")
+    known = target.load(schema) if schema else None
+    loaded = [mapping.load(path, schema=known, shipped=mapping.shipped_folder()) for path in mappings]
+    if paths:
+        loaded = [one for file in read_agencies(paths, os.environ) for one in _check_agency(file, known, live)]
+    found = [one for result in loaded for one in result.diagnostics]
+    for result in loaded:
+        found += mapping.failures(mapping.run_examples(result.mapping, timezone=_TIMEZONE)) if result.mapping else []
+    if as_json:
+        show_json(mapping.to_json(found))
+    else:
+        texts = {name: text for result in loaded for name, text in result.texts.items()}
+        click.echo(mapping.render(found, texts) if found else f"{_names(loaded)}: no problems")
+    raise SystemExit(1 if any(one.severity is Severity.ERROR for one in found) else 0)
+
+
+def _names(loaded: Iterable[Loaded]) -> str:
+    return ", ".join(dict.fromkeys(str(result.files[0]) for result in loaded))
+
+
+def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> list[Loaded]:
+    bootstrap.open_agencies([file])  # the signing secrets are well made
+    results = []
+    for name, settings in file.settings.destinations.items():
+        path = bootstrap.mapping_path(file, settings)
+        loaded = mapping.load(path, schema=schema, shipped=mapping.shipped_folder())
+        if live and loaded.mapping is not None:
+            loaded = mapping.load(path, schema=_describe(file, name, loaded.mapping), shipped=mapping.shipped_folder())
+        results.append(loaded)
+    return results
+
+
+def _describe(file: AgencyFile, name: str, compiled: mapping.Mapping) -> target.TargetSchema:
+    route = bootstrap.open_route(file, name)
+    try:
+        return route.destination.describe(sorted(compiled.writes))
+    except DestinationUnusable as error:
+        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
+    finally:
+        route.destination.close()
+
+
+@click.command()
+@_mappings
+@_schema_option
+@json_option
+def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None:
+    """Run the tests inside mappings."""
+    known = target.load(schema) if schema else None
+    results = [one for path in mappings for one in _results(path, known)]
+    if as_json:
+        show_json([{"name": one.name, "ok": one.ok, "problems": list(one.problems)} for one in results])
+    else:
+        for one in results:
+            click.echo(f"{'ok    ' if one.ok else 'FAILED'} {one.file}:{one.line} {one.name}")
+            for problem in one.problems:
+                click.echo(f"         {problem}")
+        click.echo(f"{sum(one.ok for one in results)} of {len(results)} tests pass")
+    raise SystemExit(0 if all(one.ok for one in results) else 1)
+
+
+def _results(path: Path, schema: target.TargetSchema | None) -> Sequence[mapping.Result]:
+    return mapping.run_examples(bootstrap.load_mapping(path, schema), timezone=_TIMEZONE)
+
+
+@click.command("map")
+@click.argument("mapping_file", metavar="MAPPING", type=_file)
+@click.argument("event_file", metavar="EVENT.json", type=_file)
+@_schema_option
+@json_option
+def map_(mapping_file: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
+    """Print the records a mapping would make of one event, what is withheld and why."""
+    known = target.load(schema) if schema else None
+    compiled = bootstrap.load_mapping(mapping_file, known)
+    planned = plan(_event(event_file), compiled, timezone=_TIMEZONE)
+    if as_json:
+        show_json(_as_data(planned))
+        return
+    click.echo(_as_text(planned))
+
+
+def _event(path: Path) -> Event:
+    try:
+        payload = json.loads(path.read_bytes())
+    except ValueError:
+        raise FixConfiguration(str(path), "is not JSON") from None
+    reading = catalogue.read(payload, str(path))
+    if reading is None:
+        raise FixConfiguration(
+            str(path), "is an event of no known type", f"event_type is one of {', '.join(catalogue.EVENTS)}"
+        )
+    return Event("example", path.name, reading.type, reading.customer_id, reading.source_time, 0, payload)
+
+
+def _as_data(planned: Plan) -> dict[str, Any]:
+    names = {write.key: write.name for write in planned.writes}
+    return {
+        "records": [
+            {
+                "record": write.name,
+                "object": write.key.object,
+                "mode": write.mode,
+                "key": {write.key.field: write.key.value},
+                "fields": _fields(write, names),
+                "rules": {name: one.rule for name, one in write.fields.items() if one.rule != "always"},
+                "associate": [names[key] for key in write.links if key in names],
+                "also_match": [dict(step) for step in write.also_match],
+                "unsubscribe": write.unsubscribe,
+            }
+            for write in planned.writes
+        ],
+        "withheld": [{"record": one.record, "field": one.field, "by": one.flag} for one in planned.withheld],
+        "reason": planned.reason,
+    }
+
+
+def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, one in write.fields.items():
+        match one.value:
+            case Ref(key):
+                fields[name] = f"(the id of {names.get(key, key.object)})"
+            case Lookup() as lookup:
+                fields[name] = f"({lookup.returns} of the {lookup.object} whose {lookup.match} is {lookup.value})"
+            case value:
+                fields[name] = value
+    return fields | dict.fromkeys(write.flags.values(), True)
+
+
+_READS = {
+    "on_create": "only on a new record: costs one look",
+    "if_blank": "only where the CRM holds nothing: costs one look",
+    "unless_edited": "only while the CRM holds what we last wrote: costs one look",
+}
+
+
+def _as_text(planned: Plan) -> str:
+    lines = []
+    for record in _as_data(planned)["records"]:
+        ((key, value),) = record["key"].items()
+        lines.append(f"{record['record']}: {record['mode']} {record['object']} by {key} = {value}")
+        for name, sent in record["fields"].items():
+            rule = _READS.get(record["rules"].get(name, ""), "")
+            lines.append(f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else ""))
+        lines += [f"  associated with {other}" for other in record["associate"]]
+        lines += [f"  adopts a record whose {' and '.join(step)} agree" for step in record["also_match"]]
+        if record["unsubscribe"]:
+            lines.append("  the address is opted out through the CRM's subscription service too")
+    for one in planned.withheld:
+        lines.append(f"withheld by {one.flag}: {one.record}{'.' + one.field if one.field else ' (the whole record)'}")
+    if planned.reason:
+        lines.append(f"nothing is written: {planned.reason}")
+    return "\n".join(lines or ["nothing is written"])

@@ -1,0 +1,67 @@
+"""run, receive, work, console: the roles of the connector."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from connector import telemetry
+from connector.cli.options import agency_option
+from connector.config import AgencyFile, Process, read_agencies, read_process
+from connector.errors import FixConfiguration
+from connector.roles import serve_web, serve_work, supervise
+from connector.web.session import hash_password
+
+
+def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
+    process = read_process(os.environ)
+    telemetry.configure(process.log_level)
+    return process, read_agencies(paths, os.environ)
+
+
+@click.command()
+@agency_option
+def run(paths: tuple[Path, ...]) -> None:
+    """Receive, work and serve the console: all roles in one container, until SIGTERM."""
+    _start(paths)  # what cannot be read is told here, once
+    raise SystemExit(supervise(paths, os.environ))
+
+
+@click.command()
+@agency_option
+@click.option("--console", "with_console", is_flag=True, help="Serve the console on the admin port too.")
+def receive(paths: tuple[Path, ...], with_console: bool) -> None:
+    """Receive webhooks on CONNECTOR_LISTEN, until SIGTERM."""
+    process, files = _start(paths)
+    serve_web(process, files, hooks=True, console=with_console)
+
+
+@click.command()
+@agency_option
+def work(paths: tuple[Path, ...]) -> None:
+    """Deliver what was received, until SIGTERM."""
+    process, files = _start(paths)
+    serve_work(process, files)
+
+
+@click.group(invoke_without_command=True)
+@click.option("-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file.")
+@click.pass_context
+def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
+    """Serve the operators' console on CONNECTOR_ADMIN_LISTEN, until SIGTERM."""
+    if ctx.invoked_subcommand is not None:
+        return
+    process, files = _start(paths)
+    if process.console_password_hash is None or process.admin_listen is None:
+        raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", "connector console password makes one")
+    serve_web(process, files, hooks=False, console=True)
+
+
+@console.command()
+@click.password_option(prompt="Password for the console")
+def password(password: str) -> None:
+    """Print the hash of a password, for CONNECTOR_CONSOLE_PASSWORD_HASH."""
+    click.echo(hash_password(password))

@@ -1,0 +1,59 @@
+"""send: what careCycle would send."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import requests
+
+from connector.catalogue import EVENTS
+from connector.errors import FixConfiguration
+from connector.samples import sample
+from connector.signature import sign
+
+
+@click.command()
+@click.argument("url")
+@click.argument("event", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--secret", required=True, help="The signing secret, whsec_... or ${NAME}.", envvar="CARECYCLE_WEBHOOK_SECRET"
+)
+@click.option("--sample", "event_type", type=click.Choice(EVENTS), help="Send a made-up event of this type.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+def send(url: str, event: Path | None, secret: str, event_type: str | None, count: int) -> None:
+    """Send signed events to a hook: a file, or made-up ones."""
+    if (event is None) == (event_type is None):
+        raise click.UsageError("give an event's file, or --sample TYPE")
+    chance = random.Random()
+    refused = 0
+    with requests.Session() as session:
+        session.trust_env = False
+        for _ in range(count):
+            now = datetime.now(UTC)
+            body = event.read_bytes() if event else json.dumps(sample(event_type or "", chance, now)).encode()
+            refused += not _send_one(session, url, secret, body, now)
+    raise SystemExit(1 if refused else 0)
+
+
+def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now: datetime) -> bool:
+    message_id = f"msg_{secrets.token_hex(12)}"
+    try:
+        text = body.decode()
+        headers = {
+            "svix-id": message_id,
+            "svix-timestamp": str(int(now.timestamp())),
+            "svix-signature": sign(secret, message_id, now, text),
+            "content-type": "application/json",
+        }
+        status = session.post(url, data=body, headers=headers, timeout=30, allow_redirects=False).status_code
+    except requests.RequestException as error:
+        raise FixConfiguration(url, f"cannot be reached: {type(error).__name__}") from None
+    except ValueError:
+        raise FixConfiguration("--secret", "is not a signing secret, or the event's file is not UTF-8") from None
+    click.echo(f"{message_id} {status}")
+    return 200 <= status < 300

@@ -1,0 +1,131 @@
+"""One login at a time turns credentials into a session for every thread."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from typing import Final
+
+import requests
+from simple_salesforce import Salesforce as Session
+from simple_salesforce import SalesforceLogin
+from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+
+from connector.destinations.salesforce_auth import (
+    SHARED,
+    ClientCredentials,
+    Credentials,
+    JwtBearer,
+    OpenSession,
+)
+from connector.destinations.salesforce_transport import Line
+from connector.errors import DestinationUnusable
+
+_PERMANENT: Final = {
+    "invalid_client_id": "the connected app is unknown: check client_id",
+    "invalid_client": "the connected app refuses us: check client_id and client_secret",
+    "invalid_grant": "the login is refused: check the user, its connected app approval, the domain and the key",
+    "unauthorized_client": "the connected app does not allow this flow",
+    "unsupported_grant_type": "the connected app does not allow this flow",
+    "invalid_app_access": "the user is not admitted to the connected app",
+    "inactive_user": "the user is inactive",
+    "inactive_org": "the org is locked or closed",
+}
+
+
+class Login:
+    """Gives out one session to every thread and renews it once when it has ended."""
+
+    def __init__(self, auth: Credentials, line: Line, api_version: str) -> None:
+        self._auth, self._line, self._version = auth, line, api_version
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._failures = 0
+        self._failure: DestinationUnusable | None = None
+
+    def session(self, ended: Session | None = None) -> Session:
+        """The open session, or a new one when `ended` is the one in use. Raises DestinationUnusable."""
+        before = self._failures
+        with self._lock:
+            if self._failure and self._failures > before:  # while we waited: repeated logins can lock the user
+                raise self._failure
+            if self._session is None or self._session is ended:
+                self._session = None
+                self._session = self._open(renew=ended is not None)
+            return self._session
+
+    def _open(self, *, renew: bool) -> Session:
+        if isinstance(self._auth, OpenSession):
+            if renew:
+                raise self._failed("auth", "the session ended and cannot be renewed: give a new session_id")
+            return self._built(self._auth.session_id.get_secret_value(), self._auth.instance_url)
+        return self._built(*self._granted(self._auth))
+
+    def _built(self, session_id: str, instance_url: str) -> Session:
+        return Session(
+            session_id=session_id,
+            instance_url=instance_url,
+            session=self._line.session,
+            version=self._version,
+            object_pairs_hook=dict,
+        )
+
+    def _granted(self, auth: ClientCredentials | JwtBearer) -> tuple[str, str]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # simple-salesforce would print the consumer key
+                session_id, instance = _ask(auth, self._line.session)
+        except SalesforceAuthenticationFailed as failed:
+            code = str(failed.code)
+        except requests.RequestException:
+            code = ""
+        except (AttributeError, TypeError):  # simple-salesforce, on a reply that is not a token's
+            code = ""
+        else:
+            return session_id, f"https://{instance}"
+        raise self._refused(code)
+
+    def _refused(self, code: str) -> DestinationUnusable:
+        status = self._line.last.status
+        if code in _PERMANENT:
+            return self._failed("auth", f"{_PERMANENT[code]} ({code})")
+        if 400 <= status < 500 and status not in (420, 429):
+            return self._failed(
+                "auth", f"the login is refused with HTTP {status}: check the domain and the credentials"
+            )
+        answer = f"answered HTTP {status}" if status else "did not answer"
+        return self._failed("unreachable", f"the login {answer}: check the domain and the network")
+
+    def _failed(self, reason: str, problem: str) -> DestinationUnusable:
+        self._failures += 1
+        self._failure = DestinationUnusable("Salesforce", reason, problem)
+        return self._failure
+
+
+def _ask(auth: ClientCredentials | JwtBearer, session: requests.Session) -> tuple[str, str]:
+    # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm
+    if isinstance(auth, ClientCredentials):
+        secret = auth.client_secret.get_secret_value()
+        found = SalesforceLogin(
+            consumer_key=auth.client_id, consumer_secret=secret, domain=auth.domain, session=session
+        )
+    else:
+        found = SalesforceLogin(
+            username=auth.username,
+            consumer_key=auth.client_id,
+            privatekey=auth.private_key.get_secret_value(),
+            domain=_audience(auth.domain),
+            instance_url=auth.domain,
+            session=session,
+        )
+    session_id, instance = found
+    if not isinstance(session_id, str) or not isinstance(instance, str):
+        raise TypeError("not a token reply")
+    return session_id, instance
+
+
+def _audience(domain: str) -> str:
+    """Salesforce accepts login and test alone as a JWT's audience, whatever host is asked."""
+    if domain in SHARED:
+        return domain
+    return "test" if ".sandbox" in domain or "--" in domain else "login"

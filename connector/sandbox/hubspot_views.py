@@ -1,0 +1,167 @@
+"""What each path of the portal answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from flask import request
+
+from connector.sandbox.hubspot_batches import Batches
+from connector.sandbox.hubspot_links import associate, linked, opt_out, status_of
+from connector.sandbox.hubspot_portal import Owner
+from connector.sandbox.hubspot_records import Records
+from connector.sandbox.hubspot_replies import Refusal, iso
+from connector.sandbox.hubspot_schema import SENSITIVITIES, Definitions
+from connector.sandbox.hubspot_search import search
+
+DATED = "2026-03"
+Body = dict[str, Any]
+
+OBJECTS = ("/crm/v3/objects", f"/crm/objects/{DATED}")
+PROPERTIES = ("/crm/v3/properties", f"/crm/properties/{DATED}")
+ASSOCIATIONS = ("/crm/v4/associations", f"/crm/associations/{DATED}")
+STATUSES = ("/communication-preferences/v4/statuses", f"/communication-preferences/{DATED}/statuses")
+OWNERS = ("/crm/v3/owners", f"/crm/owners/{DATED}")
+
+
+class Route(NamedTuple):
+    """One path in each of its versions; the view's parts <kind> and <other> arrive as object names."""
+
+    bases: tuple[str, ...]
+    tail: str
+    method: str
+    view: Callable[..., Any]
+
+
+class Views:
+    """Callers hold the sandbox's lock. need: refuses the request unless one of the scopes is granted."""
+
+    def __init__(
+        self,
+        state: Records,
+        definitions: Definitions,
+        batches: Batches,
+        owners: list[Owner],
+        need: Callable[..., None],
+        index_lag: float,
+    ) -> None:
+        self.state, self.definitions, self.batches, self.owners = state, definitions, batches, owners
+        self._need, self.index_lag = need, index_lag
+
+    def routes(self) -> Iterator[Route]:
+        """Every path the portal serves."""
+        for way in ("upsert", "update", "create", "read"):
+            yield Route(OBJECTS, f"/<kind>/batch/{way}", "POST", self._batch(way))
+        yield Route(OBJECTS, "/<kind>/search", "POST", self._search)
+        yield Route(OBJECTS, "/<kind>", "POST", self._create)
+        for method, view in (("GET", self._get), ("PATCH", self._patch), ("DELETE", self._delete)):
+            yield Route(OBJECTS, "/<kind>/<identity>", method, view)
+        yield Route(PROPERTIES, "/<kind>", "GET", self._properties)
+        yield Route(PROPERTIES, "/<kind>", "POST", self._new_property)
+        yield Route(PROPERTIES, "/<kind>/<name>", "GET", self.definitions.get)
+        yield Route(PROPERTIES, "/<kind>/groups", "GET", self.definitions.list_groups)
+        yield Route(PROPERTIES, "/<kind>/groups", "POST", self._new_group)
+        yield Route(PROPERTIES, "/<kind>/groups/<name>", "GET", self.definitions.get_group)
+        yield Route(ASSOCIATIONS, "/<kind>/<other>/batch/associate/default", "POST", self._associate)
+        yield Route(("/crm/v4/objects",), "/<kind>/<identity>/associations/<other>", "GET", self._linked)
+        yield Route(STATUSES, "/<address>/unsubscribe-all", "GET", self._status)
+        yield Route(STATUSES, "/<address>/unsubscribe-all", "POST", self._opt_out)
+        yield Route(OWNERS, "", "GET", self._owners)
+
+    def _need_sensitive(self, kind: str, names: Iterable[str], verb: str) -> None:
+        for name in names:
+            definition = self.state.schema[kind].get(name)
+            if definition and definition.sensitivity != "non_sensitive":
+                self._need(f"crm.objects.contacts.{definition.sensitivity}.{verb}")
+
+    def _batch(self, way: str) -> Callable[[str], tuple[int, Body]]:
+        act = getattr(self.batches, way)
+
+        def view(kind: str) -> tuple[int, Body]:
+            body = _body()
+            if way == "read":
+                self._need_sensitive(kind, body.get("properties", []), "read")
+            else:
+                inputs = [one for one in body.get("inputs") or [] if isinstance(one, dict)]
+                self._need_sensitive(kind, (name for one in inputs for name in one.get("properties", {})), "write")
+            answer: tuple[int, Body] = act(kind, body)
+            return answer
+
+        return view
+
+    def _search(self, kind: str) -> Body:
+        return search(self.state, kind, _body(), self.index_lag)
+
+    def _create(self, kind: str) -> tuple[int, Body]:
+        properties = _body().get("properties") or {}
+        self._need_sensitive(kind, properties, "write")
+        if kind == "contacts" and not {"email", "firstname", "lastname"} & set(properties):
+            raise Refusal(400, "A contact needs one of email, firstname, lastname")
+        return 201, self.state.create(kind, properties).shown()
+
+    def _get(self, kind: str, identity: str) -> Body:
+        names = [name for name in request.args.get("properties", "").split(",") if name in self.state.schema[kind]]
+        self._need_sensitive(kind, names, "read")
+        return self.state.get(kind, request.args.get("idProperty", ""), identity).shown(names)
+
+    def _patch(self, kind: str, identity: str) -> Body:
+        record = self.state.get(kind, request.args.get("idProperty", ""), identity)
+        properties = _body().get("properties") or {}
+        if not properties:
+            raise Refusal(400, "No properties found to update, please provide at least one.")
+        self._need_sensitive(kind, properties, "write")
+        return self.state.update(kind, record.id, properties).shown()
+
+    def _delete(self, kind: str, identity: str) -> tuple[int, None]:
+        self.state.forget(kind, self.state.get(kind, "", identity).id)
+        return 204, None
+
+    def _properties(self, kind: str) -> Body:
+        sensitivity = request.args.get("dataSensitivity", "non_sensitive")
+        if sensitivity != "non_sensitive":
+            self._need(f"crm.objects.contacts.{sensitivity}.read")
+        return self.definitions.list(kind, sensitivity)
+
+    def _new_property(self, kind: str) -> tuple[int, Body]:
+        body = _body()
+        if body.get("dataSensitivity", SENSITIVITIES[0]) in SENSITIVITIES[1:]:
+            self._need(f"crm.objects.contacts.{body['dataSensitivity']}.write")
+        return 201, self.definitions.create(kind, body)
+
+    def _new_group(self, kind: str) -> tuple[int, Body]:
+        return 201, self.definitions.create_group(kind, _body())
+
+    def _associate(self, kind: str, other: str) -> Body:
+        return associate(self.state, kind, other, _body())
+
+    def _linked(self, kind: str, identity: str, other: str) -> Body:
+        return linked(self.state, kind, self.state.get(kind, "", identity).id, other)
+
+    def _status(self, address: str) -> Body:
+        return status_of(self.state, address, request.args.get("channel"))
+
+    def _opt_out(self, address: str) -> None:
+        opt_out(self.state, address, request.args.get("channel"))
+
+    def _owners(self) -> Body:
+        wanted = request.args.get("email", "").lower()
+        archived = request.args.get("archived", "false") == "true"
+        found = [o for o in self.owners if o.archived == archived and wanted in ("", o.email.lower())]
+        limit, after = int(request.args.get("limit", 100)), int(request.args.get("after", 0))
+        page = [_owner(owner, self.state.clock()) for owner in found[after : after + limit]]
+        more = {"paging": {"next": {"after": str(after + limit)}}} if len(found) > after + limit else {}
+        return {"results": page, **more}
+
+
+def _body() -> Any:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise Refusal(400, "Invalid input JSON")
+    return body
+
+
+def _owner(owner: Owner, now: float) -> Body:
+    names = {"firstName": owner.first_name, "lastName": owner.last_name, "userId": int(owner.id) + 5_000_000}
+    times = {"createdAt": iso(now), "updatedAt": iso(now)}
+    return {"id": owner.id, "email": owner.email, "type": "PERSON", **names, "archived": owner.archived, **times}

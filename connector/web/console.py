@@ -1,0 +1,101 @@
+"""The operators' pages under /console: rendered here, readable without JavaScript, never showing a masked value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from flask import Blueprint, Response, abort, g, make_response, render_template
+from werkzeug.exceptions import HTTPException
+
+from connector import telemetry
+from connector.errors import ConnectorError, StoreUnavailable
+from connector.store import Store
+from connector.web import words
+from connector.web.actions import Actions
+from connector.web.gate import ROOT, Gate
+from connector.web.pages import Pages
+from connector.web.session import Sessions, Throttle, require_hash
+
+_ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_PROBLEMS: Final = {
+    400: ("This form is no longer valid", "Nothing was changed. Load the page again and repeat what you did."),
+    404: ("There is no such page", "The address may be mistyped, or what it showed is no longer there."),
+    500: ("Something went wrong here", "Nothing is lost. The connector's log holds the reason."),
+    503: (
+        "The database does not answer",
+        "Nothing is lost: careCycle sends again whatever could not be kept. Load this page again in a minute; if it "
+        "stays like this, look at the database and its disk.",
+    ),
+}
+
+
+def create_console(
+    store: Store, password_hash: str, secret_key: bytes, clock: Callable[[], float] = time.time
+) -> Blueprint:
+    """The console's pages, for create_admin(). `clock` tells epoch seconds. Raises FixConfiguration."""
+    sessions = Sessions(secret_key, require_hash(password_hash), clock)
+    gate = Gate(password_hash, sessions, Throttle(clock))
+    pages, actions = Pages(store, gate, clock), Actions(store, gate)
+    blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
+    for rule, methods, view in (
+        ("", ["GET"], pages.overview),
+        ("/login", ["GET"], gate.login_form),
+        ("/login", ["POST"], gate.login),
+        ("/logout", ["POST"], gate.logout),
+        ("/events", ["GET"], pages.events),
+        ("/events/<path:message_id>", ["GET"], pages.event),
+        ("/problems", ["GET"], pages.problems),
+        ("/problems/<any(replay, discard):action>", ["GET"], actions.confirm_cause),
+        ("/problems/<any(replay, discard):action>", ["POST"], actions.turn_cause),
+        ("/lanes/<any(pause, resume):action>", ["GET"], actions.confirm_lane),
+        ("/lanes/<any(pause, resume):action>", ["POST"], actions.turn_lane),
+        ("/<path:unknown>", _ANY, _unknown),
+    ):
+        blueprint.add_url_rule(rule, view_func=view, methods=methods, strict_slashes=False)
+    blueprint.before_request(gate.admit)
+    blueprint.after_request(_protect)
+    blueprint.register_error_handler(HTTPException, _refused)
+    blueprint.register_error_handler(StoreUnavailable, _unavailable)
+    blueprint.register_error_handler(ConnectorError, _failed)
+    for word in words.FILTERS:
+        blueprint.add_app_template_filter(word)
+    return blueprint
+
+
+def _unknown(unknown: str) -> Response:
+    abort(404)
+
+
+def _protect(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _problem(status: int, detail: str = "") -> Response:
+    title, text = _PROBLEMS.get(status, _PROBLEMS[500])
+    session = g.get("session")
+    page = render_template("console/problem.html", session=session, title=title, text=text, detail=detail)
+    return make_response(page, status)
+
+
+def _refused(error: HTTPException) -> Response:
+    return _problem(error.code or 500)
+
+
+def _unavailable(error: StoreUnavailable) -> Response:
+    telemetry.store_unavailable("console", error.problem)
+    return _problem(503, f"{error.code}: {error}")
+
+
+def _failed(error: ConnectorError) -> Response:
+    return _problem(500, f"{error.code}: {error}")

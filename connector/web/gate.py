@@ -1,0 +1,102 @@
+"""The console's gate: login, logout, who may pass, and the messages that wait for an operator's next page."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from flask import Response, abort, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from connector.web.session import LASTS, Session, Sessions, Throttle, check_password
+from connector.web.words import counted
+
+Answer = TypeVar("Answer", bound=AnyResponse)
+
+ROOT: Final = "/console"
+COOKIE: Final = "connector_session"
+LOGIN_COOKIE: Final = "connector_login"  # apart from the session's: a link from elsewhere must not log anybody out
+_OPEN: Final = frozenset({"console.static", "console.login_form", "console.login"})
+_OURS: Final = re.compile(r"/console([/?][!-\[\]-~]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets operators in, and of what they post only what came from a form of ours."""
+
+    password_hash: str
+    sessions: Sessions
+    throttle: Throttle
+
+    def admit(self) -> AnyResponse | None:
+        """Before every request: None lets it pass."""
+        if request.endpoint in _OPEN:
+            return None
+        session = self.sessions.read(request.cookies.get(COOKIE, ""), operator=True)
+        if session is None:
+            asked = request.full_path.rstrip("?") if request.method == "GET" else None
+            return redirect(url_for("console.login_form", next=asked), 303)
+        g.session = session
+        if request.method not in ("GET", "HEAD", "OPTIONS") and not _from_our_form(session):
+            abort(400)
+        return None
+
+    def login_form(self) -> Response:
+        """The login page, with a token of its own."""
+        session = self.sessions.open(operator=False)
+        return self._keep(_login_page(session, 200), LOGIN_COOKIE, session)
+
+    def login(self) -> AnyResponse:
+        """Open a session for whoever knows the password."""
+        form = self.sessions.read(request.cookies.get(LOGIN_COOKIE, ""), operator=False)
+        if form is None or not _from_our_form(form):
+            abort(400)
+        address = request.remote_addr or ""
+        if wait := self.throttle.take(address):
+            problem = f"Too many wrong passwords. Wait {counted(wait, 'second')}, then try again."
+            return _login_page(form, 429, problem, {"Retry-After": str(wait)})
+        if not check_password(request.form.get("password", ""), self.password_hash):
+            return _login_page(form, 403, "That is not the password.")
+        self.throttle.forgive(address)
+        return self._keep(redirect(_next(), 303), COOKIE, self.sessions.open(operator=True))
+
+    def logout(self) -> AnyResponse:
+        """Forget the session."""
+        answer = redirect(url_for("console.login_form"), 303)
+        answer.delete_cookie(COOKIE, path=ROOT)
+        return answer
+
+    def show(self, page: str, status: int = 200, **values: Any) -> Response:
+        """A page for the operator, with the message that waited for it, once."""
+        session: Session = g.session
+        answer = make_response(render_template(f"console/{page}.html", session=session, **values), status)
+        return self._keep(answer, COOKIE, replace(session, notice="")) if session.notice else answer
+
+    def back(self, endpoint: str, notice: str) -> AnyResponse:
+        """Go on to a page that will show a message."""
+        return self._keep(redirect(url_for(endpoint), 303), COOKIE, replace(g.session, notice=notice))
+
+    def _keep(self, answer: Answer, name: str, session: Session) -> Answer:
+        cookie = self.sessions.write(session)
+        answer.set_cookie(
+            name, cookie, max_age=LASTS, path=ROOT, secure=request.is_secure, httponly=True, samesite="Strict"
+        )
+        return answer
+
+
+def _from_our_form(session: Session) -> bool:
+    return hmac.compare_digest(request.form.get("token", "").encode(), session.token.encode())
+
+
+def _next() -> str:
+    """The page asked for before the login: one of ours, whatever the address says."""
+    asked = request.values.get("next", "")
+    return asked if _OURS.fullmatch(asked) else url_for("console.overview")
+
+
+def _login_page(form: Session, status: int, problem: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    page = render_template("console/login.html", token=form.token, next=_next(), problem=problem)
+    return make_response(page, status, headers or {})

@@ -1,0 +1,92 @@
+"""The pages that are read: overview, events, one event, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Response, request
+
+from connector import catalogue
+from connector.backoff import DAY
+from connector.operate import story
+from connector.store import Store
+from connector.store.desk import PAGE, Filter
+from connector.web import words
+from connector.web.gate import Gate
+
+_SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code")
+_LATE_MS: Final = 5 * 60 * 1000
+"""An opt-out that waits longer than this is pointed out."""
+
+
+def asked(name: str) -> str:
+    """One word of the address; PostgreSQL's text holds no NUL, so neither does a search."""
+    return request.args.get(name, "").replace("\0", "").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Everything the console shows."""
+
+    store: Store
+    gate: Gate
+    clock: Callable[[], float]
+
+    def overview(self) -> Response:
+        """Today, what waits, and the lanes."""
+        desk, now = self.store.desk, int(self.clock() * 1000)
+        midnight = now - now % DAY
+        lanes = desk.lanes()
+        oldest = max((lane["opt_out_ms"] or 0 for lane in lanes), default=0)
+        return self.gate.show(
+            "overview",
+            midnight=midnight,
+            today=desk.states(midnight),
+            states=words.STATES,
+            waiting=desk.waiting(),
+            dead=sum(group["count"] for group in desk.dead()),
+            opt_outs=sum(lane["opt_outs"] for lane in lanes),
+            oldest_opt_out=oldest,
+            late=oldest > _LATE_MS,
+            lanes=lanes,
+            agencies=_agencies(lanes),
+        )
+
+    def events(self) -> Response:
+        """Deliveries, newest first, by whatever is searched for."""
+        searched = {name: asked(name) for name in _SEARCHED}
+        before = asked("before")
+        wanted = Filter(**searched, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
+        found = self.store.desk.deliveries(wanted, PAGE + 1)
+        lanes = self.store.desk.lanes()
+        used = {name: value for name, value in searched.items() if value}
+        return self.gate.show(
+            "events",
+            found=found[:PAGE],
+            older={**used, "before": found[PAGE - 1]["id"]} if len(found) > PAGE else None,
+            newest=used if wanted.before else None,
+            searched=searched,
+            used=used,
+            types=catalogue.EVENTS,
+            states=words.STATES,
+            destinations=sorted({lane["destination"] for lane in lanes}),
+            agencies=_agencies(lanes),
+        )
+
+    def event(self, message_id: str) -> Response:
+        """One event's story."""
+        told = None if "\0" in message_id else story(self.store, message_id)
+        if told is None:
+            return self.gate.show("unknown_event", 404, message_id=message_id)
+        payload = words.by_privacy(told["payload"])
+        return self.gate.show("event", story=told, first=told["deliveries"][0], payload=payload)
+
+    def problems(self) -> Response:
+        """Dead letters by cause."""
+        return self.gate.show("problems", causes=words.causes(self.store.desk.dead()))
+
+
+def _agencies(lanes: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({lane["destination"].partition("/")[0] for lane in lanes})

@@ -1,0 +1,48 @@
+"""Formats: the examples in their descriptions run, and what they cannot read degrades as described."""
+
+from __future__ import annotations
+
+import doctest
+from datetime import UTC
+
+import pytest
+
+from connector.mapping import diagnostics, formats, scope, source, templates, values
+from connector.mapping.formats import FORMATS
+
+
+class TestExamples:
+    @pytest.mark.parametrize(
+        "module", [formats, diagnostics, scope, source, templates, values], ids=lambda m: m.__name__
+    )
+    def test_every_documented_example_holds(self, module: object) -> None:
+        result = doctest.testmod(module)  # type: ignore[arg-type]
+        assert (result.failed, result.attempted > 0) == (0, True)
+
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_every_format_documents_itself_with_an_example(self, name: str) -> None:
+        assert ">>>" in (FORMATS[name].apply.__doc__ or "")
+
+
+class TestDates:
+    def test_a_timestamp_without_offset_has_no_date(self) -> None:
+        assert formats.date("2026-06-17T02:00:00", UTC) is None
+
+    def test_a_date_beyond_the_calendar_is_no_date(self) -> None:
+        assert formats.date("9999-12-31T23:59:59Z", formats.zone("Pacific/Kiritimati", UTC)) is None
+
+    def test_an_american_winter_day_ends_at_midnight_there(self) -> None:
+        assert formats.date("2026-01-02T05:59:59Z", formats.zone("America/Chicago", UTC)) == "2026-01-01"
+
+    @pytest.mark.parametrize("name", ["", "Mars", "../etc/passwd", "America", "\0", "x" * 5000, "\ud800", 5, None])
+    def test_an_unknown_zone_falls_back(self, name: object) -> None:
+        assert formats.zone(name, UTC) is UTC
+
+
+class TestPhones:
+    @pytest.mark.parametrize("number", ["", "front desk", "911", "+", "+1", "12", "\ud800", "9" * 300])
+    def test_what_is_no_phone_number_stays_as_it_came(self, number: str) -> None:
+        assert formats.e164(number) == number
+
+    def test_a_foreign_number_keeps_its_country(self) -> None:
+        assert formats.e164("+44 20 7946 0958") == "+442079460958"

@@ -1,0 +1,182 @@
+"""A mapping that checks clean never fails while planning, whatever an event the catalogue can read holds.
+
+CONNECTOR_PROPERTY_EXAMPLES sets how many events and mappings are tried.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector import catalogue, mapping
+from connector.catalogue import FIELDS, FLAGS, Field, Kind
+from connector.mapping.formats import FORMATS
+from connector.model import Event, Lookup, Mode, Plan, Ref
+from connector.plan import plan
+from tests.mappings.build import SCHEMAS, SHARED, SHIPPED, ZONE, event_of, load
+
+EXAMPLES = int(os.environ.get("CONNECTOR_PROPERTY_EXAMPLES", "300"))
+OBJECTS = ("customer", "customer.assignedUser", "campaign")
+TIMES = st.datetimes().map(lambda moment: moment.isoformat() + "Z") | st.sampled_from(
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999999-14:00", "2026-06-17 19:03+0530"]
+)
+VALID: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.TEXT: st.text(max_size=30) | st.sampled_from(["+13128471928", "(312) 847", "en", "\ud83d\ude00"]),
+    Kind.UUID: st.uuids().map(str) | st.just("x" * 300),
+    Kind.DATE: st.dates().map(str) | st.just("2026-W25-3"),
+    Kind.DATETIME: TIMES,
+    Kind.INTEGER: st.integers(-(2**53) + 1, 2**53 - 1),
+    Kind.BOOLEAN: st.booleans(),
+    Kind.LIST: st.lists(st.text(max_size=5), max_size=3),
+}
+
+
+def values(field: Field) -> st.SearchStrategy[Any]:
+    """Null, valid, empty, and for an enum also what the catalogue does not know."""
+    if field.kind is Kind.ENUM:
+        return st.sampled_from([*field.options, "unheard of", "", None])
+    return st.none() | VALID[field.kind]
+
+
+def _leaves(prefix: str) -> st.SearchStrategy[dict[str, Any]]:
+    inner = [path for path in FIELDS if path.startswith(prefix + ".") and path.count(".") == prefix.count(".") + 1]
+    plain = {path.rsplit(".", 1)[1]: values(FIELDS[path]) for path in inner if FIELDS[path].kind is not Kind.OBJECT}
+    if prefix == "customer":
+        plain["assignedUser"] = st.none() | _leaves("customer.assignedUser")
+    return st.fixed_dictionaries({}, optional=plain)
+
+
+def _with(strategy: st.SearchStrategy[dict[str, Any]], **needed: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda held, own: held | own, strategy, st.fixed_dictionaries(needed))
+
+
+CUSTOMER = _with(_leaves("customer"), id=st.uuids().map(str), updatedAt=TIMES)
+CALL = _with(
+    _leaves("call"),
+    id=st.uuids().map(str),
+    createdAt=TIMES,
+    campaign=st.none() | _leaves("campaign"),
+    customer=st.none() | CUSTOMER,
+)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    event_type = draw(st.sampled_from(catalogue.EVENTS))
+    payload = draw(CALL if event_type == "call.completed" else CUSTOMER)
+    return event_of(payload | {"event_type": event_type}, event_type)
+
+
+PATHS = [path for path in FIELDS if path.startswith("customer.") and FIELDS[path].kind is not Kind.OBJECT]
+TEXTS = [path for path in PATHS if FIELDS[path].kind is Kind.TEXT]
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> dict[str, Any]:
+    """One field of a mapping: mostly clean, sometimes not."""
+    path = draw(st.sampled_from(PATHS))
+    field: dict[str, Any] = draw(
+        st.sampled_from(
+            [
+                {"from": path},
+                {"from": [path, *draw(st.lists(st.sampled_from(PATHS), max_size=2))]},
+                {
+                    "join": draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=3)),
+                    "with": draw(st.text(max_size=2)),
+                },
+                {"template": f"{{{path}}}[ - {{{draw(st.sampled_from(PATHS))}}}] \\[x\\]"},
+                {"lookup": {"object": "User", "match": {"Email": path}}},
+                {"ref": "contact"},
+                {"cases": [{"when": draw(conditions()), "then": path}, {"else": {"value": 5}}]},
+            ]
+        )
+    )
+    takes = [name for name, made in FORMATS.items() if FIELDS[path].kind in made.takes]
+    modifiers: dict[str, st.SearchStrategy[Any]] = {
+        "when": conditions(),
+        "table": st.sampled_from([{"else": "y"}, {"else": 5}, {"else": None}]),
+        "format": st.sampled_from(takes or ["text"]),
+        "default": st.sampled_from(["none", 0, False]),
+        "if_null": st.just("clear"),
+        "write": st.sampled_from(["on_create", "if_blank"]),
+        "cut": st.just(True),
+    }
+    wanted = draw(st.lists(st.sampled_from(sorted(modifiers)), max_size=2, unique=True))
+    return field | {name: draw(modifiers[name]) for name in wanted}
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> dict[str, Any]:
+    field = FIELDS[draw(st.sampled_from(PATHS))]
+    if field.kind is Kind.LIST:
+        one: dict[str, Any] = {field.path: {"exists": draw(st.booleans())}}
+    else:
+        ordered = field.kind in (Kind.INTEGER, Kind.DATE, Kind.DATETIME)
+        operator = draw(st.sampled_from(["is", "not", "more_than", "at_most"] if ordered else ["is", "not"]))
+        one = {field.path: {operator: draw(st.sampled_from(field.options) if field.options else VALID[field.kind])}}
+    return draw(st.sampled_from([one, {"not": one}, {"any": [one]}, {"all": [one, one]}]))
+
+
+@st.composite
+def mappings(draw: st.DrawFn) -> mapping.Mapping | None:
+    """A generated mapping, as far as it checks clean."""
+    own = {f"F{number}": field for number, field in enumerate(draw(st.lists(fields(), min_size=1, max_size=4)))}
+    contact = {"object": "Contact", "key": {"Id__c": "customer.id"}, "fields": {"Email": "customer.email"}}
+    other = {"object": "Note", "key": {"Note_Id__c": {"template": "n-{customer.id}"}}, "fields": own}
+    consent = {
+        "flags": {flag: f"contact.{flag}__c" for flag in FLAGS},
+        "withhold": {draw(st.sampled_from(FLAGS)): ["contact.Email", f"note.{next(iter(own))}"]},
+        "skip": {draw(st.sampled_from(FLAGS)): ["note"]},
+    }
+    file = {"version": 1, "crm": "salesforce", "consent": consent, "records": {"note": other, "contact": contact}}
+    if draw(st.booleans()):
+        file["filter"] = draw(conditions())
+    return load(yaml.safe_dump(file, allow_unicode=True), schema=None).mapping
+
+
+@cache
+def known_mappings() -> tuple[mapping.Mapping, ...]:
+    """The mappings of the house, with and without the CRM's schema."""
+    found = []
+    for path in (*sorted(SHARED.glob("*.yaml")), *sorted(SHIPPED.glob("*.yaml"))):
+        for schema in (None, SCHEMAS["hubspot" if path == Path(path.parent, "hubspot.yaml") else "salesforce"]):
+            loaded = mapping.load(path, schema=schema, shipped=SHARED)
+            assert loaded.mapping is not None
+            found.append(loaded.mapping)
+    return tuple(found)
+
+
+def assert_sound(planned: Plan) -> None:
+    """What holds of every plan, whatever the event."""
+    made = {write.key for write in planned.writes if write.mode is not Mode.UPDATE}
+    for write in planned.writes:
+        assert write.key.value
+        assert write.key.field not in write.fields
+        for flag in write.flags:
+            assert planned.consent[flag] is True
+        for field in write.fields.values():
+            assert isinstance(field.value, str | int | float | bool | Ref | Lookup | None)
+            assert not isinstance(field.value, Ref) or field.value.key in made
+            assert all(planned.consent.get(flag) is False for flag in field.guards)
+    assert bool(planned.writes) != bool(planned.reason)
+
+
+class TestPlanningNeverFails:
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(event=events())
+    def test_for_the_mappings_of_the_house(self, event: Event) -> None:
+        for one in known_mappings():
+            assert_sound(plan(event, one, timezone=ZONE))
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    )
+    @given(event=events(), made=mappings().filter(bool))
+    def test_for_any_mapping_that_checks_clean(self, event: Event, made: mapping.Mapping) -> None:
+        assert_sound(plan(event, made, timezone=ZONE))

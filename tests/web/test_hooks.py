@@ -1,0 +1,231 @@
+"""The door over real HTTP: what is answered, and that nothing is answered before it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connector.catalogue import FIELDS, Kind, steps
+from connector.receive import Agency
+from connector.signature import Verifier
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from connector.store.writer import Writer
+from connector.web.door import Door, Limits, serve_all
+from connector.web.health import create_admin
+from connector.web.hooks import create_hooks
+from tests.builders import DATA_KEY, SECRET, a_call, a_customer, a_message_id, signed
+
+OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Served:
+    """The hooks application behind its door, on loopback."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.writer = Writer(store.inbox.accept, patience=2)
+        agency = Agency("sunrise", Verifier("sunrise", [SECRET, OLD_SECRET]), {"salesforce": 1, "hubspot": 1})
+        app = create_hooks({"sunrise": agency}, self.writer)
+        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=1.0))
+        self.thread = threading.Thread(target=lambda: asyncio.run(serve_all([self.door])))
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.door.port}/hooks/sunrise"
+        self._wait()
+
+    def _wait(self) -> None:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.door.port)).close()
+            except ConnectionRefusedError:
+                continue
+            return
+
+    def post(self, payload: Any, **how: Any) -> requests.Response:
+        body, headers = signed(payload, **how)
+        return requests.post(self.url, data=body, headers=headers, timeout=20)
+
+    def deliveries(self, **wanted: Any) -> list[dict[str, Any]]:
+        return self.store.desk.deliveries(Filter(**wanted))
+
+    def stop(self) -> None:
+        self.door.close()
+        self.thread.join()
+        self.writer.close()
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Iterator[Served]:
+    store = open_store(f"sqlite:///{tmp_path}/connector.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
+    served = Served(store)
+    yield served
+    served.stop()
+    store.close()
+
+
+class TestAGenuineMessage:
+    def test_is_kept_for_every_destination_and_answered_204(self, hook: Served) -> None:
+        assert hook.post(a_customer()).status_code == 204
+        assert {row["destination"] for row in hook.deliveries()} == {"sunrise/salesforce", "sunrise/hubspot"}
+
+    def test_may_carry_standard_webhooks_headers(self, hook: Served) -> None:
+        assert hook.post(a_customer(), family="webhook").status_code == 204
+
+    def test_may_be_signed_with_any_of_the_secrets(self, hook: Served) -> None:
+        assert hook.post(a_customer(), secret=OLD_SECRET).status_code == 204
+
+    def test_sent_twice_is_answered_204_twice_and_kept_once(self, hook: Served) -> None:
+        assert [hook.post(a_customer(), message_id="one").status_code for _ in range(2)] == [204, 204]
+        assert len(hook.deliveries()) == 2  # one for each destination
+
+    def test_that_raises_an_opt_out_goes_first(self, hook: Served) -> None:
+        hook.post(a_customer(doNotCall=True), message_id="opt-out")
+        hook.post(a_customer(), message_id="plain")
+        assert {row["message_id"]: row["priority"] for row in hook.deliveries()} == {"opt-out": 1, "plain": 0}
+
+    def test_of_a_type_we_do_not_know_is_kept_and_ignored(self, hook: Served) -> None:
+        assert hook.post({"event_type": "customer.deleted", "id": "x"}).status_code == 204
+        assert {row["state"] for row in hook.deliveries()} == {"ignored"}
+
+    def test_with_fields_we_do_not_know_is_an_ordinary_one(self, hook: Served) -> None:
+        assert hook.post(a_customer(loyaltyTier="gold")).status_code == 204
+        assert {row["state"] for row in hook.deliveries()} == {"ready"}
+
+    def test_of_a_call_linked_to_nobody_is_kept(self, hook: Served) -> None:
+        assert hook.post(a_call(None)).status_code == 204
+        assert {row["state"] for row in hook.deliveries()} == {"ready"}
+
+
+class TestAForgedMessage:
+    @pytest.mark.parametrize(
+        ("reason", "change"),
+        [
+            ("signature headers missing", {"svix-signature": None}),
+            ("signature headers missing", {"svix-id": None}),
+            ("malformed headers", {"svix-timestamp": "yesterday"}),
+            ("malformed headers", {"svix-signature": "v1"}),
+            ("malformed headers", {"svix-signature": "v1,a"}),
+            ("wrong signature", {"svix-signature": "v1,=="}),
+            ("malformed headers", {"svix-id": "x" * 300}),
+            ("wrong signature", {"svix-signature": "v2,AAAA"}),
+            ("wrong signature", {"svix-id": "another"}),
+        ],
+    )
+    def test_is_401_with_a_short_reason(self, hook: Served, reason: str, change: dict[str, str | None]) -> None:
+        body, headers = signed(a_customer())
+        sent = {name: value for name, value in {**headers, **change}.items() if value is not None}
+        answer = requests.post(hook.url, data=body, headers=sent, timeout=20)
+        assert (answer.status_code, answer.text.strip()) == (401, reason)
+        assert hook.deliveries() == []
+
+    @pytest.mark.parametrize(("minutes", "reason"), [(-6, "stale timestamp"), (6, "timestamp in the future")])
+    def test_five_minutes_off_is_401(self, hook: Served, minutes: int, reason: str) -> None:
+        answer = hook.post(a_customer(), at=datetime.now(UTC) + timedelta(minutes=minutes))
+        assert (answer.status_code, answer.text.strip()) == (401, reason)
+
+    def test_signed_by_somebody_else_is_401(self, hook: Served) -> None:
+        assert hook.post(a_customer(), secret="whsec_c29tZWJvZHkgZWxzZXMgc2VjcmV0").status_code == 401
+
+    def test_with_a_body_that_is_not_utf8_is_401(self, hook: Served) -> None:
+        answer = hook.post(b"\xff\xfe{}")
+        assert (answer.status_code, answer.text.strip()) == (401, "body is not UTF-8")
+
+    def test_changed_by_one_byte_is_401(self, hook: Served) -> None:
+        body, headers = signed(a_customer())
+        assert requests.post(hook.url, data=body + b" ", headers=headers, timeout=20).status_code == 401
+
+
+class TestARequestThatIsNoMessage:
+    def test_to_an_unknown_agency_is_404(self, hook: Served) -> None:
+        body, headers = signed(a_customer())
+        assert requests.post(hook.url + "x", data=body, headers=headers, timeout=20).status_code == 404
+
+    def test_of_six_megabytes_is_413(self, hook: Served) -> None:
+        body, headers = signed(a_customer(address="x" * 6 * 1024 * 1024))
+        assert requests.post(hook.url, data=body, headers=headers, timeout=20).status_code == 413
+
+    def test_of_six_megabytes_without_a_length_is_413(self, hook: Served) -> None:
+        body, headers = signed(a_customer(address="x" * 6 * 1024 * 1024))
+        chunks = (body[start : start + 65536] for start in range(0, len(body), 65536))
+        assert requests.post(hook.url, data=chunks, headers=headers, timeout=20).status_code == 413
+
+    def test_with_get_is_405(self, hook: Served) -> None:
+        assert requests.get(hook.url, timeout=20).status_code == 405
+
+    def test_half_sent_is_408_and_three_hundred_of_them_stop_nobody(self, hook: Served) -> None:
+        half = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+        stalled = [socket.create_connection(("127.0.0.1", hook.door.port)) for _ in range(300)]
+        for connection in stalled:
+            connection.sendall(half)
+        assert hook.post(a_customer()).status_code == 204
+        assert stalled[0].recv(100).startswith(b"HTTP/1.1 408")
+        for connection in stalled:
+            connection.close()
+
+
+class TestAGenuineMessageThatCannotBeRead:
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b"not json", "the body is not JSON"),
+            (b"[1]", "the body is not a JSON object"),
+            (b'"text"', "the body is not a JSON object"),
+            (b"[" * 100_000, "the body is not JSON"),
+            (b'{"id": "x"}', "event_type is missing"),
+            (b'{"event_type": 7}', "event_type is missing"),
+        ],
+    )
+    def test_is_parked_with_its_reason_and_answered_204(self, hook: Served, body: bytes, reason: str) -> None:
+        assert hook.post(body).status_code == 204
+        assert {(row["state"], row["reason"]) for row in hook.deliveries()} == {("dead", reason)}
+
+    @pytest.mark.parametrize("field", ["id", "updatedAt"])
+    def test_for_want_of_its_id_or_time_is_parked(self, hook: Served, field: str) -> None:
+        hook.post({**a_customer(), field: None})
+        assert {row["reason"] for row in hook.deliveries()} == {f"customer.{field} is missing"}
+
+    @pytest.mark.parametrize("path", [path for path, field in FIELDS.items() if path != "event.type"])
+    def test_for_a_field_of_the_wrong_type_is_parked_by_the_name_of_the_field(self, hook: Served, path: str) -> None:
+        event_type = "customer.updated" if path.startswith("customer") and path != "customer" else "call.completed"
+        payload = a_customer(assignedUser={}) if event_type == "customer.updated" else a_call(a_customer(), campaign={})
+        wrong: Any = "canary" if FIELDS[path].kind in (Kind.OBJECT, Kind.LIST, Kind.BOOLEAN, Kind.INTEGER) else 7
+        *way, last = steps(path, event_type)
+        place: Any = payload
+        for step in way:
+            place = place[step]
+        place[last] = wrong
+        message_id = a_message_id()
+        assert hook.post(payload, message_id=message_id).status_code == 204
+        reasons = {row["reason"] for row in hook.deliveries(message_id=message_id)}
+        assert all(reason.startswith(f"{path} is not a") for reason in reasons), reasons
+        assert str(wrong) not in str(reasons)
+
+
+class TestADatabaseThatCannotBeWritten:
+    def test_is_503_and_the_next_message_is_kept_once_it_can(self, hook: Served) -> None:
+        with hook.store.database.transaction() as connection:  # holds SQLite's one write lock
+            connection.exec_driver_sql("SELECT 1")
+            answer = hook.post(a_customer(), message_id="one")
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert hook.post(a_customer(), message_id="two").status_code == 204
+
+    def test_is_told_by_readyz(self, hook: Served) -> None:
+        client = create_admin(hook.store).test_client()
+        assert client.get("/readyz").status_code == 200
+        hook.store.database.engine.dispose()
+        assert json.loads(client.get("/readyz").data) == {"ready": True, "database": "ok"}
