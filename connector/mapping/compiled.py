@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from enum import Enum
+from enum import IntEnum
 from typing import Any
 
 from connector.mapping.conditions import Holds
@@ -18,8 +18,8 @@ Get = Callable[[Payload, tzinfo], Any]
 """payload, time zone -> the value; None where the sender holds none, ABSENT where there is nothing to say."""
 
 
-class Clock(Enum):
-    """Whose time a value carries: that of the customer, of the call, the later of both, or its record's."""
+class Clock(IntEnum):
+    """Whose time a value carries: its record's own, the customer's, the call's, or the later of both."""
 
     OWN = 0
     CUSTOMER = 1

@@ -138,6 +138,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
 
 def to_sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     """Findings as a SARIF 2.1.0 log: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
+    found = list(diagnostics)
     results = [
         {
             "ruleId": d.code,
@@ -152,8 +153,9 @@ def to_sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
                 }
             ],
         }
-        for d in diagnostics
+        for d in found
     ]
-    tool = {"driver": {"name": "connector", "rules": [{"id": code} for code in sorted({r["ruleId"] for r in results})]}}  # type: ignore[type-var]  # every ruleId is text
+    rules = [{"id": code} for code in sorted({d.code for d in found})]
+    tool = {"driver": {"name": "connector", "rules": rules}}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return {"$schema": schema, "version": "2.1.0", "runs": [{"tool": tool, "results": results}]}

@@ -29,7 +29,7 @@ class _Facts:
 
     payload: Mapping[str, Any]
     zone: tzinfo
-    stamps: Mapping[Clock, Stamp]
+    stamps: tuple[Stamp, ...]
     raised: frozenset[str]
     blocked: frozenset[str]
 
@@ -93,17 +93,17 @@ def _consent(event: Event) -> dict[str, bool | None]:
     return {flag: value if isinstance(value, bool) else None for flag, value in read}
 
 
-def _stamps(event: Event) -> dict[Clock, Stamp]:
-    """The time of each part of the event; the event's own where a part is missing."""
+def _stamps(event: Event) -> tuple[Stamp, ...]:
+    """The time of each part of the event, in the order of Clock; the event's own where a part is missing."""
     tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     own = Stamp(event.source_time, tie)
     updated = _of_customer(event, "updatedAt")
     customer = Stamp(catalogue.epoch_ms(updated), tie) if isinstance(updated, str) else own
     if event.type != "call.completed":
-        return {Clock.OWN: own, Clock.CUSTOMER: customer, Clock.CALL: customer, Clock.BOTH: customer}
+        return own, customer, customer, customer
     created = event.payload.get("createdAt")
     call = Stamp(catalogue.epoch_ms(created), tie) if isinstance(created, str) else own
-    return {Clock.OWN: own, Clock.CUSTOMER: customer, Clock.CALL: call, Clock.BOTH: max(customer, call)}
+    return own, customer, call, max(customer, call)
 
 
 def _turn(program: RecordProgram, facts: _Facts, passes: bool, withheld: list[Withheld]) -> _Turn | None:

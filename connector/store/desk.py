@@ -123,6 +123,11 @@ class Desk:
         )
         return self._rows(statement)
 
+    def outcomes(self) -> list[dict[str, Any]]:
+        """All deliveries counted by destination, state and why."""
+        why = (deliveries.c.destination, deliveries.c.state, deliveries.c.code, deliveries.c.reason)
+        return self._rows(select(*why, func.count().label("count")).group_by(*why).order_by(*why))
+
     def states(self, since: int) -> dict[str, int]:
         """Deliveries accepted since (epoch ms), counted by state."""
         statement = (

@@ -81,7 +81,7 @@ class Pages:
         if told is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
         payload = words.by_privacy(told["payload"])
-        return self.gate.show("event", story=told, first=told["deliveries"][0], payload=payload)
+        return self.gate.show("event", states=words.STATES, story=told, first=told["deliveries"][0], payload=payload)
 
     def problems(self) -> Response:
         """Dead letters by cause."""

@@ -290,6 +290,11 @@ class TestUnsubscribing:
         assert "ada" not in outcome.problem
         assert len(portal.records("contacts")) == 1
 
+    def test_a_row_refused_for_both_keeps_the_records_code_and_tells_both(self, hubspot):
+        [outcome] = hubspot.write([a_contact(hs_language="la", unsubscribe="ada at example")])
+        assert (outcome.code, outcome.consent_written) == ("INVALID_OPTION", False)
+        assert "did not opt" in outcome.problem
+
     def test_a_refusal_because_it_was_opted_out_before_counts_as_done(self, portal, hubspot):
         hubspot.write([a_contact(unsubscribe="ada@example.org")])
         portal.fault("unsubscribe-all", portal.refused(400, "VALIDATION_ERROR"), method="POST")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from random import Random
+from typing import Any, ClassVar
 
 import pytest
 
@@ -340,6 +341,29 @@ class TestRequestsRefusedAsAWhole:
         sandbox, salesforce = pair
         sandbox.fail(400, "EXCEEDED_ID_LIMIT", "record limit reached")
         assert verdicts(salesforce.write([a_contact(), a_contact(TWO)])) == ["delivered"] * 2
+
+
+class TestAMixedBatch:
+    SPOILED: ClassVar[list[dict[str, Any]]] = [
+        {"Email": "nobody"},
+        {"DoNotCall": "yes"},
+        {"MBI__c": "1EG4TE5MK73"},
+        {"LastName": None},
+        {"FirstName": "locked"},
+        {"Household_Income__c": math.inf},
+    ]
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_every_outcome_is_true_of_its_own_row(self, pair: Pair, seed: int) -> None:
+        sandbox, salesforce = pair
+        roll = Random(seed)
+        sandbox.hide("Contact", "MBI__c")
+        rows = [a_contact(f"c-{n}", **(roll.choice(self.SPOILED) if roll.random() < 0.2 else {})) for n in range(120)]
+        sandbox.lock_rows([row.key.value for row in rows if row.fields["FirstName"] == "locked"])
+        outcomes = salesforce.write(rows)
+        stored = {contact["careCycle_Id__c"]: contact["Id"] for contact in sandbox.records("Contact")}
+        assert [outcome.id for outcome in outcomes] == [stored.get(row.key.value) for row in rows]
+        assert [one.verdict is Verdict.DELIVERED for one in outcomes] == [row.key.value in stored for row in rows]
 
 
 class TestRepliesThatDoNotAccountForEveryRow:

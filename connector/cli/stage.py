@@ -1,0 +1,133 @@
+"""The demo's stage: two sandboxes, the connector as a process of its own, and a sender standing for careCycle."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+import requests
+
+from connector.samples import Message
+from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from connector.signature import sign
+from connector.store import Store, open_store
+from connector.web.session import hash_password
+
+_LATENCY: Final = 0.05
+"""Seconds each sandbox takes for a call: about what a CRM nearby takes."""
+
+_AGENCY_FILE: Final = """\
+# Made by `connector demo`. Yours looks the same, with your own CRM accounts and no endpoint: see config.example.yaml.
+agency: demo
+timezone: America/Phoenix
+webhook:
+  secrets: ["${DEMO_WEBHOOK_SECRET}"]
+destinations:
+  salesforce:
+    mapping: salesforce-contact
+    auth: {flow: client_credentials, client_id: %(client_id)s, client_secret: "${DEMO_CLIENT_SECRET}", domain: demo.my}
+    endpoint: %(salesforce)s
+  hubspot:
+    mapping: hubspot
+    auth: {access_token: "${DEMO_HUBSPOT_TOKEN}"}
+    endpoint: %(hubspot)s
+"""
+
+
+class Stage:
+    """Everything the demo runs. Leaves nothing behind when `closing` closes."""
+
+    def __init__(self, closing: ExitStack) -> None:
+        self.folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
+        self.salesforce, self.hubspot = SalesforceSandbox(latency=_LATENCY), HubSpotSandbox(latency=_LATENCY)
+        for sandbox in (self.salesforce, self.hubspot):
+            closing.enter_context(sandbox)
+        self.secret = "whsec_" + secrets.token_urlsafe(24).replace("-", "A").replace("_", "B")
+        self.password = secrets.token_urlsafe(6)
+        ports = [_free_port() for _ in range(2)]
+        self.admin = f"http://127.0.0.1:{ports[1]}"
+        self.hook = f"http://127.0.0.1:{ports[0]}/hooks/demo"
+        self.environment = {
+            **os.environ,
+            "CONNECTOR_DATABASE_URL": f"sqlite:///{self.folder}/connector.db",
+            "CONNECTOR_LISTEN": f"127.0.0.1:{ports[0]}",
+            "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{ports[1]}",
+            "CONNECTOR_CONSOLE_PASSWORD_HASH": hash_password(self.password),
+            "DEMO_WEBHOOK_SECRET": self.secret,
+            "DEMO_CLIENT_SECRET": CLIENT[1],
+            "DEMO_HUBSPOT_TOKEN": self.hubspot.token,
+        }
+        self.session = closing.enter_context(requests.Session())
+        self.session.trust_env = False
+        self.store: Store
+
+    def start(self, closing: ExitStack) -> None:
+        """Run the connector; return once it is ready."""
+        settings = {"client_id": CLIENT[0], "salesforce": self.salesforce.url, "hubspot": self.hubspot.url}
+        (self.folder / "agency.yaml").write_text(_AGENCY_FILE % settings)
+        log = closing.enter_context((self.folder / "connector.log").open("wb"))
+        command = [sys.executable, "-m", "connector", "run", "-c", str(self.folder / "agency.yaml")]
+        process = subprocess.Popen(command, env=self.environment, stderr=log)
+        closing.callback(_stop, process)
+        self._await_ready(process)
+        self.store = open_store(self.environment["CONNECTOR_DATABASE_URL"], self.environment)
+        closing.callback(self.store.close)
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(requests.RequestException):
+                if self.session.get(f"{self.admin}/readyz", timeout=5).ok:
+                    return
+            time.sleep(0.1)
+        log = (self.folder / "connector.log").read_text()
+        raise click.ClickException(f"the connector did not start:\n{log}")
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """Sign and send; yields each message once it was acknowledged."""
+        for message in messages:
+            body, now = json.dumps(message.payload), datetime.now(UTC)
+            headers = {
+                "svix-id": message.message_id,
+                "svix-timestamp": str(int(now.timestamp())),
+                "svix-signature": sign(self.secret, message.message_id, now, body),
+            }
+            answer = self.session.post(self.hook, data=body.encode(), headers=headers, timeout=30)
+            if answer.status_code != 204:
+                raise click.ClickException(f"{message.message_id} was answered {answer.status_code}")
+            yield message
+
+    def drain(self, patience: float = 120.0) -> Iterator[int]:
+        """Yields how many deliveries wait, until none does or patience (seconds) ends."""
+        deadline = time.monotonic() + patience
+        while (waiting := self.store.desk.waiting()) and time.monotonic() < deadline:
+            yield waiting
+            time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()

@@ -1,0 +1,616 @@
+"""The console page by page and action by action, over both databases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from connector import catalogue
+from connector.catalogue import Kind, Privacy
+from connector.errors import FixConfiguration
+from connector.store import Store
+from connector.store.lanes import Pause, Settled, Settlement
+from connector.web.console import create_console
+from connector.web.health import create_admin
+from connector.web.session import check_password, hash_password
+from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, a_call, a_customer, an_arrival
+from tests.conftest import Clock
+
+PASSWORD = "correct horse battery staple"
+HASH = hash_password(PASSWORD)
+KEY = b"a signing key of the tests"
+MINUTE = 60_000
+RECORD: Mapping[str, Any] = {
+    "record": "person",
+    "object": "Contact",
+    "crm_id": "003000000000001AAA",
+    "fields": ["FirstName", "LastName"],
+    "withheld": {"MobilePhone": "doNotCall"},
+    "kept": ["LeadSource"],
+    "verdict": "delivered",
+    "code": "",
+}
+
+
+@pytest.fixture
+def app(store: Store, clock: Clock) -> Flask:
+    app = create_admin(store, [create_console(store, HASH, KEY, lambda: clock() / 1000)])
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def operator(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    assert log_in(client).status_code == 303
+    return client
+
+
+def token(client: FlaskClient, page: str = "/console/problems") -> str:
+    found = re.search(r'name="token" value="([^"]+)"', client.get(page).text)
+    assert found is not None
+    return found[1]
+
+
+def log_in(client: FlaskClient, password: str = PASSWORD, **more: str) -> TestResponse:
+    form = {"token": token(client, "/console/login"), "password": password, **more}
+    return client.post("/console/login", data=form)
+
+
+def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
+    return client.post(path, data={"token": token(client), **form}, follow_redirects=True)
+
+
+def settle(store: Store, state: str, pause: Pause | None = None, **changes: Any) -> None:
+    """Settle everything that is due."""
+    store.lanes.open({LANE: DESTINATION})
+    lease = store.lanes.lease("a worker", [LANE], MINUTE)
+    assert lease is not None
+    settled = [
+        Settled(one.id, state, **{"outcome": state, "request_id": "request-7", "duration_ms": 120, **changes})
+        for one in store.inbox.due(LANE, 100)
+    ]
+    store.lanes.settle(lease, Settlement("mapping-v1", settled, pause=pause), MINUTE)
+    if pause is None:
+        store.lanes.release(lease)
+
+
+def refuse(store: Store, count: int, code: str, reason: str) -> None:
+    store.inbox.accept([an_arrival() for _ in range(count)])
+    settle(store, "dead", code=code, reason=reason)
+
+
+class TestPasswords:
+    def test_a_password_fits_its_own_hash_alone(self) -> None:
+        assert check_password(PASSWORD, HASH)
+        assert not check_password(PASSWORD.upper(), HASH)
+
+    def test_a_hash_is_scrypt_and_salted(self) -> None:
+        assert HASH.startswith("scrypt:")
+        assert hash_password(PASSWORD) != HASH
+
+    @pytest.mark.parametrize("mangled", ["", "secret", HASH.replace("$", ""), HASH[:-1]])
+    def test_a_mangled_hash_stops_the_start(self, store: Store, mangled: str) -> None:
+        with pytest.raises(FixConfiguration, match="CONNECTOR_CONSOLE_PASSWORD_HASH"):
+            create_console(store, mangled, KEY)
+
+
+class TestLogin:
+    @pytest.mark.parametrize(
+        "page",
+        [
+            "",
+            "/events",
+            "/events/one",
+            "/problems",
+            "/problems/replay",
+            "/problems/discard",
+            "/lanes/pause",
+            "/nowhere",
+        ],
+    )
+    def test_a_stranger_is_sent_to_the_login(self, stranger: FlaskClient, page: str) -> None:
+        answer = stranger.get(f"/console{page}")
+        assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (303, "/console/login")
+
+    @pytest.mark.parametrize("action", ["/logout", "/problems/replay", "/problems/discard", "/lanes/pause"])
+    def test_a_stranger_can_do_nothing(self, stranger: FlaskClient, action: str) -> None:
+        assert stranger.post(f"/console{action}").headers["Location"] == "/console/login"
+
+    def test_the_password_opens_the_overview(self, stranger: FlaskClient) -> None:
+        assert log_in(stranger).headers["Location"] == "/console"
+        assert stranger.get("/console").status_code == 200
+
+    def test_a_trailing_slash_is_welcome(self, operator: FlaskClient) -> None:
+        assert operator.get("/console/").status_code == 200
+
+    def test_the_login_leads_back_to_the_page_asked_for(self, stranger: FlaskClient) -> None:
+        assert "next=/console/events?state%3Ddead" in stranger.get("/console/events?state=dead").headers["Location"]
+        assert log_in(stranger, next="/console/events?state=dead").headers["Location"] == "/console/events?state=dead"
+
+    @pytest.mark.parametrize(
+        "elsewhere", ["//evil.example", "https://evil.example", "/consoles", "/console/\\evil", ""]
+    )
+    def test_the_login_leads_nowhere_else(self, stranger: FlaskClient, elsewhere: str) -> None:
+        assert log_in(stranger, next=elsewhere).headers["Location"] == "/console"
+
+    def test_a_wrong_password_is_told_and_opens_nothing(self, stranger: FlaskClient) -> None:
+        answer = log_in(stranger, "guess")
+        assert answer.status_code == 403
+        assert "That is not the password." in answer.text
+        assert stranger.get("/console").status_code == 303
+
+    def test_after_five_wrong_passwords_even_the_right_one_waits(self, stranger: FlaskClient) -> None:
+        assert [log_in(stranger, "guess").status_code for _ in range(5)] == [403] * 5
+        answer = log_in(stranger)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+        assert "Wait 60 seconds" in answer.text
+
+    def test_a_minute_later_the_right_one_opens(self, stranger: FlaskClient, clock: Clock) -> None:
+        for _ in range(6):
+            log_in(stranger, "guess")
+        clock.forward(MINUTE)
+        assert log_in(stranger).status_code == 303
+
+    def test_one_address_does_not_lock_out_another(self, app: Flask, stranger: FlaskClient) -> None:
+        for _ in range(6):
+            log_in(stranger, "guess")
+        elsewhere = app.test_client()
+        elsewhere.environ_base["REMOTE_ADDR"] = "192.0.2.7"
+        assert log_in(elsewhere).status_code == 303
+
+    def test_the_right_password_forgives_the_wrong_ones(self, stranger: FlaskClient) -> None:
+        for password in ["guess"] * 4 + [PASSWORD] + ["guess"] * 4:
+            log_in(stranger, password)
+        assert log_in(stranger).status_code == 303
+
+    def test_a_login_without_its_token_is_refused(self, stranger: FlaskClient) -> None:
+        stranger.get("/console/login")
+        assert stranger.post("/console/login", data={"password": PASSWORD}).status_code == 400
+
+    def test_a_login_without_its_cookie_is_refused(self, app: Flask, stranger: FlaskClient) -> None:
+        form = {"token": token(stranger, "/console/login"), "password": PASSWORD}
+        assert app.test_client().post("/console/login", data=form).status_code == 400
+
+
+class TestSession:
+    def test_the_cookie_is_kept_from_scripts_and_from_other_sites(self, stranger: FlaskClient) -> None:
+        cookie = log_in(stranger).headers["Set-Cookie"]
+        for part in ("HttpOnly", "SameSite=Strict", "Path=/console", "Max-Age=28800"):
+            assert part in cookie
+
+    def test_the_cookie_is_secure_over_https(self, stranger: FlaskClient) -> None:
+        answer = stranger.get("/console/login", base_url="https://connector.example")
+        assert "Secure" in answer.headers["Set-Cookie"]
+
+    def test_it_ends_after_eight_hours(self, operator: FlaskClient, clock: Clock) -> None:
+        clock.forward(8 * 60 * MINUTE - 1000)
+        assert operator.get("/console").status_code == 200
+        clock.forward(1000)
+        assert operator.get("/console").status_code == 303
+
+    def test_an_expired_one_changes_nothing(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
+        refuse(store, 1, "INVALID_OPTION", "not an option")
+        form = {"token": token(operator), "destination": DESTINATION, "code": "INVALID_OPTION"}
+        clock.forward(9 * 60 * MINUTE)
+        assert operator.post("/console/problems/replay", data=form).headers["Location"] == "/console/login"
+        assert store.desk.waiting() == 0
+
+    def test_a_forged_one_opens_nothing(self, stranger: FlaskClient) -> None:
+        stranger.set_cookie("connector_session", "eyJvcGVyYXRvciI6dHJ1ZX0.AAAA", path="/console")
+        assert stranger.get("/console").status_code == 303
+
+    def test_the_cookie_of_the_login_form_opens_nothing(self, stranger: FlaskClient) -> None:
+        stranger.get("/console/login")
+        cookie = stranger.get_cookie("connector_login", path="/console")
+        assert cookie is not None
+        stranger.set_cookie("connector_session", cookie.value, path="/console")
+        assert stranger.get("/console").status_code == 303
+
+    def test_a_new_password_ends_it(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
+        cookie = operator.get_cookie("connector_session", path="/console")
+        assert cookie is not None
+        changed = create_console(store, hash_password("another"), KEY, lambda: clock() / 1000)
+        client = create_admin(store, [changed]).test_client()
+        client.set_cookie("connector_session", cookie.value, path="/console")
+        assert client.get("/console").status_code == 303
+
+    def test_logging_out_ends_it(self, operator: FlaskClient) -> None:
+        assert "Log in" in act(operator, "/console/logout").text
+        assert operator.get("/console").status_code == 303
+
+    def test_looking_at_the_login_page_does_not_end_it(self, operator: FlaskClient) -> None:
+        operator.get("/console/login")
+        assert operator.get("/console").status_code == 200
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        "action", ["/logout", "/problems/replay", "/problems/discard", "/lanes/pause", "/lanes/resume", "/nowhere"]
+    )
+    @pytest.mark.parametrize("form", [{}, {"token": "forged"}, {"token": "ü"}])
+    def test_a_post_without_the_token_is_refused(
+        self, operator: FlaskClient, action: str, form: Mapping[str, str]
+    ) -> None:
+        answer = operator.post(f"/console{action}", data=form)
+        assert answer.status_code == 400
+        assert "Nothing was changed." in answer.text
+
+    @pytest.mark.parametrize("action", ["/problems/replay", "/problems/discard"])
+    @pytest.mark.parametrize("form", [{}, {"destination": DESTINATION}, {"code": "E210"}])
+    def test_an_action_on_everything_at_once_is_refused(
+        self, operator: FlaskClient, store: Store, action: str, form: Mapping[str, str]
+    ) -> None:
+        refuse(store, 1, "E210", "customer.id is missing")
+        assert act(operator, f"/console{action}", **form).status_code == 400
+        assert store.desk.states(0) == {"dead": 1}
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("page", ["/console/login", "/console", "/console/nowhere", "/console/events/unknown"])
+    def test_every_page_is_locked_down(self, operator: FlaskClient, page: str) -> None:
+        headers = operator.get(page).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+
+    @pytest.mark.parametrize("page", ["login", "", "events", "problems"])
+    def test_no_page_carries_script_or_style_of_its_own(self, operator: FlaskClient, page: str) -> None:
+        assert not re.search(r"<script|<style|style=|\son\w+=|javascript:", operator.get(f"/console/{page}").text)
+
+    @pytest.mark.parametrize("file", ["console.css", "icon.svg"])
+    def test_the_look_is_served_from_here_even_to_strangers(self, stranger: FlaskClient, file: str) -> None:
+        with stranger.get(f"/console/static/{file}") as answer:
+            assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
+
+
+class TestOverview:
+    def test_an_empty_one_says_what_to_do(self, operator: FlaskClient, store: Store) -> None:
+        assert "https://your-address/hooks/your-agency" in operator.get("/console").text
+        store.lanes.open({LANE: DESTINATION})
+        assert "https://your-address/hooks/sunrise" in operator.get("/console").text
+
+    def test_todays_deliveries_are_counted_by_state(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival(), an_arrival(received_at=NOON - 13 * 60 * MINUTE)])
+        settle(store, "delivered")
+        refuse(store, 2, "INVALID_OPTION", "not an option")
+        page = operator.get("/console").text
+        assert 'aria-label="1 delivery: delivered"' in page
+        assert 'aria-label="2 deliveries: dead letter"' in page
+
+    def test_the_age_of_the_oldest_opt_out_is_shown(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival(priority=1)])
+        clock.forward(7 * MINUTE)
+        page = operator.get("/console").text
+        assert "the oldest for 7 minutes" in page
+        assert "An opt-out has waited for 7 minutes." in page
+
+    def test_a_fresh_opt_out_is_no_alarm(self, operator: FlaskClient, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival(priority=1)])
+        assert "An opt-out has waited" not in operator.get("/console").text
+
+    def test_a_lane_is_waiting_draining_or_paused(self, operator: FlaskClient, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        assert "for its next delivery" in operator.get("/console").text
+        store.inbox.accept([an_arrival()])
+        assert store.lanes.lease("a worker", [LANE], MINUTE)
+        assert "a worker is writing to the CRM" in operator.get("/console").text
+
+    def test_a_paused_lane_says_why_and_until_when(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "ready", Pause(15 * MINUTE, "quota", "the day's limit of API calls is used up"))
+        page = operator.get("/console").text
+        assert "the day&#39;s limit of API calls is used up (quota)" in page
+        assert '<time datetime="2026-06-18T12:15:00Z">2026-06-18 12:15:00</time> UTC' in page
+
+
+class TestLanes:
+    @pytest.fixture(autouse=True)
+    def _one_lane(self, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+
+    @pytest.mark.parametrize("action", ["pause", "resume"])
+    def test_an_action_is_confirmed_first(self, operator: FlaskClient, store: Store, action: str) -> None:
+        page = operator.get(f"/console/lanes/{action}?lane={LANE}").text
+        assert f"<button>{action.capitalize()} the lane</button>" in page
+        assert store.desk.audit() == []
+
+    def test_pausing_is_done_told_once_and_written_down(self, operator: FlaskClient, store: Store) -> None:
+        page = act(operator, "/console/lanes/pause", lane=LANE).text
+        assert f"{LANE} is paused." in page
+        assert "paused by console, until somebody resumes it" in page
+        assert [(one["who"], one["action"], one["thing"]) for one in store.desk.audit()] == [("console", "pause", LANE)]
+        assert f"{LANE} is paused." not in operator.get("/console").text
+
+    def test_resuming_lets_it_go_on(self, operator: FlaskClient, store: Store) -> None:
+        store.desk.pause(LANE, "somebody")
+        assert f"{LANE} is resumed." in act(operator, "/console/lanes/resume", lane=LANE).text
+        assert not store.desk.lanes()[0]["paused"]
+
+    def test_pausing_what_is_paused_by_hand_says_so(self, operator: FlaskClient, store: Store) -> None:
+        store.desk.pause(LANE, "somebody")
+        page = act(operator, "/console/lanes/pause", lane=LANE).text
+        assert f"Nothing was changed: {LANE} had been paused by hand already." in page
+
+    def test_resuming_what_is_not_paused_says_so(self, operator: FlaskClient) -> None:
+        page = act(operator, "/console/lanes/resume", lane=LANE).text
+        assert f"Nothing was changed: {LANE} was no longer paused." in page
+
+    def test_a_lane_that_paused_itself_may_be_resumed_or_held(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "ready", Pause(MINUTE, "auth", "the login is refused"))
+        page = operator.get("/console").text
+        assert f"/console/lanes/resume?lane={LANE}" in page
+        assert f"/console/lanes/pause?lane={LANE}" in page
+
+    def test_an_unknown_lane_is_not_found(self, operator: FlaskClient) -> None:
+        assert operator.get("/console/lanes/pause?lane=nobody").status_code == 404
+        assert act(operator, "/console/lanes/pause", lane="nobody").status_code == 404
+
+
+class TestEvents:
+    def test_an_empty_list_says_what_to_expect(self, operator: FlaskClient) -> None:
+        assert "No events yet: point careCycle" in operator.get("/console/events").text
+
+    def test_the_newest_comes_first(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_older")])
+        store.inbox.accept([an_arrival("msg_newer", received_at=NOON + 1000)])
+        page = operator.get("/console/events").text
+        assert page.index("msg_newer") < page.index("msg_older")
+        assert '<time datetime="2026-06-18T12:00:01Z">2026-06-18 12:00:01</time>' in page
+
+    @pytest.mark.parametrize(
+        "search",
+        [
+            "customer_id=somebody-else",
+            "message_id=%20msg_wanted%20",
+            "type=call.completed",
+            "state=ignored",
+            "destination=sunrise/hubspot",
+            "code=UNKNOWN_TYPE",
+        ],
+    )
+    def test_a_search_finds_what_matches(self, operator: FlaskClient, store: Store, search: str) -> None:
+        owed = an_arrival().owed[0]
+        wanted = an_arrival(
+            "msg_wanted",
+            type="call.completed",
+            customer_id="somebody-else",
+            state="ignored",
+            code="UNKNOWN_TYPE",
+            owed=(type(owed)("sunrise/hubspot", "sunrise/hubspot/0"),),
+        )
+        store.inbox.accept([an_arrival("msg_other"), wanted])
+        page = operator.get(f"/console/events?{search}").text
+        assert "msg_wanted</a>" in page
+        assert "msg_other" not in page
+
+    def test_a_search_keeps_what_was_typed(self, operator: FlaskClient) -> None:
+        page = operator.get('/console/events?code="><b>&state=dead').text
+        assert 'value="&#34;&gt;&lt;b&gt;"' in page
+        assert '<option value="dead" selected>' in page
+        assert "No delivery matches." in page
+
+    def test_pages_go_backwards_by_key(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival(f"msg_page_{number:03d}") for number in range(51)])
+        first = operator.get("/console/events?state=ready").text
+        older = re.search(r'href="([^"]+)">Older<', first)
+        assert older is not None
+        second = operator.get(older[1].replace("&amp;", "&")).text
+        assert (first.count(">msg_page_"), second.count(">msg_page_")) == (50, 1)
+        assert "Newest" in second
+        assert "Older" not in second
+
+    @pytest.mark.parametrize("search", ["before=x", "before=-1", f"before={10**30}", "code=%00", "before=%C2%B2"])
+    def test_a_nonsensical_search_is_survived(self, operator: FlaskClient, search: str) -> None:
+        assert operator.get(f"/console/events?{search}").status_code == 200
+
+
+class TestOneEvent:
+    def test_its_story_is_told_in_order(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival("msg_story")])
+        settle(store, "ready", outcome="deferred", code="UNABLE_TO_LOCK_ROW", wait_ms=5000)
+        clock.forward(MINUTE)
+        settle(store, "delivered", records=[RECORD])
+        page = operator.get("/console/events/msg_story").text
+        told = ["Received and verified", "put off, to be tried again", "written to the CRM", "now <span"]
+        places = [page.index(one) for one in told]
+        assert places == sorted(places)
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            "Contact",
+            "003000000000001AAA",
+            "<code>FirstName</code>, <code>LastName</code>",
+            "<code>MobilePhone</code> (<code>doNotCall</code>)",
+            "<code>LeadSource</code>",
+            "mapping-v1",
+            "request-7",
+            "120 ms",
+        ],
+    )
+    def test_an_attempt_tells(self, operator: FlaskClient, store: Store, told: str) -> None:
+        store.inbox.accept([an_arrival("msg_story")])
+        settle(store, "delivered", records=[RECORD])
+        assert told in operator.get("/console/events/msg_story").text
+
+    def test_a_dead_one_tells_its_cause_and_where_to_go(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_dead")])
+        settle(store, "dead", code="INVALID_OPTION", reason="none of the options [state]")
+        page = operator.get("/console/events/msg_dead").text
+        assert "none of the options [state]" in page
+        assert "Replay or discard it" in page
+
+    def test_one_that_waits_tells_when_it_is_due(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_waits", priority=1)])
+        page = operator.get("/console/events/msg_waits").text
+        assert f"2026-06-18 12:00:00</time> UTC in lane {LANE}" in page
+        assert "because it carries an opt-out" in page
+
+    def test_operational_values_are_shown_and_private_ones_named(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_one", a_customer(firstName="Zebulon"))])
+        page = operator.get("/console/events/msg_one").text
+        assert "America/Phoenix" in page
+        assert "customer.firstName" in page
+        assert "Zebulon" not in page
+
+    def test_a_body_nobody_can_read_is_told(self, operator: FlaskClient, store: Store) -> None:
+        broken = an_arrival("msg_broken", type="", customer_id=None, state="dead", code="E210", reason="not JSON")
+        store.inbox.accept([type(broken)(**{**_values(broken), "body": b"{"})])
+        page = operator.get("/console/events/msg_broken").text
+        assert "could not be read" in page
+
+    @pytest.mark.parametrize("unknown", ["msg_nobody", "a/b", "%00", "%3Cscript%3E"])
+    def test_an_unknown_one_is_not_found(self, operator: FlaskClient, unknown: str) -> None:
+        answer = operator.get(f"/console/events/{unknown}")
+        assert answer.status_code == 404
+        assert "No event of this id" in answer.text
+        assert "<script" not in answer.text
+
+
+def _values(thing: Any) -> dict[str, Any]:
+    return {name: getattr(thing, name) for name in thing.__slots__}
+
+
+class TestProblems:
+    WHERE: Mapping[str, str] = {"destination": DESTINATION, "code": "INVALID_OPTION"}
+
+    @pytest.fixture
+    def three_dead(self, store: Store) -> Store:
+        refuse(store, 2, "INVALID_OPTION", "none of the options [state]")
+        refuse(store, 1, "INVALID_OPTION", "none of the options [status]")
+        refuse(store, 1, "INVALID_EMAIL", "no e-mail address [email]")
+        return store
+
+    def test_none_is_good_news(self, operator: FlaskClient) -> None:
+        assert "No dead letters." in operator.get("/console/problems").text
+
+    def test_they_are_grouped_by_what_a_replay_would_free(self, operator: FlaskClient, three_dead: Store) -> None:
+        page = operator.get("/console/problems").text
+        assert f"{DESTINATION}: 3 deliveries" in page
+        assert f"{DESTINATION}: 1 delivery" in page
+        assert "none of the options [state]" in page
+        assert "none of the options [status]" in page
+        assert "since <time" in page
+
+    @pytest.mark.parametrize("action", ["replay", "discard"])
+    def test_an_action_is_confirmed_first(self, operator: FlaskClient, three_dead: Store, action: str) -> None:
+        page = operator.get(f"/console/problems/{action}", query_string=self.WHERE).text
+        assert f"<button>{action.capitalize()} 3 deliveries</button>" in page
+        assert three_dead.desk.states(0) == {"dead": 4}
+
+    def test_a_replay_frees_that_cause_alone(self, operator: FlaskClient, three_dead: Store) -> None:
+        page = act(operator, "/console/problems/replay", **self.WHERE).text
+        assert "3 deliveries replayed" in page
+        assert three_dead.desk.states(0) == {"dead": 1, "ready": 3}
+        assert three_dead.desk.audit()[0]["who"] == "console"
+
+    def test_a_discard_gives_up_that_cause_alone(self, operator: FlaskClient, three_dead: Store) -> None:
+        page = act(operator, "/console/problems/discard", **self.WHERE).text
+        assert "3 deliveries discarded" in page
+        assert three_dead.desk.states(0) == {"dead": 1, "skipped": 3}
+
+    @pytest.mark.parametrize("action", ["replay", "discard"])
+    def test_a_cause_that_is_gone_meanwhile_is_told(
+        self, operator: FlaskClient, three_dead: Store, action: str
+    ) -> None:
+        act(operator, "/console/problems/replay", **self.WHERE)
+        gone = "Nothing was changed: no dead letter of that cause is left."
+        assert gone in act(operator, f"/console/problems/{action}", **self.WHERE).text
+        page = operator.get(f"/console/problems/{action}", query_string=self.WHERE, follow_redirects=True)
+        assert gone in page.text
+
+    def test_what_was_parked_at_the_door_has_its_own_advice(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival(state="dead", code="E210", reason="customer.id is missing")])
+        assert "careCycle sent something this version cannot read." in operator.get("/console/problems").text
+
+
+class TestWhatGoesWrong:
+    def test_an_unknown_page_has_the_same_look(self, operator: FlaskClient) -> None:
+        answer = operator.get("/console/nowhere")
+        assert answer.status_code == 404
+        assert "There is no such page" in answer.text
+        assert "console.css" in answer.text
+
+    @pytest.mark.parametrize("page", ["", "/events", "/events/one", "/problems"])
+    def test_a_database_that_is_away_is_a_503_in_the_same_look(
+        self, operator: FlaskClient, store: Store, page: str
+    ) -> None:
+        with store.database.transaction() as connection:
+            for table in ("attempts", "deliveries"):
+                connection.execute(text(f"DROP TABLE {table}"))
+        answer = operator.get(f"/console{page}")
+        assert answer.status_code == 503
+        assert "The database does not answer" in answer.text
+        assert "console.css" in answer.text
+
+    def test_content_under_a_lost_key_says_which_setting_to_mend(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_sealed")])
+        with store.database.transaction() as connection:
+            connection.execute(text("UPDATE events SET payload = :other"), {"other": b"another key's content"})
+        answer = operator.get("/console/events/msg_sealed")
+        assert answer.status_code == 500
+        assert "CONNECTOR_DATA_KEY" in answer.text
+
+
+def _planted(path: str, kind: Kind) -> Any:
+    """A value nothing else on any page could contain."""
+    number = 70_000_000 + list(catalogue.FIELDS).index(path)
+    match kind:
+        case Kind.INTEGER:
+            return number
+        case Kind.DATE:
+            return f"{1000 + number % 1000}-01-02"
+        case Kind.BOOLEAN:
+            return True
+        case _:
+            return f"canary-{number}"
+
+
+def _canaries() -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """A customer, a call and every value in them that no page may show."""
+    private = [one for one in catalogue.FIELDS.values() if one.privacy is not Privacy.OPERATIONAL]
+    planted = {one.path: _planted(one.path, one.kind) for one in private}
+    of = {
+        head: {path.split(".")[1]: v for path, v in planted.items() if path.startswith(head)}
+        for head in ("customer", "call")
+    }
+    customer = a_customer(**of["customer"], unknownField="canary-extra")
+    call = a_call(customer, **of["call"], another={"deep": "canary-deep"})
+    return customer, call, [*(str(v) for v in planted.values() if v is not True), "canary-"]
+
+
+class TestPrivacy:
+    def test_no_page_shows_a_payload_value(self, operator: FlaskClient, store: Store) -> None:
+        customer, call, planted = _canaries()
+        store.inbox.accept(
+            [
+                an_arrival("msg_a", customer),
+                an_arrival("msg_b", call, type="call.completed"),
+                an_arrival("msg_c", {"event_type": "canary-type", "name": "canary-name"}, type="", state="ignored"),
+            ]
+        )
+        settle(store, "dead", code="INVALID_OPTION", reason="none of the options", records=[RECORD])
+        pages = ["", "/events", f"/events?customer_id={CUSTOMER}", "/problems"]
+        pages += [f"/events/msg_{one}" for one in "abc"]
+        pages += [f"/problems/replay?destination={DESTINATION}&code=INVALID_OPTION", f"/lanes/pause?lane={LANE}"]
+        shown = {page: operator.get(f"/console{page}") for page in pages}
+        assert {answer.status_code for answer in shown.values()} == {200}
+        assert [(page, value) for page, answer in shown.items() for value in planted if value in answer.text] == []
