@@ -244,6 +244,10 @@ def epoch_ms(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+_WORD = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
+"""What an id and an event type look like: they are kept in columns and shown in links."""
+
+
 def _is_time(value: Any) -> bool:
     return isinstance(value, str) and _holds(parse_time, value)
 
@@ -266,7 +270,7 @@ def _is_integer(value: Any) -> bool:
 
 _CHECKS: Final[Mapping[Kind, Callable[[Any], bool]]] = {
     Kind.TEXT: lambda value: isinstance(value, str),
-    Kind.UUID: lambda value: isinstance(value, str) and value != "",
+    Kind.UUID: lambda value: isinstance(value, str) and _WORD.match(value) is not None,
     Kind.ENUM: lambda value: isinstance(value, str),  # an unknown value is data, not an error
     Kind.DATE: _is_date,
     Kind.DATETIME: _is_time,
@@ -308,8 +312,8 @@ def read(payload: Any, thing: str) -> Reading | None:
     if not isinstance(payload, Mapping):
         raise UnreadableEvent(thing, "the body is not a JSON object")
     event_type = payload.get("event_type")
-    if not isinstance(event_type, str) or not event_type:
-        raise UnreadableEvent(thing, "event_type is missing")
+    if not isinstance(event_type, str) or not _WORD.match(event_type):
+        raise UnreadableEvent(thing, "event_type is missing or no word")
     if event_type not in _PLACES:
         return None
     wrong = problems(payload, event_type)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from connector import telemetry
 from connector.deliver import Pace, Route, deliver
@@ -22,21 +23,29 @@ LONGEST_SLEEP_MS = 2_000
 class Worker:
     """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another."""
 
-    def __init__(self, store: Store, lanes: Mapping[str, Route], pace: Pace) -> None:
+    def __init__(
+        self, store: Store, lanes: Mapping[str, Route], pace: Pace, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._store, self._lanes, self._pace = store, lanes, pace
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
         self._awake = {lane: threading.Event() for lane in lanes}
+        self._held: dict[str, Lease] = {}
 
     def run(self) -> None:
         """Work until stop(); what is in hand is finished and every lease given back."""
         threads = [threading.Thread(target=self._serve, args=(lane,), name=lane) for lane in self._lanes]
         for thread in threads:
             thread.start()
-        while not self._stopping.is_set():
+        renew_at = self._clock()
+        while any(thread.is_alive() for thread in threads):
             self._store.database.bell.wait(LONGEST_SLEEP_MS / 1000)
-            self._wake_all()
-        self._wake_all()
+            for awake in self._awake.values():
+                awake.set()
+            if self._clock() >= renew_at:
+                self._renew()
+                renew_at = self._clock() + self._pace.hold_ms / 4000
         for thread in threads:
             thread.join()
 
@@ -45,9 +54,13 @@ class Worker:
         self._stopping.set()
         self._store.database.bell.ring()
 
-    def _wake_all(self) -> None:
-        for awake in self._awake.values():
-            awake.set()
+    def _renew(self) -> None:
+        """Hold the lanes in hand for longer: a slow CRM must not cost a lease, a stopped process must."""
+        try:
+            for lease in list(self._held.values()):
+                self._store.lanes.renew(lease, self._pace.hold_ms)
+        except StoreUnavailable as error:
+            telemetry.store_unavailable("worker", error.problem)
 
     def _serve(self, lane: str) -> None:
         awake = self._awake[lane]
@@ -71,6 +84,7 @@ class Worker:
 
     def _drain(self, lease: Lease) -> None:
         route = self._lanes[lease.lane]
+        self._held[lease.lane] = lease
         try:
             while deliver(self._store, route, lease, self._pace):
                 if self._stopping.is_set():
@@ -79,7 +93,8 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001  # a fault of ours must stop one lane, loudly, not the worker
             self._give_up(lease, error)
-        else:
+        finally:
+            del self._held[lease.lane]
             self._store.lanes.release(lease)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:

@@ -35,7 +35,7 @@ def demo(count: int, leave: bool, seed: int) -> None:
             f"[bold]Sandboxes[/]  Salesforce {stage.salesforce.url}   HubSpot {stage.hubspot.url}", highlight=False
         )
         stage.start(closing)
-        out.print(f"[bold]Connector[/]  receiving at {stage.hook}, files in {stage.folder}", highlight=False)
+        out.print(f"Connector: receiving at {stage.hook}, files in {stage.folder}", highlight=False)
         traffic = Samples(random.Random(seed), datetime.now(UTC) - timedelta(days=3)).traffic(count)
         messages = _send(stage, list(traffic), out)
         waiting = _drain(stage, out)
@@ -110,7 +110,7 @@ def _landed(stage: Stage) -> Table:
 def _people(stage: Stage) -> Table:
     """Some of the people, as each CRM holds them: those who opted out of something first."""
     flags = {"DoNotCall": "call", "Do_Not_Text__c": "text", "HasOptedOutOfEmail": "e-mail", "Do_Not_Mail__c": "mail"}
-    in_hubspot = {record["properties"]["carecycle_id"]: record for record in stage.hubspot.records("contacts")}
+    in_hubspot = {record.get("carecycle_id", ""): record for record in stage.hubspot.records("contacts")}
     table = _table("Some of the people", "name", "state", "do not", "Salesforce", "HubSpot")
     contacts = stage.salesforce.records("Contact")
     for contact in sorted(contacts, key=lambda one: -sum(bool(one.get(flag)) for flag in flags))[:6]:

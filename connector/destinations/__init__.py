@@ -1,4 +1,4 @@
-"""The CRMs. A new one is a package with `connect`, a line here, and the shared suite passed."""
+"""The CRMs. A new one is a package whose `account` has `connect` and CREDENTIALS, and a line here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from connector.destinations.base import CallLog, Destination
 from connector.errors import FixConfiguration
 
 _CONNECT: Final = {
-    "salesforce": "connector.destinations.salesforce",
-    "hubspot": "connector.destinations.hubspot",
+    "salesforce": "connector.destinations.salesforce.account",
+    "hubspot": "connector.destinations.hubspot.account",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from connector import catalogue
-from connector.mapping.scope import Scope, events_of, listed
+from connector.mapping.scope import Scope, events_of, known_record, listed
 from connector.mapping.target import TargetField
 from connector.model import Mode
 
@@ -16,7 +16,7 @@ def check(scope: Scope) -> None:
     """Report everything wrong with the consent section."""
     consent, here = scope.file.consent, scope.at("consent")
     for flag in catalogue.FLAGS:
-        if flag not in consent.flags and flag not in consent.waive:
+        if flag not in consent.flags and flag not in consent.waive and flag not in here.written("flags"):
             scope.add("M221", f"{flag} is not carried into the CRM", _BOTH)
     targets = Counter(consent.flags.values())
     for flag, target in consent.flags.items():
@@ -28,7 +28,7 @@ def check(scope: Scope) -> None:
     for flag, records in consent.skip.items():
         _known_flag(here.at("skip", flag), flag)
         for number, record in enumerate(records):
-            _known_record(here.at("skip", flag, number), record)
+            known_record(here.at("skip", flag, number), record)
     _check_lists(here)
 
 
@@ -55,14 +55,6 @@ def _known_flag(scope: Scope, flag: str, *, in_list: bool = False) -> bool:
     return False
 
 
-def _known_record(scope: Scope, name: str) -> bool:
-    known = scope.file.records
-    if name in known:
-        return True
-    scope.add("M140", f"there is no record '{name}'", scope.suggest(name, known) or f"there is: {listed(known)}")
-    return False
-
-
 def _check_flag(scope: Scope, flag: str, target: str, times: int) -> None:
     if not _known_flag(scope, flag):
         return
@@ -70,7 +62,7 @@ def _check_flag(scope: Scope, flag: str, target: str, times: int) -> None:
     if not field:
         scope.add("M220", f"'{target}' is not a field of a record", "write  <record>.<Field>")
         return
-    if not _known_record(scope, name):
+    if not known_record(scope, name):
         return
     record = scope.file.records[name]
     if times > 1 or field in record.fields or field in record.key:
@@ -106,7 +98,7 @@ def _check_target(scope: Scope, full: str, object: str, field: str, fields: dict
 
 def _check_withheld(scope: Scope, target: str) -> None:
     name, _, field = target.partition(".")
-    if not _known_record(scope, name):
+    if not known_record(scope, name):
         return
     known = scope.file.records[name].fields
     if field not in known:

@@ -11,7 +11,7 @@ from connector.catalogue import Kind
 from connector.mapping import conditions, shapes
 from connector.mapping.checks_targets import check_sensitive, check_values, check_written
 from connector.mapping.schema import Key, Lookup, MappedField, Record, Source
-from connector.mapping.scope import Scope, events_of, listed, target_field, target_object
+from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
 from connector.mapping.target import TargetField
 from connector.model import Mode, Rule
 
@@ -47,6 +47,8 @@ def _check_events(scope: Scope, record: Record) -> None:
 
 def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     if len(record.key) != 1:
+        if not record.key and "key" in scope.written() and scope.at("key").node.value != {}:
+            return  # reported already: what stands there is no key
         hint = "add  key: { <unique field>: customer.id }" if not record.key else "keep one; also_match: takes others"
         problem = "has no key" if not record.key else "has more than one key"
         scope.add_at_key("M231", f"this record {problem}", hint)
@@ -137,8 +139,8 @@ def _check_source(scope: Scope, source: Source) -> None:
     _check_pointer(scope, source)
     if source.lookup is not None:
         _check_lookup(scope.at("lookup"), source.lookup)
-    if source.ref is not None and source.ref not in scope.file.records:
-        _no_record(scope.at("ref"), source.ref)
+    if source.ref is not None:
+        known_record(scope.at("ref"), source.ref)
 
 
 def _check_lookup(scope: Scope, lookup: Lookup) -> None:
@@ -156,19 +158,14 @@ def _check_associations(scope: Scope, record: Record) -> None:
     if record.associate and scope.file.crm != "hubspot":
         scope.add_at_key("M110", "associate: belongs to HubSpot", "use a look-up field with  ref:")
     for number, other in enumerate(record.associate):
-        if other not in scope.file.records:
-            _no_record(scope.at(number), other)
-
-
-def _no_record(scope: Scope, name: str) -> None:
-    known = scope.file.records
-    scope.add("M140", f"there is no record '{name}'", scope.suggest(name, known) or f"there is: {listed(known)}")
+        known_record(scope.at(number), other)
 
 
 def _check_required(scope: Scope, name: str, record: Record, fields: Fields) -> None:
     consent = set(scope.file.consent.flags.values())
+    written = scope.written("fields")
     for target, field in fields.items():
-        mapped = target in record.fields or target in record.key or f"{name}.{target}" in consent
+        mapped = target in written or target in record.key or f"{name}.{target}" in consent
         if field.required and field.writable and not mapped:
             scope.at("fields").add_at_key("M240", f"{record.object}.{target} is required and not mapped")
 

@@ -17,6 +17,8 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = json.loads(
 
 def way(name: str, event: str) -> tuple[str, ...] | None:
     """The keys that lead to a field given by its catalogue path, or by its own name at the top of the payload."""
+    if name == "event.type":
+        return None
     if name in catalogue.FIELDS and event in catalogue.carried_by(name):
         return catalogue.steps(name, event) or None
     return (name,) if name in EXAMPLES[event] and name != "event_type" else None

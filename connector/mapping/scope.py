@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from connector import catalogue
@@ -35,8 +35,12 @@ class Scope:
         return replace(self, events=None if events is None else tuple(events))
 
     @property
+    def node(self) -> Node:
+        return source.find(self.tree, self.loc)
+
+    @property
     def place(self) -> Place:
-        return source.find(self.tree, self.loc).place
+        return self.node.place
 
     @property
     def key_place(self) -> Place:
@@ -49,6 +53,13 @@ class Scope:
     def add_at_key(self, code: str, message: str, hint: str = "") -> None:
         """Report something about the key here."""
         self.report.add(self.key_place, code, message, hint)
+
+    def written(self, *loc: str | int) -> Container[str]:
+        """The keys written in a block here, also those left out of the model: they are reported already."""
+        node: Node | None = self.node
+        for part in loc:
+            node = node.get(str(part)) if node else None
+        return node.items if node else ()
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
         return self.report.suggest(word, known)
@@ -63,6 +74,14 @@ def events_of(file: File, record: str) -> tuple[str, ...]:
     """The events a record runs on, in the catalogue's order."""
     wanted = set(file.records[record].events or catalogue.EVENTS) & set(file.events or catalogue.EVENTS)
     return tuple(event for event in catalogue.EVENTS if event in wanted)
+
+
+def known_record(scope: Scope, name: str) -> bool:
+    """Whether there is a record of that name; a name that stands nowhere in the file is reported."""
+    known = scope.file.records
+    if name not in known and name not in replace(scope, loc=()).written("records"):
+        scope.add("M140", f"there is no record '{name}'", scope.suggest(name, known) or f"there is: {listed(known)}")
+    return name in known
 
 
 def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.Field | None:

@@ -162,6 +162,8 @@ def _formatted(scope: Scope, made: Format, shape: Shape) -> Iterator[Shape]:
 
 def _of_table(scope: Scope, table: str | dict[str, Any], shapes: list[Shape]) -> Iterator[Shape]:
     entries = scope.file.tables.get(table) if isinstance(table, str) else table
+    if entries is None and str(table) in replace(scope, loc=()).written("tables"):
+        return  # reported already: what stands there is no table
     if entries is None:
         known = scope.file.tables
         hint = scope.suggest(str(table), known) or (f"there is: {listed(known)}" if known else "write it under tables:")

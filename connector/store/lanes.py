@@ -103,6 +103,12 @@ class Lanes:
             row = connection.execute(claim).first()
         return Lease(row.name, row.destination, row.token, row.failures) if row else None
 
+    def renew(self, lease: Lease, hold_ms: int) -> None:
+        """Hold the lane for longer. A lease already lost stays lost: settling tells."""
+        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
+        with self._db.transaction() as connection:
+            connection.execute(update(lanes).where(mine).values(leased_until=self._db.now() + hold_ms))
+
     def release(self, lease: Lease) -> None:
         """Give the lane back at once. A lease already lost is left alone."""
         mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)

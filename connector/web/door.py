@@ -78,7 +78,8 @@ class Door:
         except TimeoutError:
             answer = (408, _PLAIN, b"the body did not arrive in time\n")
         else:
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, environ(scope, body))
+            loop, request = asyncio.get_running_loop(), environ(scope, body)
+            answer = await loop.run_in_executor(self._pool, call_wsgi, self.app, request)
         protocol.response_bytes(*answer)
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from connector.sandbox.hubspot import HubSpotSandbox
-from connector.sandbox.hubspot_limits import Meter, Tier
+from connector.sandbox.hubspot.limits import Meter, Tier
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 Ask = Callable[..., requests.Response]

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from connector.destinations.base import CallLog, Row
-from connector.destinations.hubspot import HubSpot
-from connector.destinations.hubspot_auth import HubSpotAuth
+from connector.destinations.hubspot.account import HubSpot
+from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.model import RecordKey
 from connector.sandbox.hubspot import HubSpotSandbox
 

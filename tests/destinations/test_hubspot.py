@@ -9,7 +9,7 @@ import pytest
 from flask import request
 
 from connector.destinations.base import Link, Row, Verdict
-from connector.destinations.hubspot import HubSpot
+from connector.destinations.hubspot.account import HubSpot
 from connector.errors import DestinationUnusable
 from connector.model import Mode, RecordKey
 from connector.sandbox.hubspot import SCOPES, HubSpotSandbox

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.destinations.base import Found
-from connector.destinations.hubspot import HubSpot
-from connector.destinations.hubspot_values import LONGEST, plain, wire
+from connector.destinations.hubspot.account import HubSpot
+from connector.destinations.hubspot.values import LONGEST, plain, wire
 from connector.errors import DestinationUnusable
 from connector.sandbox.hubspot import SCOPES, HubSpotSandbox
-from connector.sandbox.hubspot_portal import Owner
+from connector.sandbox.hubspot.portal import Owner
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 
 

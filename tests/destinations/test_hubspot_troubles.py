@@ -11,11 +11,11 @@ from typing import ClassVar
 import pytest
 
 from connector.destinations.base import Verdict
-from connector.destinations.hubspot import HubSpot
-from connector.destinations.hubspot_auth import HubSpotAuth
+from connector.destinations.hubspot.account import HubSpot
+from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import DestinationUnusable
 from connector.sandbox.hubspot import HubSpotSandbox
-from connector.sandbox.hubspot_limits import Tier
+from connector.sandbox.hubspot.limits import Tier
 from tests.destinations.hubspot_fixtures import a_contact, sandbox_and_destination
 
 UPSERTS = "/batch/upsert"

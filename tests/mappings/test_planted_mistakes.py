@@ -145,6 +145,24 @@ class TestRecords:
         text = mapping_text().replace("    key: { careCycle_Id__c: customer.id }\n", "")
         assert_found("M231", text.replace("contact:", "§contact:"))
 
+    def test_an_empty_key(self) -> None:
+        assert_found(
+            "M231", mapping_text().replace("{ careCycle_Id__c: customer.id }", "{}").replace("contact:", "§contact:")
+        )
+
+    def test_a_key_that_is_no_block(self) -> None:
+        assert_found("M110", mapping_text().replace("{ careCycle_Id__c: customer.id }", "§customer.id"))
+
+    def test_a_required_target_mapped_wrongly_is_told_once(self) -> None:
+        assert_found("M111", mapping_text().replace("customer.lastName", "§5"))
+
+    def test_a_record_that_cannot_be_read_is_still_a_record(self) -> None:
+        call = CALL.replace("call:\n", "§call:\n").replace("  object: Task\n", "")
+        assert_found("M110", mapping_text("OwnerId: { ref: call }", records=call))
+
+    def test_a_table_that_cannot_be_read_is_still_a_table(self) -> None:
+        assert_found("M110", mapping_text("FirstName: { from: customer.city, table: t }", top="tables: { t: §5 }"))
+
     def test_two_keys(self) -> None:
         text = mapping_text().replace("customer.id }", "customer.id, Email: customer.email }")
         assert_found("M231", text.replace("contact:", "§contact:"))
@@ -199,6 +217,9 @@ class TestConsent:
     def test_flags_that_are_never_carried(self) -> None:
         assert findings(mapping_text(consent="{ waive: [doNotCall, doNotSMS] }")) == [("M221", 1, 1), ("M221", 1, 1)]
 
+    def test_a_flag_carried_wrongly_is_told_once(self) -> None:
+        assert_found("M110", flagging("§5"))
+
     def test_a_flag_to_unsubscribe_that_is_never_carried(self) -> None:
         text = waiving("unsubscribe: [§doNotEmail]").replace("crm: salesforce", "crm: hubspot")
         assert_found("M221", text, schema=None)
@@ -247,6 +268,10 @@ class TestConsent:
 
 
 class TestOwnTests:
+    def test_a_test_that_changes_the_type_of_the_event(self) -> None:
+        test = "{ name: x, event: customer.created, given: { §event.type: A }, expect: { contact: none } }"
+        assert_found("M101", mapping_text(top=f"tests: [ {test} ]"))
+
     def test_a_test_that_changes_an_unknown_field(self) -> None:
         test = "{ name: x, event: customer.created, given: { §frstName: A }, expect: { contact: none } }"
         assert_found("M101", mapping_text(top=f"tests: [ {test} ]"))

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from connector.destinations.base import Found
-from connector.destinations.hubspot_calls import OWNERS, READ, SEARCH, Calls, Query, expect
-from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE
-from connector.destinations.hubspot_refusals import named_ids, reply_refusal
-from connector.destinations.hubspot_replies import Owner, Owners, Page, Read, Reply, Written
-from connector.destinations.hubspot_values import folded, plain
+from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
+from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
+from connector.destinations.hubspot.refusals import named_ids, reply_refusal
+from connector.destinations.hubspot.replies import Owner, Owners, Page, Read, Reply, Written
+from connector.destinations.hubspot.values import folded, plain
 from connector.model import Value
 
 BATCH: Final = 100

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from connector.sandbox.hubspot_records import Record, Records
-from connector.sandbox.hubspot_replies import Refusal
+from connector.sandbox.hubspot.records import Record, Records
+from connector.sandbox.hubspot.replies import Refusal
 
 PAGE, MOST = 200, 10_000
 Test = Callable[[str | None, dict[str, Any]], bool]

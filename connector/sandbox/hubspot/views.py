@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from flask import request
 
-from connector.sandbox.hubspot_batches import Batches
-from connector.sandbox.hubspot_links import associate, linked, opt_out, status_of
-from connector.sandbox.hubspot_portal import Owner
-from connector.sandbox.hubspot_records import Records
-from connector.sandbox.hubspot_replies import Refusal, iso
-from connector.sandbox.hubspot_schema import SENSITIVITIES, Definitions
-from connector.sandbox.hubspot_search import search
+from connector.sandbox.hubspot.batches import Batches
+from connector.sandbox.hubspot.links import associate, linked, opt_out, status_of
+from connector.sandbox.hubspot.portal import Owner
+from connector.sandbox.hubspot.records import Records
+from connector.sandbox.hubspot.replies import Refusal, iso
+from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
+from connector.sandbox.hubspot.search import search
 
 DATED = "2026-03"
 Body = dict[str, Any]

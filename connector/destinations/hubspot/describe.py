@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from connector.destinations.hubspot_calls import PROPERTIES, Calls, expect
-from connector.destinations.hubspot_replies import Properties, PropertyDefinition
-from connector.destinations.hubspot_values import LONGEST
+from connector.destinations.hubspot.calls import PROPERTIES, Calls, expect
+from connector.destinations.hubspot.replies import Properties, PropertyDefinition
+from connector.destinations.hubspot.values import LONGEST
 from connector.errors import DestinationUnusable
 from connector.mapping.target import Option, TargetField, TargetObject
 

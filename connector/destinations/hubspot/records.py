@@ -11,12 +11,12 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from connector.destinations.base import Outcome, Row, Verdict
-from connector.destinations.hubspot_calls import UPDATE, UPSERT, Calls, Path, expect
-from connector.destinations.hubspot_errors import OF_PROPERTY, WHOLE
-from connector.destinations.hubspot_reads import BATCH, Finder
-from connector.destinations.hubspot_refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
-from connector.destinations.hubspot_replies import Batch, ErrorBody, Written
-from connector.destinations.hubspot_values import folded, wire
+from connector.destinations.hubspot.calls import UPDATE, UPSERT, Calls, Path, expect
+from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
+from connector.destinations.hubspot.reads import BATCH, Finder
+from connector.destinations.hubspot.refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
+from connector.destinations.hubspot.replies import Batch, ErrorBody, Written
+from connector.destinations.hubspot.values import folded, wire
 from connector.model import Mode
 
 Rows = Mapping[int, Row]

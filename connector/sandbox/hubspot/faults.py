@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from flask import Response
 
-from connector.sandbox.hubspot_replies import JSON_TYPE, rate_limit
+from connector.sandbox.hubspot.replies import JSON_TYPE, rate_limit
 
 Answer = Callable[[Callable[[], Response]], Response]
 

@@ -15,15 +15,15 @@ import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
 from connector.destinations.base import CallLog, Found, Outcome, Row
-from connector.destinations.hubspot_after import link, opt_out
-from connector.destinations.hubspot_auth import HubSpotAuth
-from connector.destinations.hubspot_calls import Calls, Path, Query
-from connector.destinations.hubspot_describe import describe
-from connector.destinations.hubspot_reads import BATCH, Finder
-from connector.destinations.hubspot_records import RecordWriter
-from connector.destinations.hubspot_replies import Reply
-from connector.destinations.hubspot_values import normal
-from connector.errors import DestinationUnusable
+from connector.destinations.hubspot.after import link, opt_out
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.hubspot.calls import Calls, Path, Query
+from connector.destinations.hubspot.describe import describe
+from connector.destinations.hubspot.reads import BATCH, Finder
+from connector.destinations.hubspot.records import RecordWriter
+from connector.destinations.hubspot.replies import Reply
+from connector.destinations.hubspot.values import normal
+from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
@@ -146,3 +146,13 @@ def _logging_kept() -> Iterator[None]:
             "urllib3.connectionpool"
         )  # its DEBUG lines hold URLs, and one of ours holds an address
         wire.setLevel(max(wire.level, logging.INFO))
+
+
+CREDENTIALS: Final = HubSpotAuth
+
+
+def connect(auth: HubSpotAuth, *, endpoint: str | None, api_version: str | None, on_call: CallLog) -> HubSpot:
+    """An account not yet spoken to. api_version is Salesforce's alone: HubSpot's paths carry their own."""
+    if api_version is not None:
+        raise FixConfiguration("api_version", "is for Salesforce, HubSpot's paths carry their own")
+    return HubSpot(auth, endpoint=endpoint, on_call=on_call)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.destinations.base import Outcome
-from connector.destinations.hubspot_errors import (
+from connector.destinations.hubspot.errors import (
     FOR_ROWS,
     OTHER,
     PATIENCE,
@@ -24,7 +24,7 @@ from connector.destinations.hubspot_errors import (
     TROUBLES,
     Trouble,
 )
-from connector.destinations.hubspot_replies import ErrorBody, Reply, error_body
+from connector.destinations.hubspot.replies import ErrorBody, Reply, error_body
 
 _SIGNS: Final = (
     ("by non-unique", "KEY_NOT_UNIQUE"),

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.sandbox.hubspot_portal import TYPE_IDS, Property
-from connector.sandbox.hubspot_replies import Refusal, clash, invalid, iso, not_found, problem
-from connector.sandbox.hubspot_values import accept
+from connector.sandbox.hubspot.portal import TYPE_IDS, Property
+from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
+from connector.sandbox.hubspot.values import accept
 
 NEEDED = {"calls": "hs_timestamp"}
 STAGE = "lifecyclestage"

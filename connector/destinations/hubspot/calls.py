@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from connector.destinations.hubspot_errors import UNREADABLE, Trouble
-from connector.destinations.hubspot_refusals import reply_refusal, trouble
-from connector.destinations.hubspot_replies import Reply, parse
+from connector.destinations.hubspot.errors import UNREADABLE, Trouble
+from connector.destinations.hubspot.refusals import reply_refusal, trouble
+from connector.destinations.hubspot.replies import Reply, parse
 from connector.errors import DestinationUnusable
 
 TRIES: Final = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.sandbox.hubspot_records import Records
-from connector.sandbox.hubspot_replies import Refusal, envelope, iso
+from connector.sandbox.hubspot.records import Records
+from connector.sandbox.hubspot.replies import Refusal, envelope, iso
 
 MOST_LINKS = 2_000
 _LINK_TYPES = {("calls", "contacts"): 194, ("contacts", "calls"): 193, ("calls", "companies"): 182}

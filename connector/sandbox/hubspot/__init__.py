@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 
 from flask import Response, request
 
-from connector.sandbox.hubspot_batches import Batches
-from connector.sandbox.hubspot_faults import HubSpotFaults
-from connector.sandbox.hubspot_limits import Meter, Tier
-from connector.sandbox.hubspot_portal import OWNERS, Owner, portal
-from connector.sandbox.hubspot_records import Link, Records
-from connector.sandbox.hubspot_replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
-from connector.sandbox.hubspot_schema import SENSITIVITIES, Definitions
-from connector.sandbox.hubspot_views import Route, Views
+from connector.sandbox.hubspot.batches import Batches
+from connector.sandbox.hubspot.faults import HubSpotFaults
+from connector.sandbox.hubspot.limits import Meter, Tier
+from connector.sandbox.hubspot.portal import OWNERS, Owner, portal
+from connector.sandbox.hubspot.records import Link, Records
+from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
+from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
+from connector.sandbox.hubspot.views import Route, Views
 from connector.sandbox.wire import Wire
 
 BEARER = "pat-na1-sandbox"

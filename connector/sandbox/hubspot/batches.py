@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from connector.sandbox.hubspot_records import Record, Records
-from connector.sandbox.hubspot_replies import Refusal, absent, envelope
+from connector.sandbox.hubspot.records import Record, Records
+from connector.sandbox.hubspot.replies import Refusal, absent, envelope
 
 LIMIT = 100
 Answer = tuple[int, dict[str, Any]]

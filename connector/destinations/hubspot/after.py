@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from connector.destinations.base import Outcome, Row, Verdict
-from connector.destinations.hubspot_calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
-from connector.destinations.hubspot_errors import PROBLEMS
-from connector.destinations.hubspot_refusals import Refusal, outcome
-from connector.destinations.hubspot_replies import OptOuts, Pairs
+from connector.destinations.hubspot.calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
+from connector.destinations.hubspot.errors import PROBLEMS
+from connector.destinations.hubspot.refusals import Refusal, outcome
+from connector.destinations.hubspot.replies import OptOuts, Pairs
 
 EMAIL: Final = [("channel", "EMAIL")]
 LINKS: Final = 2_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.sandbox.hubspot_portal import Property
-from connector.sandbox.hubspot_replies import Refusal, not_found, problem
+from connector.sandbox.hubspot.portal import Property
+from connector.sandbox.hubspot.replies import Refusal, not_found, problem
 
 SENSITIVITIES = ("non_sensitive", "sensitive", "highly_sensitive")
 TYPES = ("string", "number", "date", "datetime", "enumeration", "bool", "phone_number")

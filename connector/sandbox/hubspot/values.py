@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from connector.sandbox.hubspot_portal import Property
-from connector.sandbox.hubspot_replies import iso, problem
+from connector.sandbox.hubspot.portal import Property
+from connector.sandbox.hubspot.replies import iso, problem
 
 LONGEST = 65_536
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")

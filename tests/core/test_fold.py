@@ -1,0 +1,227 @@
+"""Merging what a batch asks of a record, and deciding what of it goes out."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.consent import must_raise, observe, withholding
+from connector.destinations.base import Outcome, Verdict
+from connector.fold import UNSUBSCRIBED, Existing, Folded, decide, fold, to_read
+from connector.model import Entry, FieldWrite, FlagState, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Write
+from connector.settle import consents_after, remember
+from connector.write import Answer
+
+KEY = RecordKey("Contact", "careCycle_Id__c", "c1")
+FALSE = dict.fromkeys(("doNotCall", "doNotSMS"), False)
+
+
+def digest(value: Value) -> str:
+    return f"#{value}"
+
+
+def stamp(at: int) -> Stamp:
+    return Stamp(at, f"t{at}")
+
+
+def a_field(value: Value, at: int, rule: Rule = Rule.ALWAYS, guards: tuple[str, ...] = ()) -> FieldWrite:
+    return FieldWrite(value, stamp(at), rule, guards)
+
+
+def a_plan(at: int, consent: dict[str, bool | None] | None = None, flags: Any = None, **fields: FieldWrite) -> Plan:
+    write = Write("contact", KEY, stamp(at), fields, flags or {})
+    return Plan("c1", FALSE | (consent or {}), stamp(at), (write,))
+
+
+def folded(*plans: Plan, known: Any = None) -> Folded:
+    (one,), _ = fold(list(enumerate(plans)), {"c1": known or {}})
+    return one
+
+
+def values(one: Folded) -> dict[str, Any]:
+    return {name: field.value for name, field in one.write.fields.items()}
+
+
+class TestFold:
+    def test_the_newest_value_of_each_field_wins_whatever_came_first(self) -> None:
+        plans = [a_plan(1, Phone=a_field("old", 1), City=a_field("Mesa", 1)), a_plan(2, Phone=a_field("new", 2))]
+        for order in itertools.permutations(plans):
+            assert values(folded(*order)) == {"Phone": "new", "City": "Mesa"}
+
+    def test_the_first_value_wins_for_fields_written_once(self) -> None:
+        plans = [a_plan(at, LeadSource=a_field(f"v{at}", at, Rule.ON_CREATE)) for at in (2, 1, 3)]
+        assert values(folded(*plans)) == {"LeadSource": "v1"}
+
+    def test_a_newer_opt_out_keeps_back_what_an_older_event_offers(self) -> None:
+        offered = a_plan(1, Phone=a_field("+1", 1, guards=("doNotCall",)))
+        opted_out = a_plan(2, {"doNotCall": True}, flags={"doNotCall": "DoNotCall"})
+        one = folded(opted_out, offered)
+        assert values(one) == {}
+        assert [(held.field, held.flag) for held in one.withheld] == [("Phone", "doNotCall")]
+
+    def test_a_newer_consent_lets_a_field_out_again(self) -> None:
+        known = {"doNotCall": FlagState(stamp(1), True, applied=True)}
+        assert values(folded(a_plan(2, Phone=a_field("+1", 2, guards=("doNotCall",))), known=known)) == {"Phone": "+1"}
+
+    def test_an_unknown_flag_keeps_back(self) -> None:
+        assert values(folded(a_plan(2, {"doNotCall": None}, Phone=a_field("+1", 2, guards=("doNotCall",))))) == {}
+
+    def test_a_record_kept_back_as_a_whole_is_not_written(self) -> None:
+        plan = a_plan(1, {"doNotCall": True}, Phone=a_field("+1", 1))
+        guarded = replace(plan, writes=(replace(plan.writes[0], guards=("doNotCall",)),))
+        assert fold([(1, guarded)], {})[0] == []
+
+    def test_records_come_before_those_that_point_at_them_and_opt_outs_first(self) -> None:
+        def write(name: str, rank: int, flags: Any = None) -> Write:
+            return Write(name, RecordKey("X", "k", name), stamp(1), {}, flags or {}, rank=rank)
+
+        plan = Plan("c1", FALSE, stamp(1), (write("call", 1), write("b", 0), write("a", 0, {"doNotCall": "DNC"})))
+        assert [one.write.name for one in fold([(1, plan)], {})[0]] == ["a", "b", "call"]
+
+    def test_an_update_folded_with_an_upsert_is_an_upsert(self) -> None:
+        update = a_plan(2, {"doNotCall": True}, flags={"doNotCall": "DoNotCall"})
+        update = replace(update, writes=(replace(update.writes[0], mode=Mode.UPDATE),))
+        assert folded(a_plan(1, City=a_field("Mesa", 1)), update).write.mode is Mode.UPSERT
+
+
+class TestDecide:
+    def decide(self, one: Folded, entry: Entry = Entry(), existing: Existing | None = None) -> dict[str, Any]:  # noqa: B008  # frozen
+        return dict(decide(one, entry, {}, existing, digest).fields)
+
+    def test_a_value_said_before_is_not_said_again(self) -> None:
+        entry = Entry("003", {"Phone": Mark(stamp(1), "#+1")})
+        assert self.decide(folded(a_plan(2, Phone=a_field("+1", 2))), entry) == {}
+
+    def test_its_watermark_moves_all_the_same(self) -> None:
+        entry = Entry("003", {"Phone": Mark(stamp(1), "#+1")})
+        decision = decide(folded(a_plan(3, Phone=a_field("+1", 3))), entry, {}, None, digest)
+        assert decision.marks == {"Phone": Mark(stamp(3), "#+1")}
+
+    def test_an_older_value_never_replaces_a_newer_one(self) -> None:
+        entry = Entry("003", {"Phone": Mark(stamp(5), "#new")})
+        assert self.decide(folded(a_plan(2, Phone=a_field("old", 2))), entry) == {}
+
+    def test_a_late_event_still_fills_what_the_newer_one_left_alone(self) -> None:
+        entry = Entry("003", {"Phone": Mark(stamp(5), "#new")})
+        assert self.decide(folded(a_plan(2, City=a_field("Mesa", 2))), entry) == {"City": "Mesa"}
+
+    def test_a_replayed_event_with_an_edited_mapping_is_written(self) -> None:
+        entry = Entry("003", {"Phone": Mark(stamp(2), "#old format")})
+        assert self.decide(folded(a_plan(2, Phone=a_field("new format", 2))), entry) == {"Phone": "new format"}
+
+    def test_on_create_is_for_new_records_alone(self) -> None:
+        one = folded(a_plan(1, LeadSource=a_field("careCycle", 1, Rule.ON_CREATE)))
+        assert self.decide(one) == {"LeadSource": "careCycle"}
+        assert self.decide(one, existing=Existing("003")) == {}
+
+    def test_if_blank_fills_a_blank_and_leaves_a_value(self) -> None:
+        one = folded(a_plan(1, Email=a_field("a@b", 1, Rule.IF_BLANK)))
+        assert self.decide(one, existing=Existing("003", {"Email": None})) == {"Email": "a@b"}
+        assert self.decide(one, existing=Existing("003", {"Email": "theirs"})) == {}
+
+    def test_unless_edited_writes_over_its_own_value_and_never_over_a_persons(self) -> None:
+        one, entry = (
+            folded(a_plan(2, Owner=a_field("B", 2, Rule.UNLESS_EDITED))),
+            Entry("003", {"Owner": Mark(stamp(1), "#A")}),
+        )
+        assert self.decide(one, entry, Existing("003", {"Owner": "A"})) == {"Owner": "B"}
+        assert self.decide(one, entry, Existing("003", {"Owner": "C"})) == {}
+        assert self.decide(one, entry, Existing("003", {"Owner": None})) == {}
+
+    def test_a_value_the_crm_holds_already_becomes_ours_without_a_write(self) -> None:
+        one = folded(a_plan(2, Owner=a_field("B", 2, Rule.UNLESS_EDITED)))
+        decision = decide(one, Entry("003"), {}, Existing("003", {"Owner": "B"}), digest)
+        assert (decision.fields, decision.marks["Owner"].digest) == ({}, "#B")
+
+    def test_rules_that_compare_ask_for_the_current_value(self) -> None:
+        one = folded(a_plan(1, Owner=a_field("B", 1, Rule.UNLESS_EDITED), City=a_field("Mesa", 1)))
+        assert to_read(one, Entry("003"), digest) == (True, ("Owner",))
+
+    def test_plain_fields_ask_for_nothing(self) -> None:
+        assert to_read(folded(a_plan(1, City=a_field("Mesa", 1))), Entry(), digest) == (False, ())
+
+    def test_an_address_is_unsubscribed_once_and_again_when_it_changes(self) -> None:
+        plan = a_plan(1)
+        one = folded(replace(plan, writes=(replace(plan.writes[0], unsubscribe="a@b"),)))
+        assert decide(one, Entry(), {}, None, digest).unsubscribe == "a@b"
+        same, other = (Entry("1", {UNSUBSCRIBED: Mark(stamp(1), text)}) for text in ("#a@b", "#old@b"))
+        assert decide(one, same, {}, None, digest).unsubscribe is None
+        assert decide(one, other, {}, None, digest).unsubscribe == "a@b"
+
+
+class TestConsent:
+    def test_the_newest_snapshot_decides_each_flag(self) -> None:
+        plans = [a_plan(2, {"doNotCall": True}), a_plan(1)]
+        for order in itertools.permutations(plans):
+            assert observe({}, order)["doNotCall"].value is True
+
+    def test_a_flag_nobody_spoke_of_withholds(self) -> None:
+        assert withholding(["doNotMail"], {}) == "doNotMail"
+
+    def test_a_raise_that_never_reached_the_crm_goes_out_however_old(self) -> None:
+        assert must_raise(FlagState(stamp(9), False), stamp(1))
+
+    def test_a_raise_that_reached_it_goes_out_once(self) -> None:
+        assert not must_raise(FlagState(stamp(1), True, applied=True), stamp(2))
+
+    def test_a_raise_after_renewed_consent_goes_out_again(self) -> None:
+        assert must_raise(FlagState(stamp(2), False, applied=True), stamp(3))
+        assert not must_raise(FlagState(stamp(2), False, applied=True), stamp(1))
+
+
+class Crm:
+    """The least CRM: one record, and a ledger beside it."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.entry, self.known = Entry(), {}  # type: ignore[var-annotated]  # filled by the steps
+
+    def deliver(self, plans: list[Plan]) -> None:
+        batch, after = fold(list(enumerate(plans)), {"c1": self.known})
+        for one in batch:
+            decision = decide(one, self.entry, self.known, None, digest)
+            self.fields.update(decision.fields, **dict.fromkeys(decision.consent.values(), True))
+            answer = Answer(one, self.entry, decision, Outcome(Verdict.DELIVERED, "003"))
+            remembered = remember(answer, digest)
+            self.entry = remembered.entry if remembered else self.entry
+            after = consents_after(after, [answer])
+        self.known = dict(after.get("c1", self.known))
+
+
+_events = st.lists(
+    st.fixed_dictionaries(
+        {
+            "at": st.integers(1, 4),
+            "Phone": st.sampled_from([None, "1", "2"]),
+            "City": st.sampled_from([None, "a", "b"]),
+            "doNotCall": st.booleans(),
+        }
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda event: event["at"],
+)
+
+
+def plan_of(event: dict[str, Any]) -> Plan:
+    fields = {name: a_field(event[name], event["at"]) for name in ("Phone", "City") if event[name]}
+    flags = {"doNotCall": "DoNotCall"} if event["doNotCall"] else {}
+    return a_plan(event["at"], {"doNotCall": event["doNotCall"]}, flags, **fields)
+
+
+class TestConvergence:
+    @given(_events, st.randoms(use_true_random=False), st.integers(1, 5))
+    def test_every_order_batch_and_repetition_ends_in_the_same_crm(self, events: Any, chance: Any, size: int) -> None:
+        plans = [plan_of(event) for event in sorted(events, key=lambda event: event["at"])]
+        straight, shuffled = Crm(), Crm()
+        for plan in plans:
+            straight.deliver([plan])
+        again = plans + chance.choices(plans, k=2)
+        chance.shuffle(again)
+        for start in range(0, len(again), size):
+            shuffled.deliver(again[start : start + size])
+        assert shuffled.fields == straight.fields

@@ -1,0 +1,79 @@
+"""Backoff, the catalogue and the sample traffic."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from connector import backoff, catalogue
+from connector.errors import UnreadableEvent
+from connector.operate import MASK, masked
+from connector.samples import Samples, sample
+from tests.builders import CUSTOMER, a_call, a_customer
+
+
+class TestBackoff:
+    def test_it_doubles_from_five_seconds_to_an_hour(self) -> None:
+        whole = [backoff.delay(attempts, 1.0) // 1000 for attempts in (0, 1, 2, 20, 5000)]
+        assert whole == [5, 10, 20, 3600, 3600]
+
+    def test_it_is_jittered_by_half(self) -> None:
+        assert backoff.delay(0, 0.0) == 2_500
+
+    def test_a_pause_follows_what_the_crm_asked_for(self) -> None:
+        assert backoff.pause(7, 0.0, retry_after=90) == 90_000
+
+    @pytest.mark.parametrize(("attempts", "hours", "over"), [(12, 24, True), (11, 100, False), (100, 23, False)])
+    def test_a_delivery_is_given_up_after_both_twelve_attempts_and_a_day(
+        self, attempts: int, hours: int, over: bool
+    ) -> None:
+        assert backoff.exhausted(attempts, 0, hours * backoff.HOUR) is over
+
+
+class TestCatalogue:
+    def test_an_event_is_read_for_what_the_house_needs(self) -> None:
+        reading = catalogue.read(a_customer(doNotSMS=True), "m")
+        assert reading is not None
+        assert (reading.customer_id, reading.raised) == (CUSTOMER, {"doNotSMS"})
+        assert reading.source_time == 1_781_784_000_000
+
+    def test_a_call_linked_to_nobody_has_no_customer(self) -> None:
+        reading = catalogue.read(a_call(None), "m")
+        assert reading is not None
+        assert reading.customer_id is None
+
+    def test_every_problem_is_named_at_once_and_no_value(self) -> None:
+        with pytest.raises(UnreadableEvent) as told:
+            catalogue.read(a_customer(state=7, doNotCall="secret"), "m")
+        assert "customer.state is not a text; customer.doNotCall is not a boolean" in str(told.value)
+        assert "secret" not in str(told.value)
+
+    def test_an_unknown_enum_value_is_no_problem(self) -> None:
+        assert catalogue.problems(a_customer(status="Prospect"), "customer.updated") == []
+
+    @pytest.mark.parametrize("text", ["2026-06-17", "2026-06-17T19:07:23", "soon", "2026-13-01T00:00:00Z"])
+    def test_a_time_without_its_offset_is_no_time(self, text: str) -> None:
+        assert catalogue.problems(a_customer(updatedAt=text), "customer.updated")
+
+    @pytest.mark.parametrize("identity", ["", "a\u0000b", "x" * 65, "two words"])
+    def test_an_id_that_no_database_would_keep_is_unreadable(self, identity: str) -> None:
+        with pytest.raises(UnreadableEvent):
+            catalogue.read(a_customer(id=identity), "m")
+
+
+class TestSamples:
+    def test_all_of_the_traffic_is_readable(self) -> None:
+        for message in Samples(random.Random(3), datetime(2026, 6, 1, tzinfo=UTC)).traffic(400):
+            assert catalogue.read(message.payload, message.note)
+
+    def test_the_same_seed_makes_the_same_people(self) -> None:
+        one, two = (sample("customer.created", random.Random(5), datetime(2026, 6, 1, tzinfo=UTC)) for _ in range(2))
+        assert one == two
+
+
+class TestMasking:
+    def test_only_operational_fields_show_their_values(self) -> None:
+        shown = {row["path"]: row["value"] for row in masked(a_customer(mbiNumber="1EG4"), "customer.updated")}
+        assert (shown["customer.status"], shown["customer.email"], shown["customer.mbiNumber"]) == ("Lead", MASK, MASK)
