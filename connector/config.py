@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
 
 from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.salesforce_auth import SalesforceAuth
+from connector.destinations.salesforce.auth import SalesforceAuth
 from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report

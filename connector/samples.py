@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from collections.abc import Iterator
@@ -208,38 +209,37 @@ class Samples:
         }
 
     def traffic(self, count: int) -> Iterator[Message]:
-        """`count` messages of a day: every kind of event, and the awkward ones among them, each noted."""
-        made = 0
-        while made < count:
-            for message in self._visit():
-                yield message
-                made += 1
-                if made == count:
-                    return
+        """`count` messages of a few days: every kind of event, and the awkward ones among them, each noted."""
+        return itertools.islice(itertools.chain.from_iterable(map(self._visit, itertools.count())), count)
 
-    def _visit(self) -> Iterator[Message]:
+    def _visit(self, number: int) -> Iterator[Message]:
         """What happens to one person: created, perhaps changed, called, opted out, sent twice or late."""
-        person, chance = self.person(), self._chance.random
-        if chance() < 0.05:
+
+        def every(turns: int, turn: int = 0) -> bool:
+            return number % turns == turn
+
+        person = self.person()
+        if every(20, 7):
             person["testCustomer"] = True
             yield self.message(self.created(person), "test customer")
             return
         created = self.message(self.created(person), "created")
-        if chance() < 0.8:  # the others came by bulk import, which careCycle does not announce
+        if not every(5, 3):  # the others came by bulk import, which careCycle does not announce
             yield created
-        if chance() < 0.15:
+        if every(7, 1):
             yield Message(created.message_id, created.payload, "sent twice")
-        if chance() < 0.4:
+        if every(3):
             yield self.message(self.updated(person, status="Active"), "updated")
-        if chance() < 0.2:
-            flag = self._chance.choice(_FLAGS)
+        if every(4, 2):
+            flag = _FLAGS[number // 4 % len(_FLAGS)]
             yield self.message(self.updated(person, **{flag: True}), f"opt-out: {flag}")
-        yield self.message(self.call(person), "call")
-        if chance() < 0.1:
+        call = self.call(person, number % len(_ENDINGS))
+        yield self.message(call, f"call: {call['endedReason']}")
+        if every(8, 5):
             yield from self._late(person)
-        if chance() < 0.05:
+        if every(10, 4):
             yield self.message(self.call(None), "call without a customer")
-        if chance() < 0.1:
+        if every(9, 6):
             yield self.message({**self.updated(person), "loyaltyTier": "gold"}, "unknown extra field")
 
     def _late(self, person: dict[str, Any]) -> Iterator[Message]:

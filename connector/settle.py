@@ -20,6 +20,8 @@ from connector.write import LINK, Answer
 STOP_THE_LINE: Final = 20
 """So many records of a batch refused for one cause, and none accepted: the cause is the destination's."""
 
+_LOST: Final = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM had lost the record: it is written in full next")
+
 Answers = Mapping[RecordKey, Answer]
 
 
@@ -48,13 +50,11 @@ def settle_delivery(
     told = Settled(
         delivery.id,
         *_standing(plan, own),
-        records=[_record(answer) for answer in own],
+        records=[*(_record(answer, plan) for answer in own), *_kept_back(plan, own)],
         request_id=next((one.outcome.request_id for one in own if one.outcome and one.outcome.request_id), ""),
         duration_ms=around.duration_ms,
     )
-    worst = _worst(one.outcome for one in own if one.outcome)
-    if worst is None and any(one.recreated for one in own):
-        worst = Outcome(Verdict.DEFERRED, code="RECREATED", problem="the CRM had lost it: written again in full")
+    worst = _worst(_LOST if one.lost else one.outcome for one in own if one.outcome)
     if worst is None:
         return told
     return _refused(delivery, told, worst, around)
@@ -100,15 +100,24 @@ def _superseded(plan: Plan, answers: Answers) -> bool:
     return bool(beaten) and all(beaten) and not raised
 
 
-def _record(answer: Answer) -> dict[str, Any]:
+def _kept_back(plan: Plan, own: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The records consent kept back as a whole."""
+    made = {answer.folded.write.name for answer in own}
+    blank: dict[str, Any] = {"object": "", "crm_id": None, "fields": [], "kept": [], "verdict": "withheld", "code": ""}
+    whole = {one.record: one.flag for one in plan.withheld if not one.field and one.record not in made}
+    return [{"record": record, **blank, "withheld": {"(the whole record)": flag}} for record, flag in whole.items()]
+
+
+def _record(answer: Answer, plan: Plan) -> dict[str, Any]:
     """What an attempt keeps of one record: names and ids, never a value."""
+    withheld = [*(one for one in plan.withheld if one.record == answer.folded.write.name), *answer.folded.withheld]
     write, decision = answer.folded.write, answer.decision
     return {
         "record": write.name,
         "object": write.key.object,
         "crm_id": answer.crm_id,
         "fields": sorted([*decision.fields, *decision.consent.values()]) if answer.outcome else [],
-        "withheld": {one.field: one.flag for one in answer.folded.withheld},
+        "withheld": {one.field: one.flag for one in withheld},
         "kept": list(decision.kept),
         "verdict": answer.outcome.verdict if answer.outcome else "unchanged",
         "code": answer.outcome.code if answer.outcome else "",
@@ -118,18 +127,15 @@ def _record(answer: Answer) -> dict[str, Any]:
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
     """The record's new ledger entry; None when nothing is to be learnt from this answer."""
     folded, outcome = answer.folded, answer.outcome
+    newest = max(folded.deliveries)
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
-        return None
+        return Remembered(folded.write.key, Entry(), folded.customer_id, newest) if answer.lost else None
     made = {LINK + link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
     marks = {**answer.decision.marks, **made}
-    known = answer.entry.marks
-    if answer.recreated:
-        known = {}
-    elif not marks and answer.crm_id == answer.entry.crm_id:
+    if not marks and answer.crm_id == answer.entry.crm_id:
         return None
-    return Remembered(
-        folded.write.key, Entry(answer.crm_id, {**known, **marks}), folded.customer_id, max(folded.deliveries)
-    )
+    known = {} if answer.lost else answer.entry.marks
+    return Remembered(folded.write.key, Entry(answer.crm_id, {**known, **marks}), folded.customer_id, newest)
 
 
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from connector.consent import States
-from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
+from connector.destinations.base import INCOMPLETE, Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.fold import Decision, Digest, Existing, Folded, decide
 from connector.lookups import Lookups
@@ -34,9 +34,11 @@ class Answer:
         return (self.outcome.id if self.outcome else None) or self.entry.crm_id
 
     @property
-    def recreated(self) -> bool:
-        """Whether the CRM had lost the record and made it anew: what the ledger knew of it is void."""
-        return None not in (self.outcome, self.entry.crm_id) and self.crm_id != self.entry.crm_id
+    def lost(self) -> bool:
+        """Whether the CRM had lost the record the ledger knew: what the ledger knows of it is void."""
+        if self.outcome is None or self.entry.crm_id is None:
+            return False
+        return self.crm_id != self.entry.crm_id or self.outcome.code in INCOMPLETE
 
     @property
     def waits(self) -> bool:

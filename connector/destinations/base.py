@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
@@ -36,6 +36,11 @@ class Row:
     consent: frozenset[str] = frozenset()
     links: tuple[Link, ...] = ()
     unsubscribe: str | None = field(default=None, repr=False)
+
+
+INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISSING"})
+"""Codes of a refusal for want of a required field. Of a record that exists, it means that the CRM has lost it since:
+a key that was to update it was about to create it anew, with the changed fields alone."""
 
 
 class Verdict(StrEnum):

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ConfigDict, TypeAdapter
 
 from connector.destinations.base import Row
-from connector.destinations.salesforce import Salesforce
-from connector.destinations.salesforce_auth import Credentials, SalesforceAuth
+from connector.destinations.salesforce.account import Salesforce
+from connector.destinations.salesforce.auth import Credentials, SalesforceAuth
 from connector.model import Mode, RecordKey
 from connector.sandbox.salesforce import CLIENT, INSTANCE_URL, LOGIN, SalesforceSandbox
 

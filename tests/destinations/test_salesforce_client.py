@@ -20,8 +20,8 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from connector.destinations.salesforce import connect
-from connector.destinations.salesforce_errors import read
+from connector.destinations.salesforce.account import connect
+from connector.destinations.salesforce.errors import read
 from tests.destinations.salesforce_fixtures import Calls, a_contact, credentials
 
 INSTANCE = "https://acme.my.salesforce.com"

@@ -15,10 +15,10 @@ from flask import Response
 from pydantic import ValidationError
 
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.salesforce import Salesforce, connect
+from connector.destinations.salesforce.account import Salesforce, connect
 from connector.errors import DestinationUnusable
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
-from connector.sandbox.salesforce_faults import reply
+from connector.sandbox.salesforce.faults import reply
 from connector.sandbox.wire import Wire
 from tests.destinations.salesforce_fixtures import (
     Calls,
@@ -273,6 +273,6 @@ class TestConnecting:
         assert "Email" in schema.objects["User"].fields
 
     def test_reading_the_configuration_does_not_load_the_client_library(self) -> None:
-        code = "import sys, connector.destinations.salesforce_auth; print('simple_salesforce' in sys.modules)"
+        code = "import sys, connector.destinations.salesforce.auth; print('simple_salesforce' in sys.modules)"
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert told.stdout.strip() == "False"

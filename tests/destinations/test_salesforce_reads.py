@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Response
 
-from connector.destinations.salesforce import API_VERSION
+from connector.destinations.salesforce.account import API_VERSION
 from connector.errors import DestinationUnusable
 from connector.sandbox.wire import Wire
 from tests.destinations.salesforce_fixtures import ONE, TWO, Calls, Pair, a_contact, sandbox_and_destination

@@ -21,10 +21,7 @@ from tests.conftest import Clock
 from tests.web.test_console import HASH, KEY, MINUTE, PASSWORD, RECORD, refuse, settle
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDE, NARROW = 1280, 390
 PAGES = (
     "",

@@ -11,14 +11,13 @@ from typing import Any, Final
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from connector.sandbox import salesforce_collections as collections
-from connector.sandbox import salesforce_soql as soql
-from connector.sandbox.salesforce_faults import PlannedFaults, error_reply, reply
-from connector.sandbox.salesforce_oauth import Denied, Gate
-from connector.sandbox.salesforce_rows import Record
-from connector.sandbox.salesforce_schema import Column, Table
-from connector.sandbox.salesforce_store import Manner, Org
-from connector.sandbox.salesforce_values import BadRequest, Refused
+from connector.sandbox.salesforce import collections, soql
+from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, reply
+from connector.sandbox.salesforce.oauth import Denied, Gate
+from connector.sandbox.salesforce.rows import Record
+from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.store import Manner, Org
+from connector.sandbox.salesforce.values import BadRequest, Refused
 
 _LONGEST_URI: Final = 16_384
 _VERSIONS: Final = range(31, 69)

@@ -9,11 +9,11 @@ import requests
 from simple_salesforce.exceptions import SalesforceError
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
-from connector.destinations import salesforce_errors as errors
-from connector.destinations.salesforce_errors import Refusal
-from connector.destinations.salesforce_login import Login
-from connector.destinations.salesforce_rules import Kind
-from connector.destinations.salesforce_transport import Line
+from connector.destinations.salesforce import errors
+from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.login import Login
+from connector.destinations.salesforce.rules import Kind
+from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable
 
 NO_ANSWER: Final = "NO_ANSWER"

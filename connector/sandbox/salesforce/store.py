@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from connector.sandbox.salesforce_rows import Record, Rows
-from connector.sandbox.salesforce_schema import Column, Table
-from connector.sandbox.salesforce_values import BadRequest, Refused, parse, settle
+from connector.sandbox.salesforce.rows import Record, Rows
+from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.values import BadRequest, Refused, parse, settle
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from connector.sandbox.salesforce_rows import Record
-from connector.sandbox.salesforce_schema import Column, Table
-from connector.sandbox.salesforce_store import Draft, Manner, Org
-from connector.sandbox.salesforce_values import BadRequest, Refused
+from connector.sandbox.salesforce.rows import Record
+from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.store import Draft, Manner, Org
+from connector.sandbox.salesforce.values import BadRequest, Refused
 
 LIMIT = 200
 Write = Callable[[Table, Draft], tuple[Record, bool]]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.sandbox.salesforce_schema import Column, Table
-from connector.sandbox.salesforce_values import BadRequest, checksummed
+from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.values import BadRequest, checksummed
 
 Record = dict[str, Any]
 

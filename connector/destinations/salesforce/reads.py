@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connector.destinations import salesforce_errors as errors
-from connector.destinations import salesforce_values as values
 from connector.destinations.base import Found
-from connector.destinations.salesforce_client import UNREADABLE, Client
-from connector.destinations.salesforce_errors import Refusal
-from connector.destinations.salesforce_rules import Kind
-from connector.destinations.salesforce_schema import DescribedObject
+from connector.destinations.salesforce import errors, values
+from connector.destinations.salesforce.client import UNREADABLE, Client
+from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.rules import Kind
+from connector.destinations.salesforce.schema import DescribedObject
 from connector.errors import DestinationUnusable
 
 Model = TypeVar("Model", bound=BaseModel)

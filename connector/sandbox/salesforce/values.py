@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from connector.sandbox.salesforce_schema import NUMBERS, TEXTS, Column
+from connector.sandbox.salesforce.schema import NUMBERS, TEXTS, Column
 
 
 class BadRequest(Exception):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.sandbox import salesforce_fields as fields
+from connector.sandbox.salesforce import fields
 
 TEXTS: Final = frozenset({"string", "textarea", "picklist", "phone", "email", "combobox"})
 NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})

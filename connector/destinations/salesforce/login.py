@@ -11,14 +11,14 @@ from simple_salesforce import Salesforce as Session
 from simple_salesforce import SalesforceLogin
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
-from connector.destinations.salesforce_auth import (
+from connector.destinations.salesforce.auth import (
     SHARED,
     ClientCredentials,
     Credentials,
     JwtBearer,
     OpenSession,
 )
-from connector.destinations.salesforce_transport import Line
+from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable
 
 _PERMANENT: Final = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.salesforce_rules import RULES, UNKNOWN, UNKNOWN_FAULT, Kind, Rule
+from connector.destinations.salesforce.rules import RULES, UNKNOWN, UNKNOWN_FAULT, Kind, Rule
 from connector.errors import DestinationUnusable
 
 

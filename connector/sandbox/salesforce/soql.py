@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.sandbox.salesforce_rows import Record, Rows
-from connector.sandbox.salesforce_schema import NUMBERS, Column, Table
-from connector.sandbox.salesforce_values import BadRequest
+from connector.sandbox.salesforce.rows import Record, Rows
+from connector.sandbox.salesforce.schema import NUMBERS, Column, Table
+from connector.sandbox.salesforce.values import BadRequest
 
 _TOKEN: Final = re.compile(
     r"""\s*(?: (?P<text>'(?:[^'\\]|\\.)*') | (?P<sign>[(),=]) | (?P<word>[A-Za-z0-9_.:+-]+) )\s*""", re.VERBOSE

@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations import salesforce_values as values
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
-from connector.destinations.salesforce_auth import ClientCredentials, Credentials, JwtBearer, OpenSession
-from connector.destinations.salesforce_client import Client, Sleep
-from connector.destinations.salesforce_errors import hopeless
-from connector.destinations.salesforce_login import Login
-from connector.destinations.salesforce_reads import Reader
-from connector.destinations.salesforce_schema import target
-from connector.destinations.salesforce_transport import TIMEOUT, Line
-from connector.destinations.salesforce_writes import Batch, Record
+from connector.destinations.salesforce import values
+from connector.destinations.salesforce.auth import ClientCredentials, Credentials, JwtBearer, OpenSession
+from connector.destinations.salesforce.client import Client, Sleep
+from connector.destinations.salesforce.errors import hopeless
+from connector.destinations.salesforce.login import Login
+from connector.destinations.salesforce.reads import Reader
+from connector.destinations.salesforce.schema import target
+from connector.destinations.salesforce.transport import TIMEOUT, Line
+from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
 

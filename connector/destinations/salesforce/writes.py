@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from connector.destinations import salesforce_errors as errors
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.salesforce_client import UNREADABLE, Client, within_attempt
-from connector.destinations.salesforce_errors import Refusal
-from connector.destinations.salesforce_rules import Kind, Rule
+from connector.destinations.salesforce import errors
+from connector.destinations.salesforce.client import UNREADABLE, Client, within_attempt
+from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.rules import Kind, Rule
 
 Record = dict[str, Any]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from connector.sandbox.salesforce_oauth import Consumer, Gate
-from connector.sandbox.salesforce_rest import Rest
-from connector.sandbox.salesforce_rows import Record, Written
-from connector.sandbox.salesforce_schema import default_org
-from connector.sandbox.salesforce_store import Org
+from connector.sandbox.salesforce.oauth import Consumer, Gate
+from connector.sandbox.salesforce.rest import Rest
+from connector.sandbox.salesforce.rows import Record, Written
+from connector.sandbox.salesforce.schema import default_org
+from connector.sandbox.salesforce.store import Org
 
 CLIENT: Final = ("careCycle.connector", "sandbox-client-secret")
 """The connected app: its key and its secret."""

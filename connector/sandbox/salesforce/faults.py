@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from flask import Response
 
-from connector.sandbox.salesforce_values import Refused
+from connector.sandbox.salesforce.values import Refused
 from connector.sandbox.wire import Wire
 
 _PAGE: Final = "<html><body><h1>We are down for maintenance.</h1></body></html>"
