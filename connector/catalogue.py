@@ -248,12 +248,15 @@ _WORD = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 """What an id and an event type look like: they are kept in columns and shown in links."""
 
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+
+
 def _is_time(value: Any) -> bool:
     return isinstance(value, str) and _holds(parse_time, value)
 
 
 def _is_date(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 10 and _holds(date.fromisoformat, value)
+    return isinstance(value, str) and _DAY.match(value) is not None and _holds(date.fromisoformat, value)
 
 
 def _holds(parse: Callable[[str], Any], value: str) -> bool:

@@ -38,7 +38,7 @@ class Pace:
     """How much a worker takes at once and how long it may hold a lane."""
 
     batch: int = 400
-    hold_ms: int = 30_000
+    hold_ms: int = 15_000
     clock: Callable[[], float] = time.time
     roll: Callable[[], float] = random.random
 

@@ -134,8 +134,11 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     marks = {**answer.decision.marks, **made}
     if not marks and answer.crm_id == answer.entry.crm_id:
         return None
-    known = {} if answer.lost else answer.entry.marks
-    return Remembered(folded.write.key, Entry(answer.crm_id, {**known, **marks}), folded.customer_id, newest)
+    if answer.lost:  # the new record holds what was sent this time and nothing else
+        marks = {name: mark for name, mark in marks.items() if name in answer.decision.fields}
+        return Remembered(folded.write.key, Entry(answer.crm_id, marks), folded.customer_id, newest)
+    entry = Entry(answer.crm_id, {**answer.entry.marks, **marks})
+    return Remembered(folded.write.key, entry, folded.customer_id, newest)
 
 
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:

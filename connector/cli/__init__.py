@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "test": ("check", "Run the tests inside mappings."),
     "work": ("roles", "Deliver what was received."),
 }
-_ROLES: Final = frozenset({"console", "receive", "work"})
+_ROLES: Final = frozenset({"console", "receive", "run", "work"})
 
 
 class _Commands(click.Group):

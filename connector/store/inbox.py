@@ -135,7 +135,15 @@ class Inbox:
         if row.payload is None:
             return {}
         try:
-            payload = json.loads(self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}"))
-        except ValueError:
+            payload = _decoded(self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}"))
+        except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _decoded(body: bytes) -> Any:
+    """A JSON body. Half of a surrogate pair, which JSON can spell and no encoding can send, becomes a question mark."""
+    payload = json.loads(body)
+    if rb"\ud" not in body.lower():
+        return payload
+    return json.loads(json.dumps(payload, ensure_ascii=False).encode(errors="replace"))

@@ -54,7 +54,7 @@ class Digests:
 
     def __call__(self, text: str, *, size: int = 8) -> str:
         """`2 * size` hexadecimal digits of a keyed BLAKE2b."""
-        return hashlib.blake2b(text.encode(), key=self._key, digest_size=size).hexdigest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=size).hexdigest()
 
 
 def parse_keys(text: str, source: str) -> list[bytes]:

@@ -15,12 +15,12 @@ from connector.operate import MASK
 from connector.store.desk import FOREVER
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
-    "ready": ("waiting", "accepted, not yet written to the CRM"),
-    "delivered": ("delivered", "the CRM holds everything the event said"),
-    "superseded": ("superseded", "a later event had said all of it anew"),
-    "skipped": ("skipped", "the mapping, consent or an operator left nothing to write"),
-    "ignored": ("ignored", "a type of event this connector does not know"),
-    "dead": ("dead letter", "refused: somebody has to mend the cause and replay it"),
+    "ready": ("waiting", "Accepted, not yet written to the CRM"),
+    "delivered": ("delivered", "The CRM holds everything the event said"),
+    "superseded": ("superseded", "A later event had said all of it anew"),
+    "skipped": ("skipped", "The mapping, consent or an operator left nothing to write"),
+    "ignored": ("ignored", "A type of event this connector does not know"),
+    "dead": ("dead letter", "Refused: somebody has to mend the cause and replay it"),
 }
 """Each state of a delivery: its word and what it means."""
 
@@ -100,7 +100,7 @@ class Cause:
             return (
                 "careCycle sent something this version cannot read. Replay once the connector is updated, or discard."
             )
-        return "Mend the cause in careCycle, in the CRM or in the mapping, then replay: each is tried again from anew."
+        return "Mend the cause in careCycle, in the CRM or in the mapping, then replay: each is tried again afresh."
 
 
 def causes(groups: Iterable[Mapping[str, Any]]) -> list[Cause]:

@@ -54,7 +54,10 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 class TestWriting:
     def test_a_new_record_is_made_and_its_id_told(self, pair: Pair) -> None:
         (outcome,) = pair.destination.write([pair.row()])
-        assert (outcome.verdict, outcome.id) == (Verdict.DELIVERED, pair.stored()[IDS[0]].get("Id") or pair.stored()[IDS[0]]["id"])
+        assert (outcome.verdict, outcome.id) == (
+            Verdict.DELIVERED,
+            pair.stored()[IDS[0]].get("Id") or pair.stored()[IDS[0]]["id"],
+        )
 
     def test_the_same_row_twice_is_one_record(self, pair: Pair) -> None:
         first, second = (pair.destination.write([pair.row()])[0] for _ in range(2))
@@ -68,7 +71,9 @@ class TestWriting:
 
     def test_five_hundred_rows_cost_as_few_calls_as_the_crm_allows(self, pair: Pair) -> None:
         pair.destination.write([pair.row(key) for key in IDS])
-        writes = [seen for seen in pair.sandbox.calls() if seen.method in ("POST", "PATCH") and "oauth2" not in seen.path]
+        writes = [
+            seen for seen in pair.sandbox.calls() if seen.method in ("POST", "PATCH") and "oauth2" not in seen.path
+        ]
         assert len(writes) == -(-500 // pair.destination.batch)
 
     def test_one_refused_row_harms_no_other(self, pair: Pair) -> None:

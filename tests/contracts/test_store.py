@@ -261,9 +261,10 @@ class TestEmbeddedDatabase:
     def test_every_commit_is_forced_to_disk(self, tmp_path: Path) -> None:
         database: Database = open_database(f"sqlite:///{tmp_path}/connector.db", {})
         with database.reading() as connection:
-            settings = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+            synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         database.close()
-        assert settings == ["wal", 2]
+        assert (mode, synchronous) == ("wal", 2)
 
 
 class TestSharedDatabase:

@@ -71,6 +71,16 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         with self.lock:
             return self.state.create(type, properties).id
 
+    def change(self, type: str, id: str, **properties: str) -> None:
+        """Edit a record by hand."""
+        with self.lock:
+            self.state.update(type, id, properties)
+
+    def delete(self, type: str, id: str) -> None:
+        """Delete a record by hand: its unique values are free again."""
+        with self.lock:
+            self.state.forget(type, id)
+
     @property
     def associations(self) -> set[Link]:
         """(from type, from id, to type, to id) of every link made."""

