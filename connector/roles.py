@@ -25,6 +25,7 @@ from connector.errors import FixConfiguration
 from connector.receive import lane_name
 from connector.store import Store
 from connector.store.writer import Writer
+from connector.upkeep import Keep, Upkeep
 from connector.web.console import create_console
 from connector.web.door import Door, serve_all
 from connector.web.health import create_admin
@@ -68,7 +69,12 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
 def _admin(store: Store, process: Process, *, console: bool) -> Flask:
     if not console or process.console_password_hash is None:
         return create_admin(store)
-    return create_admin(store, [create_console(store, process.console_password_hash, os.urandom(32))])
+    return create_admin(store, [create_console(store, process.console_password_hash, _cookie_key(store))])
+
+
+def _cookie_key(store: Store) -> bytes:
+    """The key of the console's cookies: the same after a restart, and in every container of one database."""
+    return bytes.fromhex(store.database.digest("console cookies", size=32))
 
 
 def _door(app: Flask, address: tuple[str, int]) -> Door:
@@ -104,7 +110,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         for route in {route.name: route for route in routes.values()}.values():
             closing.callback(route.destination.close)
         store.lanes.open(lanes_of(files))
-        worker = Worker(store, routes, Pace())
+        keep = {one.settings.agency: Keep(**dict(one.settings.retention)) for one in files}
+        worker = Worker(store, routes, Pace(), Upkeep(store, keep, time.time))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:

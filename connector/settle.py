@@ -43,7 +43,8 @@ def settle_delivery(
     """
     keys = [write.key for write in plan.writes if write.key in asked]
     if not keys:
-        return Settled(delivery.id, "skipped", "skipped", "SKIPPED", plan.reason or "withheld by consent")
+        reason = plan.reason or "withheld by consent"
+        return Settled(delivery.id, "skipped", "skipped", "SKIPPED", reason, records=_kept_back(plan, []))
     if any(key not in answers for key in keys):
         return None
     own = [answers[key] for key in keys]

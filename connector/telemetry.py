@@ -82,6 +82,11 @@ def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: fl
     log.error("lane paused", lane=lane, code=code, reason=reason, seconds=round(seconds, 1))
 
 
+def retention_applied(agency: str, payloads: int, dead_letters: int) -> None:
+    """Payloads were purged, and dead letters given up, because their time was over."""
+    log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters)
+
+
 def lease_lost(lane: str) -> None:
     """Another worker took this lane; nothing of the batch was recorded."""
     _leases_lost.labels(lane).inc()

@@ -24,8 +24,14 @@ class Worker:
     """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another."""
 
     def __init__(
-        self, store: Store, lanes: Mapping[str, Route], pace: Pace, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        lanes: Mapping[str, Route],
+        pace: Pace,
+        upkeep: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._upkeep = upkeep
         self._clock = clock
         self._store, self._lanes, self._pace = store, lanes, pace
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -45,6 +51,7 @@ class Worker:
                 awake.set()
             if self._clock() >= renew_at:
                 self._renew()
+                self._upkeep()
                 renew_at = self._clock() + self._pace.hold_ms / 4000
         for thread in threads:
             thread.join()

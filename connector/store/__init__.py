@@ -9,6 +9,7 @@ from connector.store.desk import Desk
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
+from connector.store.retention import Retention
 
 
 class Store:
@@ -20,6 +21,7 @@ class Store:
         self.ledger = Ledger(database)
         self.lanes = Lanes(database, self.ledger)
         self.desk = Desk(database, self.inbox)
+        self.retention = Retention(database)
 
     def close(self) -> None:
         """Let every connection go."""

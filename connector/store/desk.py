@@ -15,6 +15,8 @@ from connector.store.inbox import Inbox
 from connector.store.tables import attempts, audit, deliveries, events, lanes
 
 PAGE: Final = 50
+CAUSES: Final = 500
+"""Dead letters have few causes; where they have more, the commonest are told."""
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
 
@@ -114,12 +116,12 @@ class Desk:
                 deliveries.c.code,
                 deliveries.c.reason,
                 func.count().label("count"),
-                func.min(deliveries.c.settled_at).label("since"),
+                func.min(func.coalesce(deliveries.c.settled_at, deliveries.c.accepted_at)).label("since"),
             )
             .where(deliveries.c.state == "dead")
             .group_by(deliveries.c.destination, deliveries.c.code, deliveries.c.reason)
             .order_by(func.count().desc())
-            .limit(PAGE)
+            .limit(CAUSES)
         )
         return self._rows(statement)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, exists, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, select, update
 
 from connector.errors import LeaseLost
 from connector.model import FlagState
@@ -115,28 +115,34 @@ class Lanes:
         with self._db.transaction() as connection:
             connection.execute(update(lanes).where(mine).values(leased_until=self._db.now(), owner="", token=""))
 
-    def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> None:
-        """Record a batch in one commit, and renew the lease or pause the lane.
+    def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
+        """Record a batch in one commit, and renew the lease or pause the lane; whether the lane is paused now.
 
         Raises LeaseLost, recording nothing, when somebody else holds the lane now.
         """
         with self._db.transaction() as connection:
-            self._fence(connection, lease, self._lane_after(settlement.pause, hold_ms))
+            paused = self._fence(connection, lease, self._lane_after(settlement.pause, hold_ms))
             if settlement.settled:
                 self._settle_deliveries(connection, settlement)
             self._ledger.remember(connection, lease.destination, settlement.remembered)
             self._ledger.remember_consents(connection, lease.destination, settlement.consents)
+        return paused
 
     def _lane_after(self, pause: Pause | None, hold_ms: int) -> dict[str, Any]:
+        """What a settlement changes of its lane. A longer pause, such as an operator's, stands with its reason."""
         now = self._db.now()
         if pause is None:
-            return {"leased_until": now + hold_ms, "failures": 0, "pause_code": "", "pause_reason": ""}
+            resting = lanes.c.paused_until > now
+            told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
+            return {"leased_until": now + hold_ms, "failures": 0, **told}
+        until = now + pause.wait_ms
+        longer = lanes.c.paused_until > until
         return {
             "leased_until": now,
             "token": "",
-            "paused_until": now + pause.wait_ms,
-            "pause_code": pause.code,
-            "pause_reason": pause.reason,
+            "paused_until": case((longer, lanes.c.paused_until), else_=until),
+            "pause_code": case((longer, lanes.c.pause_code), else_=pause.code),
+            "pause_reason": case((longer, lanes.c.pause_reason), else_=pause.reason),
             "failures": lanes.c.failures + 1,
         }
 
@@ -156,10 +162,13 @@ class Lanes:
         ]
         return max(0, int(min([longest, *waits])))
 
-    def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> None:
+    def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> bool:
         mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
-        if connection.execute(update(lanes).where(mine).values(changes)).rowcount != 1:
+        paused = (lanes.c.paused_until > self._db.now()).label("paused")
+        row = connection.execute(update(lanes).where(mine).values(changes).returning(paused)).first()
+        if row is None:
             raise LeaseLost(lease.lane, "another worker took over, nothing was recorded")
+        return bool(row.paused)
 
     def _settle_deliveries(self, connection: Connection, settlement: Settlement) -> None:
         now = self._db.now()

@@ -32,8 +32,8 @@ metadata: Final = MetaData(
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself there
 
 
-def _where(state: str) -> dict[str, Any]:
-    only = text(f"state = '{state}'")
+def _where(condition: str) -> dict[str, Any]:
+    only = text(condition)
     return {"sqlite_where": only, "postgresql_where": only}
 
 
@@ -50,7 +50,9 @@ events: Final = Table(
     Column("payload", LargeBinary),  # sealed; null once purged
     Column("digest", String(32), nullable=False),
     UniqueConstraint("agency", "message_id"),
+    Index(None, "message_id"),
     Index(None, "customer_id", "id"),
+    Index("ix_events_kept", "agency", "received_at", **_where("payload IS NOT NULL")),
 )
 
 deliveries: Final = Table(
@@ -70,9 +72,10 @@ deliveries: Final = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("mapping_version", String(32), nullable=False, default=""),
     UniqueConstraint("event_id", "destination"),
+    Index(None, "accepted_at"),
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
-    Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("ready")),
-    Index("ix_deliveries_dead", "destination", "code", "id", **_where("dead")),
+    Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("state = 'ready'")),
+    Index("ix_deliveries_dead", "destination", "code", "id", **_where("state = 'dead'")),
 )
 
 attempts: Final = Table(

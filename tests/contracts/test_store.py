@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
 from connector.errors import FixConfiguration, LeaseLost, StateChanged, StoreUnavailable
@@ -16,7 +18,9 @@ from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
 from connector.store.lanes import Lease, Pause, Settled, Settlement
 from connector.store.ledger import Remembered
+from connector.store.tables import metadata
 from connector.store.writer import Writer
+from connector.upkeep import Keep, Upkeep
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 
@@ -194,6 +198,21 @@ class TestDesk:
             store.desk.resume(LANE, "ana")
         assert store.lanes.lease("worker one", [LANE], HOLD) is not None
 
+    def test_a_lane_an_operator_paused_stays_paused_whatever_its_worker_settles(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(), an_arrival()])
+        lease = leased(store)
+        store.desk.pause(LANE, "ana")
+        assert store.lanes.settle(lease, Settlement("v1"), HOLD)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(1_000, "outage", "down")), HOLD)
+        assert store.desk.lanes()[0]["pause_reason"] == "paused by ana"
+        assert store.lanes.next_due_ms([LANE], 60_000) == 60_000
+
+    def test_the_migrations_make_the_tables_the_program_means(self, store: Store) -> None:
+        with store.database.transaction() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            differences = compare_metadata(context, metadata)
+        assert [one for one in differences if "ix_deliveries_ready" not in str(one)] == []
+
     def test_lists_page_backwards_by_key(self, store: Store) -> None:
         store.inbox.accept([an_arrival(f"m{n}") for n in range(5)])
         first = store.desk.deliveries(Filter(), limit=3)
@@ -206,6 +225,31 @@ class TestDesk:
         clock.forward(2_000)
         lane = store.desk.lanes()[0]
         assert (lane["ready"], lane["opt_outs"], lane["opt_out_ms"]) == (2, 1, 2_000)
+
+
+class TestRetention:
+    def test_payloads_are_purged_once_their_event_is_settled_and_old(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival("settled"), an_arrival("waiting")])
+        settle(store, leased(store), "delivered")
+        assert store.retention.purge("sunrise", clock()) == 0
+        assert store.retention.purge("sunrise", clock() + 1) == 1
+        assert (store.desk.payload("settled"), store.desk.payload("waiting") != {}) == ({}, True)
+
+    def test_dead_letters_are_kept_until_their_own_time_is_over(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival("one", state="dead", code="X")])
+        assert store.retention.purge("sunrise", clock() + 1) == 0
+        assert store.retention.give_up("sunrise", clock() + 1) == 1
+        assert store.retention.purge("sunrise", clock() + 1) == 1
+
+    def test_upkeep_works_in_steps_and_then_rests_an_hour(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(state="skipped") for _ in range(3)])
+        upkeep = Upkeep(store, {"sunrise": Keep(payloads=1, dead_letters=1)}, lambda: clock() / 1000)
+        upkeep()
+        clock.forward(2 * 86_400_000)
+        upkeep()
+        store.inbox.accept([an_arrival("late", state="skipped")])
+        upkeep()
+        assert store.desk.payload("late") != {}
 
 
 class TestDatabase:

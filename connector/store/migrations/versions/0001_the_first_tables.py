@@ -44,6 +44,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_events"),
         sa.UniqueConstraint("agency", "message_id", name="uq_events_agency_message_id"),
     )
+    op.create_index("ix_events_message_id", "events", ["message_id"], unique=False)
+    op.create_index(
+        "ix_events_kept",
+        "events",
+        ["agency", "received_at"],
+        unique=False,
+        sqlite_where=sa.text("payload IS NOT NULL"),
+        postgresql_where=sa.text("payload IS NOT NULL"),
+    )
     op.create_index("ix_events_customer_id_id", "events", ["customer_id", "id"], unique=False)
 
     op.create_table(
@@ -97,6 +106,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
         sa.UniqueConstraint("event_id", "destination", name="uq_deliveries_event_id_destination"),
     )
+    op.create_index("ix_deliveries_accepted_at", "deliveries", ["accepted_at"], unique=False)
     op.create_index(
         "ix_deliveries_ready",
         "deliveries",

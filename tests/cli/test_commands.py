@@ -1,0 +1,192 @@
+"""Each command as it is typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connector.cli import cli
+from connector.mapping import shipped_folder
+from connector.store import Store, open_store
+from tests.builders import DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
+from tests.web.test_hooks import Served
+
+CONTACT = str(shipped_folder() / "salesforce-contact.yaml")
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=environment)
+
+
+@pytest.fixture
+def event(tmp_path: Path) -> str:
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(a_call(a_customer(doNotSMS=True))))
+    return str(path)
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> str:
+    path = tmp_path / "agency.yaml"
+    path.write_text(
+        "agency: sunrise\nwebhook: {secrets: ['${HOOK_SECRET}']}\n"
+        "destinations: {hubspot: {mapping: hubspot, auth: {access_token: '${TOKEN}'}}}\n"
+    )
+    return str(path)
+
+
+class TestCheck:
+    def test_a_good_mapping_has_no_problems(self) -> None:
+        result = run("check", str(shipped_folder() / "salesforce-lead.yaml"))
+        assert (result.exit_code, "no problems" in result.output) == (0, True)
+
+    def test_a_note_is_no_problem(self) -> None:
+        result = run("check", CONTACT)
+        assert (result.exit_code, "note[M161]" in result.output) == (0, True)
+
+    def test_a_broken_one_is_told_with_line_and_column(self, tmp_path: Path) -> None:
+        broken = tmp_path / "own.yaml"
+        broken.write_text("extends: hubspot\nrecords: {contact: {fields: {city: customer.citty}}}\n")
+        result = run("check", str(broken))
+        assert result.exit_code == 1
+        assert f"{broken}:2:" in result.output
+
+    def test_problems_come_as_json_too(self, tmp_path: Path) -> None:
+        broken = tmp_path / "own.yaml"
+        broken.write_text("extends: hubspot\nrecords: {contact: {fields: {city: customer.citty}}}\n")
+        told = json.loads(run("check", "--json", str(broken)).output)
+        assert [(one["code"], one["line"]) for one in told if one["severity"] == "error"] == [("M101", 2)]
+
+    def test_an_agency_file_is_checked_with_its_mappings(self, agency: str) -> None:
+        assert run("check", "-c", agency, HOOK_SECRET=SECRET, TOKEN="t").exit_code == 0
+
+    def test_an_agency_file_without_its_secret_is_wrong_configuration(self, agency: str) -> None:
+        result = run("check", "-c", agency, TOKEN="t")
+        assert (result.exit_code, "HOOK_SECRET is not set" in result.stderr) == (2, True)
+
+    def test_a_signing_secret_that_is_none_is_wrong_configuration(self, agency: str) -> None:
+        result = run("check", "-c", agency, HOOK_SECRET="whsec_!", TOKEN="t")
+        assert (result.exit_code, "webhook.secrets[0]" in result.stderr) == (2, True)
+
+    def test_a_failing_test_inside_a_mapping_is_a_problem(self, tmp_path: Path) -> None:
+        own = tmp_path / "own.yaml"
+        own.write_text(
+            "extends: hubspot\ntests: [{name: x, event: customer.created, expect: {contact: {city: Rome}}}]\n"
+        )
+        result = run("check", str(own))
+        assert (result.exit_code, "T001" in result.output) == (1, True)
+
+    def test_nothing_to_check_is_wrong_usage(self) -> None:
+        assert run("check").exit_code == 2
+
+
+class TestTest:
+    def test_the_shipped_mappings_pass_their_own_tests(self) -> None:
+        result = run("test", *map(str, sorted(shipped_folder().glob("*.yaml"))))
+        assert (result.exit_code, "FAILED" in result.output) == (0, False)
+
+
+class TestMap:
+    def test_it_tells_records_and_what_is_withheld(self, event: str) -> None:
+        output = run("map", CONTACT, event).output
+        assert "call: upsert Task by careCycle_Call_Id__c" in output
+        assert "withheld by doNotSMS: contact.MobilePhone" in output
+
+    def test_it_tells_the_same_as_json(self, event: str) -> None:
+        told = json.loads(run("map", "--json", CONTACT, event).output)
+        assert [record["record"] for record in told["records"]] == ["contact", "call"]
+
+    def test_an_event_that_is_not_json_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "e.json").write_text("{")
+        result = run("map", CONTACT, str(tmp_path / "e.json"))
+        assert (result.exit_code, "is not JSON" in result.stderr) == (2, True)
+
+
+class TestSend:
+    @pytest.fixture
+    def hook(self, tmp_path: Path) -> Iterator[Served]:
+        store = open_store(f"sqlite:///{tmp_path}/hook.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
+        served = Served(store)
+        yield served
+        served.stop()
+        store.close()
+
+    def test_a_sample_is_signed_and_accepted(self, hook: Served) -> None:
+        result = run("send", hook.url, "--secret", SECRET, "--sample", "call.completed", "--count", "3")
+        assert (result.exit_code, result.output.count(" 204")) == (0, 3)
+
+    def test_a_file_is_signed_and_accepted(self, hook: Served, event: str) -> None:
+        assert run("send", hook.url, event, CARECYCLE_WEBHOOK_SECRET=SECRET).exit_code == 0
+
+    def test_a_refusal_is_told_by_the_exit_status(self, hook: Served, event: str) -> None:
+        assert run("send", hook.url, event, "--secret", "whsec_YW5vdGhlcg==").exit_code == 1
+
+    def test_a_hook_nobody_answers_is_told(self, event: str) -> None:
+        result = run("send", "http://127.0.0.1:1/hooks/x", event, "--secret", SECRET)
+        assert (result.exit_code, "cannot be reached" in result.stderr) == (2, True)
+
+
+class TestDesk:
+    @pytest.fixture
+    def environment(self, tmp_path: Path) -> dict[str, str]:
+        return {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/desk.db", "CONNECTOR_DATA_KEY": DATA_KEY}
+
+    @pytest.fixture
+    def store(self, environment: dict[str, str]) -> Iterator[Store]:  # type: ignore[override]  # this one is on a file
+        store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+        store.lanes.open({LANE: DESTINATION})
+        yield store
+        store.close()
+
+    def test_events_are_listed_newest_first(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("one"), an_arrival("two")])
+        rows = json.loads(run("events", "list", "--json", **environment).output)
+        assert [row["message_id"] for row in rows] == ["two", "one"]
+
+    def test_an_events_story_shows_no_value_but_operational_ones(
+        self, store: Store, environment: dict[str, str]
+    ) -> None:
+        store.inbox.accept([an_arrival("one", a_customer(firstName="Canary"))])
+        output = run("events", "show", "one", **environment).output
+        assert ("customer.firstName" in output, "Canary" in output) == (True, False)
+
+    def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival(state="dead", code="X")])
+        assert "1 deliveries are due again" in run("events", "replay", "--code", "X", **environment).output
+
+    def test_discarding_everything_must_be_said(self, store: Store, environment: dict[str, str]) -> None:
+        assert run("events", "discard", "--yes", **environment).exit_code == 2
+
+    def test_a_lane_is_paused_and_resumed(self, store: Store, environment: dict[str, str]) -> None:
+        assert run("lanes", "pause", LANE, **environment).exit_code == 0
+        assert json.loads(run("lanes", "list", "--json", **environment).output)[0]["paused"] == 1
+        assert run("lanes", "resume", LANE, **environment).exit_code == 0
+        assert "nothing to resume" in run("lanes", "resume", LANE, **environment).stderr
+
+
+class TestConsolePassword:
+    def test_it_prints_a_hash_and_not_the_password(self) -> None:
+        result = CliRunner().invoke(cli, ["console", "password"], input="s3cret words\ns3cret words\n")
+        assert (result.output.splitlines()[-1].startswith("scrypt:"), "s3cret" in result.output) == (True, False)
+
+
+class TestHelp:
+    def test_it_names_every_command_without_loading_one(self) -> None:
+        code = "import sys; from connector.cli import cli; cli(['--help'], standalone_mode=False)"
+        told = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"{code}; print([m for m in ('flask', 'sqlalchemy', 'hubspot') if m in sys.modules])",
+            ],
+            capture_output=True,
+            check=True,
+        )
+        assert told.stdout.decode().strip().endswith("[]")
+        assert all(name in told.stdout.decode() for name in ("run", "check", "demo", "send", "events"))

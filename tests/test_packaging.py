@@ -1,0 +1,106 @@
+"""What leaves the house: bounds of dependencies, one version everywhere, and nothing of the machine it was made on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+PROJECT = tomllib.loads(PYPROJECT)["project"]
+REQUIREMENTS = [
+    *tomllib.loads(PYPROJECT)["build-system"]["requires"],
+    *PROJECT["dependencies"],
+    *(one for extra in PROJECT["optional-dependencies"].values() for one in extra),
+]
+FOREIGN = {
+    "a path of one machine": r"(?<![\w.:~-])/(?:work|home|root|Users|opt)/|/tmp/venv|/\.pyenv/",
+    "a registry's host": r"pypi\.org|pythonhosted\.org|npmjs\.org|test\.pypi|--index-url|--find-links|extra-index-url",
+    "a word of a workplace": r"\bissues show\b|\.library/|\.mirror/",
+}
+
+
+def files() -> list[Path]:
+    """What git knows, and what it would be told of next."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+class TestDependencies:
+    @pytest.mark.parametrize("requirement", REQUIREMENTS)
+    def test_each_has_a_lower_bound(self, requirement: str) -> None:
+        assert re.fullmatch(r"[\w.-]+(\[\w+\])?>=[\d.]+(,.*)?", requirement)
+
+    @pytest.mark.parametrize(
+        "requirement", [one for one in REQUIREMENTS if re.search(r"[<~=!](?<!>=)", one)] or ["none"]
+    )
+    def test_an_upper_bound_has_its_reason_beside_it(self, requirement: str) -> None:
+        assert requirement == "none" or re.search(rf'"{re.escape(requirement)}",?\s*#\s*\w', PYPROJECT)
+
+    def test_the_urllib3_that_breaks_hubspots_client_is_never_installed(self) -> None:
+        assert "urllib3>=2.6.1" in PROJECT["dependencies"]
+
+
+class TestVersion:
+    def test_the_changelog_opens_with_it(self) -> None:
+        versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+        assert versions[0] == PROJECT["version"]
+
+    def test_the_image_carries_it(self) -> None:
+        assert f'image.version="{PROJECT["version"]}"' in (ROOT / "Dockerfile").read_text()
+        assert compose("connector")["image"].endswith(f":{PROJECT['version']}")
+
+
+def compose(service: str) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][service]
+    return found
+
+
+class TestContainers:
+    @pytest.mark.parametrize("service", ["connector", "database"])
+    def test_none_may_write_where_it_need_not_or_become_more(self, service: str) -> None:
+        settings = compose(service)
+        assert settings["read_only"] is True
+        assert settings["cap_drop"] == ["ALL"]
+        assert settings["security_opt"] == ["no-new-privileges:true"]
+
+    def test_the_admin_port_is_for_the_host_alone(self) -> None:
+        ports = compose("connector")["ports"]
+        assert isinstance(ports, list)
+        assert [port for port in ports if port.endswith(":8081")] == ["127.0.0.1:8081:8081"]
+
+    def test_the_image_runs_as_a_number_that_is_not_root(self) -> None:
+        found = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        assert [int(part) > 0 for part in found[-1]] == [True, True]
+
+
+class TestFiles:
+    def test_none_tells_of_the_machine_it_was_written_on(self) -> None:
+        told = [
+            f"{path.relative_to(ROOT)}:{number}: {what}"
+            for path in files()
+            if path != Path(__file__) and b"\0" not in path.read_bytes()
+            for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+            for what, pattern in FOREIGN.items()
+            if re.search(pattern, line)
+        ]
+        assert told == []
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f"/{'work'}/main",
+            f"cd /{'home'}/ada",
+            f"/tmp/{'venv'}/bin",
+            f"https://{'pypi'}.org/simple",
+            f"{'.library'}/x",
+        ],
+    )
+    def test_the_search_finds_what_it_is_for(self, line: str) -> None:
+        assert any(re.search(pattern, line) for pattern in FOREIGN.values())
