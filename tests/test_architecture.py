@@ -20,8 +20,12 @@ CORE = ("errors", "model", "catalogue", "signature", "backoff", "consent", "mapp
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 LINES = {path: len(path.read_text().splitlines()) for path in SOURCES}
 
-type_ignored = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<codes>[\w\s:,\[\]-]*)(#\s*(?P<reason>.*))?$")
-BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case, ast.comprehension)
+SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<codes>[\w\s:,\[\]-]*)(#\s*(?P<reason>.*))?$")
+MEDIAN_MODULE = 120
+"""The budget is 80, which presumes more and smaller modules: until it is met, today's figure is held."""
+READERS = {"connector/mapping/example_events.py", "connector/mapping/load.py", "connector/mapping/target.py"}
+"""What reads a file: a mapping, the example events, a CRM's description. All at load."""
+BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 CLOCKS = re.compile(
     r"^(time\.(time|monotonic|perf_counter)(_ns)?|(datetime|date)\.(now|utcnow|today)|random\.|secrets\.|os\.urandom|uuid\.)"
 )
@@ -133,17 +137,13 @@ class TestSizes:
         assert found == []
 
 
-MEDIAN_MODULE = 120
-"""The budget is 80, which presumes far more, far smaller modules: today's figure is held instead of being let go."""
-
-
 class TestExceptionsToTheRules:
     def suppressions(self) -> list[tuple[str, re.Match[str]]]:
         return [
             (f"{path.relative_to(ROOT)}:{number}", found)
             for path in SOURCES
             for number, line in enumerate(path.read_text().splitlines(), 1)
-            if (found := type_ignored.search(line))
+            if (found := SUPPRESSION.search(line))
         ]
 
     def test_each_says_which_rule_and_why(self) -> None:
@@ -182,7 +182,7 @@ class TestTheCore:
         ]
         assert asked == []
 
-    def test_it_opens_nothing_but_a_mapping(self) -> None:
+    def test_it_reads_files_at_load_alone_and_writes_none(self) -> None:
         opened = {
             path.relative_to(ROOT).as_posix()
             for path in core()
@@ -190,7 +190,4 @@ class TestTheCore:
             if isinstance(node, ast.Call)
             and ast.unparse(node.func).rpartition(".")[2] in ("open", "read_text", "read_bytes", "write_text", "getenv")
         }
-        assert opened <= OPENERS
-
-
-OPENERS = {"connector/mapping/load.py", "connector/mapping/example_events.py", "connector/mapping/inherit.py"}
+        assert opened <= READERS

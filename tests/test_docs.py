@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import BaseModel
 
 from connector import catalogue, cli, mapping
-from connector.config import AgencySettings, read_agencies
+from connector.config import AgencySettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.errors import PROBLEMS
 from connector.destinations.salesforce.auth import Credentials
@@ -29,6 +29,7 @@ from connector.mapping.conditions import _OPERATORS as OPERATORS
 from connector.mapping.formats import FORMATS
 from connector.mapping.schema import SOURCES, Consent, File, MappedField, Record
 from connector.model import Mode, Rule
+from connector.web.door import Limits
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -228,7 +229,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def commands() -> dict[str, click.Command]:
     """Every command that can be run, by its full name."""
-    found = {}
+    found: dict[str, click.Command] = {}
     for name, (module, _) in cli._COMMANDS.items():
         command = getattr(importlib.import_module(f"connector.cli.{module}"), name.replace("map", "map_"))
         found |= runnable(f"connector {name}", command)
@@ -283,6 +284,22 @@ class TestNames:
         pattern = r"\b(CONNECTOR_[A-Z_]*[A-Z]|PROMETHEUS_MULTIPROC_DIR|CARECYCLE_[A-Z_]+)\b"
         told = set(re.findall(r"^\| `([A-Z]+_[A-Z_]+)` \|", README, re.M))
         assert told == set(re.findall(pattern, source("**/*.py")))
+
+    def test_every_default_of_the_environment_is_told(self) -> None:
+        process = read_process({})
+        told = dict(rows(README, r"^\| `CONNECTOR_(\w+)` \| `([^`]+)` \|"))
+        assert process.admin_listen is not None
+        assert told == {
+            "DATABASE_URL": process.database_url,
+            "LISTEN": "{}:{}".format(*process.listen),
+            "ADMIN_LISTEN": "{}:{}".format(*process.admin_listen),
+            "LOG_LEVEL": process.log_level,
+        }
+
+    def test_the_limits_of_the_door_are_told(self) -> None:
+        limits = Limits()
+        assert f"over {limits.body // 2**20} MiB" in README
+        assert f"within {limits.seconds:.0f} seconds" in README
 
     def test_every_metric_is_explained_and_no_other(self) -> None:
         told = set(re.findall(r"^\| `(connector_\w+)` \|", README, re.M))

@@ -78,6 +78,19 @@ class Found:
     values: Mapping[str, Value] = field(repr=False)
 
 
+def as_text(value: Value) -> str:
+    """A value as both CRMs spell it in text: booleans in small letters, whole numbers without a point."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
 class CallLog(Protocol):
     """Told of every HTTP call to a CRM: the method, a path without values, the status (0: no answer), milliseconds."""
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from connector.catalogue import epoch_ms
+from connector.destinations.base import as_text
 from connector.model import Value
 
 LONGEST: Final = 65_536
@@ -53,17 +54,7 @@ def folded(value: Value) -> str:
 
 
 def _text(value: Value) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float() if value.is_integer():
-            return str(int(value))
-        case str():
-            return _instant(value)
-        case _:
-            return str(value)
+    return _instant(value) if isinstance(value, str) else as_text(value)
 
 
 def _instant(text: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from simple_salesforce.format import quote_soql_value
 
+from connector.destinations.base import as_text
 from connector.model import Value
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
@@ -44,17 +45,7 @@ def normal(value: Value) -> str:
     >>> normal(True), normal(42000.0), normal(None), normal("  a\\r\\nb ")
     ('true', '42000', '', 'a\\nb')
     """
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float() if value.is_integer():
-            return str(int(value))
-        case str():
-            return _text(value)
-        case _:
-            return str(value)
+    return _text(value) if isinstance(value, str) else as_text(value)
 
 
 def _text(value: str) -> str:
