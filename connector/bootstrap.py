@@ -13,7 +13,8 @@ from connector.errors import FixConfiguration, FixMapping
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping import load, render, shipped_folder
 from connector.mapping.target import TargetSchema
-from connector.receive import Agency, lane_name
+from connector.receive import Agency
+from connector.reload import Watched, fingerprint
 from connector.signature import Verifier
 from connector.store import Store, open_store
 
@@ -52,18 +53,18 @@ def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapp
     return loaded.mapping
 
 
-def open_routes(files: Sequence[AgencyFile]) -> dict[str, Route]:
-    """Every lane and the route of its destination; the lanes of one destination share it.
+def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
+    """The route of every destination, with its mapping watched.
 
     Raises FixConfiguration, FixMapping: the process does not start on what cannot work.
     """
-    routes: dict[str, Route] = {}
+    watched = []
     for file in files:
         for name, settings in file.settings.destinations.items():
-            route = open_route(file, name)
-            for partition in range(settings.partitions):
-                routes[lane_name(file.settings.agency, name, partition)] = route
-    return routes
+            path = mapping_path(file, settings)
+            loading = partial(load, path, shipped=shipped_folder())
+            watched.append(Watched(open_route(file, name), loading, fingerprint(loading().files)))
+    return watched
 
 
 def open_route(file: AgencyFile, name: str) -> Route:

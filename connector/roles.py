@@ -106,17 +106,21 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     with ExitStack() as closing:
         store = bootstrap.open_process_store(process, os.environ)
         closing.callback(store.close)
-        routes = bootstrap.open_routes(files)
-        for route in {route.name: route for route in routes.values()}.values():
+        watched = bootstrap.open_routes(files)
+        routes = {one.route.name: one.route for one in watched}
+        for route in routes.values():
             closing.callback(route.destination.close)
-        store.lanes.open(lanes_of(files))
+            store.mappings.running(route.name, route.mapping.version)
+        lanes = lanes_of(files)
+        store.lanes.open(lanes)
         keep = {one.settings.agency: Keep(**dict(one.settings.retention)) for one in files}
-        worker = Worker(store, routes, Pace(), Upkeep(store, keep, time.time))
+        upkeep = Upkeep(store, keep, watched, time.time)
+        worker = Worker(store, {lane: routes[name] for lane, name in lanes.items()}, Pace(), upkeep)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:
             closing.callback(_beside(_door(create_admin(store), process.admin_listen)))
-        telemetry.role_started("work", f"{len(routes)} lanes")
+        telemetry.role_started("work", f"{len(lanes)} lanes")
         worker.run()
         telemetry.role_stopped("work")
 

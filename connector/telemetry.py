@@ -20,6 +20,7 @@ _settled = Counter("connector_deliveries_settled_total", "Attempts by what becam
 _calls = Counter("connector_crm_calls_total", "HTTP calls to a CRM", ["destination", "method", "path", "status"])
 _call_seconds = Histogram("connector_crm_call_seconds", "Duration of HTTP calls to a CRM", ["destination"])
 _pauses = Counter("connector_lane_pauses_total", "Times a lane paused", ["destination", "code"])
+_mappings = Counter("connector_mapping_changes_total", "Edited mappings taken or refused", ["destination", "result"])
 _leases_lost = Counter("connector_leases_lost_total", "Batches not recorded because another worker took over", ["lane"])
 
 
@@ -109,5 +110,12 @@ def role_died(role: str, status: int) -> None:
 
 
 def mapping_refused(destination: str, problem: str) -> None:
-    """A mapping does not load; the diagnostics name fields and lines only."""
+    """An edited mapping does not load, the last good one keeps running; the diagnostics name fields and lines only."""
+    _mappings.labels(destination, "refused").inc()
     log.error("mapping refused", destination=destination, problem=problem)
+
+
+def mapping_changed(destination: str, version: str) -> None:
+    """An edited mapping took the place of the last one."""
+    _mappings.labels(destination, "running").inc()
+    log.info("mapping changed", destination=destination, version=version)

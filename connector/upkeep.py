@@ -1,13 +1,14 @@
-"""What a worker does once an hour: purge what each agency's retention no longer allows."""
+"""What a worker does beside delivering: take in edited mappings, purge what retention no longer allows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector import telemetry
 from connector.backoff import DAY
 from connector.errors import StoreUnavailable
+from connector.reload import Watched
 from connector.store import Store
 
 _REST, _STEP_REST = 3600.0, 1.0
@@ -22,23 +23,27 @@ class Keep:
 
 
 class Upkeep:
-    """Call it as often as you like: it works once an hour, in small steps. `clock` in epoch seconds."""
+    """Call it as often as you like: it looks at mappings each time and purges once an hour, in small steps.
 
-    def __init__(self, store: Store, agencies: Mapping[str, Keep], clock: Callable[[], float]) -> None:
-        self._store, self._agencies, self._clock = store, agencies, clock
+    clock: epoch seconds.
+    """
+
+    def __init__(
+        self, store: Store, agencies: Mapping[str, Keep], watched: Sequence[Watched], clock: Callable[[], float]
+    ) -> None:
+        self._store, self._agencies, self._watched, self._clock = store, agencies, watched, clock
         self._next: float = 0.0
 
     def __call__(self) -> None:
-        """Do a step if it is time."""
-        now = self._clock()
-        if now < self._next:
-            return
+        """Do what is due."""
         try:
-            done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
+            for one in self._watched:
+                one.refresh(self._store)
+            if (now := self._clock()) >= self._next:
+                done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
+                self._next = now + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)
-            done = 0
-        self._next = now + (_STEP_REST if done else _REST)
 
     def _step(self, agency: str, keep: Keep, now: int) -> int:
         given_up = self._store.retention.give_up(agency, now - keep.dead_letters * DAY)

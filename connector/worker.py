@@ -51,8 +51,8 @@ class Worker:
                 awake.set()
             if self._clock() >= renew_at:
                 self._renew()
-                self._upkeep()
                 renew_at = self._clock() + self._pace.hold_ms / 4000
+            self._upkeep()
         for thread in threads:
             thread.join()
 

@@ -287,7 +287,7 @@ class TestNames:
 
     def test_every_default_of_the_environment_is_told(self) -> None:
         process = read_process({})
-        told = dict(rows(README, r"^\| `CONNECTOR_(\w+)` \| `([^`]+)` \|"))
+        told = {row[0]: row[1] for row in rows(README, r"^\| `CONNECTOR_(\w+)` \| `([^`]+)` \|")}
         assert process.admin_listen is not None
         assert told == {
             "DATABASE_URL": process.database_url,

@@ -9,6 +9,7 @@ from connector.store.desk import Desk
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
+from connector.store.mappings import Mappings
 from connector.store.retention import Retention
 
 
@@ -22,6 +23,7 @@ class Store:
         self.lanes = Lanes(database, self.ledger)
         self.desk = Desk(database, self.inbox)
         self.retention = Retention(database)
+        self.mappings = Mappings(database)
 
     def close(self) -> None:
         """Let every connection go."""

@@ -131,6 +131,16 @@ lanes: Final = Table(
     Column("failures", Integer, nullable=False, default=0),
 )
 
+mappings: Final = Table(
+    "mappings",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("version", String(32), nullable=False),
+    Column("running_since", BigInteger),
+    Column("refused_at", BigInteger),
+    Column("problem", Text, nullable=False),
+)
+
 audit: Final = Table(
     "audit",
     metadata,

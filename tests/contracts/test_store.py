@@ -243,7 +243,7 @@ class TestRetention:
 
     def test_upkeep_works_in_steps_and_then_rests_an_hour(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival(state="skipped") for _ in range(3)])
-        upkeep = Upkeep(store, {"sunrise": Keep(payloads=1, dead_letters=1)}, lambda: clock() / 1000)
+        upkeep = Upkeep(store, {"sunrise": Keep(payloads=1, dead_letters=1)}, [], lambda: clock() / 1000)
         upkeep()
         clock.forward(2 * 86_400_000)
         upkeep()

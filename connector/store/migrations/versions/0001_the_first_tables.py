@@ -82,6 +82,15 @@ def upgrade() -> None:
     op.create_index("ix_ledger_customer_id", "ledger", ["customer_id"], unique=False)
 
     op.create_table(
+        "mappings",
+        sa.Column("destination", sa.String(length=130), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("running_since", sa.BigInteger(), nullable=True),
+        sa.Column("refused_at", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("destination", name="pk_mappings"),
+    )
+    op.create_table(
         "settings",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),

@@ -1,0 +1,40 @@
+"""Which mapping each destination runs, and why an edited one was refused: workers write it, operators read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import null, select
+
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.tables import mappings
+
+
+class Mappings:
+    """One row a destination."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def running(self, destination: str, version: str) -> None:
+        """A mapping took its place; what was refused before is forgotten."""
+        self._put(
+            destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
+        )
+
+    def refused(self, destination: str, problem: str) -> None:
+        """An edited mapping does not load: `problem` is its diagnostics. The last good one keeps running."""
+        self._put(destination, {"refused_at": self._db.now(), "problem": problem})
+
+    def _put(self, destination: str, values: dict[str, Any]) -> None:
+        blank = {"destination": destination, "version": "", "running_since": null(), "problem": ""}
+        statement = insert(self._db.engine, mappings).values({**blank, **values})
+        with self._db.transaction() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["destination"], set_=values))
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every destination's mapping, by name."""
+        with self._db.reading() as connection:
+            rows = connection.execute(select(mappings).order_by(mappings.c.destination)).all()
+        return [dict(row._mapping) for row in rows]
