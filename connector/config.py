@@ -18,6 +18,7 @@ from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_MAPPING_KEYS: Final = ("crm", "extends", "records")
 _REFERENCE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}\Z")
 
 
@@ -59,7 +60,7 @@ class DestinationSettings(_Frozen):
 class Retention(_Frozen):
     """How long payloads are kept, in days."""
 
-    payloads: int = Field(30, ge=1, description="after delivery")
+    payloads: int = Field(30, ge=1, description="from the day the event came")
     dead_letters: int = Field(90, ge=1, description="a delivery nobody freed")
 
 
@@ -123,7 +124,7 @@ def _address(setting: str, text: str) -> tuple[str, int]:
 
 def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[AgencyFile]:
     """Every agency file named, or in a folder named. Raises FixConfiguration with every problem at once."""
-    files = [file for path in paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (_agency_files(path) if path.is_dir() else [path])]
     if not files:
         raise FixConfiguration(", ".join(map(str, paths)) or "-c", "names no agency file", "-c agency.yaml")
     agencies, problems = [], []
@@ -139,6 +140,19 @@ def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.env
     if problems:
         raise FixConfiguration("configuration", "\n".join(["cannot be used:", *problems]))
     return agencies
+
+
+def _agency_files(folder: Path) -> list[Path]:
+    """The agency files of a folder; the mappings that lie beside them are not."""
+    return [file for file in sorted(folder.glob("*.y*ml")) if not _is_mapping(file)]
+
+
+def _is_mapping(file: Path) -> bool:
+    try:
+        _, tree = source.read(file.read_bytes(), str(file), Report())
+    except OSError:
+        return False  # told when it is read as what it seems to be
+    return tree is not None and tree.get("agency") is None and any(tree.get(key) for key in _MAPPING_KEYS)
 
 
 def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:

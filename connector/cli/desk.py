@@ -84,19 +84,24 @@ def show(message_id: str, as_json: bool) -> None:
 
 @events.command()
 @_filtered
-def replay(**wanted: str) -> None:
+@click.option("--all", "every", is_flag=True, help="All of them.")
+def replay(every: bool, **wanted: str) -> None:
     """Try dead letters again."""
+    if not (every or any(wanted.values())):
+        raise click.UsageError("say which: --message-id, --code, --destination, ..., or --all")
     with _opened() as store:
         click.echo(f"{store.desk.replay(_filter(wanted), _who())} deliveries are due again")
 
 
 @events.command()
 @_filtered
-@click.confirmation_option(prompt="Give these dead letters up for good?")
-def discard(**wanted: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def discard(yes: bool, **wanted: str) -> None:
     """Give dead letters up for good."""
     if not any(wanted.values()):
         raise click.UsageError("say which: --message-id, --code, --destination, ...")
+    if not yes:
+        click.confirm("Give these dead letters up for good?", abort=True)
     with _opened() as store:
         click.echo(f"{store.desk.discard(_filter(wanted), _who())} deliveries discarded")
 

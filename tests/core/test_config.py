@@ -1,0 +1,114 @@
+"""The agency's file and the process's environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.config import read_agencies, read_process
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.errors import FixConfiguration
+
+AGENCY = """\
+agency: sunrise
+webhook: {secrets: ["${HOOK_SECRET}"]}
+destinations:
+  hubspot: {mapping: hubspot, auth: {access_token: "file:token.txt"}}
+"""
+ENVIRONMENT = {"HOOK_SECRET": "whsec_AAAA"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sunrise.yaml").write_text(AGENCY)
+    (tmp_path / "token.txt").write_text("pat-1\n")
+    return tmp_path
+
+
+def refusal(path: Path, environment: dict[str, str] = ENVIRONMENT) -> str:
+    with pytest.raises(FixConfiguration) as told:
+        read_agencies([path], environment)
+    return str(told.value)
+
+
+class TestAgencyFile:
+    def test_secrets_come_from_the_environment_and_from_files(self, folder: Path) -> None:
+        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
+        auth = file.settings.destinations["hubspot"].auth
+        assert isinstance(auth, HubSpotAuth)
+        assert auth.access_token.get_secret_value() == "pat-1"
+
+    def test_no_secret_shows_when_it_is_printed(self, folder: Path) -> None:
+        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
+        assert not {"pat-1", "whsec_AAAA"} & set(repr(file).replace("'", " ").split())
+
+    def test_every_secret_that_is_missing_is_named_at_once(self, folder: Path) -> None:
+        (folder / "token.txt").unlink()
+        told = refusal(folder / "sunrise.yaml", {})
+        assert "sunrise.yaml:2:21: the environment variable HOOK_SECRET is not set" in told
+        assert "sunrise.yaml:4:53: the file" in told
+
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [
+            ("agency: sunrise", "agency: Sun Rise", ":1:9: agency:"),
+            ("agency: sunrise", "agency: sunrise\ntimezone: Arizona", ":2:11: timezone: is no IANA time zone"),
+            ("mapping: hubspot, ", "", "destinations.hubspot"),
+            ("access_token", "acces_token", "destinations.hubspot.auth"),
+            ("hubspot, auth", "hubspot, partitions: 0, auth", "destinations.hubspot.partitions"),
+            ("hubspot, auth", "hubspot, endpoint: localhost, auth", "destinations.hubspot.endpoint"),
+            ("agency: sunrise", "agency: sunrise\nagency: other", "'agency' is written twice"),
+            ('["${HOOK_SECRET}"]', "[]", "webhook.secrets"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_its_place(self, folder: Path, old: str, new: str, told: str) -> None:
+        (folder / "sunrise.yaml").write_text(AGENCY.replace(old, new))
+        assert told in refusal(folder / "sunrise.yaml")
+
+    def test_a_wrong_secret_is_not_repeated(self, folder: Path) -> None:
+        (folder / "token.txt").write_text("two words é\n")
+        assert "two words" not in refusal(folder / "sunrise.yaml")
+
+    def test_a_version_written_as_a_number_is_one(self, folder: Path) -> None:
+        (folder / "sunrise.yaml").write_text(AGENCY.replace("hubspot, auth", "hubspot, api_version: 67.0, auth"))
+        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
+        assert file.settings.destinations["hubspot"].api_version == "67.0"
+
+
+class TestAFolder:
+    def test_mappings_beside_the_agency_file_are_no_agencies(self, folder: Path) -> None:
+        (folder / "own.yaml").write_text("extends: hubspot\n")
+        assert len(read_agencies([folder], ENVIRONMENT)) == 1
+
+    def test_every_file_with_a_problem_is_told(self, folder: Path) -> None:
+        for name in ("a.yaml", "b.yml"):
+            (folder / name).write_text("agency: [")
+        told = refusal(folder)
+        assert "a.yaml:2:1: error[Y001]" in told
+        assert "b.yml:2:1: error[Y001]" in told
+
+    def test_one_agency_in_two_files_is_refused(self, folder: Path) -> None:
+        (folder / "again.yaml").write_text(AGENCY)
+        assert "agency 'sunrise' stands in several files" in refusal(folder)
+
+    def test_a_folder_without_agency_files_is_refused(self, tmp_path: Path) -> None:
+        assert "names no agency file" in refusal(tmp_path)
+
+
+class TestProcess:
+    def test_its_defaults_serve_one_machine(self) -> None:
+        process = read_process({})
+        assert (process.database_url, process.listen, process.admin_listen) == (
+            "sqlite:///data/connector.db",
+            ("0.0.0.0", 8080),
+            ("127.0.0.1", 8081),
+        )
+
+    @pytest.mark.parametrize("address", ["8080", "host:", "host:port", "host:99999"])
+    def test_an_address_that_is_none_is_refused(self, address: str) -> None:
+        with pytest.raises(FixConfiguration, match="CONNECTOR_LISTEN"):
+            read_process({"CONNECTOR_LISTEN": address})
+
+    def test_the_admin_listener_can_be_turned_off(self) -> None:
+        assert read_process({"CONNECTOR_ADMIN_LISTEN": "off"}).admin_listen is None
