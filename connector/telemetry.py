@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
+import threading
+import traceback
+from pathlib import PurePath
+from typing import Any, Final
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -36,7 +39,29 @@ def configure(level: str = "info", stream: object = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),  # type: ignore[arg-type]  # any text file
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+    # The texts of libraries, and of exceptions nobody expected, may echo values: the place they come from is enough.
+    quiet = logging.StreamHandler()
+    quiet.setFormatter(_Places("%(levelname)s %(name)s %(module)s:%(lineno)d"))
+    logging.basicConfig(level=logging.WARNING, handlers=[quiet], force=True)
+    sys.excepthook = lambda kind, error, trace: fault("process", error)
+    threading.excepthook = lambda told: fault(told.thread.name if told.thread else "thread", told.exc_value)
+
+
+class _Places(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the library's name
+        return place(ei[1])
+
+
+def place(error: BaseException | None) -> str:
+    """What an unexpected exception was and where: its type, file and line, never its text."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+def fault(where: str, error: BaseException | None) -> None:
+    """Something happened that the connector does not expect: a fault of its own."""
+    log.error("fault of the connector itself, please report it", where=where, what=place(error))
 
 
 def event_accepted(agency: str, type: str, message_id: str, *, new: bool) -> None:

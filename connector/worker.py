@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 
 from connector import telemetry
@@ -105,9 +104,7 @@ class Worker:
             self._store.lanes.release(lease)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        problem = f"a fault of the connector itself ({type(error).__name__} at {place}): please report it"
+        problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
         pause = pause_for(DestinationUnusable(lease.lane, "FAULT", problem), lease.failures, self._pace.roll())
         self._store.lanes.settle(lease, Settlement("", pause=pause), self._pace.hold_ms)
         telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)

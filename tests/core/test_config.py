@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ class TestAgencyFile:
         (folder / "token.txt").unlink()
         told = refusal(folder / "sunrise.yaml", {})
         assert "sunrise.yaml:2:21: the environment variable HOOK_SECRET is not set" in told
-        assert "sunrise.yaml:4:53: the file" in told
+        assert re.search(r"sunrise.yaml:4:\d+: the file", told)
 
     @pytest.mark.parametrize(
         ("old", "new", "told"),

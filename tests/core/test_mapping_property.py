@@ -29,7 +29,7 @@ TIMES = st.datetimes().map(lambda moment: moment.isoformat() + "Z") | st.sampled
 VALID: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.TEXT: st.text(max_size=30) | st.sampled_from(["+13128471928", "(312) 847", "en", "\ud83d\ude00"]),
     Kind.UUID: st.uuids().map(str) | st.just("a.b:c-" + "x" * 58),
-    Kind.DATE: st.dates().map(str) | st.just("2026-W25-3"),
+    Kind.DATE: st.dates().map(str),
     Kind.DATETIME: TIMES,
     Kind.INTEGER: st.integers(-(2**53) + 1, 2**53 - 1),
     Kind.BOOLEAN: st.booleans(),
