@@ -182,13 +182,15 @@ def supervise(paths: Sequence[Path], environment: Mapping[str, str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     refused = False
-    while not (refused or stopping.is_set()):
-        refused = any(role.tend(time.monotonic()) for role in roles)
-        stopping.wait(0.1)
-    for role in roles:
-        if role.child is not None:
-            role.child.terminate()
-    deadline = time.monotonic() + GRACE
-    for role in roles:
-        role.stop(deadline)
+    try:
+        while not (refused or stopping.is_set()):
+            refused = any(role.tend(time.monotonic()) for role in roles)
+            stopping.wait(0.1)
+    finally:  # whatever happened here, no role is left behind
+        for role in roles:
+            if role.child is not None:
+                role.child.terminate()
+        deadline = time.monotonic() + GRACE
+        for role in roles:
+            role.stop(deadline)
     return CONFIGURATION_REFUSED if refused else 0

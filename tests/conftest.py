@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+def postgres_server() -> Iterator[str]:
+    # Not below pytest's own folder: run by root, a second pytest closes that one to the server's unprivileged user.
+    server = pgserver.get_server(tempfile.mkdtemp(prefix="connector-postgres-"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 

@@ -79,7 +79,7 @@ def core() -> list[Path]:
 
 class TestImports:
     def test_the_contracts_of_pyproject_hold(self, capsys: pytest.CaptureFixture[str]) -> None:
-        status = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+        status = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True)
         assert status == 0, capsys.readouterr().out
 
     def test_the_sandboxes_import_nothing_else_of_ours(self) -> None:

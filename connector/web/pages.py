@@ -51,6 +51,7 @@ class Pages:
             oldest_opt_out=oldest,
             late=oldest > _LATE_MS,
             lanes=lanes,
+            mappings=self.store.mappings.all(),
             agencies=_agencies(lanes),
         )
 

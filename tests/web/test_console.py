@@ -261,6 +261,13 @@ class TestHeaders:
 
 
 class TestOverview:
+    def test_a_refused_mapping_is_told_with_its_lines_and_what_runs_on(self, operator: FlaskClient, store: Store) -> None:
+        store.mappings.running(DESTINATION, "v1")
+        store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101] no event has a field")
+        page = operator.get("/console").text
+        assert "Version <code>v1</code> runs" in page
+        assert "own.yaml:2:5: error[M101]" in page
+
     def test_an_empty_one_says_what_to_do(self, operator: FlaskClient, store: Store) -> None:
         assert "https://your-address/hooks/your-agency" in operator.get("/console").text
         store.lanes.open({LANE: DESTINATION})
