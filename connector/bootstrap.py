@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from connector import destinations, telemetry
 from connector.config import AgencyFile, DestinationSettings, Process
 from connector.deliver import Route
 from connector.errors import FixConfiguration, FixMapping
+from connector.mapping import Loaded, load, render, shipped_folder
 from connector.mapping import Mapping as CompiledMapping
-from connector.mapping import load, render, shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
 from connector.reload import Watched, fingerprint
@@ -62,9 +62,13 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
     for file in files:
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
-            loading = partial(load, path, shipped=shipped_folder())
-            watched.append(Watched(open_route(file, name), loading, fingerprint(loading().files)))
+            first = load(path, shipped=shipped_folder())
+            watched.append(Watched(open_route(file, name), _loading(path), fingerprint(first.files)))
     return watched
+
+
+def _loading(path: Path) -> Callable[[TargetSchema | None], Loaded]:
+    return lambda schema: load(path, schema=schema, shipped=shipped_folder())
 
 
 def open_route(file: AgencyFile, name: str) -> Route:

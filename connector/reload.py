@@ -1,15 +1,25 @@
-"""Edited mappings without a restart: a changed file is compiled beside the running one, and takes its place whole."""
+"""Edited mappings without a restart: a changed file is compiled beside the running one, and takes its place whole.
+
+Where the CRM can be asked, a mapping is checked against the CRM's own schema too, now and then also an unchanged one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from connector import telemetry
 from connector.deliver import Route
+from connector.errors import DestinationUnusable
 from connector.mapping import Loaded, render
+from connector.mapping.target import TargetSchema
 from connector.store import Store
+
+ASK_EVERY: Final = 6 * 3600.0
+ASK_AGAIN: Final = 60.0
+"""Seconds until the CRM is asked for its schema again, after it told it and after it could not."""
 
 Print = tuple[tuple[str, int, int], ...]
 """What tells one state of some files from another: name, size and time of change of each."""
@@ -20,25 +30,50 @@ class Watched:
     """One destination's running mapping, how to load its file again, and the state it was last loaded from."""
 
     route: Route
-    load: Callable[[], Loaded]
+    load: Callable[[TargetSchema | None], Loaded]
     seen: Print
+    ask_at: float = 0.0
+    problem: str = ""
 
-    def refresh(self, store: Store) -> None:
-        """Put an edited mapping in place; refuse a broken one, loudly and once, and go on with the last good one."""
+    def refresh(self, store: Store, now: float) -> None:
+        """Put an edited mapping in place; refuse a broken one, loudly and once, and go on with the last good one.
+
+        now: seconds of a clock that only goes forward.
+        """
         before = fingerprint(Path(name) for name, _, _ in self.seen)
-        if before == self.seen:
+        if before == self.seen and now < self.ask_at:
             return
-        loaded = self.load()
-        now = fingerprint(loaded.files)
+        loaded = self._load(now)
+        after = fingerprint(loaded.files)
         # The state before loading, where the files are the same: an edit made meanwhile is then seen next time.
-        self.seen = before if [one[0] for one in before] == [one[0] for one in now] else now
-        if problem := self._problem(loaded):
-            store.mappings.refused(self.route.name, problem)
-            telemetry.mapping_refused(self.route.name, problem)
+        self.seen = before if [one[0] for one in before] == [one[0] for one in after] else after
+        self._take(store, loaded)
+
+    def _load(self, now: float) -> Loaded:
+        """The mapping as its files have it, checked against the CRM's own schema where it can be had."""
+        plain = self.load(None)
+        self.ask_at = now + ASK_AGAIN
+        if plain.mapping is None:
+            return plain
+        try:
+            schema = self.route.destination.describe(plain.mapping.objects)
+        except DestinationUnusable:
+            return plain
+        self.ask_at = now + ASK_EVERY
+        return self.load(schema)
+
+    def _take(self, store: Store, loaded: Loaded) -> None:
+        running, problem = self.route.mapping, self._problem(loaded)
+        if problem:
+            if problem != self.problem:
+                store.mappings.refused(self.route.name, problem)
+                telemetry.mapping_refused(self.route.name, problem)
         elif loaded.mapping is not None:
             self.route.mapping = loaded.mapping
-            store.mappings.running(self.route.name, loaded.mapping.version)
-            telemetry.mapping_changed(self.route.name, loaded.mapping.version)
+            if self.problem or loaded.mapping.version != running.version:
+                store.mappings.running(self.route.name, loaded.mapping.version)
+                telemetry.mapping_changed(self.route.name, loaded.mapping.version)
+        self.problem = problem
 
     def _problem(self, loaded: Loaded) -> str:
         if loaded.mapping is None:

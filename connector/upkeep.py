@@ -38,7 +38,7 @@ class Upkeep:
         """Do what is due."""
         try:
             for one in self._watched:
-                one.refresh(self._store)
+                one.refresh(self._store, self._clock())
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
                 self._next = now + (_STEP_REST if done else _REST)

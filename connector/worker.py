@@ -41,7 +41,9 @@ class Worker:
     def run(self) -> None:
         """Work until stop(); what is in hand is finished and every lease given back."""
         threads = [threading.Thread(target=self._serve, args=(lane,), name=lane) for lane in self._lanes]
-        for thread in threads:
+        # It may wait for a CRM, so it holds nobody up: not this loop, which renews leases, and not the end.
+        beside = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+        for thread in (*threads, beside):
             thread.start()
         renew_at = self._clock()
         while any(thread.is_alive() for thread in threads):
@@ -51,7 +53,6 @@ class Worker:
             if self._clock() >= renew_at:
                 self._renew()
                 renew_at = self._clock() + self._pace.hold_ms / 4000
-            self._upkeep()
         for thread in threads:
             thread.join()
 
@@ -59,6 +60,11 @@ class Worker:
         """Ask run() to return. Safe from a signal."""
         self._stopping.set()
         self._store.database.bell.ring()
+
+    def _keep_up(self) -> None:
+        while not self._stopping.is_set():
+            self._upkeep()
+            self._stopping.wait(1.0)
 
     def _renew(self) -> None:
         """Hold the lanes in hand for longer: a slow CRM must not cost a lease, a stopped process must."""

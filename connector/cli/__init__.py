@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "receive": ("roles", "Receive webhooks."),
     "run": ("roles", "Receive, work and serve the console: all roles in one container."),
     "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),
+    "schema": ("schema", "Save the CRM's own schema; write the schema for your editor."),
     "send": ("send", "Send a signed sample event to a hook."),
     "test": ("check", "Run the tests inside mappings."),
     "work": ("roles", "Deliver what was received."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import click
 
 from connector import bootstrap, catalogue, mapping
 from connector.cli.options import json_option, show_json
+from connector.cli.schema import described, saved_path
 from connector.config import AgencyFile, read_agencies
-from connector.errors import DestinationUnusable, FixConfiguration
+from connector.errors import FixConfiguration, FixMapping
 from connector.mapping import Loaded, Severity, target
 from connector.model import Event, Lookup, Plan, Ref, Write
 from connector.plan import plan
@@ -34,10 +36,21 @@ _schema_option = click.option("--schema", type=_file, help="The CRM's own schema
 @click.option("--live", is_flag=True, help="Check against the CRM itself: needs its credentials.")
 @_schema_option
 @json_option
-def check(mappings: tuple[Path, ...], paths: tuple[Path, ...], live: bool, schema: Path | None, as_json: bool) -> None:
-    """Check agency files with their mappings, or mappings alone. Shows every problem at once."""
-    if bool(mappings) == bool(paths) or (live and not paths):
-        raise click.UsageError("give mappings, or agency files by -c (and with them --live)")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print a SARIF 2.1.0 log, for code hosts and editors.")
+def check(
+    mappings: tuple[Path, ...],
+    paths: tuple[Path, ...],
+    live: bool,
+    schema: Path | None,
+    as_json: bool,
+    as_sarif: bool,
+) -> None:
+    """Check agency files with their mappings, or mappings alone. Shows every problem at once.
+
+    An agency's mappings are checked against the CRM's schema that `schema pull` saved beside its file, if it is there.
+    """
+    if bool(mappings) == bool(paths) or (live and not paths) or (as_json and as_sarif):
+        raise click.UsageError("give mappings, or agency files by -c (and with them --live); --json or --sarif")
     known = target.load(schema) if schema else None
     loaded = [mapping.load(path, schema=known, shipped=mapping.shipped_folder()) for path in mappings]
     if paths:
@@ -45,8 +58,8 @@ def check(mappings: tuple[Path, ...], paths: tuple[Path, ...], live: bool, schem
     found = [one for result in loaded for one in result.diagnostics]
     for result in loaded:
         found += mapping.failures(mapping.run_examples(result.mapping, timezone=_TIMEZONE)) if result.mapping else []
-    if as_json:
-        show_json(mapping.to_json(found))
+    if as_json or as_sarif:
+        show_json(mapping.to_json(found) if as_json else mapping.to_sarif(found))
     else:
         texts = {name: text for result in loaded for name, text in result.texts.items()}
         click.echo(mapping.render(found, texts) if found else f"{_names(loaded)}: no problems")
@@ -62,21 +75,17 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bo
     results = []
     for name, settings in file.settings.destinations.items():
         path = bootstrap.mapping_path(file, settings)
-        loaded = mapping.load(path, schema=schema, shipped=mapping.shipped_folder())
+        known = None if live else schema or _saved(file, name)
+        loaded = mapping.load(path, schema=known, shipped=mapping.shipped_folder())
         if live and loaded.mapping is not None:
-            loaded = mapping.load(path, schema=_describe(file, name, loaded.mapping), shipped=mapping.shipped_folder())
+            loaded = mapping.load(path, schema=described(file, name), shipped=mapping.shipped_folder())
         results.append(loaded)
     return results
 
 
-def _describe(file: AgencyFile, name: str, compiled: mapping.Mapping) -> target.TargetSchema:
-    route = bootstrap.open_route(file, name)
-    try:
-        return route.destination.describe(sorted(compiled.writes))
-    except DestinationUnusable as error:
-        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
-    finally:
-        route.destination.close()
+def _saved(file: AgencyFile, name: str) -> target.TargetSchema | None:
+    path = saved_path(file, name)
+    return target.load(path) if path.is_file() else None
 
 
 @click.command()
@@ -84,22 +93,38 @@ def _describe(file: AgencyFile, name: str, compiled: mapping.Mapping) -> target.
 @_schema_option
 @json_option
 def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None:
-    """Run the tests inside mappings."""
+    """Run the tests inside mappings; tell what of a mapping no test reaches."""
     known = target.load(schema) if schema else None
-    results = [one for path in mappings for one in _results(path, known)]
+    loaded = [_loaded(path, known) for path in mappings]
+    results = [r for one in loaded if one.mapping for r in mapping.run_examples(one.mapping, timezone=_TIMEZONE)]
+    unreached = [spot for one in loaded for spot in mapping.unreached(one, timezone=_TIMEZONE)]
     if as_json:
-        show_json([{"name": one.name, "ok": one.ok, "problems": list(one.problems)} for one in results])
+        show_json({"tests": [asdict(one) for one in results], "unreached": [asdict(one) for one in unreached]})
     else:
-        for one in results:
-            click.echo(f"{'ok    ' if one.ok else 'FAILED'} {one.file}:{one.line} {one.name}")
-            for problem in one.problems:
-                click.echo(f"         {problem}")
-        click.echo(f"{sum(one.ok for one in results)} of {len(results)} tests pass")
+        click.echo("\n".join(_told(results, unreached)))
     raise SystemExit(0 if all(one.ok for one in results) else 1)
 
 
-def _results(path: Path, schema: target.TargetSchema | None) -> Sequence[mapping.Result]:
-    return mapping.run_examples(bootstrap.load_mapping(path, schema), timezone=_TIMEZONE)
+def _loaded(path: Path, schema: target.TargetSchema | None) -> Loaded:
+    loaded = mapping.load(path, schema=schema, shipped=mapping.shipped_folder())
+    if loaded.mapping is None:
+        raise FixMapping(str(path), "does not load\n" + mapping.render(loaded.diagnostics, loaded.texts))
+    return loaded
+
+
+def _told(results: Sequence[mapping.Result], unreached: Sequence[mapping.Spot]) -> Iterator[str]:
+    for one in results:
+        yield f"{'ok    ' if one.ok else 'FAILED'} {one.file}:{one.line} {one.name}"
+        for told in one.differences:
+            yield from (
+                f"         {told.what}",
+                f"           expected {told.expected}",
+                f"           got      {told.got}",
+            )
+    yield f"{sum(one.ok for one in results)} of {len(results)} tests pass"
+    if unreached:
+        yield "no test reaches"
+        yield from (f"  {spot.file}:{spot.line}:{spot.col} {spot.kind} {spot.name}" for spot in unreached)
 
 
 @click.command("map")

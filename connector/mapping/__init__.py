@@ -4,6 +4,7 @@ from connector.mapping.compiled import CompiledMapping as Mapping
 from connector.mapping.diagnostics import Diagnostic, Severity, render, to_json, to_sarif
 from connector.mapping.examples import Result, failures, run_examples
 from connector.mapping.load import Loaded, load, load_text, shipped_folder
+from connector.mapping.reached import Spot, unreached
 from connector.mapping.schema import json_schema
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Mapping",
     "Result",
     "Severity",
+    "Spot",
     "failures",
     "json_schema",
     "load",
@@ -21,4 +23,5 @@ __all__ = [
     "shipped_folder",
     "to_json",
     "to_sarif",
+    "unreached",
 ]

@@ -41,6 +41,7 @@ def compiled(file: File, tree: Node, name: str, version: str, target: TargetSche
         crm=file.crm,
         reads=frozenset(_reads(file)),
         writes=_writes(file),
+        looks_up=frozenset(_looks_up(file)),
         records=tuple(file.records),
         flags={flag: _split(place) for flag, place in file.consent.flags.items()},
         tests=tuple(Example(test, *place) for test, place in examples),
@@ -79,6 +80,13 @@ def _writes(file: File) -> dict[str, frozenset[str]]:
         flags = {field for owner, field in map(_split, file.consent.flags.values()) if owner == name}
         written.setdefault(record.object, set()).update(record.key, record.fields, flags)
     return {name: frozenset(fields) for name, fields in written.items()}
+
+
+def _looks_up(file: File) -> Iterator[str]:
+    sources = (
+        inner for record in file.records.values() for field in record.fields.values() for inner in field.nested()
+    )
+    yield from (source.lookup.object for source in sources if source.lookup)
 
 
 class _Maker:

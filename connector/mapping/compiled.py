@@ -91,7 +91,8 @@ class CompiledMapping:
     """A mapping that loads clean.
 
     version: a short hash over the file and everything it extends. reads: event paths. writes: object -> target fields.
-    records: in the order they are written. flags: consent flag -> (record, target field).
+    looks_up: the objects its lookups ask. records: in the order they are written. flags: consent flag -> (record,
+    target field).
     """
 
     name: str
@@ -99,11 +100,17 @@ class CompiledMapping:
     crm: str
     reads: frozenset[str]
     writes: Mapping[str, frozenset[str]]
+    looks_up: frozenset[str]
     records: tuple[str, ...]
     flags: Mapping[str, tuple[str, str]]
     tests: tuple[Example, ...]
     test_customers: bool
     programs: Mapping[str, EventProgram] = field(repr=False)
+
+    @property
+    def objects(self) -> list[str]:
+        """Every CRM object it has to do with, in alphabetical order."""
+        return sorted(self.looks_up.union(self.writes))
 
 
 Line = Callable[[Loc], int]

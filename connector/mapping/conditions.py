@@ -20,7 +20,7 @@ _Test = Callable[[Any], bool]
 _ORDERED: Final = frozenset({Kind.INTEGER, Kind.DATE, Kind.DATETIME})
 _TEXTUAL: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM})
 _SINGLE: Final = _ORDERED | _TEXTUAL | {Kind.BOOLEAN}
-_TAKES: Final[Mapping[str, frozenset[Kind]]] = {
+TAKES: Final[Mapping[str, frozenset[Kind]]] = {
     "is": _SINGLE,
     "not": _SINGLE,
     "in": _SINGLE,
@@ -89,7 +89,7 @@ def check(scope: Scope, condition: Condition | None) -> None:
 def _check_comparison(scope: Scope, field: catalogue.Field, comparison: Comparison) -> None:
     for operator, other in comparison.tests():
         here = scope.at(operator)
-        if field.kind not in _TAKES[operator]:
+        if field.kind not in TAKES[operator]:
             hint = {Kind.LIST: "use  contains:", Kind.OBJECT: "use  exists:"}.get(field.kind, "")
             here.add("M133", f"{field.path} is {_a(field.kind)}, which '{operator}' cannot compare", hint)
         elif operator != "exists":
@@ -164,6 +164,8 @@ def _holds(read: catalogue.Reader, path: str, operator: str, other: Any) -> Hold
     if operator == "exists":
         return lambda payload: _held(read(payload)) is other
     convert = _COMPARED_AS.get(catalogue.FIELDS[path].kind)
+    if convert is None and operator == "is" and other != "":
+        return lambda payload: bool(read(payload) == other)  # null equals nothing a condition may name
     if convert is None:
         test = _OPERATORS[operator](other)
         return lambda payload: _held(value := read(payload)) and test(value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 _SHOWN = 160  # characters of a source line worth showing
@@ -147,7 +149,7 @@ def to_sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": d.file},
+                        "artifactLocation": {"uri": _uri(d.file)},
                         "region": {"startLine": d.line, "startColumn": d.col},
                     }
                 }
@@ -157,5 +159,16 @@ def to_sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     ]
     rules = [{"id": code} for code in sorted({d.code for d in found})]
     tool = {"driver": {"name": "connector", "rules": rules}}
+    run = {"tool": tool, "columnKind": "unicodeCodePoints", "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
-    return {"$schema": schema, "version": "2.1.0", "runs": [{"tool": tool, "results": results}]}
+    return {"$schema": schema, "version": "2.1.0", "runs": [run]}
+
+
+def _uri(file: str) -> str:
+    """A file's name as a URI reference.
+
+    >>> _uri("our maps/é.yaml")
+    'our%20maps/%C3%A9.yaml'
+    """
+    name = PurePath(file).as_posix().encode("utf-8", "surrogatepass")
+    return re.sub(rb"[^\w./~-]", lambda found: b"%%%02X" % found[0][0], name).decode()

@@ -18,15 +18,27 @@ _NOT_SENT = object()
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing a test expected and did not get. what: `record` or `record.Field`."""
+
+    what: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """How one test of a mapping went; problems say what was expected and what came."""
+    """How one test of a mapping went."""
 
     name: str
     file: str
     line: int
     col: int
     ok: bool
-    problems: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 def run_examples(mapping: CompiledMapping, *, timezone: str) -> list[Result]:
@@ -37,27 +49,39 @@ def run_examples(mapping: CompiledMapping, *, timezone: str) -> list[Result]:
 def failures(results: Iterable[Result]) -> list[Diagnostic]:
     """The tests that failed, as findings."""
     return [
-        Diagnostic(r.file, r.line, r.col, Severity.ERROR, "T001", f"the test '{r.name}' fails", "; ".join(r.problems))
+        Diagnostic(
+            r.file,
+            r.line,
+            r.col,
+            Severity.ERROR,
+            "T001",
+            f"the test '{r.name}' fails",
+            "; ".join(map(str, r.differences)),
+        )
         for r in results
         if not r.ok
     ]
 
 
-def _run(mapping: CompiledMapping, one: Example, timezone: str) -> Result:
-    problems = tuple(_problems(mapping, one, timezone))
-    return Result(one.test.name, one.file, one.line, one.col, not problems, problems)
-
-
-def _problems(mapping: CompiledMapping, one: Example, timezone: str) -> Iterator[str]:
+def event_of(one: Example) -> Event:
+    """The event a test is about. Raises UnreadableEvent for one that could never come."""
     payload = example(one.test.event, one.test.given)
-    try:
-        reading = catalogue.read(payload, "the event with given: applied")
-    except UnreadableEvent as error:
-        yield str(error)
-        return
+    reading = catalogue.read(payload, "the event with given: applied")
     time = reading.source_time if reading else 0
-    customer = reading.customer_id if reading else None
-    event = Event("example", "example", one.test.event, customer, time, time, payload)
+    return Event("example", "example", one.test.event, reading.customer_id if reading else None, time, time, payload)
+
+
+def _run(mapping: CompiledMapping, one: Example, timezone: str) -> Result:
+    differences = tuple(_differences(mapping, one, timezone))
+    return Result(one.test.name, one.file, one.line, one.col, not differences, differences)
+
+
+def _differences(mapping: CompiledMapping, one: Example, timezone: str) -> Iterator[Difference]:
+    try:
+        event = event_of(one)
+    except UnreadableEvent as error:
+        yield Difference("given", "an event that could come", error.problem)
+        return
     planned = plan(event, mapping, timezone=timezone)
     writes = {write.name: write for write in planned.writes}
     names = {write.key: write.name for write in planned.writes}
@@ -67,24 +91,22 @@ def _problems(mapping: CompiledMapping, one: Example, timezone: str) -> Iterator
 
 def _compare(
     record: str, expected: str | Mapping[str, Any], write: Write | None, planned: Plan, names: Mapping[RecordKey, str]
-) -> Iterator[str]:
+) -> Iterator[Difference]:
     if isinstance(expected, str):
         if write is not None:
-            yield f"{record}: expected none, but it is made"
+            yield Difference(record, "none", "one")
         return
     if write is None:
-        yield f"{record}: expected, but it is not made" + (f" ({planned.reason})" if planned.reason else "")
+        yield Difference(record, "one", "none" + (f" ({planned.reason})" if planned.reason else ""))
         return
     sent = _sent(write, names)
-    held_back = {item.field: item.flag for item in planned.withheld if item.record == record}
+    held_back = {item.field: f" (withheld by {item.flag})" for item in planned.withheld if item.record == record}
     for field, value in expected.items():
         if field == "without" and isinstance(value, list):
-            yield from (
-                f"{record}.{name}: expected not to be sent, got {_shown(sent[name])}" for name in value if name in sent
-            )
+            surplus = (name for name in value if name in sent)
+            yield from (Difference(f"{record}.{name}", _shown(_NOT_SENT), _shown(sent[name])) for name in surplus)
         elif not _same(value, got := sent.get(field, _NOT_SENT)):
-            why = f" (withheld by {held_back[field]})" if field in held_back else ""
-            yield f"{record}.{field}: expected {_shown(value)}, got {_shown(got)}{why}"
+            yield Difference(f"{record}.{field}", _shown(value), _shown(got) + held_back.get(field, ""))
 
 
 def _sent(write: Write, names: Mapping[RecordKey, str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from connector.mapping import checks, inherit, reading, source
 from connector.mapping.compile import compiled
 from connector.mapping.compiled import CompiledMapping
 from connector.mapping.diagnostics import Diagnostic, Place, Report
+from connector.mapping.schema import File
 from connector.mapping.source import Node
 from connector.mapping.target import TargetSchema
 
@@ -20,15 +21,17 @@ _SHIPPED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A mapping file as loaded. mapping: None when there are errors. files: the file and everything it extends.
+    """A mapping file as loaded. files: the file and everything it extends.
 
-    texts: the text of each file by the name its diagnostics use, for showing source lines.
+    mapping: None when there are errors. texts: the text of each file by the name its diagnostics use, for showing
+    source lines. written: the file and its tree, everything it extends merged in; None when there are errors.
     """
 
     mapping: CompiledMapping | None
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[Path, ...]
     texts: Mapping[str, str] = field(repr=False)
+    written: tuple[File, Node] | None = field(repr=False)
 
 
 def shipped_folder() -> Path:
@@ -69,16 +72,19 @@ class _Loading:
 
     def load(self, path: Path, content: bytes | None, shown: str | None = None) -> Loaded:
         root = self._root(path, content, shown or str(path))
-        mapping = self._mapping(root, path.stem) if root is not None else None
-        return Loaded(mapping, self.report.sorted(tuple(self.texts)), tuple(self.files), self.texts)
+        file = self._file(root) if root is not None else None
+        mapping = self._mapping(file, root, path.stem) if file and root else None
+        written = (file, root) if file and root else None
+        return Loaded(mapping, self.report.sorted(tuple(self.texts)), tuple(self.files), self.texts, written)
 
-    def _mapping(self, root: Node, name: str) -> CompiledMapping | None:
+    def _file(self, root: Node) -> File | None:
+        """The file, when nothing in it stops it from loading."""
         file = reading.model(root, self.report)
-        if file is None:
-            return None
-        checks.check(file, root, self.report, self.schema)
-        if self.report.failed:
-            return None
+        if file is not None:
+            checks.check(file, root, self.report, self.schema)
+        return None if self.report.failed else file
+
+    def _mapping(self, file: File, root: Node, name: str) -> CompiledMapping:
         version = hashlib.sha256("\0".join(self.texts.values()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
         return compiled(file, root, name, version, self.schema)
 

@@ -58,9 +58,13 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
         return Plan(event.customer_id, consent, stamp, reason="test customer")
     blocked = frozenset(flag for flag in FLAGS if consent.get(flag) is not False)
     raised = frozenset(flag for flag, value in consent.items() if value is True)
-    zone = formats.zone(_of_customer(event, "timezone"), formats.zone(timezone, UTC))
-    facts = _Facts(payload, zone, stamps, raised, blocked)
+    facts = _Facts(payload, zone_of(event, timezone), stamps, raised, blocked)
     return _planned(event, consent, program, facts)
+
+
+def zone_of(event: Event, timezone: str) -> tzinfo:
+    """Where the customer's dates are; timezone: the agency's, where the customer's own is unknown."""
+    return formats.zone(_of_customer(event, "timezone"), formats.zone(timezone, UTC))
 
 
 def _planned(event: Event, consent: Mapping[str, bool | None], program: EventProgram, facts: _Facts) -> Plan:

@@ -181,6 +181,14 @@ class Source(_Short):
             if name in self.model_fields_set and (declared.alias or name) in SOURCES
         ]
 
+    def nested(self) -> Iterator[Source]:
+        """This source and those inside its cases."""
+        yield self
+        for case in self.cases or ():
+            for inner in (case.then, case.else_):
+                if inner is not None:
+                    yield from inner.nested()
+
 
 _FIXED = "for fixed text write  value: ..."
 

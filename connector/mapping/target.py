@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -51,3 +52,8 @@ def load(path: Path) -> TargetSchema:
     except ValidationError as error:
         where = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise FixConfiguration(str(path), f"is not a saved schema: {where or 'the JSON itself'}") from None
+
+
+def dump(schema: TargetSchema) -> str:
+    """A schema as the text of a saved file: what did not change in the CRM does not change in the file."""
+    return json.dumps(schema.model_dump(exclude_defaults=True), ensure_ascii=False, indent=1, sort_keys=True) + "\n"

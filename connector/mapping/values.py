@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Final
 
 from connector import catalogue
 from connector.catalogue import ABSENT, Kind
@@ -15,6 +15,9 @@ from connector.mapping.formats import FORMATS, Format, text
 from connector.mapping.schema import Case, Lookup, MappedField, Source
 from connector.mapping.target import TargetField
 from connector.model import Lookup as Found
+
+_TEXTUAL: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
+"""Kinds whose values are text already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Setting:
 
 def compiled(source: Source, setting: Setting) -> Get:
     """A source with its modifiers, in their fixed order."""
-    get = _bare(source, setting)
+    get = untranslated(source, setting)
     if source.table is not None:
         get = _tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
     if source.format is not None:
@@ -43,7 +46,8 @@ def compiled(source: Source, setting: Setting) -> Get:
     return _guarded(get, conditions.compiled(source.when, setting.event)) if source.when else get
 
 
-def _bare(source: Source, setting: Setting) -> Get:
+def untranslated(source: Source, setting: Setting) -> Get:
+    """A source without its modifiers."""
     match source.sources():
         case ["from"]:
             known = source.table is None and (setting.target is None or setting.target.type == "picklist")
@@ -66,12 +70,32 @@ def _bare(source: Source, setting: Setting) -> Get:
 
 def path(path: str, event: str, *, known_only: bool = False) -> Get:
     """An event field. An empty text is no value; an enum value the catalogue lacks is left out where asked."""
-    read = catalogue.reader(path, event)
     field = catalogue.FIELDS[path]
     if known_only and field.kind is Kind.ENUM:
+        read = catalogue.reader(path, event)
         allowed = {option: option for option in field.options} | {None: None, ABSENT: ABSENT, "": None}
         return lambda payload, zone: allowed.get(read(payload), ABSENT)
+    match catalogue.steps(path, event):
+        case (key,):
+            return _at_top(key)
+        case _:
+            return _deeper(catalogue.reader(path, event))
 
+
+def _at_top(key: str) -> Get:
+    """Most fields of most events: the sender always writes them, and most have a value, so that is tried first."""
+
+    def get(payload: Payload, zone: tzinfo) -> Any:
+        try:
+            value = payload[key]
+        except KeyError:
+            return ABSENT
+        return value if value or value != "" else None
+
+    return get
+
+
+def _deeper(read: catalogue.Reader) -> Get:
     def get(payload: Payload, zone: tzinfo) -> Any:
         value = read(payload)
         return None if value == "" else value
@@ -99,8 +123,10 @@ def first(gets: list[Get]) -> Get:
 
 def _part(path_: str, format_name: str, event: str) -> Get:
     """An event field as text."""
-    get = path(path_, event)
-    return _formatted(_formatted(get, FORMATS[format_name]) if format_name else get, FORMATS["text"])
+    get, kind = path(path_, event), catalogue.FIELDS[path_].kind
+    if format_name:
+        get, kind = _formatted(get, FORMATS[format_name]), FORMATS[format_name].gives
+    return get if kind in _TEXTUAL else _formatted(get, FORMATS["text"])
 
 
 def _template(parts: tuple[templates.Part, ...], event: str) -> Get:
@@ -132,7 +158,7 @@ def _template_part(part: templates.Part, event: str) -> Get:
 def _joined(gets: list[Get], between: str) -> Get:
     def get(payload: Payload, zone: tzinfo) -> Any:
         pieces = [one(payload, zone) for one in gets]
-        held = [piece for piece in pieces if piece is not None and piece is not ABSENT]
+        held = [piece for piece in pieces if piece]  # a text, none of them empty: anything else is no value
         if held:
             return between.join(held)
         return ABSENT if ABSENT in pieces else None
@@ -181,7 +207,7 @@ def _tabled(get: Get, table: Mapping[str, Any]) -> Get:
         value = get(payload, zone)
         if value is None or value is ABSENT:
             return value
-        return entries.get(text(value), otherwise)
+        return entries.get(value if type(value) is str else text(value), otherwise)
 
     return translated
 

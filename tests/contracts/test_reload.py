@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,13 +10,30 @@ import pytest
 
 from connector.deliver import Route
 from connector.destinations.base import Destination
+from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
-from connector.reload import Watched, fingerprint
+from connector.mapping.target import TargetObject, TargetSchema
+from connector.reload import ASK_EVERY, Watched, fingerprint
 from connector.store import Store
+from tests.destinations import hubspot_fixtures
 
 GOOD = "extends: hubspot\n"
 OTHER = "extends: hubspot\nrecords: {contact: {fields: {remove: [state]}}}\n"
 BROKEN = "extends: hubspot\nrecords: {contact: {fields: {city: customer.citty}}}\n"
+
+
+class Crm:
+    """A CRM that is asked for nothing but its schema; without one it is down."""
+
+    def __init__(self) -> None:
+        self.schema: TargetSchema | None = None
+        self.asked = 0
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        self.asked += 1
+        if self.schema is None:
+            raise DestinationUnusable("HubSpot", "outage", "down")
+        return self.schema
 
 
 class Edited:
@@ -26,16 +44,19 @@ class Edited:
         path.write_text(GOOD)
         first = self.load()
         assert first.mapping is not None
-        nobody = cast(Destination, None)  # nothing is delivered here
-        self.route = Route("sunrise/crm", nobody, first.mapping, "America/New_York")
-        self.watched = Watched(self.route, self.load, fingerprint(first.files))
+        self.crm, self.now = Crm(), 0.0
+        self.route = Route("sunrise/crm", cast(Destination, self.crm), first.mapping, "America/New_York")
+        self.watched = Watched(self.route, self.load, fingerprint(first.files), ask_at=ASK_EVERY)
 
-    def load(self) -> Any:
-        return load(self.path, shipped=shipped_folder())
+    def load(self, schema: TargetSchema | None = None) -> Any:
+        return load(self.path, schema=schema, shipped=shipped_folder())
 
     def save(self, text: str) -> None:
         self.path.write_text(text)
-        self.watched.refresh(self.store)
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.watched.refresh(self.store, self.now)
 
     def told(self) -> dict[str, Any]:
         (row,) = self.store.mappings.all()
@@ -45,6 +66,15 @@ class Edited:
 @pytest.fixture
 def edited(tmp_path: Path, store: Store) -> Edited:
     return Edited(tmp_path / "own.yaml", store)
+
+
+def portal(without: str = "") -> TargetSchema:
+    """The sandbox portal's own schema."""
+    with hubspot_fixtures.sandbox_and_destination() as (_, destination):
+        schema = destination.describe(["contacts", "calls", "owners"])
+    contacts = schema.objects["contacts"]
+    kept = {name: field for name, field in contacts.fields.items() if name != without}
+    return schema.model_copy(update={"objects": {**schema.objects, "contacts": TargetObject(fields=kept)}})
 
 
 class TestReloading:
@@ -68,7 +98,7 @@ class TestReloading:
     def test_a_file_that_disappears_changes_nothing_but_is_told(self, edited: Edited) -> None:
         before = edited.route.mapping
         edited.path.unlink()
-        edited.watched.refresh(edited.store)
+        edited.refresh()
         assert edited.route.mapping is before
         assert "cannot be read" in edited.told()["problem"]
 
@@ -76,8 +106,29 @@ class TestReloading:
         edited.save("extends: salesforce-contact\n")
         assert "a restart is needed" in edited.told()["problem"]
 
+    def test_an_edit_that_does_not_fit_the_crm_is_refused(self, edited: Edited) -> None:
+        before = edited.route.mapping
+        edited.crm.schema = portal(without="city")
+        edited.save(OTHER)
+        assert edited.route.mapping is before
+        assert "error[M201] contacts has no field 'city'" in edited.told()["problem"]
+
+    def test_a_schema_that_changes_is_told_and_the_mapping_runs_on(self, edited: Edited) -> None:
+        edited.crm.schema, edited.now = portal(without="city"), ASK_EVERY
+        edited.refresh()
+        assert "M201" in edited.told()["problem"]
+        edited.crm.schema, edited.now = portal(), 2 * ASK_EVERY
+        edited.refresh()
+        assert edited.told()["problem"] == ""
+
+    def test_the_crm_is_asked_seldom(self, edited: Edited) -> None:
+        edited.crm.schema, edited.now = portal(), ASK_EVERY
+        for _ in range(3):
+            edited.refresh()
+        assert edited.crm.asked == 1
+
     def test_an_unchanged_file_is_not_loaded_again(self, edited: Edited) -> None:
         edited.save(OTHER)
         running = edited.route.mapping
-        edited.watched.refresh(edited.store)
+        edited.refresh()
         assert edited.route.mapping is running

@@ -261,7 +261,9 @@ class TestHeaders:
 
 
 class TestOverview:
-    def test_a_refused_mapping_is_told_with_its_lines_and_what_runs_on(self, operator: FlaskClient, store: Store) -> None:
+    def test_a_refused_mapping_is_told_with_its_lines_and_what_runs_on(
+        self, operator: FlaskClient, store: Store
+    ) -> None:
         store.mappings.running(DESTINATION, "v1")
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101] no event has a field")
         page = operator.get("/console").text

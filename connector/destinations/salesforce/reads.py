@@ -19,7 +19,7 @@ from connector.errors import DestinationUnusable
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_MOST_VALUES: Final = 200
+_MOST_VALUES: Final = 400
 _LONGEST_QUERY: Final = 14_000
 """Bytes, encoded. Salesforce refuses an address, or an address with its headers, of more than 16,384."""
 

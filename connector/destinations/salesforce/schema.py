@@ -52,7 +52,10 @@ class DescribedObject(BaseModel):
 
 def target(described: DescribedObject) -> TargetObject:
     """What a mapping may write, look up or match by."""
-    return TargetObject(fields={own.name: _field(own) for own in described.fields if own.type not in _COMPOUND})
+    fields = {own.name: _field(own) for own in described.fields if own.type not in _COMPOUND}
+    if "IsPersonAccount" in fields and "Name" in fields:  # a person's name is made of its parts, whatever describe says
+        fields["Name"] = fields["Name"].model_copy(update={"required": False})
+    return TargetObject(fields=fields)
 
 
 def _field(own: Described) -> TargetField:

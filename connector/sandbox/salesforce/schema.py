@@ -11,6 +11,29 @@ from connector.sandbox.salesforce import fields
 TEXTS: Final = frozenset({"string", "textarea", "picklist", "phone", "email", "combobox"})
 NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})
 
+# Person accounts are switched on: a person is an Account with a last name in place of a name.
+_PERSON_ACCOUNT: Final = """
+Name string 255 unless-person
+LastName string 80
+FirstName string 40
+IsPersonAccount boolean readonly
+PersonContactId reference 18 readonly -> Contact
+RecordTypeId reference 18 -> RecordType
+PersonEmail email 80
+PersonMobilePhone phone 40
+PersonHomePhone phone 40
+PersonMailingStreet textarea 255
+PersonMailingCity string 40
+PersonMailingState string 80
+PersonMailingPostalCode string 20
+PersonMailingCountry string 80
+PersonBirthdate date
+PersonLeadSource picklist 255 = careCycle | Web | Phone Inquiry
+PersonDoNotCall boolean
+PersonHasOptedOutOfEmail boolean
+Do_Not_Text__pc boolean
+Do_Not_Mail__pc boolean
+"""
 _LABEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 
 
@@ -66,7 +89,9 @@ class Column:
             "scale": 2 if self.type == "currency" else 0,
             "createable": self.writable,
             "updateable": self.writable,
-            "nillable": "required" not in self.marks and self.type != "boolean" and self.default is None,
+            "nillable": not self.marks & {"required", "unless-person"}
+            and self.type != "boolean"
+            and self.default is None,
             "defaultedOnCreate": self.type == "boolean" or self.default is not None or not self.writable,
             "externalId": "key" in self.marks,
             "idLookup": self.upsert_key or self.type == "id",
@@ -140,7 +165,7 @@ def default_org() -> dict[str, Table]:
     tables = (
         _table("Contact", "003", fields.SYSTEM, fields.PERSON, fields.CONTACT),
         _table("Lead", "00Q", fields.SYSTEM, fields.PERSON, fields.LEAD),
-        _table("Account", "001", fields.SYSTEM, fields.ACCOUNT),
+        _table("Account", "001", fields.SYSTEM, fields.ACCOUNT, _PERSON_ACCOUNT),
         _table("Task", "00T", fields.SYSTEM, fields.TASK),
         _table("User", "005", fields.SYSTEM, fields.USER),
     )

@@ -1,0 +1,250 @@
+"""check, test and schema as they are typed, against files and against both sandboxes over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connector.cli import cli
+from connector.mapping import shipped_folder, target
+from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
+from tests.builders import SECRET
+from tests.mappings.build import CALL, WAIVED, mapping_text
+
+SHIPPED = sorted(map(str, shipped_folder().glob("*.yaml")))
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)), env={"HOOK_SECRET": SECRET} | environment)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "own.yaml"
+
+
+def told_by(own: Path, text: str) -> dict[str, Any]:
+    own.write_text(text)
+    told: dict[str, Any] = json.loads(run("test", "--json", own).output)
+    return told
+
+
+def left_out(own: Path, *fields: str, tests: str, **more: str) -> list[str]:
+    """What the tests of a small mapping do not reach."""
+    text = mapping_text(*fields, top=f"tests:\n{tests}", **more)
+    return [f"{spot['kind']} {spot['name']}" for spot in told_by(own, text)["unreached"]]
+
+
+A_LEAD = "  - { name: a lead, event: customer.created, expect: { contact: { LastName: Delacroix } } }\n"
+A_CALL = "  - { name: a call, event: call.completed, expect: { contact: { LastName: Delacroix } } }\n"
+INACTIVE = "  - { name: no, event: customer.updated, given: { status: Inactive }, expect: { contact: {} } }\n"
+NOT_LEAD = "  - { name: yes, event: customer.updated, given: { status: Active }, expect: { contact: {} } }\n"
+
+
+class TestTest:
+    def test_a_difference_stands_one_below_the_other(self, own: Path) -> None:
+        own.write_text(mapping_text(top=f"tests:\n{A_LEAD.replace('Delacroix', 'Smith')}"))
+        result = run("test", own)
+        assert result.exit_code == 1
+        assert result.output.splitlines() == [
+            f"FAILED {own}:11 a lead",
+            "         contact.LastName",
+            "           expected 'Smith'",
+            "           got      'Delacroix'",
+            "0 of 1 tests pass",
+        ]
+
+    def test_a_difference_is_told_to_programs_too(self, own: Path) -> None:
+        (test,) = told_by(own, mapping_text(top=f"tests:\n{A_LEAD.replace('Delacroix', 'Smith')}"))["tests"]
+        assert (test["ok"], test["line"]) == (False, 11)
+        assert test["differences"] == [{"what": "contact.LastName", "expected": "'Smith'", "got": "'Delacroix'"}]
+
+    def test_a_field_no_test_sends_is_told_where_it_stands(self, own: Path) -> None:
+        own.write_text(mapping_text("Suffix: customer.suffix", top=f"tests:\n{A_LEAD}"))
+        result = run("test", own)
+        assert (result.exit_code, result.output.splitlines()[-2:]) == (
+            0,
+            ["no test reaches", f"  {own}:9:7 field contact.Suffix"],
+        )
+
+    def test_a_mapping_without_tests_reaches_nothing(self, own: Path) -> None:
+        assert [spot["name"] for spot in told_by(own, mapping_text())["unreached"]] == ["contact.LastName"]
+
+    def test_a_flag_no_test_raises_is_told(self, own: Path) -> None:
+        consent = WAIVED.replace("doNotCall, ", "").replace("{ ", "{ flags: { doNotCall: contact.DoNotCall }, ")
+        assert left_out(own, tests=A_LEAD, consent=consent) == ["field contact.DoNotCall"]
+
+    def test_values_entries_and_fields_behind_them_are_told(self, own: Path) -> None:
+        status = "Status__c: { from: customer.status, table: { Lead: Working, Active: Closed, else: null } }"
+        assert left_out(own, status, tests=A_LEAD) == [
+            "value customer.status = Active",
+            "value customer.status = Inactive",
+            "entry contact.Status__c: Active",
+            "entry contact.Status__c: else",
+        ]
+
+    def test_an_entry_that_leaves_the_field_alone_is_reached_as_well(self, own: Path) -> None:
+        status = "Status__c: { from: customer.status, table: { Lead: Working, Active: Closed, else: null } }"
+        assert left_out(own, status, tests=A_LEAD + INACTIVE + NOT_LEAD) == []
+
+    def test_entries_of_a_named_table_are_told_where_the_table_stands(self, own: Path) -> None:
+        field, table = "FirstName: { from: customer.veteran, table: t }", "tables: { t: { true: A, false: B } }\n"
+        text = mapping_text(field, top=f"tests:\n{A_LEAD}{table}")
+        assert [(s["name"], s["line"]) for s in told_by(own, text)["unreached"]] == [("t: false", 13)]
+
+    def test_cases_are_told_by_their_number(self, own: Path) -> None:
+        first, last = "{ when: { customer.veteran: true }, then: customer.city }", "{ else: { value: B } }"
+        cases = f"FirstName: {{ cases: [ {first}, {last} ] }}"
+        assert left_out(own, cases, tests=A_LEAD) == ["case contact.FirstName: case 2"]
+
+    def test_a_table_inside_a_case_is_reached_when_the_case_is(self, own: Path) -> None:
+        inner = "{ from: customer.city, table: { Mesa: M, else: O } }"
+        cases = f"FirstName: {{ cases: [ {{ when: {{ customer.state: AZ }}, then: {inner} }}, {{ else: {inner} }} ] }}"
+        assert left_out(own, cases, tests=A_LEAD) == [
+            "entry contact.FirstName: else",
+            "case contact.FirstName: case 2",
+            "entry contact.FirstName: Mesa",
+            "entry contact.FirstName: else",
+        ]
+
+    def test_what_a_condition_keeps_out_is_not_reached(self, own: Path) -> None:
+        field = "FirstName: { from: customer.firstName, table: { else: x }, when: { customer.state: NM } }"
+        assert left_out(own, field, tests=A_LEAD) == ["field contact.FirstName", "entry contact.FirstName: else"]
+
+    def test_a_record_only_some_events_make_needs_a_test_of_one(self, own: Path) -> None:
+        assert left_out(own, tests=A_LEAD, records=CALL) == ["field call.Status"]
+        assert left_out(own, tests=A_CALL, records=CALL) == []
+
+    def test_a_test_customer_that_is_dropped_reaches_nothing(self, own: Path) -> None:
+        tests = "  - { name: it, event: customer.created, given: { testCustomer: true }, expect: { contact: none } }\n"
+        assert left_out(own, tests=tests) == ["field contact.LastName"]
+
+    def test_what_is_inherited_is_the_other_files_business(self, own: Path) -> None:
+        own.write_text(
+            "extends: salesforce-lead\nrecords: {lead: {fields: {Rating: {value: Hot}}}}\n"
+            "tests: [{name: it, event: customer.created, expect: {lead: {Rating: Hot}}}]\n"
+        )
+        assert json.loads(run("test", "--json", own).output)["unreached"] == []
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: Path(path).stem)
+    def test_the_shipped_mappings_reach_everything(self, path: str) -> None:
+        told = json.loads(run("test", "--json", path).output)
+        assert (told["unreached"], all(test["ok"] for test in told["tests"])) == ([], True)
+
+
+class TestSarif:
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> dict[str, Any]:
+        broken = tmp_path / "our map.yaml"
+        broken.write_text(
+            mapping_text("FirstName: customer.fristName", "Phone: { from: customer.city, write: if_blank }")
+        )
+        result = run("check", "--sarif", broken)
+        assert result.exit_code == 1
+        told: dict[str, Any] = json.loads(result.output)
+        return told
+
+    def test_it_is_one_run_of_a_named_tool(self, log: dict[str, Any]) -> None:
+        (one,) = log["runs"]
+        assert (log["version"], one["tool"]["driver"]["name"]) == ("2.1.0", "connector")
+        assert log["$schema"].endswith("sarif-2.1.0.json")
+
+    def test_every_result_names_a_rule_a_level_and_a_message(self, log: dict[str, Any]) -> None:
+        (one,) = log["runs"]
+        rules = [rule["id"] for rule in one["tool"]["driver"]["rules"]]
+        assert [(r["ruleId"], r["level"]) for r in one["results"]] == [("M101", "error"), ("M161", "note")]
+        assert {r["ruleId"] for r in one["results"]} == set(rules)
+        assert all(r["message"]["text"] for r in one["results"])
+
+    def test_every_result_has_its_place_as_a_uri_line_and_column(self, log: dict[str, Any]) -> None:
+        places = [result["locations"][0]["physicalLocation"] for result in log["runs"][0]["results"]]
+        assert all(place["artifactLocation"]["uri"].endswith("/our%20map.yaml") for place in places)
+        assert [(p["region"]["startLine"], p["region"]["startColumn"]) for p in places] == [(9, 18), (10, 44)]
+
+    def test_nothing_found_is_an_empty_run(self, own: Path) -> None:
+        own.write_text(mapping_text())
+        result = run("check", "--sarif", own)
+        assert (result.exit_code, json.loads(result.output)["runs"][0]["results"]) == (0, [])
+
+    def test_two_forms_at_once_are_wrong_usage(self) -> None:
+        assert run("check", "--sarif", "--json", SHIPPED[0]).exit_code == 2
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> Iterator[Path]:
+    """An agency with both CRMs, in sandboxes."""
+    salesforce, hubspot = SalesforceSandbox(), HubSpotSandbox()
+    with salesforce as one, hubspot as other:
+        path = tmp_path / "agency.yaml"
+        session = f"{{flow: session, session_id: {salesforce.token}, instance_url: '{INSTANCE_URL}'}}"
+        path.write_text(
+            "agency: sunrise\nwebhook: {secrets: ['${HOOK_SECRET}']}\ndestinations:\n"
+            f"  salesforce: {{mapping: salesforce-contact, auth: {session}, endpoint: '{one}'}}\n"
+            f"  hubspot: {{mapping: hubspot, auth: {{access_token: {hubspot.token}}}, endpoint: '{other}'}}\n"
+        )
+        yield path
+
+
+class TestPull:
+    def test_it_saves_what_each_crm_says_beside_the_agency_file(self, agency: Path) -> None:
+        result = run("schema", "pull", "-c", agency)
+        saved = [target.load(agency.parent / f"sunrise-{name}.schema.json") for name in ("salesforce", "hubspot")]
+        assert result.exit_code == 0, result.output
+        assert [sorted(one.objects) for one in saved] == [["Contact", "Task", "User"], ["calls", "contacts", "owners"]]
+        assert saved[0].objects["Contact"].fields["careCycle_Id__c"].unique
+
+    def test_it_prints_a_line_for_each_and_no_call(self, agency: Path) -> None:
+        lines = run("schema", "pull", "-c", agency).output.splitlines()
+        assert [line.split(": ")[1].split(";")[0] for line in lines] == [
+            "Contact, Task, User",
+            "calls, contacts, owners",
+        ]
+
+    def test_twice_the_same_is_the_same_file(self, agency: Path) -> None:
+        run("schema", "pull", "-c", agency)
+        before = (agency.parent / "sunrise-salesforce.schema.json").read_bytes()
+        run("schema", "pull", "-c", agency)
+        assert (agency.parent / "sunrise-salesforce.schema.json").read_bytes() == before
+        assert target.dump(target.load(agency.parent / "sunrise-salesforce.schema.json")).encode() == before
+
+    def test_another_folder_may_take_the_files(self, agency: Path, tmp_path: Path) -> None:
+        (tmp_path / "saved").mkdir()
+        run("schema", "pull", "-c", agency, "-o", tmp_path / "saved")
+        assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
+            "sunrise-hubspot.schema.json",
+            "sunrise-salesforce.schema.json",
+        ]
+
+    def test_one_file_cannot_take_two(self, agency: Path, tmp_path: Path) -> None:
+        assert run("schema", "pull", "-c", agency, "-o", tmp_path / "one.json").exit_code == 2
+
+    def test_a_crm_that_cannot_be_used_is_told(self, agency: Path) -> None:
+        agency.write_text(agency.read_text().replace("access_token: ", "access_token: un"))
+        result = run("schema", "pull", "-c", agency)
+        assert (result.exit_code, "agency.yaml: hubspot" in result.stderr) == (2, True)
+
+    def test_a_file_that_cannot_be_written_is_told(self, agency: Path) -> None:
+        (agency.parent / "sunrise-salesforce.schema.json").mkdir()
+        result = run("schema", "pull", "-c", agency)
+        assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
+
+
+class TestCheckAgainstTheCrm:
+    def test_live_finds_nothing_in_what_is_shipped(self, agency: Path) -> None:
+        told = json.loads(run("check", "-c", agency, "--live", "--json").output)
+        assert [one for one in told if one["severity"] == "error"] == []
+
+    def test_a_saved_schema_beside_the_agency_file_is_used(self, agency: Path) -> None:
+        own = agency.parent / "ours.yaml"
+        own.write_text("extends: hubspot\nrecords: {contact: {fields: {favourite_colour: {value: blue}}}}\n")
+        agency.write_text(agency.read_text().replace("mapping: hubspot", "mapping: ours.yaml"))
+        codes = [one["code"] for one in json.loads(run("check", "-c", agency, "--json").output)]
+        run("schema", "pull", "-c", agency)
+        saved = [one["code"] for one in json.loads(run("check", "-c", agency, "--json").output)]
+        assert ("M201" in codes, "M201" in saved) == (False, True)

@@ -1,0 +1,133 @@
+"""The schema for editors, and what the real yaml-language-server makes of it.
+
+The server's tests need node and YAML_LANGUAGE_SERVER, the path of its script:
+npm install --prefix DIR yaml-language-server
+YAML_LANGUAGE_SERVER=DIR/node_modules/yaml-language-server/bin/yaml-language-server
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from connector.catalogue import FIELDS
+from connector.cli import cli
+from connector.mapping import editor
+from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED
+from tests.mappings.language_server import LanguageServer
+
+SCRIPT = os.environ.get("YAML_LANGUAGE_SERVER", "")
+MODELINE = "# yaml-language-server: $schema=mapping.schema.json\n"
+RECORD = """\
+version: 1
+crm: salesforce
+records:
+  contact:
+    object: Contact
+    key: { careCycle_Id__c: customer.id }
+    fields:
+      """
+
+
+class TestSchema:
+    def test_it_knows_every_field_of_an_event_with_its_type_and_privacy_class(self) -> None:
+        words = editor.schema(None)["$defs"]["EventField"]
+        about = dict(zip(words["enum"], words["enumDescriptions"], strict=True))
+        assert about.keys() == FIELDS.keys()
+        assert about["customer.postalCode"].startswith("text, contact")
+
+    def test_without_the_crm_any_target_may_be_written(self) -> None:
+        assert "allOf" not in editor.schema(None)["$defs"]["Record"]
+
+    def test_a_target_that_cannot_be_written_is_not_offered(self) -> None:
+        told = json.dumps(editor.schema(SCHEMAS["salesforce"])["$defs"]["Record"])
+        assert ('"MailingCity"' in told, '"fields": {"CreatedDate"' in told) == (True, False)
+
+    def test_the_command_writes_it_to_a_file(self, tmp_path: Path) -> None:
+        saved, made = str(HERE / "hubspot.describe.json"), tmp_path / "mapping.schema.json"
+        result = CliRunner().invoke(cli, ["schema", "editor", "--schema", saved, "-o", str(made)])
+        assert result.exit_code == 0
+        assert json.loads(made.read_text()) == editor.schema(SCHEMAS["hubspot"])
+
+    def test_the_command_prints_it(self) -> None:
+        result = CliRunner().invoke(cli, ["schema", "editor"])
+        assert json.loads(result.output) == editor.schema(None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("editor")
+    (folder / "mapping.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["salesforce"])))
+    (folder / "hubspot.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["hubspot"])))
+    (folder / "any.schema.json").write_text(json.dumps(editor.schema(None)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[LanguageServer]:
+    with LanguageServer(SCRIPT, folder) as server:
+        yield server
+
+
+@pytest.mark.skipif(not (SCRIPT and shutil.which("node")), reason="needs node and YAML_LANGUAGE_SERVER")
+class TestTheLanguageServer:
+    @pytest.mark.parametrize(
+        ("typed", "offered"),
+        [
+            ("LastName: ¦", {"customer.lastName": "text, identity"}),
+            ("LastName: customer.la¦", {"customer.lastName": "text, identity"}),
+            ("LastName: { from: customer.la¦ }", {"customer.lastName": "text, identity"}),
+            ("LastName:\n        from:\n          - customer.la¦", {"customer.lastName": "text, identity"}),
+            ("Mailing¦", {"MailingPostalCode": "string, at most 20 characters", "Status__c": "picklist; offers"}),
+            (
+                "LastName: { from: customer.lastName, when: { customer.sta¦ } }",
+                {"customer.status": "enum, operational"},
+            ),
+            ("LastName: { from: customer.lastName, when: { customer.status: A¦ } }", {"Active": "", "Inactive": ""}),
+            ("LastName: { from: customer.lastName, format: u¦ }", {"upper": "", "e164": ""}),
+            ("LastName: { from: customer.lastName, write: o¦ }", {"on_create": "", "unless_edited": ""}),
+            ("LastName: { from: customer.lastName, c¦ }", {"cut": "true: shortens", "cases": ""}),
+            ("Status__c: { value: W¦ }", {"Working": "", "Closed": ""}),
+            ("OwnerId: { lookup: { object: U¦ } }", {"User": ""}),
+            ("OwnerId: { lookup: { object: User, match: { E¦ } } }", {"Email": "email"}),
+        ],
+    )
+    def test_it_completes(self, server: LanguageServer, typed: str, offered: dict[str, str]) -> None:
+        found = server.completions(f"{abs(hash(typed))}.yaml", MODELINE + RECORD + typed + "\n")
+        assert {word for word, about in offered.items() if not found.get(word, "-").startswith(about)} == set()
+
+    def test_it_offers_only_the_fields_of_the_records_own_object(self, server: LanguageServer) -> None:
+        found = server.completions("own.yaml", MODELINE + RECORD + "Ma¦\n")
+        assert ("MailingCity" in found, "Company" in found, "CallType" in found) == (True, False, False)
+
+    def test_it_offers_every_objects_fields_where_the_object_is_inherited(self, server: LanguageServer) -> None:
+        text = "extends: salesforce-contact\nrecords:\n  contact:\n    fields:\n      Ma¦\n"
+        assert {"MailingCity", "CallType"} <= server.completions("inherited.yaml", MODELINE + text).keys()
+
+    def test_a_hover_tells_the_target_and_what_the_event_field_is(self, server: LanguageServer) -> None:
+        told = server.hover("hover.yaml", MODELINE + RECORD + "LastName: customer.last¦Name\n")
+        assert told.startswith("string, at most 80 characters, required")
+        assert "`customer.lastName`: text, identity" in told
+
+    def test_a_hover_tells_what_a_condition_reads(self, server: LanguageServer) -> None:
+        when = "Phone: { from: customer.phoneNumber, when: { customer.line¦Type: mobile } }"
+        assert "the carrier's line type" in server.hover("condition.yaml", MODELINE + RECORD + when + "\n")
+
+    def test_a_slip_is_marked_while_typing(self, server: LanguageServer) -> None:
+        slips = server.problems(
+            "slip.yaml", MODELINE + RECORD + "LastName: customer.fristName\n      LastNme: customer.city\n"
+        )
+        assert [one.split(":")[0] for one in slips] == ["9", "10"]
+
+    @pytest.mark.parametrize("path", [*SHIPPED.glob("*.yaml"), *SHARED.glob("*.yaml")], ids=lambda path: path.stem)
+    @pytest.mark.parametrize("known", [True, False], ids=["known CRM", "any CRM"])
+    def test_it_finds_nothing_in_a_good_mapping(self, server: LanguageServer, path: Path, known: bool) -> None:
+        schema = ("hubspot" if path.stem == "hubspot" else "mapping") if known else "any"
+        modeline = MODELINE.replace("mapping", schema)
+        assert server.problems(f"{path.parent.name}-{known}-{path.name}", modeline + path.read_text()) == []
