@@ -37,7 +37,7 @@ class Route:
 class Pace:
     """How much a worker takes at once and how long it may hold a lane."""
 
-    batch: int = 400
+    batch: int = 1000
     hold_ms: int = 15_000
     clock: Callable[[], float] = time.time
     roll: Callable[[], float] = random.random
@@ -49,11 +49,12 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     if not due:
         return False
     started = pace.clock()
-    planned, unreadable = _plan(due, route)
+    mapping = route.mapping  # an edited one may take its place at any time: a batch keeps the one it began with
+    planned, unreadable = _plan(due, mapping, route.timezone)
     folded, states, writing = _write(store, route, planned)
     now = pace.clock()
     around = Circumstances(int(now * 1000), pace.roll, int((now - started) * 1000))
-    settlement = _settle(lease, route.mapping.version, planned, folded, states, writing, around)
+    settlement = _settle(lease, mapping.version, planned, folded, states, writing, around)
     settlement = replace(settlement, settled=[*unreadable, *settlement.settled])
     paused = store.lanes.settle(lease, settlement, pace.hold_ms)
     _tell(lease, due, settlement)
@@ -63,19 +64,20 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
 Planned = list[tuple[Delivery, Plan]]
 
 
-def _plan(due: list[Delivery], route: Route) -> tuple[Planned, list[Settled]]:
+def _plan(due: list[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:
     planned: Planned = []
     unreadable: list[Settled] = []
     for delivery in due:
         try:
-            reading = catalogue.read(delivery.event.payload, delivery.event.message_id)
+            if catalogue.read(delivery.event.payload, delivery.event.message_id) is None:
+                unreadable.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
+            else:
+                planned.append((delivery, plan(delivery.event, mapping, timezone=timezone)))
         except UnreadableEvent as error:
             unreadable.append(Settled(delivery.id, "dead", "dead", error.code, error.problem))
-            continue
-        if reading is None:
-            unreadable.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
-        else:
-            planned.append((delivery, plan(delivery.event, route.mapping, timezone=route.timezone)))
+        except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
+            problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
+            unreadable.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
     return planned, unreadable
 
 

@@ -55,7 +55,7 @@ def find_existing(
     by_key = [_Question(one, {one.write.key.field: one.write.key.value}, compared[one.write.key]) for one in wanted]
     for question, found in _ask(destination, by_key):
         matches.take(question.folded.write.key, found)
-    strangers = [one for one in wanted if one.write.key not in entries]
+    strangers = [one for one in wanted if entries.get(one.write.key, Entry()).crm_id is None]
     for step in range(max((len(one.write.also_match) for one in strangers), default=0)):
         by_hand = [
             _Question(one, dict(one.write.also_match[step]), compared[one.write.key])

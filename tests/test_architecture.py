@@ -23,8 +23,13 @@ LINES = {path: len(path.read_text().splitlines()) for path in SOURCES}
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<codes>[\w\s:,\[\]-]*)(#\s*(?P<reason>.*))?$")
 MEDIAN_MODULE = 120
 """The budget is 80, which presumes more and smaller modules: until it is met, today's figure is held."""
-READERS = {"connector/mapping/example_events.py", "connector/mapping/load.py", "connector/mapping/target.py"}
-"""What reads a file: a mapping, the example events, a CRM's description. All at load."""
+READERS = {
+    "connector/mapping/example_events.py",
+    "connector/mapping/load.py",
+    "connector/mapping/reference.py",
+    "connector/mapping/target.py",
+}
+"""What touches a file: a mapping, the example events, a CRM's description, all at load; and a page of the docs."""
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 CLOCKS = re.compile(
     r"^(time\.(time|monotonic|perf_counter)(_ns)?|(datetime|date)\.(now|utcnow|today)|random\.|secrets\.|os\.urandom|uuid\.)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -278,6 +278,12 @@ class TestTrouble:
         house.store.desk.replay(Filter(message_id=message_id), "ana")
         house.drain()
         assert house.state(message_id) == ("dead", "E210")
+
+    def test_an_event_we_fail_to_plan_is_a_dead_letter_and_harms_no_other(self, house: House) -> None:
+        broken: Any = {**house.route.mapping.programs, "customer.updated": "no program"}
+        house.route.mapping = replace(house.route.mapping, programs=broken)
+        failed, good = house.pass_on(a_customer(), a_call(None))
+        assert (house.state(failed), house.state(good)[0]) == (("dead", "FAULT"), "delivered")
 
     def test_a_record_somebody_deleted_is_written_again_in_full(self, house: House) -> None:
         house.pass_on(a_customer(updatedAt=EARLIER))
