@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from connector.model import FlagState, Plan, Stamp
+from connector.model import FlagState, Plan
 
 States = Mapping[str, FlagState]
 """flag -> what is known of it, for one customer."""
@@ -13,11 +13,15 @@ States = Mapping[str, FlagState]
 def observe(states: States, plans: Iterable[Plan]) -> dict[str, FlagState]:
     """The states after hearing these plans of one customer: the newest snapshot decides each flag."""
     known = dict(states)
-    for plan in plans:
+    for plan in sorted(plans, key=lambda plan: plan.stamp):
         for flag, value in plan.consent.items():
             state = known.get(flag)
-            if state is None or plan.stamp >= state.stamp:
-                known[flag] = FlagState(plan.stamp, value, applied=state.applied if state else False)
+            if state is None:
+                known[flag] = FlagState(plan.stamp, value)
+            elif plan.stamp >= state.stamp:
+                # After renewed consent a person may have lowered the CRM's flag: a new raise has to reach it anew.
+                anew = state.value is False and value is True
+                known[flag] = FlagState(plan.stamp, value, applied=state.applied and not anew)
     return known
 
 
@@ -30,12 +34,6 @@ def withholding(guards: Iterable[str], states: States) -> str | None:
     return None
 
 
-def must_raise(before: FlagState | None, stamp: Stamp) -> bool:
-    """Whether a raise said at `stamp` still has to reach the CRM, given what was known before it.
-
-    Yes when no raise ever reached it, and again when the customer had consented in between: the CRM's own flag may
-    have been lowered by a person since.
-    """
-    if before is None or not before.applied:
-        return True
-    return before.value is False and stamp > before.stamp
+def must_raise(state: FlagState | None) -> bool:
+    """Whether a raise still has to reach the CRM, all events so far heard."""
+    return state is None or not state.applied

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from connector import catalogue, telemetry
 from connector.consent import States
 from connector.destinations.base import Destination
-from connector.errors import DestinationUnusable, UnreadableEvent
+from connector.errors import LeaseLost, UnreadableEvent
 from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
 from connector.model import Delivery, Plan, Value
 from connector.plan import plan
-from connector.settle import Circumstances, consents_after, pause_for, refused_alike, remember, settle_delivery
+from connector.settle import (
+    Circumstances,
+    amend,
+    cause,
+    consents_after,
+    contested,
+    halved,
+    may_stand,
+    pause_for,
+    remember,
+    running,
+    settle_delivery,
+    stops_the_line,
+)
 from connector.store import Store
-from connector.store.lanes import Lease, Settled, Settlement
-from connector.write import Answer, Writing
+from connector.store.lanes import Lease, Settled, Settlement, Standing, Theirs
+from connector.store.ledger import Remembered
+from connector.write import Writing
 
 
 @dataclass(slots=True)
@@ -43,91 +58,129 @@ class Pace:
     roll: Callable[[], float] = random.random
 
 
+Planned = list[tuple[Delivery, Plan]]
+
+
 def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable."""
     due = store.inbox.due(lease.lane, pace.batch)
     if not due:
         return False
-    started = pace.clock()
     mapping = route.mapping  # an edited one may take its place at any time: a batch keeps the one it began with
-    planned, unreadable = _plan(due, mapping, route.timezone)
-    folded, states, writing = _write(store, route, planned)
-    now = pace.clock()
-    around = Circumstances(int(now * 1000), pace.roll, int((now - started) * 1000))
-    settlement = _settle(lease, mapping.version, planned, folded, states, writing, around)
-    settlement = replace(settlement, settled=[*unreadable, *settlement.settled])
-    paused = store.lanes.settle(lease, settlement, pace.hold_ms)
-    _tell(lease, due, settlement)
-    return not paused
-
-
-Planned = list[tuple[Delivery, Plan]]
+    planned, unplanned = _plan(due, mapping, route.timezone)
+    messages = {delivery.id: delivery.event.message_id for delivery in due}
+    batch = _Batch(store, route, lease, pace, mapping.version, messages)
+    going = batch.drain(planned, unplanned)
+    turns = halved(batch.contested)
+    while going and turns:
+        going = batch.drain(turns[0], again=True)
+        turns = halved(batch.contested) + turns[1:]
+    return going
 
 
 def _plan(due: list[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:
+    """The plans of a batch; and what becomes of the deliveries that have none."""
     planned: Planned = []
-    unreadable: list[Settled] = []
+    unplanned: list[Settled] = []
     for delivery in due:
         try:
             if catalogue.read(delivery.event.payload, delivery.event.message_id) is None:
-                unreadable.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
+                unplanned.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
             else:
                 planned.append((delivery, plan(delivery.event, mapping, timezone=timezone)))
         except UnreadableEvent as error:
-            unreadable.append(Settled(delivery.id, "dead", "dead", error.code, error.problem))
+            unplanned.append(Settled(delivery.id, "dead", "dead", error.code, error.problem))
         except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
             problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
-            unreadable.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
-    return planned, unreadable
+            unplanned.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
+    return planned, unplanned
 
 
-def _write(store: Store, route: Route, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
-    def digest(value: Value) -> str:
-        return store.database.digest(route.destination.normal(value))
+@dataclass(slots=True)
+class _Batch:
+    """What is due, on its way through one lease. contested: merged into writes that were refused, settled by nobody."""
 
-    customers = {one.customer_id for _, one in planned if one.customer_id is not None}
-    consents = store.ledger.consents(route.name, customers)
-    folded, states = fold([(delivery.id, one) for delivery, one in planned], consents)
-    keys = {write.key for _, one in planned for write in one.writes}
-    writing = Writing(route.destination, route.lookups, digest, store.ledger.entries(route.name, keys), consents)
-    writing.run(folded)
-    return folded, states, writing
+    store: Store
+    route: Route
+    lease: Lease
+    pace: Pace
+    version: str
+    messages: dict[int, str]
+    contested: Planned = field(default_factory=list)
+
+    def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
+        """Write, settle and record; whether the lane goes on. again: a part of what was refused as a whole."""
+        standing = self.store.lanes.standing(self.lease)
+        started = self.pace.clock()
+        folded, states, writing = self._prepare(planned)
+        try:
+            writing.run(folded)
+            now = self.pace.clock()
+            around = Circumstances(int(now * 1000), self.pace.roll, int((now - started) * 1000))
+            settlement = self._settlement(standing, planned, folded, states, writing, around, again)
+            settlement = replace(settlement, settled=[*unplanned, *settlement.settled])
+            paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
+        except LeaseLost:
+            self._make_good(writing, standing)
+            raise
+        _tell(self.lease, self.messages, settlement)
+        return not paused
+
+    def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
+        name, destination, ledger = self.route.name, self.route.destination, self.store.ledger
+
+        def digest(value: Value) -> str:
+            return self.store.database.digest(destination.normal(value))
+
+        def intend(meant: Sequence[Remembered]) -> None:
+            self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
+
+        customers = {one.customer_id for _, one in planned if one.customer_id is not None}
+        folded, states = fold([(delivery.id, one) for delivery, one in planned], ledger.consents(name, customers))
+        entries = ledger.entries(name, {write.key for _, one in planned for write in one.writes})
+        return folded, states, Writing(destination, self.route.lookups, digest, entries, states, intend)
+
+    def _make_good(self, writing: Writing, standing: Standing) -> None:
+        """Another worker took over while this one wrote: see what is in the CRM, and who has to write again."""
+        late = [answer for answer in writing.sent if may_stand(writing.answers.get(answer.folded.write.key))]
+        if late:
+            amended = {answer.folded.write.key: partial(amend, answer, writing.digest) for answer in late}
+            customers = {one.folded.customer_id for one in late if one.folded.customer_id is not None}
+            theirs = Theirs(customers, [delivery for one in late for delivery in one.folded.deliveries])
+            self.store.lanes.overtaken(self.lease, amended, theirs, standing.at)
+
+    def _settlement(
+        self,
+        standing: Standing,
+        planned: Planned,
+        folded: list[Folded],
+        states: dict[str, States],
+        writing: Writing,
+        around: Circumstances,
+        again: bool,
+    ) -> Settlement:
+        answers, unusable = writing.answers, writing.unusable
+        refused = running(standing.refused, answers.values(), counting=not again)
+        if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
+            unusable, answers = stopped, {key: one for key, one in answers.items() if cause(one) != refused.cause}
+        shared = contested(answers.values())
+        self.contested = [pair for pair in planned if pair[0].id in shared]
+        asked = {one.write.key for one in folded}
+        settled = (settle_delivery(one, its, asked, answers, around) for one, its in planned if one.id not in shared)
+        remembered = (remember(answer, writing.digest) for answer in answers.values())
+        return Settlement(
+            self.version,
+            [one for one in settled if one is not None],
+            [one for one in remembered if one is not None],
+            consents_after(states, writing.answers.values()),
+            pause_for(unusable, standing.failures, around.roll()) if unusable else None,
+            refused,
+        )
 
 
-def _settle(
-    lease: Lease,
-    version: str,
-    planned: Planned,
-    folded: list[Folded],
-    states: dict[str, States],
-    writing: Writing,
-    around: Circumstances,
-) -> Settlement:
-    answers, unusable = writing.answers, writing.unusable
-    if cause := refused_alike(answers.values()):
-        unusable = DestinationUnusable(lease.lane, cause[0], f"20 records running were refused: {cause[1]}")
-        answers = {key: one for key, one in answers.items() if not _refused_for(one, cause[0])}
-    asked = {one.write.key for one in folded}
-    settled = (settle_delivery(delivery, one, asked, answers, around) for delivery, one in planned)
-    remembered = (remember(answer, writing.digest) for answer in answers.values())
-    return Settlement(
-        version,
-        [one for one in settled if one is not None],
-        [one for one in remembered if one is not None],
-        consents_after(states, writing.answers.values()),
-        pause_for(unusable, lease.failures, around.roll()) if unusable else None,
-    )
-
-
-def _refused_for(answer: Answer, code: str) -> bool:
-    return answer.outcome is not None and answer.outcome.code == code
-
-
-def _tell(lease: Lease, due: list[Delivery], settlement: Settlement) -> None:
-    messages = {delivery.id: delivery.event.message_id for delivery in due}
+def _tell(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:
     for one in settlement.settled:
         fields = tuple(sorted({name for record in one.records for name in record["fields"]}))
-        message = messages[one.delivery_id]
-        telemetry.delivery_settled(lease.destination, message, one.outcome, one.code, fields)
+        telemetry.delivery_settled(lease.destination, messages[one.delivery_id], one.outcome, one.code, fields)
     if pause := settlement.pause:
         telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)

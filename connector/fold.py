@@ -19,6 +19,9 @@ Digest = Callable[[Value], str]
 UNSUBSCRIBED = "@unsubscribed"
 """The ledger's field for the address last opted out through the CRM's own subscription service."""
 
+MEANT = "@meant "
+"""Prefix of the ledger's fields for values about to be written: after a crash they pass for ours, not a person's."""
+
 _FIRST_COMES = frozenset({Rule.ON_CREATE, Rule.IF_BLANK})
 _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 
@@ -151,7 +154,7 @@ def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[s
 
 
 def decide(folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest) -> Decision:
-    """What of one record goes out. `known`: the customer's consent before this batch."""
+    """What of one record goes out. `known`: the customer's consent, this batch's events heard."""
     exists = existing is not None or entry.crm_id is not None
     if folded.write.mode is Mode.CREATE and exists:
         return Decision(kept=tuple(folded.write.fields))
@@ -163,16 +166,50 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
         for name, verdict in verdicts.items()
         if verdict != "kept"
     }
+    consent = _raises(folded, entry, known, digest)
+    marks |= {target: Mark(folded.flags[flag][1], digest(True)) for flag, target in consent.items()}
     unsubscribe = _address(folded, entry, digest)
     if unsubscribe is not None:
         marks[UNSUBSCRIBED] = Mark(folded.write.stamp, digest(unsubscribe))
     return Decision(
         fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict == "send"},
-        consent={flag: target for flag, (target, stamp) in folded.flags.items() if must_raise(known.get(flag), stamp)},
+        consent=consent,
         marks=marks,
         unsubscribe=unsubscribe,
         kept=tuple(name for name, verdict in verdicts.items() if verdict == "kept"),
     )
+
+
+def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict[str, str]:
+    """The raises to send: what never reached the CRM, and what this very record does not carry (it was made anew)."""
+    carried = {name for name, mark in entry.marks.items() if mark.digest == digest(True)}
+    return {
+        flag: target
+        for flag, (target, _) in folded.flags.items()
+        if must_raise(known.get(flag)) or target not in carried
+    }
+
+
+def in_doubt(folded: Folded, decision: Decision, marks: Mapping[str, Mark], digest: Digest) -> dict[str, Mark]:
+    """A record's marks while nobody can tell whether the CRM took what was decided: kept before the write.
+
+    Without them, a value written just before a crash would outlive a newer event that says again what the ledger
+    remembers from before it, and would pass for a person's edit.
+    """
+    after = dict(marks)
+    for name, value in decision.fields.items():
+        was = marks.get(name)
+        if was is not None:
+            after[name] = Mark(was.stamp, "")
+        if folded.write.fields[name].rule is Rule.UNLESS_EDITED:
+            ours = {digest(value), was.digest if was else ""} - {""}
+            after |= {f"{MEANT}{name} {one}": Mark(folded.write.fields[name].stamp, one) for one in ours}
+    return after
+
+
+def doubted(name: str) -> str:
+    """The field whose doubtful value a mark of the ledger is about; empty for every other mark."""
+    return name.removeprefix(MEANT).rpartition(" ")[0] if name.startswith(MEANT) else ""
 
 
 def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None, exists: bool, digest: Digest) -> str:
@@ -187,7 +224,7 @@ def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None
     if digest(current) == digest(plain(one)):
         return "same"
     mark = entry.marks.get(name)
-    ours = mark is not None and mark.digest == digest(current)
+    ours = (mark is not None and mark.digest == digest(current)) or f"{MEANT}{name} {digest(current)}" in entry.marks
     return "send" if one.rule is Rule.UNLESS_EDITED and ours else "kept"
 
 

@@ -11,14 +11,14 @@ from connector import backoff
 from connector.consent import States
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import Digest
+from connector.fold import Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
-from connector.store.lanes import Pause, Settled
+from connector.store.lanes import NO_RECORD, Pause, Settled, Streak
 from connector.store.ledger import Remembered
 from connector.write import LINK, Answer
 
 STOP_THE_LINE: Final = 20
-"""So many records of a batch refused for one cause, and none accepted: the cause is the destination's."""
+"""So many records refused for one cause, and none accepted between them: the cause is the destination's."""
 
 _LOST: Final = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM had lost the record: it is written in full next")
 
@@ -80,7 +80,7 @@ def _refused(delivery: Delivery, told: Settled, worst: Outcome, around: Circumst
 def _standing(plan: Plan, own: Sequence[Answer]) -> tuple[str, str, str, str]:
     """State, outcome, code and reason of a delivery nothing was held against."""
     if all(answer.outcome and answer.outcome.verdict is Verdict.SKIPPED for answer in own):
-        return "skipped", "skipped", "NO_RECORD", "an update of a record the CRM does not hold"
+        return "skipped", "skipped", NO_RECORD, "an update of a record the CRM does not hold"
     if _superseded(plan, {answer.folded.write.key: answer for answer in own}):
         return "superseded", "superseded", "SUPERSEDED", "everything in it was said anew by a later event"
     if all(answer.outcome is None for answer in own):
@@ -128,18 +128,39 @@ def _record(answer: Answer, plan: Plan) -> dict[str, Any]:
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
     """The record's new ledger entry; None when nothing is to be learnt from this answer."""
     folded, outcome = answer.folded, answer.outcome
-    newest = max(folded.deliveries)
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
-        return Remembered(folded.write.key, Entry(), folded.customer_id, newest) if answer.lost else None
+        if answer.lost:
+            return _entry(answer, None, {})
+        # The opt-outs went out although the rest was refused.
+        carried = {name: answer.decision.marks[name] for name in answer.decision.consent.values()}
+        return _entry(answer, answer.crm_id, {**answer.entry.marks, **carried}) if outcome.consent_written else None
     made = {LINK + link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
     marks = {**answer.decision.marks, **made}
     if not marks and answer.crm_id == answer.entry.crm_id:
         return None
     if answer.lost:  # the new record holds what was sent this time and nothing else
-        marks = {name: mark for name, mark in marks.items() if name in answer.decision.fields}
-        return Remembered(folded.write.key, Entry(answer.crm_id, marks), folded.customer_id, newest)
-    entry = Entry(answer.crm_id, {**answer.entry.marks, **marks})
-    return Remembered(folded.write.key, entry, folded.customer_id, newest)
+        sent = {*answer.decision.fields, *answer.decision.consent.values()}
+        return _entry(answer, answer.crm_id, {name: mark for name, mark in marks.items() if name in sent})
+    known = {name: mark for name, mark in answer.entry.marks.items() if doubted(name) not in marks}
+    return _entry(answer, answer.crm_id, {**known, **marks})
+
+
+def _entry(answer: Answer, crm_id: str | None, marks: Mapping[str, Mark]) -> Remembered:
+    folded = answer.folded
+    new = crm_id is not None and crm_id != answer.entry.crm_id
+    return Remembered(folded.write.key, Entry(crm_id, marks), folded.customer_id, max(folded.deliveries), new)
+
+
+def may_stand(answer: Answer | None) -> bool:
+    """Whether a write that was sent may be in the CRM: it was accepted, or its answer never came."""
+    return answer is None or answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
+
+
+def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
+    """The ledger's entry after a write that came too late: of what it sent, nobody knows what the CRM holds now."""
+    folded = answer.folded
+    entry = Entry(known.crm_id or answer.crm_id, in_doubt(folded, answer.decision, known.marks, digest))
+    return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries))
 
 
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:
@@ -154,14 +175,57 @@ def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> d
     return dict(after)
 
 
-def refused_alike(answers: Iterable[Answer]) -> tuple[str, str] | None:
-    """The code and problem of one cause that refused 20 records of a batch that accepted none."""
-    outcomes = [answer.outcome for answer in answers if answer.outcome]
-    if any(one.verdict is Verdict.DELIVERED for one in outcomes):
+def contested(answers: Iterable[Answer]) -> frozenset[int]:
+    """The deliveries merged into a refused write: one of them may be to blame, and is to be found by halves."""
+    return frozenset(
+        delivery
+        for answer in answers
+        if answer.outcome and answer.outcome.verdict is Verdict.REJECTED and len(answer.folded.deliveries) > 1
+        for delivery in answer.folded.deliveries
+    )
+
+
+def halved(planned: Sequence[tuple[Delivery, Plan]]) -> list[list[tuple[Delivery, Plan]]]:
+    """The same deliveries in two turns, of each record the older half before the newer: nothing for nothing."""
+    total = Counter(key for _, plan in planned for key in _keys(plan))
+    seen: Counter[RecordKey] = Counter()
+    older: list[tuple[Delivery, Plan]] = []
+    newer: list[tuple[Delivery, Plan]] = []
+    for delivery, plan in sorted(planned, key=lambda pair: pair[1].stamp):
+        early = all(2 * seen[key] < total[key] for key in _keys(plan))
+        (older if early else newer).append((delivery, plan))
+        seen.update(_keys(plan))
+    return [turn for turn in (older, newer) if turn]
+
+
+def _keys(plan: Plan) -> set[RecordKey]:
+    return {write.key for write in plan.writes}
+
+
+def cause(answer: Answer) -> str:
+    """Why a record was refused for good; empty when it was not."""
+    outcome = answer.outcome
+    return f"{outcome.code}: {outcome.problem}" if outcome and outcome.verdict is Verdict.REJECTED else ""
+
+
+def running(before: Streak, answers: Iterable[Answer], *, counting: bool = True) -> Streak:
+    """The streak of refusals for one cause after one more batch: any record accepted ends it."""
+    seen = list(answers)
+    if any(one.outcome and one.outcome.verdict is Verdict.DELIVERED for one in seen):
+        return Streak()
+    causes = Counter(cause(one) for one in seen if cause(one))
+    if not (causes and counting):
+        return before
+    (most, count), *_ = causes.most_common(1)
+    return Streak(most, count + (before.count if before.cause == most else 0))
+
+
+def stops_the_line(lane: str, refused: Streak, answers: Iterable[Answer]) -> DestinationUnusable | None:
+    """The destination's own trouble, when as many as that were refused for the cause these answers tell again."""
+    if refused.count < STOP_THE_LINE or all(cause(one) != refused.cause for one in answers):
         return None
-    causes = Counter((one.code, one.problem) for one in outcomes if one.verdict is Verdict.REJECTED)
-    (cause, count), *_ = causes.most_common(1) or [(("", ""), 0)]
-    return cause if count >= STOP_THE_LINE else None
+    code, _, problem = refused.cause.partition(": ")
+    return DestinationUnusable(lane, code, f"{STOP_THE_LINE} records running were refused: {problem}")
 
 
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from connector.consent import States
 from connector.destinations.base import INCOMPLETE, Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import Decision, Digest, Existing, Folded, decide
+from connector.fold import Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.lookups import Lookups
 from connector.match import find_existing
 from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Value, Write
+from connector.store.ledger import Remembered
 
 LINK = "@link "
 """Prefix of the ledger's fields for the associations made."""
@@ -20,18 +21,22 @@ LINK = "@link "
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one record. `outcome` is None when the CRM knew everything already and was not called."""
+    """What became of one record. `outcome` is None when the CRM knew everything already and was not called.
+
+    found: the CRM's id of a record that was looked for, because the ledger did not know it.
+    """
 
     folded: Folded
     entry: Entry
     decision: Decision = field(default_factory=Decision)
     outcome: Outcome | None = None
     links: tuple[Link, ...] = ()
+    found: str | None = None
 
     @property
     def crm_id(self) -> str | None:
         """The CRM's id of the record, where it exists."""
-        return (self.outcome.id if self.outcome else None) or self.entry.crm_id
+        return (self.outcome.id if self.outcome else None) or self.entry.crm_id or self.found
 
     @property
     def lost(self) -> bool:
@@ -49,14 +54,20 @@ class Answer:
 
 @dataclass(slots=True)
 class Writing:
-    """One batch on its way into one CRM. `answers` and `unusable` are its result."""
+    """One batch on its way into one CRM. `answers` and `unusable` are its result.
+
+    consents: with this batch's events heard. intend: keeps marks that must be on disk before a write.
+    sent: everything a write was asked for, answered or not.
+    """
 
     destination: Destination
     lookups: Lookups
     digest: Digest
     entries: Mapping[RecordKey, Entry]
     consents: Mapping[str, States]
+    intend: Callable[[Sequence[Remembered]], None]
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
+    sent: list[Answer] = field(default_factory=list)
     unusable: DestinationUnusable | None = None
 
     def run(self, batch: Sequence[Folded]) -> None:
@@ -90,9 +101,20 @@ class Writing:
 
     def _send(self, rows: Sequence[tuple[Answer, Row]]) -> None:
         if rows:
+            doubted = [one for answer, _ in rows if (one := self._doubted(answer))]
+            if doubted:
+                self.intend(doubted)
+            self.sent += [answer for answer, _ in rows]
             outcomes = self.destination.write([row for _, row in rows])
             for (answer, row), outcome in zip(rows, outcomes, strict=True):
                 self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
+
+    def _doubted(self, answer: Answer) -> Remembered | None:
+        folded, entry = answer.folded, answer.entry
+        marks = in_doubt(folded, answer.decision, entry.marks, self.digest)
+        if marks == entry.marks:
+            return None
+        return Remembered(folded.write.key, Entry(entry.crm_id, marks), folded.customer_id, max(folded.deliveries))
 
     def _answer(self, folded: Folded, verdict: Verdict, code: str, problem: str, fields: tuple[str, ...] = ()) -> None:
         outcome = Outcome(verdict, code=code, problem=problem, fields=fields)
@@ -142,7 +164,8 @@ class Writing:
     def _decide(self, folded: Folded, existing: Existing | None) -> Answer:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
-        return Answer(folded, entry, decide(folded, entry, known, existing, self.digest))
+        decision = decide(folded, entry, known, existing, self.digest)
+        return Answer(folded, entry, decision, found=existing.id if existing else None)
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
         """The row to send; None when the CRM already knows all of it."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, literal_column, select, update
 
 from connector.errors import LeaseLost
-from connector.model import FlagState
+from connector.model import FlagState, RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.ledger import Ledger, Remembered
-from connector.store.tables import attempts, deliveries, lanes
+from connector.store.ledger import Amend, Ledger, Remembered
+from connector.store.tables import attempts, deliveries, events, lanes
 
 PRIORITIES: Final = (1, 0)
 """1 for an event that raises an opt-out, 0 for every other."""
+
+NO_RECORD: Final = "NO_RECORD"
+"""The code of an update that found no record."""
 
 _READY: Final = (deliveries.c.state == literal_column("'ready'"),)  # a literal, so that the partial index serves it
 
@@ -31,6 +34,23 @@ class Lease:
     destination: str
     token: str
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How many records running a destination refused for one cause."""
+
+    cause: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A leased lane as the last batch left it. `at`: this moment by the store's clock."""
+
+    failures: int
+    refused: Streak
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Theirs:
+    """Whose deliveries are meant: all of these customers', and these."""
+
+    customers: Collection[str]
+    deliveries: Collection[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """Everything a batch leaves behind, recorded in one commit."""
 
@@ -66,6 +94,7 @@ class Settlement:
     remembered: Sequence[Remembered] = ()
     consents: Mapping[str, Mapping[str, FlagState]] = field(default_factory=dict)
     pause: Pause | None = None
+    refused: Streak = Streak()
 
 
 class Lanes:
@@ -105,15 +134,53 @@ class Lanes:
 
     def renew(self, lease: Lease, hold_ms: int) -> None:
         """Hold the lane for longer. A lease already lost stays lost: settling tells."""
-        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
         with self._db.transaction() as connection:
-            connection.execute(update(lanes).where(mine).values(leased_until=self._db.now() + hold_ms))
+            connection.execute(update(lanes).where(*_mine(lease)).values(leased_until=self._db.now() + hold_ms))
 
     def release(self, lease: Lease) -> None:
         """Give the lane back at once. A lease already lost is left alone."""
-        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
         with self._db.transaction() as connection:
-            connection.execute(update(lanes).where(mine).values(leased_until=self._db.now(), owner="", token=""))
+            connection.execute(
+                update(lanes).where(*_mine(lease)).values(leased_until=self._db.now(), owner="", token="")
+            )
+
+    def standing(self, lease: Lease) -> Standing:
+        """How the lane stands before a batch. Raises LeaseLost when somebody else holds it now."""
+        columns = (lanes.c.failures, lanes.c.refused_cause, lanes.c.refused_count, self._db.now().label("at"))
+        with self._db.reading() as connection:
+            row = connection.execute(select(*columns).where(*_mine(lease))).first()
+        if row is None:
+            raise _lost(lease)
+        return Standing(row.failures, Streak(row.refused_cause, row.refused_count), row.at)
+
+    def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
+        """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
+        with self._db.transaction() as connection:
+            self._fence(connection, lease, {"leased_until": self._db.now() + hold_ms})
+            self._ledger.remember(connection, lease.destination, meant)
+
+    def overtaken(self, lease: Lease, amended: Mapping[RecordKey, Amend], theirs: Theirs, since: int) -> None:
+        """Make good what a worker wrote to the CRM after it had lost its lease: older values may stand over newer ones.
+
+        The ledger is told so, and what was delivered to the same customers since (the store's clock, ms) is due again.
+        Whoever holds the lane decided without knowing it, and loses its lease too; the lane rests until that lease
+        would have run out, so that two late workers cannot chase each other.
+        """
+        events_of = select(events.c.id).where(events.c.customer_id.in_(theirs.customers))
+        again = (
+            update(deliveries)
+            .where(
+                deliveries.c.destination == lease.destination,
+                deliveries.c.event_id.in_(events_of) | deliveries.c.id.in_(theirs.deliveries),
+                deliveries.c.state.in_(("delivered", "superseded")),
+                deliveries.c.settled_at >= since,
+            )
+            .values(state="ready", due_at=self._db.now())
+        )
+        with self._db.waking() as connection:
+            connection.execute(update(lanes).where(lanes.c.name == lease.lane).values(token=""))
+            self._ledger.amend(connection, lease.destination, amended)
+            connection.execute(again)
 
     def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         """Record a batch in one commit, and renew the lease or pause the lane; whether the lane is paused now.
@@ -121,20 +188,37 @@ class Lanes:
         Raises LeaseLost, recording nothing, when somebody else holds the lane now.
         """
         with self._db.transaction() as connection:
-            paused = self._fence(connection, lease, self._lane_after(settlement.pause, hold_ms))
+            paused = self._fence(connection, lease, self._lane_after(settlement, hold_ms))
             if settlement.settled:
                 self._settle_deliveries(connection, settlement)
             self._ledger.remember(connection, lease.destination, settlement.remembered)
             self._ledger.remember_consents(connection, lease.destination, settlement.consents)
+            self._wake_raises(connection, lease, settlement)
         return paused
 
-    def _lane_after(self, pause: Pause | None, hold_ms: int) -> dict[str, Any]:
+    def _wake_raises(self, connection: Connection, lease: Lease, settlement: Settlement) -> None:
+        """Opt-outs that found no record to be raised on are due again once the customer has a new one."""
+        customers = {one.customer_id for one in settlement.remembered if one.new and one.customer_id is not None}
+        if not customers:
+            return
+        theirs = select(events.c.id).where(events.c.customer_id.in_(customers), events.c.payload.is_not(None))
+        waiting = (
+            deliveries.c.event_id.in_(theirs),
+            deliveries.c.destination == lease.destination,
+            deliveries.c.priority == max(PRIORITIES),
+            deliveries.c.state == "skipped",
+            deliveries.c.code == NO_RECORD,
+        )
+        connection.execute(update(deliveries).where(*waiting).values(state="ready", due_at=self._db.now()))
+
+    def _lane_after(self, settlement: Settlement, hold_ms: int) -> dict[str, Any]:
         """What a settlement changes of its lane. A longer pause, such as an operator's, stands with its reason."""
-        now = self._db.now()
+        now, pause, refused = self._db.now(), settlement.pause, settlement.refused
+        streak = {"refused_cause": refused.cause, "refused_count": refused.count}
         if pause is None:
             resting = lanes.c.paused_until > now
             told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
-            return {"leased_until": now + hold_ms, "failures": 0, **told}
+            return {"leased_until": now + hold_ms, "failures": 0, **streak, **told}
         until = now + pause.wait_ms
         longer = lanes.c.paused_until > until
         return {
@@ -144,6 +228,7 @@ class Lanes:
             "pause_code": case((longer, lanes.c.pause_code), else_=pause.code),
             "pause_reason": case((longer, lanes.c.pause_reason), else_=pause.reason),
             "failures": lanes.c.failures + 1,
+            **streak,
         }
 
     def next_due_ms(self, names: Iterable[str], longest: int) -> int:
@@ -163,11 +248,10 @@ class Lanes:
         return max(0, int(min([longest, *waits])))
 
     def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> bool:
-        mine = (lanes.c.name == lease.lane) & (lanes.c.token == lease.token)
         paused = (lanes.c.paused_until > self._db.now()).label("paused")
-        row = connection.execute(update(lanes).where(mine).values(changes).returning(paused)).first()
+        row = connection.execute(update(lanes).where(*_mine(lease)).values(changes).returning(paused)).first()
         if row is None:
-            raise LeaseLost(lease.lane, "another worker took over, nothing was recorded")
+            raise _lost(lease)
         return bool(row.paused)
 
     def _settle_deliveries(self, connection: Connection, settlement: Settlement) -> None:
@@ -193,6 +277,14 @@ class Lanes:
             ],
         )
         connection.execute(attempts.insert().values(at=now), [_attempt(s, settlement) for s in settlement.settled])
+
+
+def _mine(lease: Lease) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return lanes.c.name == lease.lane, lanes.c.token == lease.token
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(lease.lane, "another worker took over, nothing was recorded")
 
 
 def _attempt(settled: Settled, settlement: Settlement) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, null, select
+from sqlalchemy import Connection, func, null, select
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
@@ -17,12 +17,20 @@ from connector.store.tables import consents, ledger
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A record's new ledger entry, and the newest delivery and the customer that led to it."""
+    """A record's new ledger entry, and the newest delivery and the customer that led to it.
+
+    new: the record is in the CRM since now, as far as the ledger knows.
+    """
 
     key: RecordKey
     entry: Entry
     customer_id: str | None
     delivery_id: int
+    new: bool = False
+
+
+Amend = Callable[[Entry], Remembered]
+"""An entry as it is now -> as it must be."""
 
 
 class Ledger:
@@ -60,6 +68,11 @@ class Ledger:
         )
         connection.execute(statement, [self._row(destination, one) for one in remembered])
 
+    def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
+        """Change these records' entries as they are now."""
+        now = self.entries(destination, list(amended))
+        self.remember(connection, destination, [amend(now.get(key, Entry())) for key, amend in amended.items()])
+
     def _row(self, destination: str, one: Remembered) -> dict[str, Any]:
         return {
             "destination": destination,
@@ -86,7 +99,7 @@ class Ledger:
     def remember_consents(
         self, connection: Connection, destination: str, states: Mapping[str, Mapping[str, FlagState]]
     ) -> None:
-        """Replace what is known of these customers' flags; the moment a raise was first applied stays."""
+        """Replace what is known of these customers' flags; the moment a raise was applied stays until the next."""
         for applied in (True, False):
             rows = [
                 {
@@ -102,12 +115,13 @@ class Ledger:
                 if state.applied is applied
             ]
             if rows:
-                connection.execute(self._upsert_consents(self._db.now() if applied else null()), rows)
+                connection.execute(self._upsert_consents(applied), rows)
 
-    def _upsert_consents(self, applied_at: ColumnElement[Any]) -> Any:
+    def _upsert_consents(self, applied: bool) -> Any:
+        applied_at = self._db.now() if applied else null()
         statement = insert(self._db.engine, consents).values(applied_at=applied_at)
         newer = {name: statement.excluded[name] for name in ("at", "tie", "value")}
-        kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at)
+        kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
         return statement.on_conflict_do_update(
             index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}
         )

@@ -129,6 +129,8 @@ lanes: Final = Table(
     Column("pause_code", String(80), nullable=False, default=""),
     Column("pause_reason", Text, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
+    Column("refused_cause", Text, nullable=False, default=""),
+    Column("refused_count", Integer, nullable=False, default=0),
 )
 
 mappings: Final = Table(

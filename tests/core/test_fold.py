@@ -163,14 +163,21 @@ class TestConsent:
         assert withholding(["doNotMail"], {}) == "doNotMail"
 
     def test_a_raise_that_never_reached_the_crm_goes_out_however_old(self) -> None:
-        assert must_raise(FlagState(stamp(9), False), stamp(1))
+        assert must_raise(FlagState(stamp(9), False))
 
     def test_a_raise_that_reached_it_goes_out_once(self) -> None:
-        assert not must_raise(FlagState(stamp(1), True, applied=True), stamp(2))
+        heard = observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [a_plan(2, {"doNotCall": True})])
+        assert not must_raise(heard["doNotCall"])
 
     def test_a_raise_after_renewed_consent_goes_out_again(self) -> None:
-        assert must_raise(FlagState(stamp(2), False, applied=True), stamp(3))
-        assert not must_raise(FlagState(stamp(2), False, applied=True), stamp(1))
+        lowered = {"doNotCall": FlagState(stamp(2), False, applied=True)}
+        assert must_raise(observe(lowered, [a_plan(3, {"doNotCall": True})])["doNotCall"])
+        assert not must_raise(observe(lowered, [a_plan(1, {"doNotCall": True})])["doNotCall"])
+
+    def test_renewed_consent_counts_although_it_shares_a_batch_with_the_new_raise(self) -> None:
+        raised = {"doNotCall": FlagState(stamp(1), True, applied=True)}
+        plans = [a_plan(3, {"doNotCall": True}), a_plan(2, {"doNotCall": False})]
+        assert must_raise(observe(raised, plans)["doNotCall"])
 
 
 class Crm:
@@ -183,7 +190,7 @@ class Crm:
     def deliver(self, plans: list[Plan]) -> None:
         batch, after = fold(list(enumerate(plans)), {"c1": self.known})
         for one in batch:
-            decision = decide(one, self.entry, self.known, None, digest)
+            decision = decide(one, self.entry, after["c1"], None, digest)
             self.fields.update(decision.fields, **dict.fromkeys(decision.consent.values(), True))
             answer = Answer(one, self.entry, decision, Outcome(Verdict.DELIVERED, "003"))
             remembered = remember(answer, digest)

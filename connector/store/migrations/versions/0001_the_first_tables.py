@@ -66,6 +66,8 @@ def upgrade() -> None:
         sa.Column("pause_code", sa.String(length=80), nullable=False),
         sa.Column("pause_reason", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("refused_cause", sa.Text(), nullable=False),
+        sa.Column("refused_count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_lanes"),
     )
     op.create_table(

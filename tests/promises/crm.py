@@ -1,0 +1,152 @@
+"""A CRM in memory: it keeps what a real one keeps, misbehaves when told to, and notes every promise broken on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
+from typing import Any
+
+from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.errors import DestinationUnusable
+from connector.mapping.target import TargetSchema
+from connector.model import Mode, Value
+
+FLAGS = frozenset({"NoCall", "NoText"})
+REQUIRED = "LastName"
+REFUSED = "Refused"
+"""The value of City that this CRM refuses while it is strict."""
+
+BY_HAND = "Dana"
+"""What people put into Owner: nothing of ours may replace it."""
+
+
+class Killed(BaseException):
+    """The worker's process ends here: nothing of it may catch this."""
+
+
+class Fault(StrEnum):
+    """What goes wrong with one write call."""
+
+    LOCKED = auto()  # every second row is deferred
+    REFUSED = auto()  # every second row is refused
+    DOWN = auto()  # unusable before any write
+    CUT = auto()  # unusable after the first row was written
+    REPLY_LOST = auto()  # unusable after all of it was written
+    KILLED_BEFORE = auto()
+    KILLED_AFTER = auto()
+
+
+@dataclass
+class Crm:
+    """Implements destinations.base.Destination. strict: whether the refused value is refused."""
+
+    crm: str = "memory"
+    batch: int = 200
+    strict: bool = True
+    faults: list[Fault] = field(default_factory=list)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    writes: list[Row] = field(default_factory=list)
+    calls: int = 0
+    broken: list[str] = field(default_factory=list)
+    meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        self.calls += 1
+        if len({row.key for row in rows}) != len(rows):
+            self.broken.append("one record twice in a call")
+        fault = self.faults.pop(0) if self.faults else None
+        when, elsewhere = self.meanwhile.pop() if self.meanwhile else ("", lambda: None)
+        if when == "before":
+            elsewhere()
+        outcomes = self._answer(rows, fault)
+        if when == "after":
+            elsewhere()
+        return outcomes
+
+    def _answer(self, rows: Sequence[Row], fault: Fault | None) -> list[Outcome]:
+        match fault:
+            case Fault.DOWN:
+                raise DestinationUnusable("memory", "OUTAGE", "planned")
+            case Fault.KILLED_BEFORE:
+                raise Killed
+            case Fault.CUT:
+                self._write(rows[0])
+                raise DestinationUnusable("memory", "OUTAGE", "planned")
+            case Fault.REPLY_LOST | Fault.KILLED_AFTER:
+                for row in rows:
+                    self._write(row)
+                raise Killed if fault is Fault.KILLED_AFTER else DestinationUnusable("memory", "OUTAGE", "planned")
+            case Fault.LOCKED:
+                locked = Outcome(Verdict.DEFERRED, code="LOCKED", problem="planned")
+                return [locked if place % 2 == 0 else self._write(row) for place, row in enumerate(rows)]
+            case Fault.REFUSED:
+                return [self._refuse(row) if place % 2 == 0 else self._write(row) for place, row in enumerate(rows)]
+        return [self._write(row) for row in rows]
+
+    def _refuse(self, row: Row) -> Outcome:
+        """Refuse a row; where it raises opt-outs and the record exists, those alone go out."""
+        alone = row.consent and self._write(replace(row, fields=dict.fromkeys(row.consent, True), mode=Mode.UPDATE))
+        written = bool(alone) and alone.verdict is Verdict.DELIVERED
+        return Outcome(Verdict.REJECTED, code="PLANNED", problem="planned", consent_written=written)
+
+    def _write(self, row: Row) -> Outcome:
+        held = self._held(row)
+        if held is None and row.mode is Mode.UPDATE:
+            return Outcome(Verdict.SKIPPED)
+        if self.strict and row.fields.get("City") == REFUSED:
+            refused = Outcome(Verdict.REJECTED, code="BAD_VALUE", problem="the value is not offered", fields=("City",))
+            return replace(refused, consent_written=self._refuse(row).consent_written)
+        if held is None and row.key.object == "Contact" and not row.fields.get(REQUIRED):
+            return Outcome(Verdict.REJECTED, code="REQUIRED_FIELD_MISSING", problem="required", fields=(REQUIRED,))
+        if held is None:
+            held = {"Id": f"{next(self._ids):03d}", "object": row.key.object}
+            self.records[held["Id"]] = held
+        self._watch(row, held)
+        held.update(row.fields)
+        held[row.key.field] = row.key.value
+        self.writes.append(row)
+        return Outcome(Verdict.DELIVERED, id=held["Id"])
+
+    def _held(self, row: Row) -> dict[str, Any] | None:
+        if row.id is not None:
+            return self.records.get(row.id)
+        return self.one(row.key.object, row.key.value)
+
+    def _watch(self, row: Row, held: dict[str, Any]) -> None:
+        if any(row.fields[flag] is not True for flag in FLAGS & row.fields.keys()):
+            self.broken.append("a flag was lowered")
+        if held.get("Owner") == BY_HAND and "Owner" in row.fields:
+            self.broken.append("an owner the team chose was replaced")
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        wanted, found = list(read), {}
+        for value in values:
+            found[value] = [
+                Found(one["Id"], {name: one.get(name) for name in wanted})
+                for one in self.records.values()
+                if one["object"] == object and as_text(one.get(field)).lower() == value.lower()
+            ]
+        return found
+
+    def one(self, object: str, key: str) -> dict[str, Any] | None:
+        """The record of a key."""
+        held = self.all(object, key)
+        if len(held) > 1:
+            self.broken.append("two records of one key")
+        return held[0] if held else None
+
+    def all(self, object: str, key: str) -> list[dict[str, Any]]:
+        """The records that carry a key."""
+        return [one for one in self.records.values() if (one["object"], one.get("Key")) == (object, key)]
+
+    def normal(self, value: Value) -> str:
+        return as_text(value)
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        return TargetSchema(crm=self.crm)
+
+    def close(self) -> None:
+        self.records.clear()

@@ -1,0 +1,201 @@
+"""A real store, the CRM in memory and two versions of a mapping between them, on a clock turned by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import event, text
+
+from connector.deliver import Pace, Route, deliver
+from connector.mapping import Mapping, load_text, render, shipped_folder
+from connector.receive import Agency, read
+from connector.signature import Verifier
+from connector.store import Store
+from connector.store.database import open_database
+from connector.store.inbox import Arrival
+from connector.store.lanes import Lease
+from tests.builders import DATA_KEY, NOON, SECRET, a_call, a_customer
+from tests.conftest import Clock
+from tests.promises.crm import Crm
+
+AGENCY = Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 1})
+LANE, DESTINATION = "sunrise/crm/0", "sunrise/crm"
+ZONE = "America/New_York"
+HOLD = 60_000
+HOUR = 3_600_000
+
+_MAPPING = """\
+version: 1
+crm: salesforce
+filter: {{ customer.status: [Lead, Active] }}
+consent:
+  flags: {{ doNotCall: contact.NoCall, doNotSMS: contact.NoText }}
+  waive: [doNotEmail, doNotMail]
+  withhold: {{ doNotSMS: [contact.Mobile] }}
+  skip: {{ doNotCall: [callback] }}
+tables:
+  status: {{ Lead: {lead}, Active: {active}, Inactive: Closed }}
+records:
+  contact:
+    object: Contact
+    key: {{ Key: customer.id }}
+    fields:
+      LastName: {{ from: customer.lastName, default: Unknown }}
+      City: customer.city
+      County: {{ from: customer.county, if_null: clear }}
+      Status: {{ from: customer.status, table: status }}
+      Mobile: customer.phoneNumber
+      Source: {{ value: careCycle, write: on_create }}
+      Email: {{ from: customer.email, write: if_blank }}
+      Owner: {{ from: customer.agentName, write: unless_edited }}
+  call:
+    object: Call
+    events: [call.completed]
+    key: {{ Key: call.id }}
+    fields:
+      Who: {{ ref: contact }}
+      Result: call.disposition
+  callback:
+    object: Call
+    events: [call.completed]
+    when: {{ call.disposition: Callback }}
+    mode: create
+    key: {{ Key: {{ template: "callback-{{call.id}}" }} }}
+    fields:
+      Who: {{ ref: contact }}
+      Status: {{ value: Open }}
+"""
+
+
+def compiled(text: str) -> Mapping:
+    """A mapping from its text."""
+    loaded = load_text(text, "promises.yaml", shipped=shipped_folder())
+    assert loaded.mapping is not None, render(loaded.diagnostics, loaded.texts)
+    return loaded.mapping
+
+
+MAPPINGS = (
+    compiled(_MAPPING.format(lead="New", active="Working")),
+    compiled(_MAPPING.format(lead="Open", active="Busy")),
+)
+
+
+def minute(at: int) -> str:
+    """A source time `at` minutes after noon."""
+    return datetime.fromtimestamp(NOON / 1000 + 60 * at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def a_person(customer: str, at: int, **changes: Any) -> dict[str, Any]:
+    """A customer.updated payload of source time `at`."""
+    plain = {"lastName": "Delacroix", "email": None, "city": None}
+    return a_customer(id=customer, updatedAt=minute(at), **{**plain, **changes})
+
+
+def a_talk(call: str, customer: dict[str, Any], at: int, **changes: Any) -> dict[str, Any]:
+    """A call.completed payload with a customer inside."""
+    return a_call(customer, id=call, createdAt=minute(at), **changes)
+
+
+@contextmanager
+def open_stage(address: str, clock: Clock) -> Iterator[Stage]:
+    """A stage on an empty database. Its commits do not wait for the disk: test_durability.py is about that."""
+    store = Store(open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}, clock))
+    if address.startswith("sqlite"):
+        event.listen(store.database.engine, "connect", _hasty)
+        store.database.engine.dispose()
+    yield Stage(store, clock)
+    store.close()
+
+
+def _hasty(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@dataclass
+class Stage:
+    """One worker's world. `wipe` makes it new."""
+
+    store: Store
+    clock: Clock
+    crm: Crm = field(default_factory=Crm)
+    mapping: int = 0
+    route: Route = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wipe()
+
+    def wipe(self) -> None:
+        with self.store.database.transaction() as connection:
+            for table in ("attempts", "deliveries", "events", "ledger", "consents", "lanes", "audit"):
+                connection.execute(text(f"DELETE FROM {table}"))
+        self.store.lanes.open({LANE: DESTINATION})
+        self.clock.now = NOON
+        self.crm = Crm()
+        self.route = Route(DESTINATION, self.crm, MAPPINGS[0], ZONE)
+
+    def arrival(self, message_id: str, payload: dict[str, Any]) -> Arrival:
+        return read(AGENCY, message_id, json.dumps(payload).encode(), self.clock())
+
+    def accept(self, message_id: str, payload: dict[str, Any]) -> bool:
+        (new,) = self.store.inbox.accept([self.arrival(message_id, payload)])
+        return new
+
+    def lease(self, owner: str = "worker") -> Lease | None:
+        return self.store.lanes.lease(owner, [LANE], HOLD)
+
+    def pace(self, batch: int = 400) -> Pace:
+        return Pace(batch, HOLD, clock=lambda: self.clock() / 1000, roll=lambda: 0.5)
+
+    def deliver(self, batch: int = 400) -> bool:
+        """Lease the lane, drain one batch, give it back; whether there was a lane to lease."""
+        lease = self.lease()
+        if lease is None:
+            return False
+        deliver(self.store, self.route, lease, self.pace(batch))
+        self.store.lanes.release(lease)
+        return True
+
+    def drain(self) -> None:
+        """Drain until nothing is due now."""
+        while self.deliver():
+            continue
+
+    def drain_in_time(self, hours: int = 40) -> None:
+        """Drain until nothing waits, letting time pass, or until that took so many hours."""
+        self.drain()
+        for _ in range(hours):
+            if not self.store.desk.waiting():
+                return
+            self.clock.forward(HOUR)
+            self.drain()
+
+    def live(self, story: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Deliver each event as soon as it comes, under one lease."""
+        lease = None
+        for message_id, payload in story:
+            self.accept(message_id, payload)
+            lease = lease or self.lease()
+            assert lease is not None
+            while deliver(self.store, self.route, lease, self.pace()):
+                continue
+
+    def settled(self, message_id: str) -> dict[str, Any]:
+        (delivery,) = self.store.desk.story(message_id)
+        return delivery
+
+    def state(self, message_id: str) -> tuple[str, str]:
+        delivery = self.settled(message_id)
+        return delivery["state"], delivery["code"]
+
+    def lane(self) -> dict[str, Any]:
+        (lane,) = self.store.desk.lanes()
+        return lane
+
+    def contact(self, customer: str = "c-1") -> dict[str, Any]:
+        (held,) = self.crm.all("Contact", customer)
+        return held
