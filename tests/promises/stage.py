@@ -181,8 +181,9 @@ class Stage:
             self.accept(message_id, payload)
             lease = lease or self.lease()
             assert lease is not None
-            while deliver(self.store, self.route, lease, self.pace()):
-                continue
+            deliver(self.store, self.route, lease, self.pace())
+        while lease is not None and deliver(self.store, self.route, lease, self.pace()):
+            continue
 
     def settled(self, message_id: str) -> dict[str, Any]:
         (delivery,) = self.store.desk.story(message_id)
