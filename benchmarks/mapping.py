@@ -1,10 +1,10 @@
 """How long a mapping takes: 25 fields (20 paths, 2 tables, 2 conditions, 1 join) of one customer.updated.
 
-    python benchmarks/mapping.py [--rounds 41] [--node-modules DIR]
+    python -m benchmarks.mapping [--rounds 41] [--node-modules DIR]
 
-Beside it, turn by turn in one run: a function written by hand for the same output, and Segment's mapping-kit
-(`npm install --prefix DIR @segment/actions-core liquidjs`, then `--node-modules DIR/node_modules`): once with equal
-output, its tables and comparisons written in Liquid as it wants them, once without them, as cheap as it gets.
+Beside it, turn by turn in one run and with the same output: a function written by hand, and the engines of
+peers/package.json, each in a Node process of its own that times its own loop. mapping-kit also without tables and
+comparisons, which it writes in Liquid: as cheap as it gets.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import Beside, Figure, table
 from connector.catalogue import ABSENT, FLAGS
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping import load_text, shipped_folder
@@ -84,16 +83,39 @@ KIT_EQUAL = KIT_PATHS | {
     "MobilePhone": _liquid_phone("mobile"),
     "HomePhone": _liquid_phone("landline"),
 }
-RUNNER = """
-const { transform } = require('@segment/actions-core')
-const [mapping, payload] = [process.argv[1], process.argv[2]].map(JSON.parse)
-console.log(JSON.stringify(transform(mapping, payload)))
-require('readline').createInterface({ input: process.stdin }).on('line', (count) => {
-  const began = process.hrtime.bigint()
-  for (let i = 0; i < Number(count); i++) transform(mapping, payload)
-  console.log(String(process.hrtime.bigint() - began))
-})
-"""
+
+
+def _json_template() -> str:
+    """The same in RudderStack's JSON template language, which has no tables: conditions, as its users write them."""
+    fields = {target: f".{name}" for name, target in PATHS.items()} | {
+        "Status__c": " : ".join(f'.status === "{key}" ? "{value}"' for key, value in STATUS.items()) + " : undefined",
+        "Language__c": " : ".join(f'.language === "{key}" ? "{value}"' for key, value in LANGUAGE.items())
+        + ' : "Other"',
+        "MobilePhone": '.lineType === "mobile" ? .phoneNumber : undefined',
+        "HomePhone": '.lineType === "landline" ? .phoneNumber : undefined',
+        "MailingStreet": '[.address, .address2].filter(lambda ?0).join(", ")',
+    }
+    return f"{{{', '.join(f'{json.dumps(target)}: {value}' for target, value in fields.items())}}}"
+
+
+def _jsonata() -> str:
+    fields = {target: name for name, target in PATHS.items()} | {
+        "Status__c": f"$lookup({json.dumps(STATUS)}, status)",
+        "Language__c": f'($found := $lookup({json.dumps(LANGUAGE)}, language); $found ? $found : "Other")',
+        "MobilePhone": 'lineType = "mobile" ? phoneNumber',
+        "HomePhone": 'lineType = "landline" ? phoneNumber',
+        "MailingStreet": '$join([address, address2][$ != ""], ", ")',
+    }
+    return f"{{{', '.join(f'{json.dumps(target)}: {value}' for target, value in fields.items())}}}"
+
+
+PEERS = {
+    "mapping-kit (Segment)": ("mapping-kit", json.dumps(KIT_EQUAL)),
+    "json-template-engine (RudderStack)": ("json-template", _json_template()),
+    "workflow-engine (RudderStack)": ("workflow", _json_template()),
+    "JSONata": ("jsonata", _jsonata()),
+}
+CHEAPEST = "mapping-kit, its own directives alone"
 
 
 def by_hand(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,11 +155,11 @@ def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[st
     return made
 
 
-class Kit:
-    """Segment's mapping-kit in a Node process of its own; only the work inside is timed."""
+class Peer:
+    """An engine in a Node process of its own; only the work inside is timed."""
 
-    def __init__(self, modules: Path, mapping: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
-        command = ["node", "-e", RUNNER, json.dumps(mapping), json.dumps(payload)]
+    def __init__(self, modules: Path, engine: str, mapping: str, payload: Mapping[str, Any]) -> None:
+        command = ["node", str(Path(__file__).parent / "peers/mapping.js"), engine, mapping, json.dumps(payload)]
         environment = {**os.environ, "NODE_PATH": str(modules.resolve())}
         self.node = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -168,60 +190,60 @@ def timed(work: Callable[[], object]) -> Callable[[int], float]:
     return run
 
 
-def contestants(payload: Mapping[str, Any]) -> dict[str, Callable[[int], float]]:
+def ours(payload: Mapping[str, Any]) -> dict[str, Callable[[int], float]]:
+    """What runs in this process. Raises AssertionError where outputs differ."""
     mapping = load_text(MAPPING, "benchmark.yaml", shipped=shipped_folder()).mapping
     assert mapping is not None
     fields, event = fields_of(mapping), Event("a", "m", "customer.updated", "c", 0, 0, payload)
     assert fields(payload) == by_hand(payload)
     body = json.dumps(payload)
     return {
-        "by hand": timed(lambda: by_hand(payload)),
-        "mapping: fields alone": timed(lambda: fields(payload)),
-        "mapping: whole plan": timed(lambda: plan(event, mapping, timezone="America/New_York")),
-        "for scale: json.loads of the body": timed(lambda: json.loads(body)),
+        HAND: timed(lambda: by_hand(payload)),
+        FIELDS: timed(lambda: fields(payload)),
+        PLAN: timed(lambda: plan(event, mapping, timezone="America/New_York")),
+        LOADS: timed(lambda: json.loads(body)),
     }
 
 
-def kits_of(modules: Path, payload: Mapping[str, Any]) -> dict[str, Kit]:
-    equal = Kit(modules, KIT_EQUAL, payload)
-    assert equal.made == {name: value for name, value in by_hand(payload).items() if value}
-    return {
-        "mapping-kit: equal output": equal,
-        "mapping-kit: its own directives": Kit(modules, KIT_PATHS, payload),
-    }
+HAND, FIELDS, PLAN, LOADS = "a function written by hand", "fields alone", "whole plan", "json.loads of the body"
+
+
+def peers_of(modules: Path, payload: Mapping[str, Any]) -> dict[str, Peer]:
+    """Every engine, its output proven equal to ours; and one that does less."""
+    made = {name: Peer(modules, *how, payload) for name, how in PEERS.items()}
+    expected = {name: value for name, value in by_hand(payload).items() if value}
+    for name, peer in made.items():
+        assert peer.made == expected, f"{name} makes something else"
+    return made | {CHEAPEST: Peer(modules, "mapping-kit", json.dumps(KIT_PATHS), payload)}
+
+
+def figures(rounds: int, modules: Path | None) -> list[Figure]:
+    """Interleaved rounds, in microseconds an event. Without a folder of Node modules: no peers."""
+    payload = dict(EXAMPLES["customer.updated"])
+    peers = peers_of(modules, payload) if modules and shutil.which("node") else {}
+    runs: dict[str, Callable[[int], float]] = {**ours(payload), **peers}
+    took: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(rounds + 3):  # three to warm up
+        for name, run in runs.items():
+            microseconds = run(200 if name in peers else 1000)
+            if turn >= 3:
+                took[name].append(microseconds)
+    for peer in peers.values():
+        peer.stop()
+    group, unit = "Mapping: 25 fields of one customer.updated", "µs"
+    beside = [Beside(HAND, took[HAND], "<= 2.0"), *(Beside(name, took[name]) for name in peers)]
+    return [
+        Figure(group, FIELDS, unit, took[FIELDS], beside),
+        Figure(group, PLAN, unit, took[PLAN], [Beside(HAND, took[HAND]), Beside(LOADS, took[LOADS])]),
+    ]
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asked.add_argument("--rounds", type=int, default=41)
-    asked.add_argument("--node-modules", type=Path, help="where @segment/actions-core is installed")
+    asked.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
     given = asked.parse_args()
-    payload = dict(EXAMPLES["customer.updated"])
-    runs: dict[str, Callable[[int], float]] = contestants(payload)
-    installed = shutil.which("node") and given.node_modules and (given.node_modules / "@segment/actions-core").is_dir()
-    kits = kits_of(given.node_modules, payload) if installed else {}
-    runs |= kits
-    took: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(given.rounds + 3):  # three to warm up
-        for name, run in runs.items():
-            microseconds = run(200 if name in kits else 1000)
-            if turn >= 3:
-                took[name].append(microseconds)
-    for kit in kits.values():
-        kit.stop()
-    show(took, given.rounds)
-    if not kits:
-        print("Segment's mapping-kit: not installed.")
-        print("npm install --prefix DIR @segment/actions-core liquidjs, then --node-modules DIR/node_modules")
-
-
-def show(took: Mapping[str, list[float]], rounds: int) -> None:
-    base = statistics.median(took["by hand"])
-    print(f"{rounds} interleaved rounds, Python {sys.version.split()[0]}; microseconds an event")
-    print(f"{'':36}{'median':>8}{'  quartiles':>18}{'by hand = 1':>14}")
-    for name, times in took.items():
-        low, middle, high = statistics.quantiles(times, n=4)
-        print(f"{name:36}{middle:8.2f}{low:9.2f} -{high:7.2f}{middle / base:13.2f}x")
+    print(table(figures(given.rounds, given.node_modules)))
 
 
 if __name__ == "__main__":
