@@ -285,9 +285,14 @@ _CHECKS: Final[Mapping[Kind, Callable[[Any], bool]]] = {
 
 
 @cache
-def _checked(event_type: str) -> tuple[tuple[str, Reader, Kind], ...]:
-    fields = (field for field in _ALL if event_type in carried_by(field.path))
-    return tuple((field.path, reader(field.path, event_type), field.kind) for field in fields)
+def _checked(event_type: str) -> dict[tuple[str, ...], dict[str, Field]]:
+    """The fields of a payload by the object that holds them."""
+    held: dict[tuple[str, ...], dict[str, Field]] = {}
+    for field in _ALL:
+        keys = steps(field.path, event_type) if event_type in carried_by(field.path) else ()
+        if keys:
+            held.setdefault(keys[:-1], {})[keys[-1]] = field
+    return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,11 +308,14 @@ class Reading:
 def problems(payload: Mapping[str, Any], event_type: str) -> list[str]:
     """Every field whose value has the wrong type, as "path is not a kind". Never a value."""
     found = []
-    for path, read, kind in _checked(event_type):
-        value = read(payload)
-        if value is not None and value is not ABSENT and not _CHECKS[kind](value):
-            found.append(f"{path} is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}")
-    return found
+    for keys, fields in _checked(event_type).items():
+        holder = _walk(payload, keys)
+        present = holder.keys() & fields.keys() if isinstance(holder, dict) else ()
+        found += [fields[key] for key in present if not (holder[key] is None or _CHECKS[fields[key].kind](holder[key]))]
+    return [
+        f"{field.path} is not {'an' if field.kind[0] in 'aeiou' else 'a'} {field.kind}"
+        for field in sorted(found, key=_ALL.index)
+    ]
 
 
 def read(payload: Any, thing: str) -> Reading | None:
