@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from connector import destinations, telemetry
-from connector.config import AgencyFile, DestinationSettings, Process
+from connector import destinations, notify, telemetry
+from connector.alarms import MINUTE
+from connector.config import AgencyFile, Alarms, DestinationSettings, Process
 from connector.deliver import Route
 from connector.errors import FixConfiguration, FixMapping
 from connector.mapping import Loaded, load, render, shipped_folder
@@ -17,6 +18,7 @@ from connector.receive import Agency
 from connector.reload import Watched, fingerprint
 from connector.signature import Verifier
 from connector.store import Store, open_store
+from connector.watch import Subscriber, Way
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
@@ -81,3 +83,25 @@ def open_route(file: AgencyFile, name: str) -> Route:
         mapping.crm, settings.auth, endpoint=settings.endpoint, api_version=settings.api_version, on_call=on_call
     )
     return Route(full_name, destination, mapping, file.settings.timezone)
+
+
+def subscriber(file: AgencyFile) -> Subscriber:
+    """How an agency's people are told of what needs them."""
+    settings = file.settings.alarms
+    renewals = [(name, one.renew_by) for name, one in file.settings.destinations.items() if one.renew_by]
+    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals)
+
+
+def _ways(settings: Alarms) -> list[Way]:
+    ways: list[Way] = []
+    if settings.webhook:
+        ways.append(partial(notify.post, settings.webhook.get_secret_value()))
+    if mail := settings.mail:
+        host, _, port = mail.server.rpartition(":")
+        secret = mail.password.get_secret_value()
+        ways.append(
+            partial(
+                notify.send, notify.Mail(mail.to, mail.sender, host, int(port), mail.security, mail.username, secret)
+            )
+        )
+    return ways

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
@@ -51,6 +52,8 @@ class DestinationSettings(_Frozen):
     partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
     api_version: str | None = Field(None, pattern=r"^\d+\.\d+$", description="Salesforce's API version, as 67.0")
 
+    renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
+
     @field_validator("api_version", mode="before")
     @classmethod
     def _as_text(cls, version: object) -> object:
@@ -64,6 +67,32 @@ class Retention(_Frozen):
     dead_letters: int = Field(90, ge=1, description="a delivery nobody freed")
 
 
+class MailSettings(_Frozen):
+    """How alarms go out by mail."""
+
+    to: tuple[str, ...] = Field(min_length=1, description="who gets them")
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="whom they come from")
+    server: str = Field(pattern=r"^[^:/\s]+:\d{1,5}$", description="the mail server, as host:port")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is kept private")
+    username: str = Field("", description="left out: no login")
+    password: SecretStr = SecretStr("")
+
+
+class Alarms(_Frozen):
+    """Who is told when something needs a person."""
+
+    webhook: SecretStr | None = Field(None, description="POSTed {text: ...}: Slack, Teams, Mattermost take it as it is")
+    mail: MailSettings | None = None
+    every: int = Field(60, ge=1, le=1440, description="minutes: one alarm is told at most once in so long")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not re.match(r"https?://[^/\s]+", url.get_secret_value()):
+            raise ValueError("must be an address that begins with https://")
+        return url
+
+
 class AgencySettings(_Frozen):
     """One agency's file."""
 
@@ -72,6 +101,7 @@ class AgencySettings(_Frozen):
     destinations: dict[Annotated[str, Field(pattern=_NAME)], DestinationSettings] = Field(min_length=1)
     timezone: str = Field("America/New_York", description="for dates of customers whose own time zone is unknown")
     retention: Retention = Retention()
+    alarms: Alarms = Alarms()
 
     @field_validator("timezone")
     @classmethod

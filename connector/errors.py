@@ -64,6 +64,12 @@ class StateChanged(ConnectorError):
     code = "E320"
 
 
+class NotTold(ConnectorError):
+    """An alarm did not reach the people it was for: its webhook or mail server did not take it."""
+
+    code = "E500"
+
+
 class DestinationUnusable(ConnectorError):
     """The whole CRM account cannot be written now: its lane pauses, no delivery loses an attempt.
 

@@ -26,6 +26,7 @@ from connector.receive import lane_name
 from connector.store import Store
 from connector.store.writer import Writer
 from connector.upkeep import Keep, Upkeep
+from connector.watch import Watch
 from connector.web.console import create_console
 from connector.web.door import Door, serve_all
 from connector.web.health import create_admin
@@ -115,7 +116,9 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         store.lanes.open(lanes)
         keep = {one.settings.agency: Keep(**dict(one.settings.retention)) for one in files}
         upkeep = Upkeep(store, keep, watched, time.time)
-        worker = Worker(store, {lane: routes[name] for lane, name in lanes.items()}, Pace(), upkeep)
+        told = [one for one in map(bootstrap.subscriber, files) if one.ways]
+        beside = (upkeep, Watch(store, told, time.time))
+        worker = Worker(store, {lane: routes[name] for lane, name in lanes.items()}, Pace(), beside)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:

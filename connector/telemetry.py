@@ -26,6 +26,8 @@ _pauses = Counter("connector_lane_pauses_total", "Times a lane paused", ["destin
 _mappings = Counter("connector_mapping_changes_total", "Edited mappings taken or refused", ["destination", "result"])
 _leases_lost = Counter("connector_leases_lost_total", "Batches not recorded because another worker took over", ["lane"])
 
+_alarms = Counter("connector_alarms_total", "Messages about what is wrong or over", ["agency", "result"])
+
 
 def configure(level: str = "info", stream: object = None) -> None:
     """Log one JSON object a line to standard error; libraries only from warnings up."""
@@ -111,6 +113,18 @@ def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: fl
 def retention_applied(agency: str, payloads: int, dead_letters: int) -> None:
     """Payloads were purged, and dead letters given up, because their time was over."""
     log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters)
+
+
+def alarm_told(agency: str, raised: list[str], over: list[str]) -> None:
+    """People were told of what is wrong, or over."""
+    _alarms.labels(agency, "told").inc()
+    log.warning("alarm", agency=agency, raised=raised, over=over)
+
+
+def alarm_not_told(agency: str, problem: str) -> None:
+    """An alarm did not reach anybody this way."""
+    _alarms.labels(agency, "failed").inc()
+    log.error("alarm not told", agency=agency, problem=problem)
 
 
 def lease_lost(lane: str) -> None:

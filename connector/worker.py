@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
 from connector.deliver import Pace, Route, deliver
@@ -27,10 +27,10 @@ class Worker:
         store: Store,
         lanes: Mapping[str, Route],
         pace: Pace,
-        upkeep: Callable[[], None],
+        beside: Sequence[Callable[[], None]] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._upkeep = upkeep
+        self._beside = beside
         self._clock = clock
         self._store, self._lanes, self._pace = store, lanes, pace
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -63,7 +63,8 @@ class Worker:
 
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
-            self._upkeep()
+            for one in self._beside:
+                one()
             self._stopping.wait(1.0)
 
     def _renew(self) -> None:

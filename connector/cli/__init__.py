@@ -14,9 +14,12 @@ import click
 from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
+    "alarms": ("alarms", "Try how people are told of what is wrong."),
     "check": ("check", "Check agency files or mappings before any event comes."),
+    "completion": ("completion", "Print what completes this command in your shell."),
     "console": ("roles", "Serve the operators' console on the admin port."),
     "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
+    "doctor": ("doctor", "Find what is wrong with this installation."),
     "events": ("desk", "List, show, replay or discard events."),
     "lanes": ("desk", "List, pause or resume lanes."),
     "map": ("check", "Print the records a mapping would make of one event."),

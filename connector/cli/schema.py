@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import structlog
 
 from connector import bootstrap
-from connector.cli.options import agency_option
+from connector.cli.options import agency_option, quiet
 from connector.config import AgencyFile, read_agencies
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import editor, target
@@ -31,26 +27,12 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
     """What the CRM itself says of every object a mapping has to do with. Raises FixConfiguration, FixMapping."""
     route = bootstrap.open_route(file, name)
     try:
-        with _quiet():
+        with quiet():
             return route.destination.describe(route.mapping.objects)
     except DestinationUnusable as error:
         raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
     finally:
         route.destination.close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """A command prints its result; the calls it makes to a CRM are no part of it."""
-    before = structlog.get_config()
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
 
 
 @click.group()

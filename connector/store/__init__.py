@@ -11,6 +11,7 @@ from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.mappings import Mappings
 from connector.store.retention import Retention
+from connector.store.watches import Watches
 
 
 class Store:
@@ -24,6 +25,7 @@ class Store:
         self.desk = Desk(database, self.inbox)
         self.retention = Retention(database)
         self.mappings = Mappings(database)
+        self.watches = Watches(database)
 
     def close(self) -> None:
         """Let every connection go."""

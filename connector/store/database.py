@@ -33,6 +33,15 @@ class Database:
         """The time of every lease and due date, as SQL."""
         return literal(self._clock(), BigInteger) if self._clock else dialect.now(self.engine)
 
+    def moment(self) -> int:
+        """The same, read (epoch ms). Raises StoreUnavailable."""
+        with self.reading() as connection:
+            return int(connection.execute(select(self.now())).scalar_one())
+
+    def folder(self) -> Path | None:
+        """Where an embedded database lies; None for a shared one."""
+        return dialect.embedded_folder(self.engine.url)
+
     def transaction(self) -> AbstractContextManager[Connection]:
         """A transaction that is on disk when the block ends. Raises StoreUnavailable."""
         return dialect.transaction(self.engine)

@@ -153,6 +153,14 @@ audit: Final = Table(
     Column("thing", Text, nullable=False),
 )
 
+watches: Final = Table(
+    "watches",
+    metadata,
+    Column("agency", String(64), primary_key=True),
+    Column("looked_at", BigInteger, nullable=False),
+    Column("told", Text, nullable=False),  # JSON: {key: {at, on}}
+)
+
 settings: Final = Table(
     "settings",
     metadata,

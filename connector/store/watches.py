@@ -1,0 +1,73 @@
+"""Who looked after an agency last, and what its people were told: several workers look, one of them tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import func, select, update
+
+from connector.backoff import HOUR
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.tables import deliveries, events, watches
+
+ARRIVALS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One look at an agency: now, when the last one was (epoch ms; 0: never), and what its people were told."""
+
+    now: int
+    looked_at: int
+    told: Mapping[str, Any]
+
+
+class Watches:
+    """One row an agency."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def take(self, agency: str, rest_ms: int) -> Turn | None:
+        """Take this turn of looking, unless somebody took one within the rest."""
+        with self._db.transaction() as connection:
+            blank = {"agency": agency, "looked_at": 0, "told": "{}"}
+            connection.execute(insert(self._db.engine, watches).values(blank).on_conflict_do_nothing())
+            mine = watches.c.agency == agency
+            row = connection.execute(select(watches, self._db.now().label("now")).where(mine)).one()
+            still = update(watches).where(mine, watches.c.looked_at == row.looked_at).values(looked_at=row.now)
+            if row.looked_at > row.now - rest_ms or connection.execute(still).rowcount != 1:
+                return None
+        return Turn(row.now, row.looked_at, json.loads(row.told))
+
+    def told(self, agency: str, told: Any) -> None:
+        """Remember what was told."""
+        with self._db.transaction() as connection:
+            connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(told)))
+
+    def arrivals(self, agency: str) -> list[int]:
+        """When the newest events came, newest first (epoch ms)."""
+        newest = (
+            select(events.c.received_at)
+            .where(events.c.agency == agency, events.c.payload.is_not(None))
+            .order_by(events.c.received_at.desc())
+            .limit(ARRIVALS)
+        )
+        with self._db.reading() as connection:
+            return list(connection.execute(newest).scalars())
+
+    def died_lately(self) -> list[dict[str, Any]]:
+        """Dead letters of the last hour, counted by destination and code."""
+        group = (deliveries.c.destination, deliveries.c.code)
+        lately = (
+            select(*group, func.count().label("count"))
+            .where(deliveries.c.state == "dead", deliveries.c.settled_at >= self._db.now() - HOUR)
+            .group_by(*group)
+            .order_by(*group)
+        )
+        with self._db.reading() as connection:
+            return [dict(row._mapping) for row in connection.execute(lately)]
