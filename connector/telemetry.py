@@ -6,11 +6,16 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Histogram
+
+from connector import tracing
 
 log: Final = structlog.get_logger("connector")
 
@@ -49,6 +54,21 @@ def configure(level: str = "info", stream: object = None) -> None:
     threading.excepthook = lambda told: fault(told.thread.name if told.thread else "thread", told.exc_value)
 
 
+@contextmanager
+def receiving(agency: str) -> Iterator[None]:
+    """One request at the door, as a span."""
+    with tracing.span("receive", agency=agency):
+        yield
+
+
+@contextmanager
+def batch(lane: str) -> Iterator[None]:
+    """One batch of a lane: what is logged inside, CRM calls and deliveries alike, carries the same `batch`."""
+    name = uuid4().hex[:12]
+    with structlog.contextvars.bound_contextvars(batch=name), tracing.span("deliver", lane=lane, batch=name):
+        yield
+
+
 class _Places(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802  # the library's name
         return place(ei[1])
@@ -69,6 +89,7 @@ def fault(where: str, error: BaseException | None) -> None:
 def event_accepted(agency: str, type: str, message_id: str, *, new: bool) -> None:
     """An event is on disk, for the first time or once more."""
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
+    tracing.note("event accepted" if new else "duplicate event", type=type, message_id=message_id)
     log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)
 
 
@@ -93,6 +114,7 @@ def store_unavailable(where: str, problem: str) -> None:
 def delivery_settled(destination: str, message_id: str, outcome: str, code: str, fields: tuple[str, ...]) -> None:
     """One delivery's attempt is over."""
     _settled.labels(destination, outcome).inc()
+    tracing.note("delivery settled", message_id=message_id, outcome=outcome, code=code)
     tell = log.warning if outcome in ("dead", "deferred") else log.info
     tell("delivery settled", destination=destination, message_id=message_id, outcome=outcome, code=code, fields=fields)
 
@@ -101,6 +123,7 @@ def crm_called(destination: str, method: str, path: str, status: int, duration_m
     """A CRM was called: a path template, never an id or a value."""
     _calls.labels(destination, method, path, str(status)).inc()
     _call_seconds.labels(destination).observe(duration_ms / 1000)
+    tracing.past("crm call", duration_ms, destination=destination, method=method, path=path, status=status)
     log.debug("crm called", destination=destination, method=method, path=path, status=status, ms=round(duration_ms))
 
 

@@ -99,7 +99,7 @@ class Worker:
         route = self._lanes[lease.lane]
         self._held[lease.lane] = lease
         try:
-            while deliver(self._store, route, lease, self._pace):
+            while self._batch(route, lease):
                 if self._stopping.is_set():
                     break
         except (LeaseLost, StoreUnavailable):
@@ -109,6 +109,10 @@ class Worker:
         finally:
             del self._held[lease.lane]
             self._store.lanes.release(lease)
+
+    def _batch(self, route: Route, lease: Lease) -> bool:
+        with telemetry.batch(lease.lane):
+            return deliver(self._store, route, lease, self._pace)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
         problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"

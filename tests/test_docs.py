@@ -282,7 +282,7 @@ def subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
 
 class TestNames:
     def test_every_environment_variable_is_explained_and_no_other(self) -> None:
-        pattern = r"\b(CONNECTOR_[A-Z_]*[A-Z]|PROMETHEUS_MULTIPROC_DIR|CARECYCLE_[A-Z_]+)\b"
+        pattern = r"\b(CONNECTOR_[A-Z_]*[A-Z]|PROMETHEUS_MULTIPROC_DIR|CARECYCLE_[A-Z_]+|OTEL_[A-Z_]+)\b"
         told = set(re.findall(r"^\| `([A-Z]+_[A-Z_]+)` \|", README, re.M))
         assert told == set(re.findall(pattern, source("**/*.py")))
 

@@ -44,6 +44,9 @@ class TestMonitoring:
     @pytest.mark.skipif("PROMTOOL" not in os.environ, reason="PROMTOOL names no promtool: see CONTRIBUTING.md")
     def test_promtool_takes_the_rules(self) -> None:
         checked = subprocess.run(
-            [os.environ["PROMTOOL"], "check", "rules", FOLDER / "alerts.yaml"], capture_output=True, text=True, check=False
+            [os.environ["PROMTOOL"], "check", "rules", FOLDER / "alerts.yaml"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr

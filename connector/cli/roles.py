@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from connector import telemetry
+from connector import telemetry, tracing
 from connector.cli.options import agency_option
 from connector.config import AgencyFile, Process, read_agencies, read_process
 from connector.errors import FixConfiguration
@@ -19,6 +19,7 @@ from connector.web.session import hash_password
 def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
     process = read_process(os.environ)
     telemetry.configure(process.log_level)
+    tracing.configure(os.environ)
     return process, read_agencies(paths, os.environ)
 
 

@@ -26,7 +26,8 @@ def create_hooks(
         if agency is None:
             telemetry.message_refused("-", "unknown agency")
             return _text(404, "no such agency")
-        receive(agency, request.get_data(cache=False), dict(request.headers), keep, int(clock() * 1000))
+        with telemetry.receiving(agency.name):
+            receive(agency, request.get_data(cache=False), dict(request.headers), keep, int(clock() * 1000))
         return Response(status=204)
 
     @app.errorhandler(RefuseMessage)
