@@ -10,6 +10,7 @@ from connector import destinations, notify, telemetry
 from connector.alarms import MINUTE
 from connector.config import AgencyFile, Alarms, DestinationSettings, Process
 from connector.deliver import Route
+from connector.destinations.salesforce.auth import Password
 from connector.errors import FixConfiguration, FixMapping
 from connector.mapping import Loaded, load, render, shipped_folder
 from connector.mapping import Mapping as CompiledMapping
@@ -62,11 +63,22 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
     """
     watched = []
     for file in files:
+        for where, notice in notices(file):
+            telemetry.settings_deprecated(where, notice)
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
             first = load(path, shipped=shipped_folder())
             watched.append(Watched(open_route(file, name), _loading(path), fingerprint(first.files)))
     return watched
+
+
+def notices(file: AgencyFile) -> list[tuple[str, str]]:
+    """What works in an agency's file and will not for ever: the destination, and what to change."""
+    return [
+        (f"{file.settings.agency}/{name}", one.auth.notice)
+        for name, one in file.settings.destinations.items()
+        if isinstance(one.auth, Password)
+    ]
 
 
 def _loading(path: Path) -> Callable[[TargetSchema | None], Loaded]:
@@ -80,7 +92,12 @@ def open_route(file: AgencyFile, name: str) -> Route:
     mapping = load_mapping(mapping_path(file, settings))
     on_call = partial(telemetry.crm_called, full_name)
     destination = destinations.connect(
-        mapping.crm, settings.auth, endpoint=settings.endpoint, api_version=settings.api_version, on_call=on_call
+        mapping.crm,
+        settings.auth,
+        endpoint=settings.endpoint,
+        api_version=settings.api_version,
+        on_call=on_call,
+        options=settings.salesforce,
     )
     return Route(full_name, destination, mapping, file.settings.timezone)
 

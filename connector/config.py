@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.salesforce.auth import SalesforceAuth
+from connector.destinations.salesforce.auth import SalesforceAuth, SalesforceOptions
 from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
@@ -53,11 +63,18 @@ class DestinationSettings(_Frozen):
     api_version: str | None = Field(None, pattern=r"^\d+\.\d+$", description="Salesforce's API version, as 67.0")
 
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
+    salesforce: SalesforceOptions | None = Field(None, description="Salesforce only: how it treats what we write")
 
     @field_validator("api_version", mode="before")
     @classmethod
     def _as_text(cls, version: object) -> object:
         return str(version) if isinstance(version, float) else version
+
+    @model_validator(mode="after")
+    def _of_one_crm(self) -> DestinationSettings:
+        if self.salesforce and isinstance(self.auth, HubSpotAuth):
+            raise ValueError("salesforce: is for a Salesforce destination, and auth: is HubSpot's")
+        return self
 
 
 class Retention(_Frozen):

@@ -171,6 +171,11 @@ def role_died(role: str, status: int) -> None:
     log.error("role died, starting it again", role=role, status=status)
 
 
+def settings_deprecated(destination: str, notice: str) -> None:
+    """Something in an agency's file works today and will not for ever."""
+    log.warning("deprecated setting", destination=destination, notice=notice)
+
+
 def mapping_refused(destination: str, problem: str) -> None:
     """An edited mapping does not load, the last good one keeps running; the diagnostics name fields and lines only."""
     _mappings.labels(destination, "refused").inc()

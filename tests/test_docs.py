@@ -44,6 +44,8 @@ SECRETS = {
     "SALESFORCE_CLIENT_ID": "careCycle.connector",
     "SALESFORCE_CLIENT_SECRET": "sandbox-client-secret",
     "SALESFORCE_SESSION": "00D000000000000",
+    "SALESFORCE_PASSWORD": "sandbox-password",
+    "SALESFORCE_SECURITY_TOKEN": "aSecurityToken",
     "HUBSPOT_ACCESS_TOKEN": "pat-na1-sandbox",
 }
 
@@ -196,14 +198,14 @@ class TestConfigExample:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (tmp_path / "salesforce.key").write_bytes(pem)
         offered = re.findall(r"^ +# (auth: .*)$", EXAMPLE, re.M)
-        assert len(offered) == 2
+        assert len(offered) == 3
         for auth in offered:
             text = re.sub(r"^    auth:.*\n(?:      .*\n)+", f"    {auth}\n", EXAMPLE, count=1, flags=re.M)
             (tmp_path / "agency.yaml").write_text(text, "utf-8")
             assert read_agencies([tmp_path / "agency.yaml"], SECRETS)
 
     def test_each_optional_line_may_be_switched_on(self, tmp_path: Path) -> None:
-        text = re.sub(r"^( +)# (?=(?:api_version|endpoint): |- \$)", r"\1", EXAMPLE, flags=re.M)
+        text = re.sub(r"^( +)# (?=(?:api_version|endpoint|salesforce): |- \$)", r"\1", EXAMPLE, flags=re.M)
         (tmp_path / "agency.yaml").write_text(text, "utf-8")
         (agency,) = read_agencies([tmp_path / "agency.yaml"], {**SECRETS, "CARECYCLE_OLD_SECRET": "whsec_b2xk"})
         assert [one.endpoint is not None for one in agency.settings.destinations.values()] == [True, True]

@@ -72,6 +72,8 @@ def _names(loaded: Iterable[Loaded]) -> str:
 
 def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> list[Loaded]:
     bootstrap.open_agencies([file])  # the signing secrets are well made
+    for where, notice in bootstrap.notices(file):
+        click.echo(f"{file.path}: {where}: warning: {notice}", err=True)
     results = []
     for name, settings in file.settings.destinations.items():
         path = bootstrap.mapping_path(file, settings)

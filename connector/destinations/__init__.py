@@ -17,14 +17,23 @@ _CONNECT: Final = {
 
 
 def connect(
-    crm: str, auth: BaseModel, *, endpoint: str | None, api_version: str | None, on_call: CallLog
+    crm: str,
+    auth: BaseModel,
+    *,
+    endpoint: str | None,
+    api_version: str | None,
+    on_call: CallLog,
+    options: BaseModel | None = None,
 ) -> Destination:
     """One CRM account, not yet spoken to. Its client library is imported here, by the role that needs it.
+
+    options: this CRM's own settings, where it has any.
 
     Raises FixConfiguration when the credentials are another CRM's.
     """
     module: Any = importlib.import_module(_CONNECT[crm])
     if not isinstance(auth, module.CREDENTIALS):
         raise FixConfiguration(f"{crm} credentials", f"the mapping is for {crm}, but auth: is another CRM's")
-    connected = module.connect(auth, endpoint=endpoint, api_version=api_version, on_call=on_call)
+    own = {} if options is None else {"options": options}
+    connected = module.connect(auth, endpoint=endpoint, api_version=api_version, on_call=on_call, **own)
     return cast(Destination, connected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from connector.bootstrap import open_routes
 from connector.cli import cli
+from connector.config import read_agencies
 from connector.mapping import shipped_folder, target
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
@@ -248,3 +251,26 @@ class TestCheckAgainstTheCrm:
         run("schema", "pull", "-c", agency)
         saved = [one["code"] for one in json.loads(run("check", "-c", agency, "--json").output)]
         assert ("M201" in codes, "M201" in saved) == (False, True)
+
+
+class TestWhatWillNotWorkForEver:
+    PASSWORD = "{flow: password, client_id: a, client_secret: b, username: c, password: canary}"
+
+    @pytest.fixture
+    def old(self, agency: Path) -> Path:
+        agency.write_text(re.sub(r"\{flow: session.*?\}", self.PASSWORD, agency.read_text()))
+        return agency
+
+    def test_check_warns_of_a_login_by_password(self, old: Path) -> None:
+        result = run("check", "-c", old)
+        assert (result.exit_code, "sunrise/salesforce: warning: flow: password is deprecated" in result.stderr) == (
+            0,
+            True,
+        )
+
+    def test_so_does_every_start(self, old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        files = read_agencies([old], {"HOOK_SECRET": SECRET})
+        assert [len(open_routes(files)), capsys.readouterr().out.count("password is deprecated")] == [2, 1]
+
+    def test_no_other_login_is_warned_of(self, agency: Path) -> None:
+        assert run("check", "-c", agency).stderr == ""

@@ -57,6 +57,7 @@ class TestAgencyFile:
             ("agency: sunrise", "agency: sunrise\ntimezone: Arizona", ":2:11: timezone: is no IANA time zone"),
             ("mapping: hubspot, ", "", "destinations.hubspot"),
             ("access_token", "acces_token", "destinations.hubspot.auth"),
+            ("hubspot, auth", "hubspot, salesforce: {converted_leads: stop}, auth", "salesforce: is for a Salesforce"),
             ("hubspot, auth", "hubspot, partitions: 0, auth", "destinations.hubspot.partitions"),
             ("hubspot, auth", "hubspot, endpoint: localhost, auth", "destinations.hubspot.endpoint"),
             ("agency: sunrise", "agency: sunrise\nagency: other", "'agency' is written twice"),

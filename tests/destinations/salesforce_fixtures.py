@@ -45,6 +45,11 @@ def jwt(**changes: str) -> Credentials:
     return credentials(flow="jwt", **given | changes)
 
 
+def password(**changes: str) -> Credentials:
+    given = {"client_id": CLIENT[0], "client_secret": CLIENT[1], "username": LOGIN[0], "password": LOGIN[1]}
+    return credentials(flow="password", **given | changes)
+
+
 @cache
 def key_pair() -> tuple[str, bytes]:
     """A private and a public key in PEM."""

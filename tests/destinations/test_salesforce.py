@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from connector.destinations.base import Verdict
+from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.errors import DestinationUnusable
 from connector.sandbox.wire import Wire
 from tests.destinations.salesforce_fixtures import (
@@ -103,7 +104,8 @@ class TestWriting:
             assert sandbox.records("Lead")[0]["OwnerId"] == sandbox.people[1]["Id"]
 
     def test_assignment_rules_run_where_the_agency_wants_them(self) -> None:
-        with sandbox_and_destination(assign_leads=True, options={"assign": True}) as (sandbox, salesforce):
+        wanted = {"options": SalesforceOptions(assignment_rules=True)}
+        with sandbox_and_destination(assign_leads=True, options=wanted) as (sandbox, salesforce):
             salesforce.write([a_lead()])
             assert sandbox.records("Lead")[0]["OwnerId"] == sandbox.people[0]["Id"]
 
@@ -222,7 +224,7 @@ class TestRecordsRefusedForGood:
             assert salesforce.write([a_contact(**same), a_contact(TWO, **same)])[1].code == "DUPLICATES_DETECTED"
 
     def test_a_warning_holds_where_the_agency_wants_it(self) -> None:
-        options = {"allow_duplicates": False}
+        options = {"options": SalesforceOptions(duplicate_warnings="stop")}
         with sandbox_and_destination(duplicate_rule="alert", options=options) as (_, salesforce):
             same = {"Email": "marcus@example.com"}
             assert salesforce.write([a_contact(**same), a_contact(TWO, **same)])[1].code == "DUPLICATES_DETECTED"

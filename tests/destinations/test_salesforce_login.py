@@ -27,6 +27,7 @@ from tests.destinations.salesforce_fixtures import (
     credentials,
     jwt,
     key_pair,
+    password,
     sandbox_and_destination,
 )
 
@@ -54,6 +55,18 @@ class TestFlows:
     @pytest.mark.parametrize("domain", ["acme.my.salesforce.com", "acme--uat.sandbox.my", "test"])
     def test_a_jwt_goes_to_any_domain_with_an_audience_salesforce_accepts(self, domain: str) -> None:
         with sandbox_and_destination(jwt(domain=domain), public_key=key_pair()[1]) as (_, salesforce):
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+
+    def test_a_user_logs_in_with_password_and_security_token_in_one(self) -> None:
+        auth = password(password="sandbox-", security_token="password", domain="youragency.my")
+        with sandbox_and_destination(auth) as (sandbox, salesforce):
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+            (login,) = sandbox.calls(TOKEN)
+        assert (login.host, "grant_type=password" in login.body) == ("youragency.my.salesforce.com", True)
+
+    def test_a_password_with_signs_of_xml_arrives_as_it_is(self) -> None:
+        with sandbox_and_destination(password(password="a<b>&c")) as (sandbox, salesforce):
+            sandbox.gate.users["integration@youragency.com"] = "a<b>&c"
             assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
 
     def test_an_open_session_needs_no_login(self) -> None:
@@ -102,10 +115,10 @@ class TestCredentials:
 
     def test_an_unknown_flow_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="flow"):
-            credentials(flow="password", username="x")
+            credentials(flow="device", username="x")
 
     def test_no_secret_is_ever_printed(self) -> None:
-        secrets = [client_credentials(client_secret="s3cret"), jwt()]
+        secrets = [client_credentials(client_secret="s3cret"), password(password="s3cret"), jwt()]
         assert "s3cret" not in repr(secrets)
         assert "PRIVATE KEY" not in repr(secrets)
 
@@ -115,7 +128,12 @@ class TestCredentials:
         assert "s3cret" not in str(caught.value)
 
     def test_every_setting_says_what_it_is(self) -> None:
-        for auth in (client_credentials(), jwt(), credentials(flow="session", session_id="x", instance_url="acme.my")):
+        for auth in (
+            client_credentials(),
+            jwt(),
+            password(),
+            credentials(flow="session", session_id="x", instance_url="acme.my"),
+        ):
             fields = type(auth).model_fields
             assert all(field.description for name, field in fields.items() if name != "flow")
 
@@ -128,6 +146,8 @@ class TestLoginsThatFail:
             (client_credentials(client_secret="wrong"), "check client_id and client_secret"),
             (jwt(username="nobody@youragency.com"), "connected app approval"),
             (jwt(client_id="nobody"), "check client_id"),
+            (password(password="wrong"), "check the user"),
+            (password(client_id="nobody"), "check client_id"),
         ],
     )
     def test_what_to_fix_is_told(self, auth: Any, says: str) -> None:

@@ -13,7 +13,14 @@ from urllib.parse import quote
 
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import values
-from connector.destinations.salesforce.auth import ClientCredentials, Credentials, JwtBearer, OpenSession
+from connector.destinations.salesforce.auth import (
+    ClientCredentials,
+    Credentials,
+    JwtBearer,
+    OpenSession,
+    Password,
+    SalesforceOptions,
+)
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.errors import hopeless
 from connector.destinations.salesforce.login import Login
@@ -27,7 +34,7 @@ from connector.model import Mode, Value
 API_VERSION: Final = "67.0"
 """Summer '26, which every org runs by now; 68.0 brings nothing used here."""
 
-CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession)
+CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession, Password)
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_A_NUMBER: Final = Outcome(Verdict.REJECTED, code="NOT_A_NUMBER", problem="a number is not finite")
@@ -44,8 +51,7 @@ class Salesforce:
 
     endpoint: scheme://host:port that stands for Salesforce, login included. on_call is told of every HTTP call.
     tries: of one call or one locked record within an attempt; sleep waits between them, in seconds.
-    timeout: seconds to connect, and to wait for a reply. allow_duplicates: pass duplicate rules that only warn.
-    assign: let the org's assignment rules choose the owner of a lead at every write.
+    timeout: seconds to connect, and to wait for a reply. options: how Salesforce is to treat what we write.
     """
 
     crm = "salesforce"
@@ -61,13 +67,13 @@ class Salesforce:
         sleep: Sleep = time.sleep,
         tries: int = 3,
         timeout: tuple[float, float] = TIMEOUT,
-        allow_duplicates: bool = True,
-        assign: bool = False,
+        options: SalesforceOptions | None = None,
     ) -> None:
+        self._options = options or SalesforceOptions()
         self._line = Line(endpoint, on_call, timeout=timeout)
         headers = {
-            "Sforce-Auto-Assign": str(assign).upper(),
-            "Sforce-Duplicate-Rule-Header": f"allowSave={str(allow_duplicates).lower()}",
+            "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
+            "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",
         }
         login = Login(auth, self._line, api_version)
         self._client = Client(self._line, login, headers, tries=tries, sleep=sleep)
@@ -175,6 +181,14 @@ def _head(row: Row, id: str) -> Record:
     return {"attributes": {"type": row.key.object}} | ({"id": id} if id else {})
 
 
-def connect(auth: Credentials, *, endpoint: str | None, api_version: str | None, on_call: CallLog) -> Salesforce:
+def connect(
+    auth: Credentials,
+    *,
+    endpoint: str | None,
+    api_version: str | None,
+    on_call: CallLog,
+    options: SalesforceOptions | None = None,
+) -> Salesforce:
     """One org, as an agency file describes it. Nothing is called yet."""
-    return Salesforce(auth, endpoint=endpoint, api_version=api_version or API_VERSION, on_call=on_call)
+    version = api_version or API_VERSION
+    return Salesforce(auth, endpoint=endpoint, api_version=version, on_call=on_call, options=options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, ClassVar, Final, Literal, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -86,5 +86,42 @@ class OpenSession(_Credentials):
     )
 
 
-SalesforceAuth = Annotated[ClientCredentials | JwtBearer | OpenSession, Field(discriminator="flow")]
-Credentials = ClientCredentials | JwtBearer | OpenSession
+class Password(_Credentials):
+    """OAuth 2.0 username and password. Salesforce's older SOAP login() is gone from the API versions used here."""
+
+    notice: ClassVar[str] = (
+        "flow: password is deprecated: Salesforce blocks it in new orgs and wherever multi-factor authentication is "
+        "asked for. Change to client_credentials or jwt"
+    )
+
+    flow: Literal["password"]
+    client_id: str = Field(min_length=1, description="The connected app's consumer key.")
+    client_secret: SecretStr = Field(min_length=1, description="The connected app's consumer secret.")
+    username: str = Field(min_length=1, description="The Salesforce user to act for.")
+    password: SecretStr = Field(min_length=1, description="That user's password.")
+    security_token: SecretStr = Field(
+        default=SecretStr(""), description="That user's security token, unless our address is a trusted IP range."
+    )
+    domain: Annotated[str, AfterValidator(_domain)] = Field(
+        default="login", description="login, test for a sandbox org, or the org's My Domain."
+    )
+
+
+SalesforceAuth = Annotated[ClientCredentials | JwtBearer | OpenSession | Password, Field(discriminator="flow")]
+Credentials = ClientCredentials | JwtBearer | OpenSession | Password
+
+
+class SalesforceOptions(BaseModel):
+    """How Salesforce is to treat what we write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    assignment_rules: bool = Field(
+        default=False, description="true: the org's assignment rules choose a lead's owner anew at every write"
+    )
+    duplicate_warnings: Literal["pass", "stop"] = Field(
+        default="pass", description="what a duplicate rule that only warns does: pass, or stop for a dead letter"
+    )
+    converted_leads: Literal["contact", "stop"] = Field(
+        default="contact", description="where a converted lead's changes go: its contact, or stop for a dead letter"
+    )

@@ -17,6 +17,7 @@ from connector.destinations.salesforce.auth import (
     Credentials,
     JwtBearer,
     OpenSession,
+    Password,
 )
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable
@@ -70,7 +71,7 @@ class Login:
             object_pairs_hook=dict,
         )
 
-    def _granted(self, auth: ClientCredentials | JwtBearer) -> tuple[str, str]:
+    def _granted(self, auth: ClientCredentials | JwtBearer | Password) -> tuple[str, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # simple-salesforce would print the consumer key
@@ -102,12 +103,21 @@ class Login:
         return self._failure
 
 
-def _ask(auth: ClientCredentials | JwtBearer, session: requests.Session) -> tuple[str, str]:
+def _ask(auth: ClientCredentials | JwtBearer | Password, session: requests.Session) -> tuple[str, str]:
     # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm
     if isinstance(auth, ClientCredentials):
         secret = auth.client_secret.get_secret_value()
         found = SalesforceLogin(
             consumer_key=auth.client_id, consumer_secret=secret, domain=auth.domain, session=session
+        )
+    elif isinstance(auth, Password):
+        found = SalesforceLogin(
+            username=auth.username,
+            password=auth.password.get_secret_value() + auth.security_token.get_secret_value(),
+            consumer_key=auth.client_id,
+            consumer_secret=auth.client_secret.get_secret_value(),
+            domain=auth.domain,
+            session=session,
         )
     else:
         found = SalesforceLogin(
