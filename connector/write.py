@@ -12,7 +12,7 @@ from connector.errors import DestinationUnusable
 from connector.fold import Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.lookups import Lookups
 from connector.match import find_existing
-from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Value, Write
+from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
 from connector.store.ledger import Remembered
 
 LINK = "@link "
@@ -182,6 +182,8 @@ class Writing:
             consent=frozenset(decision.consent.values()),
             links=links,
             unsubscribe=decision.unsubscribe,
+            known=answer.entry.crm_id,
+            compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
         )
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:

@@ -25,6 +25,8 @@ class Row:
 
     fields: target -> value; the key field is not among them. None clears.
     id: write to this CRM record (adopted, or known) and set its key field; without it, write by the key.
+    known: the CRM's id of the record as the ledger has it, which may be out of date.
+    compared: those of `fields` that are sent because of what the record held, or that it did not exist.
     consent: those of `fields` that raise an opt-out: they are written alone when the rest is refused.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
     """
@@ -36,6 +38,8 @@ class Row:
     consent: frozenset[str] = frozenset()
     links: tuple[Link, ...] = ()
     unsubscribe: str | None = field(default=None, repr=False)
+    known: str | None = None
+    compared: frozenset[str] = frozenset()
 
 
 INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISSING"})

@@ -87,9 +87,10 @@ def a_task(key: str = ONE, **changes: Any) -> Row:
 
 
 def a_row(object: str, field: str, key: str, fields: dict[str, Any], changes: dict[str, Any]) -> Row:
-    """`id`, `mode` and `consent` among the changes are the row's own, the rest are fields."""
-    own = {name: changes.pop(name) for name in ("id", "mode", "consent") if name in changes}
+    """`id`, `mode`, `consent`, `known` and `compared` among the changes are the row's own, the rest are fields."""
+    own = {name: changes.pop(name) for name in ("id", "mode", "consent", "known", "compared") if name in changes}
     own["consent"] = frozenset(own.get("consent", ()))
+    own["compared"] = frozenset(own.get("compared", ()))
     return Row(RecordKey(object, field, key), fields | changes, **own)
 
 

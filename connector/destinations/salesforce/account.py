@@ -6,13 +6,14 @@ Records go by sObject Collections, 200 a call, by external id: doing it twice is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
-from connector.destinations.salesforce import values
+from connector.destinations.salesforce import fit, values
 from connector.destinations.salesforce.auth import (
     ClientCredentials,
     Credentials,
@@ -22,6 +23,7 @@ from connector.destinations.salesforce.auth import (
     SalesforceOptions,
 )
 from connector.destinations.salesforce.client import Client, Sleep
+from connector.destinations.salesforce.converted import Leads
 from connector.destinations.salesforce.errors import hopeless
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.reads import Reader
@@ -37,7 +39,6 @@ API_VERSION: Final = "67.0"
 CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession, Password)
 
 _BY_ID: Final = "composite/sobjects"
-_NOT_A_NUMBER: Final = Outcome(Verdict.REJECTED, code="NOT_A_NUMBER", problem="a number is not finite")
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
 _TWINS: Final = Outcome(
     Verdict.REJECTED,
@@ -78,6 +79,7 @@ class Salesforce:
         login = Login(auth, self._line, api_version)
         self._client = Client(self._line, login, headers, tries=tries, sleep=sleep)
         self._reader = Reader(self._client)
+        self._leads = Leads(self._reader)
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -86,16 +88,16 @@ class Salesforce:
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write rows of distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
-        outcomes = {place: _NOT_A_NUMBER for place, row in enumerate(rows) if not _sendable(row)}
-        aims = self._aims(rows, outcomes)
-        for by_id in (False, True):
-            chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
-            for (kind, field), places in _alike(chosen).items():
-                path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
-                records = [_record(rows[place], aims[place]) for place in places]
-                outcomes.update(zip(places, self._send(path, records, field), strict=True))
-        self._raise_flags(rows, outcomes)
-        return [outcomes[place] for place in range(len(rows))]
+        follow = self._options.converted_leads == "contact"
+        moved = self._leads.remembered(rows) if follow else {}
+        sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
+        outcomes = self._write(sent)
+        again = self._leads.moved(sent, outcomes) if follow else {}
+        for place, told in zip(again, self._write([one.row for one in again.values()]).values(), strict=True):
+            sent[place], outcomes[place] = again[place].row, told
+        self._raise_flags(sent, outcomes)
+        moved |= again
+        return [moved[place].told(outcomes[place]) if place in moved else outcomes[place] for place in range(len(rows))]
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
         """Records whose `field` is one of `values`, letter case aside. Raises DestinationUnusable."""
@@ -107,13 +109,39 @@ class Salesforce:
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The org's own schema; an object that is missing or hidden is left out. Raises DestinationUnusable."""
-        described = {name: self._reader.describe(name) for name in objects}
+        described = self._reader.describe_all(objects)
         found = {name: target(answer) for name, answer in described.items() if answer}
         return TargetSchema(label="Salesforce org", crm=self.crm, objects=found)
 
     def close(self) -> None:
         """Let connections go."""
         self._line.session.close()
+
+    def _write(self, rows: Sequence[Row]) -> dict[int, Outcome]:
+        """The outcomes by place, in order."""
+        fields, outcomes = self._fitted(rows)
+        aims = self._aims(rows, outcomes)
+        for by_id in (False, True):
+            chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
+            for (kind, field), alike in _alike(chosen).items():
+                path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
+                for places in _waves(alike, aims):
+                    records = [_record(rows[place], aims[place], fields[place]) for place in places]
+                    outcomes.update(zip(places, self._send(path, records, field), strict=True))
+        return dict(sorted(outcomes.items()))
+
+    def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:
+        """The fields of each row as their types want them; and the refusals of rows that cannot have them so."""
+        made: dict[int, dict[str, Value]] = {}
+        refused: dict[int, Outcome] = {}
+        for place, row in enumerate(rows):
+            try:
+                made[place] = fit.fitted(self._reader.known(row.key.object), row.fields)
+            except fit.Misfit as misfit:
+                refused[place] = Outcome(
+                    Verdict.REJECTED, code=misfit.code, problem=misfit.problem, fields=misfit.fields
+                )
+        return made, refused
 
     def _send(self, path: str, records: list[Record], key_field: str) -> list[Outcome]:
         portions = (records[start : start + self.batch] for start in range(0, len(records), self.batch))
@@ -160,13 +188,22 @@ def _alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:
     return groups
 
 
-def _sendable(row: Row) -> bool:
-    return all(map(values.is_number, row.fields.values()))
+def _waves(places: Iterable[int], aims: Mapping[int, str]) -> list[list[int]]:
+    """The places in as few turns as can be: of one id, each turn holds one row."""
+    waves: list[list[int]] = []
+    turns: Counter[str] = Counter()
+    for place in places:
+        turn = turns[aims[place]] if aims[place] else 0
+        turns[aims[place]] += 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(place)
+    return waves
 
 
-def _record(row: Row, id: str) -> Record:
-    fields = {name: values.outgoing(value) for name, value in row.fields.items()}
-    return _head(row, id) | fields | {row.key.field: values.key(row.key.value)}
+def _record(row: Row, id: str, fields: Mapping[str, Value]) -> Record:
+    key = {} if row.key.field == "Id" else {row.key.field: values.key(row.key.value)}
+    return _head(row, id) | {name: values.outgoing(value) for name, value in fields.items()} | key
 
 
 def _worth_raising(told: Outcome) -> bool:

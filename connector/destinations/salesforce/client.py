@@ -43,6 +43,7 @@ class Client:
     def __init__(self, line: Line, login: Login, headers: Mapping[str, str], *, tries: int, sleep: Sleep) -> None:
         self.line, self._login, self._headers = line, login, headers
         self.tries, self.sleep = tries, sleep
+        self.base = f"/services/data/v{login.version}/"
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The JSON of a reply, or its Refusal. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""

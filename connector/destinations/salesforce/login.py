@@ -38,7 +38,7 @@ class Login:
     """Gives out one session to every thread and renews it once when it has ended."""
 
     def __init__(self, auth: Credentials, line: Line, api_version: str) -> None:
-        self._auth, self._line, self._version = auth, line, api_version
+        self._auth, self._line, self.version = auth, line, api_version
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._failures = 0
@@ -67,7 +67,7 @@ class Login:
             session_id=session_id,
             instance_url=instance_url,
             session=self._line.session,
-            version=self._version,
+            version=self.version,
             object_pairs_hook=dict,
         )
 

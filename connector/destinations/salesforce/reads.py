@@ -20,6 +20,7 @@ from connector.errors import DestinationUnusable
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_VALUES: Final = 400
+_SUBREQUESTS: Final = 25
 _LONGEST_QUERY: Final = 14_000
 """Bytes, encoded. Salesforce refuses an address, or an address with its headers, of more than 16,384."""
 
@@ -29,6 +30,17 @@ class _Page(BaseModel):
     done: bool
     records: list[dict[str, Any]]
     more: str = Field(default="", alias="nextRecordsUrl")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    body: Any
+    status: int = Field(alias="httpStatusCode")
+
+
+class _Parts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    parts: list[_Part] = Field(alias="compositeResponse")
 
 
 class Reader:
@@ -61,6 +73,39 @@ class Reader:
         described = _read(DescribedObject, reply, f"the description of {object}")
         self._known[object] = described
         return described
+
+    def describe_all(self, objects: Iterable[str]) -> dict[str, DescribedObject | None]:
+        """Several objects as they are now: one call for 25."""
+        # https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
+        names = list(dict.fromkeys(objects))
+        told: dict[str, DescribedObject | None] = {}
+        for start in range(0, len(names) if len(names) > 1 else 0, _SUBREQUESTS):
+            told |= self._described(names[start : start + _SUBREQUESTS])
+        return {name: told[name] if name in told else self.describe(name) for name in names}
+
+    def known(self, object: str) -> DescribedObject | None:
+        """The object as it was when last described; None where it never was."""
+        return self._known.get(object)
+
+    def has(self, object: str, field: str, *, writable: bool = False) -> bool:
+        """Whether the object shows this field; it is described when it never was."""
+        described = self._known.get(object) or self.describe(object)
+        fields = described.fields if described else ()
+        return any(own.name.lower() == field.lower() and (own.updateable or not writable) for own in fields)
+
+    def _described(self, names: list[str]) -> dict[str, DescribedObject | None]:
+        """Those of the objects that one composite call told of."""
+        urls = [f"{self._client.base}sobjects/{quote(name, safe='')}/describe" for name in names]
+        asked = [{"method": "GET", "url": url, "referenceId": f"describe{n}"} for n, url in enumerate(urls)]
+        reply = self._client.call("POST", "composite", json={"allOrNone": False, "compositeRequest": asked})
+        told: dict[str, DescribedObject | None] = {}
+        with suppress(ValidationError):  # what is not told here is asked for by itself, and that call says why
+            for name, part in zip(names, _Parts.model_validate(reply, strict=True).parts, strict=False):
+                if part.status == 404:
+                    told[name] = None
+                elif part.status == 200:
+                    told[name] = self._known[name] = DescribedObject.model_validate(part.body, strict=True)
+        return told
 
     def _kind(self, object: str, field: str) -> str:
         """The type of a field; the description is asked for again before a field is said to be missing."""

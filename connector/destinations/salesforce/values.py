@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from connector.destinations.base import as_text
 from connector.model import Value
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
+MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -32,11 +31,6 @@ def outgoing(value: Value) -> Value:
     return _CONTROL.sub("", value) if isinstance(value, str) else value
 
 
-def is_number(value: Value) -> bool:
-    """Whether JSON can carry it: NaN and infinity it cannot."""
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def normal(value: Value) -> str:
     """A value as Salesforce hands it back, as text: what we wrote and what we read compare equal by it.
 
@@ -50,7 +44,7 @@ def normal(value: Value) -> str:
 
 def _text(value: str) -> str:
     clean = _CONTROL.sub("", value).replace("\r\n", "\n").strip()
-    return _whole_second(clean) if _MOMENT.fullmatch(clean) else clean
+    return _whole_second(clean) if MOMENT.fullmatch(clean) else clean
 
 
 def _whole_second(moment: str) -> str:
@@ -67,7 +61,7 @@ def _unquoted(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
 _LITERALS: Final[dict[str, Callable[[str], str | None]]] = {
     **dict.fromkeys(("int", "double", "currency", "percent", "long"), _unquoted(_NUMBER)),
     "date": _unquoted(_DATE),
-    "datetime": _unquoted(_MOMENT),
+    "datetime": _unquoted(MOMENT),
     "boolean": _unquoted(re.compile("true|false")),
 }
 

@@ -61,13 +61,13 @@ class PlannedFaults(Wire):
         """Write every record of a collection and leave the last result out."""
         self.reshape(lambda results: results[:-1], times)
 
-    def reshape(self, change: Callable[[list[Any]], Any], times: int = 1) -> None:
-        """Write every record of a collection and answer something else."""
+    def reshape(self, change: Callable[[Any], Any], times: int = 1, path: str = "/composite/sobjects") -> None:
+        """Do what is asked (by default, write every record of a collection) and answer something else."""
 
         def answer(proceed: Callable[[], Response]) -> Response:
             return reply(change(json.loads(proceed().get_data())))
 
-        self.fault("/composite/sobjects", answer, times=times)
+        self.fault(path, answer, times=times)
 
     def lock_rows(self, keys: Iterable[str], times: int = 1) -> None:
         """Refuse the records of these external ids (or ids) as locked by somebody else."""

@@ -20,6 +20,7 @@ from connector.sandbox.salesforce.store import Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
 
 _LONGEST_URI: Final = 16_384
+_SUBREQUESTS, _HEAVY_SUBREQUESTS = 25, 5
 _VERSIONS: Final = range(31, 69)
 
 
@@ -43,6 +44,7 @@ class Rest(PlannedFaults):
             ("GET", "/sobjects/<name>/describe", self._describe),
             ("GET PATCH DELETE", "/sobjects/<name>/<id>", self._by_id),
             ("GET PATCH", "/sobjects/<name>/<field>/<path:value>", self._by_key),
+            ("POST", "/composite", self._composite),
             ("POST PATCH", "/composite/sobjects", self._collection),
             ("PATCH", "/composite/sobjects/<name>/<field>", self._collection_upsert),
             ("GET", "/query", self._query),
@@ -92,6 +94,25 @@ class Rest(PlannedFaults):
 
     def _describe(self, name: str) -> Response:
         return reply(self.org.table(name).describe())
+
+    def _composite(self) -> Response:
+        """Up to 25 requests in one; of collections and queries five."""
+        asked = _body().get("compositeRequest", [])
+        heavy = [one for one in asked if "/composite/sobjects" in one["url"] or "/query" in one["url"]]
+        if len(asked) > _SUBREQUESTS or len(heavy) > _HEAVY_SUBREQUESTS:
+            raise BadRequest(400, "LIMIT_EXCEEDED", "too many subrequests in one composite request")
+        return reply({"compositeResponse": [self._part(one) for one in asked]})
+
+    def _part(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        with self.app.test_request_context(asked["url"], method=asked["method"], json=asked.get("body")) as inner:
+            (inner.request.view_args or {}).pop("major", None)
+            try:
+                response: Any = self.app.dispatch_request()
+            except (BadRequest, Refused, HTTPException) as error:
+                response = self.app.handle_user_exception(error)
+        body = response.get_json(silent=True)
+        told = {"body": body, "httpHeaders": {}, "httpStatusCode": response.status_code}
+        return told | {"referenceId": asked["referenceId"]}
 
     def _collection_upsert(self, name: str, field: str) -> Response:
         with self.lock:

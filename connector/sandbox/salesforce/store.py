@@ -135,6 +135,8 @@ class Org(Rows):
             raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
         if found[1]["IsDeleted"]:
             raise Refused("ENTITY_IS_DELETED", "entity is deleted", [column.name])
+        if found[1].get("IsConverted"):
+            raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [column.name])
 
     def _unique(self, table: Table, column: Column, value: Any, row: Record | None) -> None:
         if not column.unique or value is None:

@@ -1,0 +1,118 @@
+"""What is said of a converted lead goes to the contact it became: Salesforce refuses every change of the lead itself.
+
+https://help.salesforce.com/s/articleView?id=000384333
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connector.destinations.base import Outcome, Row, Verdict
+from connector.destinations.salesforce import values
+from connector.destinations.salesforce.reads import Reader
+from connector.model import Mode, RecordKey
+
+CODE: Final = "CANNOT_UPDATE_CONVERTED_LEAD"
+_BECAME: Final = "ConvertedContactId"
+_LEAD_ID, _CONTACT_ID = "00Q", "003"
+_RENAMED: Final = {
+    "street": "MailingStreet",
+    "city": "MailingCity",
+    "state": "MailingState",
+    "postalcode": "MailingPostalCode",
+    "country": "MailingCountry",
+}
+_THEIRS: Final = frozenset({"ownerid", "status", "recordtypeid"})
+"""A contact's owner and state are the business of whoever converted the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A row written elsewhere. homeless: opt-outs the contact has no field for."""
+
+    row: Row
+    homeless: tuple[str, ...] = ()
+
+    def told(self, outcome: Outcome) -> Outcome:
+        """What became of the row it was: an opt-out that found no place is a refusal, whatever else was written."""
+        if not self.homeless:
+            return outcome
+        problem = "the lead was converted, and the contact it became has no such field: create it there too"
+        return Outcome(Verdict.REJECTED, code=CODE, problem=problem, fields=self.homeless)
+
+
+class Leads:
+    """Finds the contacts that leads became."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def remembered(self, rows: Sequence[Row]) -> dict[int, Moved]:
+        """Rows of leads known to have become contacts, by their places. Raises DestinationUnusable."""
+        return {
+            place: self._to_contact(row, str(row.known))
+            for place, row in enumerate(rows)
+            if row.key.object == "Lead" and (row.known or "").startswith(_CONTACT_ID)
+        }
+
+    def moved(self, rows: Sequence[Row], outcomes: Mapping[int, Outcome]) -> dict[int, Moved]:
+        """Rows refused for a converted lead's sake, as they can be written. Raises DestinationUnusable."""
+        refused = {place: rows[place] for place, told in outcomes.items() if told.code == CODE}
+        leads = {place: row for place, row in refused.items() if row.key.object == "Lead"}
+        pointing = {place: row for place, row in refused.items() if any(map(_is_lead, row.fields.values()))}
+        if not (leads or pointing) or not self._reader.has("Lead", _BECAME):
+            return {}
+        contacts = self._contacts(leads)
+        turned = {place: Moved(row) for place, row in self._pointing_at_contacts(pointing).items()}
+        return turned | {place: self._to_contact(leads[place], contact) for place, contact in contacts.items()}
+
+    def _contacts(self, rows: Mapping[int, Row]) -> dict[int, str]:
+        """place -> the contact; two leads of one key, or a lead that became no contact, have none."""
+        asked: dict[tuple[str, str], list[int]] = {}
+        for place, row in rows.items():
+            asked.setdefault(("Id", row.id) if row.id else (row.key.field, values.key(row.key.value)), []).append(place)
+        found: dict[int, str] = {}
+        for field in sorted({field for field, _ in asked}):
+            became = self._became(field, [value for name, value in asked if name == field])
+            found |= {place: became[value] for value in became for place in asked[field, value]}
+        return found
+
+    def _became(self, field: str, wanted: Sequence[str]) -> dict[str, str]:
+        answered = self._reader.find("Lead", field, wanted, [_BECAME])
+        contacts = {value: found[0].values[_BECAME] for value, found in answered.items() if len(found) == 1}
+        return {value: contact for value, contact in contacts.items() if isinstance(contact, str)}
+
+    def _pointing_at_contacts(self, rows: Mapping[int, Row]) -> dict[int, Row]:
+        """Rows that point at converted leads, pointing at their contacts instead."""
+        leads = {value for row in rows.values() for value in row.fields.values() if _is_lead(value)}
+        became = self._became("Id", sorted(map(str, leads))) if leads else {}
+        turned = {
+            place: {name: became.get(str(value), value) for name, value in row.fields.items()}
+            for place, row in rows.items()
+        }
+        return {
+            place: replace(rows[place], fields=fields)
+            for place, fields in turned.items()
+            if fields != dict(rows[place].fields)
+        }
+
+    def _to_contact(self, row: Row, contact: str) -> Moved:
+        """The row's fields as far as a contact has them; what depended on the lead's own values stays behind."""
+        there = {name: target for name in row.fields if (target := self._on_contact(name))}
+        consent = frozenset(there[name] for name in row.consent if name in there)
+        fields = {target: row.fields[name] for name, target in there.items() if name not in row.compared}
+        key = RecordKey("Contact", "Id", contact)
+        homeless = tuple(sorted(name for name in row.consent if name not in there))
+        return Moved(Row(key, fields, id=contact, mode=Mode.UPSERT, consent=consent, known=contact), homeless)
+
+    def _on_contact(self, name: str) -> str:
+        if name.lower() in _THEIRS:
+            return ""
+        target = _RENAMED.get(name.lower(), name)
+        return target if self._reader.has("Contact", target, writable=True) else ""
+
+
+def _is_lead(value: object) -> bool:
+    return isinstance(value, str) and len(value) in (15, 18) and value.startswith(_LEAD_ID) and value.isalnum()

@@ -1,0 +1,115 @@
+"""Values as the field's type wants them: Salesforce's REST API takes no text for a check box or a number."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final
+
+from connector.destinations.base import as_text
+from connector.destinations.salesforce.schema import DescribedObject
+from connector.destinations.salesforce.values import MOMENT
+from connector.model import Value
+
+_NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+
+
+class Misfit(Exception):
+    """Values that their fields cannot hold."""
+
+    def __init__(self, code: str, problem: str, fields: Sequence[str]) -> None:
+        super().__init__(code)
+        self.code, self.problem, self.fields = code, problem, tuple(fields)
+
+
+def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> dict[str, Value]:
+    """The fields with values of the JSON type theirs wants; an object not described yet is taken at its word.
+
+    Raises Misfit.
+    """
+    endless = [name for name, value in fields.items() if isinstance(value, float) and not math.isfinite(value)]
+    if endless:
+        raise Misfit(code="NOT_A_NUMBER", problem="a number is not finite", fields=endless)
+    kinds = {own.name.lower(): own.type for own in described.fields} if described else {}
+    made: dict[str, Value] = {}
+    bad = []
+    for name, value in fields.items():
+        try:
+            made[name] = _as(kinds.get(name.lower(), ""), value)
+        except ValueError:
+            bad.append(name)
+    if bad:
+        problem = "a value does not fit its field, which is for numbers, dates or a check box"
+        raise Misfit(code="WRONG_TYPE", problem=problem, fields=bad)
+    return made
+
+
+def _as(kind: str, value: Value) -> Value:
+    return value if value is None or kind not in _KINDS else _KINDS[kind](value)
+
+
+def _flag(value: Value) -> Value:
+    """A check box.
+
+    >>> _flag(True), _flag("false")
+    (True, False)
+    """
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError
+    return value == "true"
+
+
+def _number(value: Value) -> Value:
+    """Any number.
+
+    >>> _number("42"), _number("-0.5"), _number(3)
+    (42, -0.5, 3)
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError
+    return float(text) if "." in text else int(text)
+
+
+def _whole(value: Value) -> Value:
+    """A whole number.
+
+    >>> _whole("42"), _whole(42.0)
+    (42, 42)
+    """
+    number = _number(value)
+    if isinstance(number, float):
+        if not number.is_integer():
+            raise ValueError
+        return int(number)
+    return number
+
+
+def _date(value: Value) -> Value:
+    if not isinstance(value, str) or len(value) != 10:
+        raise ValueError
+    return date.fromisoformat(value).isoformat()
+
+
+def _moment(value: Value) -> Value:
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+        raise ValueError
+    datetime.fromisoformat(value)
+    return value
+
+
+_TEXTS: Final = "string textarea phone email url picklist multipicklist combobox encryptedstring id reference"
+_KINDS: Final[dict[str, Callable[[Value], Value]]] = {
+    **dict.fromkeys(_TEXTS.split(), as_text),
+    **dict.fromkeys(("double", "currency", "percent"), _number),
+    **dict.fromkeys(("int", "long"), _whole),
+    "boolean": _flag,
+    "date": _date,
+    "datetime": _moment,
+}
