@@ -6,14 +6,13 @@ Records go by sObject Collections, 200 a call, by external id: doing it twice is
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
-from connector.destinations.salesforce import fit, values
+from connector.destinations.salesforce import fit, records, values
 from connector.destinations.salesforce.auth import (
     ClientCredentials,
     Credentials,
@@ -24,7 +23,6 @@ from connector.destinations.salesforce.auth import (
 )
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
-from connector.destinations.salesforce.errors import hopeless
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
@@ -123,11 +121,11 @@ class Salesforce:
         aims = self._aims(rows, outcomes)
         for by_id in (False, True):
             chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
-            for (kind, field), alike in _alike(chosen).items():
+            for (kind, field), alike in records.alike(chosen).items():
                 path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
-                for places in _waves(alike, aims):
-                    records = [_record(rows[place], aims[place], fields[place]) for place in places]
-                    outcomes.update(zip(places, self._send(path, records, field), strict=True))
+                for places in records.waves(alike, aims):
+                    sent = [records.record(rows[place], aims[place], fields[place]) for place in places]
+                    outcomes.update(zip(places, self._send(path, sent, field), strict=True))
         return dict(sorted(outcomes.items()))
 
     def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:
@@ -143,8 +141,8 @@ class Salesforce:
                 )
         return made, refused
 
-    def _send(self, path: str, records: list[Record], key_field: str) -> list[Outcome]:
-        portions = (records[start : start + self.batch] for start in range(0, len(records), self.batch))
+    def _send(self, path: str, made: list[Record], key_field: str) -> list[Outcome]:
+        portions = (made[start : start + self.batch] for start in range(0, len(made), self.batch))
         return [told for portion in portions for told in Batch(self._client, path, key_field).write(portion)]
 
     def _aims(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
@@ -162,7 +160,7 @@ class Salesforce:
     def _existing(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str]]:
         """The ids of the records that hold each row's key."""
         existing: dict[int, list[str]] = {}
-        for (kind, field), alike in _alike({place: rows[place] for place in places}).items():
+        for (kind, field), alike in records.alike({place: rows[place] for place in places}).items():
             keys = [values.key(rows[place].key.value) for place in alike]
             found = self._reader.find(kind, field, keys, ())
             existing |= {place: [one.id for one in found[key]] for place, key in zip(alike, keys, strict=True)}
@@ -170,52 +168,14 @@ class Salesforce:
 
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
         """Write the opt-outs of refused rows alone, to every record that holds the key."""
-        refused = [place for place, told in outcomes.items() if rows[place].consent and _worth_raising(told)]
+        refused = [place for place, told in outcomes.items() if rows[place].consent and records.worth_raising(told)]
         ids = self._existing(rows, [place for place in refused if not rows[place].id])
         ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
-        told = self._send(_BY_ID, [_flags(rows[place], target_id) for place, target_id in targets], "")
+        told = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
         missed = {place for (place, _), own in zip(targets, told, strict=True) if own.verdict is not Verdict.DELIVERED}
         for place, _ in targets:
             outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
-
-
-def _alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:
-    """Places by object and key field, in the order given."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, row in rows.items():
-        groups.setdefault((row.key.object, row.key.field), []).append(place)
-    return groups
-
-
-def _waves(places: Iterable[int], aims: Mapping[int, str]) -> list[list[int]]:
-    """The places in as few turns as can be: of one id, each turn holds one row."""
-    waves: list[list[int]] = []
-    turns: Counter[str] = Counter()
-    for place in places:
-        turn = turns[aims[place]] if aims[place] else 0
-        turns[aims[place]] += 1
-        if turn == len(waves):
-            waves.append([])
-        waves[turn].append(place)
-    return waves
-
-
-def _record(row: Row, id: str, fields: Mapping[str, Value]) -> Record:
-    key = {} if row.key.field == "Id" else {row.key.field: values.key(row.key.value)}
-    return _head(row, id) | {name: values.outgoing(value) for name, value in fields.items()} | key
-
-
-def _worth_raising(told: Outcome) -> bool:
-    return told.verdict is Verdict.REJECTED and not hopeless(told.code)
-
-
-def _flags(row: Row, id: str) -> Record:
-    return _head(row, id) | {name: values.outgoing(row.fields[name]) for name in sorted(row.consent)}
-
-
-def _head(row: Row, id: str) -> Record:
-    return {"attributes": {"type": row.key.object}} | ({"id": id} if id else {})
 
 
 def connect(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from connector.sandbox.salesforce import collections, soql
+from connector.sandbox.salesforce import collections, composite, soql
 from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, reply
 from connector.sandbox.salesforce.oauth import Denied, Gate
 from connector.sandbox.salesforce.rows import Record
@@ -20,7 +20,6 @@ from connector.sandbox.salesforce.store import Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
 
 _LONGEST_URI: Final = 16_384
-_SUBREQUESTS, _HEAVY_SUBREQUESTS = 25, 5
 _VERSIONS: Final = range(31, 69)
 
 
@@ -96,23 +95,7 @@ class Rest(PlannedFaults):
         return reply(self.org.table(name).describe())
 
     def _composite(self) -> Response:
-        """Up to 25 requests in one; of collections and queries five."""
-        asked = _body().get("compositeRequest", [])
-        heavy = [one for one in asked if "/composite/sobjects" in one["url"] or "/query" in one["url"]]
-        if len(asked) > _SUBREQUESTS or len(heavy) > _HEAVY_SUBREQUESTS:
-            raise BadRequest(400, "LIMIT_EXCEEDED", "too many subrequests in one composite request")
-        return reply({"compositeResponse": [self._part(one) for one in asked]})
-
-    def _part(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        with self.app.test_request_context(asked["url"], method=asked["method"], json=asked.get("body")) as inner:
-            (inner.request.view_args or {}).pop("major", None)
-            try:
-                response: Any = self.app.dispatch_request()
-            except (BadRequest, Refused, HTTPException) as error:
-                response = self.app.handle_user_exception(error)
-        body = response.get_json(silent=True)
-        told = {"body": body, "httpHeaders": {}, "httpStatusCode": response.status_code}
-        return told | {"referenceId": asked["referenceId"]}
+        return reply({"compositeResponse": composite.parts(self.app, _body())})
 
     def _collection_upsert(self, name: str, field: str) -> Response:
         with self.lock:
