@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from connector.consent import States
-from connector.destinations.base import INCOMPLETE, Destination, Link, Outcome, Row, Verdict
+from connector.destinations.base import GONE, INCOMPLETE, Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.fold import Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.lookups import Lookups
@@ -24,6 +24,7 @@ class Answer:
     """What became of one record. `outcome` is None when the CRM knew everything already and was not called.
 
     found: the CRM's id of a record that was looked for, because the ledger did not know it.
+    gone: a record that points at this one was refused, because the CRM no longer holds it.
     """
 
     folded: Folded
@@ -32,6 +33,7 @@ class Answer:
     outcome: Outcome | None = None
     links: tuple[Link, ...] = ()
     found: str | None = None
+    gone: bool = False
 
     @property
     def crm_id(self) -> str | None:
@@ -43,7 +45,7 @@ class Answer:
         """Whether the CRM had lost the record the ledger knew: what the ledger knows of it is void."""
         if self.outcome is None or self.entry.crm_id is None:
             return False
-        return self.crm_id != self.entry.crm_id or self.outcome.code in INCOMPLETE
+        return self.gone or self.crm_id != self.entry.crm_id or self.outcome.code in INCOMPLETE
 
     @property
     def waits(self) -> bool:
@@ -108,6 +110,15 @@ class Writing:
             outcomes = self.destination.write([row for _, row in rows])
             for (answer, row), outcome in zip(rows, outcomes, strict=True):
                 self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
+                if outcome.code in GONE:
+                    self._doubt_what_it_points_at(row)
+
+    def _doubt_what_it_points_at(self, row: Row) -> None:
+        """Have the ledger forget the records this one points at that were not written now: they are made anew next."""
+        for key, parent in self.answers.items():
+            if parent.outcome is None and parent.crm_id and parent.crm_id in row.fields.values():
+                deferred = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM no longer holds this record")
+                self.answers[key] = replace(parent, outcome=deferred, gone=True)
 
     def _doubted(self, answer: Answer) -> Remembered | None:
         folded, entry = answer.folded, answer.entry

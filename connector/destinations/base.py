@@ -47,6 +47,10 @@ INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISS
 a key that was to update it was about to create it anew, with the changed fields alone."""
 
 
+GONE: Final = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+"""Codes of a refusal because the CRM no longer holds the record, or one it points at, under the id we know."""
+
+
 class Verdict(StrEnum):
     """What the CRM said of one row."""
 

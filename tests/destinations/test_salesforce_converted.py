@@ -1,4 +1,4 @@
-"""What is said of a lead that was converted goes to the contact it became."""
+"""What is said of a lead that was converted goes to the contact it became; a record that is gone is made anew."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.mapping import shipped_folder
 from connector.sandbox.salesforce import SalesforceSandbox
 from connector.store import Store
-from tests.builders import a_customer
+from tests.builders import a_call, a_customer
 from tests.conftest import Clock
 from tests.contracts.test_pipeline import DESTINATION, LANE, LATER, SALESFORCE, House, raised
 from tests.destinations.salesforce_fixtures import (
@@ -125,6 +125,14 @@ class TestItsCost:
         salesforce.write([a_lead(known=contact, Phone="+13128471928")])
         assert (the_contact(sandbox)["Phone"], len(sandbox.calls())) == ("+13128471928", 2)
 
+    def test_one_whose_contact_was_merged_is_looked_for_again(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        lead, contact = converted(sandbox)
+        sandbox.delete(contact)
+        winner = str(sandbox.put("Contact", LastName="Delacroix")["Id"])
+        sandbox.change(lead, ConvertedContactId=winner)
+        assert salesforce.write([a_lead(known=contact)])[0].id == winner
+
     def test_no_call_is_made_for_leads_that_are_leads(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         salesforce.write([a_lead(known="00QHs0000000001IAA")])
@@ -172,11 +180,11 @@ class TestWhatCannotGoThere:
         assert (salesforce.write([a_contact()])[0].code, len(sandbox.calls())) == (REFUSED, 1)
 
 
-@pytest.fixture
-def house(store: Store, clock: Clock) -> Iterator[House]:
-    """The shipped mapping for leads, from the inbox into the sandbox."""
+@pytest.fixture(params=["lead"])
+def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterator[House]:
+    """A shipped mapping, from the inbox into the sandbox."""
     store.lanes.open({LANE: DESTINATION})
-    mapping = load_mapping(shipped_folder() / "salesforce-lead.yaml")
+    mapping = load_mapping(shipped_folder() / f"salesforce-{request.param}.yaml")
     with sandbox_and_destination() as (sandbox, destination):
         route = Route(DESTINATION, destination, mapping, "America/New_York")
         yield House(store, clock, sandbox, route, SALESFORCE)
@@ -217,3 +225,17 @@ class TestInTheLedger:
         before = len(house.sandbox.calls())
         house.pass_on(a_customer(updatedAt=LATEST, city="Mesa", **self.LEAD))
         assert (len(house.sandbox.calls()) - before, house.person()["city"]) == (1, "Mesa")
+
+
+class TestARecordThatIsGone:
+    @pytest.mark.parametrize("house", ["contact"], indirect=True)
+    def test_a_call_whose_contact_was_deleted_makes_it_anew_and_hangs_on_it(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.by_hand("delete")
+        (message_id,) = house.pass_on(a_call(a_customer()))
+        waiting = house.state(message_id)
+        house.clock.forward(60_000)
+        house.drain()
+        (call,) = house.calls()
+        assert (waiting, house.state(message_id)) == (("ready", "LOST"), ("delivered", ""))
+        assert (call["WhoId"], house.person()["state"]) == (house.person()["id"], "AZ")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
+from connector.destinations.base import GONE, CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import fit, records, values
 from connector.destinations.salesforce.auth import (
     ClientCredentials,
@@ -90,6 +90,9 @@ class Salesforce:
         moved = self._leads.remembered(rows) if follow else {}
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
+        for place in [place for place in moved if outcomes[place].code in GONE]:  # the contact was merged or deleted
+            del moved[place]
+            sent[place], outcomes[place] = rows[place], self._write([rows[place]])[0]
         again = self._leads.moved(sent, outcomes) if follow else {}
         for place, told in zip(again, self._write([one.row for one in again.values()]).values(), strict=True):
             sent[place], outcomes[place] = again[place].row, told

@@ -138,9 +138,21 @@ RULES: Final = (
     ),
     Rule("HTTP_404", _STOP, "nothing answers there: check the domain and api_version", reason="configuration"),
     Rule("HTTP_403 HTTP_407", _STOP, "refused before the API: check IP ranges and the proxy", reason="auth"),
+    Rule(
+        "METHOD_NOT_ALLOWED URI_TOO_LONG UNSUPPORTED_MEDIA_TYPE "
+        "HTTP_405 HTTP_409 HTTP_412 HTTP_414 HTTP_415 HTTP_428 HTTP_431",
+        _STOP,
+        "our request is not taken in this form: look for a proxy in between, or report it as a fault of the connector",
+        reason="request",
+    ),
     # This record, later
     Rule("INVALID_FIELD", _LATER, "the record it points at is not in Salesforce yet", "^Foreign key external ID"),
-    Rule("ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW", _LATER, "the record is locked by an approval or a workflow"),
+    Rule(
+        "ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
+        _LATER,
+        "the record is locked by an approval or a workflow",
+        retry_after=900,
+    ),
     Rule(
         "ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY",
         _LATER,
@@ -169,6 +181,7 @@ RULES: Final = (
         _NO,
         "a value has the wrong type for its field: check text against numbers, dates and check boxes",
     ),
+    Rule("MALFORMED_QUERY", _NO, "a query of ours is not understood: report it as a fault of the connector"),
     Rule("MALFORMED_ID", _NO, "{fields} needs the id of a Salesforce record"),
     Rule(
         "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY "
@@ -213,7 +226,11 @@ RULES: Final = (
     Rule(
         "DUPLICATES_DETECTED", _NO, "a duplicate rule of the org blocks the record: merge the twins or loosen the rule"
     ),
-    Rule("CANNOT_UPDATE_CONVERTED_LEAD", _NO, "the lead was converted: map this customer to the contact it became"),
+    Rule(
+        "CANNOT_UPDATE_CONVERTED_LEAD",
+        _NO,
+        "the lead was converted, and the contact it became is not to be found: map this customer to a contact",
+    ),
     Rule("ENTITY_IS_ARCHIVED", _NO, "the record is archived"),
     Rule("INVALID_PERSON_ACCOUNT_OPERATION", _NO, "the fields do not fit a person account"),
 )
