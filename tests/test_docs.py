@@ -22,7 +22,9 @@ from connector import catalogue, cli, mapping
 from connector.config import AgencySettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.errors import PROBLEMS
-from connector.destinations.salesforce.auth import Credentials
+from connector.destinations.salesforce.account import API_VERSION
+from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
+from connector.destinations.salesforce.login import PERMANENT
 from connector.destinations.salesforce.rules import RULES, Kind
 from connector.errors import ConnectorError
 from connector.mapping.conditions import _OPERATORS as OPERATORS
@@ -36,6 +38,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
 LANGUAGE = (ROOT / "docs/mapping.md").read_text("utf-8")
+SALESFORCE = (ROOT / "docs/salesforce.md").read_text("utf-8")
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 EXAMPLE = (ROOT / "config.example.yaml").read_text("utf-8")
 EVERYTHING = "\n".join(page.read_text("utf-8") for page in PAGES)
@@ -356,12 +359,28 @@ class TestLanguage:
         assert put_in_place(LANGUAGE) == LANGUAGE, "python -m connector.mapping.reference docs/mapping.md"
 
 
+def rows_of_codes(table: str) -> list[tuple[list[str], str]]:
+    """The codes of each row in capitals, and the word of a second column that is code, too."""
+    found = rows(table, r"^\| ((?:`[A-Z_0-9]+`(?:, )?)+) \|(?: `([a-z]+)` \|)?")
+    return [(codes.replace("`", "").split(", "), reason) for codes, reason in found]
+
+
 class TestDeadLetters:
-    def test_every_refusal_of_salesforce_is_explained(self) -> None:
-        codes = {
-            code for rule in RULES if rule.kind not in (Kind.UNUSABLE, Kind.SESSION) for code in rule.codes.split()
-        }
-        assert {code for code in codes if f"`{code}`" not in OPERATING} == set()
+    def test_every_refusal_of_salesforce_is_explained_as_the_rules_have_it_and_no_other(self) -> None:
+        pausing = (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION)
+        ours = [(rule.codes.split(), rule.reason if rule.kind in pausing else "", rule.kind) for rule in RULES]
+        told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
+        assert told["Refusals that pause the lane"] == [one[:2] for one in ours if one[2] in pausing]
+        assert told["Refusals that make a dead letter"] == [one[:2] for one in ours if one[2] is Kind.REJECTED]
+        assert told["Refusals that wait"] == [one[:2] for one in ours if one[2] not in (*pausing, Kind.REJECTED)]
+
+    def test_every_refused_login_of_salesforce_is_explained(self) -> None:
+        assert {code for code in PERMANENT if f"`{code}`" not in SALESFORCE} == set()
+
+    def test_every_setting_of_salesforce_is_explained_with_its_default(self) -> None:
+        told = dict(rows(SALESFORCE, r"^\| `salesforce\.(\w+)` \| `(\w+)` \|"))
+        assert told == {k: str(v).lower() for k, v in SalesforceOptions().model_dump().items()}
+        assert f"| `api_version` | `{API_VERSION}` |" in SALESFORCE
 
     def test_every_refusal_of_hubspot_is_explained(self) -> None:
         assert {code for code in PROBLEMS if f"| `{code}` |" not in OPERATING} == set()
@@ -372,7 +391,7 @@ class TestDeadLetters:
         )
         ours += re.findall(r'code="([A-Z_]+)"', source("settle.py", "write.py", "receive.py", "destinations/**/*.py"))
         assert {"AMBIGUOUS", "UNKNOWN_TYPE", "NOT_A_NUMBER", "LOST"} <= set(ours)
-        assert {code for code in ours if f"`{code}`" not in OPERATING} == set()
+        assert {code for code in ours if f"`{code}`" not in OPERATING + SALESFORCE} == set()
 
     def test_every_reason_a_lane_pauses_for_is_explained(self) -> None:
         vendors = source("destinations/**/*.py", "store/desk.py", "worker.py")

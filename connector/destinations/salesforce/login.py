@@ -22,7 +22,7 @@ from connector.destinations.salesforce.auth import (
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable
 
-_PERMANENT: Final = {
+PERMANENT: Final = {
     "invalid_client_id": "the connected app is unknown: check client_id",
     "invalid_client": "the connected app refuses us: check client_id and client_secret",
     "invalid_grant": "the login is refused: check the user, its connected app approval, the domain and the key",
@@ -88,8 +88,8 @@ class Login:
 
     def _refused(self, code: str) -> DestinationUnusable:
         status = self._line.last.status
-        if code in _PERMANENT:
-            return self._failed("auth", f"{_PERMANENT[code]} ({code})")
+        if code in PERMANENT:
+            return self._failed("auth", f"{PERMANENT[code]} ({code})")
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
                 "auth", f"the login is refused with HTTP {status}: check the domain and the credentials"
