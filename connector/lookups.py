@@ -25,7 +25,8 @@ class Lookups:
             found = destination.find(kind, match, [one.value for one in missing], [returns])
             for one in missing:
                 known[one] = (now + self._keep, _single(found.get(one.value, []), returns))
-        self._known = known  # replaced whole: the lanes of one destination share this
+        # Replaced whole: the lanes of one destination share this. What somebody waits for is asked for again.
+        self._known = {one: kept for one, kept in known.items() if not (one.waits and kept[1] is None)}
         return {one: known[one][1] for one in asked}
 
 

@@ -67,13 +67,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A value found in the CRM: `returns` of the one `object` whose `match` field holds `value`."""
+    """A value found in the CRM: `returns` of the one `object` whose `match` field holds `value`.
+
+    required: without it the record is refused; waits: without it the record waits.
+    """
 
     object: str
     match: str
     value: str = attribute(repr=False)
     returns: str = "Id"
     required: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

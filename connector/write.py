@@ -142,7 +142,7 @@ class Writing:
         looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
         for folded in batch:
-            if self._must_wait(folded.write):
+            if self._must_wait(folded.write, looked_up):
                 self._answer(folded, Verdict.DEFERRED, "PARENT_MISSING", "waits for the record it points at")
             elif lost := _lost_lookups(folded.write, looked_up):
                 self._answer(folded, Verdict.REJECTED, "LOOKUP_MISSING", "the CRM holds no single match", lost)
@@ -152,7 +152,10 @@ class Writing:
                 resolved.append(replace(folded, write=replace(folded.write, fields=present)))
         return resolved
 
-    def _must_wait(self, write: Write) -> bool:
+    def _must_wait(self, write: Write, looked_up: Mapping[Lookup, Value]) -> bool:
+        lookups = [one.value for one in write.fields.values() if isinstance(one.value, Lookup)]
+        if any(one.waits and looked_up[one] is None for one in lookups):
+            return True
         parents = [one.value.key for one in write.fields.values() if isinstance(one.value, Ref)]
         return any(self.answers[key].waits for key in (*parents, *write.links) if key in self.answers)
 

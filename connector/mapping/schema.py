@@ -132,7 +132,7 @@ class Lookup(Block):
     object: str
     match: dict[str, str] = Field(min_length=1, max_length=1)
     return_: str = Field(default="", alias="return")
-    missing: Literal["keep", "reject"] = "keep"
+    missing: Literal["keep", "wait", "reject"] = "keep"
 
 
 class Source(_Short):

@@ -170,13 +170,13 @@ def _lookup(lookup: Lookup, setting: Setting) -> Get:
     ((match, path_),) = lookup.match.items()
     value_of = _part(path_, "", setting.event)
     returns = lookup.return_ or ("Id" if setting.crm == "salesforce" else "id")
-    required = lookup.missing == "reject"
+    required, waits = lookup.missing == "reject", lookup.missing == "wait"
 
     def get(payload: Payload, zone: tzinfo) -> Any:
         value = value_of(payload, zone)
         if value is None or value is ABSENT:
             return value
-        return Found(lookup.object, match, value, returns, required)
+        return Found(lookup.object, match, value, returns, required, waits)
 
     return get
 

@@ -239,3 +239,36 @@ class TestARecordThatIsGone:
         (call,) = house.calls()
         assert (waiting, house.state(message_id)) == (("ready", "LOST"), ("delivered", ""))
         assert (call["WhoId"], house.person()["state"]) == (house.person()["id"], "AZ")
+
+
+class TestATaskWhosePersonOtherSoftwareWrites:
+    MAPPING = """
+version: 1
+crm: salesforce
+consent: { waive: [doNotCall, doNotSMS, doNotEmail, doNotMail] }
+records:
+  call:
+    object: Task
+    events: [call.completed]
+    key: { careCycle_Call_Id__c: call.id }
+    fields:
+      Status: { value: Completed }
+      WhoId: { lookup: { object: Contact, match: { careCycle_Id__c: customer.id }, missing: wait } }
+"""
+
+    @pytest.fixture
+    def waiting(self, house: House) -> tuple[House, str]:
+        house.remap(self.MAPPING)
+        (message_id,) = house.pass_on(a_call(a_customer()))
+        return house, message_id
+
+    def test_it_waits(self, waiting: tuple[House, str]) -> None:
+        house, message_id = waiting
+        assert (house.state(message_id), house.calls()) == (("ready", "PARENT_MISSING"), [])
+
+    def test_it_hangs_on_the_person_once_there_is_one(self, waiting: tuple[House, str]) -> None:
+        house, message_id = waiting
+        person = house.sandbox.put("Contact", LastName="Delacroix", careCycle_Id__c=a_customer()["id"])["Id"]
+        house.clock.forward(60_000)
+        house.drain()
+        assert (house.state(message_id), house.calls()[0]["WhoId"]) == (("delivered", ""), person)
