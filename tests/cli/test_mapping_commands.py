@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from connector.bootstrap import open_routes
+from connector.bootstrap import open_route, open_routes
 from connector.cli import cli
 from connector.config import read_agencies
 from connector.mapping import shipped_folder, target
@@ -251,6 +251,25 @@ class TestCheckAgainstTheCrm:
         run("schema", "pull", "-c", agency)
         saved = [one["code"] for one in json.loads(run("check", "-c", agency, "--json").output)]
         assert ("M201" in codes, "M201" in saved) == (False, True)
+
+
+class TestSettingsOfSalesforce:
+    def test_they_reach_the_calls_we_make(self, agency: Path) -> None:
+        wanted = "mapping: salesforce-contact, salesforce: {assignment_rules: true, duplicate_warnings: stop}"
+        agency.write_text(agency.read_text().replace("mapping: salesforce-contact", wanted))
+        sandbox = SalesforceSandbox()
+        with sandbox as url:
+            text = re.sub(r"endpoint: '[^']+'", f"endpoint: '{url}'", agency.read_text())
+            agency.write_text(re.sub(r"session_id: [^,]+", f"session_id: {sandbox.token}", text))
+            (file,) = read_agencies([agency], {"HOOK_SECRET": SECRET})
+            salesforce = open_route(file, "salesforce").destination
+            salesforce.describe(["User"])
+            salesforce.close()
+            (call,) = sandbox.calls()
+        assert [call.headers[name] for name in ("Sforce-Auto-Assign", "Sforce-Duplicate-Rule-Header")] == [
+            "TRUE",
+            "allowSave=false",
+        ]
 
 
 class TestWhatWillNotWorkForEver:

@@ -367,6 +367,36 @@ class TestQueries:
         assert org.error("GET", "/query", params={"q": soql}) == (400, code)
 
 
+class TestComposite:
+    def ask(self, org: Org, *paths: str) -> Any:
+        asked = [
+            {"method": "GET", "url": f"/services/data/v67.0{path}", "referenceId": f"r{number}"}
+            for number, path in enumerate(paths)
+        ]
+        return org.ask("POST", "/composite", {"allOrNone": False, "compositeRequest": asked})
+
+    def test_each_part_is_answered_in_order_and_one_call_is_counted(self, org: Org) -> None:
+        parts = self.ask(org, "/sobjects/User/describe", "/sobjects/Policy__c/describe").json()["compositeResponse"]
+        assert [(part["referenceId"], part["httpStatusCode"]) for part in parts] == [("r0", 200), ("r1", 404)]
+        assert (parts[0]["body"]["name"], parts[1]["body"][0]["errorCode"]) == ("User", "NOT_FOUND")
+        assert org.sandbox.used == 1
+
+    @pytest.mark.parametrize("paths", [["/sobjects"] * 26, ["/query?q=SELECT Id FROM User"] * 6])
+    def test_more_than_it_takes_is_refused(self, org: Org, paths: list[str]) -> None:
+        assert self.ask(org, *paths).status_code == 400
+
+    def test_what_is_no_list_of_requests_is_refused(self, org: Org) -> None:
+        assert org.error("POST", "/composite", {"compositeRequest": 17}) == (400, "JSON_PARSER_ERROR")
+
+
+class TestConvertedLeads:
+    def test_no_task_can_point_at_one(self, org: Org) -> None:
+        lead = org.sandbox.put("Lead", LastName="Delacroix", IsConverted=True)["Id"]
+        task = {"careCycle_Call_Id__c": "c", "Status": "Completed", "WhoId": lead}
+        (result,) = org.upsert(task, path="/composite/sobjects/Task/careCycle_Call_Id__c")
+        assert result["errors"][0]["statusCode"] == "CANNOT_UPDATE_CONVERTED_LEAD"
+
+
 class TestDescribing:
     def test_an_object_is_described_as_salesforce_does(self, org: Org) -> None:
         described = org.ask("GET", "/sobjects/Task/describe").json()
