@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,14 @@ class TestFitting:
         bad, good = salesforce.write([a_contact(**{field: value}), a_contact(TWO)])
         assert (bad.verdict, bad.code, bad.fields) == (Verdict.REJECTED, "WRONG_TYPE", (field,))
         assert (good.verdict, len(sandbox.calls(WRITES))) == (Verdict.DELIVERED, 1)
+
+    def test_a_field_whose_type_was_changed_since_is_taken_as_it_is_now(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        columns = sandbox.org.table("Contact").columns
+        columns["household_income__c"] = replace(columns["household_income__c"], type="string", length=60)
+        outcomes = salesforce.write([a_contact(key, Household_Income__c="a lot") for key in (ONE, TWO)])
+        assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED}
+        assert len(sandbox.calls("/describe")) == 1
 
     def test_a_part_of_a_number_is_no_whole_number(self, pair: Pair) -> None:
         (outcome,) = pair[1].write([a_task(CallDurationInSeconds=2.5)])

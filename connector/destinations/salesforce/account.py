@@ -135,14 +135,26 @@ class Salesforce:
         """The fields of each row as their types want them; and the refusals of rows that cannot have them so."""
         made: dict[int, dict[str, Value]] = {}
         refused: dict[int, Outcome] = {}
+        fresh: set[str] = set()
         for place, row in enumerate(rows):
             try:
-                made[place] = fit.fitted(self._reader.known(row.key.object), row.fields)
+                made[place] = self._fit(row, fresh)
             except fit.Misfit as misfit:
                 refused[place] = Outcome(
                     Verdict.REJECTED, code=misfit.code, problem=misfit.problem, fields=misfit.fields
                 )
         return made, refused
+
+    def _fit(self, row: Row, fresh: set[str]) -> dict[str, Value]:
+        """The fields of a row as their types want them; an old description is renewed before it refuses one."""
+        kind = row.key.object
+        try:
+            return fit.fitted(self._reader.known(kind), row.fields)
+        except fit.Misfit:
+            if kind in fresh or self._reader.known(kind) is None:
+                raise
+        fresh.add(kind)
+        return fit.fitted(self._reader.describe(kind), row.fields)
 
     def _send(self, path: str, made: list[Record], key_field: str) -> list[Outcome]:
         portions = (made[start : start + self.batch] for start in range(0, len(made), self.batch))
