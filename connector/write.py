@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -111,12 +111,12 @@ class Writing:
             for (answer, row), outcome in zip(rows, outcomes, strict=True):
                 self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
                 if outcome.code in GONE:
-                    self._doubt_what_it_points_at(row)
+                    self._doubt({row.fields.get(name) for name in outcome.fields or row.fields})
 
-    def _doubt_what_it_points_at(self, row: Row) -> None:
-        """Have the ledger forget the records this one points at that were not written now: they are made anew next."""
+    def _doubt(self, pointed_at: Collection[Value]) -> None:
+        """Have the ledger forget records that were pointed at in vain and not written now: they are made anew next."""
         for key, parent in self.answers.items():
-            if parent.outcome is None and parent.crm_id and parent.crm_id in row.fields.values():
+            if parent.outcome is None and parent.crm_id and parent.crm_id in pointed_at:
                 deferred = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM no longer holds this record")
                 self.answers[key] = replace(parent, outcome=deferred, gone=True)
 
