@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from connector.destinations.base import GONE, CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import fit, records, values
+from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.auth import (
     ClientCredentials,
     Credentials,
@@ -76,7 +78,8 @@ class Salesforce:
         }
         login = Login(auth, self._line, api_version)
         self._client = Client(self._line, login, headers, tries=tries, sleep=sleep)
-        self._reader = Reader(self._client)
+        self._abreast = Abreast(self._options.calls_abreast)
+        self._reader = Reader(self._client, self._abreast)
         self._leads = Leads(self._reader)
 
     @property
@@ -116,6 +119,7 @@ class Salesforce:
 
     def close(self) -> None:
         """Let connections go."""
+        self._abreast.close()
         self._line.session.close()
 
     def _write(self, rows: Sequence[Row]) -> dict[int, Outcome]:
@@ -158,7 +162,8 @@ class Salesforce:
 
     def _send(self, path: str, made: list[Record], key_field: str) -> list[Outcome]:
         portions = (made[start : start + self.batch] for start in range(0, len(made), self.batch))
-        return [told for portion in portions for told in Batch(self._client, path, key_field).write(portion)]
+        told = self._abreast([partial(Batch(self._client, path, key_field).write, portion) for portion in portions])
+        return [one for portion in told for one in portion]
 
     def _aims(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
         """The id each row is written to, empty for by key. Settles the updates of records that are not there."""

@@ -125,3 +125,4 @@ class SalesforceOptions(BaseModel):
     converted_leads: Literal["contact", "stop"] = Field(
         default="contact", description="where a converted lead's changes go: its contact, or stop for a dead letter"
     )
+    calls_abreast: int = Field(default=3, ge=1, le=10, description="calls of one lane that may be under way at once")

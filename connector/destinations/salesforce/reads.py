@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.destinations.base import Found
 from connector.destinations.salesforce import errors, values
+from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.errors import Refusal
 from connector.destinations.salesforce.rules import Kind
@@ -46,8 +48,8 @@ class _Parts(BaseModel):
 class Reader:
     """Reads one account. Every method may raise DestinationUnusable."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, abreast: Abreast) -> None:
+        self._client, self._abreast = client, abreast
         self._known: dict[str, DescribedObject] = {}
 
     def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
@@ -115,22 +117,24 @@ class Reader:
             raise DestinationUnusable("Salesforce", "configuration", problem)
         return kind
 
-    def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> Iterator[dict[str, Any]]:
+    def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> list[dict[str, Any]]:
         names = ", ".join(dict.fromkeys(["Id", field, *read]))
         head = " ".join(("SELECT", names, "FROM", object, "WHERE", field, "IN ("))
         room = max(_LONGEST_QUERY - len(quote(head)), 1_000)
-        for portion in values.portions(literals, _MOST_VALUES, room):
-            yield from self._query(f"{head}{','.join(portion)})", object)
+        portions = values.portions(literals, _MOST_VALUES, room)
+        asked = [partial(self._query, f"{head}{','.join(portion)})", object) for portion in portions]
+        return [record for portion in self._abreast(asked) for record in portion]
 
-    def _query(self, soql: str, object: str) -> Iterator[dict[str, Any]]:
+    def _query(self, soql: str, object: str) -> list[dict[str, Any]]:
         """Every record, by the lower-cased names of its fields."""
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
         reply = self._client.call("GET", "query/", params={"q": soql})
+        found: list[dict[str, Any]] = []
         while True:
             page = _read(_Page, reply, f"{object} records")
-            yield from ({name.lower(): value for name, value in record.items()} for record in page.records)
+            found += ({name.lower(): value for name, value in record.items()} for record in page.records)
             if page.done or not page.more:
-                return
+                return found
             reply = self._client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
 
 
