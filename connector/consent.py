@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from connector.model import FlagState, Plan
+from connector.model import FlagState, Plan, Stamp
 
 States = Mapping[str, FlagState]
 """flag -> what is known of it, for one customer."""
@@ -15,14 +15,23 @@ def observe(states: States, plans: Iterable[Plan]) -> dict[str, FlagState]:
     known = dict(states)
     for plan in sorted(plans, key=lambda plan: plan.stamp):
         for flag, value in plan.consent.items():
-            state = known.get(flag)
-            if state is None:
-                known[flag] = FlagState(plan.stamp, value)
-            elif plan.stamp >= state.stamp:
-                # After renewed consent a person may have lowered the CRM's flag: a new raise has to reach it anew.
-                anew = state.value is False and value is True
-                known[flag] = FlagState(plan.stamp, value, applied=state.applied and not anew)
+            known[flag] = _heard(known.get(flag), plan.stamp, value)
     return known
+
+
+def _heard(state: FlagState | None, stamp: Stamp, value: bool | None) -> FlagState:
+    if state is None:
+        return FlagState(stamp, value, owed=value is True)
+    newer = stamp >= state.stamp
+    # After renewed consent a person may have lowered the CRM's flag: a new raise has to reach it anew.
+    applied = state.applied and not (newer and state.value is False and value is True)
+    owed = not applied and (state.owed or value is True)
+    return FlagState(*((stamp, value) if newer else (state.stamp, state.value)), applied, owed)
+
+
+def stands(state: FlagState | None) -> bool:
+    """Whether a record that is written anyway has to carry the flag, whatever the event at hand says of it."""
+    return state is not None and (state.owed or state.value is True)
 
 
 def withholding(guards: Iterable[str], states: States) -> str | None:

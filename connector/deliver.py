@@ -26,6 +26,7 @@ from connector.settle import (
     halved,
     may_stand,
     pause_for,
+    raised_by,
     remember,
     running,
     settle_delivery,
@@ -173,6 +174,7 @@ class _Batch:
             [one for one in settled if one is not None],
             [one for one in remembered if one is not None],
             consents_after(states, writing.answers.values()),
+            list(raised_by(writing.answers.values())),
             pause_for(unusable, standing.failures, around.roll()) if unusable else None,
             refused,
         )

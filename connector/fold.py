@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connector.consent import States, must_raise, observe, withholding
+from connector.consent import States, must_raise, observe, stands, withholding
 from connector.model import Entry, FieldWrite, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Withheld, Write
 
 Digest = Callable[[Value], str]
@@ -62,17 +62,22 @@ def _consents_after(planned: Iterable[tuple[int, Plan]], known: Mapping[str, Sta
 
 
 def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Folded | None:
-    """One event's write, less what the newest consent known of this customer keeps back."""
+    """One event's write, less what the newest consent known of this customer keeps back, and with what it owes."""
+    flags = {flag: (target, states[flag].stamp) for flag, target in write.carries if stands(states.get(flag))}
+    flags |= {flag: (target, plan.stamp) for flag, target in write.flags.items()}
     if withholding(write.guards, states):
-        return None
+        erased = {name: one for name, one in write.fields.items() if one.erases}
+        if not (erased or flags):
+            return None
+        write = replace(write, fields=erased, mode=Mode.UPDATE, guards=(), links=())
     kept = {name: one for name, one in write.fields.items() if not withholding(one.guards, states)}
     held = tuple(
         Withheld(write.name, name, withholding(one.guards, states) or "")
         for name, one in write.fields.items()
         if name not in kept
     )
-    flags = {flag: (target, plan.stamp) for flag, target in write.flags.items()}
-    return Folded(replace(write, fields=kept), plan.customer_id, (delivery_id,), flags, held)
+    raised = {flag: target for flag, (target, _) in flags.items()}
+    return Folded(replace(write, fields=kept, flags=raised), plan.customer_id, (delivery_id,), flags, held)
 
 
 def _merge(one: Folded, other: Folded) -> Folded:

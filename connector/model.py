@@ -82,20 +82,25 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class FieldWrite:
-    """One field an event asks for. `guards` are the consent flags that keep it back while true or unknown."""
+    """One field an event asks for. `guards` are the consent flags that keep it back while true or unknown.
+
+    erases: consent takes the value away, which nothing keeps back.
+    """
 
     value: Value | Ref | Lookup = attribute(repr=False)
     stamp: Stamp
     rule: Rule = Rule.ALWAYS
     guards: tuple[str, ...] = ()
     line: int = 0
+    erases: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One record an event asks for.
 
-    flags: consent flag -> target field, for each flag this event raises on this record.
+    flags: consent flag -> target field, for each flag this event raises on this record. carries: the same for each
+    flag it could raise.
     guards: consent flags that keep the whole record back. links: records to associate with.
     also_match: in order, the target fields and values that identify a record people made by hand.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
@@ -107,6 +112,7 @@ class Write:
     stamp: Stamp
     fields: Mapping[str, FieldWrite] = attribute(default_factory=dict)
     flags: Mapping[str, str] = attribute(default_factory=dict)
+    carries: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.UPSERT
     guards: tuple[str, ...] = ()
     links: tuple[RecordKey, ...] = ()
@@ -158,11 +164,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FlagState:
-    """The newest thing any event said of one customer's flag (None: unknown), and whether the CRM holds a raise."""
+    """The newest thing any event said of one customer's flag (None: unknown), and whether the CRM holds a raise.
+
+    owed: some event raised it, and that has not reached the CRM.
+    """
 
     stamp: Stamp
     value: bool | None
     applied: bool = False
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,4 +68,5 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
         source_time=reading.source_time,
         owed=agency.owed(reading.customer_id or message_id),
         priority=urgent if reading.raised else ordinary,
+        raised=reading.raised,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from connector.errors import DestinationUnusable
 from connector.fold import Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
 from connector.store.lanes import NO_RECORD, Pause, Settled, Streak
-from connector.store.ledger import Remembered
+from connector.store.ledger import Raised, Remembered
 from connector.write import LINK, Answer
 
 STOP_THE_LINE: Final = 20
@@ -79,8 +79,16 @@ def _refused(delivery: Delivery, told: Settled, worst: Outcome, around: Circumst
 
 def _standing(plan: Plan, own: Sequence[Answer]) -> tuple[str, str, str, str]:
     """State, outcome, code and reason of a delivery nothing was held against."""
-    if all(answer.outcome and answer.outcome.verdict is Verdict.SKIPPED for answer in own):
+    missing = {one.folded.write.key for one in own if one.outcome and one.outcome.verdict is Verdict.SKIPPED}
+    if len(missing) == len(own):
         return "skipped", "skipped", NO_RECORD, "an update of a record the CRM does not hold"
+    if any(write.flags and write.key in missing for write in plan.writes):
+        return (
+            "skipped",
+            "skipped",
+            NO_RECORD,
+            "the opt-out waits for a record the CRM does not hold; all else is written",
+        )
     if _superseded(plan, {answer.folded.write.key: answer for answer in own}):
         return "superseded", "superseded", "SUPERSEDED", "everything in it was said anew by a later event"
     if all(answer.outcome is None for answer in own):
@@ -166,13 +174,20 @@ def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:
     """What is known of consent, with the raises that reached the CRM noted as applied."""
     after = {customer: dict(flags) for customer, flags in states.items()}
-    for answer in answers:
-        if not (answer.outcome and (answer.outcome.verdict is Verdict.DELIVERED or answer.outcome.consent_written)):
-            continue
-        flags = after.get(answer.folded.customer_id or "", {})
-        for flag in answer.decision.consent:
-            flags[flag] = replace(flags[flag], applied=True)
+    for one in raised_by(answers):
+        after[one.customer_id][one.flag] = replace(after[one.customer_id][one.flag], applied=True, owed=False)
     return dict(after)
+
+
+def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
+    """The opt-outs that reached the CRM."""
+    for answer in answers:
+        folded, outcome = answer.folded, answer.outcome
+        if not outcome or not (outcome.verdict is Verdict.DELIVERED or outcome.consent_written):
+            continue
+        for flag in answer.decision.consent:
+            last = max(folded.deliveries)
+            yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last)
 
 
 def contested(answers: Iterable[Answer]) -> frozenset[int]:

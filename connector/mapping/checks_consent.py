@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from connector import catalogue
+from connector.mapping import shapes
+from connector.mapping.diagnostics import Severity
+from connector.mapping.schema import File
 from connector.mapping.scope import Scope, events_of, known_record, listed
 from connector.mapping.target import TargetField
-from connector.model import Mode
+from connector.model import Mode, Rule
 
 _BOTH = "add it under consent: flags:, or list it under consent: waive: to say so on purpose"
 
@@ -104,3 +108,38 @@ def _check_withheld(scope: Scope, target: str) -> None:
     if field not in known:
         message = f"{name} maps no field '{field}', so there is nothing to withhold"
         scope.add("M220", message, scope.suggest(field, known))
+    elif scope.file.consent.withheld == "clear":
+        _check_erased(scope, name, field)
+
+
+def _check_erased(scope: Scope, name: str, field: str) -> None:
+    """Whether what is withheld can be erased as well, as the file asks."""
+    full, kind = f"{name}.{field}", scope.file.records[name].object
+    known = scope.target.objects.get(kind) if scope.target else None
+    if reason := never_erased(scope.file, name, field):
+        scope.add("M224", f"{full} is withheld but never erased: {reason}", "", Severity.WARNING)
+    elif known and field in known.fields and known.fields[field].required:
+        scope.add("M224", f"{full} cannot be erased: {kind} requires it", "take it out of withhold:")
+
+
+def never_erased(file: File, name: str, field: str) -> str:
+    """Why a withheld field is not erased although the file says `withheld: clear`; empty when it is.
+
+    Erasing must end the same whatever the order of the events, so it takes the customer's own clock and no write rule
+    that depends on who came first; and it must reach the record with whichever event says no.
+    """
+    record = file.records[name]
+    mapped = record.fields[field]
+    keys = [path for key in record.key.values() for path in shapes.paths(key.as_source())]
+    if record.mode is Mode.CREATE:
+        return f"'{name}' is only ever created"
+    for event in file.events or catalogue.EVENTS:
+        if event not in events_of(file, name):
+            return f"'{name}' does not run on {event}"
+    if "customer" not in _heads(keys) or not _heads([*keys, *shapes.paths(mapped)]) <= {"customer", "event"}:
+        return "it is not about the customer alone"
+    return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK) else ""
+
+
+def _heads(paths: Iterable[str]) -> set[str]:
+    return {path.partition(".")[0] for path in paths}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from connector import catalogue
 from connector.mapping import conditions, shapes, values
+from connector.mapping.checks_consent import never_erased
 from connector.mapping.checks_records import in_order, points_at
 from connector.mapping.compiled import (
     Clock,
@@ -112,6 +113,7 @@ class _Maker:
             for flag, (owner, field) in ((f, _split(p)) for f, p in consent.flags.items())
             if owner == name
         )
+        fields = tuple(self._field(event, name, target, field) for target, field in record.fields.items())
         return RecordProgram(
             name=name,
             object=record.object,
@@ -120,7 +122,7 @@ class _Maker:
             key_field=key_field,
             key=self._identity(event, key),
             clock=_clock(shapes.paths(key.as_source())),
-            fields=tuple(self._field(event, name, target, field) for target, field in record.fields.items()),
+            fields=fields,
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
             links=tuple(record.associate),
@@ -131,7 +133,11 @@ class _Maker:
             unsubscribe=frozenset(consent.unsubscribe) & {flag for flag, _ in flags},
             address=self._address(event, record),
             rank=self.ranks[name],
+            erases=tuple(one for one in fields if one.guards and self._erased(name, one.target)),
         )
+
+    def _erased(self, name: str, target: str) -> bool:
+        return self.file.consent.withheld == "clear" and not never_erased(self.file, name, target)
 
     def _identity(self, event: str, key: Key) -> Get:
         return values.compiled(key.as_source(), self._setting(event, None))

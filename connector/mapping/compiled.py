@@ -49,7 +49,10 @@ class FieldProgram:
 
 @dataclass(frozen=True, slots=True)
 class RecordProgram:
-    """One record for one event type. flags: (flag, target field). address: gives the e-mail to opt out."""
+    """One record for one event type. flags: (flag, target field). address: gives the e-mail to opt out.
+
+    erases: the fields whose value in the CRM is erased while one of their guards is true or unknown.
+    """
 
     name: str
     object: str
@@ -66,6 +69,7 @@ class RecordProgram:
     unsubscribe: frozenset[str]
     address: Get
     rank: int
+    erases: tuple[FieldProgram, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,10 @@ def _consent() -> Schema:
     return {
         "flags": block | {"properties": dict.fromkeys(FLAGS, target)},
         "withhold": block | {"properties": lists, "description": "while the flag is true or unknown: not sent"},
+        "withheld": {
+            "enum": ["leave", "clear"],
+            "description": "leave (default): what the CRM holds of withheld fields stays; clear: it is erased",
+        },
         "skip": block | {"properties": lists, "description": "while the flag is true or unknown: not made"},
         "unsubscribe": flags | {"description": "HubSpot: also opt the address out"},
         "waive": flags | {"description": "flags this agency's CRM does not carry, on purpose"},

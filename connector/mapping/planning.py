@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -123,7 +123,7 @@ def _turn(program: RecordProgram, facts: _Facts, passes: bool, withheld: list[Wi
         return _Turn(program, record_key, stamp, whole=True, mode=program.mode)
     if passes and blocking is not None:
         withheld.append(Withheld(program.name, "", blocking))
-    if any(flag in facts.raised for flag, _ in program.flags):
+    if any(flag in facts.raised for flag, _ in program.flags) or _erasing(program, facts):
         return _Turn(program, record_key, stamp, whole=False, mode=Mode.UPDATE)
     return None
 
@@ -135,8 +135,9 @@ def _write(turn: _Turn, facts: _Facts, keys: Mapping[str, RecordKey], withheld: 
         name=program.name,
         key=turn.key,
         stamp=turn.stamp,
-        fields=dict(_fields(turn, facts, keys, withheld)) if turn.whole else {},
+        fields=dict(_fields(turn, facts, keys, withheld) if turn.whole else _erased(turn, facts)),
         flags=flags,
+        carries=program.flags,
         mode=turn.mode,
         guards=program.guards if turn.whole else (),
         links=tuple(keys[name] for name in program.links if name in keys) if turn.whole else (),
@@ -160,6 +161,17 @@ def _fields(
             withheld.append(Withheld(turn.program.name, field.target, blocking))
             continue
         yield field.target, _field_write(field, value, turn, facts)
+    yield from _erased(turn, facts)
+
+
+def _erasing(program: RecordProgram, facts: _Facts) -> list[FieldProgram]:
+    return [field for field in program.erases if not facts.blocked.isdisjoint(field.guards)]
+
+
+def _erased(turn: _Turn, facts: _Facts) -> Iterator[tuple[str, FieldWrite]]:
+    """What consent keeps back and erases, whether or not the event holds a value: the clearing is never kept back."""
+    for field in _erasing(turn.program, facts):
+        yield field.target, replace(_field_write(field, None, turn, facts), guards=(), erases=True)
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, turn: _Turn, facts: _Facts) -> FieldWrite:

@@ -253,6 +253,7 @@ class Consent(Block):
 
     flags: dict[str, str] = {}
     withhold: dict[str, list[str]] = {}
+    withheld: Literal["leave", "clear"] = "leave"
     skip: dict[str, list[str]] = {}
     unsubscribe: list[str] = []
     waive: list[str] = []

@@ -25,7 +25,10 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One verified message on its way into the inbox. `state`, `code` and `reason` are those of its deliveries."""
+    """One verified message on its way into the inbox. `state`, `code` and `reason` are those of its deliveries.
+
+    raised: the consent flags its customer says true of.
+    """
 
     agency: str
     message_id: str
@@ -39,6 +42,7 @@ class Arrival:
     state: str = "ready"
     code: str = ""
     reason: str = ""
+    raised: frozenset[str] = frozenset()
 
 
 class Inbox:
@@ -80,6 +84,7 @@ class Inbox:
             "received_at": arrival.received_at,
             "payload": self._db.seal.close(arrival.body, row_name),
             "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
+            "raised": ",".join(sorted(arrival.raised)),
         }
 
     def _insert_deliveries(self, connection: Connection, fresh: list[tuple[int, Arrival]]) -> None:

@@ -14,7 +14,7 @@ from connector.errors import LeaseLost
 from connector.model import FlagState, RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.ledger import Amend, Ledger, Remembered
+from connector.store.ledger import Amend, Ledger, Raised, Remembered
 from connector.store.tables import attempts, deliveries, events, lanes
 
 PRIORITIES: Final = (1, 0)
@@ -93,6 +93,7 @@ class Settlement:
     settled: Sequence[Settled] = ()
     remembered: Sequence[Remembered] = ()
     consents: Mapping[str, Mapping[str, FlagState]] = field(default_factory=dict)
+    raised: Sequence[Raised] = ()
     pause: Pause | None = None
     refused: Streak = Streak()
 
@@ -193,6 +194,7 @@ class Lanes:
                 self._settle_deliveries(connection, settlement)
             self._ledger.remember(connection, lease.destination, settlement.remembered)
             self._ledger.remember_consents(connection, lease.destination, settlement.consents)
+            self._ledger.witness(connection, lease.destination, settlement.raised)
             self._wake_raises(connection, lease, settlement)
         return paused
 

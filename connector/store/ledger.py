@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, null, select
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, null, select
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import consents, ledger
+from connector.store.tables import consents, ledger, raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Remembered:
     customer_id: str | None
     delivery_id: int
     new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An opt-out that reached the CRM: on which record, and the newest delivery that asked for it."""
+
+    customer_id: str
+    flag: str
+    object: str
+    crm_id: str | None
+    delivery_id: int
 
 
 Amend = Callable[[Entry], Remembered]
@@ -92,7 +103,7 @@ class Ledger:
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
             for row in connection.execute(statement):
-                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None)
+                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed)
                 known.setdefault(row.customer_id, {})[row.flag] = state
         return known
 
@@ -109,6 +120,7 @@ class Ledger:
                     "at": state.stamp.at,
                     "tie": state.stamp.tie,
                     "value": state.value,
+                    "owed": state.owed,
                 }
                 for customer, flags in states.items()
                 for flag, state in flags.items()
@@ -117,10 +129,16 @@ class Ledger:
             if rows:
                 connection.execute(self._upsert_consents(applied), rows)
 
+    def witness(self, connection: Connection, destination: str, raised: Sequence[Raised]) -> None:
+        """Keep for good that these opt-outs reached the CRM."""
+        if raised:
+            statement = raises.insert().values(destination=destination, at=self._db.now())
+            connection.execute(statement, [asdict(one) for one in raised])
+
     def _upsert_consents(self, applied: bool) -> Any:
         applied_at = self._db.now() if applied else null()
         statement = insert(self._db.engine, consents).values(applied_at=applied_at)
-        newer = {name: statement.excluded[name] for name in ("at", "tie", "value")}
+        newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
         kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
         return statement.on_conflict_do_update(
             index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -49,10 +50,12 @@ events: Final = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("payload", LargeBinary),  # sealed; null once purged
     Column("digest", String(32), nullable=False),
+    Column("raised", String(64), nullable=False, server_default=""),  # the consent flags its customer says true of
     UniqueConstraint("agency", "message_id"),
     Index(None, "message_id"),
     Index(None, "customer_id", "id"),
     Index("ix_events_kept", "agency", "received_at", **_where("payload IS NOT NULL")),
+    Index("ix_events_raised", "received_at", "id", **_where("raised <> ''")),
 )
 
 deliveries: Final = Table(
@@ -115,7 +118,23 @@ consents: Final = Table(
     Column("tie", String(16), nullable=False),
     Column("value", Boolean),
     Column("applied_at", BigInteger),
+    Column("owed", Boolean, nullable=False, server_default=false()),
 )
+
+raises: Final = Table(
+    "raises",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("destination", String(130), nullable=False),
+    Column("customer_id", String(64), nullable=False),
+    Column("flag", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("object", String(64), nullable=False),
+    Column("crm_id", String(64)),
+    Column("delivery_id", BigInteger, nullable=False),
+    Index(None, "customer_id", "destination", "flag"),
+)
+"""Every time an opt-out reached a CRM, for good: neither retention nor a later event takes it away."""
 
 lanes: Final = Table(
     "lanes",

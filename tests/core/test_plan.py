@@ -192,6 +192,36 @@ class TestConsent:
         assert (write.mode, write.fields, write.flags) == (Mode.UPDATE, {}, {"doNotCall": "DoNotCall"})
 
 
+class TestErasing:
+    ERASING = BRIDGE.replace("withhold:", "withheld: clear, withhold:")
+
+    def test_a_withheld_field_is_erased_by_the_event_that_says_no(self) -> None:
+        found = planned(self.ERASING, an_event(doNotSMS=True))
+        erased = found.writes[0].fields["MobilePhone"]
+        assert (erased.value, erased.guards, erased.stamp) == (None, (), found.stamp)
+        assert found.withheld == (Withheld("contact", "MobilePhone", "doNotSMS"),)
+
+    def test_an_unknown_flag_erases_as_well(self) -> None:
+        assert planned(self.ERASING, an_event(doNotSMS=None)).writes[0].fields["MobilePhone"].erases
+
+    def test_it_is_erased_whether_or_not_the_event_holds_a_value(self) -> None:
+        assert planned(self.ERASING, an_event(doNotSMS=True, phoneNumber=None)).writes[0].fields["MobilePhone"].erases
+
+    def test_nothing_is_erased_while_the_flag_is_false(self) -> None:
+        assert planned(self.ERASING, an_event()) == planned(BRIDGE, an_event())
+
+    def test_what_a_filter_drops_is_still_erased_as_an_update(self) -> None:
+        text = self.ERASING + "filter: { customer.status: Lead }\n"
+        (write,) = planned(text, an_event(status="Active", doNotSMS=None)).writes
+        assert (write.mode, set(write.fields), write.flags) == (Mode.UPDATE, {"MobilePhone"}, {})
+
+    def test_a_field_of_a_record_that_some_events_never_reach_is_left(self) -> None:
+        text = mapping_text(consent=CONSENT.replace("contact.MobilePhone", "callback.Subject"), records=CALLBACK)
+        text = text.replace("withhold:", "withheld: clear, withhold:")
+        call = writes(planned(text, an_event("call.completed", customer__doNotSMS=True)))["callback"]
+        assert "Subject" not in call.fields
+
+
 class TestFilters:
     FILTERED = BRIDGE + "filter: { customer.status: Lead }\n"
 

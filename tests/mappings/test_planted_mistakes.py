@@ -263,6 +263,34 @@ class TestConsent:
     def test_a_flag_of_no_record(self) -> None:
         assert_found("M140", flagging("§contct.HasOptedOutOfEmail"))
 
+    def test_a_phone_and_an_email_with_no_word_of_their_flags(self) -> None:
+        text = mapping_text("Phone: customer.phoneNumber", "Email: customer.email", consent="{ waive: [doNotMail] }")
+        assert [code for code, _, _ in findings(text)] == ["M221"] * 3
+
+    def test_an_unknown_word_for_what_is_withheld(self) -> None:
+        assert_found("M110", waiving("withheld: §erase"))
+
+    @pytest.mark.parametrize(
+        ("field", "records", "record"),
+        [
+            ("contact.Phone: { from: customer.phoneNumber, write: if_blank }", "", ""),
+            ("contact.Phone: { from: customer.phoneNumber, write: on_create }", "", ""),
+            ("contact.Phone: customer.phoneNumber", "", "mode: create"),
+            ("contact.Phone: customer.phoneNumber", "", "events: [customer.created]"),
+            ("call.Status:", CALL, ""),
+        ],
+        ids=["written if blank", "written once", "only created", "on one event", "of a call"],
+    )
+    def test_a_field_that_is_withheld_but_never_erased(self, field: str, records: str, record: str) -> None:
+        target, _, source = field.partition(": ")
+        consent = WAIVED.replace("{", f"{{ withheld: clear, withhold: {{ doNotCall: [§{target.rstrip(':')}] }},")
+        fields = [f"Phone: {source}"] if source else []
+        found, (marked,) = found_and_marked(mapping_text(*fields, consent=consent, records=records, record=record))
+        assert ("M224", *marked) in found
+
+    def test_a_required_field_that_is_to_be_erased(self) -> None:
+        assert_found("M224", waiving("withheld: clear, withhold: { doNotCall: [§contact.LastName] }"))
+
     def test_unsubscribing_in_salesforce(self) -> None:
         assert_found("M110", flagging("contact.HasOptedOutOfEmail", more="§unsubscribe: [doNotEmail],"))
 
