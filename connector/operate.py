@@ -29,6 +29,20 @@ def masked(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
     return shown
 
 
+def consent_standing(store: Store) -> list[dict[str, Any]]:
+    """Every destination with its opt-outs that are not in its CRM yet, and why the lanes that are paused are."""
+    found: dict[str, dict[str, Any]] = {}
+    for lane in store.opt_outs.standing():
+        blank = {"destination": lane["destination"], "waiting": 0, "dead": 0, "oldest_ms": 0, "paused": ""}
+        one = found.setdefault(lane["destination"], blank)
+        one["waiting"] += lane["waiting"]
+        one["dead"] += lane["dead"]
+        one["oldest_ms"] = max(one["oldest_ms"], lane["oldest_ms"])
+        if lane["paused"]:
+            one["paused"] = f"{lane['pause_code']}: {lane['pause_reason']}"
+    return list(found.values())
+
+
 def story(store: Store, message_id: str) -> dict[str, Any] | None:
     """One message's story: its masked payload, its deliveries and each attempt; None when it is not known."""
     deliveries = store.desk.story(message_id)

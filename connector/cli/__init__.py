@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "alarms": ("alarms", "Try how people are told of what is wrong."),
     "check": ("check", "Check agency files or mappings before any event comes."),
     "completion": ("completion", "Print what completes this command in your shell."),
+    "consent": ("consent", "Tell which opt-outs are in the CRM, and why others are not."),
     "console": ("roles", "Serve the operators' console on the admin port."),
     "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
     "doctor": ("doctor", "Find what is wrong with this installation."),

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from connector import bootstrap, catalogue, mapping
+from connector.cli import leaving
 from connector.cli.options import json_option, show_json
 from connector.cli.schema import described, saved_path
 from connector.config import AgencyFile, read_agencies
@@ -37,6 +38,7 @@ _schema_option = click.option("--schema", type=_file, help="The CRM's own schema
 @_schema_option
 @json_option
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print a SARIF 2.1.0 log, for code hosts and editors.")
+@click.option("--classes", is_flag=True, help="Print alone which classes of data leave, and for which fields.")
 def check(
     mappings: tuple[Path, ...],
     paths: tuple[Path, ...],
@@ -44,44 +46,49 @@ def check(
     schema: Path | None,
     as_json: bool,
     as_sarif: bool,
+    classes: bool,
 ) -> None:
-    """Check agency files with their mappings, or mappings alone. Shows every problem at once.
+    """Check agency files with their mappings, or mappings alone. Shows every problem at once, and which data leaves.
 
     An agency's mappings are checked against the CRM's schema that `schema pull` saved beside its file, if it is there.
     """
     if bool(mappings) == bool(paths) or (live and not paths) or (as_json and as_sarif):
         raise click.UsageError("give mappings, or agency files by -c (and with them --live); --json or --sarif")
     known = target.load(schema) if schema else None
-    loaded = [mapping.load(path, schema=known, shipped=mapping.shipped_folder()) for path in mappings]
-    if paths:
-        loaded = [one for file in read_agencies(paths, os.environ) for one in _check_agency(file, known, live)]
-    found = [one for result in loaded for one in result.diagnostics]
-    for result in loaded:
+    checked = {str(path): mapping.load(path, schema=known, shipped=mapping.shipped_folder()) for path in mappings}
+    for file in read_agencies(paths, os.environ) if paths else ():
+        checked |= _check_agency(file, known, live)
+    found = [one for result in checked.values() for one in result.diagnostics]
+    for result in checked.values():
         found += mapping.failures(mapping.run_examples(result.mapping, timezone=_TIMEZONE)) if result.mapping else []
-    if as_json or as_sarif:
-        show_json(mapping.to_json(found) if as_json else mapping.to_sarif(found))
+    if as_sarif:
+        show_json(mapping.to_sarif(found))
+    elif as_json:
+        show_json(leaving.classes(checked) if classes else mapping.to_json(found))
     else:
-        texts = {name: text for result in loaded for name, text in result.texts.items()}
-        click.echo(mapping.render(found, texts) if found else f"{_names(loaded)}: no problems")
+        click.echo("\n".join(([] if classes else [_findings(found, checked.values())]) + leaving.classes_told(checked)))
     raise SystemExit(1 if any(one.severity is Severity.ERROR for one in found) else 0)
 
 
-def _names(loaded: Iterable[Loaded]) -> str:
-    return ", ".join(dict.fromkeys(str(result.files[0]) for result in loaded))
+def _findings(found: Sequence[mapping.Diagnostic], checked: Iterable[Loaded]) -> str:
+    texts = {name: text for result in checked for name, text in result.texts.items()}
+    names = ", ".join(dict.fromkeys(str(result.files[0]) for result in checked))
+    return mapping.render(found, texts) if found else f"{names}: no problems"
 
 
-def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> list[Loaded]:
+def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> dict[str, Loaded]:
+    """The mapping of each destination, under agency/destination."""
     bootstrap.open_agencies([file])  # the signing secrets are well made
     for where, notice in bootstrap.notices(file):
         click.echo(f"{file.path}: {where}: warning: {notice}", err=True)
-    results = []
+    results = {}
     for name, settings in file.settings.destinations.items():
         path = bootstrap.mapping_path(file, settings)
         known = None if live else schema or _saved(file, name)
         loaded = mapping.load(path, schema=known, shipped=mapping.shipped_folder())
         if live and loaded.mapping is not None:
             loaded = mapping.load(path, schema=described(file, name), shipped=mapping.shipped_folder())
-        results.append(loaded)
+        results[f"{file.settings.agency}/{name}"] = loaded
     return results
 
 

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 import click
 
 from connector import operate
-from connector.cli.options import columns_of, json_option, show_json, show_table
-from connector.config import read_process
+from connector.cli.options import columns_of, json_option, opened_store, show_json, show_table
 from connector.errors import FixConfiguration
-from connector.store import Store, open_store
 from connector.store.desk import PAGE, Filter
-
-
-@contextmanager
-def _opened() -> Iterator[Store]:
-    store = open_store(read_process(os.environ).database_url, os.environ)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _filter(wanted: dict[str, str]) -> Filter:
@@ -50,7 +36,7 @@ def events() -> None:
 @json_option
 def list_events(limit: int, as_json: bool, **wanted: str) -> None:
     """List deliveries, newest first."""
-    with _opened() as store:
+    with opened_store() as store:
         rows = store.desk.deliveries(_filter(wanted), limit)
     if as_json:
         show_json(rows)
@@ -64,7 +50,7 @@ def list_events(limit: int, as_json: bool, **wanted: str) -> None:
 @json_option
 def show(message_id: str, as_json: bool) -> None:
     """Tell one event's story: what came of it where, try by try. Values are masked."""
-    with _opened() as store:
+    with opened_store() as store:
         story = operate.story(store, message_id)
     if story is None:
         raise FixConfiguration(message_id, "is no message of this inbox", "connector events list")
@@ -89,7 +75,7 @@ def replay(every: bool, **wanted: str) -> None:
     """Try dead letters again."""
     if not (every or any(wanted.values())):
         raise click.UsageError("say which: --message-id, --code, --destination, ..., or --all")
-    with _opened() as store:
+    with opened_store() as store:
         click.echo(f"{store.desk.replay(_filter(wanted), _who())} deliveries are due again")
 
 
@@ -102,7 +88,7 @@ def discard(yes: bool, **wanted: str) -> None:
         raise click.UsageError("say which: --message-id, --code, --destination, ...")
     if not yes:
         click.confirm("Give these dead letters up for good?", abort=True)
-    with _opened() as store:
+    with opened_store() as store:
         click.echo(f"{store.desk.discard(_filter(wanted), _who())} deliveries discarded")
 
 
@@ -115,7 +101,7 @@ def lanes() -> None:
 @json_option
 def list_lanes(as_json: bool) -> None:
     """List lanes with their backlog and why they are paused."""
-    with _opened() as store:
+    with opened_store() as store:
         rows = store.desk.lanes()
     if as_json:
         show_json(rows)
@@ -128,7 +114,7 @@ def list_lanes(as_json: bool) -> None:
 @click.argument("lane")
 def pause(lane: str) -> None:
     """Rest a lane until it is resumed."""
-    with _opened() as store:
+    with opened_store() as store:
         store.desk.pause(lane, _who())
     click.echo(f"{lane} is paused")
 
@@ -137,7 +123,7 @@ def pause(lane: str) -> None:
 @click.argument("lane")
 def resume(lane: str) -> None:
     """Let a paused lane go on."""
-    with _opened() as store:
+    with opened_store() as store:
         store.desk.resume(lane, _who())
     click.echo(f"{lane} goes on")
 

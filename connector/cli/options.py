@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from connector.config import read_process
+from connector.store import Store, open_store
+
 agency_option = click.option(
     "-c",
     "--config",
@@ -25,6 +29,16 @@ agency_option = click.option(
     help="An agency file, or a folder of them. Repeatable.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@contextmanager
+def opened_store() -> Iterator[Store]:
+    """The store this process's environment names. Raises FixConfiguration, StoreUnavailable."""
+    store = open_store(read_process(os.environ).database_url, os.environ)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def show_json(result: Any) -> None:

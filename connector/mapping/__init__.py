@@ -3,6 +3,7 @@
 from connector.mapping.compiled import CompiledMapping as Mapping
 from connector.mapping.diagnostics import Diagnostic, Severity, render, to_json, to_sarif
 from connector.mapping.examples import Result, failures, run_examples
+from connector.mapping.leaving import leaving
 from connector.mapping.load import Loaded, load, load_text, shipped_folder
 from connector.mapping.reached import Spot, unreached
 from connector.mapping.schema import json_schema
@@ -16,6 +17,7 @@ __all__ = [
     "Spot",
     "failures",
     "json_schema",
+    "leaving",
     "load",
     "load_text",
     "render",

@@ -10,6 +10,7 @@ from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.mappings import Mappings
+from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
 from connector.store.watches import Watches
 
@@ -26,6 +27,7 @@ class Store:
         self.retention = Retention(database)
         self.mappings = Mappings(database)
         self.watches = Watches(database)
+        self.opt_outs = OptOuts(database)
 
     def close(self) -> None:
         """Let every connection go."""

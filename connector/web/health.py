@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -66,29 +67,28 @@ class _Gauges(Collector):
         up = GaugeMetricFamily("connector_database_up", "Whether the database answers")
         try:
             lanes, dead = self._store.desk.lanes(), self._store.desk.dead()
+            opt_outs = self._store.opt_outs.standing()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
-            lanes, dead = [], []
+            lanes, dead, opt_outs = [], [], []
             up.add_metric([], 0)
         yield up
         for name, about, key in (
             ("connector_deliveries_ready", "Deliveries waiting", "ready"),
-            ("connector_opt_outs_waiting", "Opt-outs waiting", "opt_outs"),
             ("connector_lane_paused", "Whether the lane is paused", "paused"),
         ):
             gauge = GaugeMetricFamily(name, about, labels=["lane"])
             for lane in lanes:
                 gauge.add_metric([lane["name"]], float(lane[key]))
             yield gauge
-        for name, about, key in (
-            ("connector_oldest_delivery_seconds", "Age of the oldest delivery waiting", "oldest_ms"),
-            ("connector_oldest_opt_out_seconds", "Age of the oldest opt-out not yet applied", "opt_out_ms"),
-        ):
-            gauge = GaugeMetricFamily(name, about, labels=["lane"])
-            for lane in lanes:
-                gauge.add_metric([lane["name"]], (lane[key] or 0) / 1000)
-            yield gauge
+        oldest = GaugeMetricFamily(
+            "connector_oldest_delivery_seconds", "Age of the oldest delivery waiting", labels=["lane"]
+        )
+        for lane in lanes:
+            oldest.add_metric([lane["name"]], (lane["oldest_ms"] or 0) / 1000)
+        yield oldest
+        yield from _opt_outs(opt_outs)
         letters = GaugeMetricFamily("connector_dead_letters", "Dead letters", labels=["destination", "code"])
         counts: dict[tuple[str, str], int] = {}
         for group in dead:
@@ -97,3 +97,15 @@ class _Gauges(Collector):
         for where, count in counts.items():
             letters.add_metric(list(where), count)
         yield letters
+
+
+def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    for name, about, key, unit in (
+        ("connector_opt_outs_waiting", "Opt-outs waiting", "waiting", 1),
+        ("connector_opt_outs_dead", "Opt-outs held back by a dead letter", "dead", 1),
+        ("connector_oldest_opt_out_seconds", "Age of the oldest opt-out not yet applied", "oldest_ms", 1000),
+    ):
+        gauge = GaugeMetricFamily(name, about, labels=["lane"])
+        for lane in standing:
+            gauge.add_metric([lane["name"]], lane[key] / unit)
+        yield gauge

@@ -10,7 +10,7 @@ from flask import Response, request
 
 from connector import catalogue
 from connector.backoff import DAY
-from connector.operate import story
+from connector.operate import consent_standing, story
 from connector.store import Store
 from connector.store.desk import PAGE, Filter
 from connector.web import words
@@ -39,7 +39,8 @@ class Pages:
         desk, now = self.store.desk, int(self.clock() * 1000)
         midnight = now - now % DAY
         lanes = desk.lanes()
-        oldest = max((lane["opt_out_ms"] or 0 for lane in lanes), default=0)
+        consent = consent_standing(self.store)
+        oldest = max((one["oldest_ms"] for one in consent), default=0)
         return self.gate.show(
             "overview",
             midnight=midnight,
@@ -47,7 +48,8 @@ class Pages:
             states=words.STATES,
             waiting=desk.waiting(),
             dead=sum(group["count"] for group in desk.dead()),
-            opt_outs=sum(lane["opt_outs"] for lane in lanes),
+            opt_outs=sum(one["waiting"] + one["dead"] for one in consent),
+            consent=consent,
             oldest_opt_out=oldest,
             late=oldest > _LATE_MS,
             lanes=lanes,

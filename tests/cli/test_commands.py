@@ -163,6 +163,29 @@ class TestDesk:
     def test_discarding_everything_must_be_said(self, store: Store, environment: dict[str, str]) -> None:
         assert run("events", "discard", "--yes", **environment).exit_code == 2
 
+    def test_opt_outs_not_in_the_crm_are_told(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
+        (told,) = json.loads(run("consent", "status", "--json", **environment).output)
+        assert (told["destination"], told["waiting"], told["dead"]) == (DESTINATION, 1, 0)
+        assert DESTINATION in run("consent", "status", **environment).output
+
+    def test_opt_outs_are_reported_as_csv(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("=HYPERLINK(1)", priority=1, raised=frozenset({"doNotCall"}))])
+        said = run("consent", "report", "--since", "2026-06-18", "--until", "2026-06-18", **environment).stdout_bytes
+        assert said == (
+            b"customer_id,flag,message_id,received_at,destination,status,applied_at,object,crm_id,why\r\n"
+            b"b1f7c0e2-3a4d-4e5f-8a9b-0c1d2e3f4a5b,doNotCall,'=HYPERLINK(1),2026-06-18T12:00:00Z,"
+            b"sunrise/salesforce,waiting,,,,\r\n"
+        )
+
+    def test_opt_outs_of_another_agency_or_day_are_not_reported(
+        self, store: Store, environment: dict[str, str], agency: str
+    ) -> None:
+        store.inbox.accept([an_arrival(agency="harvest", priority=1, raised=frozenset({"doNotCall"}))])
+        secrets = {"HOOK_SECRET": SECRET, "TOKEN": "t"}
+        for options in (["--since", "2026-06-18", "-c", agency], ["--since", "2026-06-19"]):
+            assert run("consent", "report", *options, **environment, **secrets).output.count("\n") == 1
+
     def test_a_lane_is_paused_and_resumed(self, store: Store, environment: dict[str, str]) -> None:
         assert run("lanes", "pause", LANE, **environment).exit_code == 0
         assert json.loads(run("lanes", "list", "--json", **environment).output)[0]["paused"] == 1

@@ -79,6 +79,13 @@ def compiled(text: str) -> Mapping:
     return loaded.mapping
 
 
+ACTIVE_ONLY = compiled(
+    _MAPPING.format(lead="New", active="Working")
+    .replace("filter: { customer.status: [Lead, Active] }\n", "")
+    .replace("    key: { Key: customer.id }", "    when: { customer.status: Active }\n    key: { Key: customer.id }")
+)
+"""A mapping whose contacts are made of active customers alone, and its calls of every call."""
+
 MAPPINGS = (
     compiled(_MAPPING.format(lead="New", active="Working")),
     compiled(_MAPPING.format(lead="Open", active="Busy")),
@@ -131,7 +138,7 @@ class Stage:
 
     def wipe(self) -> None:
         with self.store.database.transaction() as connection:
-            for table in ("attempts", "deliveries", "events", "ledger", "consents", "lanes", "audit"):
+            for table in ("attempts", "deliveries", "events", "ledger", "consents", "raises", "lanes", "audit"):
                 connection.execute(text(f"DELETE FROM {table}"))
         self.store.lanes.open({LANE: DESTINATION})
         self.clock.now = NOON
