@@ -180,6 +180,33 @@ class TestConsent:
         assert must_raise(observe(raised, plans)["doNotCall"])
 
 
+    def test_a_raise_is_owed_until_it_is_in_the_crm_whatever_newer_events_say(self) -> None:
+        heard = observe({}, [a_plan(1, {"doNotCall": True})])
+        assert observe(heard, [a_plan(2)])["doNotCall"] == FlagState(stamp(2), False, owed=True)
+        assert observe({}, [a_plan(2), a_plan(1, {"doNotCall": True})])["doNotCall"].owed
+        assert not observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [a_plan(2)])["doNotCall"].owed
+
+    def test_an_owed_raise_goes_out_with_the_next_write_of_the_record(self) -> None:
+        plan = a_plan(2, City=a_field("Mesa", 2))
+        carrying = replace(plan, writes=(replace(plan.writes[0], carries=(("doNotCall", "DNC"),)),))
+        owed = {"doNotCall": FlagState(stamp(1), True, owed=True)}
+        one = folded(carrying, known=owed)
+        assert decide(one, Entry(), observe(owed, [plan]), None, digest).consent == {"doNotCall": "DNC"}
+
+    def test_a_record_made_anew_from_an_older_event_carries_the_flag_that_is_up(self) -> None:
+        plan = a_plan(1, City=a_field("Mesa", 1))
+        carrying = replace(plan, writes=(replace(plan.writes[0], carries=(("doNotCall", "DNC"),)),))
+        known = {"doNotCall": FlagState(stamp(2), True, applied=True)}
+        assert decide(folded(carrying, known=known), Entry(), known, None, digest).consent == {"doNotCall": "DNC"}
+
+    def test_a_record_that_is_skipped_still_raises_its_other_flags_and_erases(self) -> None:
+        erased = replace(a_field(None, 1), erases=True)
+        plan = a_plan(1, {"doNotSMS": True}, flags={"doNotSMS": "NoText"}, Mobile=erased, City=a_field("Mesa", 1))
+        skipped = replace(plan, writes=(replace(plan.writes[0], guards=("doNotCall",)),))
+        one = folded(skipped, a_plan(2, {"doNotCall": True}, flags={"doNotCall": "DNC"}))
+        assert (values(one), set(one.flags)) == ({"Mobile": None}, {"doNotSMS", "doNotCall"})
+
+
 class Crm:
     """The least CRM: one record, and a ledger beside it."""
 

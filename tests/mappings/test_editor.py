@@ -42,6 +42,9 @@ class TestSchema:
         assert about.keys() == FIELDS.keys()
         assert about["customer.postalCode"].startswith("text, contact")
 
+    def test_it_offers_what_may_become_of_withheld_fields(self) -> None:
+        assert editor.schema(None)["$defs"]["Consent"]["properties"]["withheld"]["enum"] == ["leave", "clear"]
+
     def test_without_the_crm_any_target_may_be_written(self) -> None:
         assert "allOf" not in editor.schema(None)["$defs"]["Record"]
 
