@@ -6,7 +6,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
 from connector.catalogue import FLAGS
 from connector.store.database import Database
@@ -41,36 +54,25 @@ class OptOuts:
 
         A dead letter counts until it is replayed or discarded, or another event brings its opt-out into the CRM.
         """
-        now = self._db.now()
-        ready, dead = ((deliveries.c.state == literal_column(f"'{state}'")) for state in ("ready", "dead"))
-        owed = (
-            select(
-                deliveries.c.lane,
-                func.count().filter(ready).label("waiting"),
-                func.count().filter(dead).label("dead"),
-                (now - func.min(deliveries.c.accepted_at)).label("oldest_ms"),
-            )
-            .join_from(deliveries, events)
-            .where(or_(ready, dead), deliveries.c.priority == 1, _owed())
-            .group_by(deliveries.c.lane)
-            .subquery()
-        )
+        now, ready, dead = self._db.now(), _counted("ready"), _counted("dead")
         statement = (
             select(
                 lanes.c.name,
                 lanes.c.destination,
-                func.coalesce(owed.c.waiting, 0).label("waiting"),
-                func.coalesce(owed.c.dead, 0).label("dead"),
-                func.coalesce(owed.c.oldest_ms, 0).label("oldest_ms"),
+                func.coalesce(ready.c.count, 0).label("waiting"),
+                func.coalesce(dead.c.count, 0).label("dead"),
+                (now - func.coalesce(ready.c.since, now)).label("waits_ms"),
+                (now - func.coalesce(dead.c.since, now)).label("dead_ms"),
                 (lanes.c.paused_until > now).label("paused"),
                 lanes.c.pause_code,
                 lanes.c.pause_reason,
             )
-            .join_from(lanes, owed, lanes.c.name == owed.c.lane, isouter=True)
+            .join_from(lanes, ready, lanes.c.name == ready.c.lane, isouter=True)
+            .join(dead, lanes.c.name == dead.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
-        with self._db.reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(statement)]
+        found = [dict(row._mapping) for row in self._rows(statement)]
+        return [{**one, "oldest_ms": max(0, one.pop("waits_ms"), one.pop("dead_ms"))} for one in found]
 
     def report(self, period: Period) -> Iterator[OptOut]:
         """Every opt-out of a period in the order received, once for each destination it was owed to.
@@ -113,7 +115,8 @@ class OptOuts:
     def _told(self, opted_out: _Rows) -> Iterator[OptOut]:
         if not opted_out:
             return
-        owed, evidence = self._deliveries(opted_out), self._evidence(opted_out)
+        owed = self._deliveries(opted_out)
+        evidence = self._evidence(opted_out, {one.destination for found in owed.values() for one in found})
         for event in opted_out:
             for flag in _new(event):
                 for delivery in owed.get(event.id, ()):
@@ -137,31 +140,46 @@ class OptOuts:
             found.setdefault(row.event_id, []).append(row)
         return found
 
-    def _evidence(self, opted_out: _Rows) -> dict[_Where, Evidence]:
+    def _evidence(self, opted_out: _Rows, destinations: Collection[str]) -> dict[_Where, Evidence]:
         customers = {event.customer_id for event in opted_out}
-        known = self._rows(select(consents).where(consents.c.customer_id.in_(customers)))
+        theirs = (consents.c.destination.in_(destinations), consents.c.customer_id.in_(customers))
+        known = self._rows(select(consents).where(*theirs))
         found = {(row.destination, row.customer_id, row.flag): Evidence(row, []) for row in known}
-        for row in self._rows(select(raises).where(raises.c.customer_id.in_(customers)).order_by(raises.c.id)):
+        theirs = (raises.c.destination.in_(destinations), raises.c.customer_id.in_(customers))
+        for row in self._rows(select(raises).where(*theirs).order_by(raises.c.id)):
             found[row.destination, row.customer_id, row.flag].raised.append(row)
         return found
 
 
-def _owed() -> ColumnElement[bool]:
+def _counted(state: str) -> Subquery:
+    """The opt-outs in a state of their deliveries that are in no CRM, by lane; its partial index serves it."""
+    return (
+        select(deliveries.c.lane, func.count().label("count"), func.min(deliveries.c.accepted_at).label("since"))
+        .join_from(deliveries, events)
+        .where(deliveries.c.state == literal_column(f"'{state}'"), deliveries.c.priority == 1, _owed(state))
+        .group_by(deliveries.c.lane)
+        .subquery()
+    )
+
+
+def _owed(state: str) -> ColumnElement[bool]:
     """Whether an event raises an opt-out that is not in the CRM; an event kept by an older version may always."""
-    return or_(events.c.raised == "", *(and_(events.c.raised.contains(flag), ~_applied(flag)) for flag in FLAGS))
+    raised = (and_(events.c.raised.contains(flag), ~_applied(flag, state)) for flag in FLAGS)
+    return or_(events.c.raised == "", *raised)
 
 
-def _applied(flag: str) -> ColumnElement[bool]:
-    """What waits may raise anew a flag of which careCycle has said false since: that is not in the CRM."""
-    anew = and_(deliveries.c.state == literal_column("'ready'"), consents.c.value.is_(false()))
-    return exists().where(
+def _applied(flag: str, state: str) -> ColumnElement[bool]:
+    known = exists().where(
         consents.c.destination == deliveries.c.destination,
         consents.c.customer_id == events.c.customer_id,
         consents.c.flag == flag,
         consents.c.owed.is_(false()),
         consents.c.applied_at.is_not(None),
-        or_(consents.c.value.is_(None), ~anew),
     )
+    if state == "dead":
+        return known
+    # What waits may raise anew a flag of which careCycle has said false since: that is not in the CRM.
+    return known.where(or_(consents.c.value.is_(None), consents.c.value.is_(true())))
 
 
 def _new(event: Row[Any]) -> list[str]:

@@ -179,7 +179,6 @@ class TestConsent:
         plans = [a_plan(3, {"doNotCall": True}), a_plan(2, {"doNotCall": False})]
         assert must_raise(observe(raised, plans)["doNotCall"])
 
-
     def test_a_raise_is_owed_until_it_is_in_the_crm_whatever_newer_events_say(self) -> None:
         heard = observe({}, [a_plan(1, {"doNotCall": True})])
         assert observe(heard, [a_plan(2)])["doNotCall"] == FlagState(stamp(2), False, owed=True)

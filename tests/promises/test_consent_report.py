@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 
 from connector.store.desk import Filter
 from connector.store.evidence import OptOut
@@ -198,3 +199,23 @@ class TestPriority:
         stage.clock.forward(1_000)
         stage.accept("m2", a_talk("k-1", a_person("c-2", 1, doNotMail=True), 2))
         assert [one.event.message_id for one in stage.store.inbox.due(LANE, 2)] == ["m2", "m1"]
+
+
+class TestCost:
+    def test_neither_looks_at_what_was_delivered_long_ago(self, stage: Stage) -> None:
+        if stage.store.database.engine.dialect.name != "sqlite":
+            pytest.skip("so small a table PostgreSQL reads whole, whatever its indexes")
+        plans: list[str] = []
+
+        def explain(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
+            rows = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(str(row[3]) for row in rows)
+
+        stage.accept("m1", a_person("c-1", 1, doNotCall=True))
+        listen(stage.store.database.engine, "before_cursor_execute", explain)
+        assert len(lines(stage)) == len(stage.store.opt_outs.standing()) == 1
+        assert any("ix_events_raised" in plan for plan in plans)
+        big = ("events", "deliveries", "consents", "raises")
+        assert [
+            plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] in big and "ix_" not in plan
+        ] == []
