@@ -35,17 +35,21 @@ from connector.settle import (
 from connector.store import Store
 from connector.store.lanes import Lease, Settled, Settlement, Standing, Theirs
 from connector.store.ledger import Remembered
-from connector.write import Writing
+from connector.write import SEARCH_LAG, Writing
 
 
 @dataclass(slots=True)
 class Route:
-    """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between."""
+    """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between.
+
+    search_lag: milliseconds after which the CRM's search shows what was written.
+    """
 
     name: str
     destination: Destination
     mapping: Mapping
     timezone: str
+    search_lag: int = SEARCH_LAG
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
 
 
@@ -139,7 +143,12 @@ class _Batch:
         customers = {one.customer_id for _, one in planned if one.customer_id is not None}
         folded, states = fold([(delivery.id, one) for delivery, one in planned], ledger.consents(name, customers))
         entries = ledger.entries(name, {write.key for _, one in planned for write in one.writes})
-        return folded, states, Writing(destination, self.route.lookups, digest, entries, states, intend)
+
+        def now() -> int:
+            return int(self.pace.clock() * 1000)
+
+        lag = self.route.search_lag
+        return folded, states, Writing(destination, self.route.lookups, digest, entries, states, intend, now, lag)
 
     def _make_good(self, writing: Writing, standing: Standing) -> None:
         """Another worker took over while this one wrote: see what is in the CRM, and who has to write again."""

@@ -19,6 +19,9 @@ Digest = Callable[[Value], str]
 UNSUBSCRIBED = "@unsubscribed"
 """The ledger's field for the address last opted out through the CRM's own subscription service."""
 
+CREATING = "@creating"
+"""The ledger's field for the moment a record without a unique key was sent to be made, until its answer is known."""
+
 MEANT = "@meant "
 """Prefix of the ledger's fields for values about to be written: after a crash they pass for ours, not a person's."""
 
@@ -151,7 +154,8 @@ def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[s
     news = standing(folded.write.fields, entry, digest)
     compared = tuple(name for name, one in news.items() if one.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
     unknown = entry.crm_id is None and (
-        bool(folded.write.also_match)
+        CREATING in entry.marks
+        or bool(folded.write.also_match)
         or folded.write.mode is Mode.CREATE
         or any(one.rule is not Rule.ALWAYS for one in news.values())
     )

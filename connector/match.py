@@ -52,7 +52,7 @@ def find_existing(
         if needed:
             compared[folded.write.key] = frozenset(names)
     wanted = [folded for folded in batch if folded.write.key in compared]
-    by_key = [_Question(one, {one.write.key.field: one.write.key.value}, compared[one.write.key]) for one in wanted]
+    by_key = [_Question(one, _identity(one, entries), compared[one.write.key]) for one in wanted]
     for question, found in _ask(destination, by_key):
         matches.take(question.folded.write.key, found)
     strangers = [one for one in wanted if entries.get(one.write.key, Entry()).crm_id is None]
@@ -65,6 +65,12 @@ def find_existing(
         for question, found in _ask(destination, by_hand):
             matches.take(question.folded.write.key, [one for one in found if _adoptable(question, one, digest)])
     return matches
+
+
+def _identity(folded: Folded, entries: Mapping[RecordKey, Entry]) -> dict[str, str]:
+    """What to ask by: the key, or the id we remember where the key is not unique and only a lagging search knows it."""
+    key, crm_id = folded.write.key, entries.get(folded.write.key, Entry()).crm_id
+    return {key.field: key.value} if folded.write.unique or crm_id is None else {"id": crm_id}
 
 
 def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found]]]:
@@ -80,7 +86,11 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
 
 
 def _adoptable(question: _Question, found: Found, digest: Digest) -> bool:
-    """Every matched field agrees, and the record is not another customer's already."""
+    """Every further field agrees, and the record is not another customer's already.
+
+    The first was matched by the CRM itself: a secondary e-mail address finds a contact that shows another one.
+    """
     if found.values.get(question.folded.write.key.field):
         return False
-    return all(digest(found.values.get(name)) == digest(value) for name, value in question.agree.items())
+    further = list(question.agree.items())[1:]
+    return all(digest(found.values.get(name)) == digest(value) for name, value in further)

@@ -105,6 +105,7 @@ class Write:
     also_match: in order, the target fields and values that identify a record people made by hand.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
     rank: 0 for a record that points at none, else one more than the highest it points at.
+    unique: whether the CRM itself keeps the key unique. Where it does not, we remember the record's id.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Write:
     also_match: tuple[tuple[tuple[str, str], ...], ...] = ()
     unsubscribe: str | None = attribute(default=None, repr=False)
     rank: int = 0
+    unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from connector import backoff
 from connector.consent import States
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import Digest, doubted, in_doubt
+from connector.fold import CREATING, Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
 from connector.store.lanes import NO_RECORD, Pause, Settled, Streak
 from connector.store.ledger import Raised, Remembered
@@ -141,7 +141,9 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
             return _entry(answer, None, {})
         # The opt-outs went out although the rest was refused.
         carried = {name: answer.decision.marks[name] for name in answer.decision.consent.values()}
-        return _entry(answer, answer.crm_id, {**answer.entry.marks, **carried}) if outcome.consent_written else None
+        if outcome.consent_written:
+            return _entry(answer, answer.crm_id, {**answer.entry.marks, **carried})
+        return _after_creating(answer, outcome)
     made = {LINK + link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
     marks = {**answer.decision.marks, **made}
     if not marks and answer.crm_id == answer.entry.crm_id:
@@ -149,8 +151,20 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     if answer.lost:  # the new record holds what was sent this time and nothing else
         sent = {*answer.decision.fields, *answer.decision.consent.values()}
         return _entry(answer, answer.crm_id, {name: mark for name, mark in marks.items() if name in sent})
-    known = {name: mark for name, mark in answer.entry.marks.items() if doubted(name) not in marks}
+    known = {name: mark for name, mark in _settled_marks(answer).items() if doubted(name) not in marks}
     return _entry(answer, answer.crm_id, {**known, **marks})
+
+
+def _after_creating(answer: Answer, outcome: Outcome) -> Remembered | None:
+    """Of a record sent to be made whose write is not over: its id where it was made; that it is not, where refused."""
+    if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):
+        return _entry(answer, outcome.id, _settled_marks(answer))
+    return None
+
+
+def _settled_marks(answer: Answer) -> dict[str, Mark]:
+    """What the ledger held, now that it is known whether the record was made."""
+    return {name: mark for name, mark in answer.entry.marks.items() if name != CREATING}
 
 
 def _entry(answer: Answer, crm_id: str | None, marks: Mapping[str, Mark]) -> Remembered:

@@ -9,14 +9,27 @@ from itertools import groupby
 from connector.consent import States
 from connector.destinations.base import GONE, INCOMPLETE, Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import Decision, Digest, Existing, Folded, decide, in_doubt
+from connector.fold import CREATING, Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.lookups import Lookups
 from connector.match import find_existing
-from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
+from connector.model import Entry, FieldWrite, Lookup, Mark, Mode, RecordKey, Ref, Rule, Stamp, Value, Write
 from connector.store.ledger import Remembered
 
 LINK = "@link "
 """Prefix of the ledger's fields for the associations made."""
+
+SEARCH_LAG = 300_000
+"""Milliseconds after which a CRM's search shows what was written: HubSpot's takes up to a minute."""
+
+
+_PARENT_MISSING = Outcome(Verdict.DEFERRED, code="PARENT_MISSING", problem="waits for the record it points at")
+_LOOKUP_MISSING = Outcome(Verdict.REJECTED, code="LOOKUP_MISSING", problem="the CRM holds no single match")
+_AMBIGUOUS = Outcome(Verdict.REJECTED, code="AMBIGUOUS", problem="merge them, then replay")
+_UNSURE = Outcome(
+    Verdict.DEFERRED,
+    code="CREATE_UNSURE",
+    problem="the CRM may have made the record without saying so: it is searched for before it is made again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,7 @@ class Answer:
 
     found: the CRM's id of a record that was looked for, because the ledger did not know it.
     gone: a record that points at this one was refused, because the CRM no longer holds it.
+    creating: whether it is sent to be made without a unique key, so that sending it twice would make two.
     """
 
     folded: Folded
@@ -34,6 +48,7 @@ class Answer:
     links: tuple[Link, ...] = ()
     found: str | None = None
     gone: bool = False
+    creating: bool = False
 
     @property
     def crm_id(self) -> str | None:
@@ -59,6 +74,7 @@ class Writing:
     """One batch on its way into one CRM. `answers` and `unusable` are its result.
 
     consents: with this batch's events heard. intend: keeps marks that must be on disk before a write.
+    now: epoch ms. search_lag: after how many of them a record whose creation had no answer can be searched for.
     sent: everything a write was asked for, answered or not.
     """
 
@@ -68,6 +84,8 @@ class Writing:
     entries: Mapping[RecordKey, Entry]
     consents: Mapping[str, States]
     intend: Callable[[Sequence[Remembered]], None]
+    now: Callable[[], int]
+    search_lag: int = SEARCH_LAG
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     unusable: DestinationUnusable | None = None
@@ -88,9 +106,7 @@ class Writing:
             key = folded.write.key
             if key in matches.ambiguous:
                 ids = ", ".join(matches.ambiguous[key])
-                self._answer(
-                    folded, Verdict.REJECTED, "AMBIGUOUS", f"several records match: {ids}; merge them, then replay"
-                )
+                self._answer(folded, replace(_AMBIGUOUS, problem=f"several records match: {ids}; {_AMBIGUOUS.problem}"))
                 continue
             existing = matches.existing.get(key)
             answer = self._decide(folded, existing)
@@ -102,6 +118,12 @@ class Writing:
         self._send(to_send)
 
     def _send(self, rows: Sequence[tuple[Answer, Row]]) -> None:
+        creating = [one for one in rows if one[0].creating]
+        self._send_some([one for one in rows if not one[0].creating])
+        for start in range(0, len(creating), self.destination.batch):  # a lost reply leaves one call's records unsure
+            self._send_some(creating[start : start + self.destination.batch])
+
+    def _send_some(self, rows: Sequence[tuple[Answer, Row]]) -> None:
         if rows:
             doubted = [one for answer, _ in rows if (one := self._doubted(answer))]
             if doubted:
@@ -123,12 +145,13 @@ class Writing:
     def _doubted(self, answer: Answer) -> Remembered | None:
         folded, entry = answer.folded, answer.entry
         marks = in_doubt(folded, answer.decision, entry.marks, self.digest)
+        if answer.creating:
+            marks |= {CREATING: Mark(Stamp(self.now(), ""), "")}
         if marks == entry.marks:
             return None
         return Remembered(folded.write.key, Entry(entry.crm_id, marks), folded.customer_id, max(folded.deliveries))
 
-    def _answer(self, folded: Folded, verdict: Verdict, code: str, problem: str, fields: tuple[str, ...] = ()) -> None:
-        outcome = Outcome(verdict, code=code, problem=problem, fields=fields)
+    def _answer(self, folded: Folded, outcome: Outcome) -> None:
         self.answers[folded.write.key] = Answer(folded, self._entry(folded), outcome=outcome)
 
     def _entry(self, folded: Folded) -> Entry:
@@ -143,14 +166,22 @@ class Writing:
         resolved = []
         for folded in batch:
             if self._must_wait(folded.write, looked_up):
-                self._answer(folded, Verdict.DEFERRED, "PARENT_MISSING", "waits for the record it points at")
+                self._answer(folded, _PARENT_MISSING)
+            elif (wait := self._unsure_for(folded)) > 0:
+                self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
             elif lost := _lost_lookups(folded.write, looked_up):
-                self._answer(folded, Verdict.REJECTED, "LOOKUP_MISSING", "the CRM holds no single match", lost)
+                self._answer(folded, replace(_LOOKUP_MISSING, fields=lost))
             else:
                 fields = {name: self._plain(one, looked_up) for name, one in folded.write.fields.items()}
                 present = {name: one for name, one in fields.items() if one is not None}
                 resolved.append(replace(folded, write=replace(folded.write, fields=present)))
         return resolved
+
+    def _unsure_for(self, folded: Folded) -> int:
+        """Milliseconds until a search would show the record, if what was sent to make it did."""
+        entry = self._entry(folded)
+        sent = entry.marks.get(CREATING)
+        return sent.stamp.at + self.search_lag - self.now() if sent and entry.crm_id is None else 0
 
     def _must_wait(self, write: Write, looked_up: Mapping[Lookup, Value]) -> bool:
         lookups = [one.value for one in write.fields.values() if isinstance(one.value, Lookup)]
@@ -179,7 +210,9 @@ class Writing:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
         decision = decide(folded, entry, known, existing, self.digest)
-        return Answer(folded, entry, decision, found=existing.id if existing else None)
+        found = existing.id if existing else None
+        creating = not (folded.write.unique or found or entry.crm_id) and folded.write.mode is not Mode.UPDATE
+        return Answer(folded, entry, decision, found=found, creating=creating)
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
         """The row to send; None when the CRM already knows all of it."""
@@ -191,13 +224,15 @@ class Writing:
         return Row(
             write.key,
             {**decision.fields, **dict.fromkeys(decision.consent.values(), True)},
-            id=existing.id if existing and answer.entry.crm_id is None else None,
+            id=_row_id(answer, existing),
             mode=write.mode,
             consent=frozenset(decision.consent.values()),
             links=links,
             unsubscribe=decision.unsubscribe,
             known=answer.entry.crm_id,
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
+            unique=write.unique,
+            adopt=frozenset(step[0][0] for step in write.also_match if len(step) == 1),
         )
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
@@ -208,6 +243,13 @@ class Writing:
             for kind, crm_id in links
             if crm_id and (LINK + kind not in marks or marks[LINK + kind].digest != self.digest(crm_id))
         )
+
+
+def _row_id(answer: Answer, existing: Existing | None) -> str | None:
+    """The id to write by: of a record found, and where the key is not unique the one we remember."""
+    if answer.entry.crm_id is None:
+        return existing.id if existing else None
+    return None if answer.folded.write.unique else answer.entry.crm_id
 
 
 def _lost_lookups(write: Write, looked_up: Mapping[Lookup, Value]) -> tuple[str, ...]:

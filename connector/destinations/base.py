@@ -29,6 +29,8 @@ class Row:
     compared: those of `fields` that are sent because of what the record held, or that it did not exist.
     consent: those of `fields` that raise an opt-out: they are written alone when the rest is refused.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
+    unique: whether the CRM keeps the key unique; where not, a row without an id is created, and only once.
+    adopt: the fields by which a record people made by hand may be taken over.
     """
 
     key: RecordKey
@@ -40,10 +42,15 @@ class Row:
     unsubscribe: str | None = field(default=None, repr=False)
     known: str | None = None
     compared: frozenset[str] = frozenset()
+    unique: bool = True
+    adopt: frozenset[str] = frozenset()
 
 
-INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISSING"})
-"""Codes of a refusal for want of a required field. Of a record that exists, it means that the CRM has lost it since:
+LOST_ID: Final = "GONE"
+"""The code of a record that was to be written by its id, and which the CRM has lost."""
+
+INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISSING", LOST_ID})
+"""Codes that mean of a record known to exist that the CRM has lost it since. Those for want of a required field do:
 a key that was to update it was about to create it anew, with the changed fields alone."""
 
 

@@ -28,6 +28,8 @@ def check(scope: Scope, name: str, record: Record) -> None:
     fields = target.fields if target else None
     conditions.check(here.at("when"), record.when)
     _check_key(here, record, fields)
+    if not record.unique_key and scope.file.crm != "hubspot":
+        here.at("unique_key").add_at_key("M110", "unique_key: belongs to HubSpot", "use an external id as the key")
     for number, entry in enumerate(record.also_match):
         _check_match(here.at("also_match", number), record, entry, fields)
     for field_name, field in record.fields.items():
@@ -59,16 +61,17 @@ def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     if key.cut:
         here.at("cut").add("M232", "a key that is cut may be another record's key", "remove cut:")
     if fields is not None and (target := target_field(here, record.object, fields, name)):
-        _check_key_target(here, record.object, name, key, target, fields)
+        _check_key_target(here, record, name, target, fields)
     elif fields is None:
         check_sensitive(here, key.as_source(), key.sensitive is not None, f"{record.object}.{name}", None)
 
 
-def _check_key_target(scope: Scope, object: str, name: str, key: Key, target: TargetField, fields: Fields) -> None:
-    full = f"{object}.{name}"
-    if not target.unique:
+def _check_key_target(scope: Scope, record: Record, name: str, target: TargetField, fields: Fields) -> None:
+    key, full = record.key[name], f"{record.object}.{name}"
+    if record.unique_key and not target.unique:
         unique = [other for other, field in fields.items() if field.unique]
-        hint = f"unique here: {listed(unique)}" if unique else f"{object} has no unique field: create one"
+        hint = f"unique here: {listed(unique)}" if unique else f"{record.object} has no unique field: create one"
+        hint += ", or add  unique_key: false" if scope.file.crm == "hubspot" else ""
         scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")

@@ -134,6 +134,7 @@ class _Maker:
             address=self._address(event, record),
             rank=self.ranks[name],
             erases=tuple(one for one in fields if one.guards and self._erased(name, one.target)),
+            unique=record.unique_key,
         )
 
     def _erased(self, name: str, target: str) -> bool:

@@ -69,6 +69,7 @@ class RecordProgram:
     unsubscribe: frozenset[str]
     address: Get
     rank: int
+    unique: bool
     erases: tuple[FieldProgram, ...] = ()
 
 

@@ -41,6 +41,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "ref": "the id of another record of this file",
     "cases": "the first case that holds",
     "key": "one unique CRM field and what identifies the record: nothing is written twice",
+    "unique_key": "false where HubSpot offers no unique property: the connector remembers each record's id",
     "also_match": "adopts a record people made by hand: tried in order, once",
     "mode": "upsert (default), create (never touch one that exists), update (never make one)",
     "associate": "HubSpot: the records of this file to link it with",

@@ -144,6 +144,7 @@ def _write(turn: _Turn, facts: _Facts, keys: Mapping[str, RecordKey], withheld: 
         also_match=tuple(_also_match(program, facts)),
         unsubscribe=_address(program, facts) if flags.keys() & program.unsubscribe else None,
         rank=program.rank,
+        unique=program.unique,
     )
 
 

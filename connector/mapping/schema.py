@@ -266,6 +266,7 @@ class Record(Block):
     events: list[EventName] | None = None
     when: Condition | None = None
     key: dict[str, Key] = {}
+    unique_key: bool = True
     also_match: list[dict[str, Key]] = []
     mode: Annotated[Mode, Field(strict=False)] = Mode.UPSERT
     fields: dict[str, MappedField]

@@ -138,6 +138,9 @@ class TestRecords:
     def test_a_key_that_is_not_unique(self) -> None:
         assert_found("M230", mapping_text().replace("careCycle_Id__c", "§Email"))
 
+    def test_hubspot_alone_has_keys_that_are_not_unique(self) -> None:
+        assert_found("M110", mapping_text(record="§unique_key: false"))
+
     def test_a_phone_alone_is_never_a_match(self) -> None:
         assert_found("M230", mapping_text(record="also_match: [ §{ Phone: customer.phoneNumber } ]"))
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from connector.destinations.hubspot.errors import UNREADABLE, Trouble
+from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
 from connector.destinations.hubspot.refusals import reply_refusal, trouble
 from connector.destinations.hubspot.replies import Reply, parse
 from connector.errors import DestinationUnusable
@@ -18,10 +18,14 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class Path(NamedTuple):
-    """A method and a path template. Only {object} and {other} are ever shown filled in."""
+    """A method and a path template. Only {object} and {other} are ever shown filled in.
+
+    once: asked twice it would do its work twice, so it is asked again only where it was certainly not done.
+    """
 
     method: str
     template: str
+    once: bool = False
 
     def shown(self, parts: Mapping[str, str]) -> str:
         """The path without values."""
@@ -33,6 +37,7 @@ class Path(NamedTuple):
 
 # v3 is supported until September 2027, v4 until 2027-03-30; the successors are /crm/objects/2026-03/... and the like.
 UPSERT: Final = Path("POST", "/crm/v3/objects/{object}/batch/upsert")
+CREATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/create", once=True)
 UPDATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/update")
 READ: Final = Path("POST", "/crm/v3/objects/{object}/batch/read")
 SEARCH: Final = Path("POST", "/crm/v3/objects/{object}/search")
@@ -60,7 +65,7 @@ class _Passing(Exception):
 
 
 class Calls:
-    """Requests to one account, tried again where a short wait may help: all of them are idempotent."""
+    """Requests to one account, tried again where a short wait may help and nothing can be done twice by it."""
 
     def __init__(self, send: Send, sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
         self._send, self._sleep, self._jitter = send, sleep, jitter
@@ -79,7 +84,7 @@ class Calls:
         if found is None and reply.ok and not _speaks_json(reply):
             found = UNREADABLE
         if found is not None:
-            raise _Passing(found)
+            raise _Passing(found._replace(wait=None) if path.once and reply.status not in NOT_DONE else found)
         return reply
 
     def _patiently(self, once: Callable[[], Reply]) -> Reply:

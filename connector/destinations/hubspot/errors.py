@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from connector.destinations.base import Verdict
+from connector.destinations.base import LOST_ID, Verdict
 
 PATIENCE: Final = 15.0
 """The longest wait, in seconds, spent inside one attempt."""
@@ -58,6 +58,9 @@ UNREADABLE: Final = Trouble("reply", "the answer is not HubSpot's: a proxy or a 
 FOR_ROWS: Final = frozenset({400, 404, 409, 413, 414, 422})
 """The statuses that speak of what was sent, not of the account."""
 
+NOT_DONE: Final = frozenset({423, 429})
+"""The statuses that pass and that say that nothing was written."""
+
 
 class Problem(NamedTuple):
     """What a code means for one record, in words for the agency's admin."""
@@ -81,9 +84,12 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "CONFLICTING_UNIQUE_VALUE": Problem("another record already holds this unique value: merge the two in HubSpot"),
     "CONFLICT": Problem("the e-mail address belongs to another contact: merge the two in HubSpot"),
     "DUPLICATE_ID": Problem("two rows lead to one record: look for two careCycle customers on one HubSpot record"),
-    "KEY_NOT_UNIQUE": Problem("the mapping's key is not a unique property: create one with unique values"),
+    "KEY_NOT_UNIQUE": Problem(
+        "the mapping's key is not a unique property: create one with unique values, or write unique_key: false"
+    ),
     "OBJECT_TYPE_UNKNOWN": Problem("the portal has no object of this name: look at `object` in the mapping"),
     "OBJECT_NOT_FOUND": Problem("the record no longer exists in HubSpot"),
+    LOST_ID: Problem("the record was deleted in HubSpot: it is made again in full", _LATER),
     "HTTP_404": Problem("HubSpot knows no such object: look at `object` in the mapping"),
     "HTTP_413": Problem("the record is larger than HubSpot takes"),
     "RATE_LIMITS": Problem("HubSpot's rate limit met this record", _LATER),

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from connector.destinations.base import Outcome, Row, Verdict
-from connector.destinations.hubspot.calls import UPDATE, UPSERT, Calls, Path, expect
+from connector.destinations.base import LOST_ID, Outcome, Row, Verdict
+from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
@@ -23,7 +23,7 @@ Rows = Mapping[int, Row]
 """rows by their place in the call of write()"""
 Outcomes = dict[int, Outcome]
 
-UNACCOUNTED = Refusal("UNACCOUNTED")
+UNACCOUNTED, _GONE = Refusal("UNACCOUNTED"), Refusal(LOST_ID)
 STAGE = "lifecyclestage"
 
 
@@ -52,8 +52,8 @@ class RecordWriter:
         gone = {
             n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
         }
-        answered |= {n: _ABSENT for n, row in gone.items() if row.mode is Mode.UPDATE}
-        answered |= self._send({n: row for n, row in gone.items() if row.mode is not Mode.UPDATE})
+        answered |= {n: _ABSENT if row.mode is Mode.UPDATE else outcome(_GONE) for n, row in gone.items()}
+        answered |= self._send({n: row for n, row in gone.items() if row.mode is not Mode.UPDATE and row.unique})
         return answered | self._opt_outs_alone(rows, answered)
 
     def _resolved(self, rows: Rows) -> tuple[dict[int, Row], Outcomes]:
@@ -149,14 +149,22 @@ def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
 
 
 def _target(row: Row, with_key: bool) -> Target:
-    return Target(UPDATE if row.id else UPSERT, row.key.object, row.key.field, with_key)
+    path = UPDATE if row.id else UPSERT if row.unique else CREATE
+    return Target(path, row.key.object, row.key.field, with_key)
 
 
 def _input(n: int, row: Row, target: Target) -> dict[str, Any]:
     key = {row.key.field: row.key.value} if target.with_key else {}
     properties = {**key, **{name: wire(name, value) for name, value in row.fields.items()}}
-    identity = {"id": row.id} if row.id else {"id": row.key.value, "idProperty": row.key.field}
-    return {**identity, "objectWriteTraceId": str(n), "properties": properties}
+    return {**_identity(row, target), "objectWriteTraceId": str(n), "properties": properties}
+
+
+def _identity(row: Row, target: Target) -> dict[str, Any]:
+    if row.id:
+        return {"id": row.id}
+    if target.path is CREATE:
+        return {"associations": []}  # the specification requires it, HubSpot does not: links are made apart
+    return {"id": row.key.value, "idProperty": row.key.field}
 
 
 def _carries(row: Row, found: Refusal) -> bool:
