@@ -16,7 +16,7 @@ from connector.mapping import Loaded, load, render, shipped_folder
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
-from connector.reload import Watched, fingerprint
+from connector.reload import UNCHECKED, Watched, exposing, fingerprint
 from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.watch import Subscriber, Way
@@ -68,7 +68,9 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
             first = load(path, shipped=shipped_folder())
-            watched.append(Watched(open_route(file, name), _loading(path), fingerprint(first.files)))
+            route = open_route(file, name)
+            route.barred = UNCHECKED if exposing(first) else None
+            watched.append(Watched(route, _loading(path), fingerprint(first.files)))
     return watched
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from connector import catalogue, telemetry
 from connector.consent import States
 from connector.destinations.base import Destination
-from connector.errors import LeaseLost, UnreadableEvent
+from connector.errors import DestinationUnusable, LeaseLost, UnreadableEvent
 from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
@@ -42,7 +42,7 @@ from connector.write import SEARCH_LAG, Writing
 class Route:
     """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between.
 
-    search_lag: milliseconds after which the CRM's search shows what was written.
+    search_lag: milliseconds after which the CRM's search shows what was written. barred: why nothing may be sent.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Route:
     mapping: Mapping
     timezone: str
     search_lag: int = SEARCH_LAG
+    barred: DestinationUnusable | None = None
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
 
 
@@ -71,7 +72,12 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     due = store.inbox.due(lease.lane, pace.batch)
     if not due:
         return False
-    mapping = route.mapping  # an edited one may take its place at any time: a batch keeps the one it began with
+    # An edited mapping may take its place at any time: a batch keeps the one it began with. A bar is set before the
+    # mapping it is about, and lifted after that is gone.
+    barred, mapping = route.barred, route.mapping
+    if barred := barred or route.barred:
+        rest(store, lease, barred, pace)
+        return False
     planned, unplanned = _plan(due, mapping, route.timezone)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
@@ -81,6 +87,13 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
         going = batch.drain(turns[0], again=True)
         turns = halved(batch.contested) + turns[1:]
     return going
+
+
+def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> None:
+    """Let the lane rest without touching a delivery. Raises LeaseLost."""
+    pause = pause_for(cause, lease.failures, pace.roll())
+    store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
+    telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
 
 
 def _plan(due: list[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:

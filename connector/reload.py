@@ -21,19 +21,26 @@ ASK_EVERY: Final = 6 * 3600.0
 ASK_AGAIN: Final = 60.0
 """Seconds until the CRM is asked for its schema again, after it told it and after it could not."""
 
+SENSITIVE: Final = "sensitive"
+"""Why a lane rests whose mapping would send health information to a property that is not marked sensitive."""
+
 Print = tuple[tuple[str, int, int], ...]
 """What tells one state of some files from another: name, size and time of change of each."""
 
 
 @dataclass(slots=True)
 class Watched:
-    """One destination's running mapping, how to load its file again, and the state it was last loaded from."""
+    """One destination's running mapping, how to load its file again, and the state it was last loaded from.
+
+    cleared: the version that the CRM's own schema showed to send health information to sensitive properties only.
+    """
 
     route: Route
     load: Callable[[TargetSchema | None], Loaded]
     seen: Print
     ask_at: float = 0.0
     problem: str = ""
+    cleared: str = ""
 
     def refresh(self, store: Store, now: float) -> None:
         """Put an edited mapping in place; refuse a broken one, loudly and once, and go on with the last good one.
@@ -43,24 +50,44 @@ class Watched:
         before = fingerprint(Path(name) for name, _, _ in self.seen)
         if before == self.seen and now < self.ask_at:
             return
-        loaded = self._load(now)
+        plain = self.load(None)
+        schema = self._schema(plain, now)
+        loaded = self.load(schema) if schema else plain
         after = fingerprint(loaded.files)
         # The state before loading, where the files are the same: an edit made meanwhile is then seen next time.
         self.seen = before if [one[0] for one in before] == [one[0] for one in after] else after
+        bar = self._bar(plain, loaded, checked=schema is not None)
+        runs = loaded.mapping or plain.mapping  # what runs from here on, unless it is an edit that is refused
+        if bar and runs and (loaded.mapping or runs.version == self.route.mapping.version):
+            self.route.barred = bar
         self._take(store, loaded)
+        if runs and runs.version == self.route.mapping.version:
+            self.route.barred = bar
+        if self.route.barred:
+            self.ask_at = now + ASK_AGAIN
 
-    def _load(self, now: float) -> Loaded:
-        """The mapping as its files have it, checked against the CRM's own schema where it can be had."""
-        plain = self.load(None)
+    def _schema(self, plain: Loaded, now: float) -> TargetSchema | None:
+        """The CRM's own schema, where it can be had and there is a mapping to check by it."""
         self.ask_at = now + ASK_AGAIN
         if plain.mapping is None:
-            return plain
+            return None
         try:
             schema = self.route.destination.describe(plain.mapping.objects)
         except DestinationUnusable:
-            return plain
+            return None
         self.ask_at = now + ASK_EVERY
-        return self.load(schema)
+        return schema
+
+    def _bar(self, plain: Loaded, loaded: Loaded, *, checked: bool) -> DestinationUnusable | None:
+        """Why a mapping must send nothing: health information may go where nobody said it may."""
+        version = plain.mapping.version if plain.mapping else ""
+        if checked and exposing(loaded):
+            return _refused(loaded, exposing(loaded))
+        if checked and loaded.mapping:
+            self.cleared = version
+        if not exposing(plain) or version == self.cleared:
+            return None
+        return self.route.barred or UNCHECKED
 
     def _take(self, store: Store, loaded: Loaded) -> None:
         running, problem = self.route.mapping, self._problem(loaded)
@@ -80,6 +107,23 @@ class Watched:
             return render(loaded.diagnostics, loaded.texts)
         was, would_be = self.route.mapping.crm, loaded.mapping.crm
         return "" if was == would_be else f"crm: {would_be}: this destination is {was}'s, a restart is needed"
+
+
+def exposing(loaded: Loaded) -> list[str]:
+    """What a mapping says of health information that may go to a property not marked sensitive; empty when nothing."""
+    return [f"{one.message} ({one.hint})" for one in loaded.diagnostics if one.code == "M210"]
+
+
+def _refused(loaded: Loaded, exposed: list[str]) -> DestinationUnusable:
+    return DestinationUnusable(loaded.files[0].name, SENSITIVE, "; ".join(exposed), retry_after=ASK_AGAIN)
+
+
+UNCHECKED: Final = DestinationUnusable(
+    "the mapping",
+    SENSITIVE,
+    "sends health information, and the CRM has not yet shown that where it goes is marked sensitive",
+    retry_after=2.0,
+)
 
 
 def fingerprint(files: Iterable[Path]) -> Print:

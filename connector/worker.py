@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
-from connector.deliver import Pace, Route, deliver
+from connector.deliver import Pace, Route, deliver, rest
 from connector.errors import DestinationUnusable, LeaseLost, StoreUnavailable
-from connector.settle import pause_for
 from connector.store import Store
-from connector.store.lanes import Lease, Settlement
+from connector.store.lanes import Lease
 
 LONGEST_SLEEP_MS = 2_000
 """The poll behind the bell: a ring that was missed costs no more than this."""
@@ -116,6 +115,4 @@ class Worker:
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
         problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
-        pause = pause_for(DestinationUnusable(lease.lane, "FAULT", problem), lease.failures, self._pace.roll())
-        self._store.lanes.settle(lease, Settlement("", pause=pause), self._pace.hold_ms)
-        telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
+        rest(self._store, lease, DestinationUnusable(lease.lane, "FAULT", problem), self._pace)

@@ -84,6 +84,19 @@ class TestRun:
         assert embedded.landed()[2:] == (0, 0)
 
 
+class TestHealthInformationToAPlainProperty:
+    def test_that_destination_rests_and_says_why_and_the_other_goes_on(self, embedded: Product) -> None:
+        own = "extends: hubspot\nrecords: {contact: {fields: {jobtitle: customer.mbiNumber}}}\n"
+        (embedded.folder / "own.yaml").write_text(own)
+        embedded.agency.write_text(embedded.agency.read_text().replace("mapping: hubspot", "mapping: own.yaml"))
+        embedded.start()
+        embedded.ready()
+        assert embedded.post(a_visit(1)) == 204
+        embedded.until(lambda: "contacts.jobtitle is not marked sensitive" in embedded.log.read_text())
+        embedded.until(lambda: embedded.landed()[:2] == (1, 1))
+        assert embedded.landed()[2:] == (0, 0)
+
+
 class TestRefusingToStart:
     def refused(self, product: Product) -> str:
         assert product.start().wait(30) == 2

@@ -11,7 +11,7 @@ import pytest
 
 from connector.bootstrap import load_mapping
 from connector.deliver import Pace, Route, deliver
-from connector.errors import LeaseLost
+from connector.errors import DestinationUnusable, LeaseLost
 from connector.mapping import load_text, shipped_folder
 from connector.receive import Agency, read
 from connector.sandbox.wire import Wire
@@ -350,3 +350,22 @@ class TestUnsubscribing:
         portal.pass_on(a_customer(doNotEmail=True))
         portal.pass_on(a_customer(doNotEmail=True, email="new@example.com", updatedAt=LATER))
         assert set(portal.sandbox.opted_out) == {"marcus.delacroix@example.com", "new@example.com"}
+
+
+class TestABarredDestination:
+    def test_sends_nothing_keeps_every_event_and_says_why(self, house: House) -> None:
+        house.route.barred = DestinationUnusable("the mapping", "sensitive", "a property is plain", retry_after=60)
+        (message,) = house.pass_on(a_customer())
+        assert house.people() == []
+        (lane,) = house.store.desk.lanes()
+        assert (lane["pause_code"], lane["pause_reason"]) == ("sensitive", "a property is plain")
+        (delivery,) = house.store.desk.deliveries(Filter(message_id=message))
+        assert (delivery["state"], delivery["attempts"]) == ("ready", 0)
+
+    def test_goes_on_within_a_minute_or_so_after_it_was_freed(self, house: House) -> None:
+        house.route.barred = DestinationUnusable("the mapping", "sensitive", "a property is plain", retry_after=60)
+        (message,) = house.pass_on(a_customer())
+        house.route.barred = None
+        house.clock.forward(66_000)
+        house.drain()
+        assert house.state(message)[0] == "delivered"

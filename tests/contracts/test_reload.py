@@ -13,7 +13,7 @@ from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetObject, TargetSchema
-from connector.reload import ASK_EVERY, Watched, fingerprint
+from connector.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
 from connector.store import Store
 from tests.destinations import hubspot_fixtures
 
@@ -39,9 +39,9 @@ class Crm:
 class Edited:
     """A mapping file somebody edits while a route runs it."""
 
-    def __init__(self, path: Path, store: Store) -> None:
+    def __init__(self, path: Path, store: Store, text: str = GOOD) -> None:
         self.path, self.store, self.edits = path, store, 0
-        path.write_text(GOOD)
+        path.write_text(text)
         first = self.load()
         assert first.mapping is not None
         self.crm, self.now = Crm(), 0.0
@@ -132,3 +132,98 @@ class TestReloading:
         running = edited.route.mapping
         edited.refresh()
         assert edited.route.mapping is running
+
+
+MBI = "extends: hubspot\nrecords: {contact: {fields: {%s: customer.mbiNumber}}}\n"
+HIDDEN, PLAIN, ACCEPTED = (
+    MBI % "carecycle_mbi",
+    MBI % "jobtitle",
+    MBI.replace("customer.mbiNumber", "{from: customer.mbiNumber, sensitive: accepted}") % "jobtitle",
+)
+
+
+def running(tmp_path: Path, store: Store, text: str) -> Edited:
+    """A process that starts on this mapping."""
+    edited = Edited(tmp_path / "own.yaml", store, text)
+    edited.watched.ask_at = 0.0
+    edited.route.barred = UNCHECKED if exposing(edited.load()) else None
+    return edited
+
+
+def reason(edited: Edited) -> str:
+    assert edited.route.barred is not None
+    return edited.route.barred.problem
+
+
+class TestHealthInformation:
+    def test_nothing_is_sent_before_the_crm_told_what_is_sensitive(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, HIDDEN)
+        edited.refresh()
+        assert "has not yet shown" in reason(edited)
+
+    def test_a_sensitive_property_may_have_it(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, HIDDEN)
+        edited.crm.schema = portal()
+        edited.refresh()
+        assert edited.route.barred is None
+
+    def test_an_outage_afterwards_holds_nothing_up(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, HIDDEN)
+        edited.crm.schema = portal()
+        edited.refresh()
+        edited.crm.schema, edited.now = None, ASK_EVERY
+        edited.refresh()
+        assert edited.route.barred is None
+
+    def test_a_plain_property_may_not_and_the_reason_says_what_to_do(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, PLAIN)
+        edited.crm.schema = portal()
+        edited.refresh()
+        assert "customer.mbiNumber is health information and contacts.jobtitle is not marked" in reason(edited)
+        assert "sensitive: accepted" in reason(edited)
+
+    def test_an_outage_afterwards_lifts_no_bar(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, PLAIN)
+        edited.crm.schema = portal()
+        edited.refresh()
+        edited.crm.schema, edited.now = None, ASK_EVERY
+        edited.refresh()
+        assert "jobtitle" in reason(edited)
+
+    @pytest.mark.parametrize("text", [ACCEPTED, GOOD, HIDDEN])
+    def test_an_edit_that_mends_it_frees_it(self, tmp_path: Path, store: Store, text: str) -> None:
+        edited = running(tmp_path, store, PLAIN)
+        edited.crm.schema = portal()
+        edited.refresh()
+        edited.save(text)
+        assert edited.route.barred is None
+        assert edited.told()["problem"] == ""
+
+    def test_a_portal_that_is_changed_is_noticed_within_a_minute(self, tmp_path: Path, store: Store) -> None:
+        edited = running(tmp_path, store, HIDDEN)
+        edited.crm.schema = portal(without="carecycle_mbi")
+        edited.refresh()
+        assert edited.route.barred is not None
+        edited.crm.schema, edited.now = portal(), edited.now + ASK_AGAIN
+        edited.refresh()
+        assert edited.route.barred is None
+
+    def test_an_edit_that_is_refused_bars_nothing(self, edited: Edited) -> None:
+        edited.crm.schema = portal()
+        edited.save(PLAIN)
+        assert edited.route.barred is None
+        assert "M210" in edited.told()["problem"]
+
+    def test_an_edit_nobody_could_check_is_barred_until_it_is(self, edited: Edited) -> None:
+        edited.save(HIDDEN)
+        assert edited.route.barred is UNCHECKED
+        edited.crm.schema, edited.now = portal(), ASK_AGAIN
+        edited.refresh()
+        assert edited.route.barred is None
+
+    def test_on_a_call_nothing_is_sensitive(self, tmp_path: Path, store: Store) -> None:
+        text = "extends: hubspot\nrecords: {call: {fields: {hs_call_body: call.summary}}}\n"
+        edited = running(tmp_path, store, text)
+        edited.crm.schema = portal()
+        edited.refresh()
+        assert "calls.hs_call_body is not marked sensitive" in reason(edited)
