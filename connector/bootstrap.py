@@ -101,7 +101,7 @@ def open_route(file: AgencyFile, name: str) -> Route:
         on_call=on_call,
         options=settings.salesforce,
     )
-    return Route(full_name, destination, mapping, file.settings.timezone)
+    return Route(full_name, destination, mapping, file.settings.timezone, settings.search_lag * 1000)
 
 
 def subscriber(file: AgencyFile) -> Subscriber:

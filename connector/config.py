@@ -60,7 +60,8 @@ class DestinationSettings(_Frozen):
     auth: Auth = Field(description="how to log in: see config.example.yaml")
     endpoint: str | None = Field(None, pattern=r"^https?://[^/]+$", description="a sandbox or proxy standing for it")
     partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
-    api_version: str | None = Field(None, pattern=r"^\d+\.\d+$", description="Salesforce's API version, as 67.0")
+    api_version: str | None = Field(None, pattern=r"^(\d+\.\d+|\d{4}-\d{2})$", description="67.0; HubSpot: 2026-03")
+    search_lag: int = Field(300, ge=60, le=3600, description="HubSpot: seconds until its search shows what was written")
 
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
     salesforce: SalesforceOptions | None = Field(None, description="Salesforce only: how it treats what we write")

@@ -208,7 +208,7 @@ class TestConfigExample:
             assert read_agencies([tmp_path / "agency.yaml"], SECRETS)
 
     def test_each_optional_line_may_be_switched_on(self, tmp_path: Path) -> None:
-        text = re.sub(r"^( +)# (?=(?:api_version|endpoint|salesforce): |- \$)", r"\1", EXAMPLE, flags=re.M)
+        text = re.sub(r"^( +)# (?=(?:api_version|search_lag|endpoint|salesforce): |- \$)", r"\1", EXAMPLE, flags=re.M)
         (tmp_path / "agency.yaml").write_text(text, "utf-8")
         (agency,) = read_agencies([tmp_path / "agency.yaml"], {**SECRETS, "CARECYCLE_OLD_SECRET": "whsec_b2xk"})
         assert [one.endpoint is not None for one in agency.settings.destinations.values()] == [True, True]

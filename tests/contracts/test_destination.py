@@ -39,7 +39,7 @@ class Pair:
         return {record[self.key]: record for record in self.sandbox.records(self.object) if record.get(self.key)}
 
 
-@pytest.fixture(params=["salesforce", "hubspot"])
+@pytest.fixture(params=["salesforce", "hubspot", "hubspot 2026-03"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     if request.param == "salesforce":
         names = ("Contact", "careCycle_Id__c", "LastName", "Email", "DoNotCall", {"Suffix": "x" * 41})
@@ -47,7 +47,8 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
             yield Pair(sandbox, destination, *names)
     else:
         names = ("contacts", "carecycle_id", "lastname", "email", "do_not_call", {"marital_status": "Complicated"})
-        with hubspot_fixtures.sandbox_and_destination() as (sandbox, destination):
+        version = request.param.partition(" ")[2] or None
+        with hubspot_fixtures.sandbox_and_destination(version=version) as (sandbox, destination):
             yield Pair(sandbox, destination, *names)
 
 

@@ -77,6 +77,13 @@ class TestAgencyFile:
         (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
         assert file.settings.destinations["hubspot"].api_version == "67.0"
 
+    @pytest.mark.parametrize("version", ["2026-03", '"2026-09"'])
+    def test_hubspots_versions_are_dated(self, folder: Path, version: str) -> None:
+        written = AGENCY.replace("hubspot, auth", f"hubspot, api_version: {version}, auth")
+        (folder / "sunrise.yaml").write_text(written)
+        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
+        assert file.settings.destinations["hubspot"].api_version == version.strip('"')
+
 
 class TestAFolder:
     def test_mappings_beside_the_agency_file_are_no_agencies(self, folder: Path) -> None:

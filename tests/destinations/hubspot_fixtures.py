@@ -20,12 +20,14 @@ def sandbox_and_destination(
     on_call: CallLog = lambda *_: None,
     token: str | None = None,
     timeout: tuple[float, float] = (5.0, 5.0),
+    version: str | None = None,
     **knobs: Any,
 ) -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
     sandbox = HubSpotSandbox(**knobs)
     auth = HubSpotAuth.model_validate({"access_token": token or sandbox.token})
     with sandbox as url:
-        destination = HubSpot(auth, endpoint=url, on_call=on_call, sleep=sleep, jitter=lambda: 0.0, timeout=timeout)
+        short = {"sleep": sleep, "jitter": lambda: 0.0, "timeout": timeout}
+        destination = HubSpot(auth, endpoint=url, on_call=on_call, version=version, **short)
         try:
             yield sandbox, destination
         finally:

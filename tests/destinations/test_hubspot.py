@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from dataclasses import replace
 
 import pytest
 from flask import request
 
 from connector.destinations.base import Link, Row, Verdict
-from connector.destinations.hubspot.account import HubSpot
-from connector.errors import DestinationUnusable
+from connector.destinations.hubspot import calls
+from connector.destinations.hubspot.account import connect
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.errors import DestinationUnusable, FixConfiguration
 from connector.model import Mode, RecordKey
-from connector.sandbox.hubspot import SCOPES, HubSpotSandbox
+from connector.sandbox.hubspot import SCOPES
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 
 UPSERTS = "/crm/v3/objects/contacts/batch/upsert"
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
-    with sandbox_and_destination() as both:
-        yield both
-
-
-@pytest.fixture
-def portal(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpotSandbox:
-    return pair[0]
-
-
-@pytest.fixture
-def hubspot(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpot:
-    return pair[1]
 
 
 def opting_out(key: str = "c-1", **more: object) -> Row:
@@ -96,6 +83,35 @@ def without_traces(go_on):
         result.pop("objectWriteTraceId")
     response.data = json.dumps(body)
     return response
+
+
+class TestVersions:
+    @pytest.mark.parametrize("version", ["2026-03", "2026-09"])
+    def test_a_dated_version_is_in_every_path(self, version):
+        with sandbox_and_destination(version=version, index_lag=0.0, unique_calls=False) as (portal, hubspot):
+            contact = portal.put("contacts", email="ada@example.org")
+            call = replace(a_call(links=(Link("contacts", contact),)), unique=False)
+            hubspot.write([a_contact(id=contact, unsubscribe="ada@example.org"), a_contact("c-2"), call])
+            hubspot.find("contacts", "city", ["Phoenix"], [])
+            hubspot.find("owners", "email", ["priya@youragency.com"], [])
+            hubspot.describe(["contacts"])
+            assert {seen.status for seen in portal.seen} <= {200, 201, 400}
+            assert [seen.path for seen in portal.seen if f"/{version}" not in seen.path] == []
+
+    def test_every_path_has_a_dated_successor(self):
+        paths = [one for one in vars(calls).values() if isinstance(one, calls.Path)]
+        assert len(paths) >= 10
+        assert not [path for path in paths if not re.search(r"/2026-03(/|$)", path.of("2026-03"))]
+
+    def test_the_call_log_tells_which_version_was_asked(self):
+        log = []
+        with sandbox_and_destination(version="2026-03", on_call=lambda *call: log.append(call[1])) as (_, hubspot):
+            hubspot.write([a_contact()])
+        assert log == ["/crm/objects/2026-03/contacts/batch/upsert"]
+
+    def test_salesforces_version_is_refused(self):
+        with pytest.raises(FixConfiguration, match="2026-03"):
+            connect(HubSpotAuth.model_validate({"access_token": "t"}), endpoint=None, api_version="67.0", on_call=print)
 
 
 class TestWritingById:

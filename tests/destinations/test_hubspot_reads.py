@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,28 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.destinations.base import Found
-from connector.destinations.hubspot.account import HubSpot
 from connector.destinations.hubspot.values import LONGEST, plain, wire
 from connector.errors import DestinationUnusable
-from connector.sandbox.hubspot import SCOPES, HubSpotSandbox
+from connector.sandbox.hubspot import SCOPES
 from connector.sandbox.hubspot.portal import Owner
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
-    with sandbox_and_destination(index_lag=0.0) as both:
-        yield both
-
-
-@pytest.fixture
-def portal(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpotSandbox:
-    return pair[0]
-
-
-@pytest.fixture
-def hubspot(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpot:
-    return pair[1]
 
 
 class TestFindingByAUniqueProperty:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import ClassVar
@@ -14,33 +13,11 @@ from connector.destinations.base import Verdict
 from connector.destinations.hubspot.account import HubSpot
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import DestinationUnusable
-from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.hubspot.limits import Tier
 from tests.destinations.hubspot_fixtures import a_contact, sandbox_and_destination
 
 UPSERTS = "/batch/upsert"
 SECRET = "ada@example.org"
-
-
-@pytest.fixture
-def naps() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def pair(naps: list[float]) -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
-    with sandbox_and_destination(sleep=naps.append) as both:
-        yield both
-
-
-@pytest.fixture
-def portal(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpotSandbox:
-    return pair[0]
-
-
-@pytest.fixture
-def hubspot(pair: tuple[HubSpotSandbox, HubSpot]) -> HubSpot:
-    return pair[1]
 
 
 def unusable(hubspot: HubSpot) -> DestinationUnusable:

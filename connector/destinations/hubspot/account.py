@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ TIMEOUT: Final = (5.0, 30.0)
 
 class HubSpot:
     """One HubSpot account. sleep and jitter serve the short waits inside one attempt;
-    timeout is seconds to connect and seconds to wait for an answer."""
+    timeout is seconds to connect and seconds to wait for an answer; version a dated one, None the paths of old."""
 
     crm = "hubspot"
     batch = BATCH
@@ -47,8 +48,10 @@ class HubSpot:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         timeout: tuple[float, float] = TIMEOUT,
+        version: str | None = None,
     ) -> None:
-        self._client = _Client(auth.access_token.get_secret_value(), endpoint or API, on_call, timeout)
+        token = auth.access_token.get_secret_value()
+        self._client = _Client(token, endpoint or API, on_call, timeout, version)
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
@@ -80,22 +83,24 @@ class HubSpot:
 class _Client:
     """The vendor's client, held once: each access to an API of it would open connections of its own."""
 
-    def __init__(self, token: str, host: str, on_call: CallLog, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, token: str, host: str, on_call: CallLog, timeout: tuple[float, float], version: str | None
+    ) -> None:
         with _logging_kept():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
-        self._on_call, self._timeout = on_call, timeout
+        self._on_call, self._timeout, self._version = on_call, timeout, version
 
     def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
         """One request; what the network or HubSpot does comes back as a reply."""
         began = time.perf_counter()
         reply = self._answer(path, parts, query, body)
-        self._on_call(path.method, path.shown(parts), reply.status, (time.perf_counter() - began) * 1000)
+        self._on_call(path.method, path.shown(parts, self._version), reply.status, (time.perf_counter() - began) * 1000)
         return reply
 
     def _answer(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
         try:
             answer = self._api.api_client.call_api(
-                path.template,
+                path.of(self._version),
                 path.method,
                 dict(parts),
                 list(query),
@@ -152,7 +157,7 @@ CREDENTIALS: Final = HubSpotAuth
 
 
 def connect(auth: HubSpotAuth, *, endpoint: str | None, api_version: str | None, on_call: CallLog) -> HubSpot:
-    """An account not yet spoken to. api_version is Salesforce's alone: HubSpot's paths carry their own."""
-    if api_version is not None:
-        raise FixConfiguration("api_version", "is for Salesforce, HubSpot's paths carry their own")
-    return HubSpot(auth, endpoint=endpoint, on_call=on_call)
+    """An account not yet spoken to. Raises FixConfiguration for another CRM's api_version."""
+    if api_version is not None and not re.fullmatch(r"\d{4}-\d{2}", api_version):
+        raise FixConfiguration("api_version", "is Salesforce's: HubSpot's versions are written as 2026-03")
+    return HubSpot(auth, endpoint=endpoint, on_call=on_call, version=api_version)

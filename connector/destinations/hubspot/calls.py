@@ -27,15 +27,31 @@ class Path(NamedTuple):
     template: str
     once: bool = False
 
-    def shown(self, parts: Mapping[str, str]) -> str:
+    def of(self, version: str | None) -> str:
+        """The template in a dated version of the API, as 2026-03; without one, as it stands here."""
+        if version is None:
+            return self.template
+        old = next(prefix for prefix in DATED if self.template.startswith(prefix))
+        return f"{DATED[old]}/{version}{self.template.removeprefix(old)}"
+
+    def shown(self, parts: Mapping[str, str], version: str | None = None) -> str:
         """The path without values."""
-        text = self.template
+        text = self.of(version)
         for name in ("object", "other"):
             text = text.replace(f"{{{name}}}", parts.get(name, ""))
         return text
 
 
-# v3 is supported until September 2027, v4 until 2027-03-30; the successors are /crm/objects/2026-03/... and the like.
+# v3 is supported until September 2027, v4 until 2027-03-30. https://developers.hubspot.com/docs/api-reference/legacy/overview
+DATED: Final[Mapping[str, str]] = {
+    "/crm/v3/objects": "/crm/objects",
+    "/crm/v3/properties": "/crm/properties",
+    "/crm/v3/owners": "/crm/owners",
+    "/crm/v4/associations": "/crm/associations",
+    "/communication-preferences/v4": "/communication-preferences",
+}
+"""How a path of old begins -> how its dated successor does, before the version."""
+
 UPSERT: Final = Path("POST", "/crm/v3/objects/{object}/batch/upsert")
 CREATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/create", once=True)
 UPDATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/update")

@@ -15,14 +15,17 @@ from connector.sandbox.hubspot.replies import Refusal, iso
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
 from connector.sandbox.hubspot.search import search
 
-DATED = "2026-03"
+DATED = ("2026-03", "2026-09")
 Body = dict[str, Any]
 
-OBJECTS = ("/crm/v3/objects", f"/crm/objects/{DATED}")
-PROPERTIES = ("/crm/v3/properties", f"/crm/properties/{DATED}")
-ASSOCIATIONS = ("/crm/v4/associations", f"/crm/associations/{DATED}")
-STATUSES = ("/communication-preferences/v4/statuses", f"/communication-preferences/{DATED}/statuses")
-OWNERS = ("/crm/v3/owners", f"/crm/owners/{DATED}")
+OBJECTS = ("/crm/v3/objects", *(f"/crm/objects/{version}" for version in DATED))
+PROPERTIES = ("/crm/v3/properties", *(f"/crm/properties/{version}" for version in DATED))
+ASSOCIATIONS = ("/crm/v4/associations", *(f"/crm/associations/{version}" for version in DATED))
+STATUSES = (
+    "/communication-preferences/v4/statuses",
+    *(f"/communication-preferences/{version}/statuses" for version in DATED),
+)
+OWNERS = ("/crm/v3/owners", *(f"/crm/owners/{version}" for version in DATED))
 
 
 class Route(NamedTuple):
