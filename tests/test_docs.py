@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from connector import catalogue, cli, mapping
 from connector.config import AgencySettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.hubspot.errors import PROBLEMS
+from connector.destinations.hubspot.errors import POLICIES, PROBLEMS, SERVER, TROUBLES
 from connector.destinations.salesforce.account import API_VERSION
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.login import PERMANENT
@@ -32,6 +32,7 @@ from connector.mapping.formats import FORMATS
 from connector.mapping.reference import put_in_place
 from connector.mapping.schema import SOURCES, Consent, File, MappedField, Record
 from connector.model import Mode, Rule
+from connector.sandbox.hubspot import SCOPES
 from connector.web.door import Limits
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 LANGUAGE = (ROOT / "docs/mapping.md").read_text("utf-8")
 SALESFORCE = (ROOT / "docs/salesforce.md").read_text("utf-8")
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
+HUBSPOT = (ROOT / "docs/hubspot.md").read_text("utf-8")
 EXAMPLE = (ROOT / "config.example.yaml").read_text("utf-8")
 EVERYTHING = "\n".join(page.read_text("utf-8") for page in PAGES)
 SECRETS = {
@@ -382,8 +384,26 @@ class TestDeadLetters:
         assert told == {k: str(v).lower() for k, v in SalesforceOptions().model_dump().items()}
         assert f"| `api_version` | `{API_VERSION}` |" in SALESFORCE
 
-    def test_every_refusal_of_hubspot_is_explained(self) -> None:
-        assert {code for code in PROBLEMS if f"| `{code}` |" not in OPERATING} == set()
+    def test_every_refusal_of_hubspot_is_explained_as_the_connector_words_it(self) -> None:
+        told = dict(rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*waits\*\))? \|$"))
+        assert told == {code: problem.text for code, problem in PROBLEMS.items()}
+
+    def test_every_refusal_of_hubspot_that_passes_by_itself_is_marked(self) -> None:
+        waits = {code for (code,) in ((one,) for one in rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| [^|]+\(\*waits\*\) \|$"))}
+        assert waits == {code for code, problem in PROBLEMS.items() if problem.verdict == "deferred"}
+
+    def test_every_trouble_of_a_hubspot_account_is_told_as_the_connector_words_it(self) -> None:
+        told = {
+            status: (reason, text)
+            for status, reason, text in rows(HUBSPOT, r"^\| ([^|]+) \| `(\w+)` \| ([^|]+) \| [^|]+ \|$")
+        }
+        known = {str(status) if status else "no answer": one for status, one in TROUBLES.items() if status != 429}
+        known |= {f"429 `{policy}`": one for policy, one in POLICIES.items()} | {"any other 5xx": SERVER}
+        assert told == {status: (one.reason, one.problem) for status, one in known.items()}
+
+    def test_every_scope_of_hubspot_is_told(self) -> None:
+        told = set(re.findall(r"`((?:crm|communication_preferences)\.[\w.]+)`", HUBSPOT))
+        assert told == SCOPES - {"crm.schemas.contacts.write"}
 
     def test_every_code_of_our_own_is_explained(self) -> None:
         ours = re.findall(
@@ -391,7 +411,7 @@ class TestDeadLetters:
         )
         ours += re.findall(r'code="([A-Z_]+)"', source("settle.py", "write.py", "receive.py", "destinations/**/*.py"))
         assert {"AMBIGUOUS", "UNKNOWN_TYPE", "NOT_A_NUMBER", "LOST"} <= set(ours)
-        assert {code for code in ours if f"`{code}`" not in OPERATING + SALESFORCE} == set()
+        assert {code for code in ours if f"`{code}`" not in OPERATING + SALESFORCE + HUBSPOT} == set()
 
     def test_every_reason_a_lane_pauses_for_is_explained(self) -> None:
         vendors = source("destinations/**/*.py", "store/desk.py", "worker.py")

@@ -44,5 +44,9 @@ def a_call(key: str = "k-1", /, **more: Any) -> Row:
 
 
 def _row(key: RecordKey, fields: dict[str, Any], more: dict[str, Any]) -> Row:
-    own = {name: more.pop(name) for name in ("id", "mode", "consent", "links", "unsubscribe") if name in more}
+    own = {
+        name: more.pop(name)
+        for name in ("id", "mode", "consent", "links", "unsubscribe", "unique", "adopt")
+        if name in more
+    }
     return Row(key, {**fields, **more}, **own)

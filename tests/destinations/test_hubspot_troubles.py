@@ -58,6 +58,14 @@ class TestShortTroublesAreWaitedOutInsideTheAttempt:
         portal.fault(UPSERTS, portal.refuse)
         assert hubspot.write([a_contact()])[0].verdict is Verdict.DELIVERED
 
+    def test_the_last_request_of_ten_seconds_is_followed_by_a_rest(self, naps):
+        knobs = {"tier": Tier(burst=1), "clock": lambda: sum(naps)}
+        with sandbox_and_destination(sleep=naps.append, **knobs) as (portal, hubspot):
+            hubspot.write([a_contact("c-1")])
+            hubspot.write([a_contact("c-2")])
+            assert [seen.status for seen in portal.seen] == [200, 200]
+        assert len(naps) == 1
+
     def test_a_search_limit_waits_a_second(self, portal, hubspot, naps):
         portal.fault("/search", portal.rate_limited("SECONDLY"))
         hubspot.find("contacts", "city", ["Phoenix"], ["city"])

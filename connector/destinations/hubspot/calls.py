@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
-from connector.destinations.hubspot.refusals import reply_refusal, trouble
+from connector.destinations.hubspot.refusals import reply_refusal, trouble, used_up
 from connector.destinations.hubspot.replies import Reply, parse
 from connector.errors import DestinationUnusable
 
@@ -85,6 +86,7 @@ class Calls:
 
     def __init__(self, send: Send, sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
         self._send, self._sleep, self._jitter = send, sleep, jitter
+        self._free_at = 0.0
 
     def ask(self, path: Path, *, query: Query | None = None, body: Any = None, **parts: str) -> Reply:
         """A reply that is a success or speaks of what was sent. Raises DestinationUnusable."""
@@ -95,7 +97,10 @@ class Calls:
         return expect(model, self.ask(path, query=query, **parts))
 
     def _once(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
+        if (wait := self._free_at - time.monotonic()) > 0:  # refused requests count as errors at HubSpot: ask for none
+            self._sleep(wait)
         reply = self._send(path, parts, query, body)
+        self._free_at = time.monotonic() + used_up(reply)
         found = trouble(reply)
         if found is None and reply.ok and not _speaks_json(reply):
             found = UNREADABLE

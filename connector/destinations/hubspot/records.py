@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from connector.destinations.base import LOST_ID, Outcome, Row, Verdict
+from connector.destinations.hubspot.adopt import adopted
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder
@@ -49,6 +50,8 @@ class RecordWriter:
         """One outcome per row; a refused row's opt-outs are written alone."""
         known, answered = self._resolved(rows)
         answered |= self._send(known)
+        taken = self._send(adopted(self._finder, known, answered))
+        answered |= {n: out for n, out in taken.items() if out.verdict is not Verdict.REJECTED}
         gone = {
             n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
         }

@@ -94,6 +94,13 @@ def _with_hints(found: Trouble, reply: Reply) -> Trouble:
     return found
 
 
+def used_up(reply: Reply) -> float:
+    """Seconds until HubSpot takes requests again, where a success says that it was the last of its interval."""
+    interval = _seconds(reply.headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
+    last = reply.ok and reply.headers.get("x-hubspot-ratelimit-remaining") == "0"
+    return min(interval / 1000, PATIENCE) + 0.5 if last and interval else 0.0  # and a little for the way there
+
+
 def _scopes(body: ErrorBody) -> list[str]:
     named = [one for detail in body.errors for one in _listed(detail.context.get("requiredGranularScopes"))]
     return [scope for scope in named if _SCOPE.fullmatch(scope)]
