@@ -352,6 +352,25 @@ class TestUnsubscribing:
         assert set(portal.sandbox.opted_out) == {"marcus.delacroix@example.com", "new@example.com"}
 
 
+class TestBetweenARecordAndItsLink:
+    """HubSpot links, and opts addresses out, in requests of their own: what was not settled is done again."""
+
+    @pytest.mark.parametrize("how", [Wire.refuse, Wire.lose_reply])
+    @pytest.mark.parametrize("path", ["/associations/", "unsubscribe-all"])
+    def test_a_crash_there_is_healed_and_makes_nothing_twice(self, house: House, path: str, how: Any) -> None:
+        if house.names is not HUBSPOT:
+            pytest.skip("Salesforce takes both within the record")
+        house.sandbox.fault(path, how, times=9)
+        (message,) = house.pass_on(a_call(a_customer(doNotEmail=True)))
+        assert house.state(message)[0] == "ready"
+        house.sandbox.faults.clear()
+        house.clock.forward(60_000)
+        house.drain()
+        assert house.state(message)[0] == "delivered"
+        assert (len(house.people()), len(house.calls())) == (1, 1)
+        assert len(house.sandbox.associations) == len(house.sandbox.opted_out) == 1
+
+
 class TestABarredDestination:
     def test_sends_nothing_keeps_every_event_and_says_why(self, house: House) -> None:
         house.route.barred = DestinationUnusable("the mapping", "sensitive", "a property is plain", retry_after=60)

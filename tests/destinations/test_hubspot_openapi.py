@@ -107,6 +107,14 @@ class TestHubSpotsOwnDescription:
         assert referee.verdicts == []
         assert len(referee.judged) == 7
 
+    def test_creating_and_adopting_fit_it(self, refereed):
+        sandbox, hubspot, referee = refereed
+        sandbox.put("contacts", email="ada@example.org")
+        hubspot.write([a_call("k-1", unique=False), a_call("k-2", unique=False, hs_call_status="lost")])
+        hubspot.write([a_contact(email="ada@example.org", adopt=frozenset({"email"}))])
+        assert referee.verdicts == []
+        assert len(referee.judged) == 4
+
     def test_the_referee_sees_a_foul(self, refereed):
         sandbox, hubspot, referee = refereed
         sandbox.app.after_request(lambda _: Response('{"results": [{}]}', 200, content_type="application/json"))
