@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Mapping as Read
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 from connector import catalogue, telemetry
 from connector.consent import States
@@ -15,7 +17,7 @@ from connector.errors import DestinationUnusable, LeaseLost, UnreadableEvent
 from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
-from connector.model import Delivery, Plan, Value
+from connector.model import Delivery, Entry, Plan, RecordKey, Value
 from connector.plan import plan
 from connector.settle import (
     Circumstances,
@@ -78,7 +80,7 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     if barred := barred or route.barred:
         rest(store, lease, barred, pace)
         return False
-    planned, unplanned = _plan(due, mapping, route.timezone)
+    planned, unplanned = plan_all(due, mapping, route.timezone)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
     going = batch.drain(planned, unplanned)
@@ -96,7 +98,7 @@ def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> 
     telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
 
 
-def _plan(due: list[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:
+def plan_all(due: Iterable[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:
     """The plans of a batch; and what becomes of the deliveries that have none."""
     planned: Planned = []
     unplanned: list[Settled] = []
@@ -112,6 +114,38 @@ def _plan(due: list[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned
             problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
             unplanned.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
     return planned, unplanned
+
+
+class Known(Protocol):
+    """What is known before a batch of what was written, and of consent. The store's ledger, for one."""
+
+    def entries(self, destination: str, keys: Collection[RecordKey]) -> Read[RecordKey, Entry]:
+        """The entries of these records; a record never written is not in the answer."""
+        ...
+
+    def consents(self, destination: str, customers: Collection[str]) -> Read[str, States]:
+        """customer id -> flag -> what is known."""
+        ...
+
+
+def prepare(
+    planned: Planned,
+    route: Route,
+    known: Known,
+    digest_text: Callable[[str], str],
+    intend: Callable[[Sequence[Remembered]], None],
+    now: Callable[[], int],
+) -> tuple[list[Folded], dict[str, States], Writing]:
+    """What a batch asks of each record, what is known of consent after it, and the writing of it, not yet begun."""
+
+    def digest(value: Value) -> str:
+        return digest_text(route.destination.normal(value))
+
+    customers = {one.customer_id for _, one in planned if one.customer_id is not None}
+    folded, states = fold([(delivery.id, one) for delivery, one in planned], known.consents(route.name, customers))
+    entries = known.entries(route.name, {write.key for _, one in planned for write in one.writes})
+    lag = route.search_lag
+    return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag)
 
 
 @dataclass(slots=True)
@@ -145,23 +179,13 @@ class _Batch:
         return not paused
 
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
-        name, destination, ledger = self.route.name, self.route.destination, self.store.ledger
-
-        def digest(value: Value) -> str:
-            return self.store.database.digest(destination.normal(value))
-
         def intend(meant: Sequence[Remembered]) -> None:
             self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
-
-        customers = {one.customer_id for _, one in planned if one.customer_id is not None}
-        folded, states = fold([(delivery.id, one) for delivery, one in planned], ledger.consents(name, customers))
-        entries = ledger.entries(name, {write.key for _, one in planned for write in one.writes})
 
         def now() -> int:
             return int(self.pace.clock() * 1000)
 
-        lag = self.route.search_lag
-        return folded, states, Writing(destination, self.route.lookups, digest, entries, states, intend, now, lag)
+        return prepare(planned, self.route, self.store.ledger, self.store.database.digest, intend, now)
 
     def _make_good(self, writing: Writing, standing: Standing) -> None:
         """Another worker took over while this one wrote: see what is in the CRM, and who has to write again."""

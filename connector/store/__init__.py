@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from connector.store.database import Database, open_database
 from connector.store.desk import Desk
+from connector.store.history import History
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
@@ -24,6 +25,7 @@ class Store:
         self.ledger = Ledger(database)
         self.lanes = Lanes(database, self.ledger)
         self.desk = Desk(database, self.inbox)
+        self.history = History(database, self.inbox)
         self.retention = Retention(database)
         self.mappings = Mappings(database)
         self.watches = Watches(database)

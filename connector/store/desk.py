@@ -23,7 +23,10 @@ FOREVER: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries; empty means any. `before` is a delivery id: pages go backwards from the newest."""
+    """Which deliveries; empty means any. `before` is a delivery id: pages go backwards from the newest.
+
+    since, until: accepted at or after, and before (epoch ms).
+    """
 
     customer_id: str = ""
     message_id: str = ""
@@ -32,6 +35,8 @@ class Filter:
     code: str = ""
     type: str = ""
     before: int = 0
+    since: int = 0
+    until: int = 0
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The same as SQL."""
@@ -44,7 +49,12 @@ class Filter:
             deliveries.c.code: self.code,
         }
         found: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
-        return [*found, deliveries.c.id < self.before] if self.before else found
+        bounds = {
+            deliveries.c.id < self.before: self.before,
+            deliveries.c.accepted_at >= self.since: self.since,
+            deliveries.c.accepted_at < self.until: self.until,
+        }
+        return [*found, *(bound for bound, wanted in bounds.items() if wanted)]
 
 
 class Desk:

@@ -124,9 +124,10 @@ class Inbox:
             .limit(limit)
         )
         with self._db.reading() as connection:
-            return [self._delivery(row) for row in connection.execute(statement)]
+            return [self.delivery(row) for row in connection.execute(statement)]
 
-    def _delivery(self, row: Row[Any]) -> Delivery:
+    def delivery(self, row: Row[Any]) -> Delivery:
+        """A delivery from a row of it and its event."""
         return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row))
 
     def event(self, row: Row[Any]) -> Event:

@@ -59,7 +59,7 @@ class Pages:
 
     def events(self) -> Response:
         """Deliveries, newest first, by whatever is searched for."""
-        searched = {name: asked(name) for name in _SEARCHED}
+        searched: dict[str, Any] = {name: asked(name) for name in _SEARCHED}
         before = asked("before")
         wanted = Filter(**searched, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
         found = self.store.desk.deliveries(wanted, PAGE + 1)

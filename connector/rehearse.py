@@ -1,0 +1,280 @@
+"""Foretell what would come of stored deliveries: planned, folded, decided and settled as ever, written nowhere.
+
+Each delivery meets the present mapping (or an edited one), the ledger as it is, and what the deliveries before it would
+have written. Memory holds a step of deliveries and the newest records, whatever the number of deliveries.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from connector.compare import Change, compare
+from connector.deliver import Planned, Route, plan_all, prepare
+from connector.mapping import Mapping as CompiledMapping
+from connector.model import Delivery, Lookup, Plan, Rule, Stamp
+from connector.settle import Answers, Circumstances, consents_after, remember, settle_delivery
+from connector.stand_in import DryDestination, Overlay
+from connector.store import Store
+from connector.store.desk import Filter
+from connector.store.history import Stored
+from connector.store.lanes import Settled
+
+
+class Coming(StrEnum):
+    """What would come of a delivery."""
+
+    WRITE = "write"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    PURGED = "purged"
+
+
+_COMING: Final = {"delivered": Coming.WRITE, "dead": Coming.REFUSED, "deferred": Coming.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One field of one record, and the mapping's line that makes it (0: none does)."""
+
+    record: str
+    field: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would come of one delivery. No value of its payload is in it.
+
+    state: its present one. records: as an attempt keeps them, with the names of the fields that would be written.
+    at: the fields a refusal names. asks: fields (`record.field`) only the CRM can tell of, unasked.
+    before: the code it was refused with under this very mapping: it passes only if the CRM has changed.
+    """
+
+    delivery_id: int
+    message_id: str
+    type: str
+    state: str
+    coming: Coming
+    code: str = ""
+    reason: str = ""
+    records: Sequence[Mapping[str, Any]] = ()
+    at: tuple[Spot, ...] = ()
+    asks: tuple[str, ...] = ()
+    before: str = ""
+
+
+def rehearse(store: Store, route: Route, wanted: Filter, *, last: int = 0, ask: bool = False) -> Iterator[Foreseen]:
+    """What would come of this destination's deliveries, oldest first, were they delivered now by `route.mapping`.
+
+    last: only the newest so many; 0 for all. ask: read from the CRM what delivering would read; it is never written.
+    Raises StoreUnavailable, and DestinationUnusable when asking.
+    """
+    overlay = Overlay(store.ledger)
+    there = replace(route, destination=DryDestination(route.destination, route.name, overlay, ask))
+    for step in store.history.walk(replace(wanted, destination=route.name), last):
+        present = [one for one in step if not one.purged]
+        planned, unplanned = plan_all((one.delivery for one in present), route.mapping, route.timezone)
+        foreseen = {one.delivery_id: _Ending(one) for one in unplanned}
+        foreseen |= _rehearsed(store, there, planned, overlay, ask)
+        for one in step:
+            yield _told(one, foreseen.get(one.delivery.id), route.mapping.version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    settled: Settled
+    at: tuple[Spot, ...] = ()
+    asks: tuple[str, ...] = ()
+
+
+def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, ask: bool) -> dict[int, _Ending]:
+    asking = {} if ask else {delivery.id: tuple(_asks(plan)) for delivery, plan in planned}
+    shown = planned if ask else [(delivery, _without_asking(plan)) for delivery, plan in planned]
+    folded, states, writing = prepare(shown, route, overlay, store.database.digest, lambda _: None, store.database.moment)
+    writing.run(folded)
+    if writing.unusable is not None:
+        raise writing.unusable
+    answers, asked = writing.answers, {one.write.key for one in folded}
+    overlay.keep(
+        {one.key: one.entry for answer in answers.values() if (one := remember(answer, writing.digest))},
+        consents_after(states, answers.values()),
+    )
+    around = Circumstances(0, lambda: 0.0)
+    return {
+        delivery.id: _Ending(settled, _spots(plan, answers), asking.get(delivery.id, ()))
+        for delivery, plan in shown
+        if (settled := settle_delivery(delivery, plan, asked, answers, around))
+    }
+
+
+def _asks(plan: Plan) -> Iterator[str]:
+    """The fields of a plan whose fate only the CRM can tell."""
+    for write in plan.writes:
+        for name, one in write.fields.items():
+            if isinstance(one.value, Lookup) or one.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED):
+                yield f"{write.name}.{name}"
+
+
+def _without_asking(plan: Plan) -> Plan:
+    """The plan without what is looked up in the CRM, as if nobody had edited anything there."""
+    writes = []
+    for write in plan.writes:
+        known = {
+            name: replace(one, rule=Rule.ALWAYS) if one.rule is Rule.UNLESS_EDITED else one
+            for name, one in write.fields.items()
+            if not isinstance(one.value, Lookup)
+        }
+        writes.append(replace(write, fields=known))
+    return replace(plan, writes=tuple(writes))
+
+
+def _spots(plan: Plan, answers: Answers) -> tuple[Spot, ...]:
+    return tuple(
+        Spot(write.name, name, write.fields[name].line if name in write.fields else 0)
+        for write in plan.writes
+        if (answer := answers.get(write.key)) and answer.outcome
+        for name in answer.outcome.fields
+    )
+
+
+def _told(stored: Stored, ending: _Ending | None, version: str) -> Foreseen:
+    event = stored.delivery.event
+    told = Foreseen(stored.delivery.id, event.message_id, event.type, stored.state, Coming.PURGED)
+    if ending is None:
+        return told
+    settled = ending.settled
+    coming = _COMING.get(settled.outcome) or Coming(settled.outcome)
+    same = stored.state == "dead" and stored.mapping_version == version and coming is Coming.WRITE
+    return replace(
+        told,
+        coming=coming,
+        code=settled.code,
+        reason=settled.reason,
+        records=settled.records,
+        at=ending.at,
+        asks=ending.asks,
+        before=stored.code if same else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What another mapping would say of one stored event otherwise than the running one.
+
+    fails: the code and the reason of an event that it alone cannot plan.
+    """
+
+    message_id: str
+    type: str
+    changes: tuple[Change, ...] = ()
+    fails: tuple[str, str] = ("", "")
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Two mappings over stored events. Iterate to go through them; the counts are complete at the end."""
+
+    store: Store
+    route: Route
+    would_be: CompiledMapping
+    last: int
+    events: int = 0
+    purged: int = 0
+    different: int = 0
+    fails: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changes: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Difference]:
+        """Every stored event the two mappings differ about, oldest first. Raises StoreUnavailable."""
+        for step in self.store.history.walk(Filter(destination=self.route.name), self.last):
+            present = [one.delivery for one in step if not one.purged]
+            self.events, self.purged = self.events + len(present), self.purged + len(step) - len(present)
+            for one in differences(present, self.route.mapping, self.would_be, self.route.timezone):
+                self.different += 1
+                self.changes.update((change.record, change.field, change.kind, change.line) for change in one.changes)
+                self.fails.update([one.fails] if one.fails[0] else [])
+                yield one
+
+    def as_data(self) -> dict[str, Any]:
+        """The counts, with names alone."""
+        return {
+            "destination": self.route.name,
+            "events": self.events,
+            "payloads_purged": self.purged,
+            "different": self.different,
+            "would_newly_fail": [
+                {"code": code, "reason": reason, "events": count} for (code, reason), count in self.fails.most_common()
+            ],
+            "changes": [
+                {"record": record, "field": name, "kind": kind, "line": line, "events": count}
+                for (record, name, kind, line), count in sorted(self.changes.items())
+            ],
+        }
+
+
+def differences(
+    present: Sequence[Delivery], was: CompiledMapping, would_be: CompiledMapping, timezone: str
+) -> Iterator[Difference]:
+    """What of these events another mapping would say otherwise."""
+    before, failed = plan_all(present, was, timezone)
+    after, fails = plan_all(present, would_be, timezone)
+    old, new = ({delivery.id: plan for delivery, plan in planned} for planned in (before, after))
+    known = {one.delivery_id for one in failed if one.state == "dead"}
+    newly = {one.delivery_id: (one.code, one.reason) for one in fails if one.state == "dead"}
+    for delivery in present:
+        event, nothing = delivery.event, Plan(delivery.event.customer_id, {}, Stamp(0, ""))
+        changes = compare(old.get(delivery.id, nothing), new.get(delivery.id, nothing))
+        told = newly.get(delivery.id, ("", "")) if delivery.id not in known else ("", "")
+        if changes or told[0]:
+            yield Difference(event.message_id, event.type, () if told[0] else tuple(changes), told)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Deliveries rehearsed, counted: a table of names, however many they were."""
+
+    coming: Counter[Coming] = field(default_factory=Counter)
+    reasons: Counter[tuple[Coming, str, str]] = field(default_factory=Counter)
+    spots: Counter[tuple[str, Spot]] = field(default_factory=Counter)
+    before: Counter[str] = field(default_factory=Counter)
+    fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    asks: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: Foreseen) -> None:
+        """Count one more."""
+        self.coming[one.coming] += 1
+        self.asks.update(one.asks)
+        self.before.update([one.before] if one.before else [])
+        if one.coming is Coming.WRITE:
+            self.fields.update((record["record"], name) for record in one.records for name in record["fields"])
+        elif one.reason:
+            self.reasons[one.coming, one.code, one.reason] += 1
+        if one.coming is Coming.REFUSED:
+            self.spots.update((one.code, spot) for spot in one.at)
+
+    def as_data(self) -> dict[str, Any]:
+        """The counts, with names alone."""
+        return {
+            "deliveries": self.coming.total(),
+            **{coming.value: self.coming[coming] for coming in Coming},
+            "fields": [
+                {"record": record, "field": name, "deliveries": count}
+                for (record, name), count in self.fields.most_common()
+            ],
+            "reasons": [
+                {"coming": coming, "code": code, "reason": reason, "deliveries": count}
+                for (coming, code, reason), count in self.reasons.most_common()
+            ],
+            "refused_at": [
+                {"code": code, **asdict(spot), "deliveries": count} for (code, spot), count in self.spots.most_common()
+            ],
+            "refused_before_by_this_mapping": dict(self.before.most_common()),
+            "only_the_crm_can_tell": dict(self.asks.most_common()),
+        }

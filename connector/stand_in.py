@@ -1,0 +1,89 @@
+"""What stands in for the ledger and the CRM where nothing may be written: a rehearsal's world."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from connector.consent import States
+from connector.deliver import Known
+from connector.destinations.base import Destination, Found, Outcome, Row, Verdict
+from connector.mapping.target import TargetSchema
+from connector.model import Entry, Mode, RecordKey, Value
+
+REMEMBERED: Final = 20_000
+"""Records and customers whose rehearsed state is kept; of older ones the ledger speaks again."""
+
+_NEW: Final = "(new)"
+"""Stands for the CRM's id of a record that would be made."""
+
+_NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
+
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
+
+
+class Overlay:
+    """The ledger, with what the rehearsal would have written laid over it."""
+
+    def __init__(self, ledger: Known) -> None:
+        self._ledger = ledger
+        self._entries: dict[RecordKey, Entry] = {}
+        self._consents: dict[str, States] = {}
+
+    def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
+        """As the ledger's, after what was rehearsed."""
+        rehearsed = {key: self._entries[key] for key in keys if key in self._entries}
+        return {**self._ledger.entries(destination, set(keys) - rehearsed.keys()), **rehearsed}
+
+    def consents(self, destination: str, customers: Collection[str]) -> dict[str, States]:
+        """As the ledger's, after what was rehearsed."""
+        rehearsed = {one: self._consents[one] for one in customers if one in self._consents}
+        return {**self._ledger.consents(destination, set(customers) - rehearsed.keys()), **rehearsed}
+
+    def keep(self, entries: Mapping[RecordKey, Entry], consents: Mapping[str, States]) -> None:
+        """Remember what a step would have written, and forget the oldest where there is too much."""
+        self._entries = _newest(self._entries, entries)
+        self._consents = _newest(self._consents, consents)
+
+
+def _newest(known: Mapping[_Key, _Kept], more: Mapping[_Key, _Kept]) -> dict[_Key, _Kept]:
+    kept = {key: value for key, value in known.items() if key not in more} | dict(more)
+    return dict(list(kept.items())[-REMEMBERED:])
+
+
+@dataclass(slots=True)
+class DryDestination:
+    """A CRM account that takes everything and keeps nothing. ask: whether the real one may be read from."""
+
+    real: Destination
+    name: str
+    known: Known
+    ask: bool
+    crm: str = "rehearsal"
+    batch: int = 500
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Accept every row, but an update of a record nobody knows."""
+        entries = self.known.entries(self.name, {row.key for row in rows})
+        return [self._outcome(row, entries.get(row.key, Entry())) for row in rows]
+
+    def _outcome(self, row: Row, entry: Entry) -> Outcome:
+        held = entry.crm_id or row.id
+        return _NOT_THERE if row.mode is Mode.UPDATE and held is None else Outcome(Verdict.DELIVERED, held or _NEW)
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+        """What the CRM holds, where it may be asked; else nothing."""
+        return self.real.find(object, field, values, read) if self.ask else {}
+
+    def normal(self, value: Value) -> str:
+        """As the real one has it."""
+        return self.real.normal(value)
+
+    def describe(self, objects: Iterable[str]) -> TargetSchema:
+        """As the real one has it."""
+        return self.real.describe(objects)
+
+    def close(self) -> None:
+        """Nothing: the real one is its owner's."""

@@ -1,0 +1,73 @@
+"""Stored deliveries walked in steps, from the oldest to the newest, beside the traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, func, select
+
+from connector.model import Delivery
+from connector.store.database import Database
+from connector.store.desk import Filter
+from connector.store.inbox import Inbox
+from connector.store.tables import deliveries, events
+
+STEP: Final = 500
+"""Deliveries, with their payloads, held in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One delivery as it lies in the store. purged: its payload is gone. mapping_version: of its last attempt."""
+
+    delivery: Delivery
+    destination: str
+    state: str
+    code: str
+    mapping_version: str
+    purged: bool
+
+
+class History:
+    """Reads deliveries with their opened payloads. Never more than a step of them at once."""
+
+    def __init__(self, database: Database, inbox: Inbox) -> None:
+        self._db, self._inbox = database, inbox
+
+    def walk(self, wanted: Filter, last: int = 0) -> Iterator[list[Stored]]:
+        """Deliveries there are now, oldest first, a step at a time. last: only the newest so many; 0 for all."""
+        after, newest = self._bounds(wanted, last)
+        while step := self._step(wanted, after, newest):
+            yield step
+            after = step[-1].delivery.id
+
+    def _bounds(self, wanted: Filter, last: int) -> tuple[int, int]:
+        ids = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
+        ids = ids.order_by(deliveries.c.id.desc()).offset(last).limit(1)
+        with self._db.reading() as connection:
+            newest = connection.execute(select(func.max(deliveries.c.id))).scalar()
+            below = connection.execute(ids).scalar() if last else None
+        return below or 0, newest or 0
+
+    def _step(self, wanted: Filter, after: int, newest: int) -> list[Stored]:
+        known = (
+            deliveries.c.id.label("delivery_id"),
+            *(deliveries.c[name] for name in ("attempts", "accepted_at", "destination", "state", "code")),
+            deliveries.c.mapping_version,
+        )
+        statement: Select[Any] = (
+            select(*known, events)
+            .join_from(deliveries, events)
+            .where(*wanted.clauses(), deliveries.c.id > after, deliveries.c.id <= newest)
+            .order_by(deliveries.c.id)
+            .limit(STEP)
+        )
+        with self._db.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [self._stored(row) for row in rows]
+
+    def _stored(self, row: Row[Any]) -> Stored:
+        held = self._inbox.delivery(row)
+        return Stored(held, row.destination, row.state, row.code, row.mapping_version, row.payload is None)
