@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.model import Plan, Write
 
-WHOLE = ""
+WHOLE = "(the whole record)"
 """The field of a change that is about a whole record."""
 
 

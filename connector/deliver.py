@@ -17,7 +17,7 @@ from connector.errors import DestinationUnusable, LeaseLost, UnreadableEvent
 from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
-from connector.model import Delivery, Entry, Plan, RecordKey, Value
+from connector.model import Delivery, Entry, Event, Plan, RecordKey, Value
 from connector.plan import plan
 from connector.settle import (
     Circumstances,
@@ -104,16 +104,24 @@ def plan_all(due: Iterable[Delivery], mapping: Mapping, timezone: str) -> tuple[
     unplanned: list[Settled] = []
     for delivery in due:
         try:
-            if catalogue.read(delivery.event.payload, delivery.event.message_id) is None:
+            reading = catalogue.read(delivery.event.payload, delivery.event.message_id)
+            if reading is None:
                 unplanned.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
             else:
-                planned.append((delivery, plan(delivery.event, mapping, timezone=timezone)))
+                planned.append((delivery, plan(_as_read(delivery.event, reading), mapping, timezone=timezone)))
         except UnreadableEvent as error:
             unplanned.append(Settled(delivery.id, "dead", "dead", error.code, error.problem))
         except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
             problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
             unplanned.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
     return planned, unplanned
+
+
+def _as_read(event: Event, reading: catalogue.Reading) -> Event:
+    """The event, where a version of this program accepted it that could not read it yet, as it is read now."""
+    if event.type == reading.type:
+        return event
+    return replace(event, type=reading.type, customer_id=reading.customer_id, source_time=reading.source_time)
 
 
 class Known(Protocol):

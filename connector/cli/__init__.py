@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "events": ("desk", "List, show, replay or discard events."),
     "lanes": ("desk", "List, pause or resume lanes."),
     "map": ("check", "Print the records a mapping would make of one event."),
+    "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
     "receive": ("roles", "Receive webhooks."),
     "run": ("roles", "Receive, work and serve the console: all roles in one container."),
     "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import click
 
 from connector import operate
-from connector.cli.options import columns_of, json_option, opened_store, show_json, show_table
+from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table
+from connector.cli.plan import foretell
 from connector.errors import FixConfiguration
-from connector.store.desk import PAGE, Filter
+from connector.store.changing import STEP
+from connector.store.desk import PAGE, REPLAYABLE, Filter
 
 
-def _filter(wanted: dict[str, str]) -> Filter:
+def _filter(wanted: dict[str, Any]) -> Filter:
     return replace(Filter(), **cast(Any, wanted))
 
 
 def _filtered(command: Any) -> Any:
+    for name, what in (("until", "before"), ("since", "at or after")):
+        about = f"Only what was received {what} this day or time: 2026-06-18, 2026-06-18T12:00Z."
+        command = click.option(f"--{name}", default="", metavar="TIME", callback=moment, help=about)(command)
     for name in ("customer-id", "message-id", "destination", "code", "type"):
         command = click.option(f"--{name}", default="", help=f"Only this {name.replace('-', ' ')}.")(command)
     return command
+
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -34,7 +44,7 @@ def events() -> None:
 @click.option("--state", default="", help="Only this state: ready, delivered, superseded, skipped, ignored, dead.")
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
-def list_events(limit: int, as_json: bool, **wanted: str) -> None:
+def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
     """List deliveries, newest first."""
     with opened_store() as store:
         rows = store.desk.deliveries(_filter(wanted), limit)
@@ -70,19 +80,50 @@ def show(message_id: str, as_json: bool) -> None:
 
 @events.command()
 @_filtered
+@click.option("--state", default="dead", show_default=True, type=click.Choice(REPLAYABLE), help="Those in this state.")
 @click.option("--all", "every", is_flag=True, help="All of them.")
-def replay(every: bool, **wanted: str) -> None:
-    """Try dead letters again."""
+@click.option("--plan", "beforehand", is_flag=True, help="Change nothing: say what would come of it. Needs -c.")
+@click.option(
+    "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file or folder."
+)
+@click.option("--mapping", type=_file, help="With --plan: as if this mapping ran.")
+@click.option("--live", is_flag=True, help="With --plan: read from the CRM what only it can tell. Nothing is written.")
+@json_option
+def replay(
+    every: bool,
+    beforehand: bool,
+    paths: Sequence[Path],
+    mapping: Path | None,
+    live: bool,
+    as_json: bool,
+    state: str,
+    **wanted: Any,
+) -> None:
+    """Deliver again: dead letters, or what is in another state. Never takes a record back to an older state."""
     if not (every or any(wanted.values())):
-        raise click.UsageError("say which: --message-id, --code, --destination, ..., or --all")
+        raise click.UsageError("say which: --message-id, --code, --destination, --since, ..., or --all")
+    if beforehand != bool(paths) or ((mapping or live) and not beforehand):
+        raise click.UsageError("--plan needs -c; -c, --mapping and --live need --plan")
+    chosen = replace(_filter(wanted), state=state)
+    if beforehand:
+        raise SystemExit(foretell(paths, chosen, mapping, live=live, as_json=as_json))
     with opened_store() as store:
-        click.echo(f"{store.desk.replay(_filter(wanted), _who())} deliveries are due again")
+        count = store.desk.replay(chosen, _who(), _so_far)
+    if as_json:
+        show_json({"replayed": count})
+    else:
+        click.echo(f"{count} deliveries are due again")
+
+
+def _so_far(count: int) -> None:
+    if count >= STEP:
+        click.echo(f"{count} so far", err=True)
 
 
 @events.command()
 @_filtered
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def discard(yes: bool, **wanted: str) -> None:
+def discard(yes: bool, **wanted: Any) -> None:
     """Give dead letters up for good."""
     if not any(wanted.values()):
         raise click.UsageError("say which: --message-id, --code, --destination, ...")

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ agency_option = click.option(
     type=click.Path(path_type=Path),
     help="An agency file, or a folder of them. Repeatable.",
 )
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """A day or a time as epoch ms, for an option's callback; in UTC where it does not say, 0 where there is none."""
+    if not value:
+        return 0
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no day or time such as 2026-06-18 or 2026-06-18T12:00Z") from None
+    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from connector.errors import StateChanged
+from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.tables import attempts, audit, deliveries, events, lanes
@@ -17,6 +18,8 @@ from connector.store.tables import attempts, audit, deliveries, events, lanes
 PAGE: Final = 50
 CAUSES: Final = 500
 """Dead letters have few causes; where they have more, the commonest are told."""
+REPLAYABLE: Final = ("dead", "delivered", "superseded", "skipped", "ignored")
+"""The states a delivery can be replayed from: all but waiting."""
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
 
@@ -155,21 +158,23 @@ class Desk:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).where(deliveries.c.state == "ready")).scalar_one())
 
-    def replay(self, wanted: Filter, who: str) -> int:
-        """Make dead deliveries ready again; how many."""
-        return self._free(wanted, who, "replay", {"state": "ready", "attempts": 0, "due_at": self._db.now()})
+    def replay(self, wanted: Filter, who: str, told: Callable[[int], None] = lambda count: None) -> int:
+        """Make settled deliveries ready again, dead ones unless `wanted` names another state; how many.
+
+        In small steps, each told of with the count so far: traffic goes on meanwhile. Purged payloads stay as they are.
+        """
+        wanted = wanted if wanted.state else replace(wanted, state="dead")
+        if wanted.state not in REPLAYABLE:
+            return 0
+        changes = {"state": "ready", "attempts": 0, "due_at": self._db.now()}
+        chosen = [*wanted.clauses(), events.c.payload.is_not(None)]
+        return change(self._db, chosen, Change(who, "replay", wanted.state, changes), told)
 
     def discard(self, wanted: Filter, who: str) -> int:
         """Give dead deliveries up for good; how many. They stay on record as skipped."""
-        return self._free(wanted, who, "discard", {"state": "skipped", "reason": f"discarded by {who}"})
-
-    def _free(self, wanted: Filter, who: str, action: str, changes: Mapping[str, Any]) -> int:
-        chosen = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
-        dead = and_(deliveries.c.state == "dead", deliveries.c.id.in_(chosen))
-        with self._db.waking() as connection:
-            count = connection.execute(update(deliveries).where(dead).values(changes)).rowcount
-            self._write_down(connection, who, action, f"{count} dead deliveries")
-        return count
+        changes = {"state": "skipped", "reason": f"discarded by {who}"}
+        chosen = replace(wanted, state="dead").clauses()
+        return change(self._db, chosen, Change(who, "discard", "dead", changes), lambda count: None)
 
     def pause(self, lane: str, who: str) -> None:
         """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from connector.errors import FixConfiguration, LeaseLost, StateChanged, StoreUnavailable
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store import Store
+from connector.store.changing import STEP
 from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
 from connector.store.lanes import Lease, Pause, Settled, Settlement
@@ -182,6 +183,24 @@ class TestDesk:
         assert store.desk.replay(Filter(code="X"), "ana") == 1
         assert len(store.inbox.due(LANE, 10)) == 1
         assert store.desk.audit()[0]["action"] == "replay"
+
+    def test_replay_goes_in_small_steps_and_keeps_one_note(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(state="dead", code="X") for _ in range(STEP + 1)])
+        told: list[int] = []
+        assert store.desk.replay(Filter(code="X"), "ana", told.append) == STEP + 1
+        assert told == [STEP, STEP + 1]
+        assert [one["thing"] for one in store.desk.audit()] == [f"{STEP + 1} dead deliveries"]
+
+    def test_replay_frees_another_state_where_it_is_named(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(state="skipped"), an_arrival(state="dead", code="X")])
+        assert store.desk.replay(Filter(state="skipped"), "ana") == 1
+        assert store.desk.replay(Filter(state="ready"), "ana") == 0
+        assert store.desk.states(0) == {"dead": 1, "ready": 1}
+
+    def test_replay_leaves_purged_payloads_as_they_are(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(state="skipped")])
+        store.retention.purge("sunrise", clock() + 1)
+        assert store.desk.replay(Filter(state="skipped"), "ana") == 0
 
     def test_discard_gives_a_dead_letter_up(self, store: Store) -> None:
         store.inbox.accept([an_arrival("one", state="dead", code="X")])
