@@ -133,9 +133,9 @@ def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: fl
     log.error("lane paused", lane=lane, code=code, reason=reason, seconds=round(seconds, 1))
 
 
-def retention_applied(agency: str, payloads: int, dead_letters: int) -> None:
-    """Payloads were purged, and dead letters given up, because their time was over."""
-    log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters)
+def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) -> None:
+    """Payloads were purged, dead letters given up and events forgotten, because their time was over."""
+    log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters, rows=rows)
 
 
 def alarm_told(agency: str, raised: list[str], over: list[str]) -> None:

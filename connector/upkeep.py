@@ -41,6 +41,7 @@ class Upkeep:
                 one.refresh(self._store, self._clock())
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
+                done += self._store.retention.give_space_back()
                 self._next = now + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)
@@ -48,6 +49,7 @@ class Upkeep:
     def _step(self, agency: str, keep: Keep, now: int) -> int:
         given_up = self._store.retention.give_up(agency, now - keep.dead_letters * DAY)
         purged = self._store.retention.purge(agency, now - keep.payloads * DAY)
-        if given_up or purged:
-            telemetry.retention_applied(agency, purged, given_up)
-        return given_up + purged
+        forgotten = self._store.retention.forget(agency, now - max(keep.payloads, keep.dead_letters) * DAY)
+        if given_up or purged or forgotten:
+            telemetry.retention_applied(agency, purged, given_up, forgotten)
+        return given_up + purged + forgotten

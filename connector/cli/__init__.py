@@ -15,6 +15,7 @@ from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
     "alarms": ("alarms", "Try how people are told of what is wrong."),
+    "backup": ("backup", "Copy the SQLite database to a file, while the connector runs."),
     "check": ("check", "Check agency files or mappings before any event comes."),
     "completion": ("completion", "Print what completes this command in your shell."),
     "consent": ("consent", "Tell which opt-outs are in the CRM, and why others are not."),
@@ -26,6 +27,7 @@ _COMMANDS: Final = {
     "map": ("check", "Print the records a mapping would make of one event."),
     "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
     "receive": ("roles", "Receive webhooks."),
+    "restored": ("backup", "Say that an older copy took the database's place."),
     "run": ("roles", "Receive, work and serve the console: all roles in one container."),
     "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),
     "schema": ("schema", "Save the CRM's own schema; write the schema for your editor."),

@@ -67,7 +67,14 @@ def open_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+    # Space given back in steps: a new file takes this setting from its first table on, an older one keeps its own.
+    for pragma in (
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=5000",
+        "foreign_keys=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -111,6 +118,23 @@ def now(engine: Engine) -> ColumnElement[int]:
 def insert(engine: Engine, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT."""
     return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def give_space_back(connection: Connection, pages: int) -> int:
+    """Let an embedded file shrink by so many pages at most, where a tenth of it is empty; by how many.
+
+    PostgreSQL's autovacuum sees to it by itself, and so 0.
+    """
+    if connection.dialect.name != "sqlite":
+        return 0
+    empty, all_pages = (
+        connection.exec_driver_sql(f"PRAGMA {one}").scalar_one() for one in ("freelist_count", "page_count")
+    )
+    if empty <= max(pages, all_pages // 10):
+        return 0
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # a step a page: SQLAlchemy takes the first alone
+    return int(empty - connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
 
 
 @contextmanager

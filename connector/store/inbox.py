@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 from connector.model import Delivery, Event
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import deliveries, events
+from connector.store.tables import READY, deliveries, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Inbox:
         statement = (
             select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
             .join_from(deliveries, events)
-            .where(deliveries.c.lane == lane, deliveries.c.state == "ready", deliveries.c.due_at <= now)
+            .where(deliveries.c.lane == lane, deliveries.c.state == READY, deliveries.c.due_at <= now)
             .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
             .limit(limit)
         )

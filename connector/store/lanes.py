@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select, update
 
 from connector.errors import LeaseLost
 from connector.model import FlagState, RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.ledger import Amend, Ledger, Raised, Remembered
-from connector.store.tables import attempts, deliveries, events, lanes
+from connector.store.tables import READY, attempts, deliveries, events, lanes
 
 PRIORITIES: Final = (1, 0)
 """1 for an event that raises an opt-out, 0 for every other."""
@@ -23,7 +23,7 @@ PRIORITIES: Final = (1, 0)
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
 
-_READY: Final = (deliveries.c.state == literal_column("'ready'"),)  # a literal, so that the partial index serves it
+_READY: Final = (deliveries.c.state == READY,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Ledger:
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
         return {
-            wanted[row.object, row.key]: Entry(row.crm_id, _read_marks(row.marks))
+            wanted[row.object, row.key]: Entry(row.crm_id, read_marks(row.marks))
             for row in rows
             if (row.object, row.key) in wanted
         }
@@ -91,7 +91,7 @@ class Ledger:
             "key": self.key_digest(one.key),
             "crm_id": one.entry.crm_id,
             "customer_id": one.customer_id,
-            "marks": json.dumps({name: [*mark.stamp, mark.digest] for name, mark in one.entry.marks.items()}),
+            "marks": marks_as_text(one.entry.marks),
             "delivery_id": one.delivery_id,
         }
 
@@ -145,5 +145,11 @@ class Ledger:
         )
 
 
-def _read_marks(text: str) -> dict[str, Mark]:
+def marks_as_text(marks: Mapping[str, Mark]) -> str:
+    """Marks as their column holds them."""
+    return json.dumps({name: [*mark.stamp, mark.digest] for name, mark in marks.items()})
+
+
+def read_marks(text: str) -> dict[str, Mark]:
+    """Marks as their column held them."""
     return {name: Mark(Stamp(at, tie), digest) for name, (at, tie, digest) in json.loads(text).items()}

@@ -1,32 +1,30 @@
-"""Letting go of payloads whose time has come, in small steps beside the traffic."""
+"""Letting go of what has had its time, in small steps beside the traffic: payloads, dead letters, at last the rows."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, select, update
 
 from connector.store.database import Database
-from connector.store.tables import deliveries, events
+from connector.store.dialect import give_space_back
+from connector.store.tables import DEAD, READY, attempts, deliveries, events
 
 STEP: Final = 500
 """Rows of one step: short enough to keep nobody waiting."""
+_PAGES: Final = 500
+"""Pages an embedded file gives back in one step: 2 MB."""
 
 
 class Retention:
-    """Purges payloads; ids, states, attempts and the ledger's digests stay."""
+    """Purges payloads, then rows. The ledger's digests stay: they are what keeps older states from coming back."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def purge(self, agency: str, before: int) -> int:
         """Remove a step's worth of payloads accepted before (epoch ms) and owed to nobody any more; how many."""
-        open_still = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.state.in_(("ready", "dead")))
-        old = (
-            select(events.c.id)
-            .where(events.c.agency == agency, events.c.received_at < before, events.c.payload.is_not(None), ~open_still)
-            .limit(STEP)
-        )
+        old = _old(agency, before, events.c.payload.is_not(None))
         with self._db.transaction() as connection:
             return connection.execute(update(events).where(events.c.id.in_(old)).values(payload=None)).rowcount
 
@@ -35,9 +33,42 @@ class Retention:
         old = (
             select(deliveries.c.id)
             .join_from(deliveries, events)
-            .where(events.c.agency == agency, deliveries.c.state == "dead", deliveries.c.accepted_at < before)
+            .where(events.c.agency == agency, deliveries.c.state == DEAD, deliveries.c.accepted_at < before)
             .limit(STEP)
         )
         changes = {"state": "skipped", "reason": "a dead letter nobody freed in its time"}
         with self._db.transaction() as connection:
             return connection.execute(update(deliveries).where(deliveries.c.id.in_(old)).values(changes)).rowcount
+
+    def forget(self, agency: str, before: int) -> int:
+        """Remove a step's worth of purged events accepted before (epoch ms), with what became of them; how many."""
+        with self._db.reading() as connection:
+            old = list(connection.execute(_old(agency, before, events.c.payload.is_(None))).scalars())
+        if not old:
+            return 0
+        # What an operator replayed since it was read is in the inbox again: its rows stay.
+        gone = select(events.c.id).where(events.c.id.in_(old), ~_OPEN)
+        theirs = select(deliveries.c.id).where(deliveries.c.event_id.in_(gone))
+        with self._db.transaction() as connection:
+            ids = list(connection.execute(gone).scalars())
+            connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(theirs)))
+            connection.execute(delete(deliveries).where(deliveries.c.event_id.in_(ids)))
+            return connection.execute(delete(events).where(events.c.id.in_(ids))).rowcount
+
+    def give_space_back(self) -> int:
+        """Let an embedded file shrink by a step, where much of it is empty; by how many pages."""
+        with self._db.reading() as connection:
+            return give_space_back(connection, _PAGES)
+
+
+_OPEN: Final = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.state.in_((READY, DEAD)))
+
+
+def _old(agency: str, before: int, payload: ColumnElement[bool]) -> Select[tuple[int]]:
+    """A step's worth of events accepted before, owed to nobody any more."""
+    return (
+        select(events.c.id)
+        .where(events.c.agency == agency, events.c.received_at < before, payload, ~_OPEN)
+        .order_by(events.c.received_at)
+        .limit(STEP)
+    )

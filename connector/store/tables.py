@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
@@ -56,7 +58,13 @@ events: Final = Table(
     Index(None, "customer_id", "id"),
     Index("ix_events_kept", "agency", "received_at", **_where("payload IS NOT NULL")),
     Index("ix_events_raised", "received_at", "id", **_where("raised <> ''")),
+    Index("ix_events_purged", "agency", "received_at", **_where("payload IS NULL")),
+    Index(None, "type", "id"),
 )
+
+READY: Final[ColumnElement[str]] = literal_column("'ready'")
+DEAD: Final[ColumnElement[str]] = literal_column("'dead'")
+"""Written out in statements, so that the partial indexes serve them."""
 
 deliveries: Final = Table(
     "deliveries",
@@ -79,6 +87,9 @@ deliveries: Final = Table(
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
     Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("state = 'ready'")),
     Index("ix_deliveries_dead", "destination", "code", "id", **_where("state = 'dead'")),
+    # Lists walk backwards from the newest of what they are asked for.
+    Index(None, "state", "id"),
+    Index("ix_deliveries_code", "code", "id", **_where("code <> ''")),
 )
 
 attempts: Final = Table(

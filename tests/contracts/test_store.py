@@ -260,6 +260,33 @@ class TestRetention:
         assert store.retention.give_up("sunrise", clock() + 1) == 1
         assert store.retention.purge("sunrise", clock() + 1) == 1
 
+    def test_rows_go_after_their_payload_and_the_ledger_stays(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival("settled"), an_arrival("waiting")])
+        entry = Entry("003A", {"Phone": Mark(Stamp(7, "a"), "d")})
+        lease = leased(store)
+        settle(store, lease, "delivered")
+        store.lanes.settle(lease, Settlement("v1", remembered=[Remembered(CONTACT, entry, CUSTOMER, 1)]), HOLD)
+        assert store.retention.forget("sunrise", clock() + 1) == 0
+        store.retention.purge("sunrise", clock() + 1)
+        assert store.retention.forget("sunrise", clock() + 1) == 1
+        assert [one["message_id"] for one in store.desk.deliveries(Filter())] == ["waiting"]
+        assert store.ledger.entries(DESTINATION, [CONTACT]) == {CONTACT: entry}
+
+    def test_rows_of_another_agency_or_a_later_time_stay(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(state="skipped"), an_arrival(state="skipped", agency="harvest")])
+        for agency in ("sunrise", "harvest"):
+            store.retention.purge(agency, clock() + 1)
+        assert (store.retention.forget("sunrise", clock()), store.retention.forget("sunrise", clock() + 1)) == (0, 1)
+        assert len(store.desk.deliveries(Filter())) == 1
+
+    def test_upkeep_forgets_rows_when_both_their_times_are_over(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival("one", state="skipped")])
+        upkeep = Upkeep(store, {"sunrise": Keep(payloads=1, dead_letters=3)}, [], lambda: clock() / 1000)
+        for day, left in ((2, 1), (4, 0)):
+            clock.now = an_arrival().received_at + day * 86_400_000
+            upkeep()
+            assert len(store.desk.deliveries(Filter())) == left
+
     def test_upkeep_works_in_steps_and_then_rests_an_hour(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival(state="skipped") for _ in range(3)])
         upkeep = Upkeep(store, {"sunrise": Keep(payloads=1, dead_letters=1)}, [], lambda: clock() / 1000)
@@ -328,6 +355,19 @@ class TestEmbeddedDatabase:
             synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         database.close()
         assert (mode, synchronous) == ("wal", 2)
+
+    def test_it_gives_space_back_once_much_of_it_is_empty(self, tmp_path: Path) -> None:
+        store = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {}))
+        many = [an_arrival(state="skipped", body=b"x" * 20_000) for _ in range(500)]
+        store.inbox.accept(many)
+        assert store.retention.give_space_back() == 0
+        store.retention.purge("sunrise", many[0].received_at + 1)
+        given = 0
+        while step := store.retention.give_space_back():
+            given += step
+        store.close()
+        assert given >= 1_500
+        assert (tmp_path / "connector.db").stat().st_size < 5_000_000
 
 
 class TestSharedDatabase:

@@ -1,0 +1,267 @@
+"""What history costs: accepting, draining, the console's lists and retention with 1,000 and 1,000,000 events stored.
+
+Each size has a store of its own, filled with settled history over 89 days and the same 200 deliveries of today. All
+sizes take their turns round by round, so that a noisy machine is as noisy for each; medians, and the ratio of each size
+to the smallest. `--address postgresql://...` measures a PostgreSQL server (a database of its own for each size is made
+and dropped); without it, SQLite files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from connector.bootstrap import load_mapping
+from connector.deliver import Pace, Route, deliver
+from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.mapping import shipped_folder
+from connector.mapping.target import TargetSchema
+from connector.receive import Agency, read
+from connector.signature import Verifier
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from connector.store.tables import attempts, deliveries, events
+from connector.telemetry import configure
+
+KEYS = {"CONNECTOR_DATA_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
+LANE, DESTINATION = "bench/crm/0", "bench/crm"
+AGENCY = Agency("bench", Verifier("bench", ["whsec_YmVuY2htYXJr"]), {"crm": 1})
+DAY, TODAY, CHUNK = 86_400_000, 200, 20_000
+STATES = (*["delivered"] * 83, *["superseded"] * 6, *["skipped"] * 10, "ignored")
+CODES = {"superseded": "SUPERSEDED", "skipped": "SKIPPED", "ignored": "UNKNOWN_TYPE"}
+DEAD = 50
+READS = ("problems by cause", "overview", "story")
+"""With the lists, what is measured several times a round."""
+
+
+class Sink:
+    """A CRM in memory that takes everything at once: what is measured is the connector and its database."""
+
+    crm, batch = "salesforce", 200
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        return [Outcome(Verdict.DELIVERED, id=row.key.value) for row in rows]
+
+    def find(self, object: str, field: str, values: Sequence[str], read: Any) -> dict[str, list[Found]]:
+        return {}
+
+    def normal(self, value: Any) -> str:
+        return as_text(value)
+
+    def describe(self, objects: Any) -> TargetSchema:
+        return TargetSchema(crm=self.crm)
+
+    def close(self) -> None: ...
+
+
+def customer(number: int) -> dict[str, Any]:
+    return {
+        "event_type": "customer.updated", "id": f"c-{number}", "createdAt": "2026-06-01T00:00:00.000Z",
+        "updatedAt": "2026-06-18T12:00:00.000Z", "status": "Lead", "firstName": "Marcus", "lastName": f"No. {number}",
+        "phoneNumber": "+13128471928", "doNotCall": False, "doNotSMS": False, "doNotEmail": False, "doNotMail": False,
+        "testCustomer": False,
+    }  # fmt: skip
+
+
+class Grown:
+    """One store with so much history, and each thing measured on it."""
+
+    def __init__(self, address: str, size: int) -> None:
+        self.store: Store = open_store(address, KEYS)
+        self.size, self.now, self.turn = size, int(time.time() * 1000), 0
+        mapping = load_mapping(shipped_folder() / "salesforce-contact.yaml")
+        self.route = Route(DESTINATION, Sink(), mapping, "America/New_York")
+        self.store.lanes.open({LANE: DESTINATION})
+        self.fill()
+
+    def fill(self) -> None:
+        """History: settled deliveries over 89 days, `DEAD` of them dead, and the same few of today at every size."""
+        body = self.store.database.seal.close(b"{}" + b" " * 1200, "bench")
+        for start in range(0, self.size, CHUNK):
+            numbers = range(start + 1, min(start + CHUNK, self.size) + 1)
+            with self.store.database.transaction() as connection:
+                connection.execute(events.insert(), [self.event(n, body) for n in numbers])
+                connection.execute(deliveries.insert(), [self.delivery(n) for n in numbers])
+                connection.execute(attempts.insert(), [self.attempt(n) for n in numbers])
+        if self.store.database.engine.dialect.name == "postgresql":
+            with self.store.database.transaction() as connection:
+                for name in ("events", "deliveries"):
+                    connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {self.size})"))
+                connection.execute(text("ANALYZE"))
+
+    def at(self, n: int) -> int:
+        """Today's are the newest; before them, history over 89 days but the last."""
+        left = self.size - n
+        return self.now - left if left < TODAY else self.now - DAY - (88 * DAY * left) // self.size
+
+    def event(self, n: int, body: bytes) -> dict[str, Any]:
+        return {
+            "id": n, "agency": "bench", "message_id": f"msg_{n * 2654435761 % 2**32:08x}{n}",
+            "type": "call.completed" if n % 5 == 4 else "customer.updated", "customer_id": f"c-{n % (self.size // 4)}",
+            "source_time": self.at(n), "received_at": self.at(n), "payload": body if n > self.size * 2 // 3 else None,
+            "digest": "0" * 32,
+        }  # fmt: skip
+
+    def delivery(self, n: int) -> dict[str, Any]:
+        state = "dead" if n % (self.size // DEAD) == 0 else STATES[n % 100]
+        code = f"CAUSE_{n % 5}" if state == "dead" else CODES.get(state, "")
+        return {
+            "id": n, "event_id": n, "destination": DESTINATION, "lane": LANE, "state": state, "priority": 0,
+            "attempts": 1, "accepted_at": self.at(n), "due_at": self.at(n), "settled_at": self.at(n), "code": code,
+        }  # fmt: skip
+
+    def attempt(self, n: int) -> dict[str, Any]:
+        return {
+            "delivery_id": n, "at": self.at(n), "outcome": "delivered", "code": "", "records": "[]", "request_id": "",
+            "duration_ms": 1, "mapping_version": "",
+        }  # fmt: skip
+
+    def accept(self) -> None:
+        self.turn += 1
+        self.store.inbox.accept(self.arrivals(64, "accept"))
+
+    def arrivals(self, count: int, why: str) -> list[Any]:
+        stamp = f"{why}{self.turn}-{time.monotonic_ns()}"
+        bodies = [json.dumps(customer(self.turn * 1000 + n)).encode() for n in range(count)]
+        return [read(AGENCY, f"{stamp}-{n}", body, self.now) for n, body in enumerate(bodies)]
+
+    def lease(self) -> None:
+        lease = self.store.lanes.lease("bench", [LANE], 60_000)
+        assert lease is not None
+        self.store.inbox.due(LANE, 50)
+        self.store.lanes.next_due_ms([LANE], 60_000)
+        self.store.lanes.release(lease)
+
+    def drain(self) -> None:
+        lease = self.store.lanes.lease("bench", [LANE], 600_000)
+        assert lease is not None
+        while deliver(self.store, self.route, lease, Pace(batch=500)):
+            continue
+        self.store.lanes.release(lease)
+
+    def listing(self, **wanted: Any) -> Callable[[], None]:
+        return lambda: self.store.desk.deliveries(Filter(**wanted)) and None
+
+    def overview(self) -> None:
+        self.store.desk.lanes()
+        self.store.desk.dead()
+        self.store.desk.states(self.now - DAY // 2)
+        self.store.desk.waiting()
+
+    def story(self) -> None:
+        n = self.size // 2
+        assert self.store.desk.story(self.event(n, b"")["message_id"])
+
+    def retention(self) -> None:
+        self.store.retention.give_up("bench", self.now - 90 * DAY)
+        self.store.retention.purge("bench", self.now - 90 * DAY)
+        self.store.retention.forget("bench", self.now - 90 * DAY)
+
+    def purge(self) -> None:
+        """A step that finds something to do: ten events."""
+        with self.store.database.transaction() as connection:
+            old = self.arrivals(10, "old")
+            rows = [{**self.event(n + 1, b"x"), "id": None, "message_id": one.message_id} for n, one in enumerate(old)]
+            for row in rows:
+                del row["id"]
+            connection.execute(events.insert(), [{**row, "received_at": 1, "payload": b"x"} for row in rows])
+        began = time.perf_counter()
+        assert self.store.retention.purge("bench", 2) == 10
+        assert self.store.retention.forget("bench", 2) == 10
+        self.spent = time.perf_counter() - began
+
+    def measures(self) -> dict[str, Callable[[], None]]:
+        """In this order each round: what `accept` leaves is leased, then drained."""
+        return {
+            "accept 64": self.accept,
+            "lease and due": self.lease,
+            "accept 436 more": lambda: self.store.inbox.accept(self.arrivals(436, "more")) and None,
+            "drain 500": self.drain,
+            "list: newest": self.listing(),
+            "list: time": self.listing(since=self.now - DAY, until=self.now),
+            "list: state": self.listing(state="skipped"),
+            "list: type": self.listing(type="call.completed"),
+            "list: customer": self.listing(customer_id="c-7"),
+            "list: cause": self.listing(code="CAUSE_0"),
+            "problems by cause": lambda: self.store.desk.dead() and None,
+            "overview": self.overview,
+            "story": self.story,
+            "retention, nothing due": self.retention,
+            "retention, ten due": self.purge,
+        }
+
+
+@contextmanager
+def addresses(server: str | None, sizes: Sequence[int]) -> Iterator[list[str]]:
+    """A database for each size."""
+    if server is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield [f"sqlite:///{Path(folder) / str(size)}/bench.db" for size in sizes]
+        return
+    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    names = [f"connector_growth_{size}" for size in sizes]
+    with admin.connect() as connection:
+        for name in names:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield [admin.url.set(database=name, drivername="postgresql").render_as_string(False) for name in names]
+    finally:
+        with admin.connect() as connection:
+            for name in names:
+                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[float]]:
+    """Medians in ms, of each measure for each store; the first round warms up and is left out."""
+    names = list(stores[0].measures())
+    spent: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in names}
+    for turn in range(rounds + 1):
+        for name in names:
+            for place, one in enumerate(stores):
+                for _ in range(7 if "list" in name or name in READS else 1):
+                    began = time.perf_counter()
+                    one.measures()[name]()
+                    took = one.spent if name == "retention, ten due" else time.perf_counter() - began
+                    if turn:
+                        spent[name][place].append(took * 1000)
+    return {name: [statistics.median(one) for one in each] for name, each in spent.items()}
+
+
+def main() -> None:
+    """Print one row a measure."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--sizes", type=int, nargs="+", default=[1_000, 1_000_000])
+    arguments.add_argument("--rounds", type=int, default=15)
+    arguments.add_argument("--address", help="a PostgreSQL server; without it, SQLite files")
+    arguments.add_argument("--json", action="store_true")
+    chosen = arguments.parse_args()
+    configure("error")
+    with addresses(chosen.address, chosen.sizes) as found, ExitStack() as closing:
+        stores = []
+        for address, size in zip(found, chosen.sizes, strict=True):
+            stores.append(Grown(address, size))
+            closing.callback(stores[-1].store.close)
+        medians = measured(stores, chosen.rounds)
+    if chosen.json:
+        rows = {name: {"ms": each, "ratio": [one / each[0] for one in each]} for name, each in medians.items()}
+        print(json.dumps({"sizes": chosen.sizes, "rounds": chosen.rounds, "measures": rows}, indent=2))
+        return
+    print(f"{'median ms':26}" + "".join(f"{size:>12,}" for size in chosen.sizes) + "     ratio to the smallest")
+    for name, each in medians.items():
+        ratios = "".join(f"{one / each[0]:8.2f}" for one in each[1:])
+        print(f"{name:26}" + "".join(f"{one:12.2f}" for one in each) + f"  {ratios}")
+
+
+if __name__ == "__main__":
+    main()

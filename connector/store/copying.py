@@ -1,0 +1,108 @@
+"""A copy of an embedded database while it is in use, and a ledger rewritten in steps."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine, select, tuple_, update
+from sqlalchemy.engine import make_url
+
+from connector.errors import FixConfiguration, StoreUnavailable
+from connector.model import Mark
+from connector.store import dialect
+from connector.store.ledger import marks_as_text, read_marks
+from connector.store.tables import ledger
+
+_PAGES, _REST, _STEP = 1000, 0.01, 500
+"""4 MB at a time and a rest of 10 ms between, so that traffic goes on; ledger entries of one transaction."""
+
+Marks = Mapping[str, Mark]
+Rewrite = Callable[[Marks], Marks]
+
+
+def copy(engine: Engine, target: Path, rewrite: Rewrite, told: Callable[[float], None]) -> None:
+    """Put a whole, checked copy at `target`, for its owner alone; `told` hears the part done so far (0 to 1).
+
+    rewrite: what the copy's ledger is to hold of each record. Raises FixConfiguration, and leaves nothing, where that
+    cannot be: the database is shared, the file exists, the folder cannot be written. Raises StoreUnavailable.
+    """
+    if engine.dialect.name != "sqlite":
+        raise FixConfiguration(
+            "CONNECTOR_DATABASE_URL", "is a PostgreSQL database: its own pg_dump copies it", f"{_PG_DUMP}"
+        )
+    draft = target.with_name(f"{target.name}.part")
+    _claim(target, draft)
+    try:
+        _copy_pages(engine, draft, told)
+        fresh = dialect.open_engine(make_url(f"sqlite:///{draft}"))
+        rewrite_marks(fresh, rewrite)
+        fresh.dispose()
+        _finish(draft)
+        os.link(draft, target)  # unlike a rename, it never takes the place of a file made meanwhile
+    except sqlite3.Error as error:
+        raise StoreUnavailable(str(target), f"the copy cannot be made: {type(error).__name__}") from None
+    except OSError as error:
+        raise FixConfiguration(str(target), f"cannot be made: {error.strerror}") from None
+    finally:
+        for name in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm"))):
+            name.unlink(missing_ok=True)
+
+
+_PG_DUMP: Final = "pg_dump --format=custom --file=FILE DATABASE_URL"
+
+
+def _claim(target: Path, draft: Path) -> None:
+    if target.exists():
+        raise FixConfiguration(str(target), "exists already", "a backup never overwrites: name another file")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise FixConfiguration(str(draft), f"cannot be made: {error.strerror}") from None
+
+
+def _copy_pages(engine: Engine, draft: Path, told: Callable[[float], None]) -> None:
+    source, made = sqlite3.connect(str(engine.url.database)), sqlite3.connect(draft)
+    try:
+        # A snapshot held all the time: without it, each write of others would begin the copy anew.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        source.backup(made, pages=_PAGES, sleep=_REST, progress=lambda _, left, all_: told(1 - left / max(all_, 1)))
+    finally:
+        source.close()
+        made.close()
+
+
+def _finish(draft: Path) -> None:
+    """One file, whole, and on disk."""
+    made = sqlite3.connect(draft)
+    try:
+        made.execute("PRAGMA journal_mode=DELETE")
+        (sound,) = made.execute("PRAGMA integrity_check").fetchone()
+    finally:
+        made.close()
+    if sound != "ok":
+        raise StoreUnavailable(str(draft), "the copy is damaged: the disk, or the database itself")
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def rewrite_marks(engine: Engine, rewrite: Rewrite) -> int:
+    """Rewrite every entry of the ledger in small steps; how many."""
+    key = (ledger.c.destination, ledger.c.object, ledger.c.key)
+    last, count = ("", "", ""), 0
+    while True:
+        with dialect.transaction(engine) as connection:
+            step = select(*key, ledger.c.marks).where(tuple_(*key) > last).order_by(*key).limit(_STEP).with_for_update()
+            rows = connection.execute(step).all()
+            for row in rows:
+                mine = [column == row[place] for place, column in enumerate(key)]
+                marks = marks_as_text(rewrite(read_marks(row.marks)))
+                connection.execute(update(ledger).where(*mine).values(marks=marks))
+        count += len(rows)
+        if len(rows) < _STEP:
+            return count
+        last = (rows[-1].destination, rows[-1].object, rows[-1].key)
