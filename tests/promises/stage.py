@@ -143,7 +143,10 @@ class Stage:
         self.store.lanes.open({LANE: DESTINATION})
         self.clock.now = NOON
         self.crm = Crm()
-        self.route = Route(DESTINATION, self.crm, MAPPINGS[0], ZONE)
+        self.route = self.served()
+
+    def served(self) -> Route:
+        return Route(DESTINATION, self.crm, MAPPINGS[0], ZONE)
 
     def arrival(self, message_id: str, payload: dict[str, Any]) -> Arrival:
         return read(AGENCY, message_id, json.dumps(payload).encode(), self.clock())
