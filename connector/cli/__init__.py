@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "doctor": ("doctor", "Find what is wrong with this installation."),
     "events": ("desk", "List, show, replay or discard events."),
     "lanes": ("desk", "List, pause or resume lanes."),
-    "map": ("check", "Print the records a mapping would make of one event."),
+    "map": ("map", "Print the records a mapping would make of one event."),
     "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
     "receive": ("roles", "Receive webhooks."),
     "restored": ("backup", "Say that an older copy took the database's place."),

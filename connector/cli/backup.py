@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from connector import backup as safe
-from connector.cli.plan import opened
+from connector.cli.options import opened_store
 
 
 @click.command()
@@ -21,7 +21,7 @@ def backup(target: Path) -> None:
             tenths.add(tenth)
             click.echo(f"{tenth * 10} %", err=True)
 
-    with opened() as store:
+    with opened_store() as store:
         safe.backup(store, target, told)
     click.echo(
         f"{target} is whole and checked.\n"
@@ -33,7 +33,7 @@ def backup(target: Path) -> None:
 @click.command()
 def restored() -> None:
     """Say that an older copy took the database's place: values written since are no longer believed to be known."""
-    with opened() as store:
+    with opened_store() as store:
         count = safe.restored(store)
     click.echo(
         f"{count} records are in doubt: each is written in full when its next event comes.\n"

@@ -1,32 +1,28 @@
-"""check, test, map: a mapping looked at before any event comes."""
+"""check, test: a mapping looked at before any event comes."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
-from connector import bootstrap, catalogue, mapping
+from connector import bootstrap, mapping
 from connector.cli import leaving
 from connector.cli.options import json_option, show_json
 from connector.cli.schema import described, saved_path
 from connector.config import AgencyFile, read_agencies
-from connector.errors import FixConfiguration, FixMapping
+from connector.errors import FixMapping
 from connector.mapping import Loaded, Severity, target
-from connector.model import Event, Lookup, Plan, Ref, Write
-from connector.plan import plan
 
-_TIMEZONE = "America/New_York"
+TIMEZONE = "America/New_York"
 """For dates of customers whose own time zone is unknown, where no agency file says otherwise."""
 
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-_mappings = click.argument("mappings", nargs=-1, type=_file)
-_schema_option = click.option("--schema", type=_file, help="The CRM's own schema, as `schema pull` saves it.")
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_mappings = click.argument("mappings", nargs=-1, type=existing_file)
+schema_option = click.option("--schema", type=existing_file, help="The CRM's own schema, as `schema pull` saves it.")
 
 
 @click.command()
@@ -35,7 +31,7 @@ _schema_option = click.option("--schema", type=_file, help="The CRM's own schema
     "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file or folder."
 )
 @click.option("--live", is_flag=True, help="Check against the CRM itself: needs its credentials.")
-@_schema_option
+@schema_option
 @json_option
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print a SARIF 2.1.0 log, for code hosts and editors.")
 @click.option("--classes", is_flag=True, help="Print alone which classes of data leave, and for which fields.")
@@ -60,7 +56,7 @@ def check(
         checked |= _check_agency(file, known, live)
     found = [one for result in checked.values() for one in result.diagnostics]
     for result in checked.values():
-        found += mapping.failures(mapping.run_examples(result.mapping, timezone=_TIMEZONE)) if result.mapping else []
+        found += mapping.failures(mapping.run_examples(result.mapping, timezone=TIMEZONE)) if result.mapping else []
     if as_sarif:
         show_json(mapping.to_sarif(found))
     elif as_json:
@@ -99,14 +95,14 @@ def _saved(file: AgencyFile, name: str) -> target.TargetSchema | None:
 
 @click.command()
 @_mappings
-@_schema_option
+@schema_option
 @json_option
 def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None:
     """Run the tests inside mappings; tell what of a mapping no test reaches."""
     known = target.load(schema) if schema else None
     loaded = [_loaded(path, known) for path in mappings]
-    results = [r for one in loaded if one.mapping for r in mapping.run_examples(one.mapping, timezone=_TIMEZONE)]
-    unreached = [spot for one in loaded for spot in mapping.unreached(one, timezone=_TIMEZONE)]
+    results = [r for one in loaded if one.mapping for r in mapping.run_examples(one.mapping, timezone=TIMEZONE)]
+    unreached = [spot for one in loaded for spot in mapping.unreached(one, timezone=TIMEZONE)]
     if as_json:
         show_json({"tests": [asdict(one) for one in results], "unreached": [asdict(one) for one in unreached]})
     else:
@@ -134,93 +130,3 @@ def _told(results: Sequence[mapping.Result], unreached: Sequence[mapping.Spot]) 
     if unreached:
         yield "no test reaches"
         yield from (f"  {spot.file}:{spot.line}:{spot.col} {spot.kind} {spot.name}" for spot in unreached)
-
-
-@click.command("map")
-@click.argument("mapping_file", metavar="MAPPING", type=_file)
-@click.argument("event_file", metavar="EVENT.json", type=_file)
-@_schema_option
-@json_option
-def map_(mapping_file: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
-    """Print the records a mapping would make of one event, what is withheld and why."""
-    known = target.load(schema) if schema else None
-    compiled = bootstrap.load_mapping(mapping_file, known)
-    planned = plan(_event(event_file), compiled, timezone=_TIMEZONE)
-    if as_json:
-        show_json(_as_data(planned))
-        return
-    click.echo(_as_text(planned))
-
-
-def _event(path: Path) -> Event:
-    try:
-        payload = json.loads(path.read_bytes())
-    except ValueError:
-        raise FixConfiguration(str(path), "is not JSON") from None
-    reading = catalogue.read(payload, str(path))
-    if reading is None:
-        raise FixConfiguration(
-            str(path), "is an event of no known type", f"event_type is one of {', '.join(catalogue.EVENTS)}"
-        )
-    return Event("example", path.name, reading.type, reading.customer_id, reading.source_time, 0, payload)
-
-
-def _as_data(planned: Plan) -> dict[str, Any]:
-    names = {write.key: write.name for write in planned.writes}
-    return {
-        "records": [
-            {
-                "record": write.name,
-                "object": write.key.object,
-                "mode": write.mode,
-                "key": {write.key.field: write.key.value},
-                "fields": _fields(write, names),
-                "rules": {name: one.rule for name, one in write.fields.items() if one.rule != "always"},
-                "associate": [names[key] for key in write.links if key in names],
-                "also_match": [dict(step) for step in write.also_match],
-                "unsubscribe": write.unsubscribe,
-            }
-            for write in planned.writes
-        ],
-        "withheld": [{"record": one.record, "field": one.field, "by": one.flag} for one in planned.withheld],
-        "reason": planned.reason,
-    }
-
-
-def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, one in write.fields.items():
-        match one.value:
-            case Ref(key):
-                fields[name] = f"(the id of {names.get(key, key.object)})"
-            case Lookup() as lookup:
-                fields[name] = f"({lookup.returns} of the {lookup.object} whose {lookup.match} is {lookup.value})"
-            case value:
-                fields[name] = value
-    return fields | dict.fromkeys(write.flags.values(), True)
-
-
-_READS = {
-    "on_create": "only on a new record: costs one look",
-    "if_blank": "only where the CRM holds nothing: costs one look",
-    "unless_edited": "only while the CRM holds what we last wrote: costs one look",
-}
-
-
-def _as_text(planned: Plan) -> str:
-    lines = []
-    for record in _as_data(planned)["records"]:
-        ((key, value),) = record["key"].items()
-        lines.append(f"{record['record']}: {record['mode']} {record['object']} by {key} = {value}")
-        for name, sent in record["fields"].items():
-            rule = _READS.get(record["rules"].get(name, ""), "")
-            lines.append(f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else ""))
-        lines += [f"  associated with {other}" for other in record["associate"]]
-        lines += [f"  adopts a record whose {' and '.join(step)} agree" for step in record["also_match"]]
-        if record["unsubscribe"]:
-            lines.append("  the address is opted out through the CRM's subscription service too")
-    for one in planned.withheld:
-        lines.append(f"withheld by {one.flag}: {one.record}{'.' + one.field if one.field else ' (the whole record)'}")
-    if planned.reason:
-        lines.append(f"nothing is written: {planned.reason}")
-    return "\n".join(lines or ["nothing is written"])

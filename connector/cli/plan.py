@@ -18,7 +18,6 @@ from connector.config import AgencyFile, read_agencies
 from connector.deliver import Route
 from connector.errors import FixConfiguration
 from connector.rehearse import Coming, Tally, rehearse
-from connector.store import Store
 from connector.store.desk import Filter
 
 _WORDS = {
