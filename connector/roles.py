@@ -1,4 +1,4 @@
-"""The roles as running processes: receive and console behind listeners, work behind its lanes, run above both."""
+"""The roles as they run: receive and console behind listeners, work behind its lanes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from flask import Flask
 
@@ -25,6 +20,7 @@ from connector.errors import FixConfiguration
 from connector.receive import lane_name
 from connector.store import Store
 from connector.store.writer import Writer
+from connector.supervisor import GRACE
 from connector.upkeep import Keep, Upkeep
 from connector.watch import Watch
 from connector.web.console import create_console
@@ -32,10 +28,6 @@ from connector.web.door import Door, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.worker import Worker
-
-CONFIGURATION_REFUSED: Final = 2
-GRACE: Final = 25.0
-"""Seconds a role has to finish what is in hand; a container is commonly killed after 30."""
 
 
 def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
@@ -138,62 +130,3 @@ def _beside(door: Door) -> Callable[[], None]:
         thread.join(GRACE)
 
     return stop
-
-
-@dataclass(slots=True)
-class _Role:
-    """One role's process, started again after it died: at once, then after 1 s, 2 s, ... 30 s."""
-
-    name: str
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    child: subprocess.Popen[bytes] | None = None
-    wait: float = 0.0
-    start_at: float = 0.0
-
-    def tend(self, now: float) -> bool:
-        """Start the process where there is none; whether it refused its configuration."""
-        if self.child is None:
-            if now >= self.start_at:
-                self.child = subprocess.Popen(self.arguments, env=self.environment)
-            return False
-        status = self.child.poll()
-        if status is not None and status != CONFIGURATION_REFUSED:
-            telemetry.role_died(self.name, status)
-            self.wait = min(max(self.wait * 2, 1.0), 30.0)
-            self.child, self.start_at = None, now + self.wait
-        return status == CONFIGURATION_REFUSED
-
-    def stop(self, deadline: float) -> None:
-        """Wait for the process to finish what is in hand, until the deadline."""
-        if self.child is not None:
-            try:
-                self.child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-
-
-def supervise(paths: Sequence[Path], environment: Mapping[str, str]) -> int:
-    """Run every role until SIGTERM, or until one refuses its configuration; the exit status."""
-    files = [part for path in paths for part in ("-c", str(path))]
-    command = [sys.executable, "-m", "connector"]
-    roles = [
-        _Role("receive", [*command, "receive", "--console", *files], environment),
-        _Role("work", [*command, "work", *files], {**environment, "CONNECTOR_ADMIN_LISTEN": "off"}),
-    ]
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    refused = False
-    try:
-        while not (refused or stopping.is_set()):
-            refused = any(role.tend(time.monotonic()) for role in roles)
-            stopping.wait(0.1)
-    finally:  # whatever happened here, no role is left behind
-        for role in roles:
-            if role.child is not None:
-                role.child.terminate()
-        deadline = time.monotonic() + GRACE
-        for role in roles:
-            role.stop(deadline)
-    return CONFIGURATION_REFUSED if refused else 0

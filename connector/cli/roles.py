@@ -12,7 +12,8 @@ from connector import telemetry, tracing
 from connector.cli.options import agency_option
 from connector.config import AgencyFile, Process, read_agencies, read_process
 from connector.errors import FixConfiguration
-from connector.roles import serve_web, serve_work, supervise
+from connector.roles import serve_web, serve_work
+from connector.supervisor import supervise
 from connector.web.session import hash_password
 
 
@@ -27,8 +28,14 @@ def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
 @agency_option
 def run(paths: tuple[Path, ...]) -> None:
     """Receive, work and serve the console: all roles in one container, until SIGTERM."""
-    _start(paths)  # what cannot be read is told here, once
-    raise SystemExit(supervise(paths, os.environ))
+    process, files = _start(paths)  # what cannot be read is told here, once
+    match supervise(["receive", "work"]):
+        case "receive":
+            serve_web(process, files, hooks=True, console=True)
+        case "work":
+            serve_work(process.model_copy(update={"admin_listen": None}), files)
+        case status:
+            raise SystemExit(status)
 
 
 @click.command()

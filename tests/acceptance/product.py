@@ -101,10 +101,10 @@ class Product:
         """Role -> process id of the processes `run` started."""
         assert self.process is not None
         found = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, check=False
+            ["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True, check=False
         )
         lines = [line.split() for line in found.stdout.decode().splitlines()]
-        return {line[line.index("connector") + 1]: int(line[0]) for line in lines if "connector" in line}
+        return {name: int(pid) for pid, name, *_ in lines if name in ("receive", "work")}
 
     def kill(self, role: str) -> None:
         os.kill(self.children()[role], signal.SIGKILL)

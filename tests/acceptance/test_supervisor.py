@@ -1,0 +1,66 @@
+"""The process above the roles: none of them outlives it, and one that dies is soon back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.product import Product
+from tests.acceptance.test_run import a_visit
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Product]:
+    product = Product(tmp_path, f"sqlite:///{tmp_path}/connector.db")
+    product.start()
+    product.ready()
+    yield product
+    product.close()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits for whoever reaps orphans does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class TestKilledSupervisor:
+    def test_its_roles_end_with_it_and_the_next_one_takes_over(self, running: Product) -> None:
+        assert running.process is not None
+        left = running.children()
+        assert left.keys() == {"receive", "work"}
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+        running.until(lambda: not any(map(alive, left.values())), patience=20)
+        running.start()
+        running.ready()
+        assert running.post(a_visit(1)) == 204
+        running.until(lambda: running.landed() == (1, 1, 1, 1))
+
+
+class TestKilledRole:
+    @pytest.mark.parametrize("role", ["receive", "work"])
+    def test_it_is_another_process_within_a_moment(self, running: Product, role: str) -> None:
+        time.sleep(max(0.0, 2.5 - running.age()))  # one that died young would wait a second
+        before = running.children()[role]
+        running.kill(role)
+        began = time.monotonic()
+        running.until(lambda: running.children().get(role, before) != before, patience=10)
+        assert time.monotonic() - began < 1.0
+        running.ready()
+
+    def test_one_that_keeps_dying_young_is_started_less_and_less_often(self, running: Product) -> None:
+        for _ in range(3):
+            running.until(lambda: "work" in running.children())
+            running.kill("work")
+            running.until(lambda: "work" not in running.children())
+        began = time.monotonic()
+        running.until(lambda: "work" in running.children())
+        assert time.monotonic() - began > 1.5
