@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.supervisor import YOUNG
 from tests.acceptance.product import Product
 from tests.acceptance.test_run import a_visit
 
@@ -48,7 +49,8 @@ class TestKilledSupervisor:
 class TestKilledRole:
     @pytest.mark.parametrize("role", ["receive", "work"])
     def test_it_is_another_process_within_a_moment(self, running: Product, role: str) -> None:
-        time.sleep(max(0.0, 2.5 - running.age()))  # one that died young would wait a second
+        began = time.monotonic()
+        running.until(lambda: time.monotonic() - began > YOUNG)
         before = running.children()[role]
         running.kill(role)
         began = time.monotonic()
