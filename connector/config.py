@@ -146,6 +146,8 @@ class Process(_Frozen):
     admin_listen: tuple[str, int] | None
     console_password_hash: str | None = Field(repr=False)
     log_level: str
+    inbox_limit: int
+    lease_seconds: int
 
 
 def read_process(environment: Mapping[str, str]) -> Process:
@@ -160,7 +162,16 @@ def read_process(environment: Mapping[str, str]) -> Process:
         admin_listen=None if admin == "off" else _address("CONNECTOR_ADMIN_LISTEN", admin),
         console_password_hash=environment.get("CONNECTOR_CONSOLE_PASSWORD_HASH") or None,
         log_level=level,
+        inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
+        lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),
     )
+
+
+def _number(setting: str, environment: Mapping[str, str], default: int, allowed: range) -> int:
+    text = environment.get(setting) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) not in allowed:
+        raise FixConfiguration(setting, f"must be a number from {allowed.start} to {allowed.stop - 1}, got {text!r}")
+    return int(text)
 
 
 def _address(setting: str, text: str) -> tuple[str, int]:

@@ -52,6 +52,12 @@ class StoreUnavailable(ConnectorError):
     code = "E300"
 
 
+class InboxFull(StoreUnavailable):
+    """More waits than this installation was set to keep: it must be delivered first, or the bound raised."""
+
+    code = "E301"
+
+
 class LeaseLost(ConnectorError):
     """Another worker holds this lane now: whatever this one was about to record must not be recorded."""
 

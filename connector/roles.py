@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from flask import Flask
 
@@ -19,7 +21,7 @@ from connector.deliver import Pace
 from connector.errors import FixConfiguration
 from connector.receive import lane_name
 from connector.store import Store
-from connector.store.writer import Writer
+from connector.store.writer import Bounded, Writer
 from connector.supervisor import GRACE
 from connector.upkeep import Keep, Upkeep
 from connector.watch import Watch
@@ -28,6 +30,8 @@ from connector.web.door import Door, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.worker import Worker
+
+SOCKETS: Final = 65_536
 
 
 def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
@@ -48,15 +52,25 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
         store.lanes.open(lanes_of(files))
         doors = []
         if hooks:
+            _allow_sockets()
             writer = Writer(store.inbox.accept)
             closing.callback(writer.close)
-            doors.append(_door(create_hooks(bootstrap.open_agencies(files), writer), process.listen))
+            keep = Bounded(writer, store.inbox.waiting, process.inbox_limit)
+            doors.append(_door(create_hooks(bootstrap.open_agencies(files), keep), process.listen))
         if process.admin_listen:
             doors.append(_door(_admin(store, process, console=console), process.admin_listen))
         role = "receive" if hooks else "console"
         telemetry.role_started(role, " ".join(f"{door.host}:{door.port}" for door in doors))
         asyncio.run(_until_told(doors))
         telemetry.role_stopped(role)
+
+
+def _allow_sockets() -> None:
+    """Raise the soft limit of open files, often 1,024: a crowd of idle connections must not use it up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = SOCKETS if hard == resource.RLIM_INFINITY else min(hard, SOCKETS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _admin(store: Store, process: Process, *, console: bool) -> Flask:
@@ -110,7 +124,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         upkeep = Upkeep(store, keep, watched, time.time)
         told = [one for one in map(bootstrap.subscriber, files) if one.ways]
         beside = (upkeep, Watch(store, told, time.time))
-        worker = Worker(store, {lane: routes[name] for lane, name in lanes.items()}, Pace(), beside)
+        served = {lane: routes[name] for lane, name in lanes.items()}
+        worker = Worker(store, served, Pace(hold_ms=process.lease_seconds * 1000), beside)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:

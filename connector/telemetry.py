@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import uuid4
@@ -44,7 +44,7 @@ def configure(level: str = "info", stream: object = None) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),  # type: ignore[arg-type]  # any text file
+        logger_factory=structlog.WriteLoggerFactory(file=_Lasting(stream or sys.stderr)),  # type: ignore[arg-type]  # any text file
     )
     # The texts of libraries, and of exceptions nobody expected, may echo values: the place they come from is enough.
     quiet = logging.StreamHandler()
@@ -67,6 +67,21 @@ def batch(lane: str) -> Iterator[None]:
     name = uuid4().hex[:12]
     with structlog.contextvars.bound_contextvars(batch=name), tracing.span("deliver", lane=lane, batch=name):
         yield
+
+
+class _Lasting:
+    """A log on a full disk, or whose reader is gone, must not stop what it tells of."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Places(logging.Formatter):

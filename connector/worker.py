@@ -46,6 +46,8 @@ class Worker:
             thread.start()
         renew_at = self._clock()
         while any(thread.is_alive() for thread in threads):
+            if not all(thread.is_alive() for thread in threads):
+                self._stopping.set()  # one met a fault of ours, and told it: better to start over than to lack it
             self._store.database.bell.wait(LONGEST_SLEEP_MS / 1000)
             for awake in self._awake.values():
                 awake.set()

@@ -73,7 +73,8 @@ class Answer:
 class Writing:
     """One batch on its way into one CRM. `answers` and `unusable` are its result.
 
-    consents: with this batch's events heard. intend: keeps marks that must be on disk before a write.
+    consents: with this batch's events heard. intend: keeps marks that must be on disk before a write, and raises
+    LeaseLost where another worker writes now.
     now: epoch ms. search_lag: after how many of them a record whose creation had no answer can be searched for.
     sent: everything a write was asked for, answered or not.
     """
@@ -125,9 +126,8 @@ class Writing:
 
     def _send_some(self, rows: Sequence[tuple[Answer, Row]]) -> None:
         if rows:
-            doubted = [one for answer, _ in rows if (one := self._doubted(answer))]
-            if doubted:
-                self.intend(doubted)
+            # Also when there is nothing to keep: whoever lost the lane meanwhile must not write any more.
+            self.intend([one for answer, _ in rows if (one := self._doubted(answer))])
             self.sent += [answer for answer, _ in rows]
             outcomes = self.destination.write([row for _, row in rows])
             for (answer, row), outcome in zip(rows, outcomes, strict=True):

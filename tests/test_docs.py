@@ -302,6 +302,8 @@ class TestNames:
             "LISTEN": "{}:{}".format(*process.listen),
             "ADMIN_LISTEN": "{}:{}".format(*process.admin_listen),
             "LOG_LEVEL": process.log_level,
+            "INBOX_LIMIT": str(process.inbox_limit),
+            "LEASE_SECONDS": str(process.lease_seconds),
         }
 
     def test_the_limits_of_the_door_are_told(self) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, literal, s
 
 from connector.errors import FixConfiguration
 from connector.store import dialect
+from connector.store.bell import Bell, open_bell
 from connector.store.seal import KEY_BYTES, Digests, Seal, find_keys
 from connector.store.tables import settings
 
@@ -25,7 +26,7 @@ _DIGEST_KEY: Final = "digest key"
 class Database:
     """What the store's rooms share. `clock` (epoch ms) replaces the database's own clock where a test needs to."""
 
-    def __init__(self, engine: Engine, bell: dialect.Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
+    def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
         self.digest = Digests(self._digest_key())
 
@@ -86,7 +87,7 @@ def open_database(address: str, environment: Mapping[str, str], clock: Callable[
         undo.callback(engine.dispose)
         keys = find_keys(environment, folder / "connector.key" if folder else None)
         migrate(engine)
-        bell = dialect.open_bell(url)
+        bell = open_bell(url)
         undo.callback(bell.close)
         database = Database(engine, bell, Seal(keys), clock)
         undo.pop_all()

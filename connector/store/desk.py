@@ -199,8 +199,9 @@ class Desk:
         self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause")
 
     def resume(self, lane: str, who: str) -> None:
-        """Let a paused lane go on at once. Raises StateChanged when it is not paused."""
-        changes = {"paused_until": 0, "pause_code": "", "pause_reason": ""}
+        """Let a paused lane go on at once, its failures forgotten. Raises StateChanged when it is not paused."""
+        forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
+        changes = {"paused_until": 0, "pause_code": "", "pause_reason": "", **forgotten}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
 
     def _turn(self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str) -> None:

@@ -1,16 +1,14 @@
-"""The only place where SQLite and PostgreSQL differ."""
+"""Where SQLite and PostgreSQL differ; beside it only `bell` knows."""
 
 from __future__ import annotations
 
-import os
-import select
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
+from urllib.parse import quote
 
-import psycopg
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, create_engine, event, literal_column, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -20,8 +18,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from connector.errors import FixConfiguration, StoreUnavailable
 
 _SETTING: Final = "CONNECTOR_DATABASE_URL"
-_CHANNEL: Final = "connector_ready"
+CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
+_FILE: Final = "file"
+LINE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    # A server that vanished without a word is noticed after half a minute, not after two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
 
 
 def parse_url(text: str) -> URL:
@@ -48,8 +56,17 @@ def open_engine(url: URL) -> Engine:
     try:
         if folder := embedded_folder(url):
             folder.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5}, pool_size=8, max_overflow=8)
-            event.listen(engine, "connect", _prepare_sqlite)
+            file = Path(str(url.database)).resolve()
+            file.touch()
+            engine = create_engine(
+                url.set(database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"}),
+                hide_parameters=True,
+                pool_size=8,
+                max_overflow=8,
+                pool_timeout=5,
+                connect_args={"timeout": 5},
+            )
+            event.listen(engine, "connect", partial(_prepare_sqlite, file))
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         return create_engine(
@@ -59,13 +76,14 @@ def open_engine(url: URL) -> Engine:
             pool_size=8,
             max_overflow=8,
             pool_timeout=5,
-            connect_args={"connect_timeout": 5, "options": "-c statement_timeout=30000"},
+            connect_args={**LINE, "options": "-c statement_timeout=30000"},
         )
     except (OSError, NoSuchModuleError) as error:
         raise FixConfiguration(_SETTING, f"cannot be opened: {type(error).__name__}") from None
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
+    record.info[_FILE] = (file, _identity(file))
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
     # Space given back in steps: a new file takes this setting from its first table on, an older one keeps its own.
     for pragma in (
@@ -87,8 +105,10 @@ def _begin_sqlite(connection: Connection) -> None:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that is on disk when the block ends. Raises StoreUnavailable, naming no value."""
     try:
-        with engine.begin() as connection:
-            yield connection
+        with engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            _check_file(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise _unavailable(error) from None
 
@@ -99,12 +119,33 @@ def reading(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
+            _check_file(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise _unavailable(error) from None
 
 
+def _check_file(connection: Connection) -> None:
+    """Refuse what was written to a file that was taken away: nobody would find it again. The next try opens anew."""
+    file, opened = connection.info.get(_FILE, (None, None))
+    if file is not None and _identity(file) != opened:
+        connection.invalidate()
+        connection.engine.dispose()
+        raise StoreUnavailable("database", f"cannot be used now: {file.name} was taken away or replaced")
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _unavailable(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-    cause = type(error.orig).__name__ if isinstance(error, DBAPIError) else "no free connection"
+    if not isinstance(error, DBAPIError):
+        return StoreUnavailable("database", "cannot be used now: no free connection")
+    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    cause = type(error.orig).__name__ + (f" {code}" if code else "")
     return StoreUnavailable("database", f"cannot be used now: {cause}")
 
 
@@ -145,82 +186,7 @@ def migration_lock(connection: Connection) -> Iterator[None]:
     yield
 
 
-class Bell(Protocol):
-    """Wakes workers in other processes when something became due."""
-
-    def ring(self) -> None:
-        """Wake one or all of those who wait. Never raises: a missed ring costs one poll."""
-
-    def wait(self, seconds: float) -> None:
-        """Return at the next ring, or after so many seconds."""
-
-    def close(self) -> None:
-        """Stop listening."""
-
-
-def open_bell(url: URL) -> Bell:
-    """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
-    try:
-        return _Pipe(Path(f"{url.database}.bell")) if embedded_folder(url) else _Channel(url)
-    except OSError as error:
-        raise StoreUnavailable(f"{url.database}.bell", f"cannot be made: {error.strerror}") from None
-
-
-class _Pipe:
-    def __init__(self, path: Path) -> None:
-        with suppress(FileExistsError):
-            os.mkfifo(path, 0o600)
-        # Open for both directions: it then never blocks at opening and never reads as ended.
-        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-
-    def ring(self) -> None:
-        try:
-            os.write(self._pipe, b".")
-        except BlockingIOError:
-            return  # full: whoever waits has plenty of rings to hear
-
-    def wait(self, seconds: float) -> None:
-        ready, _, _ = select.select([self._pipe], [], [], seconds)
-        if ready:
-            try:
-                os.read(self._pipe, 65536)
-            except BlockingIOError:
-                return  # another worker heard it first
-
-    def close(self) -> None:
-        os.close(self._pipe)
-
-
-class _Channel:
-    """Its own connection, apart from the pool: a listener must not sit in a transaction."""
-
-    def __init__(self, url: URL) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection[Any] | None = None
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._address, autocommit=True, connect_timeout=5)
-            self._connection.execute(f"LISTEN {_CHANNEL}")
-        return self._connection
-
-    def ring(self) -> None:
-        """Nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
-
-    def wait(self, seconds: float) -> None:
-        try:
-            for _ in self._connected().notifies(timeout=seconds, stop_after=1):
-                pass
-        except psycopg.Error:
-            self._connection = None
-            time.sleep(min(seconds, 1.0))
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-
 def notify(connection: Connection) -> None:
     """On PostgreSQL, ring the bell when this transaction commits."""
     if connection.dialect.name != "sqlite":
-        connection.execute(text(f"NOTIFY {_CHANNEL}"))
+        connection.execute(text(f"NOTIFY {CHANNEL}"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, literal, literal_column, select, update
 
 from connector.model import Delivery, Event
 from connector.store.database import Database
@@ -112,6 +112,12 @@ class Inbox:
             .where(deliveries.c.event_id.in_(sent_again), deliveries.c.state == "dead")
             .values(state="ready", attempts=0, due_at=self._db.now())
         )
+
+    def waiting(self, most: int) -> int:
+        """How many deliveries wait, counted no further than `most`."""
+        some = select(literal(1)).where(deliveries.c.state == literal_column("'ready'")).limit(most).subquery()
+        with self._db.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
     def due(self, lane: str, limit: int) -> list[Delivery]:
         """What this lane owes now: opt-outs first, then the longest due. Payloads opened."""

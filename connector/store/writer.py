@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final
 
-from connector.errors import StoreUnavailable
+from connector.errors import InboxFull, StoreUnavailable
 from connector.store.inbox import Arrival
 
 Accept = Callable[[Sequence[Arrival]], list[bool]]
@@ -17,6 +18,33 @@ _Waiting = tuple[Arrival, "Future[bool]"]
 
 MOST: Final = 256
 """Arrivals in one commit."""
+
+
+class Bounded:
+    """Keeps no more arrivals while `limit` deliveries wait, except those that raise an opt-out.
+
+    waiting: counts deliveries up to a number; it is asked once a second at most.
+    """
+
+    def __init__(
+        self,
+        keep: Callable[[Arrival], bool],
+        waiting: Callable[[int], int],
+        limit: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keep, self._waiting, self._limit, self._clock = keep, waiting, limit, clock
+        self._look_at, self._full = clock(), False
+
+    def __call__(self, arrival: Arrival) -> bool:
+        """Return once the arrival is on disk: True when new, False for a duplicate. Raises StoreUnavailable."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + 1.0
+            self._full = self._waiting(self._limit) >= self._limit
+        if self._full and not arrival.priority:
+            raise InboxFull("inbox", f"{self._limit} deliveries wait", "CONNECTOR_INBOX_LIMIT")
+        return self._keep(arrival)
 
 
 class Writer:

@@ -22,14 +22,17 @@ from granian.server.embed import Server
 Answer = tuple[int, list[tuple[str, str]], bytes]
 _PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
 
+_BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may cost: bytes of body, seconds to send it, requests in Flask at once."""
+    """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait."""
 
     body: int = 5 * 1024 * 1024
     seconds: float = 20.0
     threads: int = 32
+    waiting: int = 1024
 
 
 class _TooLarge(Exception):
@@ -47,6 +50,7 @@ class Door:
     _server: Server | None = None
     _pool: ThreadPoolExecutor | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _asked: int = 0
 
     async def serve(self) -> None:
         """Listen until closed."""
@@ -78,9 +82,15 @@ class Door:
         except TimeoutError:
             answer = (408, _PLAIN, b"the body did not arrive in time\n")
         else:
-            loop, request = asyncio.get_running_loop(), environ(scope, body)
-            answer = await loop.run_in_executor(self._pool, call_wsgi, self.app, request)
+            answer = await self._ask(environ(scope, body)) if self._asked < self.limits.waiting else _BUSY
         protocol.response_bytes(*answer)
+
+    async def _ask(self, request: dict[str, Any]) -> Answer:
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, request)
+        finally:
+            self._asked -= 1
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
         told = scope.headers.get("content-length", "0")

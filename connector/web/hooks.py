@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector import telemetry
-from connector.errors import RefuseMessage, StoreUnavailable
+from connector.errors import InboxFull, RefuseMessage, StoreUnavailable
 from connector.receive import Agency, receive
 from connector.store.inbox import Arrival
 
@@ -37,8 +37,9 @@ def create_hooks(
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> Response:
-        telemetry.store_unavailable("door", error.problem)
-        return _text(503, "not kept, send it again", {"Retry-After": "5"})
+        full = isinstance(error, InboxFull)
+        telemetry.store_unavailable("inbox" if full else "door", error.problem)
+        return _text(503, "not kept, send it again", {"Retry-After": "60" if full else "5"})
 
     @app.errorhandler(HTTPException)
     def other(error: HTTPException) -> Response:
