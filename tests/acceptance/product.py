@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits for whoever reaps orphans does not."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False).stdout.decode()
+    return bool(told.strip()) and not told.startswith("Z")
 
 
 class Product:
@@ -106,8 +113,19 @@ class Product:
         lines = [line.split() for line in found.stdout.decode().splitlines()]
         return {name: int(pid) for pid, name, *_ in lines if name in ("receive", "work")}
 
-    def kill(self, role: str) -> None:
-        os.kill(self.children()[role], signal.SIGKILL)
+    def kill(self, role: str, number: int = signal.SIGKILL) -> None:
+        self.until(lambda: role in self.children())
+        os.kill(self.children()[role], number)
+
+    def kill_all(self) -> None:
+        """As a container dies: the supervisor and every role at once."""
+        assert self.process is not None
+        children = self.children().values()
+        for pid in (self.process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.until(lambda: not any(map(alive, children)))
 
     def stop(self) -> int:
         """Ask it to stop, and wait; its exit status."""

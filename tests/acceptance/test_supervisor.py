@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connector.supervisor import YOUNG
-from tests.acceptance.product import Product
+from tests.acceptance.product import Product, alive
 from tests.acceptance.test_run import a_visit
 
 
@@ -22,14 +22,6 @@ def running(tmp_path: Path) -> Iterator[Product]:
     product.ready()
     yield product
     product.close()
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits for whoever reaps orphans does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 class TestKilledSupervisor:
