@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
-from connector.errors import FixConfiguration, LeaseLost, StateChanged, StoreUnavailable
+from connector.errors import FixConfiguration, InboxFull, LeaseLost, StateChanged, StoreUnavailable
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store import Store
 from connector.store.changing import STEP
@@ -20,7 +23,7 @@ from connector.store.desk import Filter
 from connector.store.lanes import Lease, Pause, Settled, Settlement
 from connector.store.ledger import Remembered
 from connector.store.tables import metadata
-from connector.store.writer import Writer
+from connector.store.writer import Bounded, Writer
 from connector.upkeep import Keep, Upkeep
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
@@ -143,6 +146,22 @@ class TestLanes:
         store.lanes.release(leased(store))
         assert store.lanes.lease("worker two", [LANE], HOLD) is not None
 
+    def test_no_clock_but_the_databases_own_decides_about_leases(self, database_address: str) -> None:
+        store = Store(open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}))
+        store.inbox.accept([an_arrival()])
+        given: list[Any] = []
+        event.listen(store.database.engine, "before_cursor_execute", lambda *told: given.append(told[3]))
+        lease = leased(store)
+        store.lanes.renew(lease, HOLD)
+        store.lanes.intend(lease, [], HOLD)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(HOLD, "auth", "log in again")), HOLD)
+        store.lanes.release(lease)
+        assert store.lanes.next_due_ms([LANE], HOLD) > HOLD / 2
+        store.close()
+        numbers = [int(one) for one in re.findall(r"\b\d+\b", str(given))]
+        assert HOLD in numbers
+        assert max(numbers) < 10**11  # no moment of ours went along
+
     def test_the_next_due_moment_is_known(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])
         lease = leased(store)
@@ -171,6 +190,26 @@ class TestLedger:
         for states in (raised, lowered):
             store.lanes.settle(lease, Settlement("v1", consents=states), HOLD)
         assert store.ledger.consents(DESTINATION, [CUSTOMER]) == lowered
+
+
+class TestBound:
+    def test_arrivals_beyond_it_are_refused_until_some_are_delivered(self, store: Store, clock: Clock) -> None:
+        keep = Bounded(lambda one: store.inbox.accept([one])[0], store.inbox.waiting, 2, lambda: clock() / 1000)
+        assert [keep(an_arrival()) for _ in range(2)] == [True, True]
+        clock.forward(1_000)
+        with pytest.raises(InboxFull):
+            keep(an_arrival())
+        settle(store, leased(store), "delivered")
+        clock.forward(1_000)
+        assert keep(an_arrival())
+
+    def test_an_opt_out_is_kept_beyond_it(self, store: Store) -> None:
+        keep = Bounded(lambda one: store.inbox.accept([one])[0], lambda _: 9, 9, time.monotonic)
+        assert keep(an_arrival(priority=1))
+
+    def test_what_waits_is_counted_no_further_than_asked(self, store: Store) -> None:
+        store.inbox.accept([an_arrival() for _ in range(5)])
+        assert [store.inbox.waiting(most) for most in (3, 9)] == [3, 5]
 
 
 class TestDesk:
@@ -369,8 +408,50 @@ class TestEmbeddedDatabase:
         assert given >= 1_500
         assert (tmp_path / "connector.db").stat().st_size < 5_000_000
 
+    def test_a_file_taken_away_takes_no_more_writes_until_it_is_back(self, tmp_path: Path) -> None:
+        store = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {}))
+        store.inbox.accept([an_arrival("before")])
+        away = (tmp_path / "connector.db").rename(tmp_path / "elsewhere.db")
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                store.inbox.accept([an_arrival("lost")])
+        assert not (tmp_path / "connector.db").exists()
+        away.rename(tmp_path / "connector.db")
+        assert store.inbox.accept([an_arrival("before"), an_arrival("after")]) == [False, True]
+        store.close()
+
+    def test_a_copy_put_in_its_place_is_used(self, tmp_path: Path) -> None:
+        store, file = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {})), tmp_path / "connector.db"
+        store.inbox.accept([an_arrival("before")])
+        store.database.engine.dispose()
+        copy = shutil.copy(file, tmp_path / "copy.db")
+        file.unlink()
+        with pytest.raises(StoreUnavailable):
+            store.database.check()
+        Path(copy).rename(file)
+        assert store.inbox.accept([an_arrival("before"), an_arrival("after")]) == [False, True]
+        store.close()
+
 
 class TestSharedDatabase:
+    def test_work_is_found_by_looking_when_no_bell_rang(self, postgres_address: str) -> None:
+        database = open_database(postgres_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+        database.bell.wait(0)
+        with database.transaction() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+                )
+            )
+        database.bell.wait(0.1)  # hears that nobody listens any more
+        with ThreadPoolExecutor(1) as pool:
+            database.bell.wait(0)
+            woken = pool.submit(database.bell.wait, 30)
+            Store(database).inbox.accept([an_arrival()])
+            woken.result(timeout=10)
+        database.close()
+
     def test_it_needs_an_explicit_key(self, postgres_address: str) -> None:
         with pytest.raises(FixConfiguration, match="CONNECTOR_DATA_KEY"):
             open_database(postgres_address, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
 import logging, threading
@@ -20,6 +21,13 @@ thread.start()
 thread.join()
 fail()
 """
+
+
+class TestALogNobodyCanWrite:
+    def test_stops_nothing(self) -> None:
+        program = "from connector import telemetry; telemetry.configure(); telemetry.store_unavailable('door', 'x')"
+        with Path("/dev/full").open("wb") as full:
+            assert subprocess.run([sys.executable, "-uc", program], stderr=full, check=False).returncode == 0
 
 
 class TestTheUnexpected:

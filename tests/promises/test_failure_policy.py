@@ -188,6 +188,17 @@ class TestStopTheLine:
         assert not stage.lane()["paused"]
         assert stage.store.desk.dead()[0]["count"] == 30
 
+    def test_a_resumed_lane_has_its_count_begin_anew(self, stage: Stage) -> None:
+        first = crowd(stage, 19, city=REFUSED)
+        stage.drain()
+        stage.accept("twentieth", a_person("c-20", 1, city=REFUSED))
+        stage.drain()
+        assert (stage.state("twentieth")[0], stage.lane()["paused"]) == ("ready", True)
+        stage.store.desk.resume(LANE, "ana")
+        stage.drain()
+        assert {stage.state(one)[0] for one in [*first, "twentieth"]} == {"dead"}
+        assert (stage.lane()["paused"], stage.lane()["failures"]) == (False, 0)
+
 
 class TestPoison:
     def test_a_refused_record_holds_no_neighbour_back(self, stage: Stage) -> None:
@@ -314,6 +325,11 @@ class TestLateWorkers:
         with pytest.raises(LeaseLost):
             deliver(stage.store, stage.route, holder, stage.pace())
         assert stage.lease("third") is None
+
+    def test_one_that_wakes_before_its_call_makes_none(self, stage: Stage) -> None:
+        stage.accept("older", a_person("c-1", 1, city="Yuma"))
+        self.late(stage, "looking", city="Mesa")
+        assert [row.fields["City"] for row in stage.crm.writes] == ["Mesa"]
 
     def test_one_that_wrote_nothing_changes_nothing(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1))
