@@ -68,12 +68,19 @@ class Product:
         }
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.made: list[subprocess.Popen[bytes]] = []
 
     def start(self, role: str = "run") -> subprocess.Popen[bytes]:
+        self.process = self.beside(role)
+        return self.process
+
+    def beside(self, role: str, **environment: str) -> subprocess.Popen[bytes]:
+        """One more process, which close() ends too."""
         command = [sys.executable, "-m", "connector", role, "-c", str(self.agency)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, stderr=log, stdout=log)
-        return self.process
+            made = subprocess.Popen(command, env={**self.environment, **environment}, stderr=log, stdout=log)
+        self.made.append(made)
+        return made
 
     def ready(self, patience: float = 30) -> None:
         self.until(lambda: self.get("/readyz") == 200, patience)
@@ -85,12 +92,16 @@ class Product:
             return 0
 
     def post(self, payload: Any, **how: Any) -> int:
+        answer = self.answer(payload, **how)
+        return 0 if answer is None else answer.status_code
+
+    def answer(self, payload: Any, *, port: int = 0, **how: Any) -> requests.Response | None:
         body, headers = signed(payload, **how)
         try:
-            url = f"http://127.0.0.1:{self.port}/hooks/sunrise"
-            return requests.post(url, data=body, headers=headers, timeout=20).status_code
+            url = f"http://127.0.0.1:{port or self.port}/hooks/sunrise"
+            return requests.post(url, data=body, headers=headers, timeout=20)
         except requests.RequestException:
-            return 0
+            return None
 
     def until(self, holds: Callable[[], bool], patience: float = 60) -> None:
         deadline = time.monotonic() + patience
@@ -134,7 +145,10 @@ class Product:
         return self.process.wait(40)
 
     def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.stop()
+        for made in self.made:
+            made.send_signal(signal.SIGCONT)
+            made.terminate()
+        for made in self.made:
+            made.wait(40)
         self.salesforce.stop()
         self.hubspot.stop()
