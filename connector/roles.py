@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final
 
 from flask import Flask
 
@@ -26,12 +25,10 @@ from connector.supervisor import GRACE
 from connector.upkeep import Keep, Upkeep
 from connector.watch import Watch
 from connector.web.console import create_console
-from connector.web.door import Door, serve_all
+from connector.web.door import SOCKETS, Door, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.worker import Worker
-
-SOCKETS: Final = 65_536
 
 
 def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:

@@ -15,12 +15,15 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 _PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+
+SOCKETS: Final = 65_536
+"""Connections a listener takes at once, as far as the limit of open files allows."""
 
 _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
 
@@ -61,9 +64,11 @@ class Door:
             address=self.host,
             port=self.port,
             interface=Interfaces.RSGI,
+            http=HTTPModes.http1,  # while it may still become HTTP/2, a silent connection has no time limit
             websockets=False,
             log_enabled=False,
             backlog=1024,
+            backpressure=SOCKETS,  # else so many connections as the backlog, idle or not, would shut everybody out
             http1_settings=HTTP1Settings(header_read_timeout=int(self.limits.seconds * 1000)),
         )
         await self._server.serve()

@@ -115,6 +115,13 @@ class Product:
         hubspot = [len(self.hubspot.records(kind)) for kind in ("contacts", "calls")]
         return (salesforce[0], salesforce[1], hubspot[0], hubspot[1])
 
+    def waiting(self) -> int:
+        """Deliveries that wait, as /metrics tells."""
+        told = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5).text
+        return sum(
+            int(float(line.split()[-1])) for line in told.splitlines() if line.startswith("connector_deliveries_ready{")
+        )
+
     def children(self) -> dict[str, int]:
         """Role -> process id of the processes `run` started."""
         assert self.process is not None

@@ -20,6 +20,7 @@ from connector.store import Store
 from connector.store.database import open_database
 from connector.store.tables import deliveries, events
 from tests.builders import DATA_KEY
+from tests.promises.servers import kill
 
 ROOT = Path(__file__).parents[2]
 CUTS = 12
@@ -134,23 +135,10 @@ class TestSharedDatabase:
         yield server
         server.cleanup()
 
-    def kill(self, server: pgserver.PostgresServer) -> None:
-        """End every process of the server at once, and take its lock files away.
-
-        Where nobody reaps orphans, as in a container, they would pass for a server that still runs.
-        """
-        told = server.pgdata / "postmaster.pid"
-        postmaster, _, _, _, sockets, *_ = told.read_text().splitlines()
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        for pid in (postmaster, *children):
-            os.kill(int(pid), signal.SIGKILL)
-        for lock in (told, *Path(sockets).glob(".s.PGSQL.*")):
-            lock.unlink(missing_ok=True)
-
     def test_kill_9_of_the_server_loses_nothing_acknowledged(self, server: pgserver.PostgresServer) -> None:
         with receiver(server.get_uri()) as one:
             one.listen(MOST)
-            self.kill(server)
+            kill(server)
         server.start()
         assert len(one.acknowledged) >= MOST
         assert one.acknowledged <= kept(server.get_uri())

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import event
 
 from connector.catalogue import FIELDS, Kind, steps
 from connector.receive import Agency
@@ -26,6 +31,9 @@ from connector.web.hooks import create_hooks
 from tests.builders import DATA_KEY, SECRET, a_call, a_customer, a_message_id, signed
 
 OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
+
+CROWD = 1_500
+PATIENCE = 2.0
 
 
 def free_port() -> int:
@@ -42,7 +50,7 @@ class Served:
         self.writer = Writer(store.inbox.accept, patience=2)
         agency = Agency("sunrise", Verifier("sunrise", [SECRET, OLD_SECRET]), {"salesforce": 1, "hubspot": 1})
         app = create_hooks({"sunrise": agency}, self.writer)
-        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=1.0))
+        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=PATIENCE))
         self.thread = threading.Thread(target=lambda: asyncio.run(serve_all([self.door])))
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.door.port}/hooks/sunrise"
@@ -178,6 +186,37 @@ class TestARequestThatIsNoMessage:
             connection.close()
 
 
+class TestACrowd:
+    @pytest.fixture(autouse=True)
+    def _sockets(self) -> Iterator[None]:
+        """Both ends of every connection are this process's."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8_192)), hard))
+        yield
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    @pytest.mark.parametrize("begun", [b"", b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nsvix-"], ids=["idle", "slow"])
+    def test_of_many_connections_stops_nobody_and_is_shown_out(self, hook: Served, begun: bytes) -> None:
+        stalled = [socket.create_connection(("127.0.0.1", hook.door.port), timeout=20) for _ in range(CROWD)]
+        for connection in stalled:
+            connection.sendall(begun)
+        began = time.monotonic()
+        assert hook.post(a_customer()).status_code == 204
+        assert time.monotonic() - began < PATIENCE
+        for connection in stalled:
+            connection.settimeout(20)
+            assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
+            connection.close()
+        assert hook.post(a_customer()).status_code == 204
+
+    def test_of_more_requests_than_may_wait_is_answered_503(self, hook: Served) -> None:
+        hook.door.limits = replace(hook.door.limits, waiting=0)
+        answer = hook.post(a_customer())
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        hook.door.limits = replace(hook.door.limits, waiting=1)
+        assert hook.post(a_customer()).status_code == 204
+
+
 class TestAGenuineMessageThatCannotBeRead:
     @pytest.mark.parametrize(
         ("body", "reason"),
@@ -223,6 +262,31 @@ class TestADatabaseThatCannotBeWritten:
             answer = hook.post(a_customer(), message_id="one")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert hook.post(a_customer(), message_id="two").status_code == 204
+
+    def test_for_want_of_disk_is_503_until_there_is_some(self, hook: Served) -> None:
+        most = 0
+
+        def limit(connection: Any, _: Any) -> None:
+            connection.execute(f"PRAGMA max_page_count={most or 2**30}")  # a full disk, as SQLite itself tells it
+
+        event.listen(hook.store.database.engine, "connect", limit)
+        with hook.store.database.reading() as connection:
+            most = connection.exec_driver_sql("PRAGMA page_count").scalar_one() + 8
+        hook.store.database.engine.dispose()
+        answers = [hook.post(a_customer(), message_id=f"m{n}").status_code for n in range(40)]
+        assert answers == sorted(answers)
+        assert {*answers} == {204, 503}
+        assert hook.store.desk.waiting() == 2 * answers.count(204)
+        most = 0
+        hook.store.database.engine.dispose()
+        assert [hook.post(a_customer(), message_id=f"m{n}").status_code for n in range(40)] == [204] * 40
+
+    def test_for_want_of_a_free_connection_is_503_until_there_is_one(self, hook: Served) -> None:
+        with ExitStack() as holding:
+            for _ in range(16):
+                holding.enter_context(hook.store.database.reading())
+            assert hook.post(a_customer()).status_code == 503
+        assert hook.post(a_customer()).status_code == 204
 
     def test_is_told_by_readyz(self, hook: Served) -> None:
         client = create_admin(hook.store).test_client()
