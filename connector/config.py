@@ -148,6 +148,7 @@ class Process(_Frozen):
     log_level: str
     inbox_limit: int
     lease_seconds: int
+    worker_lanes: int
 
 
 def read_process(environment: Mapping[str, str]) -> Process:
@@ -164,6 +165,7 @@ def read_process(environment: Mapping[str, str]) -> Process:
         log_level=level,
         inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),
+        worker_lanes=_number("CONNECTOR_WORKER_LANES", environment, 64, range(1, 1001)),
     )
 
 

@@ -122,7 +122,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         told = [one for one in map(bootstrap.subscriber, files) if one.ways]
         beside = (upkeep, Watch(store, told, time.time))
         served = {lane: routes[name] for lane, name in lanes.items()}
-        worker = Worker(store, served, Pace(hold_ms=process.lease_seconds * 1000), beside)
+        pace = Pace(hold_ms=process.lease_seconds * 1000)
+        worker = Worker(store, served, pace, beside, most=process.worker_lanes)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:

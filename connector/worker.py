@@ -19,7 +19,10 @@ LONGEST_SLEEP_MS = 2_000
 
 
 class Worker:
-    """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another."""
+    """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another.
+
+    most: lanes held at once; more workers take the others, and beyond that lanes take turns.
+    """
 
     def __init__(
         self,
@@ -28,8 +31,10 @@ class Worker:
         pace: Pace,
         beside: Sequence[Callable[[], None]] = (),
         clock: Callable[[], float] = time.monotonic,
+        most: int = 64,
     ) -> None:
         self._beside = beside
+        self._slots = threading.BoundedSemaphore(most)
         self._clock = clock
         self._store, self._lanes, self._pace = store, lanes, pace
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -86,9 +91,10 @@ class Worker:
     def _turn(self, lane: str) -> int:
         """Drain the lane if it owes something; how many milliseconds to sleep then."""
         try:
-            lease = self._store.lanes.lease(self._owner, [lane], self._pace.hold_ms)
-            if lease is not None:
-                self._drain(lease)
+            with self._slots:
+                lease = self._store.lanes.lease(self._owner, [lane], self._pace.hold_ms)
+                if lease is not None:
+                    self._drain(lease)
             return self._store.lanes.next_due_ms([lane], LONGEST_SLEEP_MS)
         except LeaseLost:
             telemetry.lease_lost(lane)
@@ -99,9 +105,10 @@ class Worker:
     def _drain(self, lease: Lease) -> None:
         route = self._lanes[lease.lane]
         self._held[lease.lane] = lease
+        turn_ends = self._clock() + self._pace.hold_ms / 1000
         try:
             while self._batch(route, lease):
-                if self._stopping.is_set():
+                if self._stopping.is_set() or self._clock() > turn_ends:
                     break
         except (LeaseLost, StoreUnavailable):
             raise

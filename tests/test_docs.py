@@ -304,6 +304,7 @@ class TestNames:
             "LOG_LEVEL": process.log_level,
             "INBOX_LIMIT": str(process.inbox_limit),
             "LEASE_SECONDS": str(process.lease_seconds),
+            "WORKER_LANES": str(process.worker_lanes),
         }
 
     def test_the_limits_of_the_door_are_told(self) -> None:
