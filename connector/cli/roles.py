@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -24,6 +27,13 @@ def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
     return process, read_agencies(paths, os.environ)
 
 
+def _leave() -> NoReturn:
+    """End here, all being closed: a thread of granian that wakes while Python takes itself down aborts the process."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 @click.command()
 @agency_option
 def run(paths: tuple[Path, ...]) -> None:
@@ -32,8 +42,10 @@ def run(paths: tuple[Path, ...]) -> None:
     match supervise(["receive", "work"]):
         case "receive":
             serve_web(process, files, hooks=True, console=True)
+            _leave()
         case "work":
             serve_work(process.model_copy(update={"admin_listen": None}), files)
+            _leave()
         case status:
             raise SystemExit(status)
 
@@ -45,6 +57,7 @@ def receive(paths: tuple[Path, ...], with_console: bool) -> None:
     """Receive webhooks on CONNECTOR_LISTEN, until SIGTERM."""
     process, files = _start(paths)
     serve_web(process, files, hooks=True, console=with_console)
+    _leave()
 
 
 @click.command()
@@ -53,6 +66,7 @@ def work(paths: tuple[Path, ...]) -> None:
     """Deliver what was received, until SIGTERM."""
     process, files = _start(paths)
     serve_work(process, files)
+    _leave()
 
 
 @click.group(invoke_without_command=True)
@@ -66,6 +80,7 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     if process.console_password_hash is None or process.admin_listen is None:
         raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", "connector console password makes one")
     serve_web(process, files, hooks=False, console=True)
+    _leave()
 
 
 @console.command()

