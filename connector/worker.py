@@ -53,7 +53,7 @@ class Worker:
         while any(thread.is_alive() for thread in threads):
             if not all(thread.is_alive() for thread in threads):
                 self._stopping.set()  # one met a fault of ours, and told it: better to start over than to lack it
-            self._store.database.bell.wait(LONGEST_SLEEP_MS / 1000)
+            self._store.database.bell.wait(min(LONGEST_SLEEP_MS, self._pace.hold_ms / 4) / 1000)
             for awake in self._awake.values():
                 awake.set()
             if self._clock() >= renew_at:

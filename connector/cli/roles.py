@@ -23,7 +23,6 @@ from connector.web.session import hash_password
 def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
     process = read_process(os.environ)
     telemetry.configure(process.log_level)
-    tracing.configure(os.environ)
     return process, read_agencies(paths, os.environ)
 
 
@@ -41,9 +40,11 @@ def run(paths: tuple[Path, ...]) -> None:
     process, files = _start(paths)  # what cannot be read is told here, once
     match supervise(["receive", "work"]):
         case "receive":
+            tracing.configure(os.environ)  # its thread would not survive the fork
             serve_web(process, files, hooks=True, console=True)
             _leave()
         case "work":
+            tracing.configure(os.environ)
             serve_work(process.model_copy(update={"admin_listen": None}), files)
             _leave()
         case status:
@@ -56,6 +57,7 @@ def run(paths: tuple[Path, ...]) -> None:
 def receive(paths: tuple[Path, ...], with_console: bool) -> None:
     """Receive webhooks on CONNECTOR_LISTEN, until SIGTERM."""
     process, files = _start(paths)
+    tracing.configure(os.environ)
     serve_web(process, files, hooks=True, console=with_console)
     _leave()
 
@@ -65,6 +67,7 @@ def receive(paths: tuple[Path, ...], with_console: bool) -> None:
 def work(paths: tuple[Path, ...]) -> None:
     """Deliver what was received, until SIGTERM."""
     process, files = _start(paths)
+    tracing.configure(os.environ)
     serve_work(process, files)
     _leave()
 
@@ -77,6 +80,7 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     if ctx.invoked_subcommand is not None:
         return
     process, files = _start(paths)
+    tracing.configure(os.environ)
     if process.console_password_hash is None or process.admin_listen is None:
         raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", "connector console password makes one")
     serve_web(process, files, hooks=False, console=True)
