@@ -51,7 +51,7 @@ class Crowd:
 
 def started(product: Product) -> Crowd:
     product.start()
-    product.ready()
+    product.until(lambda: product.log.read_text().count('"event": "started"') == 2)
     crowd = Crowd(product)
     crowd.until(204)
     return crowd
