@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "lanes": ("desk", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping would make of one event."),
     "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
+    "provision": ("provision", "Show what the CRM lacks for the mapping, and make it."),
     "receive": ("roles", "Receive webhooks."),
     "restored": ("backup", "Say that an older copy took the database's place."),
     "run": ("roles", "Receive, work and serve the console: all roles in one container."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
 
@@ -136,6 +137,10 @@ class Destination(Protocol):
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The account's own schema of these objects."""
+        ...
+
+    def provisioner(self) -> Provisioner:
+        """What prepares the account for a mapping."""
         ...
 
     def close(self) -> None:

@@ -408,7 +408,7 @@ class TestDescribing:
 
     def test_the_objects_are_listed(self, org: Org) -> None:
         names = [each["name"] for each in org.ask("GET", "/sobjects").json()["sobjects"]]
-        assert names == ["Contact", "Lead", "Account", "Task", "User"]
+        assert names[:5] == ["Contact", "Lead", "Account", "Task", "User"]
 
     def test_an_unknown_object_is_not_found(self, org: Org) -> None:
         assert org.error("GET", "/sobjects/Policy__c/describe") == (404, "NOT_FOUND")

@@ -13,6 +13,8 @@ from flask import Response, request
 
 from connector.destinations.base import Link
 from connector.errors import DestinationUnusable
+from connector.mapping import load, shipped_folder
+from connector.mapping.demands import demands
 from connector.model import Mode
 from connector.sandbox.hubspot import HubSpotSandbox
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
@@ -121,6 +123,15 @@ class TestHubSpotsOwnDescription:
         with pytest.raises(DestinationUnusable):
             hubspot.find("contacts", "email", ["ada@example.org"], [])
         assert len(referee.verdicts) == 1
+
+    def test_preparing_a_portal_fits_it(self):
+        with sandbox_and_destination(custom=False) as (sandbox, hubspot):
+            referee, provisioner = Referee(sandbox), hubspot.provisioner()
+            loaded = load(shipped_folder() / "hubspot.yaml", shipped=shipped_folder())
+            assert loaded.written is not None
+            done = provisioner.apply(provisioner.plan(demands(*loaded.written)).steps)
+        assert [one.problem for one in done] == [""] * 6
+        assert referee.verdicts == []
 
     def test_opting_out_fits_it(self, refereed):
         _, hubspot, referee = refereed

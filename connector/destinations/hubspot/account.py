@@ -20,6 +20,7 @@ from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
 from connector.destinations.hubspot.describe import describe
+from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
 from connector.destinations.hubspot.replies import Reply
@@ -74,6 +75,10 @@ class HubSpot:
         """The properties of these objects; `owners` are HubSpot's users."""
         named = {name: describe(self._calls, name) for name in objects}
         return TargetSchema(label="HubSpot portal", crm=self.crm, objects=named)
+
+    def provisioner(self) -> HubSpotProvisioner:
+        """What prepares the portal for a mapping."""
+        return HubSpotProvisioner(self._calls)
 
     def close(self) -> None:
         """Let connections go."""

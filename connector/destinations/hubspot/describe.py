@@ -24,7 +24,7 @@ _TYPES: Final = {
 _REQUIRED: Final = dict.fromkeys(("calls", "notes", "meetings", "tasks", "emails"), "hs_timestamp")
 _SENSITIVE: Final = ("sensitive", "highly_sensitive")
 # "Sensitive data" in HubSpot's guide lists where it may be kept; activities are not among them.
-_NEVER_SENSITIVE: Final = frozenset(_REQUIRED)
+NEVER_SENSITIVE: Final = frozenset(_REQUIRED)
 
 OWNERS: Final = TargetObject(
     fields={
@@ -42,7 +42,7 @@ def describe(calls: Calls, object: str) -> TargetObject:
     if object == "owners":
         return OWNERS
     fields = {one.name: _field(object, one, sensitive=False) for one in _listed(calls, object, "non_sensitive")}
-    for sensitivity in () if object in _NEVER_SENSITIVE else _SENSITIVE:
+    for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
         fields |= {one.name: _field(object, one, sensitive=True) for one in _hidden(calls, object, sensitivity)}
     return TargetObject(fields=fields)
 

@@ -141,6 +141,7 @@ class PropertyDefinition(_Strict):
     unique: bool = Field(default=False, alias="hasUniqueValue")
     refers_to: str | None = Field(default=None, alias="referencedObjectType")
     external: bool = Field(default=False, alias="externalOptions")
+    hubspot_defined: bool = Field(default=False, alias="hubspotDefined")
     changes: Changes = Field(default_factory=Changes, alias="modificationMetadata")
 
 

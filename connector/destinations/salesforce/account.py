@@ -26,6 +26,7 @@ from connector.destinations.salesforce.auth import (
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
 from connector.destinations.salesforce.login import Login
+from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
 from connector.destinations.salesforce.transport import TIMEOUT, Line
@@ -71,7 +72,7 @@ class Salesforce:
         options: SalesforceOptions | None = None,
     ) -> None:
         self._options = options or SalesforceOptions()
-        self._line = Line(endpoint, on_call, timeout=timeout)
+        self._line, self._version = Line(endpoint, on_call, timeout=timeout), api_version
         headers = {
             "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
             "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",
@@ -116,6 +117,10 @@ class Salesforce:
         described = self._reader.describe_all(objects)
         found = {name: target(answer) for name, answer in described.items() if answer}
         return TargetSchema(label="Salesforce org", crm=self.crm, objects=found)
+
+    def provisioner(self) -> SalesforceProvisioner:
+        """What prepares the org for a mapping."""
+        return SalesforceProvisioner(self._client, self._reader, self._version)
 
     def close(self) -> None:
         """Let connections go."""

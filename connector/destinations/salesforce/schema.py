@@ -38,6 +38,9 @@ class Described(BaseModel):
     id_lookup: bool = Field(default=False, alias="idLookup")
     unique: bool = False
     encrypted: bool = False
+    permissionable: bool = False
+    calculated: bool = False
+    auto_number: bool = Field(default=False, alias="autoNumber")
     restricted: bool = Field(default=False, alias="restrictedPicklist")
     choices: list[_Choice] = Field(default=[], alias="picklistValues")
 

@@ -33,7 +33,8 @@ SCOPES = frozenset(
 
 class HubSpotSandbox(Wire, HubSpotFaults):
     """One portal. Knobs: the access token and its scopes, the tier's limits, the search index's lag in seconds,
-    unique_calls (may calls carry a unique property), sensitive_data (Enterprise), strict (refuse what the
+    unique_calls (may calls carry a unique property), custom (the agency's own properties are there already),
+    sensitive_data (Enterprise), strict (refuse what the
     specification forbids although HubSpot lets it pass), and the seed of the order results come back in."""
 
     def __init__(
@@ -45,6 +46,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         seed: int = 0,
         index_lag: float = 5.0,
         unique_calls: bool = True,
+        custom: bool = True,
         sensitive_data: bool = True,
         strict: bool = True,
         owners: Iterable[Owner] = OWNERS,
@@ -54,7 +56,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         super().__init__(latency=latency)
         self.token, self.tokens = token, {token: frozenset(scopes)}
         self.clock, self.owners = clock, list(owners)
-        schema = portal(unique_calls=unique_calls)
+        schema = portal(unique_calls=unique_calls, custom=custom)
         self.state = Records(schema, clock, strict=strict)
         self.definitions = Definitions(schema, sensitive_data=sensitive_data, unique_calls=unique_calls)
         self.batches = Batches(self.state, random.Random(seed), strict=strict)

@@ -104,8 +104,18 @@ OWNERS: Final = (
 )
 
 
-def portal(*, unique_calls: bool = True) -> dict[str, dict[str, Property]]:
-    """Object -> property name -> definition. unique_calls False: a portal that offers no unique property on calls."""
+CUSTOM: Final = frozenset(
+    {"do_not_call", "do_not_text", "do_not_mail", "do_not_email", "annual_household_income"}
+    | {"carecycle_id", "carecycle_mbi", "carecycle_call_id"}
+)
+"""The agency's own properties; all others are HubSpot's."""
+
+
+def portal(*, unique_calls: bool = True, custom: bool = True) -> dict[str, dict[str, Property]]:
+    """Object -> property name -> definition. unique_calls False: a portal that offers no unique property on calls.
+    custom False: one as HubSpot hands it out."""
     calls = [p if unique_calls else replace(p, unique=False) for p in CALLS]
     objects = {"contacts": CONTACTS, "calls": calls, "companies": COMPANIES}
-    return {name: {p.name: p for p in properties} for name, properties in objects.items()}
+    return {
+        name: {p.name: p for p in properties if custom or p.name not in CUSTOM} for name, properties in objects.items()
+    }

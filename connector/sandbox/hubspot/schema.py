@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.sandbox.hubspot.portal import Property
+from connector.sandbox.hubspot.portal import CUSTOM, Property
 from connector.sandbox.hubspot.replies import Refusal, not_found, problem
 
 SENSITIVITIES = ("non_sensitive", "sensitive", "highly_sensitive")
@@ -131,6 +131,7 @@ def shown(definition: Property) -> dict[str, Any]:
         "externalOptions": bool(definition.refers_to),
         "hidden": False,
         "calculated": False,
+        "hubspotDefined": definition.group == "contactinformation" and definition.name not in CUSTOM,
         "dataSensitivity": definition.sensitivity,
         "modificationMetadata": {**changes, "readOnlyValue": definition.read_only},
         **refers,

@@ -113,3 +113,19 @@ Email email 128
 IsActive boolean
 FederationIdentifier string 512 unique lookup
 """
+PERMISSION_SET: Final = """
+Name string 80 required unique
+Label string 80 required
+Description string 255
+"""
+FIELD_PERMISSIONS: Final = """
+ParentId reference 18 required -> PermissionSet
+SobjectType picklist 255 required
+Field picklist 255 required
+PermissionsRead boolean
+PermissionsEdit boolean
+"""
+ASSIGNMENT: Final = """
+AssigneeId reference 18 required -> User
+PermissionSetId reference 18 required -> PermissionSet
+"""

@@ -16,6 +16,7 @@ from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, repl
 from connector.sandbox.salesforce.oauth import Denied, Gate
 from connector.sandbox.salesforce.rows import Record
 from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.setup import Setup
 from connector.sandbox.salesforce.store import Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
 
@@ -26,9 +27,9 @@ _VERSIONS: Final = range(31, 69)
 class Rest(PlannedFaults):
     """Reads requests, asks the org, words the replies. daily_limit: calls a day. page: rows a query answers at once."""
 
-    def __init__(self, org: Org, gate: Gate, *, latency: float, daily_limit: int, page: int) -> None:
+    def __init__(self, org: Org, gate: Gate, setup: Setup, *, latency: float, daily_limit: int, page: int) -> None:
         super().__init__(latency=latency)
-        self.org, self.gate = org, gate
+        self.org, self.gate, self.setup = org, gate, setup
         self.daily_limit, self.page, self.used = daily_limit, page, 0
         self._cursors: dict[str, tuple[list[Column], str, list[Record]]] = {}
         self._route()
@@ -37,6 +38,9 @@ class Rest(PlannedFaults):
         api = "/services/data/v<int:major>.0"
         self.app.add_url_rule("/services/oauth2/token", view_func=self._token, methods=["POST"])
         routes: tuple[tuple[str, str, Any], ...] = (
+            ("GET", "/", self.setup.root),
+            ("GET", "/tooling/query", self.setup.query),
+            ("POST", "/tooling/sobjects/CustomField", self._new_field),
             ("GET", "/limits", self._limits),
             ("GET", "/sobjects", self._objects),
             ("POST", "/sobjects/<name>", self._create),
@@ -109,8 +113,14 @@ class Rest(PlannedFaults):
     def _create(self, name: str) -> Response:
         with self.lock:
             table = self.org.table(name)
+            self.setup.allow(name, _body())
             row = self.org.write(table, None, self.org.draft(table, _body()), _manner())
+            self.setup.settle()
             return reply({"id": row["Id"], "success": True, "errors": []}, 201)
+
+    def _new_field(self) -> Response:
+        with self.lock:
+            return self.setup.create_field()
 
     def _by_id(self, name: str, id: str) -> Response:
         with self.lock:
@@ -122,7 +132,9 @@ class Rest(PlannedFaults):
             if request.method == "DELETE":
                 self.org.delete(table, row)
             else:
+                self.setup.allow(name, {})
                 self.org.write(table, row, self.org.draft(table, _body()), _manner())
+                self.setup.settle()
             return Response(status=204)
 
     def _by_key(self, name: str, field: str, value: str) -> Response:

@@ -59,7 +59,7 @@ class Column:
 
     @property
     def writable(self) -> bool:
-        return "readonly" not in self.marks
+        return not self.marks & {"readonly", "locked"}
 
     @property
     def unique(self) -> bool:
@@ -160,13 +160,26 @@ def _table(name: str, prefix: str, *texts: str) -> Table:
     return Table(name, prefix, {column.name.lower(): column for column in columns})
 
 
-def default_org() -> dict[str, Table]:
-    """What a careCycle customer's org typically holds, by lower-cased object name."""
+def add_column(table: Table, column: Column) -> None:
+    """Give an object a field, or change one."""
+    table.columns[column.name.lower()] = column
+    table.indexed = tuple(one for one in table.columns.values() if one.unique or one.upsert_key)
+
+
+def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
+    """What a careCycle customer's org typically holds, by lower-cased name; or one as Salesforce hands it out."""
     tables = (
         _table("Contact", "003", fields.SYSTEM, fields.PERSON, fields.CONTACT),
         _table("Lead", "00Q", fields.SYSTEM, fields.PERSON, fields.LEAD),
         _table("Account", "001", fields.SYSTEM, fields.ACCOUNT, _PERSON_ACCOUNT),
         _table("Task", "00T", fields.SYSTEM, fields.TASK),
         _table("User", "005", fields.SYSTEM, fields.USER),
+        _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
+        _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
+        _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),
     )
+    for table in () if custom_fields else tables:
+        for name in [one.name for one in table.columns.values() if one.name.endswith(("__c", "__pc"))]:
+            del table.columns[name.lower()]
+        table.indexed = tuple(one for one in table.indexed if one.name.lower() in table.columns)
     return {table.name.lower(): table for table in tables}

@@ -1,0 +1,130 @@
+"""What a mapping asks of the CRM's schema: the fields it writes, and the type of each from what it sends. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connector.catalogue import Kind
+from connector.mapping import shapes
+from connector.mapping.diagnostics import Report
+from connector.mapping.schema import File, Record, Source
+from connector.mapping.scope import Scope, events_of
+from connector.mapping.shapes import FOUND, REFERENCE, Shape
+from connector.mapping.source import Node
+from connector.mapping.target import Option, TargetField
+
+LONGEST_TEXT: Final = 255
+"""Characters of an ordinary text field in either CRM's own forms."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    Kind.BOOLEAN: "boolean",
+    Kind.DATE: "date",
+    Kind.DATETIME: "datetime",
+    Kind.INTEGER: "int",
+    "number": "double",
+    FOUND: "reference",
+    REFERENCE: "reference",
+}
+_CALLABLE: Final = frozenset({"e164", "national"})
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One field a mapping writes. `wanted` is its type in the words of a schema; unique: it is a key.
+
+    line: where the mapping says so.
+    """
+
+    object: str
+    field: str
+    wanted: TargetField
+    line: int
+
+
+Demands = Mapping[str, Mapping[str, Demand]]
+"""object -> field -> what is asked of it."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Everything several records ask of one field."""
+
+    line: int
+    shapes: list[Shape]
+    key: bool = False
+    cut: bool = False
+    sensitive: bool = False
+
+
+def demands(file: File, tree: Node) -> Demands:
+    """What a mapping asks for, every object it writes included."""
+    asked: dict[str, dict[str, _Asked]] = {}
+    for record, name, one in _fields(file, Scope(file, tree, Report(), None)):
+        known = asked.setdefault(record.object, {}).setdefault(name, one)
+        if known is not one:
+            known.shapes += one.shapes
+            known.key, known.cut = known.key or one.key, known.cut and one.cut
+            known.sensitive = known.sensitive or one.sensitive
+    return {
+        kind: {name: Demand(kind, name, _wanted(one), one.line) for name, one in fields.items()}
+        for kind, fields in asked.items()
+    }
+
+
+def _fields(file: File, scope: Scope) -> Iterator[tuple[Record, str, _Asked]]:
+    for record_name, record in file.records.items():
+        here = scope.at("records", record_name).on(events_of(file, record_name))
+        for name, key in record.key.items():
+            at = here.at("key", name)
+            source, accepted = key.as_source(), key.sensitive is not None
+            yield record, name, _Asked(*_sent(at, source), key=True, cut=key.cut, sensitive=_health(source, accepted))
+        for name, field in record.fields.items():
+            at, accepted = here.at("fields", name), field.sensitive is not None
+            yield record, name, _Asked(*_sent(at, field), cut=field.cut, sensitive=_health(field, accepted))
+    for flag, target in file.consent.flags.items():
+        record_name, _, name = target.partition(".")
+        line = scope.at("consent", "flags", flag).place.line
+        yield file.records[record_name], name, _Asked(line, [Shape(Kind.BOOLEAN)])
+
+
+def _sent(scope: Scope, source: Source) -> tuple[int, list[Shape]]:
+    return scope.key_place.line, shapes.of_source(scope, source)
+
+
+def _health(source: Source, accepted: bool) -> bool:
+    return not accepted and bool(shapes.health_information(shapes.paths(source)))
+
+
+def _wanted(asked: _Asked) -> TargetField:
+    kinds = {_TYPES.get(shape.kind, "string") for shape in asked.shapes}
+    kind = kinds.pop() if len(kinds) == 1 else "double" if kinds == {"int", "double"} else "string"
+    offered = _offered(asked.shapes) if kind == "string" and not asked.key else ()
+    if offered:
+        return TargetField(type="picklist", options=tuple(map(_option, offered)), sensitive=asked.sensitive)
+    if kind == "string" and asked.shapes and all(shape.format in _CALLABLE for shape in asked.shapes):
+        kind = "phone"
+    length = _length(asked) if kind == "string" else None
+    return TargetField(type=kind, length=length, unique=asked.key, sensitive=asked.sensitive)
+
+
+def _option(value: str) -> Option:
+    return Option(value=value)
+
+
+def _offered(found: Sequence[Shape]) -> list[str]:
+    """The values of a field that only ever gets some fixed ones; a single one is no choice."""
+    if not all(shape.fixed and shape.values for shape in found):
+        return []
+    values = list(dict.fromkeys(value for shape in found for value in shape.values or ()))
+    return values if len(values) > 1 else []
+
+
+def _length(asked: _Asked) -> int:
+    """Characters: a key's own length where it is known, an ordinary text field's, or more where more can come."""
+    lengths = [shape.length if shape.length is not None else LONGEST_TEXT for shape in asked.shapes]
+    longest = max(lengths, default=LONGEST_TEXT)
+    if asked.key:
+        return min(longest, LONGEST_TEXT)
+    return LONGEST_TEXT if asked.cut else max(longest, LONGEST_TEXT)
