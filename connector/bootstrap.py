@@ -8,6 +8,7 @@ from pathlib import Path
 
 from connector import destinations, notify, telemetry
 from connector.alarms import MINUTE
+from connector.budget import Allowance, Budget
 from connector.config import AgencyFile, Alarms, DestinationSettings, Process
 from connector.deliver import Route
 from connector.destinations.salesforce.auth import Password
@@ -92,7 +93,13 @@ def open_route(file: AgencyFile, name: str) -> Route:
     settings = file.settings.destinations[name]
     full_name = f"{file.settings.agency}/{name}"
     mapping = load_mapping(mapping_path(file, settings))
-    on_call = partial(telemetry.crm_called, full_name)
+    budget = Budget(full_name)
+
+    def on_call(method: str, path: str, status: int, duration_ms: float) -> None:
+        telemetry.crm_called(full_name, method, path, status, duration_ms)
+        if "/oauth2/" not in path:  # a login is no call of the API
+            budget.called()
+
     destination = destinations.connect(
         mapping.crm,
         settings.auth,
@@ -101,7 +108,10 @@ def open_route(file: AgencyFile, name: str) -> Route:
         on_call=on_call,
         options=settings.salesforce,
     )
-    return Route(full_name, destination, mapping, file.settings.timezone, settings.search_lag * 1000)
+    day, timezone = destination.day, file.settings.timezone
+    limit = settings.daily_limit or day.limit
+    budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
+    return Route(full_name, destination, mapping, timezone, settings.search_lag * 1000, budget=budget)
 
 
 def subscriber(file: AgencyFile) -> Subscriber:

@@ -30,6 +30,7 @@ from connector.mapping.diagnostics import Place, Report
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
+_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
 _REFERENCE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}\Z")
 
 
@@ -59,12 +60,24 @@ class DestinationSettings(_Frozen):
     mapping: str = Field(description="a shipped mapping's name, or a file beside this one")
     auth: Auth = Field(description="how to log in: see config.example.yaml")
     endpoint: str | None = Field(None, pattern=r"^https?://[^/]+$", description="a sandbox or proxy standing for it")
+    budget: float | None = Field(None, description="the share of the account's daily API calls it may use, as 20%")
+    daily_limit: int | None = Field(
+        None, ge=1, description="the account's API calls a day, where HubSpot does not tell"
+    )
     partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
     api_version: str | None = Field(None, pattern=r"^(\d+\.\d+|\d{4}-\d{2})$", description="67.0; HubSpot: 2026-03")
     search_lag: int = Field(300, ge=60, le=3600, description="HubSpot: seconds until its search shows what was written")
 
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
     salesforce: SalesforceOptions | None = Field(None, description="Salesforce only: how it treats what we write")
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _as_share(cls, share: object) -> object:
+        found = _PERCENT.fullmatch(share) if isinstance(share, str) else None
+        if share is not None and not (found and 0 < float(found[1]) <= 100):
+            raise ValueError("is no share of the day, for instance 20%")
+        return float(found[1]) / 100 if found else None
 
     @field_validator("api_version", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from connector import catalogue, telemetry
+from connector.budget import Budget
 from connector.consent import States
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, LeaseLost, UnreadableEvent
@@ -18,9 +19,10 @@ from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
 from connector.model import Delivery, Entry, Event, Plan, RecordKey, Value
-from connector.plan import plan
+from connector.plan import flags_alone, plan
 from connector.settle import (
     Circumstances,
+    ahead,
     amend,
     cause,
     consents_after,
@@ -54,6 +56,7 @@ class Route:
     search_lag: int = SEARCH_LAG
     barred: DestinationUnusable | None = None
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,20 @@ Planned = list[tuple[Delivery, Plan]]
 
 def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable."""
-    due = store.inbox.due(lease.lane, pace.batch)
+    _keep_count(store, route, pace)
+    route.budget.hear(store.usage, int(pace.clock() * 1000))
+    try:
+        return _deliver(store, route, lease, pace)
+    finally:
+        _keep_count(store, route, pace)
+
+
+def _keep_count(store: Store, route: Route, pace: Pace) -> None:
+    route.budget.keep(store.usage, route.destination.usage, int(pace.clock() * 1000))
+
+
+def _deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
+    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising)
     if not due:
         return False
     # An edited mapping may take its place at any time: a batch keeps the one it began with. A bar is set before the
@@ -83,6 +99,8 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     planned, unplanned = plan_all(due, mapping, route.timezone)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
+    if lease.raising:
+        return batch.raise_flags([(delivery, flags_alone(one)) for delivery, one in planned], unplanned)
     going = batch.drain(planned, unplanned)
     turns = halved(batch.contested)
     while going and turns:
@@ -143,6 +161,7 @@ def prepare(
     digest_text: Callable[[str], str],
     intend: Callable[[Sequence[Remembered]], None],
     now: Callable[[], int],
+    gate: Callable[[], None] = lambda: None,
 ) -> tuple[list[Folded], dict[str, States], Writing]:
     """What a batch asks of each record, what is known of consent after it, and the writing of it, not yet begun."""
 
@@ -153,7 +172,7 @@ def prepare(
     folded, states = fold([(delivery.id, one) for delivery, one in planned], known.consents(route.name, customers))
     entries = known.entries(route.name, {write.key for _, one in planned for write in one.writes})
     lag = route.search_lag
-    return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag)
+    return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag, gate)
 
 
 @dataclass(slots=True)
@@ -186,6 +205,36 @@ class _Batch:
         _tell(self.lease, self.messages, settlement)
         return not paused
 
+    def raise_flags(self, planned: Planned, unplanned: Sequence[Settled]) -> bool:
+        """Write the opt-outs alone, and leave the deliveries waiting untried; whether the lane goes on."""
+        standing = self.store.lanes.standing(self.lease)
+        folded, states, writing = self._prepare(planned)
+        try:
+            writing.run(folded)
+            answers = writing.answers.values()
+            done, put_off = ahead(planned, writing.answers)
+            settlement = Settlement(
+                self.version,
+                unplanned,
+                [one for one in (remember(answer, writing.digest) for answer in answers) if one is not None],
+                consents_after(states, answers),
+                list(raised_by(answers)),
+                refused=standing.refused,
+                ahead=done,
+                put_off=put_off,
+            )
+            paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
+        except LeaseLost:
+            self._make_good(writing, standing)
+            raise
+        _tell(self.lease, self.messages, settlement)
+        return not paused
+
+    def _allowed(self) -> None:
+        """Raises DestinationUnusable where the day's API calls are used up; an opt-out does not ask."""
+        if not self.lease.raising:
+            self.route.budget.check(self.route.destination.usage, int(self.pace.clock() * 1000))
+
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
         def intend(meant: Sequence[Remembered]) -> None:
             self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
@@ -193,7 +242,8 @@ class _Batch:
         def now() -> int:
             return int(self.pace.clock() * 1000)
 
-        return prepare(planned, self.route, self.store.ledger, self.store.database.digest, intend, now)
+        digest = self.store.database.digest
+        return prepare(planned, self.route, self.store.ledger, digest, intend, now, self._allowed)
 
     def _make_good(self, writing: Writing, standing: Standing) -> None:
         """Another worker took over while this one wrote: see what is in the CRM, and who has to write again."""

@@ -15,10 +15,14 @@ from connector.fold import CREATING, Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
 from connector.store.lanes import NO_RECORD, Pause, Settled, Streak
 from connector.store.ledger import Raised, Remembered
+from connector.store.tables import BUDGET
 from connector.write import LINK, Answer
 
 STOP_THE_LINE: Final = 20
 """So many records refused for one cause, and none accepted between them: the cause is the destination's."""
+
+AGAIN: Final = 60 * backoff.SECOND
+"""Until an opt-out that did not go out, while its lane waits for the day's API calls, is tried again."""
 
 _LOST: Final = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM had lost the record: it is written in full next")
 
@@ -257,6 +261,21 @@ def stops_the_line(lane: str, refused: Streak, answers: Iterable[Answer]) -> Des
     return DestinationUnusable(lane, code, f"{STOP_THE_LINE} records running were refused: {problem}")
 
 
+def ahead(planned: Sequence[tuple[Delivery, Plan]], answers: Answers) -> tuple[list[int], dict[int, int]]:
+    """Deliveries whose opt-outs were sent ahead of the rest: those done, and how many ms each of the others waits."""
+    done = [delivery.id for delivery, plan in planned if _raised(plan, answers)]
+    return done, {delivery.id: AGAIN for delivery, _ in planned if delivery.id not in set(done)}
+
+
+def _raised(plan: Plan, answers: Answers) -> bool:
+    """Whether the CRM took the opt-outs of a plan, or holds no record to raise them on."""
+    outcomes = [answers[write.key].outcome for write in plan.writes if write.key in answers]
+    taken = (Verdict.DELIVERED, Verdict.SKIPPED)
+    return len(outcomes) == len(plan.writes) and all(one is None or one.verdict in taken for one in outcomes)
+
+
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
     """How long a lane rests after this, having failed so often in a row."""
+    if error.reason == BUDGET and error.retry_after is not None:  # the moment is known: no guessing around it
+        return Pause(int((error.retry_after + 60 * roll) * backoff.SECOND), error.reason, error.problem)
     return Pause(backoff.pause(failures, roll, error.retry_after), error.reason, error.problem)

@@ -76,7 +76,7 @@ class Writing:
     consents: with this batch's events heard. intend: keeps marks that must be on disk before a write, and raises
     LeaseLost where another worker writes now.
     now: epoch ms. search_lag: after how many of them a record whose creation had no answer can be searched for.
-    sent: everything a write was asked for, answered or not.
+    sent: everything a write was asked for, answered or not. gate: raises DestinationUnusable where no more may be sent.
     """
 
     destination: Destination
@@ -87,6 +87,7 @@ class Writing:
     intend: Callable[[Sequence[Remembered]], None]
     now: Callable[[], int]
     search_lag: int = SEARCH_LAG
+    gate: Callable[[], None] = lambda: None
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     unusable: DestinationUnusable | None = None
@@ -95,6 +96,7 @@ class Writing:
         """Write all of it, or until the destination turns out to be unusable: what was answered by then stands."""
         try:
             for _, rank in groupby(batch, lambda folded: folded.write.rank):
+                self.gate()
                 self._write_rank(list(rank))
         except DestinationUnusable as error:
             self.unusable = error

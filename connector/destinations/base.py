@@ -113,12 +113,29 @@ class CallLog(Protocol):
     def __call__(self, method: str, path: str, status: int, duration_ms: float) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a CRM counts as a day of API calls: until midnight of the account's time zone, or the last 24 hours.
+
+    limit: calls a day of the smallest account, for a CRM that does not always tell.
+    """
+
+    until_midnight: bool
+    limit: int | None = None
+
+
 class Destination(Protocol):
     """One CRM account. Every method may raise DestinationUnusable and nothing else."""
 
     crm: str
     batch: int
     """How many rows fit one write call."""
+    day: Day
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """API calls used and allowed today by the whole account, as the last reply told; None where none did."""
+        ...
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write rows (distinct keys, any mix of objects, none pointing at another). One outcome per row, in order."""

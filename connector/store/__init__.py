@@ -13,6 +13,7 @@ from connector.store.ledger import Ledger
 from connector.store.mappings import Mappings
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
+from connector.store.usage import Usage
 from connector.store.watches import Watches
 
 
@@ -28,6 +29,7 @@ class Store:
         self.history = History(database, self.inbox)
         self.retention = Retention(database)
         self.mappings = Mappings(database)
+        self.usage = Usage(database)
         self.watches = Watches(database)
         self.opt_outs = OptOuts(database)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, func, literal, literal_column, select, u
 from connector.model import Delivery, Event
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import READY, deliveries, events
+from connector.store.tables import RAISING, READY, deliveries, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class Inbox:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
-    def due(self, lane: str, limit: int) -> list[Delivery]:
-        """What this lane owes now: opt-outs first, then the longest due. Payloads opened."""
+    def due(self, lane: str, limit: int, *, raising: bool = False) -> list[Delivery]:
+        """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened."""
         now = self._db.now()
         statement = (
             select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
@@ -129,6 +129,8 @@ class Inbox:
             .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
             .limit(limit)
         )
+        if raising:
+            statement = statement.where(deliveries.c.priority == RAISING)
         with self._db.reading() as connection:
             return [self.delivery(row) for row in connection.execute(statement)]
 

@@ -8,17 +8,28 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from connector.errors import LeaseLost
 from connector.model import FlagState, RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.ledger import Amend, Ledger, Raised, Remembered
-from connector.store.tables import READY, attempts, deliveries, events, lanes
+from connector.store.tables import BUDGET, RAISING, READY, attempts, deliveries, events, lanes
 
-PRIORITIES: Final = (1, 0)
-"""1 for an event that raises an opt-out, 0 for every other."""
+PRIORITIES: Final = (RAISING, 0)
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
@@ -28,12 +39,16 @@ _READY: Final = (deliveries.c.state == READY,)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing."""
+    """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing.
+
+    raising: the lane waits for the day's API calls, and only opt-outs may go out.
+    """
 
     lane: str
     destination: str
     token: str
     failures: int = 0
+    raising: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +102,11 @@ class Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Everything a batch leaves behind, recorded in one commit."""
+    """Everything a batch leaves behind, recorded in one commit.
+
+    ahead: deliveries whose opt-outs went ahead: what is left of them waits its turn.
+    put_off: deliveries that wait so many milliseconds without having been tried.
+    """
 
     mapping_version: str
     settled: Sequence[Settled] = ()
@@ -96,6 +115,8 @@ class Settlement:
     raised: Sequence[Raised] = ()
     pause: Pause | None = None
     refused: Streak = Streak()
+    ahead: Sequence[int] = ()
+    put_off: Mapping[int, int] = field(default_factory=dict)
 
 
 class Lanes:
@@ -111,12 +132,19 @@ class Lanes:
             connection.execute(insert(self._db.engine, lanes).on_conflict_do_nothing(), rows)
 
     def lease(self, owner: str, names: Iterable[str], hold_ms: int) -> Lease | None:
-        """Claim the lane among `names` that waited longest and owes something now; None when there is none."""
+        """Claim the lane among `names` that waited longest and owes something now; None when there is none.
+
+        One that waits for the day's API calls is claimed for what raises an opt-out.
+        """
         now, lane = self._db.now(), lanes.alias()
         owes = exists().where(deliveries.c.lane == lane.c.name, *_READY, deliveries.c.due_at <= now)
+        may = or_(
+            and_(lane.c.paused_until <= now, owes),
+            and_(lane.c.pause_code == BUDGET, owes.where(deliveries.c.priority == RAISING)),
+        )
         wanted = (
             select(lane.c.name)
-            .where(lane.c.name.in_(list(names)), lane.c.leased_until <= now, lane.c.paused_until <= now, owes)
+            .where(lane.c.name.in_(list(names)), lane.c.leased_until <= now, may)
             .order_by(lane.c.leased_until)
             .limit(1)
         )
@@ -124,14 +152,14 @@ class Lanes:
             update(lanes)
             .where(lanes.c.name == wanted.with_for_update(skip_locked=True).scalar_subquery())
             .values(owner=owner, token=secrets.token_hex(16), leased_until=now + hold_ms)
-            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures)
+            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, _paused(now))
         )
         with self._db.reading() as connection:  # an idle worker asks often: it must not take SQLite's write lock
             if connection.execute(wanted).first() is None:
                 return None
         with self._db.transaction() as connection:
             row = connection.execute(claim).first()
-        return Lease(row.name, row.destination, row.token, row.failures) if row else None
+        return Lease(row.name, row.destination, row.token, row.failures, bool(row.paused)) if row else None
 
     def renew(self, lease: Lease, hold_ms: int) -> None:
         """Hold the lane for longer. A lease already lost stays lost: settling tells."""
@@ -192,6 +220,13 @@ class Lanes:
             paused = self._fence(connection, lease, self._lane_after(settlement, hold_ms))
             if settlement.settled:
                 self._settle_deliveries(connection, settlement)
+            if settlement.put_off:
+                self._put_off(connection, settlement.put_off)
+            if settlement.ahead:
+                ordinary = (
+                    update(deliveries).where(deliveries.c.id.in_(settlement.ahead)).values(priority=min(PRIORITIES))
+                )
+                connection.execute(ordinary)
             self._ledger.remember(connection, lease.destination, settlement.remembered)
             self._ledger.remember_consents(connection, lease.destination, settlement.consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
@@ -222,7 +257,7 @@ class Lanes:
             told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
             return {"leased_until": now + hold_ms, "failures": 0, **streak, **told}
         until = now + pause.wait_ms
-        longer = lanes.c.paused_until > until
+        longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != BUDGET)  # that one opens for opt-outs
         return {
             "leased_until": now,
             "token": "",
@@ -241,20 +276,32 @@ class Lanes:
             .scalar_subquery()
             for priority in PRIORITIES
         ]
-        statement = select(self._db.now().label("now"), lanes.c.paused_until, lanes.c.leased_until, *soonest)
+        passes = case((lanes.c.pause_code == BUDGET, 0), else_=lanes.c.paused_until)
+        statement = select(self._db.now().label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest)
         with self._db.reading() as connection:
             rows = connection.execute(statement.where(lanes.c.name.in_(list(names)))).all()
         waits = [
-            max(due, paused, leased) - now for now, paused, leased, *dues in rows for due in dues if due is not None
+            max(due, paused, leased) - now
+            for now, leased, raising, plain, *dues in rows
+            for due, paused in zip(dues, (raising, plain), strict=True)
+            if due is not None
         ]
         return max(0, int(min([longest, *waits])))
 
     def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> bool:
-        paused = (lanes.c.paused_until > self._db.now()).label("paused")
+        paused = _paused(self._db.now())
         row = connection.execute(update(lanes).where(*_mine(lease)).values(changes).returning(paused)).first()
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
+
+    def _put_off(self, connection: Connection, waits: Mapping[int, int]) -> None:
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
+            .values(due_at=self._db.now() + bindparam("wait"))
+        )
+        connection.execute(statement, [{"the_id": one, "wait": wait} for one, wait in waits.items()])
 
     def _settle_deliveries(self, connection: Connection, settlement: Settlement) -> None:
         now = self._db.now()
@@ -279,6 +326,10 @@ class Lanes:
             ],
         )
         connection.execute(attempts.insert().values(at=now), [_attempt(s, settlement) for s in settlement.settled])
+
+
+def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
+    return (lanes.c.paused_until > now).label("paused")
 
 
 def _mine(lease: Lease) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

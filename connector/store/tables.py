@@ -40,6 +40,12 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": only, "postgresql_where": only}
 
 
+RAISING: Final = 1
+"""The priority of an event that raises an opt-out; 0 is every other's."""
+
+BUDGET: Final = "budget"
+"""The code of the pause that opt-outs pass."""
+
 events: Final = Table(
     "events",
     metadata,
@@ -171,6 +177,24 @@ mappings: Final = Table(
     Column("running_since", BigInteger),
     Column("refused_at", BigInteger),
     Column("problem", Text, nullable=False),
+)
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("used", BigInteger),
+    Column("allowed", BigInteger),
+    Column("at", BigInteger),
+    Column("ours", BigInteger, nullable=False, default=0),
+)
+
+usage_calls: Final = Table(
+    "usage_calls",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
 )
 
 audit: Final = Table(

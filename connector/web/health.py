@@ -66,12 +66,12 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("connector_database_up", "Whether the database answers")
         try:
-            lanes, dead = self._store.desk.lanes(), self._store.desk.dead()
+            lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
             opt_outs = self._store.opt_outs.standing()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
-            lanes, dead, opt_outs = [], [], []
+            lanes, dead, usage, opt_outs = [], [], [], []
             up.add_metric([], 0)
         yield up
         for name, about, key in (
@@ -89,6 +89,7 @@ class _Gauges(Collector):
             oldest.add_metric([lane["name"]], (lane["oldest_ms"] or 0) / 1000)
         yield oldest
         yield from _opt_outs(opt_outs)
+        yield from _usage(usage)
         letters = GaugeMetricFamily("connector_dead_letters", "Dead letters", labels=["destination", "code"])
         counts: dict[tuple[str, str], int] = {}
         for group in dead:
@@ -108,4 +109,18 @@ def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
         gauge = GaugeMetricFamily(name, about, labels=["lane"])
         for lane in standing:
             gauge.add_metric([lane["name"]], lane[key] / unit)
+        yield gauge
+
+
+def _usage(rows: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Each destination's API calls of the day, as far as the CRM said."""
+    for name, about, key in (
+        ("connector_crm_calls_used", "API calls of the day, whoever made them", "used"),
+        ("connector_crm_calls_limit", "API calls the account may make a day", "limit"),
+        ("connector_crm_calls_ours", "API calls of the day that are ours", "ours"),
+    ):
+        gauge = GaugeMetricFamily(name, about, labels=["destination"])
+        for row in rows:
+            if row[key] is not None:
+                gauge.add_metric([row["destination"]], float(row[key]))
         yield gauge

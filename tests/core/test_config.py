@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from connector.config import read_agencies, read_process
+from connector.config import DestinationSettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import FixConfiguration
 
@@ -121,3 +122,16 @@ class TestProcess:
 
     def test_the_admin_listener_can_be_turned_off(self) -> None:
         assert read_process({"CONNECTOR_ADMIN_LISTEN": "off"}).admin_listen is None
+
+
+class TestTheBudget:
+    @pytest.mark.parametrize(("written", "share"), [("20%", 0.2), ("0.5 %", 0.005), ("100%", 1.0)])
+    def test_is_a_share_of_the_day(self, written: str, share: float) -> None:
+        given = {"mapping": "hubspot", "auth": {"access_token": "t"}, "budget": written}
+        assert DestinationSettings.model_validate(given).budget == share
+
+    @pytest.mark.parametrize("written", ["0%", "101%", "20", 20, 0.2, "a fifth", True])
+    def test_anything_else_is_refused_with_an_example(self, written: object) -> None:
+        given = {"mapping": "hubspot", "auth": {"access_token": "t"}, "budget": written}
+        with pytest.raises(ValidationError, match="for instance 20%"):
+            DestinationSettings.model_validate(given)

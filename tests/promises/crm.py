@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import Any
 
-from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
@@ -44,6 +44,8 @@ class Crm:
 
     crm: str = "memory"
     batch: int = 200
+    day: Day = field(default_factory=lambda: Day(until_midnight=False))
+    usage: tuple[int, int] | None = None
     strict: bool = True
     faults: list[Fault] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)

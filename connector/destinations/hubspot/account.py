@@ -15,7 +15,7 @@ import hubspot
 import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
-from connector.destinations.base import CallLog, Found, Outcome, Row
+from connector.destinations.base import CallLog, Day, Found, Outcome, Row
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
@@ -23,7 +23,7 @@ from connector.destinations.hubspot.describe import describe
 from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
-from connector.destinations.hubspot.replies import Reply
+from connector.destinations.hubspot.replies import Reply, daily_usage
 from connector.destinations.hubspot.values import normal
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping.target import TargetSchema
@@ -39,6 +39,7 @@ class HubSpot:
 
     crm = "hubspot"
     batch = BATCH
+    day = Day(until_midnight=True, limit=250_000)  # of the free tier and Starter
 
     def __init__(
         self,
@@ -56,6 +57,11 @@ class HubSpot:
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """Calls used and allowed today by the whole account, as the last reply told; some kinds of app are not told."""
+        return self._client.usage
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write records, then opt addresses out, then link what was written."""
@@ -94,11 +100,13 @@ class _Client:
         with _logging_kept():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
         self._on_call, self._timeout, self._version = on_call, timeout, version
+        self.usage: tuple[int, int] | None = None
 
     def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
         """One request; what the network or HubSpot does comes back as a reply."""
         began = time.perf_counter()
         reply = self._answer(path, parts, query, body)
+        self.usage = daily_usage(reply) or self.usage
         self._on_call(path.method, path.shown(parts, self._version), reply.status, (time.perf_counter() - began) * 1000)
         return reply
 

@@ -149,6 +149,15 @@ class Properties(_Strict):
     results: list[PropertyDefinition]
 
 
+def daily_usage(reply: Reply) -> tuple[int, int] | None:
+    """Calls used and allowed today, where the reply tells."""
+    head = "x-hubspot-ratelimit-daily"
+    limit, left = (reply.headers.get(name, "") for name in (head, f"{head}-remaining"))
+    if not (limit.isdecimal() and left.isdecimal() and int(limit) > 0):
+        return None
+    return max(int(limit) - int(left), 0), int(limit)
+
+
 def parse(model: type[Parsed], reply: Reply) -> Parsed | None:
     """The reply's body by its model, an empty body as an empty object; None when it is not what HubSpot's API says."""
     try:

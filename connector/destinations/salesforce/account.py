@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations.base import GONE, CallLog, Found, Outcome, Row, Verdict
+from connector.destinations.base import GONE, CallLog, Day, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.auth import (
@@ -58,6 +58,7 @@ class Salesforce:
 
     crm = "salesforce"
     batch = 200
+    day = Day(until_midnight=False)
 
     def __init__(
         self,
