@@ -264,7 +264,7 @@ class Lanes:
             "paused_until": case((longer, lanes.c.paused_until), else_=until),
             "pause_code": case((longer, lanes.c.pause_code), else_=pause.code),
             "pause_reason": case((longer, lanes.c.pause_reason), else_=pause.reason),
-            "failures": lanes.c.failures + 1,
+            "failures": lanes.c.failures + (0 if pause.code == BUDGET else 1),  # a plan kept is no failure
             **streak,
         }
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector.backoff import DAY, HOUR
-from connector.bootstrap import load_mapping
+from connector.bootstrap import load_mapping, open_route
 from connector.budget import Allowance, Budget
+from connector.config import read_agencies
 from connector.deliver import Route
 from connector.mapping import shipped_folder
 from connector.sandbox.hubspot.limits import Tier
+from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.store import Store
 from connector.store.desk import Filter
-from tests.builders import NOON, a_call, a_customer
+from connector.store.usage import Told
+from connector.web.health import create_admin
+from tests.builders import NOON, SECRET, a_call, a_customer
 from tests.conftest import Clock
 from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, LANE, SALESFORCE, House, raised
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
@@ -211,3 +216,36 @@ class TestOptOutsWhileWaiting:
         assert waiting.store.lanes.next_due_ms([LANE], 10_000) == 10_000
         waiting.accept(a_customer(doNotCall=True, updatedAt=LATER))
         assert waiting.store.lanes.next_due_ms([LANE], 10_000) == 0
+
+
+class TestAsTheAgencyFileSays:
+    AUTH = f"{{flow: client_credentials, client_id: {CLIENT[0]}, client_secret: {CLIENT[1]}, domain: youragency.my}}"
+
+    def opened(self, folder: Path, settings: str) -> Route:
+        file = folder / "agency.yaml"
+        text = f"agency: sunrise\nwebhook: {{secrets: ['{SECRET}']}}\ntimezone: America/Phoenix\n"
+        file.write_text(f"{text}destinations: {{crm: {{{settings}}}}}\n")
+        (agency,) = read_agencies([file], {})
+        return open_route(agency, "crm")
+
+    def test_hubspots_day_ends_at_midnight_and_its_limit_may_be_given(self, tmp_path: Path) -> None:
+        hubspot = "mapping: hubspot, auth: {access_token: t}, budget: 20%"
+        assert self.opened(tmp_path, hubspot).budget.allowance == Allowance(0.2, 250_000, "America/Phoenix")
+        given = self.opened(tmp_path, f"{hubspot}, daily_limit: 625000")
+        assert given.budget.allowance == Allowance(0.2, 625_000, "America/Phoenix")
+
+    def test_salesforces_day_is_the_last_24_hours_and_a_login_is_no_call(self, tmp_path: Path, store: Store) -> None:
+        with SalesforceSandbox() as url:
+            settings = f"mapping: salesforce-contact, auth: {self.AUTH}, endpoint: '{url}', budget: 5 %"
+            route = self.opened(tmp_path, settings)
+            route.destination.describe(["Contact"])
+            route.budget.keep(store.usage, route.destination.usage, NOON)
+            route.destination.close()
+        assert route.budget.allowance == Allowance(0.05, None, "")
+        assert store.usage.all() == [{"destination": "sunrise/crm", "used": 1, "limit": 100_000, "at": NOON, "ours": 1}]
+
+    def test_the_figures_are_metrics(self, store: Store) -> None:
+        store.usage.add("sunrise/crm", 7, Told(120, 1_000, NOON), NOON, NOON - DAY)
+        page = create_admin(store).test_client().get("/metrics").text
+        for name, value in (("used", 120), ("limit", 1_000), ("ours", 7)):
+            assert f'connector_crm_calls_{name}{{destination="sunrise/crm"}} {value}.0' in page
