@@ -212,7 +212,7 @@ class _Batch:
         try:
             writing.run(folded)
             answers = writing.answers.values()
-            done, put_off = ahead(planned, writing.answers)
+            done, put_off = ahead(planned, {one.write.key for one in folded}, writing.answers)
             settlement = Settlement(
                 self.version,
                 unplanned,

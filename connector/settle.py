@@ -261,17 +261,20 @@ def stops_the_line(lane: str, refused: Streak, answers: Iterable[Answer]) -> Des
     return DestinationUnusable(lane, code, f"{STOP_THE_LINE} records running were refused: {problem}")
 
 
-def ahead(planned: Sequence[tuple[Delivery, Plan]], answers: Answers) -> tuple[list[int], dict[int, int]]:
+def ahead(
+    planned: Sequence[tuple[Delivery, Plan]], asked: Collection[RecordKey], answers: Answers
+) -> tuple[list[int], dict[int, int]]:
     """Deliveries whose opt-outs were sent ahead of the rest: those done, and how many ms each of the others waits."""
-    done = [delivery.id for delivery, plan in planned if _raised(plan, answers)]
+    done = [delivery.id for delivery, plan in planned if _raised(plan, asked, answers)]
     return done, {delivery.id: AGAIN for delivery, _ in planned if delivery.id not in set(done)}
 
 
-def _raised(plan: Plan, answers: Answers) -> bool:
+def _raised(plan: Plan, asked: Collection[RecordKey], answers: Answers) -> bool:
     """Whether the CRM took the opt-outs of a plan, or holds no record to raise them on."""
-    outcomes = [answers[write.key].outcome for write in plan.writes if write.key in answers]
+    keys = [write.key for write in plan.writes if write.key in asked]  # of others, consent holds back the whole record
     taken = (Verdict.DELIVERED, Verdict.SKIPPED)
-    return len(outcomes) == len(plan.writes) and all(one is None or one.verdict in taken for one in outcomes)
+    outcomes = [answers[key].outcome for key in keys if key in answers]
+    return len(outcomes) == len(keys) and all(one is None or one.verdict in taken for one in outcomes)
 
 
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
