@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
 from flask import Response
+from werkzeug.exceptions import HTTPException
 
 from connector.sandbox.salesforce.values import Refused
 from connector.sandbox.wire import Wire
@@ -28,6 +29,21 @@ def reply(body: Any, status: int = 200) -> Response:
 def error_reply(status: int, code: str, message: str) -> Response:
     """A whole-request error: a list of one."""
     return reply([{"message": message, "errorCode": code}], status)
+
+
+def refused_reply(refused: Refused) -> Response:
+    """One record's refusal as a whole reply."""
+    error: dict[str, Any] = {"message": refused.message, "errorCode": refused.code, "fields": refused.fields}
+    if refused.code == "DUPLICATES_DETECTED":
+        error["duplicateResut"] = {"allowSave": True, "matchResults": []}  # Salesforce's own spelling
+    return reply([error], 400)
+
+
+def unknown_reply(error: HTTPException) -> Response:
+    """What no resource answers."""
+    status = error.code or 500
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "UNKNOWN_EXCEPTION")
+    return error_reply(status, code, "The requested resource does not exist")
 
 
 class PlannedFaults(Wire):

@@ -12,7 +12,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector.sandbox.salesforce import collections, composite, soql
-from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, reply
+from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, refused_reply, reply, unknown_reply
 from connector.sandbox.salesforce.oauth import Denied, Gate
 from connector.sandbox.salesforce.rows import Record
 from connector.sandbox.salesforce.schema import Column, Table
@@ -59,8 +59,8 @@ class Rest(PlannedFaults):
         self.app.after_request(self._meter)
         self.app.register_error_handler(BadRequest, lambda bad: reply(bad.body, bad.status))
         self.app.register_error_handler(Denied, lambda denied: reply(denied.body, denied.status))
-        self.app.register_error_handler(Refused, _refused)
-        self.app.register_error_handler(HTTPException, _unknown)
+        self.app.register_error_handler(Refused, refused_reply)
+        self.app.register_error_handler(HTTPException, unknown_reply)
 
     def _admit(self) -> Response | None:
         if not request.path.startswith("/services/data"):
@@ -210,16 +210,3 @@ def _shown(table: Table, row: Record) -> Mapping[str, Any]:
     wanted = [name for name in request.args.get("fields", "").split(",") if name]
     columns = [column for column in table.seen() if not wanted or column.name in wanted]
     return _record(table.name, columns, row)
-
-
-def _refused(refused: Refused) -> Response:
-    error: dict[str, Any] = {"message": refused.message, "errorCode": refused.code, "fields": refused.fields}
-    if refused.code == "DUPLICATES_DETECTED":
-        error["duplicateResut"] = {"allowSave": True, "matchResults": []}  # Salesforce's own spelling
-    return reply([error], 400)
-
-
-def _unknown(error: HTTPException) -> Response:
-    status = error.code or 500
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "UNKNOWN_EXCEPTION")
-    return error_reply(status, code, "The requested resource does not exist")
