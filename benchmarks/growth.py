@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, text
 
 from connector.bootstrap import load_mapping
 from connector.deliver import Pace, Route, deliver
-from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency, read
@@ -47,6 +47,10 @@ class Sink:
     """A CRM in memory that takes everything at once: what is measured is the connector and its database."""
 
     crm, batch = "salesforce", 200
+    day, usage = Day(until_midnight=False), None
+
+    def provisioner(self) -> Any:
+        raise NotImplementedError
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         return [Outcome(Verdict.DELIVERED, id=row.key.value) for row in rows]

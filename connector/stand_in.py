@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from connector.consent import States
 from connector.deliver import Known
-from connector.destinations.base import Destination, Found, Outcome, Row, Verdict
+from connector.destinations.base import Day, Destination, Found, Outcome, Provisioner, Row, Verdict
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
 
@@ -63,6 +63,12 @@ class DryDestination:
     ask: bool
     crm: str = "rehearsal"
     batch: int = 500
+    day: Day = field(default_factory=lambda: Day(until_midnight=False))
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """None: it makes no calls."""
+        return None
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Accept every row, but an update of a record nobody knows."""
@@ -84,6 +90,10 @@ class DryDestination:
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """As the real one has it."""
         return self.real.describe(objects)
+
+    def provisioner(self) -> Provisioner:
+        """The real one's."""
+        return self.real.provisioner()
 
     def close(self) -> None:
         """Nothing: the real one is its owner's."""
