@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 
 from connector.consent import States
 from connector.deliver import Known
-from connector.destinations.base import Day, Destination, Found, Outcome, Provisioner, Row, Verdict
+from connector.destinations.base import Day, Destination, Found, Outcome, Row, Verdict
+from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
 
