@@ -7,13 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from connector import destinations, notify, telemetry
+from connector.accounts import Account, Link, no_link
 from connector.alarms import MINUTE
 from connector.budget import Allowance, Budget
 from connector.config import AgencyFile, Alarms, DestinationSettings, Process
 from connector.deliver import Route
+from connector.destinations.base import CallLog, Destination
+from connector.destinations.hubspot import link as hubspot
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.salesforce import link as salesforce
 from connector.destinations.salesforce.auth import Password
 from connector.errors import FixConfiguration, FixMapping
-from connector.mapping import Loaded, load, render, shipped_folder
+from connector.mapping import Loaded, load, render, shipped_folder, target
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
@@ -100,18 +105,22 @@ def open_route(file: AgencyFile, name: str) -> Route:
         if "/oauth2/" not in path:  # a login is no call of the API
             budget.called()
 
-    destination = destinations.connect(
-        mapping.crm,
+    destination = _connected(settings, mapping.crm, on_call)
+    day, timezone = destination.day, file.settings.timezone
+    limit = settings.daily_limit or day.limit
+    budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
+    return Route(full_name, destination, mapping, timezone, settings.search_lag * 1000, budget=budget)
+
+
+def _connected(settings: DestinationSettings, crm: str, on_call: CallLog) -> Destination:
+    return destinations.connect(
+        crm,
         settings.auth,
         endpoint=settings.endpoint,
         api_version=settings.api_version,
         on_call=on_call,
         options=settings.salesforce,
     )
-    day, timezone = destination.day, file.settings.timezone
-    limit = settings.daily_limit or day.limit
-    budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
-    return Route(full_name, destination, mapping, timezone, settings.search_lag * 1000, budget=budget)
 
 
 def subscriber(file: AgencyFile) -> Subscriber:
@@ -134,3 +143,40 @@ def _ways(settings: Alarms) -> list[Way]:
             )
         )
     return ways
+
+
+def open_accounts(files: Sequence[AgencyFile]) -> list[Account]:
+    """Every CRM account as operators see it; no CRM is called."""
+    return [_account(file, name) for file in files for name in file.settings.destinations]
+
+
+def _account(file: AgencyFile, name: str) -> Account:
+    settings = file.settings.destinations[name]
+    try:
+        path = mapping_path(file, settings)
+    except FixConfiguration:  # workers refuse to start over it; receiving, and looking, go on
+        path = file.path.parent / settings.mapping
+    full_name = f"{file.settings.agency}/{name}"
+    return Account(
+        full_name,
+        file.settings.timezone,
+        _loading(path),
+        lambda: target.load(saved) if (saved := saved_path(file, name)).is_file() else None,
+        lambda: _connected(settings, load_mapping(path).crm, partial(telemetry.crm_called, full_name)),
+        _link(settings),
+    )
+
+
+def saved_path(file: AgencyFile, name: str) -> Path:
+    """Where the schema of an agency's destination is saved, and looked for: beside the agency file."""
+    return file.path.parent / f"{file.settings.agency}-{name}.schema.json"
+
+
+def _link(settings: DestinationSettings) -> Link:
+    """The addresses of records for people; nobody looks for them where a sandbox stands for the CRM."""
+    auth = settings.auth
+    if settings.endpoint is not None:
+        return no_link
+    if isinstance(auth, HubSpotAuth):
+        return partial(hubspot.record_address, settings.portal)
+    return partial(salesforce.record_address, auth)

@@ -67,6 +67,7 @@ class DestinationSettings(_Frozen):
     partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
     api_version: str | None = Field(None, pattern=r"^(\d+\.\d+|\d{4}-\d{2})$", description="67.0; HubSpot: 2026-03")
     search_lag: int = Field(300, ge=60, le=3600, description="HubSpot: seconds until its search shows what was written")
+    portal: int | None = Field(None, ge=1, description="HubSpot's Hub ID, for the console's links to records")
 
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
     salesforce: SalesforceOptions | None = Field(None, description="Salesforce only: how it treats what we write")
@@ -158,6 +159,7 @@ class Process(_Frozen):
     listen: tuple[str, int]
     admin_listen: tuple[str, int] | None
     console_password_hash: str | None = Field(repr=False)
+    console_viewer_password_hash: str | None = Field(repr=False)
     log_level: str
     inbox_limit: int
     lease_seconds: int
@@ -175,6 +177,7 @@ def read_process(environment: Mapping[str, str]) -> Process:
         listen=_address("CONNECTOR_LISTEN", environment.get("CONNECTOR_LISTEN", "0.0.0.0:8080")),  # public by design
         admin_listen=None if admin == "off" else _address("CONNECTOR_ADMIN_LISTEN", admin),
         console_password_hash=environment.get("CONNECTOR_CONSOLE_PASSWORD_HASH") or None,
+        console_viewer_password_hash=environment.get("CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH") or None,
         log_level=level,
         inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),

@@ -28,6 +28,7 @@ from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
+from connector.web.session import Passwords
 from connector.worker import Worker
 
 
@@ -55,7 +56,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             keep = Bounded(writer, store.inbox.waiting, process.inbox_limit)
             doors.append(_door(create_hooks(bootstrap.open_agencies(files), keep), process.listen))
         if process.admin_listen:
-            doors.append(_door(_admin(store, process, console=console), process.admin_listen))
+            doors.append(_door(_admin(store, process, files if console else None), process.admin_listen))
         role = "receive" if hooks else "console"
         telemetry.role_started(role, " ".join(f"{door.host}:{door.port}" for door in doors))
         asyncio.run(_until_told(doors))
@@ -70,10 +71,15 @@ def _allow_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _admin(store: Store, process: Process, *, console: bool) -> Flask:
-    if not console or process.console_password_hash is None:
+def _admin(store: Store, process: Process, files: Sequence[AgencyFile] | None) -> Flask:
+    """The admin port's pages; the console's among them where it is wanted and somebody has a password."""
+    if files is None:
         return create_admin(store)
-    return create_admin(store, [create_console(store, process.console_password_hash, _cookie_key(store))])
+    passwords = Passwords(process.console_password_hash, process.console_viewer_password_hash)
+    if not passwords.by_role:
+        return create_admin(store)
+    accounts = bootstrap.open_accounts(files)
+    return create_admin(store, [create_console(store, passwords, _cookie_key(store), accounts=accounts)])
 
 
 def _cookie_key(store: Store) -> bytes:

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "events": ("desk", "List, show, replay or discard events."),
     "lanes": ("desk", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping would make of one event."),
+    "problems": ("problems", "Tell what the CRMs refuse, by cause, and what to do."),
     "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
     "provision": ("provision", "Show what the CRM lacks for the mapping, and make it."),
     "receive": ("roles", "Receive webhooks."),
@@ -34,6 +35,7 @@ _COMMANDS: Final = {
     "schema": ("schema", "Save the CRM's own schema; write the schema for your editor."),
     "send": ("send", "Send a signed sample event to a hook."),
     "test": ("check", "Run the tests inside mappings."),
+    "why": ("problems", "Tell why the CRM holds what it holds, field by field."),
     "work": ("roles", "Deliver what was received."),
 }
 _ROLES: Final = frozenset({"console", "receive", "run", "work"})

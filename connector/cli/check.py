@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from connector import bootstrap, mapping
+from connector.bootstrap import saved_path
 from connector.cli import leaving
 from connector.cli.options import json_option, show_json
-from connector.cli.schema import described, saved_path
+from connector.cli.schema import described
 from connector.config import AgencyFile, read_agencies
 from connector.errors import FixMapping
 from connector.mapping import Loaded, Severity, target

@@ -81,7 +81,8 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
         return
     process, files = _start(paths)
     tracing.configure(os.environ)
-    if process.console_password_hash is None or process.admin_listen is None:
+    nobody = process.console_password_hash is None and process.console_viewer_password_hash is None
+    if nobody or process.admin_listen is None:
         raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", "connector console password makes one")
     serve_web(process, files, hooks=False, console=True)
     _leave()
@@ -90,5 +91,5 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
 @console.command()
 @click.password_option(prompt="Password for the console")
 def password(password: str) -> None:
-    """Print the hash of a password, for CONNECTOR_CONSOLE_PASSWORD_HASH."""
+    """Print the hash of a password, for CONNECTOR_CONSOLE_PASSWORD_HASH or CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH."""
     click.echo(hash_password(password))

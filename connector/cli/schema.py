@@ -10,17 +10,13 @@ from pathlib import Path
 import click
 
 from connector import bootstrap
+from connector.bootstrap import saved_path
 from connector.cli.options import agency_option, quiet
 from connector.config import AgencyFile, read_agencies
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import editor, target
 
 _out = click.Path(path_type=Path)
-
-
-def saved_path(file: AgencyFile, name: str) -> Path:
-    """Where the schema of an agency's destination is saved, and looked for: beside the agency file."""
-    return file.path.parent / f"{file.settings.agency}-{name}.schema.json"
 
 
 def described(file: AgencyFile, name: str) -> target.TargetSchema:

@@ -47,11 +47,17 @@ def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path) -> Lo
 
 
 def load_text(
-    text: str, name: str, *, schema: TargetSchema | None = None, shipped: Path, folder: Path | None = None
+    text: str,
+    name: str,
+    *,
+    schema: TargetSchema | None = None,
+    shipped: Path,
+    folder: Path | None = None,
+    sealed: bool = False,
 ) -> Loaded:
-    """The same from text; name: what to call it, folder: where the files it extends are."""
+    """The same from text; name: what to call it; folder: of files it extends; sealed: it extends shipped ones alone."""
     content = text.encode("utf-8", "surrogatepass")
-    return _Loading(schema, shipped).load((folder or shipped) / name, content, name)
+    return _Loading(schema, shipped, sealed=sealed).load((folder or shipped) / name, content, name)
 
 
 def _is_file(path: Path) -> bool:
@@ -64,8 +70,8 @@ def _is_file(path: Path) -> bool:
 class _Loading:
     """Loads one file and everything it extends."""
 
-    def __init__(self, schema: TargetSchema | None, shipped: Path) -> None:
-        self.schema, self.shipped = schema, shipped
+    def __init__(self, schema: TargetSchema | None, shipped: Path, *, sealed: bool = False) -> None:
+        self.schema, self.shipped, self.sealed = schema, shipped, sealed
         self.report = Report()
         self.files: list[Path] = []
         self.texts: dict[str, str] = {}
@@ -112,7 +118,8 @@ class _Loading:
     def _extended(self, name: str, place: Place, folder: Path) -> Node | None:
         is_path = name.endswith((".yaml", ".yml"))
         path = folder / name if is_path else self.shipped / f"{name}.yaml"
-        if not (is_path or _SHIPPED_NAME.match(name)) or not _is_file(path):
+        refused = self.sealed if is_path else not _SHIPPED_NAME.match(name)
+        if refused or not _is_file(path):
             known = sorted(one.stem for one in self.shipped.glob("*.yaml"))
             hint = self.report.suggest(name, known) or f"shipped: {', '.join(known)}; a file is named with its .yaml"
             self.report.add(place, "M140", f"there is no mapping '{name[:80]}' to extend", hint)

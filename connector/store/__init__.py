@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 
 from connector.store.database import Database, open_database
 from connector.store.desk import Desk
+from connector.store.figures import Figures
 from connector.store.history import History
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
+from connector.store.letters import Letters
 from connector.store.mappings import Mappings
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
+from connector.store.trail import Trail
 from connector.store.usage import Usage
 from connector.store.watches import Watches
 
@@ -26,8 +29,11 @@ class Store:
         self.ledger = Ledger(database)
         self.lanes = Lanes(database, self.ledger)
         self.desk = Desk(database, self.inbox)
+        self.letters = Letters(database)
+        self.figures = Figures(database)
         self.history = History(database, self.inbox)
         self.retention = Retention(database)
+        self.trail = Trail(database, self.inbox)
         self.mappings = Mappings(database)
         self.usage = Usage(database)
         self.watches = Watches(database)

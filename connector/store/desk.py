@@ -36,6 +36,7 @@ class Filter:
     destination: str = ""
     state: str = ""
     code: str = ""
+    reason: str = ""
     type: str = ""
     before: int = 0
     since: int = 0
@@ -50,6 +51,7 @@ class Filter:
             deliveries.c.destination: self.destination,
             deliveries.c.state: self.state,
             deliveries.c.code: self.code,
+            deliveries.c.reason: self.reason,
         }
         found: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
         if self.code:
@@ -221,6 +223,11 @@ class Desk:
         with self._db.reading() as connection:
             rows: Sequence[Row[Any]] = connection.execute(statement).all()
         return [dict(row._mapping) for row in rows]
+
+
+def _counted(count: int, wanted: Filter) -> str:
+    by = ", ".join(part for part in (wanted.destination, wanted.code, wanted.message_id) if part)
+    return f"{count} dead deliveries" + (f" of {by}" if by else "")
 
 
 def _listed() -> Select[Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from flask import Blueprint, Response, abort, g, make_response, render_template
 from werkzeug.exceptions import HTTPException
 
 from connector import telemetry
+from connector.accounts import Account
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.store import Store
 from connector.web import words
 from connector.web.actions import Actions
+from connector.web.causes import Causes
 from connector.web.gate import ROOT, Gate
+from connector.web.mappings import Mappings
 from connector.web.pages import Pages
-from connector.web.session import Sessions, Throttle, require_hash
+from connector.web.session import Passwords, Sessions, Throttle
+from connector.web.whys import Whys
 
 _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADERS: Final = {
@@ -28,6 +32,7 @@ _HEADERS: Final = {
 }
 _PROBLEMS: Final = {
     400: ("This form is no longer valid", "Nothing was changed. Load the page again and repeat what you did."),
+    403: ("You may look, not act", "Nothing was changed. Log in with the password of operators to do this."),
     404: ("There is no such page", "The address may be mistyped, or what it showed is no longer there."),
     500: ("Something went wrong here", "Nothing is lost. The connector's log holds the reason."),
     503: (
@@ -39,12 +44,17 @@ _PROBLEMS: Final = {
 
 
 def create_console(
-    store: Store, password_hash: str, secret_key: bytes, clock: Callable[[], float] = time.time
+    store: Store,
+    passwords: Passwords,
+    secret_key: bytes,
+    clock: Callable[[], float] = time.time,
+    accounts: Sequence[Account] = (),
 ) -> Blueprint:
-    """The console's pages, for create_admin(). `clock` tells epoch seconds. Raises FixConfiguration."""
-    sessions = Sessions(secret_key, require_hash(password_hash), clock)
-    gate = Gate(password_hash, sessions, Throttle(clock))
-    pages, actions = Pages(store, gate, clock), Actions(store, gate)
+    """The console's pages, for create_admin(). `clock` tells epoch seconds; accounts: whose mappings are known."""
+    gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(clock))
+    pages, actions = Pages(store, gate, clock, accounts), Actions(store, gate)
+    causes, whys = Causes(store, gate, accounts, clock), Whys(store, gate, accounts)
+    mappings = Mappings(store, gate, accounts)
     blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
     for rule, methods, view in (
         ("", ["GET"], pages.overview),
@@ -53,9 +63,15 @@ def create_console(
         ("/logout", ["POST"], gate.logout),
         ("/events", ["GET"], pages.events),
         ("/events/<path:message_id>", ["GET"], pages.event),
-        ("/problems", ["GET"], pages.problems),
-        ("/problems/<any(replay, discard):action>", ["GET"], actions.confirm_cause),
-        ("/problems/<any(replay, discard):action>", ["POST"], actions.turn_cause),
+        ("/problems", ["GET"], causes.problems),
+        ("/problems/<id>", ["GET"], causes.cause),
+        ("/problems/<id>/<any(replay, discard):action>", ["GET"], causes.confirm),
+        ("/problems/<id>/<any(replay, discard):action>", ["POST"], causes.turn),
+        ("/why", ["GET"], whys.why),
+        ("/mapping", ["GET"], mappings.mappings),
+        ("/mapping/try", ["GET"], mappings.try_form),
+        ("/mapping/try", ["POST"], mappings.try_mapping),
+        ("/mapping/compare", ["POST"], mappings.compare),
         ("/lanes/<any(pause, resume):action>", ["GET"], actions.confirm_lane),
         ("/lanes/<any(pause, resume):action>", ["POST"], actions.turn_lane),
         ("/<path:unknown>", _ANY, _unknown),

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from flask import Response, abort, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.web.session import LASTS, Session, Sessions, Throttle, check_password
+from connector.web.session import LASTS, Passwords, Session, Sessions, Throttle
 from connector.web.words import counted
 
 Answer = TypeVar("Answer", bound=AnyResponse)
@@ -19,15 +19,21 @@ Answer = TypeVar("Answer", bound=AnyResponse)
 ROOT: Final = "/console"
 COOKIE: Final = "connector_session"
 LOGIN_COOKIE: Final = "connector_login"  # apart from the session's: a link from elsewhere must not log anybody out
+WHO: Final = "console"
+"""How the audit names whoever acts here."""
 _OPEN: Final = frozenset({"console.static", "console.login_form", "console.login"})
+_HARMLESS: Final = frozenset({"console.logout", "console.try_mapping", "console.compare"})
+"""What is posted and yet changes nothing: viewers may."""
+_ACTING: Final = frozenset({"console.confirm", "console.confirm_lane"})
+"""Pages that lead to nothing but an action."""
 _OURS: Final = re.compile(r"/console([/?][!-\[\]-~]*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Lets operators in, and of what they post only what came from a form of ours."""
+    """Lets operators and viewers in, and of what they post only what came from a form of ours."""
 
-    password_hash: str
+    passwords: Passwords
     sessions: Sessions
     throttle: Throttle
 
@@ -35,33 +41,37 @@ class Gate:
         """Before every request: None lets it pass."""
         if request.endpoint in _OPEN:
             return None
-        session = self.sessions.read(request.cookies.get(COOKIE, ""), operator=True)
+        session = self.sessions.read(request.cookies.get(COOKIE, ""))
         if session is None:
             asked = request.full_path.rstrip("?") if request.method == "GET" else None
             return redirect(url_for("console.login_form", next=asked), 303)
         g.session = session
-        if request.method not in ("GET", "HEAD", "OPTIONS") and not _from_our_form(session):
+        posted = request.method not in ("GET", "HEAD", "OPTIONS")
+        if posted and not _from_our_form(session):
             abort(400)
+        if not session.acts and (request.endpoint in _ACTING or (posted and request.endpoint not in _HARMLESS)):
+            abort(403)
         return None
 
     def login_form(self) -> Response:
         """The login page, with a token of its own."""
-        session = self.sessions.open(operator=False)
+        session = self.sessions.open()
         return self._keep(_login_page(session, 200), LOGIN_COOKIE, session)
 
     def login(self) -> AnyResponse:
         """Open a session for whoever knows the password."""
-        form = self.sessions.read(request.cookies.get(LOGIN_COOKIE, ""), operator=False)
+        form = self.sessions.read(request.cookies.get(LOGIN_COOKIE, ""), login=True)
         if form is None or not _from_our_form(form):
             abort(400)
         address = request.remote_addr or ""
         if wait := self.throttle.take(address):
             problem = f"Too many wrong passwords. Wait {counted(wait, 'second')}, then try again."
             return _login_page(form, 429, problem, {"Retry-After": str(wait)})
-        if not check_password(request.form.get("password", ""), self.password_hash):
+        role = self.passwords.role(request.form.get("password", ""))
+        if not role:
             return _login_page(form, 403, "That is not the password.")
         self.throttle.forgive(address)
-        return self._keep(redirect(_next(), 303), COOKIE, self.sessions.open(operator=True))
+        return self._keep(redirect(_next(), 303), COOKIE, self.sessions.open(role))
 
     def logout(self) -> AnyResponse:
         """Forget the session."""

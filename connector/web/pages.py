@@ -1,19 +1,22 @@
-"""The pages that are read: overview, events, one event, problems."""
+"""The pages that are read: overview, events, one event."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Response, request
 
 from connector import catalogue
+from connector.accounts import Account
 from connector.backoff import DAY
 from connector.operate import consent_standing, story
 from connector.store import Store
 from connector.store.desk import PAGE, Filter
+from connector.store.figures import HOUR
 from connector.web import words
+from connector.web.chart import chart
 from connector.web.gate import Gate
 
 _SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code")
@@ -33,17 +36,23 @@ class Pages:
     store: Store
     gate: Gate
     clock: Callable[[], float]
+    accounts: Sequence[Account] = ()
 
     def overview(self) -> Response:
         """Today, what waits, and the lanes."""
         desk, now = self.store.desk, int(self.clock() * 1000)
         midnight = now - now % DAY
-        lanes = desk.lanes()
+        figures, lanes = self.store.figures, desk.lanes()
         consent = consent_standing(self.store)
         oldest = max((one["oldest_ms"] for one in consent), default=0)
         return self.gate.show(
             "overview",
             midnight=midnight,
+            now=now,
+            came_today=figures.events_since(midnight),
+            chart=chart(figures.hours(now - now % HOUR - 23 * HOUR), now),
+            paces=figures.paces(),
+            silence=figures.silence(),
             today=desk.states(midnight),
             states=words.STATES,
             waiting=desk.waiting(),
@@ -54,16 +63,25 @@ class Pages:
             late=oldest > _LATE_MS,
             lanes=lanes,
             mappings=self.store.mappings.all(),
+            calls=self._calls(lanes),
             agencies=_agencies(lanes),
         )
+
+    def _calls(self, lanes: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Each destination's API calls of the day, as the CRM last told them; empty where it never did."""
+        usage = getattr(self.store, "usage", None)  # kept by workers that watch a budget of calls
+        told = {one["destination"]: one for one in usage.all()} if usage else {}
+        return [(name, told.get(name, {})) for name in sorted({lane["destination"] for lane in lanes})]
 
     def events(self) -> Response:
         """Deliveries, newest first, by whatever is searched for."""
         searched: dict[str, Any] = {name: asked(name) for name in _SEARCHED}
+        times: dict[str, Any] = {name: words.moment_of(asked(name)) for name in ("since", "until")}
         before = asked("before")
-        wanted = Filter(**searched, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
+        wanted = Filter(**searched, **times, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
         found = self.store.desk.deliveries(wanted, PAGE + 1)
         lanes = self.store.desk.lanes()
+        searched |= {name: asked(name) if at else "" for name, at in times.items()}
         used = {name: value for name, value in searched.items() if value}
         return self.gate.show(
             "events",
@@ -79,16 +97,13 @@ class Pages:
         )
 
     def event(self, message_id: str) -> Response:
-        """One event's story."""
+        """One event's story, with links to the records it became."""
         told = None if "\0" in message_id else story(self.store, message_id)
         if told is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
         payload = words.by_privacy(told["payload"])
-        return self.gate.show("event", states=words.STATES, story=told, first=told["deliveries"][0], payload=payload)
-
-    def problems(self) -> Response:
-        """Dead letters by cause."""
-        return self.gate.show("problems", causes=words.causes(self.store.desk.dead()))
+        first, links = told["deliveries"][0], {one.name: one.link for one in self.accounts}
+        return self.gate.show("event", states=words.STATES, story=told, first=first, payload=payload, links=links)
 
 
 def _agencies(lanes: Iterable[Mapping[str, Any]]) -> list[str]:

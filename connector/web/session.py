@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Final
@@ -21,6 +21,10 @@ LASTS: Final = 8 * 3600
 GUESSES: Final = 5
 WINDOW: Final = 60
 """So many wrong passwords in so many seconds, and the next has to wait."""
+
+OPERATOR: Final = "operator"
+VIEWER: Final = "viewer"
+VIEWER_SETTING: Final = "CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH"
 
 _HASH: Final = re.compile(r"scrypt:\d{1,9}:\d{1,3}:\d{1,3}\$[^$]+\$[0-9a-f]{128}")
 _checking = Lock()  # one scrypt takes 32 MiB: a crowd of guesses must not take them side by side
@@ -37,47 +41,72 @@ def check_password(text: str, hash: str) -> bool:
         return check_password_hash(hash, text)
 
 
-def require_hash(text: str) -> str:
-    """The hash itself. Raises FixConfiguration when no password could ever fit it."""
-    if not _HASH.fullmatch(text):
-        name, hint = "CONNECTOR_CONSOLE_PASSWORD_HASH", "connector console password makes one; keep its $ signs"
-        raise FixConfiguration(name, "is not a hash made by this program", hint)
-    return text
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """The hashes of the console's passwords: operators act, viewers see. Raises FixConfiguration for no hash at all."""
+
+    operator: str | None
+    viewer: str | None = None
+
+    def __post_init__(self) -> None:
+        names = {"CONNECTOR_CONSOLE_PASSWORD_HASH": self.operator, VIEWER_SETTING: self.viewer}
+        for name, text in names.items():
+            if text is not None and not _HASH.fullmatch(text):
+                hint = "connector console password makes one; keep its $ signs"
+                raise FixConfiguration(name, "is not a hash made by this program", hint)
+
+    @property
+    def by_role(self) -> Mapping[str, str]:
+        """The hashes there are, by role."""
+        return {role: text for role, text in ((OPERATOR, self.operator), (VIEWER, self.viewer)) if text}
+
+    def role(self, password: str) -> str:
+        """Whose password it is; empty for nobody's."""
+        return next((role for role, text in self.by_role.items() if check_password(password, text)), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the cookie holds. until: epoch seconds. token: what each form must send back. notice: to be shown once."""
+    """What the cookie holds. until: epoch seconds. token: what each form must send back. notice: to be shown once.
+
+    role: operator or viewer; empty in the login form's own.
+    """
 
     until: int
     token: str
-    operator: bool
+    role: str
     notice: str = ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether this one may change anything."""
+        return self.role == OPERATOR
 
 
 class Sessions:
     """Opens sessions and reads their cookies. A changed password ends every session."""
 
-    def __init__(self, secret_key: bytes, password_hash: str, clock: Callable[[], float]) -> None:
+    def __init__(self, secret_key: bytes, passwords: Passwords, clock: Callable[[], float]) -> None:
         how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-        self._signer = URLSafeSerializer(secret_key, salt=f"console session {password_hash}", signer_kwargs=how)
+        salt = f"console session {passwords.operator} {passwords.viewer}"
+        self._signer = URLSafeSerializer(secret_key, salt=salt, signer_kwargs=how)
         self._clock = clock
 
-    def open(self, *, operator: bool) -> Session:
-        """A new session: an operator's, or that of the login form."""
-        return Session(int(self._clock()) + LASTS, secrets.token_urlsafe(24), operator)
+    def open(self, role: str = "") -> Session:
+        """A new session: of somebody with a role, or that of the login form."""
+        return Session(int(self._clock()) + LASTS, secrets.token_urlsafe(24), role)
 
     def write(self, session: Session) -> str:
         """The cookie of a session."""
         return str(self._signer.dumps(asdict(session)))
 
-    def read(self, cookie: str, *, operator: bool) -> Session | None:
+    def read(self, cookie: str, *, login: bool = False) -> Session | None:
         """The session of a cookie; None when it is forged, expired or of the other kind."""
         try:
             session = Session(**self._signer.loads(cookie))
-        except BadData:
+        except (BadData, TypeError):  # TypeError: signed by an earlier version, which kept other things
             return None
-        return session if session.operator is operator and session.until > self._clock() else None
+        return session if bool(session.role) is not login and session.until > self._clock() else None
 
 
 class Throttle:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import Any, Final
 
 from markupsafe import Markup
 
-from connector.errors import UnreadableEvent
+from connector.explain import Said
 from connector.operate import MASK
 from connector.store.desk import FOREVER
+from connector.store.figures import Pace
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "ready": ("waiting", "Accepted, not yet written to the CRM"),
@@ -41,10 +41,41 @@ def moment(at: int | None) -> Markup:
     """Epoch milliseconds as a time element in UTC."""
     if at is None:
         return Markup("&ndash;")
-    when = _EPOCH + timedelta(milliseconds=at)
-    return Markup('<time datetime="{}Z">{}</time>').format(
-        when.replace(tzinfo=None).isoformat(timespec="seconds"), when.strftime("%Y-%m-%d %H:%M:%S")
-    )
+    return Markup('<time datetime="{}">{}</time>').format(iso(at), stamp(at))
+
+
+def iso(at: int) -> str:
+    """Epoch milliseconds as machines read a time."""
+    return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment_of(text: str) -> int:
+    """A time as a form sends it, in UTC, as epoch ms; 0 for none."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return 0
+    return max(0, int((when.replace(tzinfo=when.tzinfo or UTC) - _EPOCH) / timedelta(milliseconds=1)))
+
+
+def forecast(lane: Mapping[str, Any], pace: Pace | None, now: int) -> str:
+    """When a lane will be empty, as far as its pace tells."""
+    if not lane["ready"]:
+        return ""
+    if lane["paused"]:
+        return "" if held_by_hand(lane) else f"It goes on by itself in {age(max(0, lane['paused_until'] - now))}."
+    if pace is None:
+        return "Nothing was written in the last ten minutes: there is no pace to reckon with."
+    hours = pace.hours_left(lane["ready"])
+    speed = f"{round(pace.per_hour):,} an hour"
+    if hours is None:
+        return f"It does not get shorter: {speed} are written, {round(pace.given_per_hour):,} an hour come in."
+    return f"At its pace ({speed}) it is empty in about {age(round(hours * 3_600_000))}."
+
+
+def stamp(at: int) -> str:
+    """Epoch milliseconds as text, in UTC."""
+    return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%d %H:%M:%S}"
 
 
 def age(milliseconds: int | None) -> str:
@@ -58,6 +89,17 @@ def age(milliseconds: int | None) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 delivery", "2 deliveries"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def since(at: int, now: int) -> str:
+    """Since when, as one says it: "since 14:03", "since Tuesday", "since 3 June" (UTC)."""
+    when, today = (_EPOCH + timedelta(milliseconds=one) for one in (at, now))
+    days = (today.date() - when.date()).days
+    if days == 0:
+        return f"since {when:%H:%M}"
+    if 0 < days < 7:
+        return f"since {when:%A}"
+    return f"since {when.day} {when:%B}" + ("" if when.year == today.year else f" {when.year}")
 
 
 def state_word(state: str) -> str:
@@ -80,43 +122,50 @@ def held_by_hand(lane: Mapping[str, Any]) -> bool:
     return bool(lane["paused_until"] == FOREVER)
 
 
-FILTERS: Final = (moment, age, counted, state_word, outcome_words, lane_state, held_by_hand)
+_SAID: Final[Mapping[str, str]] = {
+    "wrote": "wrote it",
+    "repeated": "said the same as the CRM held already",
+    "superseded": "superseded: a later event said it anew",
+    "withheld": "withheld by consent",
+    "kept": "left as the CRM has it: the field's write rule says so",
+    "refused": "refused by the CRM",
+    "waiting": "not written yet: it waits",
+    "unmapped": "not written then: the mapping that ran was another",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """The dead letters one replay frees: those of one destination and code. since: epoch ms of the oldest."""
-
-    destination: str
-    code: str
-    count: int
-    since: int | None
-    reasons: Sequence[tuple[str, int]]
-
-    @property
-    def advice(self) -> str:
-        """What to do."""
-        if self.code == UnreadableEvent.code:
-            return (
-                "careCycle sent something this version cannot read. Replay once the connector is updated, or discard."
-            )
-        return "Mend the cause in careCycle, in the CRM or in the mapping, then replay: each is tried again afresh."
+def said_words(said: Said) -> str:
+    """What an event meant for a field."""
+    words = _SAID[said.verdict]
+    if said.verdict == "repeated":
+        return f"{words}, written by {said.by}" if said.by and said.by != said.message_id else words
+    if said.verdict == "wrote":
+        return f"{words}, with mapping {said.mapping_version}"
+    return f"{words} ({said.by})" if said.by else words
 
 
-def causes(groups: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    """Dead letters by destination and code, the most first; the reasons told within each."""
-
-    def where(group: Mapping[str, Any]) -> tuple[str, str]:
-        return group["destination"], group["code"]
-
-    found = [_cause(*key, list(rows)) for key, rows in groupby(sorted(groups, key=where), where)]
-    return sorted(found, key=lambda cause: -cause.count)
+def others_words(others: Sequence[Said]) -> str:
+    """Many events in a line: how many, and what most of them meant."""
+    most, count = Counter(one.verdict for one in others).most_common(1)[0]
+    words = _SAID[most].partition(":")[0]
+    return f"{counted(len(others), 'event')}, {'all' if count == len(others) else f'{count:,} of them'} {words}"
 
 
-def _cause(destination: str, code: str, rows: list[Mapping[str, Any]]) -> Cause:
-    reasons = sorted(((row["reason"], row["count"]) for row in rows), key=lambda one: -one[1])
-    since = min((row["since"] for row in rows if row["since"] is not None), default=None)
-    return Cause(destination, code, sum(row["count"] for row in rows), since, reasons)
+FILTERS: Final = (
+    moment,
+    iso,
+    stamp,
+    age,
+    counted,
+    state_word,
+    outcome_words,
+    lane_state,
+    held_by_hand,
+    since,
+    said_words,
+    others_words,
+    forecast,
+)
 
 
 def by_privacy(fields: Sequence[Mapping[str, str]]) -> list[tuple[str, bool, list[Mapping[str, str]]]]:

@@ -10,88 +10,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
 from connector import catalogue
 from connector.catalogue import Kind, Privacy
 from connector.errors import FixConfiguration
+from connector.problems import find_causes
 from connector.store import Store
 from connector.store.inbox import Owed
-from connector.store.lanes import Pause, Settled, Settlement
+from connector.store.lanes import Pause
 from connector.web.console import create_console
 from connector.web.health import create_admin
-from connector.web.session import check_password, hash_password
+from connector.web.session import Passwords, check_password, hash_password
 from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, a_call, a_customer, an_arrival
 from tests.conftest import Clock
-
-PASSWORD = "correct horse battery staple"
-HASH = hash_password(PASSWORD)
-KEY = b"a signing key of the tests"
-MINUTE = 60_000
-ACTIONS = ("/logout", "/problems/replay", "/problems/discard", "/lanes/pause", "/lanes/resume", "/nowhere")
-RECORD: Mapping[str, Any] = {
-    "record": "person",
-    "object": "Contact",
-    "crm_id": "003000000000001AAA",
-    "fields": ["FirstName", "LastName"],
-    "withheld": {"MobilePhone": "doNotCall"},
-    "kept": ["LeadSource"],
-    "verdict": "delivered",
-    "code": "",
-}
-
-
-@pytest.fixture
-def app(store: Store, clock: Clock) -> Flask:
-    app = create_admin(store, [create_console(store, HASH, KEY, lambda: clock() / 1000)])
-    app.testing = True
-    return app
-
-
-@pytest.fixture
-def stranger(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
-def operator(app: Flask) -> FlaskClient:
-    client = app.test_client()
-    assert log_in(client).status_code == 303
-    return client
-
-
-def token(client: FlaskClient, page: str = "/console/problems") -> str:
-    found = re.search(r'name="token" value="([^"]+)"', client.get(page).text)
-    assert found is not None
-    return found[1]
-
-
-def log_in(client: FlaskClient, password: str = PASSWORD, **more: str) -> TestResponse:
-    form = {"token": token(client, "/console/login"), "password": password, **more}
-    return client.post("/console/login", data=form)
-
-
-def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
-    return client.post(path, data={"token": token(client), **form}, follow_redirects=True)
-
-
-def settle(store: Store, state: str, pause: Pause | None = None, **changes: Any) -> None:
-    """Settle everything that is due."""
-    store.lanes.open({LANE: DESTINATION})
-    lease = store.lanes.lease("a worker", [LANE], MINUTE)
-    assert lease is not None
-    settled = [
-        Settled(one.id, state, **{"outcome": state, "request_id": "request-7", "duration_ms": 120, **changes})
-        for one in store.inbox.due(LANE, 100)
-    ]
-    store.lanes.settle(lease, Settlement("mapping-v1", settled, pause=pause), MINUTE)
-    if pause is None:
-        store.lanes.release(lease)
-
-
-def refuse(store: Store, count: int, code: str, reason: str) -> None:
-    store.inbox.accept([an_arrival() for _ in range(count)])
-    settle(store, "dead", code=code, reason=reason)
+from tests.web.conftest import ACTIONS, HASH, KEY, MINUTE, PASSWORD, RECORD, act, log_in, refuse, settle, token
 
 
 class TestPasswords:
@@ -106,12 +38,12 @@ class TestPasswords:
     @pytest.mark.parametrize("mangled", ["", "secret", HASH.replace("$", ""), HASH[:-1]])
     def test_a_mangled_hash_stops_the_start(self, store: Store, mangled: str) -> None:
         with pytest.raises(FixConfiguration, match="CONNECTOR_CONSOLE_PASSWORD_HASH"):
-            create_console(store, mangled, KEY)
+            create_console(store, Passwords(mangled), KEY)
 
 
 class TestLogin:
     def test_a_stranger_is_sent_to_the_login_from_every_page(self, stranger: FlaskClient) -> None:
-        pages = ["", "/events", "/events/one", "/problems", "/problems/replay", "/lanes/pause", "/nowhere"]
+        pages = ["", "/events", "/events/one", "/problems", "/problems/0", "/why", "/lanes/pause", "/nowhere"]
         answers = [stranger.get(f"/console{page}") for page in pages]
         assert {answer.status_code for answer in answers} == {303}
         assert {answer.headers["Location"].split("?")[0] for answer in answers} == {"/console/login"}
@@ -211,7 +143,7 @@ class TestSession:
     def test_a_new_password_ends_it(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
         cookie = operator.get_cookie("connector_session", path="/console")
         assert cookie is not None
-        changed = create_console(store, hash_password("another"), KEY, lambda: clock() / 1000)
+        changed = create_console(store, Passwords(hash_password("another")), KEY, lambda: clock() / 1000)
         client = create_admin(store, [changed]).test_client()
         client.set_cookie("connector_session", cookie.value, path="/console")
         assert client.get("/console").status_code == 303
@@ -232,13 +164,6 @@ class TestForms:
         assert {answer.status_code for answer in answers} == {400}
         assert all("Nothing was changed." in answer.text for answer in answers)
 
-    @pytest.mark.parametrize("action", ["replay", "discard"])
-    def test_an_action_on_everything_at_once_is_refused(self, operator: FlaskClient, store: Store, action: str) -> None:
-        refuse(store, 1, "E210", "customer.id is missing")
-        for form in ({}, {"destination": DESTINATION}, {"code": "E210"}, {"destination": DESTINATION, "code": "\0"}):
-            assert act(operator, f"/console/problems/{action}", **form).status_code == 400
-        assert store.desk.states(0) == {"dead": 1}
-
 
 class TestHeaders:
     def test_every_page_is_locked_down(self, operator: FlaskClient) -> None:
@@ -251,10 +176,13 @@ class TestHeaders:
             assert headers["Cache-Control"] == "no-store"
 
     def test_no_page_carries_script_or_style_of_its_own(self, operator: FlaskClient) -> None:
-        pages = [operator.get(f"/console{page}").text for page in ("/login", "", "/events", "/problems")]
-        assert not any(re.search(r"<script|<style|style=|\son\w+=|javascript:", page) for page in pages)
+        pages = [
+            operator.get(f"/console{page}").text
+            for page in ("/login", "", "/events", "/problems", "/why", "/mapping/try")
+        ]
+        assert not any(re.search(r"<script(?! src=)|<style|style=|\son\w+=|javascript:", page) for page in pages)
 
-    @pytest.mark.parametrize("file", ["console.css", "icon.svg"])
+    @pytest.mark.parametrize("file", ["console.css", "icon.svg", "htmx.min.js", "htmx.LICENSE.txt"])
     def test_the_look_is_served_from_here_even_to_strangers(self, stranger: FlaskClient, file: str) -> None:
         with stranger.get(f"/console/static/{file}") as answer:
             assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
@@ -269,6 +197,24 @@ class TestOverview:
         page = operator.get("/console").text
         assert "Version <code>v1</code> runs" in page
         assert "own.yaml:2:5: error[M101]" in page
+
+    def test_figures_of_the_day_come_with_a_chart_and_its_table(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "delivered")
+        page = operator.get("/console").text
+        assert "<dt>Events today</dt><dd>1" in page
+        assert "The same as a table" in page
+        assert page.count("<rect") == 48
+
+    def test_an_unusual_silence_is_pointed_out(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
+        assert "The last event came" not in operator.get("/console").text
+        clock.forward(5 * MINUTE)
+        assert "The last event came 5 minutes ago." in operator.get("/console").text
+
+    def test_calls_nobody_told_of_are_unknown(self, operator: FlaskClient, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        assert "unknown: the CRM has not told" in operator.get("/console").text
 
     def test_an_empty_one_says_what_to_do(self, operator: FlaskClient, store: Store) -> None:
         assert "https://your-address/hooks/your-agency" in operator.get("/console").text
@@ -375,6 +321,15 @@ class TestEvents:
             page = operator.get("/console/events", query_string={name: value}).text
             assert ("msg_wanted</a>" in page, "msg_other" in page) == (True, False), name
 
+    def test_a_search_by_time_takes_the_first_moment_and_leaves_the_last(
+        self, operator: FlaskClient, store: Store
+    ) -> None:
+        store.inbox.accept([an_arrival("msg_noon"), an_arrival("msg_one", received_at=NOON + 60 * MINUTE)])
+        times = {"since": "2026-06-18T12:00", "until": "2026-06-18T13:00"}
+        page = operator.get("/console/events", query_string=times).text
+        assert ("msg_noon</a>" in page, "msg_one" in page) == (True, False)
+        assert 'value="2026-06-18T12:00"' in page
+
     def test_a_search_keeps_what_was_typed(self, operator: FlaskClient) -> None:
         page = operator.get('/console/events?code="><b>&state=dead').text
         assert 'value="&#34;&gt;&lt;b&gt;"' in page
@@ -423,12 +378,18 @@ class TestOneEvent:
         ]
         assert [one for one in told if one not in page] == []
 
+    def test_a_record_leads_to_the_crm(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_story")])
+        settle(store, "delivered", records=[RECORD])
+        page = operator.get("/console/events/msg_story").text
+        assert 'href="https://sunrise.my.salesforce.com/003000000000001AAA"' in page
+
     def test_a_dead_one_tells_its_cause_and_where_to_go(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_dead")])
         settle(store, "dead", code="INVALID_OPTION", reason="none of the options [state]")
         page = operator.get("/console/events/msg_dead").text
         assert "none of the options [state]" in page
-        assert "Replay or discard it" in page
+        assert "What to do: the page of problems" in page
 
     def test_one_that_waits_tells_when_it_is_due(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_waits", priority=1)])
@@ -453,59 +414,6 @@ class TestOneEvent:
         assert {answer.status_code for answer in answers} == {404}
         assert all("No event of this id" in answer.text for answer in answers)
         assert not any("<script" in answer.text for answer in answers)
-
-
-class TestProblems:
-    WHERE: Mapping[str, str] = {"destination": DESTINATION, "code": "INVALID_OPTION"}
-
-    @pytest.fixture
-    def three_dead(self, store: Store) -> Store:
-        refuse(store, 2, "INVALID_OPTION", "none of the options [state]")
-        refuse(store, 1, "INVALID_OPTION", "none of the options [status]")
-        refuse(store, 1, "INVALID_EMAIL", "no e-mail address [email]")
-        return store
-
-    def test_none_is_good_news(self, operator: FlaskClient) -> None:
-        assert "No dead letters." in operator.get("/console/problems").text
-
-    def test_they_are_grouped_by_what_a_replay_would_free(self, operator: FlaskClient, three_dead: Store) -> None:
-        page = operator.get("/console/problems").text
-        assert f"{DESTINATION}: 3 deliveries" in page
-        assert f"{DESTINATION}: 1 delivery" in page
-        assert "none of the options [state]" in page
-        assert "none of the options [status]" in page
-        assert "since <time" in page
-
-    @pytest.mark.parametrize("action", ["replay", "discard"])
-    def test_an_action_is_confirmed_first(self, operator: FlaskClient, three_dead: Store, action: str) -> None:
-        page = operator.get(f"/console/problems/{action}", query_string=self.WHERE).text
-        assert f"<button>{action.capitalize()} 3 deliveries</button>" in page
-        assert three_dead.desk.states(0) == {"dead": 4}
-
-    def test_a_replay_frees_that_cause_alone(self, operator: FlaskClient, three_dead: Store) -> None:
-        page = act(operator, "/console/problems/replay", **self.WHERE).text
-        assert "3 deliveries replayed" in page
-        assert three_dead.desk.states(0) == {"dead": 1, "ready": 3}
-        assert three_dead.desk.audit()[0]["who"] == "console"
-
-    def test_a_discard_gives_up_that_cause_alone(self, operator: FlaskClient, three_dead: Store) -> None:
-        page = act(operator, "/console/problems/discard", **self.WHERE).text
-        assert "3 deliveries discarded" in page
-        assert three_dead.desk.states(0) == {"dead": 1, "skipped": 3}
-
-    @pytest.mark.parametrize("action", ["replay", "discard"])
-    def test_a_cause_that_is_gone_meanwhile_is_told(
-        self, operator: FlaskClient, three_dead: Store, action: str
-    ) -> None:
-        act(operator, "/console/problems/replay", **self.WHERE)
-        gone = "Nothing was changed: no dead letter of that cause is left."
-        assert gone in act(operator, f"/console/problems/{action}", **self.WHERE).text
-        page = operator.get(f"/console/problems/{action}", query_string=self.WHERE, follow_redirects=True)
-        assert gone in page.text
-
-    def test_what_was_parked_at_the_door_has_its_own_advice(self, operator: FlaskClient, store: Store) -> None:
-        store.inbox.accept([an_arrival(state="dead", code="E210", reason="customer.id is missing")])
-        assert "careCycle sent something this version cannot read." in operator.get("/console/problems").text
 
 
 class TestWhatGoesWrong:
@@ -572,7 +480,13 @@ class TestPrivacy:
         settle(store, "dead", code="INVALID_OPTION", reason="none of the options", records=[RECORD])
         pages = ["", "/events", f"/events?customer_id={CUSTOMER}", "/problems"]
         pages += [f"/events/msg_{one}" for one in "abc"]
-        pages += [f"/problems/replay?destination={DESTINATION}&code=INVALID_OPTION", f"/lanes/pause?lane={LANE}"]
+        (cause,) = find_causes(store)
+        pages += [
+            f"/problems/{cause.id}",
+            f"/problems/{cause.id}/replay",
+            f"/why?id={CUSTOMER}",
+            f"/lanes/pause?lane={LANE}",
+        ]
         shown = {page: operator.get(f"/console{page}") for page in pages}
         assert {answer.status_code for answer in shown.values()} == {200}
         assert [(page, value) for page, answer in shown.items() for value in planted if value in answer.text] == []

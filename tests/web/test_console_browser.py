@@ -1,4 +1,7 @@
-"""The console in a real browser: every page, wide and narrow, and the actions with nothing but links and buttons."""
+"""The console in a real browser: every page, wide and narrow, light and dark, and the actions with links and buttons.
+
+AXE_CORE names axe-core's axe.min.js (npm install axe-core): without it the pages' accessibility is not checked.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,12 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
+from connector.problems import find_causes
 from connector.store import Store
 from connector.store.lanes import Pause
-from connector.web.console import create_console
-from connector.web.health import create_admin
-from tests.builders import DESTINATION, LANE, a_customer, an_arrival
+from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
 from tests.conftest import Clock
-from tests.web.test_console import HASH, KEY, MINUTE, PASSWORD, RECORD, refuse, settle
+from tests.web.conftest import MINUTE, PASSWORD, RECORD, an_app, refuse, settle
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -36,19 +38,6 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, NARROW = 1280, 390
-PAGES = (
-    "",
-    "/events",
-    "/events?code=nothing",
-    "/events/msg_delivered",
-    "/events/msg_refused",
-    "/problems",
-    f"/problems/replay?destination={DESTINATION}&code=INVALID_OPTION",
-    f"/problems/discard?destination={DESTINATION}&code=INVALID_OPTION",
-    f"/lanes/pause?lane={LANE}",
-    f"/lanes/resume?lane={LANE}",
-)
-
 pytestmark = pytest.mark.browser
 
 
@@ -78,14 +67,47 @@ def address(store: Store, clock: Clock) -> Iterator[str]:
     store.inbox.accept([an_arrival("msg_" + "waiting" * 20, customer_id="c" * 64, priority=1)])
     settle(store, "ready", Pause(15 * MINUTE, "quota", "the day's limit of calls is used up"), outcome="deferred")
     clock.forward(6 * MINUTE)
-    app = create_admin(store, [create_console(store, HASH, KEY, lambda: clock() / 1000)])
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, an_app(store, clock), threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/console"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def pages(store: Store) -> list[str]:
+    """Every page there is, with something on it."""
+    cause = find_causes(store)[0].id
+    return [
+        "",
+        "/events",
+        "/events?code=nothing",
+        "/events/msg_delivered",
+        "/events/msg_refused",
+        "/problems",
+        f"/problems/{cause}",
+        f"/problems/{cause}/replay",
+        f"/problems/{cause}/discard",
+        "/why",
+        f"/why?id={CUSTOMER}",
+        "/mapping",
+        "/mapping/try",
+        f"/lanes/pause?lane={LANE}",
+        f"/lanes/resume?lane={LANE}",
+        "/nowhere",
+    ]
+
+
+@pytest.fixture
+def axe() -> str:
+    """axe-core's source."""
+    path = os.environ.get("AXE_CORE", "")
+    if not path:
+        absent = "AXE_CORE is not set, so no page's accessibility is checked: npm install axe-core, name its axe.min.js"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
+    return Path(path).read_text("utf-8")
 
 
 @pytest.fixture
@@ -134,12 +156,14 @@ def beyond_the_edge(browser: Chrome) -> int:
 
 class TestInABrowser:
     @pytest.mark.parametrize("width", [WIDE, NARROW])
-    def test_no_page_scrolls_sideways_or_reports_an_error(self, operator: Chrome, address: str, width: int) -> None:
+    def test_no_page_scrolls_sideways_or_reports_an_error(
+        self, operator: Chrome, address: str, pages: list[str], width: int
+    ) -> None:
         resize(operator, width)
-        for page in PAGES:
+        for page in pages:
             operator.get(address + page)
             assert beyond_the_edge(operator) == 0, page
-        assert operator.get_log("browser") == []
+        assert [one["message"] for one in operator.get_log("browser") if "404" not in one["message"]] == []
 
     def test_the_login_is_as_narrow_as_a_phone(self, browser: Chrome, address: str) -> None:
         resize(browser, NARROW)
@@ -159,14 +183,36 @@ class TestInABrowser:
         assert store.desk.lanes()[0]["pause_reason"] == "paused by console"
 
     def test_dead_letters_are_replayed_and_discarded(self, operator: Chrome, store: Store) -> None:
-        follow(operator, "Problems")
-        follow(operator, "Replay all 2")
-        press(operator, "Replay 2 deliveries")
-        assert notice(operator).startswith("2 deliveries replayed")
-        follow(operator, "Discard all 1")
-        press(operator, "Discard 1 delivery")
-        assert notice(operator).startswith("1 delivery discarded")
+        for action, told in (("Replay", "replayed"), ("Discard", "discarded")):
+            follow(operator, "Problems")
+            follow(operator, "Look into")
+            count = find_causes(store)[0].count
+            follow(operator, f"{action} all {count}")
+            press(operator, f"{action} {count}")
+            assert told in notice(operator)
         assert store.desk.dead() == []
+
+    def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
+        follow(operator, "Events")
+        follow(operator, "Why the CRM holds")
+        assert heading(operator) == "Why does the CRM hold this?"
+        assert "in sunrise/salesforce" in operator.find_element(By.TAG_NAME, "main").text
+
+    def test_an_edit_is_followed_while_it_is_typed(self, operator: Chrome, address: str) -> None:
+        operator.get(f"{address}/mapping/try")
+        page = operator.find_element(By.TAG_NAME, "html")
+        text = operator.find_element(By.ID, "mapping")
+        text.clear()
+        text.send_keys("extends: salesforce-contact\nrecords: {contact: {fields: {Department: {value: Typed}}}}")
+        result = operator.find_element(By.ID, "result")
+        WebDriverWait(operator, 30).until(lambda _: "Typed" in result.text)
+        assert operator.find_element(By.TAG_NAME, "html") == page
+        assert operator.get_log("browser") == []
+
+    def test_an_edit_is_compared_over_stored_events(self, operator: Chrome, address: str) -> None:
+        operator.get(f"{address}/mapping/try")
+        press(operator, "Compare over stored events")
+        assert heading(operator).startswith("The edit beside what runs")
 
     def test_a_search_leads_to_a_story(self, operator: Chrome) -> None:
         follow(operator, "Events")
@@ -185,3 +231,27 @@ class TestInABrowser:
         press(operator, "Log out")
         operator.get(f"{address}/problems")
         assert heading(operator) == "Log in"
+
+
+class TestAccessibility:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [WIDE, NARROW])
+    def test_axe_finds_nothing_on_any_page(
+        self, operator: Chrome, address: str, pages: list[str], axe: str, width: int, scheme: str
+    ) -> None:
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        operator.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        resize(operator, width)
+        found = {page: violations(operator, address + page, axe) for page in pages}
+        assert {page: told for page, told in found.items() if told} == {}
+
+    def test_axe_finds_nothing_on_the_login_page(self, browser: Chrome, address: str, axe: str) -> None:
+        assert violations(browser, f"{address}/login", axe) == []
+
+
+def violations(browser: Chrome, address: str, axe: str) -> list[str]:
+    """What axe-core objects to on a page: its rule and where."""
+    browser.get(address)
+    browser.execute_script(axe)
+    told = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
+    return [f"{one['id']}: {node['html'][:120]}" for one in told["violations"] for node in one["nodes"]]

@@ -1,0 +1,88 @@
+"""Each CRM account as operators see it: the mapping its file holds now, the lines of that mapping, links to records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from connector.deliver import Route
+from connector.destinations.base import Destination
+from connector.mapping import Loaded, Mapping
+from connector.mapping.source import find_key
+from connector.mapping.target import TargetSchema
+from connector.reload import Print, fingerprint
+
+Link = Callable[[str, str], str]
+"""CRM object, CRM id -> the address of that record for people; empty where it is not known."""
+
+
+def no_link(object: str, crm_id: str) -> str:
+    """The link of an account whose web address is not known."""
+    return ""
+
+
+@dataclass(slots=True)
+class Account:
+    """One destination, by its full name. read: loads the mapping's file, against a schema where one is given.
+
+    schema: what was saved of the CRM's own; None where nothing was. connect: opens the account, calling nobody yet.
+    """
+
+    name: str
+    timezone: str
+    read: Callable[[TargetSchema | None], Loaded] = field(repr=False)
+    schema: Callable[[], TargetSchema | None] = field(default=lambda: None, repr=False)
+    connect: Callable[[], Destination] | None = field(default=None, repr=False)
+    link: Link = field(default=no_link, repr=False)
+    _good: Loaded | None = field(default=None, repr=False)
+    _seen: Print = ()
+    _destination: Destination | None = field(default=None, repr=False)
+
+    def loaded(self) -> Loaded:
+        """The mapping as its file has it now, or as it last loaded where somebody broke it since."""
+        good = self._good
+        if good is not None and self._seen == fingerprint(Path(name) for name, _, _ in self._seen):
+            return good
+        fresh = self.read(None)
+        if fresh.mapping is not None or good is None:
+            good = self._good = fresh
+        self._seen = fingerprint(fresh.files)
+        return good
+
+    def route(self, mapping: Mapping) -> Route | None:
+        """The account under a mapping, for a rehearsal; None where it cannot be opened. Raises FixConfiguration."""
+        if self.connect is None:
+            return None
+        if self._destination is None:
+            self._destination = self.connect()
+        return Route(self.name, self._destination, mapping, self.timezone)
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """The mapping, where its file ever loaded."""
+        return self.loaded().mapping
+
+
+def named(accounts: Iterable[Account], name: str) -> Account | None:
+    """The account of that name."""
+    return next((one for one in accounts if one.name == name), None)
+
+
+def place(loaded: Loaded, record: str, field: str) -> str:
+    """Where a mapping writes a field of a record, as file:line; empty where it does not."""
+    if loaded.written is None:
+        return ""
+    file, tree = loaded.written
+    if record not in file.records:
+        return ""
+    flag = next((flag for flag, target in file.consent.flags.items() if target == f"{record}.{field}"), None)
+    if flag is not None:
+        where = find_key(tree, ("consent", "flags", flag)).place
+    elif field in file.records[record].fields:
+        where = find_key(tree, ("records", record, "fields", field)).place
+    elif field in file.records[record].key:
+        where = find_key(tree, ("records", record, "key", field)).place
+    else:
+        return ""
+    return f"{PurePath(where.file).name}:{where.line}"

@@ -1,0 +1,130 @@
+"""Everything one customer's events left behind: the events, what became of each, and what the ledger remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, select
+
+from connector.model import Entry, Event
+from connector.store.database import Database
+from connector.store.inbox import Inbox
+from connector.store.ledger import read_marks
+from connector.store.tables import attempts, deliveries, events, ledger
+
+LONGEST: Final = 200
+"""Deliveries of one customer looked at, the newest: more than a year of calls for most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt. at: epoch ms. records: as the attempt keeps them, names and ids only."""
+
+    at: int
+    outcome: str
+    code: str
+    mapping_version: str
+    records: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event owed to one destination, and what became of it. purged: its payload is no longer kept."""
+
+    delivery_id: int
+    destination: str
+    state: str
+    code: str
+    reason: str
+    event: Event
+    purged: bool
+    tries: Sequence[Try]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One record as the ledger knows it. key: the digest of the record's key."""
+
+    destination: str
+    object: str
+    key: str
+    entry: Entry = field(repr=False)
+
+
+class Trail:
+    """Reads by customer, or by one event. Never more than the newest deliveries."""
+
+    def __init__(self, database: Database, inbox: Inbox) -> None:
+        self._db, self._inbox = database, inbox
+
+    def event(self, message_id: str) -> tuple[int, str | None] | None:
+        """The id of a message's event, and its customer; None when no such message came."""
+        statement = select(events.c.id, events.c.customer_id).where(events.c.message_id == message_id).limit(1)
+        with self._db.reading() as connection:
+            row = connection.execute(statement).first()
+        return (row.id, row.customer_id) if row else None
+
+    def behind(self, destination: str, keys: Collection[tuple[str, str]]) -> tuple[int, str | None] | None:
+        """The event that last wrote one of these records (object, key digest), and its customer."""
+        with self._db.reading() as connection:
+            for kind, key in keys:
+                statement = (
+                    select(events.c.id, events.c.customer_id)
+                    .join_from(ledger, deliveries, ledger.c.delivery_id == deliveries.c.id)
+                    .join(events)
+                    .where(ledger.c.destination == destination, ledger.c.object == kind, ledger.c.key == key)
+                )
+                if row := connection.execute(statement).first():
+                    return row.id, row.customer_id
+        return None
+
+    def of_customer(self, customer_id: str) -> list[Step]:
+        """What became of a customer's newest events, the newest first."""
+        return self._steps(events.c.customer_id == customer_id)
+
+    def of_event(self, event_id: int) -> list[Step]:
+        """What became of one event."""
+        return self._steps(events.c.id == event_id)
+
+    def _steps(self, which: ColumnElement[bool]) -> list[Step]:
+        owed = [deliveries.c[name] for name in ("destination", "state", "code", "reason")]
+        statement = (
+            select(deliveries.c.id.label("delivery_id"), *owed, events)
+            .join_from(events, deliveries)
+            .where(which)
+            .order_by(events.c.id.desc(), deliveries.c.id.desc())
+            .limit(LONGEST)
+        )
+        with self._db.reading() as connection:
+            rows = connection.execute(statement).all()
+            made = connection.execute(
+                select(attempts)
+                .where(attempts.c.delivery_id.in_([row.delivery_id for row in rows]))
+                .order_by(attempts.c.id)
+            ).all()
+        tries: dict[int, list[Try]] = {}
+        for one in made:
+            kept = Try(one.at, one.outcome, one.code, one.mapping_version, json.loads(one.records))
+            tries.setdefault(one.delivery_id, []).append(kept)
+        return [self._step(row, tries.get(row.delivery_id, [])) for row in rows]
+
+    def _step(self, row: Any, tries: Sequence[Try]) -> Step:
+        told = (row.delivery_id, row.destination, row.state, row.code, row.reason)
+        return Step(*told, self._inbox.event(row), row.payload is None, tries)
+
+    def records(self, customer_id: str) -> list[Known]:
+        """Every record the ledger knows as this customer's."""
+        return self._known(ledger.c.customer_id == customer_id)
+
+    def record(self, destination: str, object: str, key: str) -> list[Known]:
+        """The ledger's entry of one record, if it has one."""
+        return self._known((ledger.c.destination == destination) & (ledger.c.object == object) & (ledger.c.key == key))
+
+    def _known(self, which: ColumnElement[bool]) -> list[Known]:
+        statement = select(ledger).where(which).order_by(ledger.c.destination, ledger.c.object, ledger.c.delivery_id)
+        with self._db.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [Known(row.destination, row.object, row.key, Entry(row.crm_id, read_marks(row.marks))) for row in rows]

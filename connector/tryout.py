@@ -1,0 +1,165 @@
+"""An edited mapping tried on one event, in memory: its checks, its own tests, and the records it would make.
+
+Texts are bounded in size, and no file but a shipped mapping is read for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector import catalogue
+from connector.catalogue import ABSENT, Kind, Privacy
+from connector.errors import UnreadableEvent
+from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
+from connector.mapping.example_events import example
+from connector.mapping.target import TargetSchema
+from connector.model import Event, FieldWrite, Lookup, Plan, RecordKey, Ref, Withheld, Write
+from connector.plan import plan
+
+MAX_TEXT: Final = 32 * 1024
+"""Bytes of a mapping, or of an event, that is tried: a mapping is a few hundred lines."""
+NAME: Final = "edited.yaml"
+_SHOWN: Final = 500
+
+_MADE_UP: Final[Mapping[Kind, Any]] = {
+    Kind.DATE: "1950-01-01",
+    Kind.DATETIME: "2026-01-01T00:00:00.000Z",
+    Kind.INTEGER: 1,
+    Kind.BOOLEAN: False,
+    Kind.UUID: "00000000-0000-4000-8000-000000000000",
+    Kind.LIST: [],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TriedField:
+    """One field a record would get: what is sent, as JSON or in words, by which write rule, from which line."""
+
+    target: str
+    shown: str
+    rule: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class TriedRecord:
+    """One record the mapping would make."""
+
+    name: str
+    object: str
+    mode: str
+    key: tuple[str, str]
+    fields: tuple[TriedField, ...]
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of it. problem: of the event, empty when it could come. reason: why no record is made."""
+
+    loaded: Loaded | None
+    problem: str = ""
+    tests: tuple[Result, ...] = ()
+    records: tuple[TriedRecord, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    reason: str = ""
+
+    @property
+    def found(self) -> tuple[Diagnostic, ...]:
+        """What the checks say of the mapping."""
+        return self.loaded.diagnostics if self.loaded else ()
+
+
+def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSchema | None = None) -> Tried:
+    """Check a mapping's text and plan one event with it. timezone: the agency's; schema: the CRM's own where known."""
+    if max(len(text.encode(errors="replace")), len(event_text.encode(errors="replace"))) > MAX_TEXT:
+        return Tried(None, f"a text is longer than {MAX_TEXT // 1024} KiB: use connector check and connector map")
+    loaded = load_text(text, NAME, schema=schema, shipped=shipped_folder(), sealed=True)
+    event, problem = _event(event_text)
+    if loaded.mapping is None:
+        return Tried(loaded, problem)
+    tests = tuple(run_examples(loaded.mapping, timezone=timezone))
+    if event is None:
+        return Tried(loaded, problem, tests)
+    planned = plan(event, loaded.mapping, timezone=timezone)
+    return Tried(loaded, "", tests, tuple(_records(planned)), planned.withheld, planned.reason)
+
+
+def _event(text: str) -> tuple[Event | None, str]:
+    try:
+        payload = json.loads(text)
+        reading = catalogue.read(payload, "the event")
+    except UnreadableEvent as error:
+        return None, error.problem
+    except (ValueError, RecursionError):
+        return None, "is not JSON"
+    if reading is None:
+        return None, f"is of no known type: event_type is one of {', '.join(catalogue.EVENTS)}"
+    return Event("tried", "tried", reading.type, reading.customer_id, reading.source_time, 0, payload), ""
+
+
+def _records(planned: Plan) -> Iterator[TriedRecord]:
+    names = {write.key: write.name for write in planned.writes}
+    for write in planned.writes:
+        fields = [TriedField(name, _shown(one, names), one.rule, one.line) for name, one in write.fields.items()]
+        fields += [TriedField(target, "true", "always", 0) for target in write.flags.values()]
+        links = tuple(names[key] for key in write.links if key in names)
+        yield TriedRecord(write.name, write.key.object, write.mode, _key(write), tuple(fields), links)
+
+
+def _key(write: Write) -> tuple[str, str]:
+    return write.key.field, write.key.value[:_SHOWN]
+
+
+def _shown(one: FieldWrite, names: Mapping[RecordKey, str]) -> str:
+    match one.value:
+        case Ref(key):
+            return f"the id of {names.get(key, key.object)}"
+        case Lookup() as lookup:
+            return f"{lookup.returns} of the {lookup.object} whose {lookup.match} is {lookup.value[:_SHOWN]}"
+        case value:
+            return json.dumps(value, ensure_ascii=False)[:_SHOWN]
+
+
+def sample(event_type: str) -> dict[str, Any]:
+    """The catalogue's example of an event."""
+    return example(event_type, {})
+
+
+def masked(payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
+    """A stored event to try on: what is operational as it came, the rest made up; null and absent as they came."""
+    given: dict[str, Any] = {}
+    for path, field in catalogue.FIELDS.items():
+        if (
+            path == "event.type"
+            or event_type not in catalogue.carried_by(path)
+            or not catalogue.steps(path, event_type)
+        ):
+            continue
+        value = catalogue.reader(path, event_type)(payload)
+        if field.kind is Kind.OBJECT:
+            if value is None:
+                given[path] = None
+        elif value is None or value is ABSENT:
+            given[path] = None
+        else:
+            given[path] = value if field.privacy is Privacy.OPERATIONAL else _made_up(path, event_type)
+    return example(event_type, _without_empty(given, payload, event_type))
+
+
+def _without_empty(given: Mapping[str, Any], payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
+    """The fields less those inside an object that is null: setting them would make it one."""
+    empty = {path for path, field in catalogue.FIELDS.items() if field.kind is Kind.OBJECT and path in given}
+    return {path: one for path, one in given.items() if not any(path.startswith(f"{parent}.") for parent in empty)}
+
+
+def _made_up(path: str, event_type: str) -> Any:
+    """The example's value of a field; where it has none, one of its kind."""
+    field = catalogue.FIELDS[path]
+    value = catalogue.reader(path, event_type)(example(event_type, {}))
+    if value is not None and value is not ABSENT:
+        return value
+    return field.options[0] if field.options else _MADE_UP.get(field.kind, "made up")

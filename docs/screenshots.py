@@ -1,0 +1,232 @@
+"""Make docs/images/*.png: the console over a day of made-up people, in a real browser. Run: python docs/screenshots.py
+
+`--serve` keeps the console open instead, to look at it by hand. Needs what the tests need: Chromium and its driver.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from werkzeug.serving import make_server
+
+from connector import telemetry
+from connector.accounts import Account
+from connector.deliver import Pace, Route, deliver
+from connector.destinations import connect
+from connector.destinations.hubspot import link as hubspot_link
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.salesforce.auth import ClientCredentials
+from connector.mapping import load, shipped_folder
+from connector.problems import find_causes
+from connector.receive import Agency, read
+from connector.samples import Message, Samples
+from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from connector.signature import Verifier
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from connector.web.console import create_console
+from connector.web.health import create_admin
+from connector.web.session import Passwords, hash_password
+
+IMAGES = Path(__file__).parent / "images"
+HOUR = 3_600_000
+NOON = 1_781_784_000_000  # 2026-06-18T12:00:00Z
+A_DAY = (2, 1, 0, 0, 0, 1, 3, 8, 14, 19, 22, 18, 15, 20, 23, 21, 17, 13, 9, 6, 5, 4, 3, 6)
+PASSWORD = secrets.token_urlsafe(9)
+VIEWS = ((1280, "light"), (390, "dark"))
+MORE_VIEWS = ((1280, "dark"), (390, "light"))
+IN_EVERY_VIEW = ("overview", "problems")
+MAPPINGS = {"sunrise/salesforce": "salesforce-contact", "sunrise/hubspot": "hubspot"}
+MENDED = "records: {contact: {fields: {MailingState: {when: {customer.state: {not: NM}}}}}}\n"
+
+
+@dataclass
+class Scene:
+    """A store, its clock, and a CRM behind each destination."""
+
+    store: Store
+    salesforce: SalesforceSandbox
+    hubspot: HubSpotSandbox
+    now: list[int]
+    folder: Path
+    routes: dict[str, Route] = field(default_factory=dict)
+
+    def play(self) -> None:
+        """A day: people come by the hour, some are refused, and at last one account has no calls left."""
+        agency = Agency("sunrise", Verifier("sunrise", ["whsec_c2NyZWVuc2hvdHM="]), {"salesforce": 1, "hubspot": 1})
+        traffic = Samples(random.Random(7), datetime.fromtimestamp(NOON / 1000, UTC) - timedelta(days=1))
+        messages = traffic.traffic(sum(A_DAY))
+        self.store.lanes.open({f"{name}/0": name for name in MAPPINGS})
+        for hour, count in enumerate(A_DAY):
+            self.now[0] = NOON - (len(A_DAY) - 1 - hour) * HOUR + 20 * 60_000
+            batch = [next(messages) for _ in range(count)]
+            self._trouble(batch, hour)
+            bodies = [(one.message_id, json.dumps(one.payload).encode()) for one in batch]
+            gap = 20 * 60_000 // max(1, count)
+            if not batch:
+                continue
+            self.store.inbox.accept(
+                [read(agency, name, body, self.now[0] - (count - n) * gap) for n, (name, body) in enumerate(bodies)]
+            )
+            self.drain()
+        for name, route in self.routes.items():
+            self.store.mappings.running(name, route.mapping.version)
+
+    def _trouble(self, batch: list[Message], hour: int) -> None:
+        people = [one.payload.get("customer") or one.payload for one in batch]
+        for person in people:
+            if person.get("state") == "NM" and 9 < hour < 20:
+                code = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+                self.salesforce.refuse_rows([person["id"]], code, "", ["MailingState"], times=9)
+            if person.get("suffix") and hour > 12:
+                self.salesforce.refuse_rows([person["id"]], "STRING_TOO_LONG", "", ["Suffix"], times=9)
+        if hour == len(A_DAY) - 1:
+            self.hubspot.fault("/crm/", self.hubspot.rate_limited("DAILY"), times=50)
+
+    def drain(self) -> None:
+        """Deliver whatever is due."""
+        pace = Pace(clock=lambda: self.now[0] / 1000, roll=lambda: 0.5)
+        lanes = [f"{name}/0" for name in self.routes]
+        while lease := self.store.lanes.lease("worker", lanes, 60_000):
+            while deliver(self.store, self.routes[lease.destination], lease, pace):
+                continue
+            self.store.lanes.release(lease)
+
+
+def own_file(scene: Scene, name: str) -> Path:
+    """The agency's own mapping of a destination."""
+    return scene.folder / f"our-{name.rpartition('/')[2]}.yaml"
+
+
+def loading(scene: Scene, name: str) -> Any:
+    """Loads that mapping."""
+    return lambda schema=None: load(own_file(scene, name), schema=schema, shipped=shipped_folder())
+
+
+def accounts(scene: Scene) -> list[Account]:
+    """Both accounts, with addresses where their records would be."""
+    links = {
+        "sunrise/salesforce": lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
+        "sunrise/hubspot": partial(hubspot_link.record_address, 12345678),
+    }
+    return [
+        Account(
+            name, "America/Phoenix", loading(scene, name), lambda: None, partial(_destination, scene, name), links[name]
+        )
+        for name in MAPPINGS
+    ]
+
+
+def _destination(scene: Scene, name: str) -> Any:
+    return scene.routes[name].destination
+
+
+@contextmanager
+def staged() -> Iterator[tuple[Scene, str]]:
+    """The scene after its day, and the address of a console over it."""
+    telemetry.configure("error")
+    with ExitStack() as closing:
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="connector-screenshots-"))
+        now = [NOON]
+        store = open_store(f"sqlite:///{folder}/connector.db", {}, lambda: now[0])
+        closing.callback(store.close)
+        scene = Scene(store, SalesforceSandbox(), HubSpotSandbox(), now, Path(folder))
+        for name, shipped in MAPPINGS.items():
+            own_file(scene, name).write_text(f"extends: {shipped}\n")
+        salesforce, hubspot = closing.enter_context(scene.salesforce), closing.enter_context(scene.hubspot)
+        login = ClientCredentials(
+            flow="client_credentials", client_id=CLIENT[0], client_secret=CLIENT[1], domain="sunrise.my"
+        )
+        for name, auth, endpoint in (
+            ("sunrise/salesforce", login, scene.salesforce.url or salesforce),
+            ("sunrise/hubspot", HubSpotAuth(access_token=scene.hubspot.token), scene.hubspot.url or hubspot),
+        ):
+            mapping = loading(scene, name)().mapping
+            destination = connect(mapping.crm, auth, endpoint=endpoint, api_version=None, on_call=lambda *_: None)
+            closing.callback(destination.close)
+            scene.routes[name] = Route(name, destination, mapping, "America/Phoenix")
+        scene.play()
+        with own_file(scene, "sunrise/salesforce").open("a") as file:
+            file.write(MENDED)  # somebody has mended the mapping since
+        now[0] += 6 * 60_000
+        passwords = Passwords(hash_password(PASSWORD))
+        console = create_console(store, passwords, b"screenshots", lambda: now[0] / 1000, accounts(scene))
+        server = make_server("127.0.0.1", 0, create_admin(store, [console]), threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        closing.callback(thread.join)
+        closing.callback(server.shutdown)
+        yield scene, f"http://127.0.0.1:{server.server_port}/console"
+
+
+def pages(scene: Scene) -> dict[str, str]:
+    """Name -> address of everything worth a picture."""
+    causes = find_causes(scene.store)
+    updated = scene.store.desk.deliveries(Filter(type="customer.updated", state="delivered"), 50)
+    someone = updated[-1]
+    return {
+        "overview": "",
+        "events": "/events",
+        "event": f"/events/{someone['message_id']}",
+        "problems": "/problems",
+        "cause": f"/problems/{causes[0].id}/replay",
+        "why": f"/why?id={someone['customer_id']}",
+        "mapping": "/mapping",
+        "try": "/mapping/try?destination=sunrise/salesforce",
+    }
+
+
+def shoot(scene: Scene, address: str, folder: Path) -> None:
+    """A picture of each page, light and wide, dark and narrow; of some in every view."""
+    options = ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text"):
+        options.add_argument(flag)
+    browser = Chrome(options, ChromeService("/usr/bin/chromedriver"))
+    try:
+        browser.get(address)
+        browser.find_element(By.ID, "password").send_keys(PASSWORD)
+        browser.find_element(By.CSS_SELECTOR, "form.login button").click()
+        for name, path in pages(scene).items():
+            for width, scheme in VIEWS + (MORE_VIEWS if name in IN_EVERY_VIEW else ()):
+                media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+                size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+                browser.get(address + path)
+                tall = browser.execute_script("return document.documentElement.scrollHeight")
+                size["height"] = min(tall, 860)
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+                browser.save_screenshot(str(folder / f"{name}-{width}-{scheme}.png"))
+    finally:
+        browser.quit()
+
+
+def main() -> None:
+    """Make the pictures, or keep the console open."""
+    with staged() as (scene, address):
+        if "--serve" in sys.argv:
+            sys.stdout.write(f"{address} (password: {PASSWORD}). Ctrl-C ends it.\n")
+            threading.Event().wait()
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+        folder.mkdir(exist_ok=True)
+        shoot(scene, address, folder)
+
+
+if __name__ == "__main__":
+    main()

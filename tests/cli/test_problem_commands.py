@@ -1,0 +1,97 @@
+"""problems and why, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connector.cli import cli
+from connector.store import Store, open_store
+from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival
+from tests.web.conftest import RECORD, settle
+
+REASON = "the field does not offer this value: add it in Salesforce or to the mapping's table [MailingState]"
+REFUSED = {**RECORD, "record": "contact", "fields": ["MailingState"], "verdict": "rejected"}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        "CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/connector.db",
+        "CONNECTOR_DATA_KEY": DATA_KEY,
+        "HOOK_SECRET": SECRET,
+        "CLIENT_SECRET": "x",
+    }
+
+
+@pytest.fixture
+def store(environment: dict[str, str]) -> Iterator[Store]:
+    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> str:
+    path = tmp_path / "agency.yaml"
+    path.write_text(
+        "agency: sunrise\nwebhook: {secrets: ['${HOOK_SECRET}']}\n"
+        "destinations: {salesforce: {mapping: salesforce-contact, "
+        "auth: {flow: client_credentials, client_id: x, client_secret: '${CLIENT_SECRET}', domain: sunrise.my}}}\n"
+    )
+    return str(path)
+
+
+def run(environment: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=environment)
+
+
+class TestProblems:
+    def test_none_is_good_news(self, store: Store, environment: dict[str, str]) -> None:
+        result = run(environment, "problems")
+        assert (result.exit_code, result.output) == (0, "No dead letters.\n")
+
+    def test_each_cause_is_told_with_its_line_and_what_to_do(
+        self, store: Store, environment: dict[str, str], agency: str
+    ) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
+        result = run(environment, "problems", "-c", agency)
+        assert result.exit_code == 1
+        told = ["'MailingState' does not offer this value. (BAD_VALUE)", "1 delivery of 1 customer since"]
+        told += ["mapped at salesforce-contact.yaml:", "Add it in Salesforce", "connector events replay"]
+        assert [one for one in told if one not in result.output] == []
+
+    def test_it_comes_as_json_too(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "dead", code="BAD_VALUE", reason=REASON)
+        (cause,) = json.loads(run(environment, "problems", "--json").output)
+        assert (cause["fields"], cause["count"], cause["customers"]) == (["MailingState"], 1, 1)
+
+
+class TestWhy:
+    def test_somebody_nobody_knows_is_wrong_usage(self, store: Store, environment: dict[str, str]) -> None:
+        result = run(environment, "why", "nobody")
+        assert result.exit_code == 2
+        assert "is no customer, call or message known here" in result.output
+
+    def test_a_refused_event_is_told_field_by_field_with_its_lines(
+        self, store: Store, environment: dict[str, str], agency: str
+    ) -> None:
+        store.inbox.accept([an_arrival("msg_refused")])
+        settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
+        output = run(environment, "why", CUSTOMER, "-c", agency).output
+        assert f"customer {CUSTOMER}: 1 event" in output
+        assert "msg_refused: refused by the CRM (BAD_VALUE)" in output
+        assert "(salesforce-contact.yaml:" in output
+
+    def test_it_comes_as_json_too(self, store: Store, environment: dict[str, str], agency: str) -> None:
+        store.inbox.accept([an_arrival()])
+        told = json.loads(run(environment, "why", CUSTOMER, "-c", agency, "--json").output)
+        fields = told["records"][0]["fields"]
+        assert {one["said"][0]["verdict"] for one in fields} == {"waiting"}
+        assert "Marcus" not in json.dumps(told)

@@ -1,0 +1,107 @@
+"""The figures of the overview, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.store import Store
+from connector.store.figures import HOUR, Pace, Silence
+from connector.web.chart import HEIGHT, chart
+from connector.web.words import forecast, moment_of, since
+from tests.builders import LANE, NOON, an_arrival
+from tests.conftest import Clock
+from tests.web.conftest import MINUTE, settle
+
+
+class TestTheDay:
+    def test_events_are_counted_once_however_many_accounts_they_are_owed_to(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(), an_arrival(received_at=NOON - HOUR)])
+        assert (store.figures.events_since(NOON), store.figures.events_since(NOON - HOUR)) == (1, 2)
+
+    def test_each_hour_tells_what_came_and_what_was_done(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(), an_arrival()])
+        clock.forward(HOUR)
+        settle(store, "delivered")
+        assert store.figures.hours(NOON) == [(NOON, 2, 0), (NOON + HOUR, 0, 2)]
+
+    def test_what_was_put_off_or_died_is_not_done(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "ready", outcome="deferred")
+        settle(store, "dead")
+        assert store.figures.hours(NOON) == [(NOON, 1, 0)]
+
+
+class TestThePace:
+    def test_it_is_that_of_the_last_ten_minutes(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival() for _ in range(10)])
+        settle(store, "delivered")
+        assert store.figures.paces() == {LANE: Pace(60.0, 60.0)}
+        clock.forward(11 * MINUTE)
+        assert store.figures.paces() == {}
+
+    def test_a_lane_that_is_given_more_than_it_writes_is_never_empty(self) -> None:
+        assert Pace(60, 120).hours_left(10) is None
+        assert Pace(60, 0).hours_left(30) == 0.5
+
+
+class TestTheForecast:
+    LANE = {"ready": 30, "paused": False, "paused_until": 0}  # noqa: RUF012  # read only
+
+    def test_it_says_when_the_lane_is_empty(self) -> None:
+        assert "empty in about 30 minutes" in forecast(self.LANE, Pace(60, 0), NOON)
+
+    def test_it_says_when_it_only_grows_or_nothing_is_known(self) -> None:
+        assert "does not get shorter" in forecast(self.LANE, Pace(60, 90), NOON)
+        assert "no pace to reckon with" in forecast(self.LANE, None, NOON)
+
+    def test_it_says_when_a_pause_ends(self) -> None:
+        paused = {**self.LANE, "paused": True, "paused_until": NOON + 5 * MINUTE}
+        assert forecast(paused, None, NOON) == "It goes on by itself in 5 minutes."
+
+    def test_an_empty_lane_needs_none(self) -> None:
+        assert forecast({**self.LANE, "ready": 0}, None, NOON) == ""
+
+
+class TestSilence:
+    def test_nothing_ever_came(self, store: Store) -> None:
+        assert store.figures.silence() is None
+
+    def test_the_usual_gap_is_that_of_nineteen_in_twenty(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
+        clock.forward(3 * MINUTE)
+        silence = store.figures.silence()
+        assert silence == Silence(NOON, 3 * MINUTE, MINUTE)
+
+    @pytest.mark.parametrize(("minutes", "unusual"), [(4, False), (5, True)])
+    def test_four_times_as_long_is_pointed_out(self, minutes: int, unusual: bool) -> None:
+        assert Silence(NOON, minutes * MINUTE, MINUTE).unusual is unusual
+
+    def test_a_few_events_tell_nothing_of_what_is_usual(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        silence = store.figures.silence()
+        assert silence is not None
+        assert not silence.unusual
+
+
+class TestTheChart:
+    def test_it_has_a_bar_for_each_hour_the_empty_ones_too(self) -> None:
+        drawn = chart([(NOON, 4, 2)], NOON)
+        assert (len(drawn.bars), drawn.top) == (24, 4)
+        assert (drawn.bars[-1].came_height, drawn.bars[-1].done_height) == (HEIGHT, HEIGHT / 2)
+
+    def test_a_day_without_anything_is_empty(self) -> None:
+        assert chart([], NOON).empty
+
+
+class TestWords:
+    def test_since_is_told_as_one_says_it(self) -> None:
+        days = (0, 2, 10, 400)
+        told = [since(NOON - days_ago * 24 * HOUR, NOON) for days_ago in days]
+        assert told == ["since 12:00", "since Tuesday", "since 8 June", "since 14 May 2025"]
+
+    @pytest.mark.parametrize(
+        ("text", "at"),
+        [("2026-06-18T12:00", NOON), ("2026-06-18T12:00Z", NOON), ("", 0), ("nonsense", 0), ("0001-01-01", 0)],
+    )
+    def test_a_time_is_read_as_a_form_sends_it(self, text: str, at: int) -> None:
+        assert moment_of(text) == at

@@ -1,0 +1,96 @@
+"""What is foretold of the dead letters of one cause, before anybody replays them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.accounts import Account
+from connector.mapping import load, shipped_folder
+from connector.mapping.target import TargetSchema
+from connector.problems import Cause, Foretold, find_causes, foretell
+from connector.store import Store
+from connector.store.inbox import Owed
+from connector.store.lanes import Settled, Settlement
+from tests.builders import a_customer, an_arrival
+from tests.contracts.test_pipeline import DESTINATION, LANE, House, house
+from tests.contracts.test_why import shipped
+
+__all__ = ["house"]
+
+
+@pytest.fixture
+def own(house: House, tmp_path: Path) -> Path:
+    """The mapping's file: it says nothing of its own yet."""
+    path = tmp_path / "own.yaml"
+    path.write_text(f"extends: {shipped(house)}\n")
+    return path
+
+
+def account(house: House, own: Path, schema: TargetSchema | None = None) -> Account:
+    return Account(
+        DESTINATION,
+        "America/New_York",
+        lambda known: load(own, schema=known, shipped=shipped_folder()),
+        lambda: schema,
+        lambda: house.route.destination,
+    )
+
+
+def refuse(store: Store, version: str, field: str) -> Cause:
+    """Two customers refused for one field, under a version of the mapping."""
+    for customer in ("one", "two"):
+        payload = a_customer(id=customer, city="Mesa")
+        store.inbox.accept([an_arrival("", payload, customer_id=customer, owed=(Owed(DESTINATION, LANE),))])
+    lease = store.lanes.lease("worker", [LANE], 60_000)
+    assert lease is not None
+    dead = [
+        Settled(one.id, "dead", "dead", "BAD_VALUE", f"the field is bad [{field}]") for one in store.inbox.due(LANE, 9)
+    ]
+    store.lanes.settle(lease, Settlement(version, dead), 60_000)
+    (cause,) = find_causes(store)
+    return cause
+
+
+def told(house: House, account: Account, cause: Cause) -> Foretold:
+    found = foretell(house.store, account, cause)
+    assert found is not None
+    return found
+
+
+class TestForetold:
+    def test_under_the_same_mapping_they_would_go_out_as_they_were(self, house: House, own: Path) -> None:
+        here = account(house, own)
+        assert here.mapping is not None
+        found = told(house, here, refuse(house.store, here.mapping.version, house.names["city"]))
+        assert (found.of, found.same, found.passing) == (2, 2, 0)
+
+    def test_a_mended_mapping_that_drops_the_field_would_pass(self, house: House, own: Path) -> None:
+        cause = refuse(house.store, "another", house.names["city"])
+        own.write_text(f"extends: {shipped(house)}\nrecords: {{contact: {{remove: [{house.names['city']}]}}}}\n")
+        found = told(house, account(house, own), cause)
+        assert (found.of, found.passing, found.sending) == (2, 2, 0)
+
+    def test_one_that_still_sends_the_field_is_told_apart(self, house: House, own: Path) -> None:
+        cause = refuse(house.store, "another", house.names["city"])
+        found = told(house, account(house, own), cause)
+        assert (found.passing, found.sending) == (2, 2)
+
+    def test_a_purged_one_cannot_be_written(self, house: House, own: Path) -> None:
+        cause = refuse(house.store, "another", house.names["city"])
+        with house.store.database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE events SET payload = NULL")
+        found = told(house, account(house, own), cause)
+        assert (found.purged, found.passing) == (2, 0)
+
+    def test_nothing_is_written_anywhere(self, house: House, own: Path) -> None:
+        cause = refuse(house.store, "another", house.names["city"])
+        told(house, account(house, own), cause)
+        assert house.people() == []
+        assert find_causes(house.store) == [cause]
+
+    def test_a_mapping_that_never_loaded_foretells_nothing(self, house: House, own: Path) -> None:
+        cause = refuse(house.store, "another", house.names["city"])
+        own.write_text("crm: [")
+        assert foretell(house.store, account(house, own), cause) is None

@@ -1,0 +1,118 @@
+"""A console over a store, somebody logged in to it, and what happens to a store's deliveries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from connector.accounts import Account
+from connector.mapping import load, shipped_folder
+from connector.store import Store
+from connector.store.lanes import Pause, Settled, Settlement
+from connector.web.console import create_console
+from connector.web.health import create_admin
+from connector.web.session import Passwords, hash_password
+from tests.builders import DESTINATION, LANE, an_arrival
+from tests.conftest import Clock
+
+PASSWORD = "correct horse battery staple"
+HASH = hash_password(PASSWORD)
+VIEWERS = "staple battery horse correct"
+VIEWERS_HASH = hash_password(VIEWERS)
+KEY = b"a signing key of the tests"
+MINUTE = 60_000
+ACTIONS = ("/logout", "/problems/0/replay", "/problems/0/discard", "/lanes/pause", "/lanes/resume", "/nowhere")
+RECORD: Mapping[str, Any] = {
+    "record": "person",
+    "object": "Contact",
+    "crm_id": "003000000000001AAA",
+    "fields": ["FirstName", "LastName"],
+    "withheld": {"MobilePhone": "doNotCall"},
+    "kept": ["LeadSource"],
+    "verdict": "delivered",
+    "code": "",
+}
+
+
+@pytest.fixture
+def app(store: Store, clock: Clock) -> Flask:
+    app = an_app(store, clock)
+    app.testing = True
+    return app
+
+
+def an_app(store: Store, clock: Clock) -> Flask:
+    """A console that knows the mapping of the one destination."""
+    passwords = Passwords(HASH, VIEWERS_HASH)
+    return create_admin(store, [create_console(store, passwords, KEY, lambda: clock() / 1000, [an_account()])])
+
+
+def an_account(path: Path | None = None) -> Account:
+    """The destination with a mapping of its own, the shipped one by default, in an org whose address is known."""
+    file = path or shipped_folder() / "salesforce-contact.yaml"
+    return Account(
+        DESTINATION,
+        "America/Phoenix",
+        lambda schema: load(file, schema=schema, shipped=shipped_folder()),
+        link=lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
+    )
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def operator(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    assert log_in(client).status_code == 303
+    return client
+
+
+@pytest.fixture
+def viewer(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    assert log_in(client, VIEWERS).status_code == 303
+    return client
+
+
+def token(client: FlaskClient, page: str = "/console/events") -> str:
+    found = re.search(r'name="token" value="([^"]+)"', client.get(page).text)
+    assert found is not None
+    return found[1]
+
+
+def log_in(client: FlaskClient, password: str = PASSWORD, **more: str) -> TestResponse:
+    form = {"token": token(client, "/console/login"), "password": password, **more}
+    return client.post("/console/login", data=form)
+
+
+def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
+    return client.post(path, data={"token": token(client), **form}, follow_redirects=True)
+
+
+def settle(store: Store, state: str, pause: Pause | None = None, **changes: Any) -> None:
+    """Settle everything that is due."""
+    store.lanes.open({LANE: DESTINATION})
+    lease = store.lanes.lease("a worker", [LANE], MINUTE)
+    assert lease is not None
+    settled = [
+        Settled(one.id, state, **{"outcome": state, "request_id": "request-7", "duration_ms": 120, **changes})
+        for one in store.inbox.due(LANE, 100)
+    ]
+    store.lanes.settle(lease, Settlement("mapping-v1", settled, pause=pause), MINUTE)
+    if pause is None:
+        store.lanes.release(lease)
+
+
+def refuse(store: Store, count: int, code: str, reason: str) -> None:
+    store.inbox.accept([an_arrival() for _ in range(count)])
+    settle(store, "dead", code=code, reason=reason)
