@@ -69,8 +69,7 @@ class Pages:
 
     def _calls(self, lanes: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
         """Each destination's API calls of the day, as the CRM last told them; empty where it never did."""
-        usage = getattr(self.store, "usage", None)  # kept by workers that watch a budget of calls
-        told = {one["destination"]: one for one in usage.all()} if usage else {}
+        told = {one["destination"]: one for one in self.store.usage.all()}
         return [(name, told.get(name, {})) for name in sorted({lane["destination"] for lane in lanes})]
 
     def events(self) -> Response:
