@@ -7,7 +7,7 @@ in customer.created and `customer.firstName` in call.completed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -226,6 +226,25 @@ def _walk(value: Any, keys: tuple[str, ...]) -> Any:
             return None if value is None else ABSENT
         value = value.get(key, ABSENT)
     return value
+
+
+def unknown_fields(payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
+    """What a payload carries beyond the catalogue: where it stands in the payload -> its value."""
+    if event_type not in _PLACES:
+        return dict(payload)
+    known = {steps(path, event_type): field.kind for path, field in FIELDS.items() if event_type in carried_by(path)}
+    return dict(_beyond(payload, (), known))
+
+
+def _beyond(
+    part: Mapping[str, Any], way: tuple[str, ...], known: Mapping[tuple[str, ...], Kind]
+) -> Iterator[tuple[str, Any]]:
+    for name, value in part.items():
+        here = (*way, name)
+        if here not in known:
+            yield ".".join(here), value
+        elif known[here] is Kind.OBJECT and isinstance(value, Mapping):
+            yield from _beyond(value, here, known)
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)\Z")

@@ -134,6 +134,7 @@ class AgencySettings(_Frozen):
     timezone: str = Field("America/New_York", description="for dates of customers whose own time zone is unknown")
     retention: Retention = Retention()
     alarms: Alarms = Alarms()
+    reveal_values: bool = Field(False, description="whether operators may have one event's values shown, for a reason")
 
     @field_validator("timezone")
     @classmethod

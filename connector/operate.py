@@ -11,22 +11,49 @@ from connector.catalogue import ABSENT, Privacy
 from connector.store import Store
 
 MASK: Final = "•••"
+UNKNOWN: Final = "unknown"
+"""The class of what careCycle sent and this version's catalogue does not hold."""
 
 
 def masked(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
-    """Every field of a payload that holds something: its path, its class, and its value where that is operational."""
+    """Every field of a payload that holds something: its path, its class, and its value where that is operational.
+
+    Of what the catalogue does not know not even the name is told, only how much there is.
+    """
+    shown = [
+        {**row, "value": row["value"] if row["privacy"] == Privacy.OPERATIONAL else MASK}
+        for row in _known(payload, event_type)
+    ]
+    if beyond := len(catalogue.unknown_fields(payload, event_type)):
+        path = f"{beyond} field{'s' if beyond > 1 else ''} this version does not know"
+        shown.append({"path": path, "privacy": UNKNOWN, "value": MASK})
+    return shown
+
+
+def revealed(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
+    """The same with every value, and with every field the catalogue does not know."""
+    beyond = catalogue.unknown_fields(payload, event_type)
+    return [
+        *_known(payload, event_type),
+        *({"path": path, "privacy": UNKNOWN, "value": _text(value)} for path, value in beyond.items()),
+    ]
+
+
+def _known(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
     if event_type not in catalogue.EVENTS:
-        return [{"path": str(name), "privacy": "unknown", "value": MASK} for name in payload]
+        return []
     shown = []
     for path, field in catalogue.FIELDS.items():
         if event_type not in catalogue.carried_by(path) or field.kind is catalogue.Kind.OBJECT:
             continue
         value = catalogue.reader(path, event_type)(payload)
-        if value is None or value is ABSENT:
-            continue
-        text = json.dumps(value) if field.privacy is Privacy.OPERATIONAL else MASK
-        shown.append({"path": path, "privacy": field.privacy, "value": text.strip('"')})
+        if value is not None and value is not ABSENT:
+            shown.append({"path": path, "privacy": str(field.privacy), "value": _text(value)})
     return shown
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def consent_standing(store: Store) -> list[dict[str, Any]]:
@@ -55,3 +82,11 @@ def story(store: Store, message_id: str) -> dict[str, Any] | None:
         "payload": masked(store.desk.payload(message_id), event_type),
         "deliveries": deliveries,
     }
+
+
+def story_revealed(store: Store, message_id: str, who: str, reason: str) -> dict[str, Any] | None:
+    """The same with every value shown, after it was written down who asked and why. Raises FixConfiguration."""
+    told = story(store, message_id)
+    if told is None:
+        return None
+    return {**told, "payload": revealed(store.reveal.payload(message_id, who, reason), told["type"])}

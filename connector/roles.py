@@ -20,6 +20,7 @@ from connector.deliver import Pace
 from connector.errors import FixConfiguration
 from connector.receive import lane_name
 from connector.store import Store
+from connector.store.agencies import Terms
 from connector.store.writer import Bounded, Writer
 from connector.supervisor import GRACE
 from connector.upkeep import Keep, Upkeep
@@ -42,12 +43,19 @@ def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
     }
 
 
+def _announce(store: Store, files: Sequence[AgencyFile]) -> None:
+    """Tell the store of the lanes there are, and of what these agencies allow."""
+    store.lanes.open(lanes_of(files))
+    told = [file.settings for file in files]
+    store.agencies.announce([Terms(one.agency, one.reveal_values, one.retention.dead_letters) for one in told])
+
+
 def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, console: bool) -> None:
     """Serve the hooks listener, or the admin listener, or both, until SIGTERM. Raises FixConfiguration."""
     with ExitStack() as closing:
         store = bootstrap.open_process_store(process, os.environ)
         closing.callback(store.close)
-        store.lanes.open(lanes_of(files))
+        _announce(store, files)
         doors = []
         if hooks:
             _allow_sockets()
@@ -122,7 +130,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
             closing.callback(route.destination.close)
             store.mappings.running(route.name, route.mapping.version)
         lanes = lanes_of(files)
-        store.lanes.open(lanes)
+        _announce(store, files)
         keep = {one.settings.agency: Keep(**dict(one.settings.retention)) for one in files}
         upkeep = Upkeep(store, keep, watched, time.time)
         told = [one for one in map(bootstrap.subscriber, files) if one.ways]

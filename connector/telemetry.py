@@ -50,6 +50,8 @@ def configure(level: str = "info", stream: object = None) -> None:
     quiet = logging.StreamHandler()
     quiet.setFormatter(_Places("%(levelname)s %(name)s %(module)s:%(lineno)d"))
     logging.basicConfig(level=logging.WARNING, handlers=[quiet], force=True)
+    logging.captureWarnings(capture=True)
+    sys.unraisablehook = lambda told: fault("clearing up", told.exc_value)
     sys.excepthook = lambda kind, error, trace: fault("process", error)
     threading.excepthook = lambda told: fault(told.thread.name if told.thread else "thread", told.exc_value)
 
@@ -163,6 +165,11 @@ def alarm_not_told(agency: str, problem: str) -> None:
     """An alarm did not reach anybody this way."""
     _alarms.labels(agency, "failed").inc()
     log.error("alarm not told", agency=agency, problem=problem)
+
+
+def dead_letters_expiring(agency: str, count: int, days: int) -> None:
+    """Dead letters will be given up soon: the last call to free them."""
+    log.warning("dead letters will be given up soon, free them or let them go", agency=agency, count=count, days=days)
 
 
 def lease_lost(lane: str) -> None:

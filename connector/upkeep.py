@@ -10,6 +10,7 @@ from connector.backoff import DAY
 from connector.errors import StoreUnavailable
 from connector.reload import Watched
 from connector.store import Store
+from connector.store.agencies import NOTICE_DAYS
 
 _REST, _STEP_REST = 3600.0, 1.0
 
@@ -42,6 +43,9 @@ class Upkeep:
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
                 done += self._store.retention.give_space_back()
+                if not done:
+                    for agency, count in self._store.agencies.expiring().items():
+                        telemetry.dead_letters_expiring(agency, count, NOTICE_DAYS)
                 self._next = now + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)

@@ -15,6 +15,7 @@ from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
     "alarms": ("alarms", "Try how people are told of what is wrong."),
+    "audit": ("desk", "List what operators did, and why."),
     "backup": ("backup", "Copy the SQLite database to a file, while the connector runs."),
     "check": ("check", "Check agency files or mappings before any event comes."),
     "completion": ("completion", "Print what completes this command in your shell."),
@@ -23,6 +24,8 @@ _COMMANDS: Final = {
     "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
     "doctor": ("doctor", "Find what is wrong with this installation."),
     "events": ("desk", "List, show, replay or discard events."),
+    "forget": ("forget", "Forget one person; say what stays in the CRMs."),
+    "keys": ("keys", "List the data keys in use; seal everything with the newest."),
     "lanes": ("desk", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping would make of one event."),
     "problems": ("problems", "Tell what the CRMs refuse, by cause, and what to do."),

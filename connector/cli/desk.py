@@ -11,7 +11,7 @@ from typing import Any, cast
 import click
 
 from connector import operate
-from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table
+from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, told_moment
 from connector.cli.plan import foretell
 from connector.errors import FixConfiguration
 from connector.store.changing import STEP
@@ -57,11 +57,15 @@ def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
 
 @events.command()
 @click.argument("message_id")
+@click.option("--reveal", is_flag=True, help="Show private values too, where the agency file allows it.")
+@click.option("--reason", default="", help="Why they are revealed: kept in the audit, so name nobody.")
 @json_option
-def show(message_id: str, as_json: bool) -> None:
-    """Tell one event's story: what came of it where, try by try. Values are masked."""
+def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
+    """Tell one event's story: what came of it where, try by try. Values are masked unless revealed."""
+    if reveal != bool(reason.strip()):
+        raise click.UsageError("--reveal and --reason belong together")
     with opened_store() as store:
-        story = operate.story(store, message_id)
+        story = operate.story_revealed(store, message_id, who(), reason) if reveal else operate.story(store, message_id)
     if story is None:
         raise FixConfiguration(message_id, "is no message of this inbox", "connector events list")
     if as_json:
@@ -108,7 +112,7 @@ def replay(
     if beforehand:
         raise SystemExit(foretell(paths, chosen, mapping, live=live, as_json=as_json))
     with opened_store() as store:
-        count = store.desk.replay(chosen, _who(), _so_far)
+        count = store.desk.replay(chosen, who(), _so_far)
     if as_json:
         show_json({"replayed": count})
     else:
@@ -130,7 +134,7 @@ def discard(yes: bool, **wanted: Any) -> None:
     if not yes:
         click.confirm("Give these dead letters up for good?", abort=True)
     with opened_store() as store:
-        click.echo(f"{store.desk.discard(_filter(wanted), _who())} deliveries discarded")
+        click.echo(f"{store.desk.discard(_filter(wanted), who())} deliveries discarded")
 
 
 @click.group()
@@ -156,7 +160,7 @@ def list_lanes(as_json: bool) -> None:
 def pause(lane: str) -> None:
     """Rest a lane until it is resumed."""
     with opened_store() as store:
-        store.desk.pause(lane, _who())
+        store.desk.pause(lane, who())
     click.echo(f"{lane} is paused")
 
 
@@ -165,9 +169,24 @@ def pause(lane: str) -> None:
 def resume(lane: str) -> None:
     """Let a paused lane go on."""
     with opened_store() as store:
-        store.desk.resume(lane, _who())
+        store.desk.resume(lane, who())
     click.echo(f"{lane} goes on")
 
 
-def _who() -> str:
+@click.command()
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
+@json_option
+def audit(limit: int, as_json: bool) -> None:
+    """List what operators did: who, when, what, and why where a reason was asked."""
+    with opened_store() as store:
+        rows = store.desk.audit(limit)
+    if as_json:
+        show_json(rows)
+        return
+    told = [(told_moment(row["at"]), row["who"], row["action"], row["thing"]) for row in rows]
+    show_table("What operators did", ("when (UTC)", "who", "action", "what"), told, "Nothing yet.")
+
+
+def who() -> str:
+    """Whoever types the command, as the audit names them."""
     return f"cli:{getpass.getuser()}"

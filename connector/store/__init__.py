@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from connector.store.agencies import Agencies
 from connector.store.database import Database, open_database
 from connector.store.desk import Desk
 from connector.store.figures import Figures
+from connector.store.forget import Forget
 from connector.store.history import History
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
@@ -15,6 +17,8 @@ from connector.store.letters import Letters
 from connector.store.mappings import Mappings
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
+from connector.store.reveal import Reveal
+from connector.store.rotation import Rotation
 from connector.store.trail import Trail
 from connector.store.usage import Usage
 from connector.store.watches import Watches
@@ -34,6 +38,10 @@ class Store:
         self.history = History(database, self.inbox)
         self.retention = Retention(database)
         self.trail = Trail(database, self.inbox)
+        self.agencies = Agencies(database)
+        self.rotation = Rotation(database)
+        self.forget = Forget(database, self.ledger, self.desk)
+        self.reveal = Reveal(database, self.inbox, self.desk)
         self.mappings = Mappings(database)
         self.usage = Usage(database)
         self.watches = Watches(database)

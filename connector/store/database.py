@@ -20,7 +20,7 @@ from connector.store.bell import Bell, open_bell
 from connector.store.seal import KEY_BYTES, Digests, Seal, find_keys
 from connector.store.tables import settings
 
-_DIGEST_KEY: Final = "digest key"
+DIGEST_KEY: Final = "digest key"
 
 
 class Database:
@@ -71,11 +71,11 @@ class Database:
 
     def _digest_key(self) -> bytes:
         """The key of every digest, made once and kept sealed: changing the data key must not change digests."""
-        made = {"name": _DIGEST_KEY, "value": self.seal.close(os.urandom(KEY_BYTES), _DIGEST_KEY)}
+        made = {"name": DIGEST_KEY, "value": self.seal.close(os.urandom(KEY_BYTES), DIGEST_KEY)}
         with self.transaction() as connection:
             connection.execute(dialect.insert(self.engine, settings).on_conflict_do_nothing(), made)
-            kept = connection.execute(select(settings.c.value).where(settings.c.name == _DIGEST_KEY)).scalar_one()
-        return self.seal.open(kept, _DIGEST_KEY)
+            kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()
+        return self.seal.open(kept, DIGEST_KEY)
 
 
 def open_database(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Database:

@@ -210,10 +210,16 @@ class Desk:
         with self._db.waking() as connection:
             if connection.execute(update(lanes).where(lanes.c.name == lane, still).values(changes)).rowcount != 1:
                 raise StateChanged(lane, f"there is nothing to {action}", "connector lanes list shows its state")
-            self._write_down(connection, who, action, lane)
+            self.write_down(connection, who, action, lane)
 
-    def _write_down(self, connection: Connection, who: str, action: str, thing: str) -> None:
+    def write_down(self, connection: Connection, who: str, action: str, thing: str) -> None:
+        """Keep for good what an operator does, in the transaction that does it."""
         connection.execute(audit.insert().values(at=self._db.now(), who=who, action=action, thing=thing))
+
+    def note(self, who: str, action: str, thing: str) -> None:
+        """Keep for good what an operator did."""
+        with self._db.transaction() as connection:
+            self.write_down(connection, who, action, thing)
 
     def audit(self, limit: int = PAGE) -> list[dict[str, Any]]:
         """The newest things operators did."""

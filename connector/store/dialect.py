@@ -92,6 +92,7 @@ def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
         "synchronous=FULL",
         "busy_timeout=5000",
         "foreign_keys=ON",
+        "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -184,6 +185,13 @@ def migration_lock(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "sqlite":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     yield
+
+
+def scrub(engine: Engine) -> None:
+    """Leave no trace of deleted rows in an embedded database's files; a shared one's server does that by vacuum."""
+    if engine.dialect.name == "sqlite":
+        with reading(engine) as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def notify(connection: Connection) -> None:

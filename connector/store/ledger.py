@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, null, select
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import consents, ledger, raises
+from connector.store.tables import consents, deliveries, ledger, raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,12 @@ class Ledger:
         connection.execute(statement, [self._row(destination, one) for one in remembered])
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
-        """Change these records' entries as they are now."""
+        """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
         now = self.entries(destination, list(amended))
-        self.remember(connection, destination, [amend(now.get(key, Entry())) for key, amend in amended.items()])
+        told = [amend(now.get(key, Entry())) for key, amend in amended.items()]
+        still = select(deliveries.c.id).where(deliveries.c.id.in_([one.delivery_id for one in told]))
+        standing = set(connection.execute(still).scalars())
+        self.remember(connection, destination, [one for one in told if one.delivery_id in standing])
 
     def _row(self, destination: str, one: Remembered) -> dict[str, Any]:
         return {
@@ -95,16 +98,23 @@ class Ledger:
             "delivery_id": one.delivery_id,
         }
 
+    def alias(self, customer_id: str) -> str:
+        """The name under which a forgotten customer's opt-outs are kept."""
+        return f"forgotten:{self._db.digest(f'customer {customer_id}', size=16)}"
+
     def consents(self, destination: str, customers: Collection[str]) -> dict[str, dict[str, FlagState]]:
-        """customer id -> flag -> what is known."""
-        statement = select(consents).where(
-            consents.c.destination == destination, consents.c.customer_id.in_(list(customers))
+        """customer id -> flag -> what is known; of somebody forgotten, the opt-outs of before."""
+        named = {name: customer for customer in customers for name in (customer, self.alias(customer))}
+        statement = (
+            select(consents)
+            .where(consents.c.destination == destination, consents.c.customer_id.in_(list(named)))
+            .order_by(consents.c.at, consents.c.tie)
         )
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
             for row in connection.execute(statement):
                 state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed)
-                known.setdefault(row.customer_id, {})[row.flag] = state
+                known.setdefault(named[row.customer_id], {})[row.flag] = state
         return known
 
     def remember_consents(

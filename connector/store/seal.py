@@ -27,13 +27,15 @@ class Seal:
 
     def __init__(self, keys: list[bytes], random: Callable[[int], bytes] = os.urandom) -> None:
         self._ciphers = {hashlib.sha256(key).digest()[:_ID]: AESGCM(key) for key in keys}
-        self._active = hashlib.sha256(keys[0]).digest()[:_ID]
+        self.fingerprints = tuple(self._ciphers)
+        """What stands before everything sealed with a key, of each key; the first one seals."""
+        self.active = self.fingerprints[0]
         self._random = random
 
     def close(self, content: bytes, row: str) -> bytes:
         """Encrypt; the result opens only for the same row name."""
         nonce = self._random(_NONCE)
-        return self._active + nonce + self._ciphers[self._active].encrypt(nonce, content, row.encode())
+        return self.active + nonce + self._ciphers[self.active].encrypt(nonce, content, row.encode())
 
     def open(self, sealed: bytes, row: str) -> bytes:
         """Decrypt. Raises FixConfiguration when none of the keys fits."""

@@ -216,6 +216,14 @@ watches: Final = Table(
     Column("told", Text, nullable=False),  # JSON: {key: {at, on}}
 )
 
+agencies: Final = Table(
+    "agencies",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("reveal_values", Boolean, nullable=False),
+    Column("dead_letter_days", BigInteger, nullable=False),
+)
+
 settings: Final = Table(
     "settings",
     metadata,

@@ -14,6 +14,7 @@ from connector.problems import Cause, Foretold, cause_of, find_causes, foretell
 from connector.store import Store
 from connector.web import words
 from connector.web.gate import WHO, Gate
+from connector.web.pages import expiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Causes:
     def problems(self) -> Response:
         """Every cause, the most first."""
         paused = [lane for lane in self.store.desk.lanes() if lane["paused"]]
-        return self._show("problems", causes=find_causes(self.store, self.accounts), paused=paused)
+        causes = find_causes(self.store, self.accounts)
+        return self._show("problems", causes=causes, paused=paused, **expiring(self.store))
 
     def cause(self, id: str) -> AnyResponse:
         """One cause: what it is, what to do, whom it is about."""

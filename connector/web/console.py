@@ -63,6 +63,7 @@ def create_console(
         ("/logout", ["POST"], gate.logout),
         ("/events", ["GET"], pages.events),
         ("/events/<path:message_id>", ["GET"], pages.event),
+        ("/reveal/<path:message_id>", ["POST"], pages.reveal),
         ("/problems", ["GET"], causes.problems),
         ("/problems/<id>", ["GET"], causes.cause),
         ("/problems/<id>/<any(replay, discard):action>", ["GET"], causes.confirm),

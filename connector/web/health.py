@@ -67,11 +67,11 @@ class _Gauges(Collector):
         up = GaugeMetricFamily("connector_database_up", "Whether the database answers")
         try:
             lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
-            opt_outs = self._store.opt_outs.standing()
+            opt_outs, expiring = self._store.opt_outs.standing(), self._store.agencies.expiring()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
-            lanes, dead, usage, opt_outs = [], [], [], []
+            lanes, dead, usage, opt_outs, expiring = [], [], [], [], {}
             up.add_metric([], 0)
         yield up
         for name, about, key in (
@@ -98,6 +98,10 @@ class _Gauges(Collector):
         for where, count in counts.items():
             letters.add_metric(list(where), count)
         yield letters
+        soon = GaugeMetricFamily("connector_dead_letters_expiring", "Dead letters given up soon", labels=["agency"])
+        for agency, count in expiring.items():
+            soon.add_metric([agency], count)
+        yield soon
 
 
 def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:

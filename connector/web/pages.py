@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response, g, request
 
 from connector import catalogue
 from connector.accounts import Account
 from connector.backoff import DAY
-from connector.operate import consent_standing, story
+from connector.operate import consent_standing, story, story_revealed
 from connector.store import Store
+from connector.store.agencies import NOTICE_DAYS
 from connector.store.desk import PAGE, Filter
 from connector.store.figures import HOUR
 from connector.web import words
 from connector.web.chart import chart
-from connector.web.gate import Gate
+from connector.web.gate import WHO, Gate
 
 _SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code")
 _LATE_MS: Final = 5 * 60 * 1000
@@ -65,6 +66,7 @@ class Pages:
             mappings=self.store.mappings.all(),
             calls=self._calls(lanes),
             agencies=_agencies(lanes),
+            **expiring(self.store),
         )
 
     def _calls(self, lanes: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -97,12 +99,39 @@ class Pages:
 
     def event(self, message_id: str) -> Response:
         """One event's story, with links to the records it became."""
+        return self._event(message_id, None if "\0" in message_id else story(self.store, message_id))
+
+    def reveal(self, message_id: str) -> Response:
+        """One event's story with every value, in answer to a form alone: nothing of it stands in an address."""
+        reason, who = request.form.get("reason", ""), f"{WHO}:{request.remote_addr}"
         told = None if "\0" in message_id else story(self.store, message_id)
+        if told is None or not reason.strip():
+            return self._event(message_id, told, "Say why first: it is kept with the time." if told else "")
+        return self._event(message_id, story_revealed(self.store, message_id, who, reason), revealed=True)
+
+    def _event(
+        self, message_id: str, told: Mapping[str, Any] | None, problem: str = "", *, revealed: bool = False
+    ) -> Response:
         if told is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
-        payload = words.by_privacy(told["payload"])
         first, links = told["deliveries"][0], {one.name: one.link for one in self.accounts}
-        return self.gate.show("event", states=words.STATES, story=told, first=first, payload=payload, links=links)
+        return self.gate.show(
+            "event",
+            400 if problem else 200,
+            states=words.STATES,
+            story=told,
+            first=first,
+            links=links,
+            payload=words.by_privacy(told["payload"]),
+            revealable=g.session.acts and self.store.reveal.allowed(first["agency"]) and not revealed,
+            revealed=revealed,
+            problem=problem,
+        )
+
+
+def expiring(store: Store) -> dict[str, Any]:
+    """What the partial about dead letters near their end shows."""
+    return {"expiring": sum(store.agencies.expiring().values()), "notice_days": NOTICE_DAYS}
 
 
 def _agencies(lanes: Iterable[Mapping[str, Any]]) -> list[str]:

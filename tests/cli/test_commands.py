@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from click.testing import CliRunner, Result
 from connector.cli import cli
 from connector.mapping import shipped_folder
 from connector.store import Store, open_store
-from tests.builders import DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
+from connector.store.agencies import Terms
+from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
 from tests.web.test_hooks import Served
 
 CONTACT = str(shipped_folder() / "salesforce-contact.yaml")
@@ -155,6 +157,42 @@ class TestDesk:
         store.inbox.accept([an_arrival("one", a_customer(firstName="Canary"))])
         output = run("events", "show", "one", **environment).output
         assert ("customer.firstName" in output, "Canary" in output) == (True, False)
+
+    def test_values_are_revealed_for_a_reason_where_the_agency_allows_it(
+        self, store: Store, environment: dict[str, str]
+    ) -> None:
+        store.inbox.accept([an_arrival("one", a_customer(firstName="[/Canary]\x1b[2J"))])
+        asked = ("events", "show", "one", "--reveal", "--reason", "the agent called")
+        assert run(*asked, **environment).exit_code == 2
+        store.agencies.announce([Terms("sunrise", True, 90)])
+        assert "[/Canary]\ufffd[2J" in run(*asked, **environment).output
+        (row,) = json.loads(run("audit", "--json", **environment).output)
+        assert (row["who"].partition(":")[0], row["thing"]) == ("cli", "sunrise/one: the agent called")
+        assert "the agent called" in run("audit", **environment).output
+
+    @pytest.mark.parametrize("options", [["--reveal"], ["--reveal", "--reason", " "], ["--reason", "x"]])
+    def test_revealing_and_a_reason_belong_together(
+        self, store: Store, environment: dict[str, str], options: list[str]
+    ) -> None:
+        store.inbox.accept([an_arrival("one")])
+        assert run("events", "show", "one", *options, **environment).exit_code == 2
+
+    def test_a_person_is_forgotten_after_being_asked(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("one")])
+        assert "of them not yet written" in run("forget", CUSTOMER, "--plan", **environment).output
+        assert CliRunner().invoke(cli, ["forget", CUSTOMER], env=environment, input="n\n").exit_code == 1
+        assert json.loads(run("forget", CUSTOMER, "--yes", "--json", **environment).output)["forgotten"]
+        output = run("forget", CUSTOMER, **environment).output
+        assert ("was forgotten before" in output, "Nothing is held" in output) == (True, True)
+
+    def test_keys_are_rotated_and_the_old_one_let_go(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("one")])
+        new = base64.b64encode(b"n" * 32).decode()
+        both = {**environment, "CONNECTOR_DATA_KEY": f"{new} {DATA_KEY}"}
+        assert [one["payloads"] for one in json.loads(run("keys", "list", "--json", **both).output)] == [0, 1]
+        output = run("keys", "rotate", "--yes", **both).output
+        assert ("1 payloads sealed again" in output, "no longer needed" in output) == (True, True)
+        assert run("events", "show", "one", **{**environment, "CONNECTOR_DATA_KEY": new}).exit_code == 0
 
     def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X")])

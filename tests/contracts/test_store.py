@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, select, text
 
+from connector.backoff import DAY
 from connector.errors import FixConfiguration, InboxFull, LeaseLost, StateChanged, StoreUnavailable
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store import Store
+from connector.store.agencies import Terms
 from connector.store.changing import STEP
 from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
@@ -325,6 +328,17 @@ class TestRetention:
             clock.now = an_arrival().received_at + day * 86_400_000
             upkeep()
             assert len(store.desk.deliveries(Filter())) == left
+
+    def test_dead_letters_are_told_a_week_before_they_are_given_up(self, store: Store, clock: Clock) -> None:
+        store.agencies.announce([Terms("sunrise", False, 90), Terms("sunset", False, 90)])
+        store.inbox.accept([an_arrival(state="dead"), an_arrival()])
+        clock.forward(83 * DAY)
+        assert store.agencies.expiring() == {}
+        clock.forward(1)
+        assert store.agencies.expiring() == {"sunrise": 1}
+        with structlog.testing.capture_logs() as told:
+            Upkeep(store, {"sunrise": Keep(30, 90)}, [], lambda: clock() / 1000)()
+        assert [(one["agency"], one["count"], one["days"]) for one in told if "count" in one] == [("sunrise", 1, 7)]
 
     def test_upkeep_works_in_steps_and_then_rests_an_hour(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival(state="skipped") for _ in range(3)])

@@ -9,7 +9,7 @@ import pytest
 
 from connector import backoff, catalogue
 from connector.errors import UnreadableEvent
-from connector.operate import MASK, masked
+from connector.operate import MASK, UNKNOWN, masked, revealed
 from connector.samples import Samples, sample
 from tests.builders import CUSTOMER, a_call, a_customer
 
@@ -77,3 +77,35 @@ class TestMasking:
     def test_only_operational_fields_show_their_values(self) -> None:
         shown = {row["path"]: row["value"] for row in masked(a_customer(mbiNumber="1EG4"), "customer.updated")}
         assert (shown["customer.status"], shown["customer.email"], shown["customer.mbiNumber"]) == ("Lead", MASK, MASK)
+
+    def test_of_what_the_catalogue_does_not_know_not_even_the_name_is_told(self) -> None:
+        payload = a_call(a_customer(**{"Marcus Delacroix": 1}), other={"deep": ["x"]})
+        row = masked(payload, "call.completed")[-1]
+        assert row == {"path": "2 fields this version does not know", "privacy": UNKNOWN, "value": MASK}
+        assert masked({"a": 1}, "canary")[0]["value"] == MASK
+
+    def test_revealing_shows_every_value_and_every_unknown_field(self) -> None:
+        payload = a_customer(mbiNumber="1EG4", assignedUser={"id": "u-1", "pet": None})
+        shown = {row["path"]: row["value"] for row in revealed(payload, "customer.updated")}
+        assert (shown["customer.mbiNumber"], shown["assignedUser.pet"], MASK in shown.values()) == (
+            "1EG4",
+            "null",
+            False,
+        )
+
+
+class TestClasses:
+    def test_every_class_is_used_and_every_field_has_one(self) -> None:
+        assert {one.privacy for one in catalogue.FIELDS.values()} == set(catalogue.Privacy)
+
+    @pytest.mark.parametrize(
+        "words",
+        ["name", "birth", "phone", "email", "address", "mbi", "medic", "income", "summary", "transcript", "ethnic"],
+    )
+    def test_no_customer_s_field_of_a_private_kind_is_operational(self, words: str) -> None:
+        ours = ("agent", "assigned", "campaign", "doNot")
+        private = [
+            one for path, one in catalogue.FIELDS.items() if words in path.lower() and not any(o in path for o in ours)
+        ]
+        assert private
+        assert [one.path for one in private if one.privacy is catalogue.Privacy.OPERATIONAL] == []

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = """
-import logging, threading
+import logging, threading, warnings
 from connector import telemetry
 telemetry.configure("debug")
 def fail():
@@ -19,6 +19,11 @@ except ValueError:
 thread = threading.Thread(target=fail, name="lane")
 thread.start()
 thread.join()
+warnings.warn("canary")
+class Cleared:
+    def __del__(self):
+        raise KeyError("canary")
+Cleared()
 fail()
 """
 
@@ -42,3 +47,5 @@ class TestTheUnexpected:
         told = self.told()
         assert told.count("ValueError at <string>:6") == 3
         assert '"where": "lane"' in told
+        assert "WARNING py.warnings" in told
+        assert "KeyError at <string>" in told

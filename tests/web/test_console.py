@@ -16,6 +16,7 @@ from connector.catalogue import Kind, Privacy
 from connector.errors import FixConfiguration
 from connector.problems import find_causes
 from connector.store import Store
+from connector.store.agencies import Terms
 from connector.store.inbox import Owed
 from connector.store.lanes import Pause
 from connector.web.console import create_console
@@ -414,6 +415,60 @@ class TestOneEvent:
         assert {answer.status_code for answer in answers} == {404}
         assert all("No event of this id" in answer.text for answer in answers)
         assert not any("<script" in answer.text for answer in answers)
+
+
+class TestRevealing:
+    @pytest.fixture
+    def allowed(self, store: Store) -> Store:
+        store.agencies.announce([Terms("sunrise", True, 90)])
+        store.inbox.accept([an_arrival("msg_one", a_customer(firstName="Zebulon", odd="Quokka"))])
+        return store
+
+    def test_is_off_unless_the_agency_file_allows_it(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_one", a_customer(firstName="Zebulon"))])
+        assert "Show every value" not in operator.get("/console/events/msg_one").text
+        answer = act(operator, "/console/reveal/msg_one", reason="I want to")
+        assert ("Zebulon" in answer.text, "reveal_values: true" in answer.text) == (False, True)
+        assert store.desk.audit() == []
+
+    def test_shows_every_value_in_answer_to_the_form_alone(self, operator: FlaskClient, allowed: Store) -> None:
+        answer = act(operator, "/console/reveal/msg_one", reason="the agent called")
+        assert ("Zebulon" in answer.text, "Quokka" in answer.text) == (True, True)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Zebulon" not in operator.get("/console/events/msg_one").text
+
+    def test_is_written_down_with_who_when_which_and_why(self, operator: FlaskClient, allowed: Store) -> None:
+        act(operator, "/console/reveal/msg_one", reason="the agent\ncalled")
+        (row,) = allowed.desk.audit()
+        assert (row["who"], row["action"]) == ("console:127.0.0.1", "reveal")
+        assert (row["at"], row["thing"]) == (NOON, "sunrise/msg_one: the agent called")
+
+    @pytest.mark.parametrize("reason", ["", "  \n"])
+    def test_needs_a_reason(self, operator: FlaskClient, allowed: Store, reason: str) -> None:
+        answer = act(operator, "/console/reveal/msg_one", reason=reason)
+        assert (answer.status_code, "Zebulon" in answer.text, "Say why" in answer.text) == (400, False, True)
+        assert allowed.desk.audit() == []
+
+    def test_needs_the_token_of_a_form_of_ours(self, operator: FlaskClient, allowed: Store) -> None:
+        assert operator.post("/console/reveal/msg_one", data={"reason": "x"}).status_code == 400
+        assert allowed.desk.audit() == []
+
+    def test_of_an_unknown_event_is_not_found(self, operator: FlaskClient, allowed: Store) -> None:
+        assert act(operator, "/console/reveal/msg_two", reason="x").status_code == 404
+
+
+class TestExpiring:
+    def test_dead_letters_near_their_end_are_pointed_out(
+        self, operator: FlaskClient, store: Store, clock: Clock
+    ) -> None:
+        refuse(store, 4, "INVALID_EMAIL", "no e-mail address [email]")
+        store.agencies.announce([Terms("sunrise", False, 90)])
+        told = "4 dead letters will be given up within 7 days"
+        clock.forward(82 * 24 * 60 * MINUTE)
+        assert told not in operator.get("/console/problems").text
+        clock.forward(2 * 24 * 60 * MINUTE)
+        log_in(operator)
+        assert [told in operator.get(f"/console{page}").text for page in ("", "/problems")] == [True, True]
 
 
 class TestWhatGoesWrong:

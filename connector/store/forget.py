@@ -1,0 +1,159 @@
+"""Forgetting one person: all that is held about them goes, save what keeps opt-outs and keeps repeats out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, delete, func, select, update
+
+from connector.errors import FixConfiguration
+from connector.store.database import Database
+from connector.store.desk import Desk
+from connector.store.dialect import scrub
+from connector.store.ledger import Ledger
+from connector.store.tables import attempts, audit, consents, deliveries, events, lanes, ledger
+
+_STEP: Final = 200
+_ACTION: Final = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the store holds about one person, counted.
+
+    opt_outs: destination and flag of each that is raised. crm_records: destination, object and CRM id of each record
+    that was written. writing: lanes a worker holds that owe something to this person. forgotten_at: epoch ms.
+    """
+
+    events: int
+    deliveries: int
+    waiting: int
+    attempts: int
+    ledger: int
+    opt_outs: tuple[tuple[str, str], ...]
+    crm_records: tuple[tuple[str, str, str], ...]
+    writing: tuple[str, ...]
+    forgotten_at: int | None
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to forget."""
+        return bool(self.events or self.ledger or self.opt_outs)
+
+
+class Forget:
+    """Finds everything held about a customer id of careCycle's, and removes it in one commit."""
+
+    def __init__(self, database: Database, ledger: Ledger, desk: Desk) -> None:
+        self._db, self._ledger, self._desk = database, ledger, desk
+
+    def plan(self, customer_id: str) -> Held:
+        """What is held. Raises StoreUnavailable."""
+        unread = self._unread(customer_id)
+        with self._db.reading() as connection:
+            return self._held(connection, customer_id, self._events(connection, customer_id, unread))
+
+    def run(self, customer_id: str, who: str) -> Held:
+        """Remove it, and tell what it was. A worker in the midst of writing to this person loses its lease."""
+        unread = self._unread(customer_id)
+        with self._db.transaction() as connection:
+            # The lanes first: whoever settles a batch now is waited for, whoever comes later finds its lease lost.
+            mine = deliveries.c.event_id.in_(_of(customer_id, unread))
+            owing = select(deliveries.c.lane).where(mine, deliveries.c.state == "ready")
+            connection.execute(update(lanes).where(lanes.c.name.in_(owing)).values(token=lanes.c.token))
+            found = self._events(connection, customer_id, unread)
+            held = self._held(connection, customer_id, found)
+            connection.execute(update(lanes).where(lanes.c.name.in_(held.writing)).values(token=""))
+            self._remove(connection, customer_id, found)
+            told = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
+            self._desk.write_down(connection, who, _ACTION, told)
+        scrub(self._db.engine)
+        return held
+
+    def _unread(self, customer_id: str) -> list[int]:
+        """Events that name this customer in a body nobody could read: they are under no customer's id."""
+        sought, last = customer_id.encode(), 0
+        found: list[int] = []
+        statement = select(events).where(events.c.customer_id.is_(None), events.c.payload.is_not(None))
+        while True:
+            with self._db.reading() as connection:
+                step = statement.where(events.c.id > last).order_by(events.c.id).limit(_STEP)
+                rows = connection.execute(step).all()
+            if not rows:
+                return found
+            last = rows[-1].id
+            bodies = ((row.id, self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")) for row in rows)
+            found += [event_id for event_id, body in bodies if sought in body]
+
+    def _events(self, connection: Connection, customer_id: str, unread: Collection[int]) -> list[int]:
+        return list(connection.execute(_of(customer_id, unread)).scalars())
+
+    def _held(self, connection: Connection, customer_id: str, found: Sequence[int]) -> Held:
+        theirs = deliveries.c.event_id.in_(found)
+        owed = select(deliveries.c.id).where(theirs)
+        tried = list(connection.execute(select(attempts.c.records).where(attempts.c.delivery_id.in_(owed))).scalars())
+        owing = select(deliveries.c.lane).where(theirs, deliveries.c.state == "ready")
+        leased = select(lanes.c.name).where(lanes.c.name.in_(owing), lanes.c.token != "")
+        raised = select(consents.c.destination, consents.c.flag).where(
+            consents.c.customer_id == customer_id, consents.c.value
+        )
+        before = select(func.max(audit.c.at)).where(
+            audit.c.action == _ACTION, audit.c.thing.startswith(self._ledger.alias(customer_id))
+        )
+        return Held(
+            events=len(found),
+            deliveries=_count(connection, deliveries, theirs),
+            waiting=_count(connection, deliveries, theirs & (deliveries.c.state == "ready")),
+            attempts=len(tried),
+            ledger=_count(connection, ledger, ledger.c.customer_id == customer_id),
+            opt_outs=tuple(sorted((row.destination, row.flag) for row in connection.execute(raised))),
+            crm_records=self._crm_records(connection, customer_id, owed),
+            writing=tuple(connection.execute(leased).scalars()),
+            forgotten_at=connection.execute(before).scalar(),
+        )
+
+    def _crm_records(self, connection: Connection, customer_id: str, owed: Any) -> tuple[tuple[str, str, str], ...]:
+        known = select(ledger.c.destination, ledger.c.object, ledger.c.crm_id).where(
+            ledger.c.customer_id == customer_id, ledger.c.crm_id.is_not(None)
+        )
+        tried = select(deliveries.c.destination, attempts.c.records).join_from(attempts, deliveries)
+        found = {tuple(row) for row in connection.execute(known)}
+        for row in connection.execute(tried.where(deliveries.c.id.in_(owed))):
+            records = json.loads(row.records)
+            found |= {(row.destination, one["object"], one["crm_id"]) for one in records if one["crm_id"]}
+        return tuple(sorted(found))
+
+    def _remove(self, connection: Connection, customer_id: str, found: Sequence[int]) -> None:
+        theirs = deliveries.c.event_id.in_(found)
+        owed = select(deliveries.c.id).where(theirs)
+        connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(owed)))
+        connection.execute(delete(deliveries).where(theirs))
+        connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
+        self._keep_opt_outs(connection, customer_id)
+        connection.execute(delete(consents).where(consents.c.customer_id == customer_id))
+        # The message ids stay: a message is sent again when our answer was missed, and must not come back so.
+        nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": ""}
+        connection.execute(update(events).where(events.c.id.in_(found)).values(nothing))
+
+    def _keep_opt_outs(self, connection: Connection, customer_id: str) -> None:
+        """What is known now takes the place of what was kept at an earlier forgetting; the rest of that stays."""
+        alias = self._ledger.alias(customer_id)
+        for row in connection.execute(select(consents).where(consents.c.customer_id == customer_id)).all():
+            kept = {**row._mapping, "customer_id": alias}
+            same = (consents.c[name] == kept[name] for name in ("destination", "customer_id", "flag"))
+            connection.execute(delete(consents).where(*same))
+            if row.value:
+                connection.execute(consents.insert(), kept)
+
+
+def _of(customer_id: str, unread: Collection[int]) -> Any:
+    if not customer_id.strip() or "\0" in customer_id:
+        raise FixConfiguration("customer id", "is empty or no id", "careCycle shows it; connector events list")
+    return select(events.c.id).where((events.c.customer_id == customer_id) | events.c.id.in_(unread))
+
+
+def _count(connection: Connection, table: Table, condition: Any) -> int:
+    return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())

@@ -1,0 +1,40 @@
+"""Showing an operator the values of one event: only where the agency allows it, and never without a trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from connector.errors import FixConfiguration
+from connector.store.database import Database
+from connector.store.desk import Desk
+from connector.store.inbox import Inbox
+from connector.store.tables import agencies, events
+
+
+class Reveal:
+    """Knows which agencies allow it, as their files said at the last start."""
+
+    def __init__(self, database: Database, inbox: Inbox, desk: Desk) -> None:
+        self._db, self._inbox, self._desk = database, inbox, desk
+
+    def allowed(self, agency: str) -> bool:
+        """Whether this agency's values may be revealed."""
+        with self._db.reading() as connection:
+            return bool(connection.execute(select(agencies.c.reveal_values).where(agencies.c.name == agency)).scalar())
+
+    def payload(self, message_id: str, who: str, reason: str) -> dict[str, Any]:
+        """One message's payload as it is, after it was written down who asked and why. Raises FixConfiguration."""
+        if not (why := " ".join(reason.split())[:500].replace("\0", "")):
+            raise FixConfiguration(message_id, "is revealed for a reason only", "say why: it is kept in the audit")
+        with self._db.reading() as connection:
+            row = connection.execute(select(events).where(events.c.message_id == message_id).limit(1)).first()
+        if row is None:
+            return {}
+        if not self.allowed(row.agency):
+            hint = "reveal_values: true in its agency file, then a restart"
+            raise FixConfiguration(row.agency, "does not allow its values to be revealed", hint)
+        with self._db.transaction() as connection:
+            self._desk.write_down(connection, who, "reveal", f"{row.agency}/{message_id}: {why}")
+        return self._inbox.payload(row)

@@ -1,0 +1,91 @@
+"""Changing the data key beside the traffic: everything sealed with an older key is sealed again with the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, LargeBinary, func, select, update
+
+from connector.store.database import DIGEST_KEY, Database
+from connector.store.tables import events, settings
+
+STEP: Final = 200
+"""Payloads of one step: short enough to keep nobody waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One data key by its fingerprint, and how much is sealed with it. given: whether this process was given it."""
+
+    fingerprint: str
+    active: bool
+    given: bool
+    payloads: int
+    digest_key: bool
+
+    @property
+    def needed(self) -> bool:
+        """Whether something cannot be read without it."""
+        return self.active or bool(self.payloads) or self.digest_key
+
+
+class Rotation:
+    """Re-seals in steps. Stopped at any point, the next run goes on with what is left."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def steps(self) -> Iterator[int]:
+        """Seal everything again, telling how many payloads each step did. Raises FixConfiguration for want of a key."""
+        with self._db.transaction() as connection:
+            self._digest_key(connection)
+        last = 0
+        while True:
+            done, last = self._step(last)
+            if not done:
+                return
+            yield done
+
+    def _step(self, after: int) -> tuple[int, int]:
+        other = self._prefix(events.c.payload) != self._db.seal.active
+        statement = (
+            select(events.c.id, events.c.agency, events.c.message_id, events.c.payload)
+            .where(events.c.id > after, events.c.payload.is_not(None), other)
+            .order_by(events.c.id)
+            .limit(STEP)
+        )
+        with self._db.transaction() as connection:
+            rows = connection.execute(statement).all()
+            for row in rows:
+                sealed = self._again(row.payload, f"{row.agency}/{row.message_id}")
+                mine = update(events).where(events.c.id == row.id, events.c.payload.is_not(None))
+                connection.execute(mine.values(payload=sealed))
+        return len(rows), rows[-1].id if rows else after
+
+    def _digest_key(self, connection: Connection) -> None:
+        """The key of the digests stays what it is; only what it is sealed with changes."""
+        mine = settings.c.name == DIGEST_KEY
+        kept = connection.execute(select(settings.c.value).where(mine)).scalar_one()
+        if not kept.startswith(self._db.seal.active):
+            connection.execute(update(settings).where(mine).values(value=self._again(kept, DIGEST_KEY)))
+
+    def _again(self, sealed: bytes, row: str) -> bytes:
+        return self._db.seal.close(self._db.seal.open(sealed, row), row)
+
+    def uses(self) -> list[KeyUse]:
+        """Every key given or in use, the active one first. Looks at every payload."""
+        prefix = self._prefix(events.c.payload).label("prefix")
+        statement = select(prefix, func.count()).where(events.c.payload.is_not(None)).group_by(prefix)
+        with self._db.reading() as connection:
+            used = {bytes(row[0]): int(row[1]) for row in connection.execute(statement)}
+            kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()
+        given = self._db.seal.fingerprints
+        return [
+            KeyUse(key.hex(), key == given[0], key in given, used.get(key, 0), kept.startswith(key))
+            for key in dict.fromkeys([*given, *sorted(used)])
+        ]
+
+    def _prefix(self, column: Any) -> Any:
+        return func.substr(column, 1, len(self._db.seal.active), type_=LargeBinary)

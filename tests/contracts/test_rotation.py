@@ -1,0 +1,68 @@
+"""Changing the data key, over both databases."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from connector.errors import FixConfiguration
+from connector.store import Store
+from connector.store.database import open_database
+from connector.store.rotation import STEP
+from tests.builders import DATA_KEY, a_customer, an_arrival
+
+NEW_KEY = base64.b64encode(b"n" * 32).decode()
+BOTH = f"{NEW_KEY},{DATA_KEY}"
+
+
+def opened(address: str, keys: str) -> Store:
+    return Store(open_database(address, {"CONNECTOR_DATA_KEY": keys}))
+
+
+@pytest.fixture
+def rotating(database_address: str) -> Store:
+    """More than one step of payloads under the old key, one under the new, one purged; both keys given."""
+    old = opened(database_address, DATA_KEY)
+    old.inbox.accept([an_arrival(f"old_{n:03d}") for n in range(STEP + 2)])
+    old.close()
+    store = opened(database_address, BOTH)
+    store.inbox.accept([an_arrival("new")])
+    return store
+
+
+class TestRotation:
+    def test_it_goes_in_steps_until_nothing_is_left(self, rotating: Store) -> None:
+        steps, again = list(rotating.rotation.steps()), list(rotating.rotation.steps())
+        rotating.close()
+        assert (steps, again) == ([STEP, 2], [])
+
+    def test_the_old_key_is_needed_until_the_end_and_then_no_more(self, rotating: Store) -> None:
+        told = [[(one.needed, one.payloads) for one in rotating.rotation.uses()] for _ in rotating.rotation.steps()]
+        rotating.close()
+        assert told == [[(True, STEP + 1), (True, 2)], [(True, STEP + 3), (False, 0)]]
+
+    def test_afterwards_the_new_key_alone_opens_everything(self, rotating: Store, database_address: str) -> None:
+        digest = rotating.database.digest("x")
+        list(rotating.rotation.steps())
+        rotating.close()
+        store = opened(database_address, NEW_KEY)
+        assert store.desk.payload("old_001") == a_customer()
+        assert store.database.digest("x") == digest  # the ledger still knows what was written
+        store.close()
+
+    def test_stopped_half_way_both_keys_still_open_everything(self, rotating: Store, database_address: str) -> None:
+        next(rotating.rotation.steps())
+        rotating.close()
+        store = opened(database_address, BOTH)
+        assert {len(store.desk.payload(one)) for one in ("old_000", f"old_{STEP + 1}", "new")} == {len(a_customer())}
+        store.close()
+
+    def test_a_key_that_is_missing_is_told_and_nothing_is_lost(self, rotating: Store, database_address: str) -> None:
+        next(rotating.rotation.steps())
+        rotating.close()
+        store = opened(database_address, NEW_KEY)
+        assert [(one.given, one.payloads) for one in store.rotation.uses()] == [(True, STEP + 1), (False, 2)]
+        with pytest.raises(FixConfiguration):
+            list(store.rotation.steps())
+        store.close()
