@@ -1,0 +1,220 @@
+"""No payload value leaves its place: canaries in every field, down every path of the product, sought everywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+from flask import Response, request
+
+from connector.catalogue import EVENTS, FIELDS
+from connector.errors import StateChanged
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from connector.web.session import hash_password
+from tests.acceptance.canaries import event, finds, needles, planted
+from tests.acceptance.product import Product
+from tests.builders import signed
+
+PASSWORD = "correct horse battery staple"
+LOUD = """\
+import logging
+class Loud(logging.Logger):
+    def __init__(self, name, level=logging.DEBUG):
+        super().__init__(name, logging.DEBUG)
+logging.setLoggerClass(Loud)
+"""
+MAPPINGS = {
+    "salesforce-contact": """\
+extends: salesforce-contact
+records:
+  contact:
+    also_match: [{ Email: customer.email }]
+    fields:
+      Birthdate: { from: customer.dateOfBirth, sensitive: accepted }
+      MobilePhone: { format: national }
+  call: { fields: { Description: { from: call.transcript, cut: true, sensitive: accepted } } }
+""",
+    "hubspot": """\
+extends: hubspot
+records: { call: { fields: { hs_call_body: { from: call.transcript, cut: true, sensitive: accepted } } } }
+""",
+}
+
+
+def echo(status: int, shape: str) -> Callable[[Callable[[], Response]], Response]:
+    """A CRM that answers with everything it was sent, in an error of its own shape, in a page, or in an address."""
+
+    def answer(_: Callable[[], Response]) -> Response:
+        said = request.get_data(as_text=True) + request.full_path
+        if shape == "html":
+            return Response(f"<html>{said}</html>", status, content_type="text/html")
+        if shape == "redirect":
+            return Response("", status, {"Location": f"http://127.0.0.1:1/{quote(said[:900])}"})
+        if shape == "salesforce":
+            body: object = [{"message": said, "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": [said]}]
+        else:
+            context = {"properties": [said]}
+            body = {"status": "error", "category": "VALIDATION_ERROR", "message": said, "context": context}
+        return Response(json.dumps(body), status, content_type="application/json")
+
+    return answer
+
+
+@pytest.fixture
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What people wrote themselves: not searched."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "sitecustomize.py").write_text(LOUD)
+    for name, text in MAPPINGS.items():
+        (folder / f"{name}.own.yaml").write_text(text)
+    (folder / "event.json").write_text(json.dumps(event("call.completed", "c-map")))
+    return folder
+
+
+@pytest.fixture
+def product(tmp_path: Path, inputs: Path) -> Iterator[Product]:
+    product = Product(tmp_path, f"sqlite:///{tmp_path}/connector.db")
+    text = product.agency.read_text()
+    for name in MAPPINGS:
+        text = text.replace(f"mapping: {name}", f"mapping: {inputs}/{name}.own.yaml")
+    product.agency.write_text(text)
+    (tmp_path / "tmp").mkdir()
+    product.environment |= {
+        "CONNECTOR_LOG_LEVEL": "debug",
+        "CONNECTOR_CONSOLE_PASSWORD_HASH": hash_password(PASSWORD),
+        "PYTHONPATH": str(inputs),
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    yield product
+    product.close()
+
+
+@pytest.fixture
+def store(product: Product) -> Iterator[Store]:
+    store = open_store(product.environment["CONNECTOR_DATABASE_URL"], product.environment)
+    yield store
+    store.close()
+
+
+def command(product: Product, *arguments: str) -> bytes:
+    done = subprocess.run(
+        [sys.executable, "-m", "connector", *arguments], env=product.environment, capture_output=True, check=False
+    )
+    return done.stdout + b"\n" + done.stderr
+
+
+def live_through_it(product: Product, store: Store) -> None:
+    """Success; every kind of refusal by both CRMs; bodies nobody can read; strangers; a crash of each role."""
+    product.start()
+    product.ready()
+    assert [product.post(event(kind, "c-known")) for kind in EVENTS] == [204] * 3
+    strange = event("customer.updated", "c-enum", gender="canary-strange-enum", status="canary-odd status")
+    assert product.post(strange) == 204
+    product.until(lambda: min(product.landed()) >= 1, 90)
+    troubles = [(400, "json"), (401, "json"), (403, "json"), (404, "json"), (429, "json"), (500, "json")]
+    troubles += [(200, "html"), (503, "html"), (302, "redirect"), (200, "json")]
+    for number, (status, shape) in enumerate(troubles):
+        met(product, store, number, status, shape)
+    unreadable = event("customer.updated", "c-unread", householdIncome="canary-strange-income")
+    foreign = {**event("customer.updated", "c-foreign"), "event_type": "canary.strange"}
+    body = json.dumps(event("customer.updated", "c-cut")).encode()
+    assert [product.post(one) for one in (unreadable, foreign, body[:-9])] == [204] * 3
+    assert product.post(event("customer.updated", "c-forged"), secret="whsec_YW5vdGhlcg==") == 401
+    address = f"http://127.0.0.1:{product.port}/hooks/canary-strange?x=canary-strange"
+    assert requests.post(address, data=body, headers=signed(body)[1], timeout=20).status_code == 404
+    product.post(event("call.completed", "c-crash", id="call-crash"))
+    product.kill("work")
+    product.kill("receive")
+    product.ready()
+    product.until(lambda: store.desk.waiting() == 0 or resumed(store), 90)
+
+
+def met(product: Product, store: Store, number: int, status: int, shape: str) -> None:
+    """One event, and a trouble of each CRM that lasts until its own retries are over."""
+    for name, sandbox in (("salesforce", product.salesforce), ("hubspot", product.hubspot)):
+        where = "/services/data" if name == "salesforce" else "/crm/v3/objects"
+        sandbox.fault(where, echo(status, name if shape == "json" else shape), times=3)
+    product.post(event("call.completed", "c-known", id=f"call-trouble-{number}"))
+    planned = [product.salesforce.faults[-1], product.hubspot.faults[-1]]
+    product.until(lambda: all(one.times < 3 for one in planned) or resumed(store), 60)
+    for one in planned:
+        one.times = 0
+
+
+def resumed(store: Store) -> bool:
+    for lane in store.desk.lanes():
+        if lane["paused"]:
+            with suppress(StateChanged):
+                store.desk.resume(lane["name"], "the test")
+    return False
+
+
+def pages(product: Product, store: Store) -> dict[str, bytes]:
+    """Every page of the console, as an operator sees it."""
+    root, session = f"http://127.0.0.1:{product.admin_port}/console", requests.Session()
+    token = re.search(r'name="token" value="([^"]+)"', session.get(f"{root}/login", timeout=9).text)
+    assert token is not None
+    session.post(f"{root}/login", data={"token": token[1], "password": PASSWORD}, timeout=20)
+    events = [f"/events/{row['message_id']}" for row in store.desk.deliveries(Filter(), 200)]
+    shown = {page: session.get(root + page, timeout=9) for page in ["", "/events", "/problems", *set(events)]}
+    assert {answer.status_code for answer in shown.values()} == {200}
+    return {f"page {page}": answer.content for page, answer in shown.items()}
+
+
+class TestCanaries:
+    def test_no_value_leaves_its_place(self, product: Product, store: Store, inputs: Path, tmp_path: Path) -> None:
+        live_through_it(product, store)
+        codes = {row["code"] for row in store.desk.outcomes()}
+        assert {"E210", "UNKNOWN_TYPE"} < codes  # what must have happened did
+        html = pages(product, store)
+        arguments = {f"/proc/{one}": Path(f"/proc/{one}/cmdline").read_bytes() for one in product.children().values()}
+        metrics = requests.get(f"http://127.0.0.1:{product.admin_port}/metrics", timeout=9).content
+        files = {f"file {one.name}": one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+        log = product.log.read_bytes()
+        assert all(sign in log for sign in (b"DEBUG urllib3", b"DEBUG sqlalchemy", b"delivery settled"))
+        assert {"file log", "file connector.db", "file connector.db-wal"} < set(files)
+        told = {
+            "check": command(product, "check", "-c", str(product.agency)),
+            "events list": command(product, "events", "list", "--limit", "1000"),
+            "send": command(product, "send", "http://127.0.0.1:1/hooks/x", str(inputs / "event.json"), "--secret", "x"),
+            "lanes": command(product, "lanes", "list"),
+            "audit": command(product, "audit"),
+            "forget": command(product, "forget", "c-map", "--plan"),
+        }
+        assert finds(needles(), {**arguments, **files, **told, "metrics": metrics}) == []
+        one = store.desk.deliveries(Filter(), 1)[0]["message_id"]
+        assert finds(needles(private=True), {**html, "events show": command(product, "events", "show", one)}) == []
+
+    def test_map_prints_values_to_whoever_gave_the_file_and_nowhere_else(self, product: Product, inputs: Path) -> None:
+        arguments = ["map", str(inputs / "hubspot.own.yaml"), str(inputs / "event.json")]
+        done = subprocess.run(
+            [sys.executable, "-m", "connector", *arguments], env=product.environment, capture_output=True, check=False
+        )
+        assert finds(needles(), {"standard output": done.stdout})
+        left = {one.name: one.read_bytes() for one in (product.folder / "tmp").rglob("*") if one.is_file()}
+        assert finds(needles(), {**left, "standard error": done.stderr}) == []
+
+
+class TestTheSearch:
+    @pytest.mark.parametrize("value", needles())
+    def test_finds_each_value_in_every_spelling(self, value: str) -> None:
+        spellings = [value, value.upper(), value.lower(), quote(value), value.encode().hex()]
+        around = [f"<{one}>".encode() for one in spellings] + [value.encode("utf-16-le")]
+        around += [base64.b64encode(b"x" * n + value.encode() + b"tail") for n in range(3)]
+        assert [one for one in around if not finds([value], {"here": b"..." + one + b"..."})] == []
+
+    def test_finds_a_phone_number_and_a_date_written_otherwise(self) -> None:
+        phone, born = (planted(FIELDS[f"customer.{one}"]) for one in ("phoneNumber", "dateOfBirth"))
+        year, month, day = born.split("-")
+        for written in (phone[1:], f"({phone[2:5]}) {phone[5:8]}-{phone[8:]}", f"{month}/{day}/{year}"):
+            assert finds([phone, born], {"here": written.encode()})
