@@ -1,0 +1,219 @@
+"""The receiver's own process under whatever anybody may send it: over a raw socket, in HTTP, and signed.
+
+CONNECTOR_DOOR says how much: quick (the default), ci, nightly.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from connector.catalogue import FIELDS
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from tests.acceptance.product import Product
+from tests.builders import a_call, a_customer, a_message_id, signed
+
+INPUTS: Final = {"quick": 300, "ci": 5_000, "nightly": 100_000}[os.environ.get("CONNECTOR_DOOR", "quick")]
+GROWTH: Final = 128 * 1024
+"""KiB the process may grow by under all of it: what it took to grow warm, and nothing that grows with the inputs."""
+FUZZ = settings(
+    max_examples=INPUTS // 3,
+    deadline=None,
+    database=None,
+    derandomize="CONNECTOR_DOOR" not in os.environ,  # the same inputs every day; the longer profiles look further
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.generate, Phase.target),  # shrinking would mean to send all of it again
+)
+
+_HEADERS: Final = (
+    "svix-id svix-timestamp svix-signature webhook-id webhook-timestamp webhook-signature content-type"
+    " content-encoding expect x-forwarded-for cookie accept if-match range"
+)
+_PIECES: Final = [
+    b"POST /hooks/sunrise HTTP/1.1\r\n",
+    b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\n",
+    b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST http://[::1 HTTP/1.1\r\n",
+    b"POST /%ff%00 HTTP/1.1\r\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"Host: x\r\n",
+    b"Content-Length: 5\r\n",
+    b"Content-Length: -1\r\n",
+    b"Content-Length: 99999999999999999999\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+    b"5\r\nhello\r\n",
+    b"0\r\n\r\n",
+    b"FFFFFFFFFFFFFFFF\r\n",
+    b"\x16\x03\x01",
+    b"\r\n",
+]
+words = st.text(st.characters(exclude_characters="\r\n\0", max_codepoint=255), max_size=60)
+headers = st.dictionaries(
+    st.sampled_from(_HEADERS.split()) | st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30}", fullmatch=True),
+    words | st.from_regex(r"v1,[A-Za-z0-9+/=]{0,60}", fullmatch=True) | st.integers().map(str),
+    max_size=8,
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+names = st.sampled_from(sorted({part for path in FIELDS for part in path.split(".")} | {"event_type"}))
+changed = st.builds(
+    lambda make, changes: make(**changes),
+    st.sampled_from([a_customer, lambda **changes: {**a_call(a_customer(**changes)), **changes}]),
+    st.dictionaries(names, values | st.sampled_from(["customer.created", "call.completed", "2026-02-30T99:00:00Z"])),
+)
+bodies = (
+    st.binary(max_size=400)
+    | values.map(lambda value: json.dumps(value).encode())
+    | changed.map(lambda payload: json.dumps(payload).encode())
+    | changed.map(lambda payload: json.dumps(payload, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    | st.integers(1, 3000).map(lambda depth: b"[" * depth)
+    | st.integers(1, 3000).map(lambda depth: b'{"a":' * depth + b"1" + b"}" * depth)
+    | st.builds(lambda body, cut: json.dumps(body).encode()[:cut], changed, st.integers(0, 300))
+)
+messages = st.lists(
+    st.binary(max_size=60) | st.sampled_from(_PIECES),
+    max_size=8,
+).map(b"".join)
+
+
+class Receiver:
+    """`connector receive` as a process, its inbox, and a connection that is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.product = Product(folder, f"sqlite:///{folder}/connector.db")
+        self.product.environment["CONNECTOR_LOG_LEVEL"] = "error"
+        self.product.start("receive")
+        self.product.ready()
+        self.store: Store = open_store(f"sqlite:///{folder}/connector.db", self.product.environment)
+        self.kept = http.client.HTTPConnection("127.0.0.1", self.product.port, timeout=20)
+        for _ in range(20):
+            self.send("/hooks/sunrise", b"{}", {})  # what it takes to grow warm
+        self.rss = self.memory()
+
+    def send(self, path: str, body: bytes, told: dict[str, str]) -> int:
+        try:
+            self.kept.request("POST", path, body, {name: value.encode("latin-1") for name, value in told.items()})
+            answer = self.kept.getresponse()
+            answer.read()
+        except (http.client.HTTPException, OSError):  # it hung up, as it may on what is no HTTP
+            self.kept.close()
+            return 0
+        return answer.status
+
+    def throw(self, said: bytes) -> list[int]:
+        """Send bytes and nothing more; every status answered."""
+        with socket.create_connection(("127.0.0.1", self.product.port), timeout=25) as wire:
+            try:
+                wire.sendall(said)
+                wire.shutdown(socket.SHUT_WR)
+                heard = b"".join(iter(lambda: wire.recv(65536), b""))
+            except OSError:  # it hung up before all was said
+                return []
+        return [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", heard, re.M)]
+
+    def memory(self) -> int:
+        """Resident KiB of the process."""
+        assert self.product.process is not None
+        told = Path(f"/proc/{self.product.process.pid}/status").read_text()
+        return int(re.findall(r"^VmRSS:\s+(\d+)", told, re.M)[0])
+
+    def lives(self) -> bool:
+        return self.product.process is not None and self.product.process.poll() is None
+
+    def close(self) -> None:
+        self.kept.close()
+        self.store.close()
+        self.product.close()
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    receiver = Receiver(tmp_path_factory.mktemp("receiver"))
+    yield receiver
+    receiver.close()
+
+
+def stood(receiver: Receiver) -> bool:
+    """Whether the process is well after all of it."""
+    body, told = signed(a_customer())
+    grown = receiver.memory() - receiver.rss
+    assert grown < GROWTH, f"{grown} KiB more than at first"
+    return receiver.lives() and receiver.send("/hooks/sunrise", body, told) == 204
+
+
+class TestTheDoorStands:
+    def test_under_any_bytes_on_its_socket(self, receiver: Receiver) -> None:
+        heard: Counter[int] = Counter()
+
+        @FUZZ
+        @given(messages)
+        def throw(said: bytes) -> None:
+            answered = receiver.throw(said)
+            heard.update(answered)
+            assert [status for status in answered if status >= 500] == []
+
+        throw()
+        assert heard[400] > INPUTS // 30, heard
+        assert stood(receiver)
+
+    def test_under_any_headers_and_body(self, receiver: Receiver) -> None:
+        heard: Counter[int] = Counter()
+
+        @FUZZ
+        @given(
+            st.sampled_from(["/hooks/sunrise", "/hooks/x", "/", "/hooks/%00", "/hooks/sunrise?a=%zz"]), bodies, headers
+        )
+        def send(path: str, body: bytes, told: dict[str, str]) -> None:
+            status = receiver.send(path, body, told)
+            heard[status] += 1
+            assert status < 500
+            assert status != 204
+
+        send()
+        assert heard[401] > INPUTS // 30, heard
+        assert stood(receiver)
+
+    def test_under_any_signed_body_and_keeps_all_it_acknowledges(self, receiver: Receiver) -> None:
+        heard: Counter[int] = Counter()
+
+        @FUZZ
+        @given(bodies)
+        def sign(body: bytes) -> None:
+            message_id = f"fuzz {a_message_id()}"
+            body, told = signed(body, message_id=message_id)
+            status = receiver.send("/hooks/sunrise", body, told)
+            heard[status] += 1
+            assert status in (204, 401)  # 401: what is not UTF-8 cannot be signed
+            kept = receiver.store.desk.deliveries(Filter(message_id=message_id))
+            assert len(kept) == (2 if status == 204 else 0)
+
+        sign()
+        assert heard[204] > INPUTS // 10, heard
+        assert stood(receiver)
+
+
+class TestTheHarness:
+    def test_can_tell_a_door_that_answers_503(self, receiver: Receiver) -> None:
+        with receiver.store.database.transaction():  # nobody else can write meanwhile
+            body, told = signed(a_customer())
+            assert receiver.send("/hooks/sunrise", body, told) == 503
+        assert stood(receiver)
