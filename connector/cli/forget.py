@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from connector.cli.desk import opened, who
+from connector.cli.desk import who
 from connector.cli.options import json_option, opened_store, show_json, show_table, told_moment
 from connector.store.forget import Held
 
@@ -18,7 +18,7 @@ from connector.store.forget import Held
 @json_option
 def forget(customer_id: str, plan: bool, yes: bool, as_json: bool) -> None:
     """Forget one person: everything held about the customer with this id in careCycle."""
-    with opened() as store:
+    with opened_store() as store:
         held = store.forget.plan(customer_id)
         if not as_json:
             _show(held)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from connector.cli.desk import opened, who
-from connector.cli.options import json_option, show_json, show_table
+from connector.cli.desk import who
+from connector.cli.options import json_option, opened_store, show_json, show_table
 from connector.store.rotation import KeyUse
 
 
@@ -21,7 +21,7 @@ def keys() -> None:
 @json_option
 def list_keys(as_json: bool) -> None:
     """List the data keys by fingerprint, with how much each still seals. A fingerprint gives no key away."""
-    with opened() as store:
+    with opened_store() as store:
         found = store.rotation.uses()
     if as_json:
         show_json([{**asdict(one), "needed": one.needed} for one in found])
@@ -35,7 +35,7 @@ def rotate(yes: bool) -> None:
     """Seal everything again with the first key of CONNECTOR_DATA_KEY, beside the traffic. Stopped, it goes on later."""
     if not yes:
         click.confirm("Has every role been restarted with the new key first in its list?", abort=True)
-    with opened() as store:
+    with opened_store() as store:
         done = sum(store.rotation.steps())
         found = store.rotation.uses()
         store.desk.note(who(), "rotate keys", f"{done} payloads sealed again with {found[0].fingerprint}")

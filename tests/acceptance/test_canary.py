@@ -18,12 +18,13 @@ from flask import Response, request
 
 from connector.catalogue import EVENTS, FIELDS
 from connector.errors import StateChanged
+from connector.sandbox.salesforce import CLIENT
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.web.session import hash_password
 from tests.acceptance.canaries import event, finds, needles, planted
 from tests.acceptance.product import Product
-from tests.builders import signed
+from tests.builders import DATA_KEY, SECRET, signed
 
 PASSWORD = "correct horse battery staple"
 LOUD = """\
@@ -191,6 +192,8 @@ class TestCanaries:
             "audit": command(product, "audit"),
             "forget": command(product, "forget", "c-map", "--plan"),
         }
+        secrets = [SECRET, DATA_KEY, CLIENT[1], product.hubspot.token, PASSWORD]
+        assert finds(secrets, {**arguments, **files, **told, **html, "metrics": metrics}) == []
         assert finds(needles(), {**arguments, **files, **told, "metrics": metrics}) == []
         one = store.desk.deliveries(Filter(), 1)[0]["message_id"]
         assert finds(needles(private=True), {**html, "events show": command(product, "events", "show", one)}) == []
