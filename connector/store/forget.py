@@ -14,7 +14,7 @@ from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
-from connector.store.tables import attempts, audit, consents, deliveries, events, lanes, ledger
+from connector.store.tables import attempts, audit, consents, deliveries, events, lanes, ledger, raises
 
 _STEP: Final = 200
 _ACTION: Final = "forget"
@@ -133,9 +133,10 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        connection.execute(delete(consents).where(consents.c.customer_id == customer_id))
+        for table in (consents, raises):
+            connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # The message ids stay: a message is sent again when our answer was missed, and must not come back so.
-        nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": ""}
+        nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}
         connection.execute(update(events).where(events.c.id.in_(found)).values(nothing))
 
     def _keep_opt_outs(self, connection: Connection, customer_id: str) -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision: str | None = "0002"
+revision = "0007"
+down_revision: str | None = "0006"
 
 
 def upgrade() -> None:
