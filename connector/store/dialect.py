@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, create_engine, event, literal_column, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -48,7 +48,8 @@ def parse_url(text: str) -> URL:
 
 def embedded_folder(url: URL) -> Path | None:
     """The folder of an embedded database, None for a shared one."""
-    return Path(str(url.database)).resolve().parent if url.get_backend_name() == "sqlite" else None
+    name = unquote(str(url.database).removeprefix("file:"))  # of an engine's own address, too
+    return Path(name).resolve().parent if url.get_backend_name() == "sqlite" else None
 
 
 def open_engine(url: URL) -> Engine:
@@ -57,7 +58,7 @@ def open_engine(url: URL) -> Engine:
         if folder := embedded_folder(url):
             folder.mkdir(parents=True, exist_ok=True)
             file = Path(str(url.database)).resolve()
-            file.touch()
+            file.touch(0o600)
             engine = create_engine(
                 url.set(database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"}),
                 hide_parameters=True,
@@ -85,15 +86,9 @@ def open_engine(url: URL) -> Engine:
 def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     record.info[_FILE] = (file, _identity(file))
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
-    # Space given back in steps: a new file takes this setting from its first table on, an older one keeps its own.
-    for pragma in (
-        "auto_vacuum=INCREMENTAL",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "busy_timeout=5000",
-        "foreign_keys=ON",
-        "secure_delete=ON",
-    ):
+    if not file.stat().st_size:  # only a file without tables takes it; asked for later, it would wait for every writer
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

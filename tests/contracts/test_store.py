@@ -422,6 +422,19 @@ class TestEmbeddedDatabase:
         assert given >= 1_500
         assert (tmp_path / "connector.db").stat().st_size < 5_000_000
 
+    def test_a_new_connection_waits_for_no_writer(self, tmp_path: Path) -> None:
+        database = open_database(f"sqlite:///{tmp_path}/connector.db", {})
+        database.engine.dispose()
+        with database.transaction() as connection:
+            connection.execute(text("DELETE FROM audit"))
+            with database.reading() as other:
+                assert other.execute(text("PRAGMA auto_vacuum")).scalar() == 2
+        database.close()
+
+    def test_its_file_is_its_owner_s_alone(self, tmp_path: Path) -> None:
+        open_database(f"sqlite:///{tmp_path}/connector.db", {}).close()
+        assert (tmp_path / "connector.db").stat().st_mode & 0o777 == 0o600
+
     def test_a_file_taken_away_takes_no_more_writes_until_it_is_back(self, tmp_path: Path) -> None:
         store = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {}))
         store.inbox.accept([an_arrival("before")])
