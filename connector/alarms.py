@@ -30,19 +30,44 @@ _REPLAY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """When the newest event came (epoch ms), how long ago (ms), and the usual gap (ms), None where too few came."""
+
+    at: int
+    ms: int
+    usual_ms: int | None
+
+    @property
+    def unusual(self) -> bool:
+        """Whether nothing came for four times the usual gap, and for half an hour at least."""
+        return self.usual_ms is not None and self.ms > max(SILENT_GAPS * self.usual_ms, LEAST_SILENCE)
+
+
+def silence(arrivals: Iterable[int], now: int) -> Silence | None:
+    """The silence since the newest of an agency's arrivals (epoch ms, in any order); None when nothing ever came.
+
+    Usual is the longest gap but one in a hundred, so nights are usual.
+    """
+    times = sorted(arrivals)
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    usual = gaps[-1 - len(gaps) // 100] if len(gaps) >= 20 else None
+    return Silence(times[-1], max(0, now - times[-1]), usual) if times else None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    lanes: rows of Desk.lanes(). dead: {destination, code, count} of the last hour. mappings: rows of Mappings.all().
-    usual_gap: between two events. looked_at: when somebody last looked; 0: never. renewals: (what, by when).
+    lanes: rows of Desk.lanes(). opt_outs: rows of OptOuts.standing(). dead: {destination, code, count} of the last
+    hour. mappings: rows of Mappings.all(). looked_at: when somebody last looked; 0: never. renewals: (what, by when).
     """
 
     now: int
     lanes: Sequence[Mapping[str, Any]] = ()
+    opt_outs: Sequence[Mapping[str, Any]] = ()
     dead: Sequence[Mapping[str, Any]] = ()
     mappings: Sequence[Mapping[str, Any]] = ()
-    last_event_at: int | None = None
-    usual_gap: int | None = None
+    silence: Silence | None = None
     looked_at: int = 0
     renewals: Sequence[tuple[str, date]] = ()
 
@@ -61,23 +86,10 @@ class Alarm:
         return f"{self.kind} {self.thing}"
 
 
-def silent(last_event_at: int | None, usual_gap: int | None, now: int) -> bool:
-    """Whether nothing came for four times the usual gap, and for half an hour at least."""
-    if last_event_at is None or usual_gap is None:
-        return False
-    return now - last_event_at > max(SILENT_GAPS * usual_gap, LEAST_SILENCE)
-
-
-def usual(arrivals: Sequence[int]) -> int | None:
-    """The usual gap between events (epoch ms, in any order): the longest but one in a hundred, so nights are usual."""
-    times = sorted(arrivals)
-    gaps = sorted(later - earlier for earlier, later in pairwise(times))
-    return gaps[-1 - len(gaps) // 100] if len(gaps) >= 20 else None
-
-
 def raised(seen: Seen) -> list[Alarm]:
     """Everything that is wrong now."""
-    found = [_down(seen), _silence(seen), *_lanes(seen), *_dead(seen), *_mappings(seen), *_renewals(seen)]
+    found = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
+    found += _renewals(seen)
     return [one for one in found if one is not None]
 
 
@@ -91,14 +103,14 @@ def _down(seen: Seen) -> Alarm | None:
 
 
 def _silence(seen: Seen) -> Alarm | None:
-    if not silent(seen.last_event_at, seen.usual_gap, seen.now) or seen.last_event_at is None:
+    if seen.silence is None or not seen.silence.unusual:
         return None
     text = (
-        f"No event since {when(seen.last_event_at)}, more than {SILENT_GAPS} times the usual gap. Look in careCycle's "
+        f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Look in careCycle's "
         "dashboard whether it still sends to this endpoint, and whether the endpoint can be reached from outside."
     )
-    if seen.now - seen.last_event_at > GIVES_UP * 0.8:
-        text += " " + _REPLAY.format(since=when(seen.last_event_at))
+    if seen.silence.ms > GIVES_UP * 0.8:
+        text += " " + _REPLAY.format(since=when(seen.silence.at))
     return Alarm("silence", "events", text)
 
 
@@ -111,12 +123,19 @@ def _lanes(seen: Seen) -> Iterator[Alarm]:
                 "it tries again by itself. docs/operating.md, 'Why a lane pauses', says what to do."
             )
             yield Alarm("lane paused", lane["name"], text)
-        if (lane["opt_out_ms"] or 0) > LATE_OPT_OUT:
+
+
+def _opt_outs(seen: Seen) -> Iterator[Alarm]:
+    for lane in seen.opt_outs:
+        if lane["oldest_ms"] > LATE_OPT_OUT:
             text = (
-                f"{lane['opt_outs']} opt-outs wait to reach the CRM, the oldest for {lane['opt_out_ms'] // MINUTE} "
-                "minutes. Until they do, people who opted out look callable there. `connector lanes list` says what "
-                "holds the lane."
+                f"{lane['waiting'] + lane['dead']} opt-outs are not in the CRM, the oldest for "
+                f"{lane['oldest_ms'] // MINUTE} minutes. Until they are, people who opted out look callable there."
             )
+            if lane["waiting"]:
+                text += f" {lane['waiting']} wait: `connector lanes list` says what holds the lane."
+            if lane["dead"]:
+                text += f" {lane['dead']} were refused: `connector problems` says why; mend that and replay them."
             yield Alarm("opt-outs late", lane["name"], text)
 
 

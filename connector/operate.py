@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connector import catalogue
+from connector.alarms import LATE_OPT_OUT, Silence, silence
+from connector.backoff import DAY
 from connector.catalogue import ABSENT, Privacy
 from connector.store import Store
+from connector.store.figures import Pace
 
 MASK: Final = "•••"
 UNKNOWN: Final = "unknown"
@@ -68,6 +72,86 @@ def consent_standing(store: Store) -> list[dict[str, Any]]:
         if lane["paused"]:
             one["paused"] = f"{lane['pause_code']}: {lane['pause_reason']}"
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How things stand now, for the console's overview and `connector status`. Times in epoch ms, UTC; ages in ms.
+
+    came_today: events; today: their deliveries by state. waiting: deliveries ready. lanes: rows of Desk.lanes().
+    paces: by lane. consent: of consent_standing(). causes: rows of Desk.dead(), the most first. calls: each
+    destination's API calls of the day, empty where the CRM never told them. mappings: rows of Mappings.all().
+    silences: of each agency of which anything ever came.
+    """
+
+    now: int
+    midnight: int
+    came_today: int
+    today: Mapping[str, int]
+    waiting: int
+    lanes: Sequence[Mapping[str, Any]]
+    paces: Mapping[str, Pace]
+    consent: Sequence[Mapping[str, Any]]
+    causes: Sequence[Mapping[str, Any]]
+    calls: Mapping[str, Mapping[str, Any]]
+    mappings: Sequence[Mapping[str, Any]]
+    silences: Mapping[str, Silence]
+
+    @property
+    def agencies(self) -> list[str]:
+        """The agencies that have a lane."""
+        return agencies_of(self.lanes)
+
+    @property
+    def dead(self) -> int:
+        """Dead letters."""
+        return sum(group["count"] for group in self.causes)
+
+    @property
+    def opt_outs(self) -> int:
+        """Opt-outs that are in no CRM, waiting or dead letters."""
+        return sum(one["waiting"] + one["dead"] for one in self.consent)
+
+    @property
+    def oldest_opt_out(self) -> int:
+        """The age of the oldest of them; 0 when there is none."""
+        return max((one["oldest_ms"] for one in self.consent), default=0)
+
+    @property
+    def late(self) -> bool:
+        """Whether an opt-out waits for so long that people are told."""
+        return self.oldest_opt_out > LATE_OPT_OUT
+
+    @property
+    def last_ms(self) -> int | None:
+        """How long ago the newest event of all came; None when none ever did."""
+        return min((one.ms for one in self.silences.values()), default=None)
+
+
+def overview(store: Store, now: int) -> Overview:
+    """How things stand. Raises StoreUnavailable."""
+    midnight, lanes = now - now % DAY, store.desk.lanes()
+    told = {one["destination"]: one for one in store.usage.all()}
+    silences = {agency: silence(store.watches.arrivals(agency), now) for agency in agencies_of(lanes)}
+    return Overview(
+        now=now,
+        midnight=midnight,
+        came_today=store.figures.events_since(midnight),
+        today=store.desk.states(midnight),
+        waiting=store.desk.waiting(),
+        lanes=lanes,
+        paces=store.figures.paces(),
+        consent=consent_standing(store),
+        causes=store.desk.dead(),
+        calls={name: told.get(name, {}) for name in sorted({lane["destination"] for lane in lanes})},
+        mappings=store.mappings.all(),
+        silences={agency: one for agency, one in silences.items() if one},
+    )
+
+
+def agencies_of(lanes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The agencies whose lanes these are."""
+    return sorted({lane["destination"].partition("/")[0] for lane in lanes})
 
 
 def story(store: Store, message_id: str) -> dict[str, Any] | None:

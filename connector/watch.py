@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from connector import telemetry
-from connector.alarms import MINUTE, News, Seen, news, raised, usual, written
+from connector.alarms import MINUTE, News, Seen, news, raised, silence, written
 from connector.errors import NotTold, StoreUnavailable
 from connector.store import Store
 
@@ -61,14 +61,13 @@ class Watch:
 
 def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequence[tuple[str, date]] = ()) -> Seen:
     """What is to be seen of one agency. Raises StoreUnavailable."""
-    arrivals = store.watches.arrivals(agency)
     return Seen(
         now,
         _own(agency, store.desk.lanes()),
+        _own(agency, store.opt_outs.standing()),
         _own(agency, store.watches.died_lately()),
         _own(agency, store.mappings.all()),
-        arrivals[0] if arrivals else None,
-        usual(arrivals),
+        silence(store.watches.arrivals(agency), now),
         looked_at,
         [(f"{agency}/{name}", by) for name, by in renewals],
     )

@@ -1,22 +1,19 @@
-"""Figures of the day: what came and was settled, hour by hour; the pace of each lane; how long it has been silent."""
+"""Figures of the day: what came and was settled, hour by hour, and the pace of each lane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 from sqlalchemy import Select, case, func, literal, select
 
 from connector.store.database import Database
-from connector.store.tables import attempts, deliveries, events
+from connector.store.tables import attempts, deliveries
 
 HOUR: Final = 3_600_000
 PACE_MS: Final = 10 * 60_000
 """The pace of a lane is that of so many ms, or of its newest attempts where they were many."""
 NEWEST: Final = 5000
-GAPS: Final = 500
-"""Arrivals whose gaps tell what is usual."""
 _OVER: Final = ("deferred", "dead")
 
 
@@ -31,20 +28,6 @@ class Pace:
         """When so much is written at this pace; None when it does not get less."""
         less = self.per_hour - self.given_per_hour
         return ready / less if less > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """When the newest event came (epoch ms), how long ago, and the gap that nineteen of twenty stay under (ms)."""
-
-    at: int
-    ms: int
-    usual_ms: int | None
-
-    @property
-    def unusual(self) -> bool:
-        """Whether it lasts more than four times the usual gap, which counts as a minute at least."""
-        return self.usual_ms is not None and self.ms > 4 * max(self.usual_ms, 60_000)
 
 
 class Figures:
@@ -96,18 +79,6 @@ class Figures:
             lane: Pace(count * HOUR / max(int(ms), 1000), coming.get(lane, 0) * HOUR / PACE_MS)
             for lane, count, ms in rows
         }
-
-    def silence(self) -> Silence | None:
-        """How long ago the newest event came; None when none ever did."""
-        newest = select(events.c.received_at).order_by(events.c.id.desc()).limit(GAPS)
-        with self._db.reading() as connection:
-            came = sorted((row[0] for row in connection.execute(newest)), reverse=True)
-            now = int(connection.execute(select(self._db.now())).scalar_one())
-        if not came:
-            return None
-        gaps = sorted(later - earlier for later, earlier in pairwise(came))
-        usual = gaps[len(gaps) * 19 // 20] if len(gaps) >= 20 else None
-        return Silence(came[0], max(0, now - came[0]), usual)
 
     def _one(self, statement: Select[Any]) -> Any:
         with self._db.reading() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,8 +10,7 @@ from flask import Response, g, request
 
 from connector import catalogue
 from connector.accounts import Account
-from connector.backoff import DAY
-from connector.operate import consent_standing, story, story_revealed
+from connector.operate import agencies_of, overview, story, story_revealed
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 from connector.store.desk import PAGE, Filter
@@ -21,8 +20,6 @@ from connector.web.chart import chart
 from connector.web.gate import WHO, Gate
 
 _SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code")
-_LATE_MS: Final = 5 * 60 * 1000
-"""An opt-out that waits longer than this is pointed out."""
 
 
 def asked(name: str) -> str:
@@ -41,38 +38,14 @@ class Pages:
 
     def overview(self) -> Response:
         """Today, what waits, and the lanes."""
-        desk, now = self.store.desk, int(self.clock() * 1000)
-        midnight = now - now % DAY
-        figures, lanes = self.store.figures, desk.lanes()
-        consent = consent_standing(self.store)
-        oldest = max((one["oldest_ms"] for one in consent), default=0)
+        now = int(self.clock() * 1000)
         return self.gate.show(
             "overview",
-            midnight=midnight,
-            now=now,
-            came_today=figures.events_since(midnight),
-            chart=chart(figures.hours(now - now % HOUR - 23 * HOUR), now),
-            paces=figures.paces(),
-            silence=figures.silence(),
-            today=desk.states(midnight),
+            view=overview(self.store, now),
+            chart=chart(self.store.figures.hours(now - now % HOUR - 23 * HOUR), now),
             states=words.STATES,
-            waiting=desk.waiting(),
-            dead=sum(group["count"] for group in desk.dead()),
-            opt_outs=sum(one["waiting"] + one["dead"] for one in consent),
-            consent=consent,
-            oldest_opt_out=oldest,
-            late=oldest > _LATE_MS,
-            lanes=lanes,
-            mappings=self.store.mappings.all(),
-            calls=self._calls(lanes),
-            agencies=_agencies(lanes),
             **expiring(self.store),
         )
-
-    def _calls(self, lanes: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-        """Each destination's API calls of the day, as the CRM last told them; empty where it never did."""
-        told = {one["destination"]: one for one in self.store.usage.all()}
-        return [(name, told.get(name, {})) for name in sorted({lane["destination"] for lane in lanes})]
 
     def events(self) -> Response:
         """Deliveries, newest first, by whatever is searched for."""
@@ -94,7 +67,7 @@ class Pages:
             types=catalogue.EVENTS,
             states=words.STATES,
             destinations=sorted({lane["destination"] for lane in lanes}),
-            agencies=_agencies(lanes),
+            agencies=agencies_of(lanes),
         )
 
     def event(self, message_id: str) -> Response:
@@ -132,7 +105,3 @@ class Pages:
 def expiring(store: Store) -> dict[str, Any]:
     """What the partial about dead letters near their end shows."""
     return {"expiring": sum(store.agencies.expiring().values()), "notice_days": NOTICE_DAYS}
-
-
-def _agencies(lanes: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({lane["destination"].partition("/")[0] for lane in lanes})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.store import Store
-from connector.store.figures import HOUR, Pace, Silence
+from connector.store.figures import HOUR, Pace
 from connector.web.chart import HEIGHT, chart
 from connector.web.words import forecast, moment_of, since
 from tests.builders import LANE, NOON, an_arrival
@@ -60,27 +60,6 @@ class TestTheForecast:
 
     def test_an_empty_lane_needs_none(self) -> None:
         assert forecast({**self.LANE, "ready": 0}, None, NOON) == ""
-
-
-class TestSilence:
-    def test_nothing_ever_came(self, store: Store) -> None:
-        assert store.figures.silence() is None
-
-    def test_the_usual_gap_is_that_of_nineteen_in_twenty(self, store: Store, clock: Clock) -> None:
-        store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
-        clock.forward(3 * MINUTE)
-        silence = store.figures.silence()
-        assert silence == Silence(NOON, 3 * MINUTE, MINUTE)
-
-    @pytest.mark.parametrize(("minutes", "unusual"), [(4, False), (5, True)])
-    def test_four_times_as_long_is_pointed_out(self, minutes: int, unusual: bool) -> None:
-        assert Silence(NOON, minutes * MINUTE, MINUTE).unusual is unusual
-
-    def test_a_few_events_tell_nothing_of_what_is_usual(self, store: Store) -> None:
-        store.inbox.accept([an_arrival()])
-        silence = store.figures.silence()
-        assert silence is not None
-        assert not silence.unusual
 
 
 class TestTheChart:

@@ -16,10 +16,12 @@ from connector import notify
 from connector.alarms import MINUTE
 from connector.errors import NotTold
 from connector.store import Store
+from connector.store.desk import Filter
 from connector.store.lanes import Pause, Settlement
 from connector.watch import Subscriber, Watch
 from tests.builders import DESTINATION, LANE, an_arrival
 from tests.conftest import Clock
+from tests.web.conftest import settle
 
 
 class Chat:
@@ -110,6 +112,23 @@ class TestWatch:
         assert [text.splitlines()[0] for text in chat.said] == [
             f"[sunrise] lane paused {LANE}",
             f"[sunrise] over: lane paused {LANE}",
+        ]
+
+    def test_an_opt_out_in_a_dead_letter_is_told_until_it_is_given_up(
+        self, store: Store, chat: Chat, clock: Clock
+    ) -> None:
+        store.inbox.accept([an_arrival("m1", priority=1)])
+        settle(store, "dead")
+        clock.forward(6 * MINUTE)
+        watch = subscribed(store, chat, clock)
+        watch()
+        store.desk.discard(Filter(message_id="m1"), "ana")
+        clock.forward(MINUTE)
+        watch()
+        assert "1 were refused: `connector problems` says why" in chat.said[0]
+        assert [text.splitlines()[0] for text in chat.said] == [
+            f"[sunrise] opt-outs late {LANE}",
+            f"[sunrise] over: opt-outs late {LANE}",
         ]
 
     def test_of_two_workers_one_tells(self, store: Store, chat: Chat, clock: Clock) -> None:

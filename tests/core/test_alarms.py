@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.alarms import MINUTE, Alarm, Seen, news, raised, silent, usual, written
+from connector.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
 from connector.backoff import DAY, HOUR
 from tests.builders import NOON
 
@@ -16,7 +16,16 @@ WINDOW = HOUR
 
 def a_lane(**changes: Any) -> dict[str, Any]:
     quiet = {"name": "sunrise/crm/0", "destination": "sunrise/crm", "paused_until": 0, "pause_code": "", "failures": 0}
-    return {**quiet, "pause_reason": "", "ready": 7, "opt_outs": 0, "opt_out_ms": None, **changes}
+    return {**quiet, "pause_reason": "", "ready": 7, **changes}
+
+
+def owed(**changes: Any) -> dict[str, Any]:
+    return {"name": "sunrise/crm/0", "waiting": 0, "dead": 0, "oldest_ms": 5 * MINUTE + 1, **changes}
+
+
+def often(gap: int) -> list[int]:
+    """Events at noon and before, so far apart."""
+    return [NOON - number * gap for number in range(30)]
 
 
 def kinds(**changes: Any) -> list[str]:
@@ -25,7 +34,7 @@ def kinds(**changes: Any) -> list[str]:
 
 class TestWhatIsRaised:
     def test_a_quiet_agency_raises_nothing(self) -> None:
-        assert kinds(lanes=[a_lane()], last_event_at=NOON, usual_gap=MINUTE, looked_at=NOON - MINUTE) == []
+        assert kinds(lanes=[a_lane()], silence=silence(often(MINUTE), NOON), looked_at=NOON - MINUTE) == []
 
     def test_a_lane_that_paused_again_and_again_is_told(self) -> None:
         assert kinds(lanes=[a_lane(paused_until=NOON + 5, pause_code="outage", failures=4)]) == ["lane paused"]
@@ -40,7 +49,16 @@ class TestWhatIsRaised:
         assert kinds(lanes=[a_lane(paused_until=2**62, pause_code="operator")]) == []
 
     def test_an_opt_out_older_than_five_minutes_is_told(self) -> None:
-        assert kinds(lanes=[a_lane(opt_out_ms=5 * MINUTE + 1, opt_outs=1)]) == ["opt-outs late"]
+        assert kinds(opt_outs=[owed(waiting=1)]) == ["opt-outs late"]
+        assert kinds(opt_outs=[owed(waiting=1, oldest_ms=5 * MINUTE)]) == []
+
+    def test_an_opt_out_in_a_dead_letter_is_told_with_what_to_do(self) -> None:
+        (alarm,) = raised(Seen(NOON, opt_outs=[owed(dead=2)]))
+        assert (alarm.kind, "connector problems" in alarm.text, "lanes list" in alarm.text) == (
+            "opt-outs late",
+            True,
+            False,
+        )
 
     def test_many_dead_letters_of_one_cause_are_told(self) -> None:
         assert kinds(dead=[{"destination": "sunrise/crm", "code": "BAD", "count": 5}]) == ["dead letters"]
@@ -64,26 +82,38 @@ class TestWhatIsRaised:
         assert "replay what failed since 2026-06-17 12:00 UTC" in alarm.text
 
     def test_a_long_silence_says_since_when_to_replay(self) -> None:
-        (alarm,) = raised(Seen(NOON, last_event_at=NOON - DAY, usual_gap=HOUR))
-        assert (alarm.kind, "since 2026-06-17 12:00 UTC" in alarm.text) == ("silence", True)
+        (alarm,) = raised(Seen(NOON + DAY, silence=silence(often(HOUR), NOON + DAY)))
+        assert (alarm.kind, "since 2026-06-18 12:00 UTC" in alarm.text) == ("silence", True)
 
 
 class TestSilence:
-    def test_four_usual_gaps_are_silence(self) -> None:
-        assert silent(NOON - 4 * HOUR - 1, HOUR, NOON)
-
-    def test_less_is_none(self) -> None:
-        assert not silent(NOON - 4 * HOUR, HOUR, NOON)
-
-    def test_a_busy_agency_may_be_quiet_for_half_an_hour(self) -> None:
-        assert not silent(NOON - 30 * MINUTE, 1_000, NOON)
+    @pytest.mark.parametrize(
+        ("gap", "quiet", "unusual"),
+        [
+            (HOUR, 4 * HOUR, False),
+            (HOUR, 4 * HOUR + 1, True),
+            (MINUTE, 30 * MINUTE, False),
+            (MINUTE, 30 * MINUTE + 1, True),
+        ],
+    )
+    def test_it_is_unusual_beyond_four_usual_gaps_and_half_an_hour(self, gap: int, quiet: int, unusual: bool) -> None:
+        found = silence(often(gap), NOON + quiet)
+        assert found is not None
+        assert (found.at, found.ms, found.usual_ms, found.unusual) == (NOON, quiet, gap, unusual)
 
     def test_nobody_knows_the_usual_gap_of_a_new_agency(self) -> None:
-        assert usual([NOON + number for number in range(20)]) is None
+        found = silence(often(MINUTE)[:20], NOON + DAY)
+        assert found is not None
+        assert (found.usual_ms, found.unusual) == (None, False)
+
+    def test_an_agency_of_which_nothing_ever_came_is_not_silent(self) -> None:
+        assert silence([], NOON) is None
 
     def test_nights_are_usual(self) -> None:
         days = [day * DAY + minute * 10 * MINUTE for day in range(4) for minute in range(24)]
-        assert usual(days) == DAY - 23 * 10 * MINUTE
+        found = silence(days, NOON)
+        assert found is not None
+        assert found.usual_ms == DAY - 23 * 10 * MINUTE
 
 
 class TestNews:
