@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),
     "schema": ("schema", "Save the CRM's own schema; write the schema for your editor."),
     "send": ("send", "Send a signed sample event to a hook."),
+    "status": ("status", "Tell how things stand, on one screen."),
     "test": ("check", "Run the tests inside mappings."),
     "why": ("problems", "Tell why the CRM holds what it holds, field by field."),
     "work": ("roles", "Deliver what was received."),

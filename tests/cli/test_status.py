@@ -1,0 +1,120 @@
+"""`connector status`: what a person and a program read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from connector.cli import cli
+from connector.cli.status import watch
+from connector.store import Store, open_store
+from connector.store.lanes import Pause
+from connector.store.usage import Told
+from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
+from tests.conftest import Clock
+from tests.web.conftest import MINUTE, refuse, settle
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/desk.db", "CONNECTOR_DATA_KEY": DATA_KEY}
+
+
+@pytest.fixture
+def store(environment: dict[str, str], clock: Clock) -> Iterator[Store]:
+    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment, clock)
+    yield store
+    store.close()
+
+
+def seen(store: Store) -> str:
+    """What `connector status --watch` shows until Ctrl-C."""
+    console = Console(file=io.StringIO(), width=160)
+    watch(store, console, pressed)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def pressed() -> None:
+    raise KeyboardInterrupt
+
+
+class TestStatus:
+    def test_an_empty_installation_says_what_to_do(self, environment: dict[str, str]) -> None:
+        result = CliRunner().invoke(cli, ["status"], env=environment)
+        assert result.exit_code == 0
+        assert "No event yet." in result.output
+        assert "No lanes yet: start the connector once." in result.output
+
+    def test_a_database_that_cannot_be_reached_is_told(self) -> None:
+        unreachable = {"CONNECTOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "CONNECTOR_DATA_KEY": DATA_KEY}
+        result = CliRunner().invoke(cli, ["status"], env=unreachable)
+        assert (result.exit_code, "error[E300]" in result.output) == (1, True)
+
+    def test_watching_and_json_do_not_go_together(self, environment: dict[str, str]) -> None:
+        assert CliRunner().invoke(cli, ["status", "--watch", "--json"], env=environment).exit_code == 2
+
+    def test_todays_events_and_deliveries_are_counted(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(), an_arrival()])
+        settle(store, "delivered")
+        store.inbox.accept([an_arrival()])
+        assert "3 events. Deliveries: 1 waiting, 2 delivered." in seen(store)
+
+    def test_opt_outs_that_wait_and_that_died_are_told(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival(priority=1)])
+        settle(store, "dead")
+        store.inbox.accept([an_arrival(priority=1)])
+        clock.forward(7 * MINUTE)
+        told = seen(store)
+        assert "2 opt-outs not yet in the CRM, the oldest for 7 minutes:" in told
+        assert f"{DESTINATION}: 1 wait, 1 held back by a dead letter" in told
+
+    def test_a_paused_lane_says_why_and_until_when(self, store: Store) -> None:
+        store.inbox.accept([an_arrival(), an_arrival()])
+        settle(store, "ready", Pause(5 * MINUTE, "quota", "[the] calls are used up"), outcome="deferred")
+        told = seen(store)
+        assert "[the] calls are used up (quota). It goes on by itself in 5 minutes." in told
+
+    def test_a_lane_says_when_it_is_empty(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival() for _ in range(10)])
+        clock.forward(10 * MINUTE)
+        settle(store, "delivered")
+        store.inbox.accept([an_arrival()])
+        assert "At its pace (60 an hour) it is empty in about 1 minute." in seen(store)
+
+    def test_dead_letters_are_told_by_their_five_commonest_causes(self, store: Store) -> None:
+        for number in range(6):
+            refuse(store, 7 - number, f"CODE_{number}", "not an option")
+        told = seen(store)
+        assert "27 dead letters" in told
+        assert [f"CODE_{number}" in told for number in range(6)] == [True] * 5 + [False]
+        assert "and 1 cause more" in told
+
+    def test_an_unusual_silence_is_pointed_out_for_its_agency(self, store: Store, clock: Clock) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
+        clock.forward(31 * MINUTE)
+        assert "Unusually silent: sunrise, for 31 minutes" in seen(store)
+
+    def test_calls_of_the_day_and_refused_mappings_are_told(self, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.usage.add(DESTINATION, 5, Told(1200, 15000, NOON), NOON, NOON - 1)
+        store.mappings.running(DESTINATION, "v1")
+        store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101]")
+        told = seen(store)
+        assert f"API calls of the day, {DESTINATION}: 1,200 of 15,000 used" in told
+        assert f"Mapping refused: {DESTINATION}" in told
+
+    def test_a_program_reads_the_same(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival(priority=1)])
+        settle(store, "dead", code="BAD")
+        told: dict[str, Any] = json.loads(CliRunner().invoke(cli, ["status", "--json"], env=environment).stdout)
+        assert (told["dead"], told["opt_outs"], told["lanes"][0]["state"]) == (1, 1, "waiting")
+        assert (told["causes"][0]["code"], told["silences"]["sunrise"]["unusual"]) == ("BAD", False)
