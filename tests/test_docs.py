@@ -215,6 +215,20 @@ class TestConfigExample:
         (agency,) = read_agencies([tmp_path / "agency.yaml"], {**SECRETS, "CARECYCLE_OLD_SECRET": "whsec_b2xk"})
         assert [one.endpoint is not None for one in agency.settings.destinations.values()] == [True, True]
 
+    def test_the_alarms_may_be_switched_on(self, tmp_path: Path) -> None:
+        section = EXAMPLE[EXAMPLE.index("# alarms:") :]
+        text = re.sub(r"^( *)# (renew_by: )", r"\1\2", EXAMPLE.replace(section, ""), flags=re.M)
+        (tmp_path / "agency.yaml").write_text(text + re.sub(r"^# ", "", section, flags=re.M), "utf-8")
+        secrets = {**SECRETS, "ALARM_WEBHOOK": "https://chat.example/T0", "SMTP_PASSWORD": "a password of the tests"}
+        command = [str(Path(sys.executable).parent / "connector"), "check", "-c", "agency.yaml", "--json"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, **secrets}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        (agency,) = read_agencies([tmp_path / "agency.yaml"], secrets)
+        assert (agency.settings.alarms.every, agency.settings.alarms.mail is not None) == (60, True)
+        assert agency.settings.destinations["salesforce"].renew_by is not None
+
     def test_it_names_every_key_there_is(self) -> None:
         keys = {key for model in (AgencySettings, HubSpotAuth, *get_args(Credentials)) for key in keys_of(model)}
         assert {key for key in keys if not re.search(rf"\b{key}:", EXAMPLE)} == set()

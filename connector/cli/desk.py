@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from connector import operate
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, told_moment
@@ -111,12 +114,24 @@ def replay(
     chosen = replace(_filter(wanted), state=state)
     if beforehand:
         raise SystemExit(foretell(paths, chosen, mapping, live=live, as_json=as_json))
-    with opened_store() as store:
-        count = store.desk.replay(chosen, who(), _so_far)
+    with opened_store() as store, _progress(lambda: store.desk.count(chosen)) as told:
+        count = store.desk.replay(chosen, who(), told)
     if as_json:
         show_json({"replayed": count})
     else:
         click.echo(f"{count} deliveries are due again")
+
+
+@contextmanager
+def _progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """What hears of each step: a bar on a terminal, which goes when all is done; else a line."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _so_far
+        return
+    with Progress(console=console, transient=True) as bar:
+        shown = bar.add_task("replaying", total=total())
+        yield lambda count: bar.update(shown, completed=count, refresh=True)
 
 
 def _so_far(count: int) -> None:

@@ -177,6 +177,12 @@ class Desk:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).where(deliveries.c.state == READY)).scalar_one())
 
+    def count(self, wanted: Filter) -> int:
+        """Deliveries that are searched for."""
+        statement = select(func.count()).select_from(deliveries).join(events).where(*wanted.clauses())
+        with self._db.reading() as connection:
+            return int(connection.execute(statement).scalar_one())
+
     def replay(self, wanted: Filter, who: str, told: Callable[[int], None] = lambda count: None) -> int:
         """Make settled deliveries ready again, dead ones unless `wanted` names another state; how many.
 

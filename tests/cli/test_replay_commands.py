@@ -124,6 +124,19 @@ class TestReplay:
         result = house.run("events", "replay", "--all")
         assert (result.stderr, result.stdout) == ("500 so far\n600 so far\n", "600 deliveries are due again\n")
 
+    def test_on_a_terminal_it_draws_a_bar(self, house: House, store: Store) -> None:
+        accept(store, "one", state="dead", code="X")
+        house.environment["FORCE_COLOR"] = "1"  # rich takes it for a terminal
+        result = house.run("events", "replay", "--all")
+        assert (result.exit_code, result.stdout) == (0, "1 deliveries are due again\n")
+        assert "replaying" in result.stderr
+        assert "100%" in result.stderr
+
+    def test_field_names_in_a_reason_are_shown(self, house: House, store: Store) -> None:
+        arrival = read(AGENCY, "one", json.dumps(a_customer()).encode(), NOON)
+        store.inbox.accept([replace(arrival, state="dead", code="X", reason="is refused [email]")])
+        assert "[email]" in house.run("events", "list").stdout
+
 
 class TestPlan:
     def test_an_edited_mapping_that_differs_says_so_by_its_status(self, house: House, store: Store) -> None:
