@@ -65,14 +65,14 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     if not rows:
         click.echo(empty)
         return
-    table = Table(*columns, title=_plain(title), title_justify="left")
+    table = Table(*columns, title=plain(title), title_justify="left")
     for row in rows:
-        table.add_row(*(("" if cell is None else _plain(str(cell))) for cell in row))
+        table.add_row(*(("" if cell is None else plain(str(cell))) for cell in row))
     width = None if Console().is_terminal else 160
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What stands in a cell never steers the terminal."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 

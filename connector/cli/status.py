@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from connector.cli.options import json_option, opened_store, show_json
+from connector.cli.options import json_option, opened_store, plain, show_json
 from connector.operate import Overview, overview
 from connector.store import Store
 from connector.web.words import STATES, age, counted, forecast, held_by_hand, lane_state, stamp, state_word
@@ -103,7 +103,7 @@ def _lanes(view: Overview) -> Table:
     for lane in view.lanes:
         state = lane_state(lane)
         cells = (lane["name"], state, f"{lane['ready']:,}", _outlook(lane, view))
-        table.add_row(*(Text(cell) for cell in cells), style="red" if state == "paused" else "")
+        table.add_row(*(Text(plain(cell)) for cell in cells), style="red" if state == "paused" else "")
     return table
 
 
@@ -122,7 +122,7 @@ def _dead(view: Overview) -> Iterator[RenderableType]:
     table = Table("dead", "destination", Column("code", overflow="fold"), "why")
     for one in view.causes[:CAUSES]:
         cells = (f"{one['count']:,}", one["destination"], one["code"], one["reason"])
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(plain(cell)) for cell in cells))
     yield table
     if len(view.causes) > CAUSES:
         yield Text(f"and {counted(len(view.causes) - CAUSES, 'cause')} more")

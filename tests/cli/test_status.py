@@ -97,6 +97,10 @@ class TestStatus:
         assert [f"CODE_{number}" in told for number in range(6)] == [True] * 5 + [False]
         assert "and 1 cause more" in told
 
+    def test_a_reason_never_steers_the_terminal(self, store: Store) -> None:
+        refuse(store, 1, "X", "not an option\x1b[2J [email]")
+        assert "not an option\ufffd[2J [email]" in seen(store)
+
     def test_an_unusual_silence_is_pointed_out_for_its_agency(self, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
