@@ -216,9 +216,10 @@ class TestConfigExample:
         assert [one.endpoint is not None for one in agency.settings.destinations.values()] == [True, True]
 
     def test_the_alarms_may_be_switched_on(self, tmp_path: Path) -> None:
-        section = EXAMPLE[EXAMPLE.index("# alarms:") :]
-        text = re.sub(r"^( *)# (renew_by: )", r"\1\2", EXAMPLE.replace(section, ""), flags=re.M)
-        (tmp_path / "agency.yaml").write_text(text + re.sub(r"^# ", "", section, flags=re.M), "utf-8")
+        (section,) = re.findall(r"^# alarms:\n(?:#   .*\n)+", EXAMPLE, re.M)
+        text = re.sub(r"^( +)# (renew_by: )", r"\1\2", EXAMPLE, flags=re.M)
+        text = text.replace(section, re.sub(r"^# ", "", section, flags=re.M))
+        (tmp_path / "agency.yaml").write_text(text, "utf-8")
         secrets = {**SECRETS, "ALARM_WEBHOOK": "https://chat.example/T0", "SMTP_PASSWORD": "a password of the tests"}
         command = [str(Path(sys.executable).parent / "connector"), "check", "-c", "agency.yaml", "--json"]
         done = subprocess.run(
