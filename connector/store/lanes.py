@@ -183,9 +183,10 @@ class Lanes:
 
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
+        entries = self._ledger.rows(lease.destination, meant)
         with self._db.transaction() as connection:
             self._fence(connection, lease, {"leased_until": self._db.now() + hold_ms})
-            self._ledger.remember(connection, lease.destination, meant)
+            self._ledger.remember(connection, entries)
 
     def overtaken(self, lease: Lease, amended: Mapping[RecordKey, Amend], theirs: Theirs, since: int) -> None:
         """Make good what a worker wrote to the CRM after it had lost its lease: older values may stand over newer ones.
@@ -215,10 +216,14 @@ class Lanes:
 
         Raises LeaseLost, recording nothing, when somebody else holds the lane now.
         """
-        with self._db.transaction() as connection:
+        tries = [_attempt(one, settlement) for one in settlement.settled]
+        entries = self._ledger.rows(lease.destination, settlement.remembered)
+        with (
+            self._db.transaction() as connection
+        ):  # on SQLite whoever accepts an event waits for it: nothing but writes
             paused = self._fence(connection, lease, self._lane_after(settlement, hold_ms))
             if settlement.settled:
-                self._settle_deliveries(connection, settlement)
+                self._settle_deliveries(connection, settlement, tries)
             if settlement.put_off:
                 self._put_off(connection, settlement.put_off)
             if settlement.ahead:
@@ -226,7 +231,7 @@ class Lanes:
                     update(deliveries).where(deliveries.c.id.in_(settlement.ahead)).values(priority=min(PRIORITIES))
                 )
                 connection.execute(ordinary)
-            self._ledger.remember(connection, lease.destination, settlement.remembered)
+            self._ledger.remember(connection, entries)
             self._ledger.remember_consents(connection, lease.destination, settlement.consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._wake_raises(connection, lease, settlement)
@@ -302,7 +307,9 @@ class Lanes:
         )
         connection.execute(statement, [{"the_id": one, "wait": wait} for one, wait in waits.items()])
 
-    def _settle_deliveries(self, connection: Connection, settlement: Settlement) -> None:
+    def _settle_deliveries(
+        self, connection: Connection, settlement: Settlement, tries: Sequence[Mapping[str, Any]]
+    ) -> None:
         now = self._db.now()
         statement = (
             update(deliveries)
@@ -324,7 +331,7 @@ class Lanes:
                 for s in settlement.settled
             ],
         )
-        connection.execute(attempts.insert().values(at=now), [_attempt(s, settlement) for s in settlement.settled])
+        connection.execute(attempts.insert().values(at=now), tries)
 
 
 def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:

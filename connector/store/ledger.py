@@ -68,16 +68,20 @@ class Ledger:
             if (row.object, row.key) in wanted
         }
 
-    def remember(self, connection: Connection, destination: str, remembered: Sequence[Remembered]) -> None:
+    def rows(self, destination: str, remembered: Sequence[Remembered]) -> list[dict[str, Any]]:
+        """Entries as rows: made before a transaction begins, which others wait for."""
+        return [self._row(destination, one) for one in remembered]
+
+    def remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace these records' entries."""
-        if not remembered:
+        if not rows:
             return
         statement = insert(self._db.engine, ledger)
         statement = statement.on_conflict_do_update(
             index_elements=["destination", "object", "key"],
             set_={name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")},
         )
-        connection.execute(statement, [self._row(destination, one) for one in remembered])
+        connection.execute(statement, rows)
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
@@ -85,7 +89,7 @@ class Ledger:
         told = [amend(now.get(key, Entry())) for key, amend in amended.items()]
         still = select(deliveries.c.id).where(deliveries.c.id.in_([one.delivery_id for one in told]))
         standing = set(connection.execute(still).scalars())
-        self.remember(connection, destination, [one for one in told if one.delivery_id in standing])
+        self.remember(connection, self.rows(destination, [one for one in told if one.delivery_id in standing]))
 
     def _row(self, destination: str, one: Remembered) -> dict[str, Any]:
         return {
