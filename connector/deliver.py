@@ -165,8 +165,13 @@ def prepare(
 ) -> tuple[list[Folded], dict[str, States], Writing]:
     """What a batch asks of each record, what is known of consent after it, and the writing of it, not yet begun."""
 
+    known_digests: dict[tuple[type, Value], str] = {}  # a value is asked about again and again within a batch
+
     def digest(value: Value) -> str:
-        return digest_text(route.destination.normal(value))
+        one = (type(value), value)
+        if one not in known_digests:
+            known_digests[one] = digest_text(route.destination.normal(value))
+        return known_digests[one]
 
     customers = {one.customer_id for _, one in planned if one.customer_id is not None}
     folded, states = fold([(delivery.id, one) for delivery, one in planned], known.consents(route.name, customers))

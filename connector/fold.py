@@ -80,7 +80,9 @@ def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Fold
         if name not in kept
     )
     raised = {flag: target for flag, (target, _) in flags.items()}
-    return Folded(replace(write, fields=kept, flags=raised), plan.customer_id, (delivery_id,), flags, held)
+    if held or raised != write.flags:
+        write = replace(write, fields=kept, flags=raised)
+    return Folded(write, plan.customer_id, (delivery_id,), flags, held)
 
 
 def _merge(one: Folded, other: Folded) -> Folded:

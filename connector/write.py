@@ -174,10 +174,16 @@ class Writing:
             elif lost := _lost_lookups(folded.write, looked_up):
                 self._answer(folded, replace(_LOOKUP_MISSING, fields=lost))
             else:
-                fields = {name: self._plain(one, looked_up) for name, one in folded.write.fields.items()}
-                present = {name: one for name, one in fields.items() if one is not None}
-                resolved.append(replace(folded, write=replace(folded.write, fields=present)))
+                resolved.append(self._resolved(folded, looked_up))
         return resolved
+
+    def _resolved(self, folded: Folded, looked_up: Mapping[Lookup, Value]) -> Folded:
+        fields = folded.write.fields
+        if not any(isinstance(one.value, Ref | Lookup) for one in fields.values()):
+            return folded
+        plain = {name: self._plain(one, looked_up) for name, one in fields.items()}
+        present = {name: one for name, one in plain.items() if one is not None}
+        return replace(folded, write=replace(folded.write, fields=present))
 
     def _unsure_for(self, folded: Folded) -> int:
         """Milliseconds until a search would show the record, if what was sent to make it did."""
