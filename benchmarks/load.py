@@ -1,4 +1,4 @@
-"""What the benchmarks of receiving share: signed requests made beforehand, and a client that is not the bottleneck."""
+"""What the benchmarks share: signed requests made beforehand, and a client that is not the bottleneck."""
 
 from __future__ import annotations
 
@@ -52,9 +52,6 @@ class Told:
     def at(self, part: float) -> float:
         """The answer time in ms that this part of all kept to."""
         return 1000 * sorted(self.each)[min(len(self.each) - 1, int(part * len(self.each)))]
-
-    def row(self) -> dict[str, float]:
-        return {"per_second": round(self.rate), "p50_ms": round(self.at(0.5), 2), "p99_ms": round(self.at(0.99), 2)}
 
 
 def send(port: int, messages: list[bytes], connections: int, rate: float = 0.0) -> Told:

