@@ -60,7 +60,7 @@ def quick_parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]
         "mapping": partial(mapping.figures, 3, modules),
         "drain": partial(drain.figures, 300, {0.0: 1}),
         "latency": partial(latency.figures, 3, 1.0, 1),
-        "growth": partial(growth.figures, {"SQLite": (1000, 2000, 4000), "PostgreSQL": (1000, 4000)}, 1),
+        "growth": partial(growth.figures, {"SQLite": (1000, 2000), "PostgreSQL": (1000, 2000)}, 1),
         "scaling": partial(scaling.figures, 50, 1, (1, 2)),
     }
 
