@@ -111,11 +111,13 @@ def main() -> None:
     arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
     arguments.add_argument("--output", type=Path, help="RESULTS.md; with --quick or --only: nothing is written")
     chosen = arguments.parse_args()
-    modules = chosen.node_modules if chosen.node_modules and shutil.which("node") else None
+    given = chosen.node_modules
+    modules = given if given and given.is_dir() and shutil.which("node") else None
+    where = machine(modules)  # before anything is measured: a package that is missing is told at once
     every = (quick_parts if chosen.quick else parts)(modules)
     whole = not chosen.quick and chosen.only is None
     figures = [one for name in chosen.only or every for one in measured(name, every[name])]
-    text = f"{ABOUT}{'' if whole else ONLY_TRIED}\n{machine(modules)}\n{table(figures)}\n"
+    text = f"{ABOUT}{'' if whole else ONLY_TRIED}\n{where}\n{table(figures)}\n"
     print(text)
     missed = [row for one in figures for row in rows(one) if row[-1] == MISSED]
     print(f"{len(missed)} bounds are missed" if missed else "every bound holds", file=sys.stderr)
