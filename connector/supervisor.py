@@ -31,17 +31,17 @@ def supervise(names: Sequence[str]) -> str | int:
     Returns once in each of those processes, with its role's name, and at last in this one, with the exit status.
     They are forks of this one: what was imported is in memory once, and a role that died is back in a moment.
     """
-    stopping = threading.Event()
+    told: list[int] = []  # no Event: setting one in a signal while this thread waits for it locks up for good
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _: told.append(number))
     roles, lifeline, refused = [_Role(name) for name in names], os.pipe(), False
     gc.freeze()
-    while not (refused or stopping.is_set()):
+    while not (refused or told):
         for role in roles:
             refused |= role.ended(time.monotonic()) == CONFIGURATION_REFUSED
             if role.due(time.monotonic()) and not refused and role.fork(lifeline):
                 return role.name
-        stopping.wait(0.05)
+        time.sleep(0.05)
     _stop(roles)
     return CONFIGURATION_REFUSED if refused else 0
 

@@ -31,6 +31,9 @@ LINE: Final[dict[str, Any]] = {
 }
 """https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
 
+_LIMITS: Final = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=10000"
+"""Milliseconds. A process that was stopped in the middle of a transaction must not hold its locks against the others."""
+
 
 def parse_url(text: str) -> URL:
     """A database address as users write it (`postgresql://...` or `sqlite:///file`). Raises FixConfiguration."""
@@ -77,7 +80,7 @@ def open_engine(url: URL) -> Engine:
             pool_size=8,
             max_overflow=8,
             pool_timeout=5,
-            connect_args={**LINE, "options": "-c statement_timeout=30000"},
+            connect_args={**LINE, "options": _LIMITS},
         )
     except (OSError, NoSuchModuleError) as error:
         raise FixConfiguration(_SETTING, f"cannot be opened: {type(error).__name__}") from None

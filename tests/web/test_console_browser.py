@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -124,7 +125,8 @@ def leave(browser: Chrome, by: str, place: str) -> None:
     """Click what leads to another page, and wait for that page."""
     page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(by, place).click()
-    WebDriverWait(browser, 30).until(staleness_of(page))
+    # Half-way to the next page, the driver may say neither that the element is there nor that it is stale.
+    WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException]).until(staleness_of(page))
 
 
 def press(browser: Chrome, word: str) -> None:
