@@ -32,7 +32,7 @@ LINE: Final[dict[str, Any]] = {
 """https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
 
 _LIMITS: Final = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=10000"
-"""Milliseconds. A process that was stopped in the middle of a transaction must not hold its locks against the others."""
+"""Milliseconds. A process stopped in the middle of a transaction must not hold its locks against the others."""
 
 
 def parse_url(text: str) -> URL:
