@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
-
-from connector.errors import UnreadableEvent
 
 
 class Kind(StrEnum):
@@ -217,10 +215,11 @@ def reader(path: str, event_type: str) -> Reader:
         case (key,):
             return lambda payload: payload.get(key, ABSENT)
         case keys:
-            return lambda payload: _walk(payload, keys)
+            return lambda payload: walk(payload, keys)
 
 
-def _walk(value: Any, keys: tuple[str, ...]) -> Any:
+def walk(value: Any, keys: tuple[str, ...]) -> Any:
+    """What stands at the end of these keys: None after a null on the way, ABSENT where there is nothing."""
     for key in keys:
         if not isinstance(value, Mapping):
             return None if value is None else ABSENT
@@ -261,102 +260,3 @@ def epoch_ms(text: str) -> int:
     """An ISO 8601 timestamp as whole milliseconds since 1970 UTC."""
     moment = parse_time(text)
     return round(moment.timestamp() * 1000)
-
-
-_WORD = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
-"""What an id and an event type look like: they are kept in columns and shown in links."""
-
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, str) and _holds(parse_time, value)
-
-
-def _is_date(value: Any) -> bool:
-    return isinstance(value, str) and _DAY.match(value) is not None and _holds(date.fromisoformat, value)
-
-
-def _holds(parse: Callable[[str], Any], value: str) -> bool:
-    try:
-        parse(value)
-    except (ValueError, OverflowError):
-        return False
-    return True
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
-
-
-_CHECKS: Final[Mapping[Kind, Callable[[Any], bool]]] = {
-    Kind.TEXT: lambda value: isinstance(value, str),
-    Kind.UUID: lambda value: isinstance(value, str) and _WORD.match(value) is not None,
-    Kind.ENUM: lambda value: isinstance(value, str),  # an unknown value is data, not an error
-    Kind.DATE: _is_date,
-    Kind.DATETIME: _is_time,
-    Kind.INTEGER: _is_integer,
-    Kind.BOOLEAN: lambda value: isinstance(value, bool),
-    Kind.LIST: lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
-    Kind.OBJECT: lambda value: isinstance(value, Mapping),
-}
-
-
-@cache
-def _checked(event_type: str) -> dict[tuple[str, ...], dict[str, Field]]:
-    """The fields of a payload by the object that holds them."""
-    held: dict[tuple[str, ...], dict[str, Field]] = {}
-    for field in _ALL:
-        keys = steps(field.path, event_type) if event_type in carried_by(field.path) else ()
-        if keys:
-            held.setdefault(keys[:-1], {})[keys[-1]] = field
-    return held
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the house needs to know of an event before any mapping sees it. source_time in epoch ms."""
-
-    type: str
-    customer_id: str | None
-    source_time: int
-    raised: frozenset[str]
-
-
-def problems(payload: Mapping[str, Any], event_type: str) -> list[str]:
-    """Every field whose value has the wrong type, as "path is not a kind". Never a value."""
-    found = []
-    for keys, fields in _checked(event_type).items():
-        holder = _walk(payload, keys)
-        present = holder.keys() & fields.keys() if isinstance(holder, dict) else ()
-        found += [fields[key] for key in present if not (holder[key] is None or _CHECKS[fields[key].kind](holder[key]))]
-    return [
-        f"{field.path} is not {'an' if field.kind[0] in 'aeiou' else 'a'} {field.kind}"
-        for field in sorted(found, key=_ALL.index)
-    ]
-
-
-def read(payload: Any, thing: str) -> Reading | None:
-    """Read a decoded body; None for an event type we do not know. Raises UnreadableEvent, naming fields only."""
-    if not isinstance(payload, Mapping):
-        raise UnreadableEvent(thing, "the body is not a JSON object")
-    event_type = payload.get("event_type")
-    if not isinstance(event_type, str) or not _WORD.match(event_type):
-        raise UnreadableEvent(thing, "event_type is missing or no word")
-    if event_type not in _PLACES:
-        return None
-    wrong = problems(payload, event_type)
-    own, clock = ("call", "call.createdAt") if event_type == "call.completed" else ("customer", "customer.updatedAt")
-    needed = [f"{own}.id", clock]
-    if own == "call" and isinstance(payload.get("customer"), Mapping):
-        needed += ["customer.id", "customer.updatedAt"]
-    wrong += [f"{path} is missing" for path in needed if not reader(path, event_type)(payload)]
-    if wrong:
-        raise UnreadableEvent(thing, "; ".join(wrong))
-    return Reading(
-        type=event_type,
-        customer_id=reader("customer.id", event_type)(payload) or None,
-        source_time=epoch_ms(reader(clock, event_type)(payload)),
-        raised=frozenset(flag for flag in FLAGS if reader(f"customer.{flag}", event_type)(payload) is True),
-    )

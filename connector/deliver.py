@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from connector import catalogue, telemetry
+from connector import recognise, telemetry
 from connector.budget import Budget
 from connector.consent import States
 from connector.destinations.base import Destination
@@ -37,8 +37,9 @@ from connector.settle import (
     stops_the_line,
 )
 from connector.store import Store
-from connector.store.lanes import Lease, Settled, Settlement, Standing, Theirs
+from connector.store.lanes import Lease
 from connector.store.ledger import Remembered
+from connector.store.settlement import Settled, Settlement, Standing, Theirs
 from connector.write import SEARCH_LAG, Writing
 
 
@@ -122,7 +123,7 @@ def plan_all(due: Iterable[Delivery], mapping: Mapping, timezone: str) -> tuple[
     unplanned: list[Settled] = []
     for delivery in due:
         try:
-            reading = catalogue.read(delivery.event.payload, delivery.event.message_id)
+            reading = recognise.read(delivery.event.payload, delivery.event.message_id)
             if reading is None:
                 unplanned.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
             else:
@@ -135,7 +136,7 @@ def plan_all(due: Iterable[Delivery], mapping: Mapping, timezone: str) -> tuple[
     return planned, unplanned
 
 
-def _as_read(event: Event, reading: catalogue.Reading) -> Event:
+def _as_read(event: Event, reading: recognise.Reading) -> Event:
     """The event, where a version of this program accepted it that could not read it yet, as it is read now."""
     if event.type == reading.type:
         return event

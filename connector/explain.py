@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, Final
 
-from connector import catalogue
+from connector import recognise
 from connector.accounts import Account, named, place
 from connector.catalogue import ABSENT
 from connector.errors import UnreadableEvent
@@ -174,7 +174,7 @@ def _planned(step: Step, account: Account | None) -> Plan:
     if account is None or mapping is None or step.purged:
         return nothing
     try:
-        known = catalogue.read(step.event.payload, step.event.message_id) is not None
+        known = recognise.read(step.event.payload, step.event.message_id) is not None
     except UnreadableEvent:
         return nothing
     return plan(step.event, mapping, timezone=account.timezone) if known else nothing

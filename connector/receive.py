@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from connector import catalogue, telemetry
+from connector import recognise, telemetry
 from connector.errors import UnreadableEvent
 from connector.signature import Verifier
 from connector.store.inbox import Arrival, Owed
@@ -53,7 +53,7 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
     blank = Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
     try:
-        reading = catalogue.read(json.loads(body), message_id)
+        reading = recognise.read(json.loads(body), message_id)
     except UnreadableEvent as error:
         return replace(blank, state="dead", code=error.code, reason=error.problem)
     except (ValueError, RecursionError):

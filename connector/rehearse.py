@@ -19,7 +19,7 @@ from connector.stand_in import DryDestination, Overlay
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.history import Stored
-from connector.store.lanes import Settled
+from connector.store.settlement import Settled
 
 
 class Coming(StrEnum):

@@ -13,8 +13,8 @@ from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable
 from connector.fold import CREATING, Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
-from connector.store.lanes import NO_RECORD, Pause, Settled, Streak
 from connector.store.ledger import Raised, Remembered
+from connector.store.settlement import NO_RECORD, Pause, Settled, Streak
 from connector.store.tables import BUDGET
 from connector.write import LINK, Answer
 

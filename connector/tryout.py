@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector import catalogue
+from connector import catalogue, recognise
 from connector.catalogue import ABSENT, Kind, Privacy
 from connector.errors import UnreadableEvent
 from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
@@ -91,7 +91,7 @@ def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSche
 def _event(text: str) -> tuple[Event | None, str]:
     try:
         payload = json.loads(text)
-        reading = catalogue.read(payload, "the event")
+        reading = recognise.read(payload, "the event")
     except UnreadableEvent as error:
         return None, error.problem
     except (ValueError, RecursionError):

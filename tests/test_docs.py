@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import BaseModel
 
-from connector import catalogue, cli, mapping
+from connector import catalogue, cli, mapping, recognise
 from connector.config import AgencySettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.errors import POLICIES, PROBLEMS, SERVER, TROUBLES
@@ -150,7 +150,7 @@ class TestExamples:
     def test_the_event_of_the_readme_is_one_that_could_come(self) -> None:
         (event,) = (block for block in of("file") if block.about == "event.json")
         payload = json.loads(event.text)
-        assert catalogue.read(payload, "event.json") is not None
+        assert recognise.read(payload, "event.json") is not None
 
     def test_the_two_commands_of_a_newcomer_are_in_the_makefile(self) -> None:
         makefile = (ROOT / "Makefile").read_text("utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from connector import bootstrap, catalogue
+from connector import bootstrap, catalogue, recognise
 from connector.cli.check import TIMEZONE, existing_file, schema_option
 from connector.cli.options import json_option, show_json
 from connector.errors import FixConfiguration
@@ -38,7 +38,7 @@ def _event(path: Path) -> Event:
         payload = json.loads(path.read_bytes())
     except ValueError:
         raise FixConfiguration(str(path), "is not JSON") from None
-    reading = catalogue.read(payload, str(path))
+    reading = recognise.read(payload, str(path))
     if reading is None:
         raise FixConfiguration(
             str(path), "is an event of no known type", f"event_type is one of {', '.join(catalogue.EVENTS)}"

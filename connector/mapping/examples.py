@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector import catalogue
+from connector import recognise
 from connector.errors import UnreadableEvent
 from connector.mapping.compiled import CompiledMapping, Example
 from connector.mapping.diagnostics import Diagnostic, Severity
@@ -66,7 +66,7 @@ def failures(results: Iterable[Result]) -> list[Diagnostic]:
 def event_of(one: Example) -> Event:
     """The event a test is about. Raises UnreadableEvent for one that could never come."""
     payload = example(one.test.event, one.test.given)
-    reading = catalogue.read(payload, "the event with given: applied")
+    reading = recognise.read(payload, "the event with given: applied")
     time = reading.source_time if reading else 0
     return Event("example", "example", one.test.event, reading.customer_id if reading else None, time, time, payload)
 

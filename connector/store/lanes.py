@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -22,16 +22,14 @@ from sqlalchemy import (
 )
 
 from connector.errors import LeaseLost
-from connector.model import FlagState, RecordKey
+from connector.model import RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.ledger import Amend, Ledger, Raised, Remembered
+from connector.store.ledger import Amend, Ledger, Remembered
+from connector.store.settlement import NO_RECORD, Settled, Settlement, Standing, Streak, Theirs
 from connector.store.tables import BUDGET, RAISING, READY, attempts, deliveries, events, lanes
 
 PRIORITIES: Final = (RAISING, 0)
-
-NO_RECORD: Final = "NO_RECORD"
-"""The code of an update that found no record."""
 
 _READY: Final = (deliveries.c.state == READY,)
 
@@ -48,74 +46,6 @@ class Lease:
     token: str
     failures: int = 0
     raising: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Streak:
-    """How many records running a destination refused for one cause."""
-
-    cause: str = ""
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A leased lane as the last batch left it. `at`: this moment by the store's clock."""
-
-    failures: int
-    refused: Streak
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of one delivery. `wait_ms`: when it is to be ready again, so long from now."""
-
-    delivery_id: int
-    state: str
-    outcome: str
-    code: str = ""
-    reason: str = ""
-    records: Sequence[Mapping[str, Any]] = ()
-    request_id: str = ""
-    duration_ms: int = 0
-    wait_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why and how long a lane rests."""
-
-    wait_ms: int
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Theirs:
-    """Whose deliveries are meant: all of these customers', and these."""
-
-    customers: Collection[str]
-    deliveries: Collection[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Everything a batch leaves behind, recorded in one commit.
-
-    ahead: deliveries whose opt-outs went ahead: what is left of them waits its turn.
-    put_off: deliveries that wait so many milliseconds without having been tried.
-    """
-
-    mapping_version: str
-    settled: Sequence[Settled] = ()
-    remembered: Sequence[Remembered] = ()
-    consents: Mapping[str, Mapping[str, FlagState]] = field(default_factory=dict)
-    raised: Sequence[Raised] = ()
-    pause: Pause | None = None
-    refused: Streak = Streak()
-    ahead: Sequence[int] = ()
-    put_off: Mapping[int, int] = field(default_factory=dict)
 
 
 class Lanes:

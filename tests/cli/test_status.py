@@ -15,7 +15,7 @@ from rich.console import Console
 from connector.cli import cli
 from connector.cli.status import watch
 from connector.store import Store, open_store
-from connector.store.lanes import Pause
+from connector.store.settlement import Pause
 from connector.store.usage import Told
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
 from tests.conftest import Clock

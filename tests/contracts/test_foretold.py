@@ -12,7 +12,7 @@ from connector.mapping.target import TargetSchema
 from connector.problems import Cause, Foretold, find_causes, foretell
 from connector.store import Store
 from connector.store.inbox import Owed
-from connector.store.lanes import Settled, Settlement
+from connector.store.settlement import Settled, Settlement
 from tests.builders import a_customer, an_arrival
 from tests.contracts.test_pipeline import DESTINATION, LANE, House, house
 from tests.contracts.test_why import shipped

@@ -23,8 +23,9 @@ from connector.store.agencies import Terms
 from connector.store.changing import STEP
 from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
-from connector.store.lanes import Lease, Pause, Settled, Settlement
+from connector.store.lanes import Lease
 from connector.store.ledger import Remembered
+from connector.store.settlement import Pause, Settled, Settlement
 from connector.store.tables import metadata
 from connector.store.writer import Bounded, Writer
 from connector.upkeep import Keep, Upkeep

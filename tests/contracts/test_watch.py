@@ -17,7 +17,7 @@ from connector.alarms import MINUTE
 from connector.errors import NotTold
 from connector.store import Store
 from connector.store.desk import Filter
-from connector.store.lanes import Pause, Settlement
+from connector.store.settlement import Pause, Settlement
 from connector.watch import Subscriber, Watch
 from tests.builders import DESTINATION, LANE, an_arrival
 from tests.conftest import Clock

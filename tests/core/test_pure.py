@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector import backoff, catalogue
+from connector import backoff, catalogue, recognise
 from connector.errors import UnreadableEvent
 from connector.operate import MASK, UNKNOWN, masked, revealed
 from connector.samples import Samples, sample
@@ -34,39 +34,39 @@ class TestBackoff:
 
 class TestCatalogue:
     def test_an_event_is_read_for_what_the_house_needs(self) -> None:
-        reading = catalogue.read(a_customer(doNotSMS=True), "m")
+        reading = recognise.read(a_customer(doNotSMS=True), "m")
         assert reading is not None
         assert (reading.customer_id, reading.raised) == (CUSTOMER, {"doNotSMS"})
         assert reading.source_time == 1_781_784_000_000
 
     def test_a_call_linked_to_nobody_has_no_customer(self) -> None:
-        reading = catalogue.read(a_call(None), "m")
+        reading = recognise.read(a_call(None), "m")
         assert reading is not None
         assert reading.customer_id is None
 
     def test_every_problem_is_named_at_once_and_no_value(self) -> None:
         with pytest.raises(UnreadableEvent) as told:
-            catalogue.read(a_customer(state=7, doNotCall="secret"), "m")
+            recognise.read(a_customer(state=7, doNotCall="secret"), "m")
         assert "customer.state is not a text; customer.doNotCall is not a boolean" in str(told.value)
         assert "secret" not in str(told.value)
 
     def test_an_unknown_enum_value_is_no_problem(self) -> None:
-        assert catalogue.problems(a_customer(status="Prospect"), "customer.updated") == []
+        assert recognise.problems(a_customer(status="Prospect"), "customer.updated") == []
 
     @pytest.mark.parametrize("text", ["2026-06-17", "2026-06-17T19:07:23", "soon", "2026-13-01T00:00:00Z"])
     def test_a_time_without_its_offset_is_no_time(self, text: str) -> None:
-        assert catalogue.problems(a_customer(updatedAt=text), "customer.updated")
+        assert recognise.problems(a_customer(updatedAt=text), "customer.updated")
 
     @pytest.mark.parametrize("identity", ["", "a\u0000b", "x" * 65, "two words"])
     def test_an_id_that_no_database_would_keep_is_unreadable(self, identity: str) -> None:
         with pytest.raises(UnreadableEvent):
-            catalogue.read(a_customer(id=identity), "m")
+            recognise.read(a_customer(id=identity), "m")
 
 
 class TestSamples:
     def test_all_of_the_traffic_is_readable(self) -> None:
         for message in Samples(random.Random(3), datetime(2026, 6, 1, tzinfo=UTC)).traffic(400):
-            assert catalogue.read(message.payload, message.note)
+            assert recognise.read(message.payload, message.note)
 
     def test_the_same_seed_makes_the_same_people(self) -> None:
         one, two = (sample("customer.created", random.Random(5), datetime(2026, 6, 1, tzinfo=UTC)) for _ in range(2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from connector import catalogue, mapping
+from connector import mapping, recognise
 from connector.mapping import target
 from connector.mapping.example_events import example
 from connector.model import Event, Plan
@@ -75,7 +75,7 @@ def an_event(type: str = "customer.updated", *, message_id: str = "msg_1", **giv
 
 
 def event_of(payload: dict[str, Any], type: str, message_id: str = "msg_1") -> Event:
-    reading = catalogue.read(payload, message_id)
+    reading = recognise.read(payload, message_id)
     assert reading is not None
     return Event("acme", message_id, type, reading.customer_id, reading.source_time, reading.source_time, payload)
 

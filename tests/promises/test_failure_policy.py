@@ -13,7 +13,7 @@ from connector.deliver import deliver
 from connector.errors import LeaseLost
 from connector.mapping import Mapping
 from connector.store.desk import Filter
-from connector.store.lanes import Theirs
+from connector.store.settlement import Theirs
 from tests.promises.crm import BY_HAND, REFUSED, Fault, Killed
 from tests.promises.stage import HOLD, HOUR, LANE, MAPPINGS, Stage, a_person, a_talk, compiled
 

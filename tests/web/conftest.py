@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from connector.accounts import Account
 from connector.mapping import load, shipped_folder
 from connector.store import Store
-from connector.store.lanes import Pause, Settled, Settlement
+from connector.store.settlement import Pause, Settled, Settlement
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords, hash_password

@@ -18,7 +18,7 @@ from connector.problems import find_causes
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.inbox import Owed
-from connector.store.lanes import Pause
+from connector.store.settlement import Pause
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords, check_password, hash_password

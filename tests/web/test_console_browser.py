@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 
 from connector.problems import find_causes
 from connector.store import Store
-from connector.store.lanes import Pause
+from connector.store.settlement import Pause
 from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, PASSWORD, RECORD, an_app, refuse, settle
