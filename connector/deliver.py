@@ -40,7 +40,7 @@ from connector.store import Store
 from connector.store.lanes import Lease
 from connector.store.ledger import Remembered
 from connector.store.settlement import Settled, Settlement, Standing, Theirs
-from connector.write import SEARCH_LAG, Writing
+from connector.write import SEARCH_LAG, Answer, Writing
 
 
 @dataclass(slots=True)
@@ -181,6 +181,17 @@ def prepare(
     return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag, gate)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A batch as the CRM answered it. started: the worker's clock before the first call, seconds."""
+
+    standing: Standing
+    folded: list[Folded]
+    states: dict[str, States]
+    writing: Writing
+    started: float
+
+
 @dataclass(slots=True)
 class _Batch:
     """What is due, on its way through one lease. contested: merged into writes that were refused, settled by nobody."""
@@ -195,40 +206,41 @@ class _Batch:
 
     def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
         """Write, settle and record; whether the lane goes on. again: a part of what was refused as a whole."""
-        standing = self.store.lanes.standing(self.lease)
-        started = self.pace.clock()
-        folded, states, writing = self._prepare(planned)
-        try:
-            writing.run(folded)
+
+        def settled(written: _Written) -> Settlement:
             now = self.pace.clock()
-            around = Circumstances(int(now * 1000), self.pace.roll, int((now - started) * 1000))
-            settlement = self._settlement(standing, planned, folded, states, writing, around, again)
-            settlement = replace(settlement, settled=[*unplanned, *settlement.settled])
-            paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
-        except LeaseLost:
-            self._make_good(writing, standing)
-            raise
-        _tell(self.lease, self.messages, settlement)
-        return not paused
+            around = Circumstances(int(now * 1000), self.pace.roll, int((now - written.started) * 1000))
+            settlement = self._settlement(written, planned, around, again)
+            return replace(settlement, settled=[*unplanned, *settlement.settled])
+
+        return self._carry(planned, settled)
 
     def raise_flags(self, planned: Planned, unplanned: Sequence[Settled]) -> bool:
         """Write the opt-outs alone, and leave the deliveries waiting untried; whether the lane goes on."""
-        standing = self.store.lanes.standing(self.lease)
-        folded, states, writing = self._prepare(planned)
-        try:
-            writing.run(folded)
-            answers = writing.answers.values()
-            done, put_off = ahead(planned, {one.write.key for one in folded}, writing.answers)
-            settlement = Settlement(
+
+        def settled(written: _Written) -> Settlement:
+            answers = written.writing.answers
+            done, put_off = ahead(planned, {one.write.key for one in written.folded}, answers)
+            return Settlement(
                 self.version,
                 unplanned,
-                [one for one in (remember(answer, writing.digest) for answer in answers) if one is not None],
-                consents_after(states, answers),
-                list(raised_by(answers)),
-                refused=standing.refused,
+                _remembered(answers.values(), written.writing.digest),
+                consents_after(written.states, answers.values()),
+                list(raised_by(answers.values())),
+                refused=written.standing.refused,
                 ahead=done,
                 put_off=put_off,
             )
+
+        return self._carry(planned, settled)
+
+    def _carry(self, planned: Planned, settled: Callable[[_Written], Settlement]) -> bool:
+        """Write, and record the settlement of what was written; whether the lane goes on."""
+        standing, started = self.store.lanes.standing(self.lease), self.pace.clock()
+        folded, states, writing = self._prepare(planned)
+        try:
+            writing.run(folded)
+            settlement = settled(_Written(standing, folded, states, writing, started))
             paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
         except LeaseLost:
             self._make_good(writing, standing)
@@ -260,34 +272,28 @@ class _Batch:
             theirs = Theirs(customers, [delivery for one in late for delivery in one.folded.deliveries])
             self.store.lanes.overtaken(self.lease, amended, theirs, standing.at)
 
-    def _settlement(
-        self,
-        standing: Standing,
-        planned: Planned,
-        folded: list[Folded],
-        states: dict[str, States],
-        writing: Writing,
-        around: Circumstances,
-        again: bool,
-    ) -> Settlement:
-        answers, unusable = writing.answers, writing.unusable
+    def _settlement(self, written: _Written, planned: Planned, around: Circumstances, again: bool) -> Settlement:
+        standing, answers, unusable = written.standing, written.writing.answers, written.writing.unusable
         refused = running(standing.refused, answers.values(), counting=not again)
         if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
             unusable, answers = stopped, {key: one for key, one in answers.items() if cause(one) != refused.cause}
         shared = contested(answers.values())
         self.contested = [pair for pair in planned if pair[0].id in shared]
-        asked = {one.write.key for one in folded}
+        asked = {one.write.key for one in written.folded}
         settled = (settle_delivery(one, its, asked, answers, around) for one, its in planned if one.id not in shared)
-        remembered = (remember(answer, writing.digest) for answer in answers.values())
         return Settlement(
             self.version,
             [one for one in settled if one is not None],
-            [one for one in remembered if one is not None],
-            consents_after(states, writing.answers.values()),
-            list(raised_by(writing.answers.values())),
+            _remembered(answers.values(), written.writing.digest),
+            consents_after(written.states, written.writing.answers.values()),
+            list(raised_by(written.writing.answers.values())),
             pause_for(unusable, standing.failures, around.roll()) if unusable else None,
             refused,
         )
+
+
+def _remembered(answers: Iterable[Answer], digest: Callable[[Value], str]) -> list[Remembered]:
+    return [one for one in (remember(answer, digest) for answer in answers) if one is not None]
 
 
 def _tell(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:
