@@ -12,7 +12,7 @@ from typing import Final
 
 import requests
 
-from connector import bootstrap, mapping
+from connector import bootstrap, destinations, mapping
 from connector.config import AgencyFile, Process
 from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
@@ -93,7 +93,7 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
         yield _fit(thing, mapping.load(path, schema=schema, shipped=mapping.shipped_folder()))
-        yield from _crm_clock(file, name, now)
+        yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:
         route.destination.close()
 
@@ -107,19 +107,21 @@ def _fit(thing: str, loaded: mapping.Loaded) -> Finding:
     return Finding(thing, Health.WRONG, problems, "connector check -c ... --live shows them with their lines")
 
 
-_ADDRESSES: Final = {"salesforce": "https://login.salesforce.com", "hubspot": "https://api.hubapi.com"}
-
-
-def _crm_clock(file: AgencyFile, name: str, now: Callable[[], datetime]) -> Iterator[Finding]:
+def _crm_clock(crm: str, endpoint: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
     """This machine's clock against the CRM's: a wrong one refuses genuine messages and JWT logins."""
-    settings = file.settings.destinations[name]
-    crm = "hubspot" if hasattr(settings.auth, "access_token") else "salesforce"
     try:
-        answer = requests.head(settings.endpoint or _ADDRESSES[crm], timeout=TIMEOUT, allow_redirects=False)
+        answer = _asked("HEAD", endpoint or destinations.address(crm))
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError):
         return  # the CRM was reached by its own way; only its clock stays unknown
     yield _skew(f"clock against {crm}'s", now().timestamp() - theirs.timestamp())
+
+
+def _asked(method: str, address: str, body: bytes | None = None) -> requests.Response:
+    """Raises requests.RequestException."""
+    with requests.Session() as session:
+        session.trust_env = False  # .netrc is for other programs
+        return session.request(method, address, data=body, timeout=TIMEOUT, allow_redirects=False)
 
 
 def _skew(thing: str, seconds: float) -> Finding:
@@ -132,7 +134,7 @@ def _skew(thing: str, seconds: float) -> Finding:
 def _endpoint(address: str) -> Finding:
     """An unsigned message must come as far as our own refusal."""
     try:
-        answer = requests.post(address, data=b"{}", timeout=TIMEOUT, allow_redirects=False)
+        answer = _asked("POST", address, b"{}")
     except requests.RequestException as error:
         found = f"cannot be reached: {type(error).__name__}"
         return Finding(address, Health.WRONG, found, "look at DNS, firewall and the proxy in front")

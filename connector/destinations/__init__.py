@@ -1,4 +1,4 @@
-"""The CRMs. A new one is a package whose `account` has `connect` and CREDENTIALS, and a line here."""
+"""The CRMs. A new one is a package whose `account` has `connect`, CREDENTIALS and ADDRESS, and a line here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from connector.destinations.base import CallLog, Destination
 from connector.errors import FixConfiguration
 
-_CONNECT: Final = {
+_ACCOUNTS: Final = {
     "salesforce": "connector.destinations.salesforce.account",
     "hubspot": "connector.destinations.hubspot.account",
 }
@@ -31,9 +31,18 @@ def connect(
 
     Raises FixConfiguration when the credentials are another CRM's.
     """
-    module: Any = importlib.import_module(_CONNECT[crm])
+    module = _account(crm)
     if not isinstance(auth, module.CREDENTIALS):
         raise FixConfiguration(f"{crm} credentials", f"the mapping is for {crm}, but auth: is another CRM's")
     own = {} if options is None else {"options": options}
     connected = module.connect(auth, endpoint=endpoint, api_version=api_version, on_call=on_call, **own)
     return cast(Destination, connected)
+
+
+def address(crm: str) -> str:
+    """Where everybody reaches this CRM: scheme://host."""
+    return str(_account(crm).ADDRESS)
+
+
+def _account(crm: str) -> Any:
+    return importlib.import_module(_ACCOUNTS[crm])

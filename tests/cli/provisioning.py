@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from connector.store.desk import Filter
 from tests.builders import DATA_KEY, NOON, SECRET
 
 LANE = "sunrise/crm/0"
+
+Opened = Callable[..., "Agency"]
 
 SALESFORCE_AUTH = f"{{flow: session, session_id: '${{TOKEN}}', instance_url: '{INSTANCE_URL}'}}"
 HUBSPOT_AUTH = "{access_token: '${TOKEN}'}"
@@ -85,3 +88,15 @@ class Agency:
             assert lease is not None
             deliver(store, route, lease, Pace())
             return {one["state"] for one in store.desk.deliveries(Filter())}
+
+
+def opening(folder: Path, sandbox: Callable[..., Any], mapping: str, **fresh: Any) -> Iterator[Opened]:
+    """Opens accounts as the vendor hands them out, each with an agency that delivers to it. fresh: its knobs."""
+    with ExitStack() as closing:
+
+        def opened(mapping: str = mapping, **knobs: Any) -> Agency:
+            account = sandbox(**(fresh | knobs))
+            closing.enter_context(account)
+            return Agency(folder, account, mapping)
+
+        yield opened

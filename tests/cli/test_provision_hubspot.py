@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connector.sandbox.hubspot import SCOPES, HubSpotSandbox
 from connector.sandbox.hubspot.portal import Property
-from tests.cli.provisioning import Agency
+from tests.cli.provisioning import Agency, Opened, opening
 
-Opened = Callable[..., Agency]
 OWN = "extends: hubspot\nrecords: {contact: {%s}}\n"
 
 
@@ -24,15 +21,7 @@ def own(fields: str) -> str:
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[Opened]:
-    """Opens a portal as HubSpot hands it out, with an agency that delivers to it."""
-    with ExitStack() as closing:
-
-        def opened(mapping: str = "hubspot", **knobs: Any) -> Agency:
-            sandbox = HubSpotSandbox(**({"custom": False} | knobs))
-            closing.enter_context(sandbox)
-            return Agency(tmp_path, sandbox, mapping)
-
-        yield opened
+    yield from opening(tmp_path, HubSpotSandbox, "hubspot", custom=False)
 
 
 def add(agency: Agency, kind: str, *properties: Property) -> None:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from connector.sandbox.salesforce import SalesforceSandbox
 from connector.sandbox.salesforce.setup import RIGHTS
-from tests.cli.provisioning import Agency
+from tests.cli.provisioning import Opened, opening
 from tests.mappings.build import mapping_text
 
 SHIPPED = ["salesforce-contact", "salesforce-lead", "salesforce-person-account"]
-Opened = Callable[..., Agency]
 
 
 @pytest.fixture
 def org(tmp_path: Path) -> Iterator[Opened]:
-    """Opens an org as Salesforce hands it out, with an agency that delivers to it."""
-    with ExitStack() as closing:
-
-        def opened(mapping: str = "salesforce-contact", **knobs: Any) -> Agency:
-            sandbox = SalesforceSandbox(**({"custom_fields": False} | knobs))
-            closing.enter_context(sandbox)
-            return Agency(tmp_path, sandbox, mapping)
-
-        yield opened
+    yield from opening(tmp_path, SalesforceSandbox, "salesforce-contact", custom_fields=False)
 
 
 class TestAnEmptyOrg:

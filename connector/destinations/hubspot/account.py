@@ -29,7 +29,7 @@ from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
-API: Final = "https://api.hubapi.com"
+ADDRESS: Final = "https://api.hubapi.com"
 TIMEOUT: Final = (5.0, 30.0)
 
 
@@ -53,7 +53,7 @@ class HubSpot:
         version: str | None = None,
     ) -> None:
         token = auth.access_token.get_secret_value()
-        self._client = _Client(token, endpoint or API, on_call, timeout, version)
+        self._client = _Client(token, endpoint or ADDRESS, on_call, timeout, version)
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)

@@ -13,6 +13,7 @@ from typing import Final
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.hubspot.calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
 from connector.destinations.hubspot.errors import PROBLEMS
+from connector.destinations.hubspot.object_types import type_id
 from connector.destinations.hubspot.refusals import Refusal, outcome
 from connector.destinations.hubspot.replies import OptOuts, Pairs
 
@@ -20,18 +21,6 @@ EMAIL: Final = [("channel", "EMAIL")]
 LINKS: Final = 2_000
 """Pairs HubSpot links in one call."""
 
-# HubSpot's documentation promises names in paths only for a few objects, numbers for all.
-_TYPE_IDS: Final = {
-    "contacts": "0-1",
-    "companies": "0-2",
-    "deals": "0-3",
-    "tickets": "0-5",
-    "tasks": "0-27",
-    "notes": "0-46",
-    "meetings": "0-47",
-    "calls": "0-48",
-    "emails": "0-49",
-}
 _UNSUBSCRIBE, _ASSOCIATION = PROBLEMS["UNSUBSCRIBE"].text, Refusal("ASSOCIATION")
 
 
@@ -99,7 +88,7 @@ def _associated(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[
 def _link_some(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[Pair]:
     """The pairs HubSpot says it linked; a refused batch is split until the culprit stands alone."""
     body = {"inputs": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs]}
-    start, end = (_TYPE_IDS.get(kind, kind) for kind in kinds)
+    start, end = map(type_id, kinds)
     reply = calls.ask(ASSOCIATE, object=start, other=end, body=body)
     if reply.ok:
         found = expect(Pairs, reply).results

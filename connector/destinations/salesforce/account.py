@@ -37,6 +37,8 @@ from connector.model import Mode, Value
 API_VERSION: Final = "67.0"
 """Summer '26, which every org runs by now; 68.0 brings nothing used here."""
 
+ADDRESS: Final = "https://login.salesforce.com"
+
 CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession, Password)
 
 _BY_ID: Final = "composite/sobjects"
