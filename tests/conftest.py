@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from connector.store import Store
 from connector.store.database import open_database
+from connector.store.tables import metadata, settings
 from tests.builders import DATA_KEY, NOON
 
 _names = itertools.count(1)
@@ -64,8 +66,53 @@ def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table and nothing in it, to be copied: making them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("tables") / "connector.db"
+    _make_tables(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> Iterator[psycopg.Connection]:
+    """A connection to a database with every table, to be emptied: making another takes longer than most tests."""
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE ready")
+    address = postgres_server.replace("/postgres?", "/ready?")
+    _make_tables(address)
+    with psycopg.connect(address, autocommit=True) as connection:
+        yield connection
+
+
+def _make_tables(address: str) -> None:
+    open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+
+
 @pytest.fixture
-def store(database_address: str, clock: Clock) -> Iterator[Store]:
-    store = Store(open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}, clock))
+def sqlite_ready(sqlite_tables: Path, tmp_path: Path) -> str:
+    """A database of the test's own that holds nothing but its tables."""
+    return f"sqlite:///{shutil.copy(sqlite_tables, tmp_path)}"
+
+
+@pytest.fixture
+def postgres_ready(postgres_server: str, postgres_tables: psycopg.Connection) -> str:
+    """The same on PostgreSQL."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    postgres_tables.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    filled = ", ".join(table.name for table in metadata.sorted_tables if table is not settings)
+    postgres_tables.execute(f"TRUNCATE {filled} RESTART IDENTITY")
+    return postgres_server.replace("/postgres?", "/ready?")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ready_address(request: pytest.FixtureRequest) -> str:
+    """A database that holds nothing but its tables, in turn on each engine."""
+    return str(request.getfixturevalue(f"{request.param}_ready"))
+
+
+@pytest.fixture
+def store(ready_address: str, clock: Clock) -> Iterator[Store]:
+    store = Store(open_database(ready_address, {"CONNECTOR_DATA_KEY": DATA_KEY}, clock))
     yield store
     store.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +23,9 @@ _SETTING: Final = "CONNECTOR_DATABASE_URL"
 CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
 _FILE: Final = "file"
+_PATIENCE: Final = 5000
+"""Milliseconds to wait for another writer of an embedded database."""
+_LOOK, _LOOKS = 0.0005, 500  # seconds between two looks whether it is gone, and how many
 LINE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     # A server that vanished without a word is noticed after half a minute, not after two hours.
@@ -68,7 +73,7 @@ def open_engine(url: URL) -> Engine:
                 pool_size=8,
                 max_overflow=8,
                 pool_timeout=5,
-                connect_args={"timeout": 5},
+                connect_args={"timeout": _PATIENCE / 1000},
             )
             event.listen(engine, "connect", partial(_prepare_sqlite, file))
             event.listen(engine, "begin", _begin_sqlite)
@@ -91,13 +96,33 @@ def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
     if not file.stat().st_size:  # only a file without tables takes it; asked for later, it would wait for every writer
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", "secure_delete=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # a writer that starts as a reader can be refused half-way
+    """Begin as a writer: one that starts as a reader can be refused half-way.
+
+    SQLite waits for another writer by sleeping longer and longer, up to 100 ms, and most are gone within a few: look
+    more often at first.
+    """
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        for _ in range(_LOOKS):
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(_LOOK)
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_PATIENCE}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

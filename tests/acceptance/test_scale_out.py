@@ -63,7 +63,7 @@ class TestPausedWorker:
         product.until(lambda: named(product) == ["Older"])  # the CRM did what the paused one had asked for
         late.send_signal(signal.SIGCONT)
         product.until(lambda: named(product) == ["Newer"])
-        assert '"lease lost"' in product.log.read_text()
+        product.until(lambda: '"lease lost"' in product.log.read_text())
 
 
 class TestSeveralOfARole:

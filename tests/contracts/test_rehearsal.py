@@ -40,8 +40,8 @@ records:
 
 
 @pytest.fixture
-def stage(database_address: str, clock: Clock) -> Iterator[Stage]:
-    with open_stage(database_address, clock) as stage:
+def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
+    with open_stage(ready_address, clock) as stage:
         yield stage
 
 

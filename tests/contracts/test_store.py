@@ -353,6 +353,11 @@ class TestRetention:
 
 
 class TestDatabase:
+    @pytest.fixture
+    def ready_address(self, database_address: str) -> str:
+        """What is broken here is no other test's."""
+        return database_address
+
     def test_opening_twice_migrates_once(self, database_address: str) -> None:
         for _ in range(2):
             open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()

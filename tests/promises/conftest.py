@@ -22,9 +22,9 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(database_address: str, clock: Clock) -> Iterator[Stage]:
+def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
     """On each database in turn."""
-    with open_stage(database_address, clock) as stage:
+    with open_stage(ready_address, clock) as stage:
         yield stage
 
 

@@ -42,19 +42,37 @@ WIDE, NARROW = 1280, 390
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """One for all: it takes longer to start than a test takes."""
     if not (BROWSER.exists() and DRIVER.exists()):
         absent = f"no {BROWSER} with {DRIVER} here: on Debian, apt-get install chromium chromium-driver"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
     options = ChromeOptions()
     options.binary_location = str(BROWSER)
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path}/profile"]:
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options, ChromeService(str(DRIVER)))
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: Chrome) -> Chrome:
+    """A browser that was nowhere yet."""
+    chromium.get("about:blank")
+    chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    chromium.get_log("browser")  # what was told so far is not told again
+    return chromium
+
+
+@pytest.fixture
+def ready_address(sqlite_ready: str) -> str:
+    """A browser sees no difference between the databases: test_console.py asks both."""
+    return sqlite_ready
 
 
 @pytest.fixture
