@@ -69,20 +69,21 @@ class Wire:
         dispatch = app.full_dispatch_request
 
         def answer() -> Response:
-            time.sleep(self.latency)
             with self.lock:
                 fault = self._due(request.method, request.path)
             return fault.answer(dispatch) if fault else dispatch()
 
         def logged() -> Response:
+            began = time.monotonic()
             body = request.get_json(silent=True) if request.is_json else request.get_data(as_text=True)
             path, headers = request.full_path.rstrip("?"), dict(request.headers)
-            entry = Seen(request.method, path, request.host, 0, time.monotonic(), headers, body)
+            entry = Seen(request.method, path, request.host, 0, began, headers, body)
             with self.lock:
                 self.seen.append(entry)
             g.seen = entry
             response = answer()
             entry.status = response.status_code
+            time.sleep(max(0.0, began + self.latency - time.monotonic()))
             return response
 
         app.full_dispatch_request = logged  # type: ignore[method-assign]  # the one place every request passes

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
-import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, cast
 
-import psycopg
 from sqlalchemy.engine import URL
 
 from connector.errors import StoreUnavailable
-from connector.store.dialect import CHANNEL, LINE, embedded_folder
+from connector.store.dialect import embedded_folder
 
 
 class Bell(Protocol):
@@ -31,8 +30,10 @@ class Bell(Protocol):
 
 def open_bell(url: URL) -> Bell:
     """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
+    if embedded_folder(url) is None:  # its driver is 9 MB, which an embedded database does without
+        return cast(Bell, importlib.import_module("connector.store.channel").Channel(url))
     try:
-        return _Pipe(Path(f"{url.database}.bell")) if embedded_folder(url) else _Channel(url)
+        return _Pipe(Path(f"{url.database}.bell"))
     except OSError as error:
         raise StoreUnavailable(f"{url.database}.bell", f"cannot be made: {error.strerror}") from None
 
@@ -60,32 +61,3 @@ class _Pipe:
 
     def close(self) -> None:
         os.close(self._pipe)
-
-
-class _Channel:
-    """Its own connection, apart from the pool: a listener must not sit in a transaction."""
-
-    def __init__(self, url: URL) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection[Any] | None = None
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._address, autocommit=True, **LINE)
-            self._connection.execute(f"LISTEN {CHANNEL}")
-        return self._connection
-
-    def ring(self) -> None:
-        """Nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
-
-    def wait(self, seconds: float) -> None:
-        try:
-            for _ in self._connected().notifies(timeout=seconds, stop_after=1):
-                pass
-        except psycopg.Error:
-            self._connection = None
-            time.sleep(min(seconds, 1.0))
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()

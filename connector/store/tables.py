@@ -23,6 +23,9 @@ from sqlalchemy import (
     text,
 )
 
+REVISION: Final = "0007"
+"""What these tables are: the newest of migrations/versions."""
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

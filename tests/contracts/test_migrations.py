@@ -23,6 +23,7 @@ from connector.store.database import open_database
 from connector.store.desk import Filter
 from connector.store.dialect import open_engine, parse_url
 from connector.store.seal import Seal, parse_keys
+from connector.store.tables import REVISION
 from tests.builders import DATA_KEY, NOON
 from tests.conftest import Clock
 from tests.promises.stage import AGENCY, DESTINATION, HOLD, LANE, Stage, a_person
@@ -101,6 +102,9 @@ def made_at(address: str, revision: str) -> None:
 class TestUpgrading:
     def test_the_revisions_are_one_line(self) -> None:
         assert len(chain().get_heads()) == len(chain().get_bases()) == 1
+
+    def test_the_tables_say_which_revision_they_are(self) -> None:
+        assert chain().get_current_head() == REVISION
 
     @pytest.mark.parametrize("revision", REVISIONS)
     def test_a_database_of_each_revision_is_drained_as_if_it_had_always_been_new(

@@ -1,0 +1,35 @@
+"""Bring a database's tables to this program's revision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from connector.errors import FixConfiguration
+from connector.store import dialect
+from connector.store.tables import REVISION
+
+
+def upgrade(engine: Engine) -> None:
+    """One process at a time; those that waited find it done. Raises FixConfiguration where the tables are newer."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with dialect.transaction(engine) as connection, dialect.migration_lock(connection):
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current != REVISION:
+            _refuse_newer(config, current)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _refuse_newer(config: Config, current: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise FixConfiguration(
+            "database", f"was written by a newer version of this program (revision {current})", "run that version"
+        )
