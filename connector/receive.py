@@ -11,7 +11,7 @@ from connector import recognise, telemetry
 from connector.errors import UnreadableEvent
 from connector.signature import Verifier
 from connector.store.inbox import Arrival, Owed
-from connector.store.lanes import PRIORITIES
+from connector.store.tables import PRIORITIES
 
 NOBODY = ""
 """The type of an event whose body could not be read."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, inspect, literal, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, inspect, select, text
 
 from connector.store import dialect
 from connector.store.bell import Bell, open_bell
@@ -27,8 +27,10 @@ class Database:
         self.digest = Digests(self._digest_key())
 
     def now(self) -> ColumnElement[int]:
-        """The time of every lease and due date, as SQL."""
-        return literal(self._clock(), BigInteger) if self._clock else dialect.now(self.engine)
+        """The time of every lease and due date, as SQL, read whenever a statement with it runs."""
+        if self._clock is None:
+            return dialect.now(self.engine)
+        return bindparam("now", callable_=self._clock, type_=BigInteger, unique=True)
 
     def moment(self) -> int:
         """The same, read (epoch ms). Raises StoreUnavailable."""

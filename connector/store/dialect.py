@@ -23,6 +23,11 @@ _SETTING: Final = "CONNECTOR_DATABASE_URL"
 CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
 _FILE: Final = "file"
+_READS: Final = "connector_reads"
+_READING: Final[dict[str, dict[str, Any]]] = {
+    "sqlite": {_READS: True},  # for its AUTOCOMMIT, SQLAlchemy asks the database about another level each time
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
 _LOOK, _LOOKS = 0.0005, 500  # seconds between two looks whether it is gone, and how many
@@ -106,7 +111,7 @@ def _begin_sqlite(connection: Connection) -> None:
     SQLite waits for another writer by sleeping longer and longer, up to 100 ms, and most are gone within a few: look
     more often at first.
     """
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+    if connection.get_execution_options().get(_READS):
         return
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout=0")
@@ -141,7 +146,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for reads alone, which on SQLite waits for no writer. Raises StoreUnavailable."""
     try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with engine.connect().execution_options(**_READING[engine.dialect.name]) as connection:
             yield connection
             _check_file(connection)
     except (DBAPIError, PoolTimeout) as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, bindparam, func, literal, literal_column, select, update
 
 from connector.model import Delivery, Event
 from connector.store.database import Database
@@ -50,6 +50,15 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        # Built once: building a statement takes several times as long as running it.
+        self._add_events = (
+            insert(database.engine, events)
+            .on_conflict_do_nothing(index_elements=["agency", "message_id"])
+            .returning(events.c.id, events.c.agency, events.c.message_id)
+        )
+        self._add_deliveries = deliveries.insert().values(due_at=database.now())
+        due = _due(database.now())
+        self._due = {False: due, True: due.where(deliveries.c.priority == RAISING)}
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries."""
@@ -65,12 +74,7 @@ class Inbox:
         return [id(arrival) in fresh for arrival in arrivals]
 
     def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], int]:
-        statement = (
-            insert(self._db.engine, events)
-            .on_conflict_do_nothing(index_elements=["agency", "message_id"])
-            .returning(events.c.id, events.c.agency, events.c.message_id)
-        )
-        rows = connection.execute(statement, [self._event(arrival) for arrival in arrivals])
+        rows = connection.execute(self._add_events, [self._event(arrival) for arrival in arrivals])
         return {(row.agency, row.message_id): row.id for row in rows}
 
     def _event(self, arrival: Arrival) -> dict[str, Any]:
@@ -103,7 +107,7 @@ class Inbox:
             for owed in arrival.owed
         ]
         if rows:
-            connection.execute(deliveries.insert().values(due_at=self._db.now()), rows)
+            connection.execute(self._add_deliveries, rows)
 
     def _revive(self, connection: Connection, agency: str, message_id: str) -> None:
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
@@ -121,18 +125,9 @@ class Inbox:
 
     def due(self, lane: str, limit: int, *, raising: bool = False) -> list[Delivery]:
         """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened."""
-        now = self._db.now()
-        statement = (
-            select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
-            .join_from(deliveries, events)
-            .where(deliveries.c.lane == lane, deliveries.c.state == READY, deliveries.c.due_at <= now)
-            .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
-            .limit(limit)
-        )
-        if raising:
-            statement = statement.where(deliveries.c.priority == RAISING)
+        wanted = {"the_lane": lane, "most": limit}
         with self._db.reading() as connection:
-            return [self.delivery(row) for row in connection.execute(statement)]
+            return [self.delivery(row) for row in connection.execute(self._due[raising], wanted)]
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
@@ -153,6 +148,16 @@ class Inbox:
         except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _due(now: ColumnElement[int]) -> Any:
+    return (
+        select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
+        .join_from(deliveries, events)
+        .where(deliveries.c.lane == bindparam("the_lane"), deliveries.c.state == READY, deliveries.c.due_at <= now)
+        .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
+        .limit(bindparam("most", type_=Integer))
+    )
 
 
 def _decoded(body: bytes) -> Any:

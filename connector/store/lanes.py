@@ -6,32 +6,18 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Executable, select, update
 
 from connector.errors import LeaseLost
 from connector.model import RecordKey
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger, Remembered
-from connector.store.settlement import NO_RECORD, Settled, Settlement, Standing, Streak, Theirs
-from connector.store.tables import BUDGET, RAISING, READY, attempts, deliveries, events, lanes
-
-PRIORITIES: Final = (RAISING, 0)
-
-_READY: Final = (deliveries.c.state == READY,)
+from connector.store.settlement import Pause, Settled, Settlement, Standing, Streak, Theirs
+from connector.store.tables import BUDGET, PRIORITIES, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +38,7 @@ class Lanes:
     """Leases lanes and records what a lease's holder did. Every change is guarded by the lease's token."""
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
-        self._db, self._ledger = database, ledger
+        self._db, self._ledger, self._sql = database, ledger, LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
         """Make sure these lanes exist: lane -> destination."""
@@ -65,48 +51,29 @@ class Lanes:
 
         One that waits for the day's API calls is claimed for what raises an opt-out.
         """
-        now, lane = self._db.now(), lanes.alias()
-        owes = exists().where(deliveries.c.lane == lane.c.name, *_READY, deliveries.c.due_at <= now)
-        may = or_(
-            and_(lane.c.paused_until <= now, owes),
-            and_(lane.c.pause_code == BUDGET, owes.where(deliveries.c.priority == RAISING)),
-        )
-        wanted = (
-            select(lane.c.name)
-            .where(lane.c.name.in_(list(names)), lane.c.leased_until <= now, may)
-            .order_by(lane.c.leased_until)
-            .limit(1)
-        )
-        claim = (
-            update(lanes)
-            .where(lanes.c.name == wanted.with_for_update(skip_locked=True).scalar_subquery())
-            .values(owner=owner, token=secrets.token_hex(16), leased_until=now + hold_ms)
-            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, _paused(now))
-        )
+        wanted: dict[str, Any] = {"names": list(names)}
         with self._db.reading() as connection:  # an idle worker asks often: it must not take SQLite's write lock
-            if connection.execute(wanted).first() is None:
+            if connection.execute(self._sql.wanted, wanted).first() is None:
                 return None
+        claimed = {**wanted, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
-            row = connection.execute(claim).first()
+            row = connection.execute(self._sql.claim, claimed).first()
         return Lease(row.name, row.destination, row.token, row.failures, bool(row.paused)) if row else None
 
     def renew(self, lease: Lease, hold_ms: int) -> None:
         """Hold the lane for longer. A lease already lost stays lost: settling tells."""
         with self._db.transaction() as connection:
-            connection.execute(update(lanes).where(*_mine(lease)).values(leased_until=self._db.now() + hold_ms))
+            connection.execute(self._sql.renew, {**_mine(lease), "hold": hold_ms})
 
     def release(self, lease: Lease) -> None:
         """Give the lane back at once. A lease already lost is left alone."""
         with self._db.transaction() as connection:
-            connection.execute(
-                update(lanes).where(*_mine(lease)).values(leased_until=self._db.now(), owner="", token="")
-            )
+            connection.execute(self._sql.release, _mine(lease))
 
     def standing(self, lease: Lease) -> Standing:
         """How the lane stands before a batch. Raises LeaseLost when somebody else holds it now."""
-        columns = (lanes.c.failures, lanes.c.refused_cause, lanes.c.refused_count, self._db.now().label("at"))
         with self._db.reading() as connection:
-            row = connection.execute(select(*columns).where(*_mine(lease))).first()
+            row = connection.execute(self._sql.standing, _mine(lease)).first()
         if row is None:
             raise _lost(lease)
         return Standing(row.failures, Streak(row.refused_cause, row.refused_count), row.at)
@@ -115,7 +82,7 @@ class Lanes:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
         entries = self._ledger.rows(lease.destination, meant)
         with self._db.transaction() as connection:
-            self._fence(connection, lease, {"leased_until": self._db.now() + hold_ms})
+            self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
             self._ledger.remember(connection, entries)
 
     def overtaken(self, lease: Lease, amended: Mapping[RecordKey, Amend], theirs: Theirs, since: int) -> None:
@@ -146,16 +113,19 @@ class Lanes:
 
         Raises LeaseLost, recording nothing, when somebody else holds the lane now.
         """
+        ends = [_end(one, settlement) for one in settlement.settled]
         tries = [_attempt(one, settlement) for one in settlement.settled]
         entries = self._ledger.rows(lease.destination, settlement.remembered)
         with (
             self._db.transaction() as connection
         ):  # on SQLite whoever accepts an event waits for it: nothing but writes
-            paused = self._fence(connection, lease, self._lane_after(settlement, hold_ms))
-            if settlement.settled:
-                self._settle_deliveries(connection, settlement, tries)
+            paused = self._fence_after(connection, lease, settlement, hold_ms)
+            if ends:
+                connection.execute(self._sql.settle, ends)
+                connection.execute(self._sql.attempt, tries)
             if settlement.put_off:
-                self._put_off(connection, settlement.put_off)
+                waits = [{"the_id": one, "wait": wait} for one, wait in settlement.put_off.items()]
+                connection.execute(self._sql.put_off, waits)
             if settlement.ahead:
                 ordinary = (
                     update(deliveries).where(deliveries.c.id.in_(settlement.ahead)).values(priority=min(PRIORITIES))
@@ -170,50 +140,21 @@ class Lanes:
     def _wake_raises(self, connection: Connection, lease: Lease, settlement: Settlement) -> None:
         """Opt-outs that found no record to be raised on are due again once the customer has a new one."""
         customers = {one.customer_id for one in settlement.remembered if one.new and one.customer_id is not None}
-        if not customers:
-            return
-        theirs = select(events.c.id).where(events.c.customer_id.in_(customers), events.c.payload.is_not(None))
-        waiting = (
-            deliveries.c.event_id.in_(theirs),
-            deliveries.c.destination == lease.destination,
-            deliveries.c.priority == max(PRIORITIES),
-            deliveries.c.state == "skipped",
-            deliveries.c.code == NO_RECORD,
-        )
-        connection.execute(update(deliveries).where(*waiting).values(state="ready", due_at=self._db.now()))
+        if customers:
+            theirs = {"customers": list(customers), "the_destination": lease.destination}
+            connection.execute(self._sql.wake_raises, theirs)
 
-    def _lane_after(self, settlement: Settlement, hold_ms: int) -> dict[str, Any]:
-        """What a settlement changes of its lane. A longer pause, such as an operator's, stands with its reason."""
-        now, pause, refused = self._db.now(), settlement.pause, settlement.refused
-        streak = {"refused_cause": refused.cause, "refused_count": refused.count}
+    def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
+        refused, pause = settlement.refused, settlement.pause
+        streak = {"new_cause": refused.cause, "new_count": refused.count}
         if pause is None:
-            resting = lanes.c.paused_until > now
-            told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
-            return {"leased_until": now + hold_ms, "failures": 0, **streak, **told}
-        until = now + pause.wait_ms
-        longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != BUDGET)  # that one opens for opt-outs
-        return {
-            "leased_until": now,
-            "token": "",
-            "paused_until": case((longer, lanes.c.paused_until), else_=until),
-            "pause_code": case((longer, lanes.c.pause_code), else_=pause.code),
-            "pause_reason": case((longer, lanes.c.pause_reason), else_=pause.reason),
-            "failures": lanes.c.failures + (0 if pause.code == BUDGET else 1),  # a plan kept is no failure
-            **streak,
-        }
+            return self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})
+        return self._fence(connection, lease, self._sql.pause, {**streak, **_resting(pause)})
 
     def next_due_ms(self, names: Iterable[str], longest: int) -> int:
         """Milliseconds until one of these lanes could have work again, at most `longest`."""
-        soonest = [
-            select(func.min(deliveries.c.due_at))
-            .where(deliveries.c.lane == lanes.c.name, *_READY, deliveries.c.priority == priority)
-            .scalar_subquery()
-            for priority in PRIORITIES
-        ]
-        passes = case((lanes.c.pause_code == BUDGET, 0), else_=lanes.c.paused_until)
-        statement = select(self._db.now().label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest)
         with self._db.reading() as connection:
-            rows = connection.execute(statement.where(lanes.c.name.in_(list(names)))).all()
+            rows = connection.execute(self._sql.next_due, {"names": list(names)}).all()
         waits = [
             max(due, paused, leased) - now
             for now, leased, raising, plain, *dues in rows
@@ -222,58 +163,36 @@ class Lanes:
         ]
         return max(0, int(min([longest, *waits])))
 
-    def _fence(self, connection: Connection, lease: Lease, changes: dict[str, Any]) -> bool:
-        paused = _paused(self._db.now())
-        row = connection.execute(update(lanes).where(*_mine(lease)).values(changes).returning(paused)).first()
+    def _fence(self, connection: Connection, lease: Lease, change: Executable, values: Mapping[str, Any]) -> bool:
+        """Change the lane, and tell whether it is paused. Raises LeaseLost when somebody else holds it now."""
+        row = connection.execute(change, {**_mine(lease), **values}).first()
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
 
-    def _put_off(self, connection: Connection, waits: Mapping[int, int]) -> None:
-        statement = (
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
-            .values(due_at=self._db.now() + bindparam("wait"))
-        )
-        connection.execute(statement, [{"the_id": one, "wait": wait} for one, wait in waits.items()])
 
-    def _settle_deliveries(
-        self, connection: Connection, settlement: Settlement, tries: Sequence[Mapping[str, Any]]
-    ) -> None:
-        now = self._db.now()
-        statement = (
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
-            .values(
-                state=bindparam("state"),
-                code=bindparam("code"),
-                reason=bindparam("reason"),
-                attempts=deliveries.c.attempts + 1,
-                mapping_version=settlement.mapping_version,
-                due_at=now + bindparam("wait"),
-                settled_at=now,
-            )
-        )
-        connection.execute(
-            statement,
-            [
-                {"the_id": s.delivery_id, "state": s.state, "code": s.code, "reason": s.reason, "wait": s.wait_ms}
-                for s in settlement.settled
-            ],
-        )
-        connection.execute(attempts.insert().values(at=now), tries)
-
-
-def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
-    return (lanes.c.paused_until > now).label("paused")
-
-
-def _mine(lease: Lease) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return lanes.c.name == lease.lane, lanes.c.token == lease.token
+def _mine(lease: Lease) -> dict[str, Any]:
+    return {"the_lane": lease.lane, "the_token": lease.token}
 
 
 def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(lease.lane, "another worker took over, nothing was recorded")
+
+
+def _resting(pause: Pause) -> dict[str, Any]:
+    failed = 0 if pause.code == BUDGET else 1  # a plan kept is no failure
+    return {"wait": pause.wait_ms, "new_code": pause.code, "new_reason": pause.reason, "failed": failed}
+
+
+def _end(settled: Settled, settlement: Settlement) -> dict[str, Any]:
+    return {
+        "the_id": settled.delivery_id,
+        "new_state": settled.state,
+        "new_code": settled.code,
+        "new_reason": settled.reason,
+        "new_mapping_version": settlement.mapping_version,
+        "wait": settled.wait_ms,
+    }
 
 
 def _attempt(settled: Settled, settlement: Settlement) -> dict[str, Any]:

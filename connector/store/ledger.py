@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, null, select
+from sqlalchemy import Connection, bindparam, func, null, select
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
@@ -49,6 +49,20 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        # Built once: building a statement takes several times as long as running it.
+        self._entries = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
+            ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True))
+        )
+        self._consents = (
+            select(consents)
+            .where(
+                consents.c.destination == bindparam("whose"),
+                consents.c.customer_id.in_(bindparam("wanted", expanding=True)),
+            )
+            .order_by(consents.c.at, consents.c.tie)
+        )
+        self._remember = _replacing(insert(database.engine, ledger))
+        self._keep_consents = {applied: _upsert_consents(database, applied) for applied in (True, False)}
 
     def key_digest(self, key: RecordKey) -> str:
         """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear."""
@@ -57,11 +71,9 @@ class Ledger:
     def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
         """What the ledger holds of these records; a record never written is not in the answer."""
         wanted = {(key.object, self.key_digest(key)): key for key in keys}
-        statement = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
-            ledger.c.destination == destination, ledger.c.key.in_([digest for _, digest in wanted])
-        )
+        asked = {"whose": destination, "wanted": [digest for _, digest in wanted]}
         with self._db.reading() as connection:
-            rows = connection.execute(statement).all()
+            rows = connection.execute(self._entries, asked).all()
         return {
             wanted[row.object, row.key]: Entry(row.crm_id, read_marks(row.marks))
             for row in rows
@@ -74,14 +86,8 @@ class Ledger:
 
     def remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace these records' entries."""
-        if not rows:
-            return
-        statement = insert(self._db.engine, ledger)
-        statement = statement.on_conflict_do_update(
-            index_elements=["destination", "object", "key"],
-            set_={name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")},
-        )
-        connection.execute(statement, rows)
+        if rows:
+            connection.execute(self._remember, rows)
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
@@ -109,14 +115,10 @@ class Ledger:
     def consents(self, destination: str, customers: Collection[str]) -> dict[str, dict[str, FlagState]]:
         """customer id -> flag -> what is known; of somebody forgotten, the opt-outs of before."""
         named = {name: customer for customer in customers for name in (customer, self.alias(customer))}
-        statement = (
-            select(consents)
-            .where(consents.c.destination == destination, consents.c.customer_id.in_(list(named)))
-            .order_by(consents.c.at, consents.c.tie)
-        )
+        asked = {"whose": destination, "wanted": list(named)}
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
-            for row in connection.execute(statement):
+            for row in connection.execute(self._consents, asked):
                 state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed)
                 known.setdefault(named[row.customer_id], {})[row.flag] = state
         return known
@@ -141,7 +143,7 @@ class Ledger:
                 if state.applied is applied
             ]
             if rows:
-                connection.execute(self._upsert_consents(applied), rows)
+                connection.execute(self._keep_consents[applied], rows)
 
     def witness(self, connection: Connection, destination: str, raised: Sequence[Raised]) -> None:
         """Keep for good that these opt-outs reached the CRM."""
@@ -149,14 +151,19 @@ class Ledger:
             statement = raises.insert().values(destination=destination, at=self._db.now())
             connection.execute(statement, [asdict(one) for one in raised])
 
-    def _upsert_consents(self, applied: bool) -> Any:
-        applied_at = self._db.now() if applied else null()
-        statement = insert(self._db.engine, consents).values(applied_at=applied_at)
-        newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
-        kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
-        return statement.on_conflict_do_update(
-            index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}
-        )
+
+def _replacing(statement: Any) -> Any:
+    newer = {name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")}
+    return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
+
+
+def _upsert_consents(database: Database, applied: bool) -> Any:
+    statement = insert(database.engine, consents).values(applied_at=database.now() if applied else null())
+    newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
+    kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
+    return statement.on_conflict_do_update(
+        index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}
+    )
 
 
 def marks_as_text(marks: Mapping[str, Mark]) -> str:

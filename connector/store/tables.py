@@ -46,6 +46,8 @@ def _where(condition: str) -> dict[str, Any]:
 RAISING: Final = 1
 """The priority of an event that raises an opt-out; 0 is every other's."""
 
+PRIORITIES: Final = (RAISING, 0)
+
 BUDGET: Final = "budget"
 """The code of the pause that opt-outs pass."""
 

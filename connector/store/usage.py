@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import BigInteger, bindparam, delete, func, select
 
 from connector.store.database import Database
 from connector.store.dialect import insert
@@ -14,6 +14,14 @@ STEP: Final = 15 * 60 * 1000
 """A quarter of an hour, in ms: the calls of one are one row."""
 
 _KEPT: Final = 2 * 24 * 60 * 60 * 1000
+
+
+_FORGET: Final = delete(usage_calls).where(
+    usage_calls.c.destination == bindparam("whose"), usage_calls.c.at < bindparam("before", type_=BigInteger)
+)
+_DAY: Final = (usage_calls.c.destination == bindparam("whose"), usage_calls.c.at > bindparam("since", type_=BigInteger))
+_OURS: Final = select(usage_calls.c.at, usage_calls.c.calls).where(*_DAY)
+_SAID: Final = select(usage.c.used, usage.c.allowed, usage.c.at).where(usage.c.destination == bindparam("whose"))
 
 
 class Told(NamedTuple):
@@ -29,27 +37,27 @@ class Usage:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        count = insert(database.engine, usage_calls)
+        more = {"calls": usage_calls.c.calls + count.excluded.calls}
+        self._count = count.on_conflict_do_update(index_elements=["destination", "at"], set_=more)
+        self._note = {True: _noting(database, "used", "allowed", "at"), False: _noting(database)}
 
     def add(self, destination: str, calls: int, told: Told | None, now: int, since: int) -> None:
         """Count calls made by now, and keep what the CRM said. since: when the day began. Both in epoch ms."""
-        new = insert(self._db.engine, usage_calls).values(destination=destination, at=now - now % STEP, calls=calls)
-        more = {"calls": usage_calls.c.calls + calls}
-        said: dict[str, Any] = {"used": told.used, "allowed": told.limit, "at": told.at} if told else {}
-        said["ours"] = select(func.sum(usage_calls.c.calls)).where(*_day(destination, since)).scalar_subquery()
-        known = insert(self._db.engine, usage).values(destination=destination, **said)
-        old = (usage_calls.c.destination == destination, usage_calls.c.at < now - _KEPT)
+        quarter = {"destination": destination, "at": now - now % STEP, "calls": calls}
+        said = {"whose": destination, "since": since - STEP, "destination": destination}
+        heard = {"used": told.used, "allowed": told.limit, "at": told.at} if told else {}
         with self._db.transaction() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["destination", "at"], set_=more))
-            connection.execute(known.on_conflict_do_update(index_elements=["destination"], set_=said))
-            connection.execute(delete(usage_calls).where(*old))
+            connection.execute(self._count, quarter)
+            connection.execute(self._note[told is not None], {**said, **heard})
+            connection.execute(_FORGET, {"whose": destination, "before": now - _KEPT})
 
     def spent(self, destination: str, since: int) -> tuple[dict[int, int], Told | None]:
         """Our calls since (epoch ms) by the moment their quarter of an hour began; and what the CRM last said."""
-        ours = select(usage_calls.c.at, usage_calls.c.calls).where(*_day(destination, since))
-        said = select(usage.c.used, usage.c.allowed, usage.c.at).where(usage.c.destination == destination)
+        asked = {"whose": destination, "since": since - STEP}
         with self._db.reading() as connection:
-            kept = {row.at: row.calls for row in connection.execute(ours)}
-            row = connection.execute(said).first()
+            kept = {row.at: row.calls for row in connection.execute(_OURS, asked)}
+            row = connection.execute(_SAID, asked).first()
         return kept, Told(*row) if row and row.allowed else None
 
     def all(self) -> list[dict[str, Any]]:
@@ -63,5 +71,10 @@ class Usage:
         ]
 
 
-def _day(destination: str, since: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return usage_calls.c.destination == destination, usage_calls.c.at > since - STEP
+def _noting(database: Database, *told: str) -> Any:
+    """Keep how many calls are ours, and what the CRM said."""
+    ours = select(func.sum(usage_calls.c.calls)).where(*_DAY).scalar_subquery()
+    given: dict[str, Any] = {name: bindparam(name) for name in ("destination", *told)}
+    known = insert(database.engine, usage).values(ours=ours, **given)
+    newer = {name: known.excluded[name] for name in ("ours", *told)}
+    return known.on_conflict_do_update(index_elements=["destination"], set_=newer)

@@ -1,0 +1,139 @@
+"""The SQL of lanes and leases, built once: building a statement takes several times as long as running it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from connector.store.database import Database
+from connector.store.settlement import NO_RECORD
+from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, attempts, deliveries, events, lanes
+
+_MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))
+_SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
+
+
+class LaneStatements:
+    """What each takes is in `store.lanes`, beside what it is for."""
+
+    def __init__(self, database: Database) -> None:
+        now = database.now()
+        self.wanted = _wanted(now)
+        self.claim = (
+            update(lanes)
+            .where(lanes.c.name == self.wanted.with_for_update(skip_locked=True).scalar_subquery())
+            .values(owner=bindparam("me"), token=bindparam("new_token"), leased_until=now + _milliseconds("hold"))
+            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, _paused(now))
+        )
+        mine = update(lanes).where(*_MINE)
+        self.renew = mine.values(leased_until=now + _milliseconds("hold")).returning(_paused(now))
+        self.release = mine.values(leased_until=now, owner="", token="")
+        standing = (lanes.c.failures, lanes.c.refused_cause, lanes.c.refused_count, now.label("at"))
+        self.standing = select(*standing).where(*_MINE)
+        self.go_on = mine.values(_going_on(now)).returning(_paused(now))
+        self.pause = mine.values(_pausing(now)).returning(_paused(now))
+        self.next_due = _next_due(now)
+        self.settle = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
+            .values(
+                state=bindparam("new_state"),
+                code=bindparam("new_code"),
+                reason=bindparam("new_reason"),
+                attempts=deliveries.c.attempts + 1,
+                mapping_version=bindparam("new_mapping_version"),
+                due_at=now + _milliseconds("wait"),
+                settled_at=now,
+            )
+        )
+        self.attempt = attempts.insert().values(at=now)
+        self.put_off = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
+            .values(due_at=now + _milliseconds("wait"))
+        )
+        self.wake_raises = _wake_raises(now)
+
+
+def _milliseconds(name: str) -> Any:
+    return bindparam(name, type_=BigInteger)
+
+
+def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
+    return (lanes.c.paused_until > now).label("paused")
+
+
+def _wanted(now: ColumnElement[int]) -> Any:
+    lane = lanes.alias()
+    owes = exists().where(deliveries.c.lane == lane.c.name, deliveries.c.state == READY, deliveries.c.due_at <= now)
+    may = or_(
+        and_(lane.c.paused_until <= now, owes),
+        and_(lane.c.pause_code == BUDGET, owes.where(deliveries.c.priority == RAISING)),
+    )
+    named = lane.c.name.in_(bindparam("names", expanding=True))
+    return select(lane.c.name).where(named, lane.c.leased_until <= now, may).order_by(lane.c.leased_until).limit(1)
+
+
+def _streak() -> dict[str, Any]:
+    return {
+        "refused_cause": bindparam("new_cause", type_=String),
+        "refused_count": bindparam("new_count", type_=Integer),
+    }
+
+
+def _going_on(now: ColumnElement[int]) -> dict[str, Any]:
+    """A longer pause, such as an operator's, stands with its reason."""
+    resting = lanes.c.paused_until > now
+    told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
+    return {"leased_until": now + _milliseconds("hold"), "failures": 0, **_streak(), **told}
+
+
+def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
+    until = now + _milliseconds("wait")
+    longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != BUDGET)  # that one opens for opt-outs
+    return {
+        "leased_until": now,
+        "token": "",
+        "paused_until": case((longer, lanes.c.paused_until), else_=until),
+        "pause_code": case((longer, lanes.c.pause_code), else_=bindparam("new_code", type_=String)),
+        "pause_reason": case((longer, lanes.c.pause_reason), else_=bindparam("new_reason", type_=String)),
+        "failures": lanes.c.failures + bindparam("failed", type_=Integer),
+        **_streak(),
+    }
+
+
+def _next_due(now: ColumnElement[int]) -> Any:
+    soonest = [
+        select(func.min(deliveries.c.due_at))
+        .where(deliveries.c.lane == lanes.c.name, deliveries.c.state == READY, deliveries.c.priority == priority)
+        .scalar_subquery()
+        for priority in PRIORITIES
+    ]
+    passes = case((lanes.c.pause_code == BUDGET, 0), else_=lanes.c.paused_until)
+    return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest).where(_SOME)
+
+
+def _wake_raises(now: ColumnElement[int]) -> Any:
+    customers = events.c.customer_id.in_(bindparam("customers", expanding=True))
+    waiting = (
+        deliveries.c.event_id.in_(select(events.c.id).where(customers, events.c.payload.is_not(None))),
+        deliveries.c.destination == bindparam("the_destination"),
+        deliveries.c.priority == max(PRIORITIES),
+        deliveries.c.state == "skipped",
+        deliveries.c.code == NO_RECORD,
+    )
+    return update(deliveries).where(*waiting).values(state="ready", due_at=now)
