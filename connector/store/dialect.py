@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, create_engine, event, literal_column, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -23,6 +43,7 @@ _SETTING: Final = "CONNECTOR_DATABASE_URL"
 CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
 _FILE: Final = "file"
+_PATIENT: Final = "patient"
 _READS: Final = "connector_reads"
 _READING: Final[dict[str, dict[str, Any]]] = {
     "sqlite": {_READS: True},  # for its AUTOCOMMIT, SQLAlchemy asks the database about another level each time
@@ -112,22 +133,29 @@ def _begin_sqlite(connection: Connection) -> None:
     more often at first.
     """
     if connection.get_execution_options().get(_READS):
+        _wait_at_most(connection, _PATIENCE)
         return
+    _wait_at_most(connection, 0)
     driver: Any = connection.connection.driver_connection
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
-        for _ in range(_LOOKS):
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    break
-                time.sleep(_LOOK)
-            else:
-                return
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={_PATIENCE}")
+    for _ in range(_LOOKS):
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                break
+            time.sleep(_LOOK)
+        else:
+            return
+    _wait_at_most(connection, _PATIENCE)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _wait_at_most(connection: Connection, milliseconds: int) -> None:
+    """How long this connection waits for a lock, told to SQLite where it is news: each word to it costs a turn."""
+    if connection.info.get(_PATIENT, _PATIENCE) != milliseconds:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout={milliseconds}")
+        connection.info[_PATIENT] = milliseconds
 
 
 @contextmanager
@@ -188,6 +216,25 @@ def now(engine: Engine) -> ColumnElement[int]:
 def insert(engine: Engine, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT."""
     return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def given(engine: Engine, *columns: Column[Any]) -> FromClause:
+    """Rows handed over as one JSON parameter, `rows`: a statement over a thousand of them is then a single step.
+
+    Row by row, the driver lets other threads go first after each, and on SQLite everybody waits meanwhile.
+    """
+    rows = bindparam("rows", type_=Text)
+    if engine.dialect.name == "sqlite":
+        each = func.json_each(rows).table_valued("value")
+        told = [func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns]
+        return select(*told).select_from(each).subquery("given")
+    typed = [column(one.name, one.type) for one in columns]
+    return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The parameter of a statement over `given`."""
+    return {"rows": json.dumps(rows, separators=(",", ":"))}
 
 
 def give_space_back(connection: Connection, pages: int) -> int:

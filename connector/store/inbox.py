@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, bindparam, func, literal, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Integer,
+    Row,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from connector.model import Delivery, Event
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import as_rows, given, insert
 from connector.store.tables import RAISING, READY, deliveries, events
 
 
@@ -56,7 +68,7 @@ class Inbox:
             .on_conflict_do_nothing(index_elements=["agency", "message_id"])
             .returning(events.c.id, events.c.agency, events.c.message_id)
         )
-        self._add_deliveries = deliveries.insert().values(due_at=database.now())
+        self._add_deliveries = _add_deliveries(database)
         due = _due(database.now())
         self._due = {False: due, True: due.where(deliveries.c.priority == RAISING)}
 
@@ -107,7 +119,7 @@ class Inbox:
             for owed in arrival.owed
         ]
         if rows:
-            connection.execute(self._add_deliveries, rows)
+            connection.execute(self._add_deliveries, as_rows(rows))
 
     def _revive(self, connection: Connection, agency: str, message_id: str) -> None:
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
@@ -148,6 +160,12 @@ class Inbox:
         except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _add_deliveries(database: Database) -> Insert:
+    names = ("event_id", "destination", "lane", "state", "priority", "accepted_at", "code", "reason")
+    owed = given(database.engine, *(deliveries.c[name] for name in names))
+    return deliveries.insert().from_select([*names, "due_at"], select(*owed.c, database.now()))
 
 
 def _due(now: ColumnElement[int]) -> Any:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from connector.store.database import Database
+from connector.store.dialect import given
 from connector.store.settlement import NO_RECORD
 from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, attempts, deliveries, events, lanes
 
@@ -47,20 +48,8 @@ class LaneStatements:
         self.go_on = mine.values(_going_on(now)).returning(_paused(now))
         self.pause = mine.values(_pausing(now)).returning(_paused(now))
         self.next_due = _next_due(now)
-        self.settle = (
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
-            .values(
-                state=bindparam("new_state"),
-                code=bindparam("new_code"),
-                reason=bindparam("new_reason"),
-                attempts=deliveries.c.attempts + 1,
-                mapping_version=bindparam("new_mapping_version"),
-                due_at=now + _milliseconds("wait"),
-                settled_at=now,
-            )
-        )
-        self.attempt = attempts.insert().values(at=now)
+        self.settle = _settle(database)
+        self.attempt = _attempt(database)
         self.put_off = (
             update(deliveries)
             .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
@@ -125,6 +114,28 @@ def _next_due(now: ColumnElement[int]) -> Any:
     ]
     passes = case((lanes.c.pause_code == BUDGET, 0), else_=lanes.c.paused_until)
     return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest).where(_SOME)
+
+
+def _settle(database: Database) -> Any:
+    now, settled = database.now(), ("id", "state", "code", "reason", "mapping_version", "due_at")
+    ended = given(database.engine, *(deliveries.c[name] for name in settled))
+    still = func.coalesce(deliveries.c.state, "") == "ready"  # a bare column would have SQLite walk all that are ready
+    return (
+        update(deliveries)
+        .where(deliveries.c.id == ended.c.id, still)
+        .values(
+            **{name: ended.c[name] for name in ("state", "code", "reason", "mapping_version")},
+            attempts=deliveries.c.attempts + 1,
+            due_at=now + ended.c.due_at,
+            settled_at=now,
+        )
+    )
+
+
+def _attempt(database: Database) -> Any:
+    names = [one.name for one in attempts.c if one.name not in ("id", "at")]
+    tried = given(database.engine, *(attempts.c[name] for name in names))
+    return attempts.insert().from_select([*names, "at"], select(*tried.c, database.now()))
 
 
 def _wake_raises(now: ColumnElement[int]) -> Any:

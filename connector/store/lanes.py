@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Executable, select, update
 from connector.errors import LeaseLost
 from connector.model import RecordKey
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import as_rows, insert
 from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger, Remembered
 from connector.store.settlement import Pause, Settled, Settlement, Standing, Streak, Theirs
@@ -121,8 +121,8 @@ class Lanes:
         ):  # on SQLite whoever accepts an event waits for it: nothing but writes
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
-                connection.execute(self._sql.settle, ends)
-                connection.execute(self._sql.attempt, tries)
+                connection.execute(self._sql.settle, as_rows(ends))
+                connection.execute(self._sql.attempt, as_rows(tries))
             if settlement.put_off:
                 waits = [{"the_id": one, "wait": wait} for one, wait in settlement.put_off.items()]
                 connection.execute(self._sql.put_off, waits)
@@ -186,12 +186,12 @@ def _resting(pause: Pause) -> dict[str, Any]:
 
 def _end(settled: Settled, settlement: Settlement) -> dict[str, Any]:
     return {
-        "the_id": settled.delivery_id,
-        "new_state": settled.state,
-        "new_code": settled.code,
-        "new_reason": settled.reason,
-        "new_mapping_version": settlement.mapping_version,
-        "wait": settled.wait_ms,
+        "id": settled.delivery_id,
+        "state": settled.state,
+        "code": settled.code,
+        "reason": settled.reason,
+        "mapping_version": settlement.mapping_version,
+        "due_at": settled.wait_ms,
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, null, select
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_column, null, select
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import as_rows, given, insert
 from connector.store.tables import consents, deliveries, ledger, raises
 
 
@@ -40,6 +40,9 @@ class Raised:
     delivery_id: int
 
 
+_ANY: Final = literal_column("1") == 1
+"""Without a condition, SQLite takes what follows for a join's: https://www.sqlite.org/lang_upsert.html"""
+
 Amend = Callable[[Entry], Remembered]
 """An entry as it is now -> as it must be."""
 
@@ -61,7 +64,7 @@ class Ledger:
             )
             .order_by(consents.c.at, consents.c.tie)
         )
-        self._remember = _replacing(insert(database.engine, ledger))
+        self._remember = _replace_entries(database)
         self._keep_consents = {applied: _upsert_consents(database, applied) for applied in (True, False)}
 
     def key_digest(self, key: RecordKey) -> str:
@@ -87,7 +90,7 @@ class Ledger:
     def remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace these records' entries."""
         if rows:
-            connection.execute(self._remember, rows)
+            connection.execute(self._remember, as_rows(rows))
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
@@ -143,7 +146,7 @@ class Ledger:
                 if state.applied is applied
             ]
             if rows:
-                connection.execute(self._keep_consents[applied], rows)
+                connection.execute(self._keep_consents[applied], as_rows(rows))
 
     def witness(self, connection: Connection, destination: str, raised: Sequence[Raised]) -> None:
         """Keep for good that these opt-outs reached the CRM."""
@@ -152,13 +155,17 @@ class Ledger:
             connection.execute(statement, [asdict(one) for one in raised])
 
 
-def _replacing(statement: Any) -> Any:
+def _replace_entries(database: Database) -> Any:
+    told = given(database.engine, *ledger.c)
+    statement = insert(database.engine, ledger).from_select(list(told.c.keys()), select(*told.c).where(_ANY))
     newer = {name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")}
     return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
 
 
 def _upsert_consents(database: Database, applied: bool) -> Any:
-    statement = insert(database.engine, consents).values(applied_at=database.now() if applied else null())
+    told = given(database.engine, *(one for one in consents.c if one.name != "applied_at"))
+    known = select(*told.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
+    statement = insert(database.engine, consents).from_select([*told.c.keys(), "applied_at"], known)
     newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
     kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
     return statement.on_conflict_do_update(
