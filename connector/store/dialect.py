@@ -232,9 +232,13 @@ def given(engine: Engine, *columns: Column[Any]) -> FromClause:
     return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)
 
 
-def as_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The parameter of a statement over `given`."""
-    return {"rows": json.dumps(rows, separators=(",", ":"))}
+Rows = dict[str, str]
+"""The parameter of a statement over `given`; empty for no rows."""
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
+    """Each row by the names of its columns. Made before a transaction begins: it takes as long as the writing."""
+    return {"rows": json.dumps(rows, separators=(",", ":"))} if rows else {}
 
 
 def give_space_back(connection: Connection, pages: int) -> int:

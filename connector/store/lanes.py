@@ -113,16 +113,17 @@ class Lanes:
 
         Raises LeaseLost, recording nothing, when somebody else holds the lane now.
         """
-        ends = [_end(one, settlement) for one in settlement.settled]
-        tries = [_attempt(one, settlement) for one in settlement.settled]
+        ends = as_rows([_end(one, settlement) for one in settlement.settled])
+        tries = as_rows([_attempt(one, settlement) for one in settlement.settled])
+        consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         entries = self._ledger.rows(lease.destination, settlement.remembered)
         with (
             self._db.transaction() as connection
         ):  # on SQLite whoever accepts an event waits for it: nothing but writes
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
-                connection.execute(self._sql.settle, as_rows(ends))
-                connection.execute(self._sql.attempt, as_rows(tries))
+                connection.execute(self._sql.settle, ends)
+                connection.execute(self._sql.attempt, tries)
             if settlement.put_off:
                 waits = [{"the_id": one, "wait": wait} for one, wait in settlement.put_off.items()]
                 connection.execute(self._sql.put_off, waits)
@@ -132,7 +133,7 @@ class Lanes:
                 )
                 connection.execute(ordinary)
             self._ledger.remember(connection, entries)
-            self._ledger.remember_consents(connection, lease.destination, settlement.consents)
+            self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._wake_raises(connection, lease, settlement)
         return paused

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_co
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
-from connector.store.dialect import as_rows, given, insert
+from connector.store.dialect import Rows, as_rows, given, insert
 from connector.store.tables import consents, deliveries, ledger, raises
 
 
@@ -83,14 +83,14 @@ class Ledger:
             if (row.object, row.key) in wanted
         }
 
-    def rows(self, destination: str, remembered: Sequence[Remembered]) -> list[dict[str, Any]]:
-        """Entries as rows: made before a transaction begins, which others wait for."""
-        return [self._row(destination, one) for one in remembered]
+    def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
+        """Entries as a parameter: made before a transaction begins, which others wait for."""
+        return as_rows([self._row(destination, one) for one in remembered])
 
-    def remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""
-        if rows:
-            connection.execute(self._remember, as_rows(rows))
+        if entries:
+            connection.execute(self._remember, entries)
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
@@ -126,13 +126,12 @@ class Ledger:
                 known.setdefault(named[row.customer_id], {})[row.flag] = state
         return known
 
-    def remember_consents(
-        self, connection: Connection, destination: str, states: Mapping[str, Mapping[str, FlagState]]
-    ) -> None:
-        """Replace what is known of these customers' flags; the moment a raise was applied stays until the next."""
-        for applied in (True, False):
-            rows = [
-                {
+    def consent_rows(self, destination: str, states: Mapping[str, Mapping[str, FlagState]]) -> dict[bool, Rows]:
+        """What is known of these customers' flags as parameters: of those applied, and of the others."""
+        told: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+        for customer, flags in states.items():
+            for flag, state in flags.items():
+                row = {
                     "destination": destination,
                     "customer_id": customer,
                     "flag": flag,
@@ -141,12 +140,14 @@ class Ledger:
                     "value": state.value,
                     "owed": state.owed,
                 }
-                for customer, flags in states.items()
-                for flag, state in flags.items()
-                if state.applied is applied
-            ]
+                told[state.applied].append(row)
+        return {applied: as_rows(rows) for applied, rows in told.items()}
+
+    def remember_consents(self, connection: Connection, known: Mapping[bool, Rows]) -> None:
+        """Replace what is known of flags; the moment a raise was applied stays until the next."""
+        for applied, rows in known.items():
             if rows:
-                connection.execute(self._keep_consents[applied], as_rows(rows))
+                connection.execute(self._keep_consents[applied], rows)
 
     def witness(self, connection: Connection, destination: str, raised: Sequence[Raised]) -> None:
         """Keep for good that these opt-outs reached the CRM."""
