@@ -4,8 +4,8 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
-# Two workers are as fast as more on a small machine, and keep the tests' own processes from crowding each other out.
-WORKERS ?= 2
+# One worker more than cores of a small machine: many tests wait for another process.
+WORKERS ?= 3
 # make test COVERAGE="--cov --cov-report=term:skip-covered" tells what no test reaches; it takes half as long again.
 COVERAGE ?=
 
