@@ -1,11 +1,10 @@
-"""Where SQLite and PostgreSQL differ; beside it only `bell` knows."""
+"""Where SQLite and PostgreSQL differ; beside it only `bell` and `rows` know."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,23 +12,14 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    Column,
     ColumnElement,
     Connection,
     Engine,
-    FromClause,
     Table,
-    Text,
-    bindparam,
-    cast,
-    column,
     create_engine,
     event,
-    func,
     literal_column,
-    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -219,29 +209,6 @@ def now(engine: Engine) -> ColumnElement[int]:
 def insert(engine: Engine, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT."""
     return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def given(engine: Engine, *columns: Column[Any]) -> FromClause:
-    """Rows handed over as one JSON parameter, `rows`: a statement over a thousand of them is then a single step.
-
-    Row by row, the driver lets other threads go first after each, and on SQLite everybody waits meanwhile.
-    """
-    rows = bindparam("rows", type_=Text)
-    if engine.dialect.name == "sqlite":
-        each = func.json_each(rows).table_valued("value")
-        told = [func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns]
-        return select(*told).select_from(each).subquery("given")
-    typed = [column(one.name, one.type) for one in columns]
-    return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)
-
-
-Rows = dict[str, str]
-"""The parameter of a statement over `given`; empty for no rows."""
-
-
-def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
-    """Each row by the names of its columns. Made before a transaction begins: it takes as long as the writing."""
-    return {"rows": json.dumps(rows, separators=(",", ":"))} if rows else {}
 
 
 def give_space_back(connection: Connection, pages: int) -> int:

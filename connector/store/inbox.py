@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from connector.model import Delivery, Event
 from connector.store.database import Database
-from connector.store.dialect import as_rows, given, insert
+from connector.store.dialect import insert
+from connector.store.rows import as_rows, given
 from connector.store.tables import RAISING, READY, deliveries, events
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from connector.store.database import Database
-from connector.store.dialect import given
+from connector.store.rows import given
 from connector.store.settlement import NO_RECORD
 from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, attempts, deliveries, events, lanes
 

@@ -11,7 +11,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_co
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.store.database import Database
-from connector.store.dialect import Rows, as_rows, given, insert
+from connector.store.dialect import insert
+from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
 
 

@@ -1,0 +1,36 @@
+"""Many rows as one parameter of one statement.
+
+https://www.sqlite.org/json1.html#jeach
+https://www.postgresql.org/docs/current/functions-json.html#FUNCTIONS-JSON-PROCESSING
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Column, Engine, FromClause, Text, bindparam, cast, column, func, select
+
+
+def given(engine: Engine, *columns: Column[Any]) -> FromClause:
+    """Rows handed over as one JSON parameter, `rows`: a statement over a thousand of them is then a single step.
+
+    Row by row, the driver lets other threads go first after each, and on SQLite everybody waits meanwhile.
+    """
+    rows = bindparam("rows", type_=Text)
+    if engine.dialect.name == "sqlite":
+        each = func.json_each(rows).table_valued("value")
+        told = [func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns]
+        return select(*told).select_from(each).subquery("given")
+    typed = [column(one.name, one.type) for one in columns]
+    return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)
+
+
+Rows = dict[str, str]
+"""The parameter of a statement over `given`; empty for no rows."""
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
+    """Each row by the names of its columns. Made before a transaction begins: it takes as long as the writing."""
+    return {"rows": json.dumps(rows, separators=(",", ":"))} if rows else {}
