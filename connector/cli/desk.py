@@ -19,6 +19,7 @@ from connector.cli.plan import foretell
 from connector.errors import FixConfiguration
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
+from connector.web.words import counted
 
 
 def _filter(wanted: dict[str, Any]) -> Filter:
@@ -119,7 +120,7 @@ def replay(
     if as_json:
         show_json({"replayed": count})
     else:
-        click.echo(f"{count} deliveries are due again")
+        click.echo(f"{counted(count, 'delivery', 'deliveries')} due again")
 
 
 @contextmanager
@@ -149,7 +150,8 @@ def discard(yes: bool, **wanted: Any) -> None:
     if not yes:
         click.confirm("Give these dead letters up for good?", abort=True)
     with opened_store() as store:
-        click.echo(f"{store.desk.discard(_filter(wanted), who())} deliveries discarded")
+        count = store.desk.discard(_filter(wanted), who())
+    click.echo(f"{counted(count, 'delivery', 'deliveries')} discarded")
 
 
 @click.group()

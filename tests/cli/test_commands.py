@@ -196,7 +196,7 @@ class TestDesk:
 
     def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X")])
-        assert "1 deliveries are due again" in run("events", "replay", "--code", "X", **environment).output
+        assert "1 delivery due again" in run("events", "replay", "--code", "X", **environment).output
 
     def test_discarding_everything_must_be_said(self, store: Store, environment: dict[str, str]) -> None:
         assert run("events", "discard", "--yes", **environment).exit_code == 2
