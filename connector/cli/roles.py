@@ -16,6 +16,7 @@ from connector.cli.options import agency_option
 from connector.config import AgencyFile, Process, read_agencies, read_process
 from connector.errors import FixConfiguration
 from connector.roles import serve_web, serve_work
+from connector.store import preload
 from connector.supervisor import supervise
 from connector.web.session import hash_password
 
@@ -38,6 +39,7 @@ def _leave() -> NoReturn:
 def run(paths: tuple[Path, ...]) -> None:
     """Receive, work and serve the console: all roles in one container, until SIGTERM."""
     process, files = _start(paths)  # what cannot be read is told here, once
+    preload(process.database_url)
     match supervise(["receive", "work"]):
         case "receive":
             tracing.configure(os.environ)  # its thread would not survive the fork

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from connector.store.agencies import Agencies
+from connector.store.bell import load_driver
 from connector.store.database import Database, open_database
 from connector.store.desk import Desk
+from connector.store.dialect import parse_url
 from connector.store.figures import Figures
 from connector.store.forget import Forget
 from connector.store.history import History
@@ -50,6 +52,11 @@ class Store:
     def close(self) -> None:
         """Let every connection go."""
         self.database.close()
+
+
+def preload(address: str) -> None:
+    """Import what forks of this process need to open this database. Raises FixConfiguration."""
+    load_driver(parse_url(address))
 
 
 def open_store(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Store:

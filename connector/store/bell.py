@@ -28,6 +28,13 @@ class Bell(Protocol):
         """Stop listening."""
 
 
+def load_driver(url: URL) -> None:
+    """Import a shared database's driver, which processes forked from this one then have in memory once."""
+    if embedded_folder(url) is None:
+        importlib.import_module("connector.store.channel")
+        url.get_dialect().import_dbapi()
+
+
 def open_bell(url: URL) -> Bell:
     """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
     if embedded_folder(url) is None:  # its driver is 9 MB, which an embedded database does without
