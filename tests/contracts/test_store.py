@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,15 @@ class TestLanes:
         settle(store, leased(store), "delivered", request_id="r1", records=[{"record": "contact", "fields": ["Phone"]}])
         story = store.desk.story("one")[0]
         assert (story["state"], story["attempts"], story["tries"][0]["request_id"]) == ("delivered", 1, "r1")
+
+    def test_what_is_told_of_it_comes_out_as_it_went_in(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("one")])
+        told = 'it\'s "odd": {1} \\u0041 \n 100 % \u2603 \U0001f600 %(x)s :y $.z'
+        records = [{"record": "contact", "crm_id": None, "fields": [told]}]
+        settle(store, leased(store), "dead", code="X'); --", reason=told, records=records, duration_ms=2**31 - 1)
+        story = store.desk.story("one")[0]
+        assert (story["code"], story["reason"]) == ("X'); --", told)
+        assert (story["tries"][0]["records"], story["tries"][0]["duration_ms"]) == (records, 2**31 - 1)
 
     def test_a_deferred_delivery_is_due_when_its_wait_is_over(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival()])
@@ -427,6 +436,15 @@ class TestEmbeddedDatabase:
         store.close()
         assert given >= 1_500
         assert (tmp_path / "connector.db").stat().st_size < 5_000_000
+
+    def test_a_writer_waits_for_another_and_then_goes_on(self, tmp_path: Path) -> None:
+        store = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {}))
+        with ThreadPoolExecutor(1) as pool:
+            with store.database.transaction():
+                kept = pool.submit(store.inbox.accept, [an_arrival("one")])
+                assert wait([kept], 0.5).not_done  # for longer than it looks for the lock by itself
+            assert kept.result(10) == [True]
+        store.close()
 
     def test_a_new_connection_waits_for_no_writer(self, tmp_path: Path) -> None:
         database = open_database(f"sqlite:///{tmp_path}/connector.db", {})
