@@ -41,9 +41,6 @@ _READING: Final[dict[str, dict[str, Any]]] = {
 }
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
-_CACHE: Final = "cache_size=-8000"
-"""8 MB, where they are used: with the usual 2, a long history makes a batch cost half as much again."""
-
 _LOOK, _LOOKS = 0.0005, 500  # seconds between two looks whether it is gone, and how many
 LINE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -115,7 +112,7 @@ def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
     if not file.stat().st_size:  # only a file without tables takes it; asked for later, it would wait for every writer
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", _CACHE):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
