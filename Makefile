@@ -16,7 +16,7 @@ help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make check   lint, format, types and import contracts"
-	@echo "make bench   measure everything, beside its peers (a quarter of an hour; ARGS=--quick to try; npm for some peers)"
+	@echo "make bench   measure everything, beside its peers (twenty minutes; ARGS=--quick to try; npm for some peers)"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
 	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
 	@echo "make clean   remove the virtual environment and the caches"

@@ -40,7 +40,7 @@ PACKAGES = ("granian", "flask", "sqlalchemy", "psycopg", "svix", "simple-salesfo
 
 
 def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
-    """Every benchmark by its name, in sizes that take a quarter of an hour together on two cores."""
+    """Every benchmark by its name, in sizes that take twenty minutes together on two cores."""
     return {
         "acknowledge": partial(acknowledge.figures, 3.0, 3, 10_000, modules),
         "mapping": partial(mapping.figures, 41, modules),

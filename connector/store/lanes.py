@@ -118,9 +118,7 @@ class Lanes:
         tries = as_rows([_attempt(one, settlement) for one in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         entries = self._ledger.rows(lease.destination, settlement.remembered)
-        with (
-            self._db.transaction() as connection
-        ):  # on SQLite whoever accepts an event waits for it: nothing but writes
+        with self._db.transaction() as connection:  # on SQLite, who accepts an event waits for it: nothing but writes
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
                 connection.execute(self._sql.settle, ends)
