@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from itertools import product
 from pathlib import Path
@@ -37,9 +38,11 @@ from connector.signature import Verifier
 from connector.store import open_store
 from connector.store.writer import Bounded, Writer
 from connector.telemetry import configure
-from connector.web.door import Door, serve_all
+from connector.web.door import Door, Limits, serve_all
 from connector.web.hooks import create_hooks
 
+KEPT: Future[bool] = Future()
+KEPT.set_result(True)
 LOCAL, PEERS = "http://127.0.0.1", Path(__file__).parent / "peers"
 VERIFYING = "our server, verifying and keeping nothing"
 FLASK, EXPRESS = "Flask, svix and gunicorn calling the CRM", "Express and svix calling the CRM"
@@ -63,10 +66,12 @@ def serve(address: str, port: int) -> None:
     agencies = {"bench": Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})}
     if address:
         store = open_store(address, KEY)
-        app = create_hooks(agencies, Bounded(Writer(store.inbox.accept), store.inbox.waiting, 10**6))
+        writer = Writer(Bounded(store.inbox.accept, store.inbox.waiting, 10**6))
+        door = Door(create_hooks(agencies, writer), "127.0.0.1", port, Limits(threads=0))
+        writer.tell = door.soon
     else:
-        app = create_hooks(agencies, lambda _: True)
-    asyncio.run(serve_all([Door(app, "127.0.0.1", port)]))
+        door = Door(create_hooks(agencies, lambda _: KEPT), "127.0.0.1", port, Limits(threads=0))
+    asyncio.run(serve_all([door]))
 
 
 def free_port() -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 
 from connector import recognise, telemetry
-from connector.errors import UnreadableEvent
+from connector.errors import StoreUnavailable, UnreadableEvent
 from connector.signature import Verifier
 from connector.store.inbox import Arrival, Owed
 from connector.store.tables import PRIORITIES
+from connector.store.writer import Keep
 
 NOBODY = ""
 """The type of an event whose body could not be read."""
@@ -39,14 +42,34 @@ def lane_name(agency: str, destination: str, partition: int) -> str:
     return f"{agency}/{destination}/{partition}"
 
 
-def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Callable[[Arrival], bool], now: int) -> None:
-    """Return once a genuine message is on disk. `now` in epoch ms. Raises RefuseMessage, StoreUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A genuine message that is being kept."""
+
+    arrival: Arrival
+    kept: Future[bool]
+    began: float = field(default_factory=time.perf_counter)
+
+    def confirm(self, patience: float = 0.0) -> None:
+        """Return once it is on disk, which is told. Raises StoreUnavailable, also when patience (seconds) ends."""
+        arrival = self.arrival
+        try:
+            new = self.kept.result(patience)
+        except (TimeoutError, CancelledError):
+            self.kept.cancel()
+            waited = time.perf_counter() - self.began
+            raise StoreUnavailable("database", f"no commit within {waited:.0f} s") from None
+        milliseconds = 1000 * (time.perf_counter() - self.began)
+        telemetry.event_accepted(arrival.agency, arrival.type, arrival.message_id, milliseconds, new=new)
+        if new and arrival.state == "dead":
+            telemetry.event_parked(arrival.agency, arrival.message_id, arrival.reason)
+
+
+def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keep, now: int) -> Receipt:
+    """Hand a genuine message over to be kept. `now` in epoch ms. Raises RefuseMessage."""
     message_id = agency.verifier.verify(body, headers)
     arrival = read(agency, message_id, body, now)
-    new = keep(arrival)
-    telemetry.event_accepted(agency.name, arrival.type, message_id, new=new)
-    if new and arrival.state == "dead":
-        telemetry.event_parked(agency.name, message_id, arrival.reason)
+    return Receipt(arrival, keep(arrival))
 
 
 def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:

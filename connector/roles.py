@@ -26,7 +26,7 @@ from connector.supervisor import GRACE
 from connector.upkeep import Keep, Upkeep
 from connector.watch import Watch
 from connector.web.console import create_console
-from connector.web.door import SOCKETS, Door, serve_all
+from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
@@ -59,10 +59,13 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
         doors = []
         if hooks:
             _allow_sockets()
-            writer = Writer(store.inbox.accept)
+            accept = Bounded(store.inbox.accept, store.inbox.waiting, process.inbox_limit)
+            writer = Writer(accept)
             closing.callback(writer.close)
-            keep = Bounded(writer, store.inbox.waiting, process.inbox_limit)
-            doors.append(_door(create_hooks(bootstrap.open_agencies(files), keep), process.listen))
+            hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
+            door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands over and waits for nothing
+            writer.tell = door.soon
+            doors.append(door)
         if process.admin_listen:
             doors.append(_door(_admin(store, process, files if console else None), process.admin_listen))
         role = "receive" if hooks else "console"
@@ -95,7 +98,7 @@ def _cookie_key(store: Store) -> bytes:
     return bytes.fromhex(store.database.digest("console cookies", size=32))
 
 
-def _door(app: Flask, address: tuple[str, int]) -> Door:
+def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None) -> Door:
     """A listener on a free port. Raises FixConfiguration when another program has it."""
     host, port = address
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -104,7 +107,7 @@ def _door(app: Flask, address: tuple[str, int]) -> Door:
             probe.bind(address)
         except OSError as error:
             raise FixConfiguration(f"{host}:{port}", f"cannot be listened on: {error.strerror}") from None
-    return Door(app, host, port)
+    return Door(app, host, port, limits or Limits())
 
 
 async def _until_told(doors: Sequence[Door]) -> None:

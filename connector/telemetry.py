@@ -57,13 +57,6 @@ def configure(level: str = "info", stream: object = None) -> None:
 
 
 @contextmanager
-def receiving(agency: str) -> Iterator[None]:
-    """One request at the door, as a span."""
-    with tracing.span("receive", agency=agency):
-        yield
-
-
-@contextmanager
 def batch(lane: str) -> Iterator[None]:
     """One batch of a lane: what is logged inside, CRM calls and deliveries alike, carries the same `batch`."""
     name = uuid4().hex[:12]
@@ -103,10 +96,10 @@ def fault(where: str, error: BaseException | None) -> None:
     log.error("fault of the connector itself, please report it", where=where, what=place(error))
 
 
-def event_accepted(agency: str, type: str, message_id: str, *, new: bool) -> None:
-    """An event is on disk, for the first time or once more."""
+def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, *, new: bool) -> None:
+    """An event is on disk, for the first time or once more, so long after it came."""
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
-    tracing.note("event accepted" if new else "duplicate event", type=type, message_id=message_id)
+    tracing.past("receive", duration_ms, agency=agency, type=type, message_id=message_id, new=new)
     log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)
 
 

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    Engine,
     Insert,
     Integer,
+    LargeBinary,
     Row,
     bindparam,
     func,
     literal,
     literal_column,
     select,
+    true,
     update,
 )
 
@@ -64,11 +68,7 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._db = database
         # Built once: building a statement takes several times as long as running it.
-        self._add_events = (
-            insert(database.engine, events)
-            .on_conflict_do_nothing(index_elements=["agency", "message_id"])
-            .returning(events.c.id, events.c.agency, events.c.message_id)
-        )
+        self._add_events = _add_events(database.engine)
         self._add_deliveries = _add_deliveries(database)
         due = _due(database.now())
         self._due = {False: due, True: due.where(deliveries.c.priority == RAISING)}
@@ -78,6 +78,8 @@ class Inbox:
         unique: dict[tuple[str, str], Arrival] = {}
         for arrival in arrivals:
             unique.setdefault((arrival.agency, arrival.message_id), arrival)
+        if not unique:
+            return []
         with self._db.waking() as connection:
             ids = self._insert_events(connection, list(unique.values()))
             self._insert_deliveries(connection, [(ids[key], unique[key]) for key in ids])
@@ -87,11 +89,15 @@ class Inbox:
         return [id(arrival) in fresh for arrival in arrivals]
 
     def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], int]:
-        rows = connection.execute(self._add_events, [self._event(arrival) for arrival in arrivals])
-        return {(row.agency, row.message_id): row.id for row in rows}
+        rows, payloads = [], bytearray()
+        for arrival in arrivals:
+            payload = self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}")
+            rows.append(self._event(arrival) | {"at": len(payloads) + 1, "size": len(payload)})
+            payloads += payload
+        made = connection.execute(self._add_events, {**as_rows(rows), "payloads": bytes(payloads)})
+        return {(row.agency, row.message_id): row.id for row in made}
 
     def _event(self, arrival: Arrival) -> dict[str, Any]:
-        row_name = f"{arrival.agency}/{arrival.message_id}"
         return {
             "agency": arrival.agency,
             "message_id": arrival.message_id,
@@ -99,7 +105,6 @@ class Inbox:
             "customer_id": arrival.customer_id,
             "source_time": arrival.source_time,
             "received_at": arrival.received_at,
-            "payload": self._db.seal.close(arrival.body, row_name),
             "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
             "raised": ",".join(sorted(arrival.raised)),
         }
@@ -161,6 +166,20 @@ class Inbox:
         except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _add_events(engine: Engine) -> Any:
+    """Rows as JSON, in which bytes have no place: their payloads come one after the other, and each row says where."""
+    names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised")
+    told = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
+    payload = func.substr(bindparam("payloads", type_=LargeBinary), told.c.at, told.c.size)
+    rows = select(*(told.c[name] for name in names), payload).where(true())  # SQLite reads ON as a join's without it
+    return (
+        insert(engine, events)
+        .from_select([*names, "payload"], rows)
+        .on_conflict_do_nothing(index_elements=["agency", "message_id"])
+        .returning(events.c.id, events.c.agency, events.c.message_id)
+    )
 
 
 def _add_deliveries(database: Database) -> Insert:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Column, Engine, FromClause, Text, bindparam, cast, column, func, select
+from sqlalchemy import JSON, Column, Engine, FromClause, Text, bindparam, cast, column, func, literal_column, select
 
 
 def given(engine: Engine, *columns: Column[Any]) -> FromClause:
@@ -21,7 +21,10 @@ def given(engine: Engine, *columns: Column[Any]) -> FromClause:
     rows = bindparam("rows", type_=Text)
     if engine.dialect.name == "sqlite":
         each = func.json_each(rows).table_valued("value")
-        told = [func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns]
+        told = [
+            func.json_extract(each.c.value, literal_column(f"'$.{one.name}'"), type_=one.type).label(one.name)
+            for one in columns
+        ]
         return select(*told).select_from(each).subquery("given")
     typed = [column(one.name, one.type) for one in columns]
     return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)

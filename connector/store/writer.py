@@ -7,13 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 from typing import Final
 
-from connector.errors import InboxFull, StoreUnavailable
+from connector.errors import InboxFull
 from connector.store.inbox import Arrival
 
-Accept = Callable[[Sequence[Arrival]], list[bool]]
+Outcome = bool | InboxFull
+"""Of an arrival: new, a duplicate, or refused."""
+
+Accept = Callable[[Sequence[Arrival]], Sequence[Outcome]]
+Keep = Callable[[Arrival], "Future[bool]"]
 _Waiting = tuple[Arrival, "Future[bool]"]
 
 MOST: Final = 256
@@ -21,49 +25,55 @@ MOST: Final = 256
 
 
 class Bounded:
-    """Keeps no more arrivals while `limit` deliveries wait, except those that raise an opt-out.
+    """Accepts no more while `limit` deliveries wait, except what raises an opt-out.
 
     waiting: counts deliveries up to a number; it is asked once a second at most.
     """
 
     def __init__(
         self,
-        keep: Callable[[Arrival], bool],
+        accept: Callable[[Sequence[Arrival]], Sequence[bool]],
         waiting: Callable[[int], int],
         limit: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keep, self._waiting, self._limit, self._clock = keep, waiting, limit, clock
+        self._accept, self._waiting, self._limit, self._clock = accept, waiting, limit, clock
         self._look_at, self._full = clock(), False
 
-    def __call__(self, arrival: Arrival) -> bool:
-        """Return once the arrival is on disk: True when new, False for a duplicate. Raises StoreUnavailable."""
+    def __call__(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Keep them in one commit. Raises StoreUnavailable."""
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + 1.0
             self._full = self._waiting(self._limit) >= self._limit
-        if self._full and not arrival.priority:
-            raise InboxFull("inbox", f"{self._limit} deliveries wait", "CONNECTOR_INBOX_LIMIT")
-        return self._keep(arrival)
+        if not self._full:
+            return [*self._accept(arrivals)]
+        kept = iter(self._accept([arrival for arrival in arrivals if arrival.priority]))
+        full = InboxFull("inbox", f"{self._limit} deliveries wait", "CONNECTOR_INBOX_LIMIT")
+        return [next(kept) if arrival.priority else full for arrival in arrivals]
 
 
 class Writer:
-    """One thread that commits; any number of threads that wait for their own arrival to be on disk."""
+    """One thread that commits, and tells whoever waits for an arrival to be on disk.
 
-    def __init__(self, accept: Accept, patience: float = 10.0) -> None:
-        self._accept, self._patience = accept, patience
+    tell: where a group is told, here unless set. On an event loop (`Door.soon`), one wake-up does for all of it.
+    """
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
+        self.tell: Callable[[Callable[[], None]], object] = lambda told: told()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inbox writer", daemon=True)
         self._thread.start()
 
-    def __call__(self, arrival: Arrival) -> bool:
-        """Return once the arrival is on disk: True when new, False for a duplicate. Raises StoreUnavailable."""
-        done: Future[bool] = Future()
-        self._waiting.put((arrival, done))
-        try:
-            return done.result(self._patience)
-        except FutureTimeout:
-            raise StoreUnavailable("database", f"no commit within {self._patience:g} s") from None
+    def __call__(self, arrival: Arrival) -> Future[bool]:
+        """Done once the arrival is on disk: True when new, False for a duplicate; or fails with StoreUnavailable.
+
+        Cancelled before its commit begins, it is not kept.
+        """
+        kept: Future[bool] = Future()
+        self._waiting.put((arrival, kept))
+        return kept
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -90,11 +100,18 @@ class Writer:
         return group, True
 
     def _commit(self, group: list[_Waiting]) -> None:
+        group = [one for one in group if one[1].set_running_or_notify_cancel()]
+        outcomes: Sequence[Outcome | Exception]
         try:
-            fresh = self._accept([arrival for arrival, _ in group])
+            outcomes = self._accept([arrival for arrival, _ in group])
         except Exception as error:  # noqa: BLE001  # each waiting request must be answered, whatever happened here
-            for _, done in group:
-                done.set_exception(error)
-            return
-        for (_, done), new in zip(group, fresh, strict=True):
-            done.set_result(new)
+            outcomes = [error] * len(group)
+        self.tell(partial(_tell, [kept for _, kept in group], outcomes))
+
+
+def _tell(waiting: Sequence[Future[bool]], outcomes: Sequence[Outcome | Exception]) -> None:
+    for kept, outcome in zip(waiting, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            kept.set_exception(outcome)
+        else:
+            kept.set_result(outcome)

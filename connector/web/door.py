@@ -1,6 +1,7 @@
 """The listener in front of Flask: a body is read whole, within a size and a time, before a thread is given to it.
 
-So three hundred half-sent bodies cost three hundred sockets and no thread. granian speaks HTTP; Flask runs in a pool.
+So three hundred half-sent bodies cost three hundred sockets and no thread, and three hundred events that wait for one
+commit cost none either. granian speaks HTTP; Flask runs in a pool.
 """
 
 from __future__ import annotations
@@ -8,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask
+from flask import Flask, Response
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 _PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+
+LATER: Final = "connector.later"
+"""Where a request's environ has a list: what an application puts there, a Later, its answer waits for."""
 
 SOCKETS: Final = 65_536
 """Connections a listener takes at once, as far as the limit of open files allows."""
@@ -30,12 +36,27 @@ _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait."""
+    """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait.
+
+    threads: 0 for an application that waits for nothing: it is called where its request was read.
+    """
 
     body: int = 5 * 1024 * 1024
     seconds: float = 20.0
     threads: int = 32
     waiting: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that holds only when something else is done, for which no thread shall wait.
+
+    It is given once `until` is done or `seconds` are over, unless `instead`, asked then, has another one.
+    """
+
+    until: Future[Any]
+    seconds: float
+    instead: Callable[[], Response | None]
 
 
 class _TooLarge(Exception):
@@ -58,7 +79,8 @@ class Door:
     async def serve(self) -> None:
         """Listen until closed."""
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="door")
+        if self.limits.threads:
+            self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="door")
         self._server = Server(
             self._answer_one,
             address=self.host,
@@ -72,7 +94,8 @@ class Door:
             http1_settings=HTTP1Settings(header_read_timeout=int(self.limits.seconds * 1000)),
         )
         await self._server.serve()
-        self._pool.shutdown(wait=True)
+        if self._pool:
+            self._pool.shutdown(wait=True)
 
     def close(self) -> None:
         """Stop listening. Safe from any thread, and from a signal."""
@@ -93,9 +116,25 @@ class Door:
     async def _ask(self, request: dict[str, Any]) -> Answer:
         self._asked += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, request)
+            answer = await self._call(request)
+            for later in request[LATER]:
+                await _done(later.until, later.seconds)
+                if instead := later.instead():
+                    answer = call_wsgi(instead, request)
+            return answer
         finally:
             self._asked -= 1
+
+    async def _call(self, request: dict[str, Any]) -> Answer:
+        if self._pool is None:
+            return call_wsgi(self.app, request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, request)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it on this door's loop; from any thread. Once the door is closed nobody is left to hear of it."""
+        with suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(call)
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
         told = scope.headers.get("content-length", "0")
@@ -107,6 +146,21 @@ class Door:
             if len(body) > self.limits.body:
                 raise _TooLarge
         return bytes(body)
+
+
+async def _done(until: Future[Any], seconds: float) -> None:
+    """Return when it is done, or so many seconds are over."""
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
+    waiter = loop.create_future()
+
+    def wake() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    until.add_done_callback(lambda _: wake() if threading.get_ident() == here else loop.call_soon_threadsafe(wake))
+    timer = loop.call_later(seconds, wake)
+    await waiter
+    timer.cancel()
 
 
 def environ(scope: Any, body: bytes) -> dict[str, Any]:
@@ -128,6 +182,7 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        LATER: [],
     }
     for name, value in scope.headers.items():
         made[f"HTTP_{name.upper().replace('-', '_')}"] = value
@@ -136,7 +191,7 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
     return made
 
 
-def call_wsgi(app: Flask, request: dict[str, Any]) -> Answer:
+def call_wsgi(app: Flask | Response, request: dict[str, Any]) -> Answer:
     """Call a WSGI application and gather its answer."""
     told: list[Any] = []
 

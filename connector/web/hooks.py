@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector import telemetry
 from connector.errors import InboxFull, RefuseMessage, StoreUnavailable
-from connector.receive import Agency, receive
-from connector.store.inbox import Arrival
+from connector.receive import Agency, Receipt, receive
+from connector.store.writer import Keep
+from connector.web.door import LATER, Later
+
+PATIENCE: Final = 10.0
+"""Seconds an event may take to be kept; careCycle itself waits for 15."""
 
 
 def create_hooks(
-    agencies: Mapping[str, Agency], keep: Callable[[Arrival], bool], clock: Callable[[], float] = time.time
+    agencies: Mapping[str, Agency],
+    keep: Keep,
+    clock: Callable[[], float] = time.time,
+    patience: float = PATIENCE,
 ) -> Flask:
-    """The Flask application of the door. `keep` returns once an arrival is on disk."""
+    """The Flask application of the door."""
     app = Flask("connector.hooks", static_folder=None)
 
     @app.post("/hooks/<name>")
@@ -26,8 +35,11 @@ def create_hooks(
         if agency is None:
             telemetry.message_refused("-", "unknown agency")
             return _text(404, "no such agency")
-        with telemetry.receiving(agency.name):
-            receive(agency, request.get_data(cache=False), dict(request.headers), keep, int(clock() * 1000))
+        receipt = receive(agency, request.get_data(cache=False), dict(request.headers), keep, int(clock() * 1000))
+        if (later := request.environ.get(LATER)) is None:  # a server that knows nothing of it
+            receipt.confirm(patience)
+        else:
+            later.append(Later(receipt.kept, patience, partial(_failed, receipt)))
         return Response(status=204)
 
     @app.errorhandler(RefuseMessage)
@@ -35,17 +47,31 @@ def create_hooks(
         telemetry.message_refused(error.thing, error.reason)
         return _text(401, error.reason)
 
-    @app.errorhandler(StoreUnavailable)
-    def unavailable(error: StoreUnavailable) -> Response:
-        full = isinstance(error, InboxFull)
-        telemetry.store_unavailable("inbox" if full else "door", error.problem)
-        return _text(503, "not kept, send it again", {"Retry-After": "60" if full else "5"})
+    app.register_error_handler(StoreUnavailable, _unavailable)
 
     @app.errorhandler(HTTPException)
     def other(error: HTTPException) -> Response:
         return _text(error.code or 400, error.name.lower())
 
     return app
+
+
+def _failed(receipt: Receipt) -> Response | None:
+    """What is answered in place of 204 for a message that was not kept."""
+    try:
+        receipt.confirm()
+    except StoreUnavailable as error:
+        return _unavailable(error)
+    except Exception as error:  # noqa: BLE001  # whoever sent it must hear that it was not kept, whatever happened
+        telemetry.fault("door", error)
+        return _text(500, "not kept, send it again")
+    return None
+
+
+def _unavailable(error: StoreUnavailable) -> Response:
+    full = isinstance(error, InboxFull)
+    telemetry.store_unavailable("inbox" if full else "door", error.problem)
+    return _text(503, "not kept, send it again", {"Retry-After": "60" if full else "5"})
 
 
 def _text(status: int, line: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from connector.store.agencies import Terms
 from connector.store.changing import STEP
 from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
+from connector.store.inbox import Arrival
 from connector.store.lanes import Lease
 from connector.store.ledger import Remembered
 from connector.store.settlement import Pause, Settled, Settlement
@@ -90,10 +93,27 @@ class TestInbox:
     def test_many_threads_share_commits_and_each_hears_of_its_own(self, store: Store) -> None:
         writer = Writer(store.inbox.accept)
         with ThreadPoolExecutor(16) as pool:
-            fresh = list(pool.map(lambda n: writer(an_arrival(f"m{n % 50}")), range(100)))
+            fresh = list(pool.map(lambda n: writer(an_arrival(f"m{n % 50}")).result(), range(100)))
         writer.close()
         assert sum(fresh) == 50
         assert len(store.inbox.due(LANE, 200)) == 50
+
+    def test_who_gave_up_before_the_commit_began_is_not_kept(self, store: Store) -> None:
+        accepting, more = Event(), Event()
+
+        def accept(arrivals: Sequence[Arrival]) -> list[bool]:
+            accepting.set()
+            more.wait(10)
+            return store.inbox.accept(arrivals)
+
+        writer = Writer(accept)
+        first = writer(an_arrival("one"))
+        accepting.wait(10)
+        kept = [writer(an_arrival(name)) for name in ("two", "three")]
+        assert [first.cancel(), kept[0].cancel()] == [False, True]
+        more.set()
+        writer.close()
+        assert [one.event.message_id for one in store.inbox.due(LANE, 10)] == ["one", "three"]
 
 
 class TestLanes:
@@ -207,18 +227,20 @@ class TestLedger:
 
 class TestBound:
     def test_arrivals_beyond_it_are_refused_until_some_are_delivered(self, store: Store, clock: Clock) -> None:
-        keep = Bounded(lambda one: store.inbox.accept([one])[0], store.inbox.waiting, 2, lambda: clock() / 1000)
-        assert [keep(an_arrival()) for _ in range(2)] == [True, True]
+        accept = Bounded(store.inbox.accept, store.inbox.waiting, 2, lambda: clock() / 1000)
+        assert accept([an_arrival() for _ in range(2)]) == [True, True]
         clock.forward(1_000)
-        with pytest.raises(InboxFull):
-            keep(an_arrival())
+        (refused,) = accept([an_arrival()])
+        assert isinstance(refused, InboxFull)
         settle(store, leased(store), "delivered")
         clock.forward(1_000)
-        assert keep(an_arrival())
+        assert accept([an_arrival()]) == [True]
 
-    def test_an_opt_out_is_kept_beyond_it(self, store: Store) -> None:
-        keep = Bounded(lambda one: store.inbox.accept([one])[0], lambda _: 9, 9, time.monotonic)
-        assert keep(an_arrival(priority=1))
+    def test_an_opt_out_is_kept_beyond_it_and_what_came_with_it_is_not(self, store: Store) -> None:
+        accept = Bounded(store.inbox.accept, lambda _: 9, 9, lambda: 0.0)
+        outcomes = accept([an_arrival(), an_arrival(priority=1), an_arrival()])
+        assert [type(outcome) for outcome in outcomes] == [InboxFull, bool, InboxFull]
+        assert store.desk.waiting() == 1
 
     def test_what_waits_is_counted_no_further_than_asked(self, store: Store) -> None:
         store.inbox.accept([an_arrival() for _ in range(5)])

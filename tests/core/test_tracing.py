@@ -41,6 +41,11 @@ class TestSpans:
         call = seen(spans)["crm call"]
         assert (call.end_time or 0) - (call.start_time or 0) == 12_000_000
 
+    def test_an_event_is_found_by_its_message(self, spans: InMemorySpanExporter) -> None:
+        telemetry.event_accepted("sunrise", "customer.created", "msg_1", 5.0, new=False)
+        told = {"agency": "sunrise", "type": "customer.created", "message_id": "msg_1", "new": False}
+        assert dict(seen(spans)["receive"].attributes or {}) == told
+
     def test_a_delivery_is_found_by_its_message(self, spans: InMemorySpanExporter) -> None:
         with telemetry.batch("sunrise/crm/0"):
             telemetry.delivery_settled("sunrise/crm", "msg_1", "delivered", "", ("FirstName",))
@@ -48,14 +53,14 @@ class TestSpans:
         assert dict(event.attributes or {}) == {"message_id": "msg_1", "outcome": "delivered", "code": ""}
 
     def test_no_text_of_an_exception_is_told(self, spans: InMemorySpanExporter) -> None:
-        with pytest.raises(ValueError, match="canary"), telemetry.receiving("sunrise"):
+        with pytest.raises(ValueError, match="canary"), telemetry.batch("sunrise/crm/0"):
             raise ValueError("canary")
-        assert "canary" not in seen(spans)["receive"].to_json()
+        assert "canary" not in seen(spans)["deliver"].to_json()
 
     def test_without_an_exporter_nothing_is_traced(self) -> None:
         tracing.configure({})
-        with telemetry.receiving("sunrise"):
-            tracing.note("nothing")
+        with telemetry.batch("sunrise/crm/0"):
+            telemetry.event_accepted("sunrise", "customer.created", "msg_1", 5.0, new=True)
 
 
 class TestWithoutTheExtra:

@@ -28,7 +28,7 @@ def main(address: str, hasty: bool) -> None:
             line = f"{message_id}\n".encode()
             if hasty:
                 os.write(1, line)
-            writer(an_arrival(message_id))
+            writer(an_arrival(message_id)).result()
             if not hasty:
                 os.write(1, line)
 

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from connector.receive import Agency
 from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.store.desk import Filter
-from connector.store.writer import Writer
+from connector.store.writer import Keep, Writer
 from connector.web.door import Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
@@ -47,10 +48,11 @@ class Served:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.writer = Writer(store.inbox.accept, patience=2)
+        self.writer = Writer(store.inbox.accept)
         agency = Agency("sunrise", Verifier("sunrise", [SECRET, OLD_SECRET]), {"salesforce": 1, "hubspot": 1})
-        app = create_hooks({"sunrise": agency}, self.writer)
-        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=PATIENCE))
+        app = create_hooks({"sunrise": agency}, self.writer, patience=PATIENCE)
+        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=PATIENCE, threads=0))
+        self.writer.tell = self.door.soon
         self.thread = threading.Thread(target=lambda: asyncio.run(serve_all([self.door])))
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.door.port}/hooks/sunrise"
@@ -253,6 +255,37 @@ class TestAGenuineMessageThatCannotBeRead:
         reasons = {row["reason"] for row in hook.deliveries(message_id=message_id)}
         assert all(reason.startswith(f"{path} is not a") for reason in reasons), reasons
         assert str(wrong) not in str(reasons)
+
+
+class TestAnAnswer:
+    """What a server does that knows nothing of answers to come, and what is told of a fault of our own."""
+
+    @staticmethod
+    def asked(keep: Keep, patience: float = 20.0) -> Any:
+        agency = Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 1})
+        body, headers = signed(a_customer())
+        app = create_hooks({"sunrise": agency}, keep, patience=patience)
+        return app.test_client().post("/hooks/sunrise", data=body, headers=headers)
+
+    def test_behind_any_server_comes_after_the_commit(self, hook: Served) -> None:
+        writer = Writer(hook.store.inbox.accept)
+        assert self.asked(writer).status_code == 204
+        assert hook.store.desk.waiting() == 1
+        writer.close()
+
+    def test_behind_any_server_is_503_without_a_commit(self) -> None:
+        assert self.asked(lambda _: Future(), patience=0.01).status_code == 503
+
+    def test_is_500_after_a_fault_of_our_own_and_the_next_message_is_kept(self, hook: Served) -> None:
+        def fault(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        event.listen(hook.store.database.engine, "begin", fault)
+        answer = hook.post(a_customer(), message_id="one")
+        assert (answer.status_code, answer.text) == (500, "not kept, send it again\n")
+        event.remove(hook.store.database.engine, "begin", fault)
+        assert hook.post(a_customer(), message_id="two").status_code == 204
+        assert {row["message_id"] for row in hook.deliveries()} == {"two"}
 
 
 class TestADatabaseThatCannotBeWritten:
