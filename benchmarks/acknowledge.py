@@ -32,6 +32,7 @@ from benchmarks.drain import Sandboxes, backlog
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH, Told, apart
 from connector.receive import Agency, read
+from connector.roles import collect_rarely
 from connector.sandbox.hubspot import BEARER
 from connector.sandbox.salesforce import CLIENT
 from connector.signature import Verifier
@@ -63,6 +64,7 @@ destinations:
 def serve(address: str, port: int) -> None:
     """Receive on a database, or with no address verify alone, until stopped."""
     configure("error")
+    collect_rarely()
     agencies = {"bench": Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})}
     if address:
         store = open_store(address, KEY)

@@ -32,6 +32,7 @@ from connector.config import Auth
 from connector.deliver import Pace, Route, deliver
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read
+from connector.roles import collect_rarely
 from connector.samples import Samples
 from connector.sandbox.hubspot import BEARER
 from connector.sandbox.salesforce import CLIENT
@@ -143,6 +144,7 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
 def figures(events: int, runs_at: Mapping[float, int]) -> list[Figure]:
     """Rates and calls of both CRMs, their runs and comparisons in turn. runs_at: a call's seconds -> runs."""
     configure("error")
+    collect_rarely()
     messages, made = backlog(events), []
     for latency, runs in runs_at.items():
         ours: dict[str, list[Drained]] = {crm: [] for crm in SHIPPED}

@@ -207,6 +207,7 @@ def steps(path: str, event_type: str) -> tuple[str, ...]:
     return (*_PLACES[event_type][head], *(rest.split(".") if rest else ()))
 
 
+@cache
 def reader(path: str, event_type: str) -> Reader:
     """Compile the way to one field. A null object on the way reads as null."""
     match steps(path, event_type):

@@ -65,13 +65,13 @@ _CHECKS: Final[Mapping[Kind, Callable[[Any], bool]]] = {
 
 
 @cache
-def _checked(event_type: str) -> dict[tuple[str, ...], dict[str, Field]]:
-    """The fields of a payload by the object that holds them."""
-    held: dict[tuple[str, ...], dict[str, Field]] = {}
+def _checked(event_type: str) -> dict[tuple[str, ...], dict[str, tuple[Field, Callable[[Any], bool]]]]:
+    """The fields of a payload, each with its check, by the object that holds them."""
+    held: dict[tuple[str, ...], dict[str, tuple[Field, Callable[[Any], bool]]]] = {}
     for field in FIELDS.values():
         keys = steps(field.path, event_type) if event_type in carried_by(field.path) else ()
         if keys:
-            held.setdefault(keys[:-1], {})[keys[-1]] = field
+            held.setdefault(keys[:-1], {})[keys[-1]] = (field, _CHECKS[field.kind])
     return held
 
 
@@ -87,11 +87,12 @@ class Reading:
 
 def problems(payload: Mapping[str, Any], event_type: str) -> list[str]:
     """Every field whose value has the wrong type, as "path is not a kind". Never a value."""
-    found = []
+    found: list[Field] = []
     for keys, fields in _checked(event_type).items():
         holder = walk(payload, keys)
-        present = holder.keys() & fields.keys() if isinstance(holder, dict) else ()
-        found += [fields[key] for key in present if not (holder[key] is None or _CHECKS[fields[key].kind](holder[key]))]
+        for name, value in holder.items() if isinstance(holder, dict) else ():
+            if value is not None and name in fields and not fields[name][1](value):
+                found.append(fields[name][0])
     return [
         f"{field.path} is not {'an' if field.kind[0] in 'aeiou' else 'a'} {field.kind}"
         for field in sorted(found, key=list(FIELDS.values()).index)

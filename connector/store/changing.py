@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from connector.store.database import Database
-from connector.store.tables import audit, deliveries, events
+from connector.store.tables import STATE, audit, deliveries, events
 
 STEP: Final = 500
 """Deliveries changed in one transaction: short enough to keep nobody waiting."""
@@ -37,7 +37,7 @@ def change(database: Database, chosen: Clauses, what: Change, told: Callable[[in
     count, after, note = 0, 0, None
     while after < newest:
         step = _step(database, chosen, after, newest)
-        still = and_(deliveries.c.id.in_(step), deliveries.c.state == what.state)
+        still = and_(deliveries.c.id.in_(step), what.state == STATE)
         with database.waking() as connection:
             count += connection.execute(update(deliveries).where(still).values(what.values)).rowcount
             note = _write_down(database, connection, note, what, count)

@@ -14,7 +14,7 @@ from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
-from connector.store.tables import attempts, audit, consents, deliveries, events, lanes, ledger, raises
+from connector.store.tables import STATE, attempts, audit, consents, deliveries, events, lanes, ledger, raises
 
 _STEP: Final = 200
 _ACTION: Final = "forget"
@@ -62,7 +62,7 @@ class Forget:
         with self._db.transaction() as connection:
             # The lanes first: whoever settles a batch now is waited for, whoever comes later finds its lease lost.
             mine = deliveries.c.event_id.in_(_of(customer_id, unread))
-            owing = select(deliveries.c.lane).where(mine, deliveries.c.state == "ready")
+            owing = select(deliveries.c.lane).where(mine, STATE == "ready")
             connection.execute(update(lanes).where(lanes.c.name.in_(owing)).values(token=lanes.c.token))
             found = self._events(connection, customer_id, unread)
             held = self._held(connection, customer_id, found)
@@ -95,7 +95,7 @@ class Forget:
         theirs = deliveries.c.event_id.in_(found)
         owed = select(deliveries.c.id).where(theirs)
         tried = list(connection.execute(select(attempts.c.records).where(attempts.c.delivery_id.in_(owed))).scalars())
-        owing = select(deliveries.c.lane).where(theirs, deliveries.c.state == "ready")
+        owing = select(deliveries.c.lane).where(theirs, STATE == "ready")
         leased = select(lanes.c.name).where(lanes.c.name.in_(owing), lanes.c.token != "")
         raised = select(consents.c.destination, consents.c.flag).where(
             consents.c.customer_id == customer_id, consents.c.value
@@ -106,7 +106,7 @@ class Forget:
         return Held(
             events=len(found),
             deliveries=_count(connection, deliveries, theirs),
-            waiting=_count(connection, deliveries, theirs & (deliveries.c.state == "ready")),
+            waiting=_count(connection, deliveries, theirs & (STATE == "ready")),
             attempts=len(tried),
             ledger=_count(connection, ledger, ledger.c.customer_id == customer_id),
             opt_outs=tuple(sorted((row.destination, row.flag) for row in connection.execute(raised))),

@@ -29,7 +29,7 @@ from connector.model import Delivery, Event
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.rows import as_rows, given
-from connector.store.tables import RAISING, READY, deliveries, events
+from connector.store.tables import RAISING, READY, STATE, deliveries, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Inbox:
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.event_id.in_(sent_again), deliveries.c.state == "dead")
+            .where(deliveries.c.event_id.in_(sent_again), STATE == "dead")
             .values(state="ready", attempts=0, due_at=self._db.now())
         )
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from connector.store.database import Database
 from connector.store.rows import given
 from connector.store.settlement import NO_RECORD
-from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, attempts, deliveries, events, lanes
+from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, STATE, attempts, deliveries, events, lanes
 
 _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))
 _SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
@@ -52,7 +52,7 @@ class LaneStatements:
         self.attempt = _attempt(database)
         self.put_off = (
             update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), deliveries.c.state == "ready")
+            .where(deliveries.c.id == bindparam("the_id"), STATE == "ready")
             .values(due_at=now + _milliseconds("wait"))
         )
         self.wake_raises = _wake_raises(now)
@@ -69,8 +69,9 @@ def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
 def _wanted(now: ColumnElement[int]) -> Any:
     lane = lanes.alias()
     owes = exists().where(deliveries.c.lane == lane.c.name, deliveries.c.state == READY, deliveries.c.due_at <= now)
+    some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
     may = or_(
-        and_(lane.c.paused_until <= now, owes),
+        and_(lane.c.paused_until <= now, some),
         and_(lane.c.pause_code == BUDGET, owes.where(deliveries.c.priority == RAISING)),
     )
     named = lane.c.name.in_(bindparam("names", expanding=True))
@@ -119,10 +120,9 @@ def _next_due(now: ColumnElement[int]) -> Any:
 def _settle(database: Database) -> Any:
     now, settled = database.now(), ("id", "state", "code", "reason", "mapping_version", "due_at")
     ended = given(database.engine, *(deliveries.c[name] for name in settled))
-    still = func.coalesce(deliveries.c.state, "") == "ready"  # a bare column would have SQLite walk all that are ready
     return (
         update(deliveries)
-        .where(deliveries.c.id == ended.c.id, still)
+        .where(deliveries.c.id == ended.c.id, STATE == "ready")
         .values(
             **{name: ended.c[name] for name in ("state", "code", "reason", "mapping_version")},
             attempts=deliveries.c.attempts + 1,
@@ -144,7 +144,7 @@ def _wake_raises(now: ColumnElement[int]) -> Any:
         deliveries.c.event_id.in_(select(events.c.id).where(customers, events.c.payload.is_not(None))),
         deliveries.c.destination == bindparam("the_destination"),
         deliveries.c.priority == max(PRIORITIES),
-        deliveries.c.state == "skipped",
+        STATE == "skipped",
         deliveries.c.code == NO_RECORD,
     )
     return update(deliveries).where(*waiting).values(state="ready", due_at=now)

@@ -18,7 +18,7 @@ from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger, Remembered
 from connector.store.rows import as_rows
 from connector.store.settlement import Pause, Settled, Settlement, Standing, Streak, Theirs
-from connector.store.tables import BUDGET, PRIORITIES, deliveries, events, lanes
+from connector.store.tables import BUDGET, PRIORITIES, STATE, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Lanes:
             .where(
                 deliveries.c.destination == lease.destination,
                 deliveries.c.event_id.in_(events_of) | deliveries.c.id.in_(theirs.deliveries),
-                deliveries.c.state.in_(("delivered", "superseded")),
+                STATE.in_(("delivered", "superseded")),
                 deliveries.c.settled_at >= since,
             )
             .values(state="ready", due_at=self._db.now())

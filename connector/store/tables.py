@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    func,
     literal_column,
     text,
 )
@@ -102,6 +103,9 @@ deliveries: Final = Table(
     Index(None, "state", "id"),
     Index("ix_deliveries_code", "code", "id", **_where("code <> ''")),
 )
+
+STATE: Final[ColumnElement[str]] = func.coalesce(deliveries.c.state, "")
+"""A delivery's state, where something narrower chooses the rows: by the bare column SQLite walks all of that state."""
 
 attempts: Final = Table(
     "attempts",
