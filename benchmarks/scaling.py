@@ -2,7 +2,8 @@
 
     python -m benchmarks.scaling [--events 2000] [--runs 3]
 
-Each worker holds two lanes at once, so that what is compared is the workers, not the threads within one. Interleaved.
+Each worker holds two lanes at once, so that what is compared is the workers, not the threads within one. Each account
+is a sandbox of its own, with its own limit of calls in ten seconds. Interleaved.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.databases import KEY, databases
-from benchmarks.drain import Sandboxes, backlog
+from benchmarks.drain import backlog
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH
 from connector.receive import Agency, read
-from connector.sandbox.hubspot import BEARER
+from connector.sandbox.hubspot import BEARER, HubSpotSandbox
 from connector.signature import Verifier
 from connector.store import open_store
 from connector.telemetry import configure
@@ -31,10 +33,28 @@ DESTINATIONS = 8
 HELD = 2
 
 
-def agency_file(url: str) -> str:
-    """Eight accounts of one agency, all played by one sandbox."""
-    one = f"{{mapping: hubspot, auth: {{access_token: {BEARER}}}, endpoint: '{url}'}}"
-    accounts = "".join(f"  crm{number}: {one}\n" for number in range(DESTINATIONS))
+def serve() -> None:
+    """Play the accounts until stopped; each address is told in a line."""
+    for url in [HubSpotSandbox(latency=0.1).start() for _ in range(DESTINATIONS)]:
+        print(url, flush=True)
+    threading.Event().wait()
+
+
+def accounts(closing: ExitStack) -> list[str]:
+    """The addresses of accounts played in a process of their own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scaling", "--serve"], stdout=subprocess.PIPE, text=True
+    )
+    closing.callback(process.communicate)
+    closing.callback(process.kill)
+    assert process.stdout is not None
+    return [process.stdout.readline().strip() for _ in range(DESTINATIONS)]
+
+
+def agency_file(urls: Sequence[str]) -> str:
+    """One agency with all of these accounts."""
+    one = "  crm{}: {{mapping: hubspot, auth: {{access_token: {}}}, endpoint: '{}'}}\n"
+    accounts = "".join(one.format(number, BEARER, url) for number, url in enumerate(urls))
     return f"agency: bench\nwebhook: {{secrets: ['{SIGNED_WITH}']}}\ndestinations:\n{accounts}"
 
 
@@ -44,10 +64,10 @@ def drain(address: str, workers: int, events: int) -> float:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         store = open_store(address, KEY)
         closing.callback(store.close)
-        url = closing.enter_context(Sandboxes(0.1)).url["hubspot"]
-        (folder / "agency.yaml").write_text(agency_file(url))
-        accounts = {f"crm{number}": 1 for number in range(DESTINATIONS)}
-        agency = Agency("bench", Verifier("bench", [SIGNED_WITH]), accounts)
+        urls = accounts(closing)
+        (folder / "agency.yaml").write_text(agency_file(urls))
+        owed = {f"crm{number}": 1 for number in range(DESTINATIONS)}
+        agency = Agency("bench", Verifier("bench", [SIGNED_WITH]), owed)
         store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in backlog(events)])
         environment = {**os.environ, **KEY, "CONNECTOR_DATABASE_URL": address, "CONNECTOR_LOG_LEVEL": "error"}
         environment |= {"CONNECTOR_ADMIN_LISTEN": "off", "CONNECTOR_WORKER_LANES": str(HELD)}
@@ -84,9 +104,13 @@ def figures(events: int, runs: int, workers: Sequence[int] = (1, 2, 4)) -> list[
 def main() -> None:
     """Print one section."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments.add_argument("--events", type=int, default=2000)
     arguments.add_argument("--runs", type=int, default=3)
     chosen = arguments.parse_args()
+    if chosen.serve:
+        serve()
+        return
     print(table(figures(chosen.events, chosen.runs)))
 
 

@@ -104,7 +104,7 @@ deliveries: Final = Table(
     Index("ix_deliveries_code", "code", "id", **_where("code <> ''")),
 )
 
-STATE: Final[ColumnElement[str]] = func.coalesce(deliveries.c.state, "")
+STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
 """A delivery's state, where something narrower chooses the rows: by the bare column SQLite walks all of that state."""
 
 attempts: Final = Table(
