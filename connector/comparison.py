@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.compare import Change, compare
-from connector.deliver import Route, plan_all
+from connector.deliver import Route
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Plan, Stamp
+from connector.planner import plan_all
 from connector.store import Store
 from connector.store.desk import Filter
 

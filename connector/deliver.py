@@ -6,20 +6,22 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Mapping as Read
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from connector import recognise, telemetry
+from connector import telemetry
 from connector.budget import Budget
 from connector.consent import States
 from connector.destinations.base import Destination
-from connector.errors import DestinationUnusable, LeaseLost, UnreadableEvent
+from connector.errors import DestinationUnusable, LeaseLost
 from connector.fold import Folded, fold
 from connector.lookups import Lookups
 from connector.mapping import Mapping
-from connector.model import Delivery, Entry, Event, Plan, RecordKey, Value
-from connector.plan import flags_alone, plan
+from connector.model import Entry, RecordKey, Value
+from connector.plan import flags_alone
+from connector.planner import Beforehand, Planned, plan_all
 from connector.settle import (
     Circumstances,
     ahead,
@@ -48,6 +50,7 @@ class Route:
     """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between.
 
     search_lag: milliseconds after which the CRM's search shows what was written. barred: why nothing may be sent.
+    beforehand: of each lane, what was planned before its turn.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Route:
     barred: DestinationUnusable | None = None
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
     budget: Budget = field(default_factory=Budget)
+    beforehand: dict[str, Beforehand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,6 @@ class Pace:
     hold_ms: int = 15_000
     clock: Callable[[], float] = time.time
     roll: Callable[[], float] = random.random
-
-
-Planned = list[tuple[Delivery, Plan]]
 
 
 def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
@@ -88,7 +89,8 @@ def _keep_count(store: Store, route: Route, pace: Pace) -> None:
 
 
 def _deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
-    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising)
+    known = route.beforehand.setdefault(lease.lane, Beforehand())
+    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising, opened=known.events)
     if not due:
         return False
     # An edited mapping may take its place at any time: a batch keeps the one it began with. A bar is set before the
@@ -97,11 +99,14 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     if barred := barred or route.barred:
         rest(store, lease, barred, pace)
         return False
-    planned, unplanned = plan_all(due, mapping, route.timezone)
+    planned, unplanned = plan_all(due, mapping, route.timezone, known)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
     if lease.raising:
         return batch.raise_flags([(delivery, flags_alone(one)) for delivery, one in planned], unplanned)
+    if len(due) == pace.batch:
+        next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
+        batch.meanwhile = partial(known.making, next_due, mapping, route.timezone)
     going = batch.drain(planned, unplanned)
     turns = halved(batch.contested)
     while going and turns:
@@ -115,32 +120,6 @@ def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> 
     pause = pause_for(cause, lease.failures, pace.roll())
     store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
     telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
-
-
-def plan_all(due: Iterable[Delivery], mapping: Mapping, timezone: str) -> tuple[Planned, list[Settled]]:
-    """The plans of a batch; and what becomes of the deliveries that have none."""
-    planned: Planned = []
-    unplanned: list[Settled] = []
-    for delivery in due:
-        try:
-            reading = recognise.read(delivery.event.payload, delivery.event.message_id)
-            if reading is None:
-                unplanned.append(Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event"))
-            else:
-                planned.append((delivery, plan(_as_read(delivery.event, reading), mapping, timezone=timezone)))
-        except UnreadableEvent as error:
-            unplanned.append(Settled(delivery.id, "dead", "dead", error.code, error.problem))
-        except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
-            problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
-            unplanned.append(Settled(delivery.id, "dead", "dead", "FAULT", problem))
-    return planned, unplanned
-
-
-def _as_read(event: Event, reading: recognise.Reading) -> Event:
-    """The event, where a version of this program accepted it that could not read it yet, as it is read now."""
-    if event.type == reading.type:
-        return event
-    return replace(event, type=reading.type, customer_id=reading.customer_id, source_time=reading.source_time)
 
 
 class Known(Protocol):
@@ -194,7 +173,11 @@ class _Written:
 
 @dataclass(slots=True)
 class _Batch:
-    """What is due, on its way through one lease. contested: merged into writes that were refused, settled by nobody."""
+    """What is due, on its way through one lease.
+
+    contested: merged into writes that were refused, settled by nobody. meanwhile: goes on while the CRM is written to
+    for the first time.
+    """
 
     store: Store
     route: Route
@@ -203,6 +186,7 @@ class _Batch:
     version: str
     messages: dict[int, str]
     contested: Planned = field(default_factory=list)
+    meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
         """Write, settle and record; whether the lane goes on. again: a part of what was refused as a whole."""
@@ -239,7 +223,9 @@ class _Batch:
         standing, started = self.store.lanes.standing(self.lease), self.pace.clock()
         folded, states, writing = self._prepare(planned)
         try:
-            writing.run(folded)
+            with self.meanwhile():
+                self.meanwhile = nullcontext
+                writing.run(folded)
             settlement = settled(_Written(standing, folded, states, writing, started))
             paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
         except LeaseLost:

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from connector.deliver import Planned, Route, plan_all, prepare
+from connector.deliver import Route, prepare
 from connector.model import Lookup, Plan, Rule
+from connector.planner import Planned, plan_all
 from connector.settle import Answers, Circumstances, consents_after, remember, settle_delivery
 from connector.stand_in import DryDestination, Overlay
 from connector.store import Store

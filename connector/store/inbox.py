@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -60,6 +61,9 @@ class Arrival:
     code: str = ""
     reason: str = ""
     raised: frozenset[str] = frozenset()
+
+
+NONE: Final[Mapping[int, Event]] = MappingProxyType({})
 
 
 class Inbox:
@@ -141,15 +145,27 @@ class Inbox:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
-    def due(self, lane: str, limit: int, *, raising: bool = False) -> list[Delivery]:
-        """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened."""
-        wanted = {"the_lane": lane, "most": limit}
+    def due(
+        self, lane: str, limit: int, *, raising: bool = False, after: int = 0, opened: Mapping[int, Event] = NONE
+    ) -> list[Delivery]:
+        """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened.
+
+        after: so many are left out first. opened: events by delivery id, taken as they are where still kept.
+        """
+        wanted = {"the_lane": lane, "most": limit, "after": after}
         with self._db.reading() as connection:
-            return [self.delivery(row) for row in connection.execute(self._due[raising], wanted)]
+            return [self._delivery(row, opened) for row in connection.execute(self._due[raising], wanted)]
+
+    def _delivery(self, row: Row[Any], opened: Mapping[int, Event]) -> Delivery:
+        event = opened.get(row.delivery_id)
+        # The id of what was forgotten may be another's now, and what is kept of an old event has no payload any more.
+        if event is None or event.message_id != row.message_id or row.payload is None:
+            event = self.event(row)
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event)
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
-        return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row))
+        return self._delivery(row, NONE)
 
     def event(self, row: Row[Any]) -> Event:
         """An event from its row. A body that is not a JSON object comes as an empty payload."""
@@ -195,6 +211,7 @@ def _due(now: ColumnElement[int]) -> Any:
         .where(deliveries.c.lane == bindparam("the_lane"), deliveries.c.state == READY, deliveries.c.due_at <= now)
         .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
         .limit(bindparam("most", type_=Integer))
+        .offset(bindparam("after", type_=Integer))
     )
 
 

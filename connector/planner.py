@@ -1,0 +1,90 @@
+"""The plans of a batch; while the CRM is waited for, those of the next one are made already."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from connector import recognise, telemetry
+from connector.errors import UnreadableEvent
+from connector.mapping import Mapping
+from connector.model import Delivery, Event, Plan
+from connector.plan import plan
+from connector.store.settlement import Settled
+
+Planned = list[tuple[Delivery, Plan]]
+
+
+@dataclass(slots=True)
+class Beforehand:
+    """A lane's deliveries that were planned before their turn. Nothing but work is saved by it.
+
+    What is due, and whether its payload is still there, is asked of the store in its turn.
+    """
+
+    mapping: Mapping | None = None
+    events: dict[int, Event] = field(default_factory=dict)
+    plans: dict[int, Plan | Settled] = field(default_factory=dict)
+
+    def plan(self, delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
+        """The plan of a delivery, or what becomes of it without one."""
+        if mapping is self.mapping and self.events.get(delivery.id) is delivery.event:
+            return self.plans[delivery.id]
+        return _plan(delivery, mapping, timezone)
+
+    @contextmanager
+    def making(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> Iterator[None]:
+        """Plan what `look` finds, beside what is done within the block."""
+        thread = threading.Thread(target=self._make, args=(look, mapping, timezone), name="planner")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+    def _make(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> None:
+        self.mapping, self.events, self.plans = mapping, {}, {}
+        try:
+            found = look()
+        except Exception:  # noqa: BLE001  # whoever looks in their turn meets it again, and tells
+            return
+        self.plans = {one.id: _plan(one, mapping, timezone) for one in found}
+        self.events = {one.id: one.event for one in found}
+
+
+def plan_all(
+    due: Iterable[Delivery], mapping: Mapping, timezone: str, beforehand: Beforehand | None = None
+) -> tuple[Planned, list[Settled]]:
+    """The plans of a batch; and what becomes of the deliveries that have none."""
+    known = beforehand or Beforehand()
+    planned: Planned = []
+    unplanned: list[Settled] = []
+    for delivery in due:
+        made = known.plan(delivery, mapping, timezone)
+        if isinstance(made, Settled):
+            unplanned.append(made)
+        else:
+            planned.append((delivery, made))
+    return planned, unplanned
+
+
+def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
+    try:
+        reading = recognise.read(delivery.event.payload, delivery.event.message_id)
+        if reading is None:
+            return Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event")
+        return plan(_as_read(delivery.event, reading), mapping, timezone=timezone)
+    except UnreadableEvent as error:
+        return Settled(delivery.id, "dead", "dead", error.code, error.problem)
+    except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
+        problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
+        return Settled(delivery.id, "dead", "dead", "FAULT", problem)
+
+
+def _as_read(event: Event, reading: recognise.Reading) -> Event:
+    """The event, where a version of this program accepted it that could not read it yet, as it is read now."""
+    if event.type == reading.type:
+        return event
+    return replace(event, type=reading.type, customer_id=reading.customer_id, source_time=reading.source_time)
