@@ -47,9 +47,9 @@ def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
         "drain": partial(drain.figures, 10_000, {0.0: 2, 0.1: 2, 0.4: 1}),
         "latency": partial(latency.figures, 100, 10.0, 5),
         "growth": partial(
-            growth.figures, {"SQLite": (1000, 100_000, 1_000_000), "PostgreSQL": (1000, 100_000, 1_000_000)}, 7
+            growth.figures, {"SQLite": (1000, 100_000, 1_000_000), "PostgreSQL": (1000, 100_000, 1_000_000)}, 9
         ),
-        "scaling": partial(scaling.figures, 1000, 2),
+        "scaling": partial(scaling.figures, 2000, 2),
     }  # fmt: skip
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.growth [--sizes 1000 1000000] [--rounds 15] [--database SQLite|PostgreSQL]
 
 Each size has a store of its own, filled with settled history over 89 days and the same 200 deliveries of today. All
-sizes take their turns round by round, so that a noisy machine is as noisy for each; what is compared are the medians of
-each size and the smallest.
+sizes take their turns round by round, each round beginning with another, so that a noisy machine is as noisy for each;
+what is compared are the medians of each size and the smallest.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_te
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency, read
+from connector.roles import collect_rarely
 from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.store.desk import Filter
@@ -211,7 +212,9 @@ def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[list[float]
     spent: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in names}
     for turn in range(rounds + 1):
         for name in names:
-            for place, one in enumerate(stores):
+            for nth in range(len(stores)):
+                place = (turn + nth) % len(stores)  # else Python's search for garbage falls to the same one each time
+                one = stores[place]
                 for _ in range(7 if "list" in name or name in READS else 1):
                     began = time.perf_counter()
                     one.measures()[name]()
@@ -224,6 +227,7 @@ def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[list[float]
 def figures(sizes_of: Mapping[str, Sequence[int]], rounds: int) -> list[Figure]:
     """Each measure at the largest size beside the smaller ones. sizes_of: SQLite or PostgreSQL -> events stored."""
     configure("error")
+    collect_rarely()
     with databases() as found:
         return [one for kind, sizes in sizes_of.items() for one in _of(kind, sizes, rounds, found)]
 

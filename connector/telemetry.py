@@ -97,7 +97,7 @@ def fault(where: str, error: BaseException | None) -> None:
 
 
 def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, *, new: bool) -> None:
-    """An event is on disk, for the first time or once more, so long after it came."""
+    """An event is on disk, for the first time or once more, so long after it was verified."""
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
     tracing.past("receive", duration_ms, agency=agency, type=type, message_id=message_id, new=new)
     log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)

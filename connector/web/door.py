@@ -1,7 +1,7 @@
 """The listener in front of Flask: a body is read whole, within a size and a time, before a thread is given to it.
 
 So three hundred half-sent bodies cost three hundred sockets and no thread, and three hundred events that wait for one
-commit cost none either. granian speaks HTTP; Flask runs in a pool.
+commit cost none either. granian speaks HTTP; Flask runs in a pool, or where it waits for nothing on the loop itself.
 """
 
 from __future__ import annotations
