@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from connector import recognise, telemetry
-from connector.errors import UnreadableEvent
+from connector.errors import ConnectorError, UnreadableEvent
 from connector.mapping import Mapping
 from connector.model import Delivery, Event, Plan
 from connector.plan import plan
@@ -48,7 +48,7 @@ class Beforehand:
         self.mapping, self.events, self.plans = mapping, {}, {}
         try:
             found = look()
-        except Exception:  # noqa: BLE001  # whoever looks in their turn meets it again, and tells
+        except ConnectorError:  # whoever looks in their turn meets it again, and tells
             return
         self.plans = {one.id: _plan(one, mapping, timezone) for one in found}
         self.events = {one.id: one.event for one in found}
