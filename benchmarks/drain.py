@@ -31,6 +31,7 @@ from connector.bootstrap import load_mapping
 from connector.config import Auth
 from connector.deliver import Pace, Route, deliver
 from connector.mapping import shipped_folder
+from connector.planner import Beforehand
 from connector.receive import Agency, read
 from connector.roles import collect_rarely
 from connector.samples import Samples
@@ -133,8 +134,8 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
             account.describe(route.mapping.objects)
         lease = store.lanes.lease("bench", [LANE], 600_000)
         assert lease is not None
-        began = time.perf_counter()
-        while deliver(store, route, lease, pace):
+        began, beforehand = time.perf_counter(), Beforehand()
+        while deliver(store, route, lease, pace, beforehand):
             continue
         took = time.perf_counter() - began
         assert store.desk.waiting() == 0, "the backlog was not drained"

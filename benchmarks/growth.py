@@ -25,6 +25,7 @@ from connector.deliver import Pace, Route, deliver
 from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
+from connector.planner import Beforehand
 from connector.receive import Agency, read
 from connector.roles import collect_rarely
 from connector.signature import Verifier
@@ -150,7 +151,8 @@ class Grown:
     def drain(self) -> None:
         lease = self.store.lanes.lease("bench", [LANE], 600_000)
         assert lease is not None
-        while deliver(self.store, self.route, lease, Pace(batch=500)):
+        beforehand = Beforehand()
+        while deliver(self.store, self.route, lease, Pace(batch=500), beforehand):
             continue
         self.store.lanes.release(lease)
 

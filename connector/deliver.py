@@ -50,7 +50,6 @@ class Route:
     """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between.
 
     search_lag: milliseconds after which the CRM's search shows what was written. barred: why nothing may be sent.
-    beforehand: of each lane, what was planned before its turn.
     """
 
     name: str
@@ -61,7 +60,6 @@ class Route:
     barred: DestinationUnusable | None = None
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
     budget: Budget = field(default_factory=Budget)
-    beforehand: dict[str, Beforehand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +72,15 @@ class Pace:
     roll: Callable[[], float] = random.random
 
 
-def deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
-    """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable."""
+def deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None = None) -> bool:
+    """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable.
+
+    beforehand: this lane's, kept between batches; without it nothing is planned before its turn.
+    """
     _keep_count(store, route, pace)
     route.budget.hear(store.usage, int(pace.clock() * 1000))
     try:
-        return _deliver(store, route, lease, pace)
+        return _deliver(store, route, lease, pace, beforehand)
     finally:
         _keep_count(store, route, pace)
 
@@ -88,9 +89,9 @@ def _keep_count(store: Store, route: Route, pace: Pace) -> None:
     route.budget.keep(store.usage, route.destination.usage, int(pace.clock() * 1000))
 
 
-def _deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
-    known = route.beforehand.setdefault(lease.lane, Beforehand())
-    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising, opened=known.events)
+def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None) -> bool:
+    known = beforehand.events if beforehand else {}
+    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising, opened=known)
     if not due:
         return False
     # An edited mapping may take its place at any time: a batch keeps the one it began with. A bar is set before the
@@ -99,14 +100,14 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
     if barred := barred or route.barred:
         rest(store, lease, barred, pace)
         return False
-    planned, unplanned = plan_all(due, mapping, route.timezone, known)
+    planned, unplanned = plan_all(due, mapping, route.timezone, beforehand)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
     if lease.raising:
         return batch.raise_flags([(delivery, flags_alone(one)) for delivery, one in planned], unplanned)
-    if len(due) == pace.batch:
+    if beforehand and len(due) == pace.batch:
         next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
-        batch.meanwhile = partial(known.making, next_due, mapping, route.timezone)
+        batch.meanwhile = partial(beforehand.making, next_due, mapping, route.timezone)
     going = batch.drain(planned, unplanned)
     turns = halved(batch.contested)
     while going and turns:

@@ -21,7 +21,8 @@ Planned = list[tuple[Delivery, Plan]]
 class Beforehand:
     """A lane's deliveries that were planned before their turn. Nothing but work is saved by it.
 
-    What is due, and whether its payload is still there, is asked of the store in its turn.
+    What is due, and whether its payload is still there, is asked of the store in its turn. It holds payloads: keep it
+    no longer than the lease.
     """
 
     mapping: Mapping | None = None

@@ -14,7 +14,7 @@ from connector.errors import StoreUnavailable, UnreadableEvent
 from connector.signature import Verifier
 from connector.store.inbox import Arrival, Owed
 from connector.store.tables import PRIORITIES
-from connector.store.writer import Keep
+from connector.store.writer import Keeper
 
 NOBODY = ""
 """The type of an event whose body could not be read."""
@@ -65,7 +65,7 @@ class Receipt:
             telemetry.event_parked(arrival.agency, arrival.message_id, arrival.reason)
 
 
-def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keep, now: int) -> Receipt:
+def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper, now: int) -> Receipt:
     """Hand a genuine message over to be kept. `now` in epoch ms. Raises RefuseMessage."""
     message_id = agency.verifier.verify(body, headers)
     arrival = read(agency, message_id, body, now)

@@ -34,7 +34,7 @@ from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
 from connector.worker import Worker
 
-YOUNG: Final = 10_000
+_NEW: Final = 10_000
 """New objects between two searches for garbage. Python's 700 are a few events: a batch, all of it alive, was searched
 a hundred times, which took a tenth of its time.
 """
@@ -42,7 +42,7 @@ a hundred times, which took a tenth of its time.
 
 def collect_rarely() -> None:
     """Search for garbage less often than Python does by itself, as each role does from its start."""
-    gc.set_threshold(YOUNG)
+    gc.set_threshold(_NEW)
 
 
 def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from connector import telemetry
 from connector.deliver import Pace, Route, deliver, rest
 from connector.errors import DestinationUnusable, LeaseLost, StoreUnavailable
+from connector.planner import Beforehand
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -105,9 +106,9 @@ class Worker:
     def _drain(self, lease: Lease) -> None:
         route = self._lanes[lease.lane]
         self._held[lease.lane] = lease
-        turn_ends = self._clock() + self._pace.hold_ms / 1000
+        turn_ends, beforehand = self._clock() + self._pace.hold_ms / 1000, Beforehand()
         try:
-            while self._batch(route, lease):
+            while self._batch(route, lease, beforehand):
                 if self._stopping.is_set() or self._clock() > turn_ends:
                     break
         except (LeaseLost, StoreUnavailable):
@@ -118,9 +119,9 @@ class Worker:
             del self._held[lease.lane]
             self._store.lanes.release(lease)
 
-    def _batch(self, route: Route, lease: Lease) -> bool:
+    def _batch(self, route: Route, lease: Lease, beforehand: Beforehand) -> bool:
         with telemetry.batch(lease.lane):
-            return deliver(self._store, route, lease, self._pace)
+            return deliver(self._store, route, lease, self._pace, beforehand)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
         problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"

@@ -63,7 +63,7 @@ class Arrival:
     raised: frozenset[str] = frozenset()
 
 
-NONE: Final[Mapping[int, Event]] = MappingProxyType({})
+_NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 
 
 class Inbox:
@@ -146,7 +146,7 @@ class Inbox:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
     def due(
-        self, lane: str, limit: int, *, raising: bool = False, after: int = 0, opened: Mapping[int, Event] = NONE
+        self, lane: str, limit: int, *, raising: bool = False, after: int = 0, opened: Mapping[int, Event] = _NOTHING
     ) -> list[Delivery]:
         """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened.
 
@@ -165,7 +165,7 @@ class Inbox:
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
-        return self._delivery(row, NONE)
+        return self._delivery(row, _NOTHING)
 
     def event(self, row: Row[Any]) -> Event:
         """An event from its row. A body that is not a JSON object comes as an empty payload."""

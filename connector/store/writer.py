@@ -17,7 +17,7 @@ Outcome = bool | InboxFull
 """Of an arrival: new, a duplicate, or refused."""
 
 Accept = Callable[[Sequence[Arrival]], Sequence[Outcome]]
-Keep = Callable[[Arrival], "Future[bool]"]
+Keeper = Callable[[Arrival], "Future[bool]"]
 _Waiting = tuple[Arrival, "Future[bool]"]
 
 MOST: Final = 256

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from connector import telemetry
 from connector.errors import InboxFull, RefuseMessage, StoreUnavailable
 from connector.receive import Agency, Receipt, receive
-from connector.store.writer import Keep
+from connector.store.writer import Keeper
 from connector.web.door import LATER, Later
 
 PATIENCE: Final = 10.0
@@ -22,7 +22,7 @@ PATIENCE: Final = 10.0
 
 def create_hooks(
     agencies: Mapping[str, Agency],
-    keep: Keep,
+    keep: Keeper,
     clock: Callable[[], float] = time.time,
     patience: float = PATIENCE,
 ) -> Flask:

@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 
 from connector.deliver import Pace, Route, deliver
 from connector.mapping import Mapping, load_text, render, shipped_folder
+from connector.planner import Beforehand
 from connector.receive import Agency, read
 from connector.signature import Verifier
 from connector.store import Store
@@ -132,6 +133,7 @@ class Stage:
     crm: Crm = field(default_factory=Crm)
     mapping: int = 0
     route: Route = field(init=False)
+    beforehand: Beforehand = field(init=False)  # kept longer than a worker would, so that more of it is old
 
     def __post_init__(self) -> None:
         self.wipe()
@@ -144,6 +146,7 @@ class Stage:
         self.clock.now = NOON
         self.crm = Crm()
         self.route = self.served()
+        self.beforehand = Beforehand()
 
     def served(self) -> Route:
         return Route(DESTINATION, self.crm, MAPPINGS[0], ZONE)
@@ -166,7 +169,7 @@ class Stage:
         lease = self.lease()
         if lease is None:
             return False
-        deliver(self.store, self.route, lease, self.pace(batch))
+        deliver(self.store, self.route, lease, self.pace(batch), self.beforehand)
         self.store.lanes.release(lease)
         return True
 
@@ -191,8 +194,8 @@ class Stage:
             self.accept(message_id, payload)
             lease = lease or self.lease()
             assert lease is not None
-            deliver(self.store, self.route, lease, self.pace())
-        while lease is not None and deliver(self.store, self.route, lease, self.pace()):
+            deliver(self.store, self.route, lease, self.pace(), self.beforehand)
+        while lease is not None and deliver(self.store, self.route, lease, self.pace(), self.beforehand):
             continue
 
     def settled(self, message_id: str) -> dict[str, Any]:

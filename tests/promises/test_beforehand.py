@@ -22,14 +22,14 @@ class TestTheNextBatch:
         crowd(stage, 4)
         stage.deliver(batch=2)
         waiting = stage.store.inbox.due(LANE, 9)
-        assert set(stage.route.beforehand[LANE].plans) == {one.id for one in waiting}
+        assert set(stage.beforehand.plans) == {one.id for one in waiting}
         stage.deliver(batch=2)
         assert len(cities(stage)) == 4
 
     def test_is_not_looked_for_where_nothing_is_left(self, stage: Stage) -> None:
         crowd(stage, 3)
         stage.deliver(batch=4)
-        assert stage.route.beforehand[LANE].plans == {}
+        assert stage.beforehand.plans == {}
 
     def test_follows_a_mapping_exchanged_meanwhile(self, stage: Stage) -> None:
         crowd(stage, 4)

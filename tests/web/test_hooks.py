@@ -25,7 +25,7 @@ from connector.receive import Agency
 from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.store.desk import Filter
-from connector.store.writer import Keep, Writer
+from connector.store.writer import Keeper, Writer
 from connector.web.door import Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
@@ -261,7 +261,7 @@ class TestAnAnswer:
     """What a server does that knows nothing of answers to come, and what is told of a fault of our own."""
 
     @staticmethod
-    def asked(keep: Keep, patience: float = 20.0) -> Any:
+    def asked(keep: Keeper, patience: float = 20.0) -> Any:
         agency = Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 1})
         body, headers = signed(a_customer())
         app = create_hooks({"sunrise": agency}, keep, patience=patience)
