@@ -31,11 +31,11 @@ from benchmarks.databases import KEY, Databases, databases
 from benchmarks.drain import Sandboxes, backlog
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH, Told, apart
+from connector.carecycle.signature import Verifier
 from connector.receive import Agency, read
-from connector.roles import collect_rarely
+from connector.running.roles import collect_rarely
 from connector.sandbox.hubspot import BEARER
 from connector.sandbox.salesforce import CLIENT
-from connector.signature import Verifier
 from connector.store import open_store
 from connector.store.writer import Bounded, Writer
 from connector.telemetry import configure

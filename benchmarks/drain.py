@@ -27,17 +27,17 @@ from pydantic import TypeAdapter
 
 from benchmarks.figures import Beside, Figure, table
 from connector import destinations
-from connector.bootstrap import load_mapping
-from connector.config import Auth
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.samples import Samples
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.plan_ahead import Beforehand
 from connector.mapping import shipped_folder
-from connector.planner import Beforehand
 from connector.receive import Agency, read
-from connector.roles import collect_rarely
-from connector.samples import Samples
+from connector.running.bootstrap import load_mapping
+from connector.running.config import Auth
+from connector.running.roles import collect_rarely
 from connector.sandbox.hubspot import BEARER
 from connector.sandbox.salesforce import CLIENT
-from connector.signature import Verifier
 from connector.store import open_store
 from connector.telemetry import configure
 

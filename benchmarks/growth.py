@@ -20,15 +20,15 @@ from sqlalchemy import text
 
 from benchmarks.databases import KEY, Databases, databases
 from benchmarks.figures import Beside, Figure, table
-from connector.bootstrap import load_mapping
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.plan_ahead import Beforehand
 from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
-from connector.planner import Beforehand
 from connector.receive import Agency, read
-from connector.roles import collect_rarely
-from connector.signature import Verifier
+from connector.running.bootstrap import load_mapping
+from connector.running.roles import collect_rarely
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.store.tables import attempts, deliveries, events

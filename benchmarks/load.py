@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 
-from connector.samples import Samples
-from connector.signature import sign
+from connector.carecycle.samples import Samples
+from connector.carecycle.signature import sign
 
 SIGNED_WITH = "whsec_YmVuY2htYXJrIG9mIHRoZSBjb25uZWN0b3I="
 _numbers = count(1)

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Beside, Figure, table
-from connector.catalogue import ABSENT, FLAGS
+from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping import load_text, shipped_folder
 from connector.mapping.example_events import EXAMPLES
+from connector.mapping.planning import plan
 from connector.model import Event
-from connector.plan import plan
 
 PATHS = {
     "externalId": "External_Id__c", "salutation": "Salutation", "firstName": "FirstName", "middleName": "MiddleName",

@@ -23,9 +23,9 @@ from benchmarks.databases import KEY, databases
 from benchmarks.drain import backlog
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH
+from connector.carecycle.signature import Verifier
 from connector.receive import Agency, read
 from connector.sandbox.hubspot import BEARER, HubSpotSandbox
-from connector.signature import Verifier
 from connector.store import open_store
 from connector.telemetry import configure
 

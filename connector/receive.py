@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 
-from connector import recognise, telemetry
+from connector import telemetry
+from connector.carecycle import recognise
+from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
-from connector.signature import Verifier
 from connector.store.inbox import Arrival, Owed
 from connector.store.tables import PRIORITIES
 from connector.store.writer import Keeper

@@ -24,19 +24,19 @@ from selenium.webdriver.common.by import By
 from werkzeug.serving import make_server
 
 from connector import telemetry
-from connector.accounts import Account
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.samples import Message, Samples
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
 from connector.destinations import connect
 from connector.destinations.hubspot import link as hubspot_link
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.salesforce.auth import ClientCredentials
+from connector.insight.accounts import Account
+from connector.insight.problems import find_causes
 from connector.mapping import load, shipped_folder
-from connector.problems import find_causes
 from connector.receive import Agency, read
-from connector.samples import Message, Samples
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
-from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.web.console import create_console

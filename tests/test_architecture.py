@@ -16,7 +16,19 @@ ROOT = Path(__file__).parent.parent
 HISTORY = ROOT / "connector/store/migrations"
 """Left out of the sizes: a released migration is never edited again, not even to make it shorter."""
 SOURCES = [path for path in sorted(ROOT.glob("connector/**/*.py")) if HISTORY not in path.parents]
-CORE = ("errors", "model", "catalogue", "signature", "backoff", "consent", "mapping", "plan", "fold")
+CORE = (
+    "backoff.py",
+    "carecycle/catalogue.py",
+    "carecycle/recognise.py",
+    "carecycle/signature.py",
+    "delivery/consent.py",
+    "delivery/fold.py",
+    "errors.py",
+    "insight/alarms.py",
+    "mapping",
+    "model.py",
+    "settlement.py",
+)
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 LINES = {path: len(path.read_text().splitlines()) for path in SOURCES}
 
@@ -79,7 +91,8 @@ def percentile(values: Sequence[int], part: float) -> int:
 
 
 def core() -> list[Path]:
-    return [path for path in SOURCES if path.relative_to(ROOT / "connector").parts[0].removesuffix(".py") in CORE]
+    places = [ROOT / "connector" / name for name in CORE]
+    return [path for path in SOURCES if any(place in (path, *path.parents) for place in places)]
 
 
 class TestImports:
@@ -115,6 +128,10 @@ class TestImports:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and node.level
         ] == []
+
+    def test_a_newcomer_finds_at_most_twenty_places_at_the_top(self) -> None:
+        places = [path for path in (ROOT / "connector").iterdir() if path.name not in ("__pycache__", "py.typed")]
+        assert len(places) <= 20
 
 
 class TestSizes:
@@ -176,7 +193,7 @@ class TestExceptionsToTheRules:
 
 class TestTheCore:
     def test_all_of_it_is_looked_at(self) -> None:
-        assert {path.relative_to(ROOT / "connector").parts[0].removesuffix(".py") for path in core()} == set(CORE)
+        assert [name for name in CORE if not (ROOT / "connector" / name).exists()] == []
 
     def test_it_asks_no_clock_and_rolls_no_dice(self) -> None:
         asked = [

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import BaseModel
 
-from connector import catalogue, cli, mapping, recognise
-from connector.config import AgencySettings, read_agencies, read_process
+from connector import cli, mapping
+from connector.carecycle import catalogue, recognise
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.errors import POLICIES, PROBLEMS, SERVER, TROUBLES
 from connector.destinations.salesforce.account import API_VERSION
@@ -32,6 +32,7 @@ from connector.mapping.formats import FORMATS
 from connector.mapping.reference import put_in_place
 from connector.mapping.schema import SOURCES, Consent, File, MappedField, Record
 from connector.model import Mode, Rule
+from connector.running.config import AgencySettings, read_agencies, read_process
 from connector.sandbox.hubspot import SCOPES
 from connector.web.door import Limits
 
@@ -425,14 +426,15 @@ class TestDeadLetters:
 
     def test_every_code_of_our_own_is_explained(self) -> None:
         ours = re.findall(
-            r'"([A-Z]+(?:_[A-Z]+)*[A-Z])", (?:f?"[a-z]|lost|plan)', source("write.py", "settle.py", "receive.py")
+            r'"([A-Z]+(?:_[A-Z]+)*[A-Z])", (?:f?"[a-z]|lost|plan)',
+            source("delivery/write.py", "delivery/settle.py", "receive.py"),
         )
-        ours += re.findall(r'code="([A-Z_]+)"', source("settle.py", "write.py", "receive.py", "destinations/**/*.py"))
+        ours += re.findall(r'code="([A-Z_]+)"', source("delivery/*.py", "receive.py", "destinations/**/*.py"))
         assert {"AMBIGUOUS", "UNKNOWN_TYPE", "NOT_A_NUMBER", "LOST"} <= set(ours)
         assert {code for code in ours if f"`{code}`" not in OPERATING + SALESFORCE + HUBSPOT} == set()
 
     def test_every_reason_a_lane_pauses_for_is_explained(self) -> None:
-        vendors = source("destinations/**/*.py", "store/desk.py", "worker.py")
+        vendors = source("destinations/**/*.py", "store/desk.py", "delivery/worker.py")
         reasons = set(re.findall(r'Trouble\(\s*"(\w+)"|reason="(\w+)"|DestinationUnusable\([\w."]+, "(\w+)"', vendors))
         names = {name for found in reasons for name in found if name} | {rule.reason for rule in RULES if rule.reason}
         assert {"auth", "quota", "network", "FAULT"} <= names

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from connector import bootstrap
 from connector.cli.options import agency_option
-from connector.config import read_agencies
 from connector.errors import NotTold
+from connector.running import bootstrap
+from connector.running.config import read_agencies
 
 
 @click.group()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from connector import backup as safe
 from connector.cli.options import opened_store
+from connector.running import backup as safe
 
 
 @click.command()

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import click
 
-from connector import bootstrap, mapping
-from connector.bootstrap import saved_path
+from connector import mapping
 from connector.cli import leaving
 from connector.cli.options import json_option, show_json
 from connector.cli.schema import described
-from connector.config import AgencyFile, read_agencies
 from connector.errors import FixMapping
 from connector.mapping import Loaded, Severity, target
+from connector.running import bootstrap
+from connector.running.bootstrap import saved_path
+from connector.running.config import AgencyFile, read_agencies
 
 TIMEZONE = "America/New_York"
 """For dates of customers whose own time zone is unknown, where no agency file says otherwise."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from connector import operate
 from connector.cli.options import json_option, opened_store, show_json, show_table
-from connector.config import read_agencies
+from connector.insight import overview as operate
+from connector.running.config import read_agencies
 from connector.store.evidence import OptOut
 from connector.store.opt_outs import Period
 

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from connector.carecycle.samples import Message, Samples
 from connector.cli.stage import Stage
-from connector.samples import Message, Samples
 from connector.sandbox.wire import Wire
 
 

@@ -13,10 +13,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from connector import operate
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, told_moment
 from connector.cli.plan import foretell
 from connector.errors import FixConfiguration
+from connector.insight import overview as operate
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
 from connector.web.words import counted

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from connector.cli.options import agency_option, json_option, quiet, show_json
-from connector.config import read_agencies, read_process
-from connector.doctor import Health, examine
+from connector.running.config import read_agencies, read_process
+from connector.running.doctor import Health, examine
 
 _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "WRONG   "}
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from connector import bootstrap, catalogue, recognise
+from connector.carecycle import catalogue, recognise
 from connector.cli.check import TIMEZONE, existing_file, schema_option
 from connector.cli.options import json_option, show_json
 from connector.errors import FixConfiguration
 from connector.mapping import target
+from connector.mapping.planning import plan
 from connector.model import Event, Lookup, Plan, Ref, Write
-from connector.plan import plan
+from connector.running import bootstrap
 
 
 @click.command("map")

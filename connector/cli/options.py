@@ -17,7 +17,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from connector.config import read_process
+from connector.running.config import read_process
 from connector.store import Store, open_store
 
 agency_option = click.option(

@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from connector import bootstrap
 from connector.cli.options import agency_option, columns_of, json_option, opened_store, quiet, show_json, show_table
-from connector.comparison import Comparison
-from connector.config import AgencyFile, read_agencies
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.errors import FixConfiguration
-from connector.rehearse import Coming, Tally, rehearse
+from connector.insight.comparison import Comparison
+from connector.insight.rehearse import Coming, Tally, rehearse
+from connector.running import bootstrap
+from connector.running.config import AgencyFile, read_agencies
 from connector.store.desk import Filter
 
 _WORDS = {

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from connector import bootstrap
-from connector.accounts import Account
 from connector.cli.options import json_option, opened_store, show_json
-from connector.config import read_agencies
 from connector.errors import FixConfiguration
-from connector.explain import RecordWhy, Why, explain
-from connector.problems import Cause, find_causes
+from connector.insight.accounts import Account
+from connector.insight.explain import RecordWhy, Why, explain
+from connector.insight.problems import Cause, find_causes
+from connector.running import bootstrap
+from connector.running.config import read_agencies
 from connector.web.words import counted, said_words, since, stamp
 
 mapping_option = click.option(

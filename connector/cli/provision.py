@@ -10,15 +10,16 @@ from typing import Any
 
 import click
 
-from connector import bootstrap, mapping
+from connector import mapping
 from connector.cli.options import agency_option, json_option, quiet, show_json
-from connector.config import AgencyFile, read_agencies
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.destinations.provision import Done, Provision, Provisioner, Step
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import Diagnostic, Severity
 from connector.mapping.demands import Demands, demands
 from connector.mapping.target import TargetObject, TargetSchema
+from connector.running import bootstrap
+from connector.running.config import AgencyFile, read_agencies
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ import click
 
 from connector import telemetry, tracing
 from connector.cli.options import agency_option
-from connector.config import AgencyFile, Process, read_agencies, read_process
 from connector.errors import FixConfiguration
-from connector.roles import serve_web, serve_work
+from connector.running.config import AgencyFile, Process, read_agencies, read_process
+from connector.running.roles import serve_web, serve_work
+from connector.running.supervisor import supervise
 from connector.store import preload
-from connector.supervisor import supervise
 from connector.web.session import hash_password
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from connector import bootstrap
-from connector.bootstrap import saved_path
 from connector.cli.options import agency_option, quiet
-from connector.config import AgencyFile, read_agencies
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import editor, target
+from connector.running import bootstrap
+from connector.running.bootstrap import saved_path
+from connector.running.config import AgencyFile, read_agencies
 
 _out = click.Path(path_type=Path)
 

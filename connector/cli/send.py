@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 import requests
 
-from connector.catalogue import EVENTS
+from connector.carecycle.catalogue import EVENTS
+from connector.carecycle.samples import sample
+from connector.carecycle.signature import sign
 from connector.errors import FixConfiguration
-from connector.samples import sample
-from connector.signature import sign
 
 
 @click.command()

@@ -20,10 +20,10 @@ from typing import Final
 import click
 import requests
 
-from connector.samples import Message
+from connector.carecycle.samples import Message
+from connector.carecycle.signature import sign
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
-from connector.signature import sign
 from connector.store import Store, open_store
 from connector.web.session import hash_password
 

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
-from connector.operate import Overview, overview
+from connector.insight.overview import Overview, overview
 from connector.store import Store
 from connector.web.words import STATES, age, counted, forecast, held_by_hand, lane_state, stamp, state_word
 

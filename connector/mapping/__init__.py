@@ -1,4 +1,4 @@
-"""The mapping language: read (source, reading), checked (checks), compiled (compile) and run by connector.plan."""
+"""The mapping language: read (source, reading), checked (checks), compiled (compile), run (planning)."""
 
 from connector.mapping.compiled import CompiledMapping as Mapping
 from connector.mapping.diagnostics import Diagnostic, Severity, render, to_json, to_sarif

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector import catalogue
+from connector.carecycle import catalogue
 from connector.mapping import checks_consent, checks_records, conditions
 from connector.mapping.diagnostics import Report
 from connector.mapping.example_events import EXAMPLES, way

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from connector import catalogue
+from connector.carecycle import catalogue
 from connector.mapping import shapes
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import File

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from connector.catalogue import Kind
+from connector.carecycle.catalogue import Kind
 from connector.mapping import conditions, shapes
 from connector.mapping.checks_targets import check_sensitive, check_values, check_written
 from connector.mapping.schema import Key, Lookup, MappedField, Record, Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from connector.catalogue import Kind
+from connector.carecycle.catalogue import Kind
 from connector.mapping import shapes
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from connector import catalogue
+from connector.carecycle import catalogue
 from connector.mapping import conditions, shapes, values
 from connector.mapping.checks_consent import never_erased
 from connector.mapping.checks_records import in_order, points_at

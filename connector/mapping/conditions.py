@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
-from connector import catalogue
-from connector.catalogue import ABSENT, Kind
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import ABSENT, Kind
 from connector.mapping.schema import Comparison, Condition
 from connector.mapping.scope import Scope, event_field, listed
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connector.catalogue import Kind
+from connector.carecycle.catalogue import Kind
 from connector.mapping import shapes
 from connector.mapping.diagnostics import Report
 from connector.mapping.schema import File, Record, Source

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connector import catalogue
-from connector.catalogue import FIELDS, FLAGS, Kind
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import FIELDS, FLAGS, Kind
 from connector.mapping.conditions import TAKES
 from connector.mapping.schema import json_schema
 from connector.mapping.target import TargetField, TargetObject, TargetSchema

@@ -8,7 +8,7 @@ from copy import deepcopy
 from importlib.resources import files
 from typing import Any, Final
 
-from connector import catalogue
+from connector.carecycle import catalogue
 
 EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = json.loads(
     files("connector.mapping").joinpath("example_events.json").read_text("utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector import recognise
+from connector.carecycle import recognise
 from connector.errors import UnreadableEvent
 from connector.mapping.compiled import CompiledMapping, Example
 from connector.mapping.diagnostics import Diagnostic, Severity

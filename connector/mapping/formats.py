@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from connector.catalogue import Kind, parse_time
+from connector.carecycle.catalogue import Kind, parse_time
 
 _TEXT: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
 _TIME: Final = frozenset({Kind.DATE, Kind.DATETIME})

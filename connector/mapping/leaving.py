@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector import catalogue
-from connector.catalogue import Privacy
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import Privacy
 from connector.mapping import shapes
 from connector.mapping.load import Loaded
 from connector.mapping.schema import File, Record

@@ -1,7 +1,4 @@
-"""What one event asks of one destination: pure, from a compiled mapping and a payload.
-
-Everything else of the house asks for this as connector.plan.plan; the mapping's own tests run it from here.
-"""
+"""What one event asks of one destination: pure, from a compiled mapping and a payload."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
-from connector import catalogue
-from connector.catalogue import ABSENT, FLAGS
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.mapping import formats
 from connector.mapping.compiled import Clock, CompiledMapping, EventProgram, FieldProgram, PointsTo, RecordProgram
 from connector.model import Event, FieldWrite, Lookup, Mode, Plan, RecordKey, Ref, Stamp, Value, Withheld, Write
@@ -46,7 +43,10 @@ class _Turn:
 
 
 def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
-    """Decide what an event writes; timezone: the agency's IANA zone, for customers whose own is unknown."""
+    """The writes an event asks for. Never raises for an event the catalogue can read.
+
+    timezone: the agency's IANA time zone, for dates of customers whose own is unknown.
+    """
     payload = event.payload
     consent = _consent(event)
     stamps = _stamps(event)
@@ -60,6 +60,12 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
     raised = frozenset(flag for flag, value in consent.items() if value is True)
     facts = _Facts(payload, zone_of(event, timezone), stamps, raised, blocked)
     return _planned(event, consent, program, facts)
+
+
+def flags_alone(whole: Plan) -> Plan:
+    """Of a plan, the opt-outs it raises and nothing else: on records that exist, as cheap as it can be said."""
+    raising = (write for write in whole.writes if write.flags or write.unsubscribe is not None)
+    return replace(whole, writes=tuple(replace(one, fields={}, mode=Mode.UPDATE, links=(), rank=0) for one in raising))
 
 
 def zone_of(event: Event, timezone: str) -> tzinfo:

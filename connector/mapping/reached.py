@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from connector import catalogue
-from connector.catalogue import ABSENT
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
 from connector.mapping import conditions, shapes, values
 from connector.mapping.compiled import CompiledMapping, Payload

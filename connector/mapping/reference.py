@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from connector.catalogue import FIELDS, Field, Kind
+from connector.carecycle.catalogue import FIELDS, Field, Kind
 from connector.mapping.formats import FORMATS, Format
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=\n<!-- end -->)", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from connector import catalogue
+from connector.carecycle import catalogue
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report, Severity
 from connector.mapping.schema import File

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from connector import catalogue
-from connector.catalogue import Kind
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import Kind
 from connector.mapping import conditions, templates
 from connector.mapping.formats import FORMATS, Format
 from connector.mapping.schema import Case, MappedField, Source

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
-from connector import catalogue
-from connector.catalogue import ABSENT, Kind
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import ABSENT, Kind
 from connector.mapping import conditions, templates
 from connector.mapping.compiled import Get, Payload, PointsTo
 from connector.mapping.formats import FORMATS, Format, text

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from connector.store.settlement import NO_RECORD
+from connector.settlement import NO_RECORD
 
 NOT_APPLIED: Final[Mapping[str, str]] = {
     "ready": "waiting",

@@ -19,9 +19,9 @@ from sqlalchemy import (
     update,
 )
 
+from connector.settlement import NO_RECORD
 from connector.store.database import Database
 from connector.store.rows import given
-from connector.store.settlement import NO_RECORD
 from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, STATE, attempts, deliveries, events, lanes
 
 _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Executable, select, update
 
 from connector.errors import LeaseLost
 from connector.model import RecordKey
+from connector.settlement import Pause, Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
-from connector.store.ledger import Amend, Ledger, Remembered
+from connector.store.ledger import Amend, Ledger
 from connector.store.rows import as_rows
-from connector.store.settlement import Pause, Settled, Settlement, Standing, Streak, Theirs
 from connector.store.tables import BUDGET, PRIORITIES, STATE, deliveries, events, lanes
 
 

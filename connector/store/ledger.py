@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_column, null, select
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.settlement import Raised, Remembered
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A record's new ledger entry, and the newest delivery and the customer that led to it.
-
-    new: the record is in the CRM since now, as far as the ledger knows.
-    """
-
-    key: RecordKey
-    entry: Entry
-    customer_id: str | None
-    delivery_id: int
-    new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An opt-out that reached the CRM: on which record, and the newest delivery that asked for it."""
-
-    customer_id: str
-    flag: str
-    object: str
-    crm_id: str | None
-    delivery_id: int
-
 
 _ANY: Final = literal_column("1") == 1
 """Without a condition, SQLite takes what follows for a join's: https://www.sqlite.org/lang_upsert.html"""

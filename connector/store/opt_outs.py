@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-from connector.catalogue import FLAGS
+from connector.carecycle.catalogue import FLAGS
 from connector.store.database import Database
 from connector.store.evidence import Evidence, OptOut, judged
 from connector.store.tables import consents, deliveries, events, lanes, raises

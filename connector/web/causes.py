@@ -9,8 +9,8 @@ from typing import Any
 from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.accounts import Account, named
-from connector.problems import Cause, Foretold, cause_of, find_causes, foretell
+from connector.insight.accounts import Account, named
+from connector.insight.problems import Cause, Foretold, cause_of, find_causes, foretell
 from connector.store import Store
 from connector.web import words
 from connector.web.gate import WHO, Gate

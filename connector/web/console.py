@@ -10,8 +10,8 @@ from flask import Blueprint, Response, abort, g, make_response, render_template
 from werkzeug.exceptions import HTTPException
 
 from connector import telemetry
-from connector.accounts import Account
 from connector.errors import ConnectorError, StoreUnavailable
+from connector.insight.accounts import Account
 from connector.store import Store
 from connector.web import words
 from connector.web.actions import Actions

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from flask import Response, abort, request
 
-from connector import catalogue
-from connector.accounts import Account, named
-from connector.comparison import Comparison
+from connector.carecycle import catalogue
 from connector.errors import FixConfiguration
+from connector.insight.accounts import Account, named
+from connector.insight.comparison import Comparison
+from connector.insight.tryout import Tried, masked, sample, try_mapping
 from connector.mapping import Mapping, run_examples
 from connector.mapping.target import TargetSchema
 from connector.store import Store
 from connector.store.desk import Filter
-from connector.tryout import Tried, masked, sample, try_mapping
 from connector.web.gate import Gate
 from connector.web.pages import asked
 

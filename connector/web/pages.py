@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from flask import Response, g, request
 
-from connector import catalogue
-from connector.accounts import Account
-from connector.operate import agencies_of, overview, story, story_revealed
+from connector.carecycle import catalogue
+from connector.insight.accounts import Account
+from connector.insight.overview import agencies_of, overview, story, story_revealed
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 from connector.store.desk import PAGE, Filter

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from connector.accounts import Account
-from connector.explain import explain
+from connector.insight.accounts import Account
+from connector.insight.explain import explain
 from connector.store import Store
 from connector.web.gate import Gate
 from connector.web.pages import asked

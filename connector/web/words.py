@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from connector.explain import Said
-from connector.operate import MASK
+from connector.insight.explain import Said
+from connector.insight.overview import MASK
 from connector.store.desk import FOREVER
 from connector.store.figures import Pace
 

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from connector import catalogue
-from connector.catalogue import Field, Kind, Privacy
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import Field, Kind, Privacy
 
 STRANGE = {"Canary Key Strange": "canary-strange-text", "nested": {"deep": ["canary-strange-deep"]}}
 PHONE = "+1312847"

@@ -16,7 +16,7 @@ import pytest
 import requests
 from flask import Response, request
 
-from connector.catalogue import EVENTS, FIELDS
+from connector.carecycle.catalogue import EVENTS, FIELDS
 from connector.errors import StateChanged
 from connector.sandbox.salesforce import CLIENT
 from connector.store import Store, open_store

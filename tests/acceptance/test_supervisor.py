@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.supervisor import YOUNG, _Role
+from connector.running.supervisor import YOUNG, _Role
 from tests.acceptance.product import Product, alive
 from tests.acceptance.test_run import a_visit
 

@@ -10,16 +10,16 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from connector.bootstrap import open_route
+from connector.carecycle.signature import Verifier
 from connector.cli import cli
-from connector.config import read_agencies
-from connector.deliver import Pace, deliver
+from connector.delivery.deliver import Pace, deliver
 from connector.mapping.example_events import EXAMPLES
 from connector.receive import Agency as Receiver
 from connector.receive import read
+from connector.running.bootstrap import open_route
+from connector.running.config import read_agencies
 from connector.sandbox.salesforce import INSTANCE_URL
 from connector.sandbox.wire import Seen
-from connector.signature import Verifier
 from connector.store import open_store
 from connector.store.desk import Filter
 from tests.builders import DATA_KEY, NOON, SECRET

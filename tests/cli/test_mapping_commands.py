@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from connector.bootstrap import open_route, open_routes
 from connector.cli import cli
-from connector.config import read_agencies
 from connector.mapping import shipped_folder, target
+from connector.running.bootstrap import open_route, open_routes
+from connector.running.config import read_agencies
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
 from tests.builders import SECRET

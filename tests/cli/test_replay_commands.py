@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from connector.carecycle.signature import Verifier
 from connector.cli import cli
 from connector.receive import Agency, read
-from connector.signature import Verifier
 from connector.store import Store, open_store
 from tests.builders import DATA_KEY, NOON, SECRET, a_customer
 

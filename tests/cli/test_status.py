@@ -14,8 +14,8 @@ from rich.console import Console
 
 from connector.cli import cli
 from connector.cli.status import watch
+from connector.settlement import Pause
 from connector.store import Store, open_store
-from connector.store.settlement import Pause
 from connector.store.usage import Told
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
 from tests.conftest import Clock

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from connector.backoff import DAY, HOUR
-from connector.bootstrap import load_mapping, open_route
-from connector.budget import Allowance, Budget
-from connector.config import read_agencies
-from connector.deliver import Route
+from connector.delivery.budget import Allowance, Budget
+from connector.delivery.deliver import Route
 from connector.mapping import shipped_folder
+from connector.running.bootstrap import load_mapping, open_route
+from connector.running.config import read_agencies
 from connector.sandbox.hubspot.limits import Tier
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.store import Store

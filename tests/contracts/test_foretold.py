@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from connector.accounts import Account
+from connector.insight.accounts import Account
+from connector.insight.problems import Cause, Foretold, find_causes, foretell
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetSchema
-from connector.problems import Cause, Foretold, find_causes, foretell
+from connector.settlement import Settled, Settlement
 from connector.store import Store
 from connector.store.inbox import Owed
-from connector.store.settlement import Settled, Settlement
 from tests.builders import a_customer, an_arrival
 from tests.contracts.test_pipeline import DESTINATION, LANE, House, house
 from tests.contracts.test_why import shipped

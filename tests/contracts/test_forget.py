@@ -8,10 +8,9 @@ import pytest
 
 from connector.errors import FixConfiguration, LeaseLost
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.settlement import Remembered, Settled, Settlement, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
-from connector.store.ledger import Remembered
-from connector.store.settlement import Settled, Settlement, Theirs
 from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 

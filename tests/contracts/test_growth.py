@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.tables import attempts, deliveries, events
-from connector.upkeep import Keep, Upkeep
 from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, an_arrival
 from tests.contracts.test_store import HOLD, leased, settle
 

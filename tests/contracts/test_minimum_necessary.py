@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from connector import catalogue
-from connector.catalogue import Kind, Privacy
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import Kind, Privacy
 from connector.cli import cli
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.mapping import leaving, load, shipped_folder
 from connector.mapping.example_events import EXAMPLES, example
 from connector.receive import read

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from connector.bootstrap import load_mapping
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
 from connector.errors import DestinationUnusable, LeaseLost
 from connector.mapping import load_text, shipped_folder
 from connector.receive import Agency, read
+from connector.running.bootstrap import load_mapping
 from connector.sandbox.wire import Wire
-from connector.signature import Verifier
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.lanes import Lease

@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy import event
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.settlement import Remembered, Settled, Settlement, Theirs
 from connector.store import Store, open_store
 from connector.store.desk import Filter
-from connector.store.ledger import Remembered
-from connector.store.settlement import Settled, Settlement, Theirs
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival
 
 HOLD = 60_000

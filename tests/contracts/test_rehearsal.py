@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector import stand_in
-from connector.compare import WHOLE, compare
-from connector.comparison import Comparison
+from connector.insight import stand_in
+from connector.insight.comparison import Comparison
+from connector.insight.differences import WHOLE, compare
+from connector.insight.rehearse import Foreseen, Tally, rehearse
 from connector.mapping import Mapping
-from connector.plan import plan
-from connector.rehearse import Foreseen, Tally, rehearse
+from connector.mapping.planning import plan
 from connector.store.desk import Filter
 from connector.store.history import STEP
 from connector.store.tables import metadata

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from connector.deliver import Route
+from connector.delivery.deliver import Route
+from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetObject, TargetSchema
-from connector.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
 from connector.store import Store
 from tests.destinations import hubspot_fixtures
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from connector.bootstrap import load_mapping
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import EXAMPLES
 from connector.receive import Agency, read
-from connector.signature import Verifier
+from connector.running.bootstrap import load_mapping
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from tests.builders import DATA_KEY, SECRET

@@ -20,6 +20,8 @@ from sqlalchemy import event, select, text
 from connector.backoff import DAY
 from connector.errors import FixConfiguration, InboxFull, LeaseLost, StateChanged, StoreUnavailable
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.running.upkeep import Keep, Upkeep
+from connector.settlement import Pause, Remembered, Settled, Settlement
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.changing import STEP
@@ -27,11 +29,8 @@ from connector.store.database import Database, migrate, open_database
 from connector.store.desk import Filter
 from connector.store.inbox import Arrival
 from connector.store.lanes import Lease
-from connector.store.ledger import Remembered
-from connector.store.settlement import Pause, Settled, Settlement
 from connector.store.tables import metadata
 from connector.store.writer import Bounded, Writer
-from connector.upkeep import Keep, Upkeep
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from connector import notify
-from connector.alarms import MINUTE
 from connector.errors import NotTold
+from connector.insight import notify
+from connector.insight.alarm_watch import Subscriber, Watch
+from connector.insight.alarms import MINUTE
+from connector.settlement import Pause, Settlement
 from connector.store import Store
 from connector.store.desk import Filter
-from connector.store.settlement import Pause, Settlement
-from connector.watch import Subscriber, Watch
 from tests.builders import DESTINATION, LANE, an_arrival
 from tests.conftest import Clock
 from tests.web.conftest import settle

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.accounts import Account
-from connector.explain import FieldWhy, Why, explain
+from connector.insight.accounts import Account
+from connector.insight.explain import FieldWhy, Why, explain
 from connector.mapping import load, shipped_folder
 from tests.builders import CUSTOMER, a_call, a_customer
 from tests.contracts.test_pipeline import DESTINATION, EARLIER, LATER, House, house

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connector.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
 from connector.backoff import DAY, HOUR
+from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
 from tests.builders import NOON
 
 WINDOW = HOUR

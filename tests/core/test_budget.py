@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.backoff import DAY, HOUR
-from connector.budget import Allowance, Stop, verdict
+from connector.delivery.budget import Allowance, Stop, verdict
 from connector.store.usage import STEP, Told
 from tests.builders import NOON
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from connector.config import DestinationSettings, read_agencies, read_process
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import FixConfiguration
+from connector.running.config import DestinationSettings, read_agencies, read_process
 
 AGENCY = """\
 agency: sunrise

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.consent import must_raise, observe, withholding
+from connector.delivery.consent import must_raise, observe, withholding
+from connector.delivery.fold import UNSUBSCRIBED, Existing, Folded, decide, fold, to_read
+from connector.delivery.settle import consents_after, remember
+from connector.delivery.write import Answer
 from connector.destinations.base import Outcome, Verdict
-from connector.fold import UNSUBSCRIBED, Existing, Folded, decide, fold, to_read
 from connector.model import Entry, FieldWrite, FlagState, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Write
-from connector.settle import consents_after, remember
-from connector.write import Answer
 
 KEY = RecordKey("Contact", "careCycle_Id__c", "c1")
 FALSE = dict.fromkeys(("doNotCall", "doNotSMS"), False)

@@ -14,11 +14,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector import catalogue, mapping
-from connector.catalogue import FIELDS, FLAGS, Field, Kind
+from connector import mapping
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import FIELDS, FLAGS, Field, Kind
 from connector.mapping.formats import FORMATS
+from connector.mapping.planning import plan
 from connector.model import Event, Lookup, Mode, Plan, Ref
-from connector.plan import plan
 from tests.mappings.build import SCHEMAS, SHARED, SHIPPED, ZONE, event_of, load
 
 EVENTS = 5  # planned with each generated mapping: compiling it costs more than an event does

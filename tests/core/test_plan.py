@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from connector.catalogue import FLAGS, epoch_ms
+from connector.carecycle.catalogue import FLAGS, epoch_ms
 from connector.mapping import Mapping
+from connector.mapping.planning import plan
 from connector.model import FieldWrite, Mode, Plan, RecordKey, Ref, Rule, Stamp, Withheld, Write
-from connector.plan import plan
 from tests.mappings.build import ZONE, an_event, compiled, mapping_text, planned
 
 CONSENT = """{ flags: { doNotCall: contact.DoNotCall, doNotSMS: contact.Do_Not_Text__c },

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector import backoff, catalogue, recognise
+from connector import backoff
+from connector.carecycle import catalogue, recognise
+from connector.carecycle.samples import Samples, sample
 from connector.errors import UnreadableEvent
-from connector.operate import MASK, UNKNOWN, masked, revealed
-from connector.samples import Samples, sample
+from connector.insight.overview import MASK, UNKNOWN, masked, revealed
 from tests.builders import CUSTOMER, a_call, a_customer
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.errors import DestinationUnusable
 from connector.mapping import load_text, shipped_folder
 from connector.model import Mode

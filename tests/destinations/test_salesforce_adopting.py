@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.bootstrap import load_mapping
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.mapping import shipped_folder
+from connector.running.bootstrap import load_mapping
 from connector.store import Store
 from connector.store.desk import Filter
 from tests.builders import a_customer

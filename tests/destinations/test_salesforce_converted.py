@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connector.bootstrap import load_mapping
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.destinations.base import Verdict
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.mapping import shipped_folder
+from connector.running.bootstrap import load_mapping
 from connector.sandbox.salesforce import SalesforceSandbox
 from connector.store import Store
 from tests.builders import a_call, a_customer

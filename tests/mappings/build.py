@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from connector import mapping, recognise
+from connector import mapping
+from connector.carecycle import recognise
 from connector.mapping import target
 from connector.mapping.example_events import example
+from connector.mapping.planning import plan
 from connector.model import Event, Plan
-from connector.plan import plan
 
 HERE = Path(__file__).parent
 SHARED = HERE / "shared"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from connector.catalogue import FIELDS
+from connector.carecycle.catalogue import FIELDS
 from connector.cli import cli
 from connector.mapping import editor
 from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED

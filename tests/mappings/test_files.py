@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import catalogue, mapping
+from connector import mapping
+from connector.carecycle import catalogue
 from connector.mapping.diagnostics import Severity
 from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED, ZONE
 

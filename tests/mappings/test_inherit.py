@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connector.mapping.diagnostics import Severity
+from connector.mapping.planning import plan
 from connector.model import Rule
-from connector.plan import plan
 from tests.mappings.build import ZONE, an_event, compiled, load, sent
 
 

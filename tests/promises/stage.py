@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.plan_ahead import Beforehand
 from connector.mapping import Mapping, load_text, render, shipped_folder
-from connector.planner import Beforehand
 from connector.receive import Agency, read
-from connector.signature import Verifier
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.inbox import Arrival

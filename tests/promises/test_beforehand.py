@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from connector.delivery.plan_ahead import Beforehand
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
-from connector.planner import Beforehand
 from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person
 
 

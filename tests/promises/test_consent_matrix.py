@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import pytest
 
-from connector.catalogue import FLAGS
-from connector.deliver import Pace, Route, deliver
+from connector.carecycle.catalogue import FLAGS
+from connector.delivery.deliver import Pace, Route, deliver
 from connector.destinations.base import Destination, Outcome, Row
 from connector.mapping import Mapping
 from connector.receive import read

@@ -20,11 +20,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.consent import observe, withholding
-from connector.deliver import deliver
+from connector.delivery.consent import observe, withholding
+from connector.delivery.deliver import deliver
 from connector.errors import LeaseLost
+from connector.mapping.planning import plan
 from connector.model import Event, Plan
-from connector.plan import plan
 from connector.store.desk import Filter
 from tests.promises.crm import BY_HAND, FLAGS, REFUSED, Crm, Fault, Killed
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk

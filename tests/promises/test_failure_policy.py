@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from connector import backoff
-from connector.deliver import deliver
+from connector.delivery.deliver import deliver
 from connector.errors import LeaseLost
 from connector.mapping import Mapping
+from connector.settlement import Theirs
 from connector.store.desk import Filter
-from connector.store.settlement import Theirs
 from tests.promises.crm import BY_HAND, REFUSED, Fault, Killed
 from tests.promises.stage import HOLD, HOUR, LANE, MAPPINGS, Stage, a_person, a_talk, compiled
 

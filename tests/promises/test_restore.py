@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connector.backup import backup, doubt, restored
 from connector.errors import FixConfiguration
 from connector.model import Mark, Stamp
+from connector.running.backup import backup, doubt, restored
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.desk import Filter

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
-from connector.accounts import Account
+from connector.insight.accounts import Account
 from connector.mapping import load, shipped_folder
+from connector.settlement import Pause, Settled, Settlement
 from connector.store import Store
-from connector.store.settlement import Pause, Settled, Settlement
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords

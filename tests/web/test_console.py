@@ -11,14 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from connector import catalogue
-from connector.catalogue import Kind, Privacy
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import Kind, Privacy
 from connector.errors import FixConfiguration
-from connector.problems import find_causes
+from connector.insight.problems import find_causes
+from connector.settlement import Pause
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.inbox import Owed
-from connector.store.settlement import Pause
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords, check_password, hash_password

@@ -20,9 +20,9 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
-from connector.problems import find_causes
+from connector.insight.problems import find_causes
+from connector.settlement import Pause
 from connector.store import Store
-from connector.store.settlement import Pause
 from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, PASSWORD, RECORD, an_app, refuse, settle

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from connector.catalogue import FIELDS
+from connector.carecycle.catalogue import FIELDS
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from tests.acceptance.product import Product

@@ -20,9 +20,9 @@ import pytest
 import requests
 from sqlalchemy import event
 
-from connector.catalogue import FIELDS, Kind, steps
+from connector.carecycle.catalogue import FIELDS, Kind, steps
+from connector.carecycle.signature import Verifier
 from connector.receive import Agency
-from connector.signature import Verifier
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.store.writer import Keeper, Writer

@@ -9,11 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from connector import catalogue, recognise
-from connector.catalogue import Privacy
+from connector.carecycle import catalogue, recognise
+from connector.carecycle.catalogue import Privacy
+from connector.insight.tryout import MAX_TEXT, masked, sample, try_mapping
 from connector.mapping import shipped_folder
 from connector.store import Store
-from connector.tryout import MAX_TEXT, masked, sample, try_mapping
 from tests.builders import CUSTOMER, DESTINATION, a_call, a_customer, an_arrival
 from tests.web.conftest import token
 

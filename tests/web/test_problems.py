@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from connector.problems import Cause, find_causes, said
+from connector.insight.problems import Cause, find_causes, said
 from connector.store import Store
 from tests.builders import DESTINATION, an_arrival
 from tests.web.conftest import RECORD, act, an_account, log_in, refuse, settle

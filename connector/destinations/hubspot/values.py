@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from connector.catalogue import epoch_ms
+from connector.carecycle.catalogue import epoch_ms
 from connector.destinations.base import as_text
 from connector.model import Value
 

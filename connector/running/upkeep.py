@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from connector import telemetry
 from connector.backoff import DAY
+from connector.delivery.reload import Watched
 from connector.errors import StoreUnavailable
-from connector.reload import Watched
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 

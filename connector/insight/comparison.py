@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.compare import Change, compare
-from connector.deliver import Route
+from connector.delivery.deliver import Route
+from connector.delivery.plan_ahead import plan_all
+from connector.insight.differences import Change, compare
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Plan, Stamp
-from connector.planner import plan_all
 from connector.store import Store
 from connector.store.desk import Filter
 

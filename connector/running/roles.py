@@ -16,23 +16,24 @@ from typing import Final
 
 from flask import Flask
 
-from connector import bootstrap, telemetry
-from connector.config import AgencyFile, Process
-from connector.deliver import Pace
+from connector import telemetry
+from connector.delivery.deliver import Pace
+from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
+from connector.insight.alarm_watch import Watch
 from connector.receive import lane_name
+from connector.running import bootstrap
+from connector.running.config import AgencyFile, Process
+from connector.running.supervisor import GRACE
+from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.writer import Bounded, Writer
-from connector.supervisor import GRACE
-from connector.upkeep import Keep, Upkeep
-from connector.watch import Watch
 from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
-from connector.worker import Worker
 
 _NEW: Final = 10_000
 """New objects between two searches for garbage. Python's 700 are a few events: a batch, all of it alive, was searched

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from connector.catalogue import (
+from connector.carecycle.catalogue import (
     EVENTS,
     FIELDS,
     FLAGS,

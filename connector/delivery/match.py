@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found
-from connector.fold import Digest, Existing, Folded, to_read
 from connector.model import Entry, RecordKey
 
 

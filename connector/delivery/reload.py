@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from connector import telemetry
-from connector.deliver import Route
+from connector.delivery.deliver import Route
 from connector.errors import DestinationUnusable
 from connector.mapping import Loaded, render
 from connector.mapping.target import TargetSchema

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from connector.consent import States
+from connector.delivery.consent import States
+from connector.delivery.fold import CREATING, Decision, Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.lookups import Lookups
+from connector.delivery.match import find_existing
 from connector.destinations.base import GONE, INCOMPLETE, Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import CREATING, Decision, Digest, Existing, Folded, decide, in_doubt
-from connector.lookups import Lookups
-from connector.match import find_existing
 from connector.model import Entry, FieldWrite, Lookup, Mark, Mode, RecordKey, Ref, Rule, Stamp, Value, Write
-from connector.store.ledger import Remembered
+from connector.settlement import Remembered
 
 LINK = "@link "
 """Prefix of the ledger's fields for the associations made."""

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connector import backoff
-from connector.consent import States
+from connector.delivery.consent import States
+from connector.delivery.fold import CREATING, Digest, doubted, in_doubt
+from connector.delivery.write import LINK, Answer
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable
-from connector.fold import CREATING, Digest, doubted, in_doubt
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
-from connector.store.ledger import Raised, Remembered
-from connector.store.settlement import NO_RECORD, Pause, Settled, Streak
+from connector.settlement import NO_RECORD, Pause, Raised, Remembered, Settled, Streak
 from connector.store.tables import BUDGET
-from connector.write import LINK, Answer
 
 STOP_THE_LINE: Final = 20
 """So many records refused for one cause, and none accepted between them: the cause is the destination's."""

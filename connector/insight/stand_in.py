@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from connector.consent import States
-from connector.deliver import Known
+from connector.delivery.consent import States
+from connector.delivery.deliver import Known
 from connector.destinations.base import Day, Destination, Found, Outcome, Row, Verdict
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from connector import recognise, telemetry
+from connector import telemetry
+from connector.carecycle import recognise
 from connector.errors import ConnectorError, UnreadableEvent
 from connector.mapping import Mapping
+from connector.mapping.planning import plan
 from connector.model import Delivery, Event, Plan
-from connector.plan import plan
-from connector.store.settlement import Settled
+from connector.settlement import Settled
 
 Planned = list[tuple[Delivery, Plan]]
 

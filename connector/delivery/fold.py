@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connector.consent import States, must_raise, observe, stands, withholding
+from connector.delivery.consent import States, must_raise, observe, stands, withholding
 from connector.model import Entry, FieldWrite, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Withheld, Write
 
 Digest = Callable[[Value], str]

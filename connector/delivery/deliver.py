@@ -12,17 +12,12 @@ from functools import partial
 from typing import Protocol
 
 from connector import telemetry
-from connector.budget import Budget
-from connector.consent import States
-from connector.destinations.base import Destination
-from connector.errors import DestinationUnusable, LeaseLost
-from connector.fold import Folded, fold
-from connector.lookups import Lookups
-from connector.mapping import Mapping
-from connector.model import Entry, RecordKey, Value
-from connector.plan import flags_alone
-from connector.planner import Beforehand, Planned, plan_all
-from connector.settle import (
+from connector.delivery.budget import Budget
+from connector.delivery.consent import States
+from connector.delivery.fold import Folded, fold
+from connector.delivery.lookups import Lookups
+from connector.delivery.plan_ahead import Beforehand, Planned, plan_all
+from connector.delivery.settle import (
     Circumstances,
     ahead,
     amend,
@@ -38,11 +33,15 @@ from connector.settle import (
     settle_delivery,
     stops_the_line,
 )
+from connector.delivery.write import SEARCH_LAG, Answer, Writing
+from connector.destinations.base import Destination
+from connector.errors import DestinationUnusable, LeaseLost
+from connector.mapping import Mapping
+from connector.mapping.planning import flags_alone
+from connector.model import Entry, RecordKey, Value
+from connector.settlement import Remembered, Settled, Settlement, Standing, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
-from connector.store.ledger import Remembered
-from connector.store.settlement import Settled, Settlement, Standing, Theirs
-from connector.write import SEARCH_LAG, Answer, Writing
 
 
 @dataclass(slots=True)

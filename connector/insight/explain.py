@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, Final
 
-from connector import recognise
-from connector.accounts import Account, named, place
-from connector.catalogue import ABSENT
+from connector.carecycle import recognise
+from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
+from connector.insight.accounts import Account, named, place
 from connector.mapping import formats
+from connector.mapping.planning import plan
 from connector.model import Entry, Mark, Plan, RecordKey, Stamp, Write
-from connector.plan import plan
 from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
 

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any, Final
 
 from connector import telemetry
-from connector.alarms import MINUTE, News, Seen, news, raised, silence, written
 from connector.errors import NotTold, StoreUnavailable
+from connector.insight.alarms import MINUTE, News, Seen, news, raised, silence, written
 from connector.store import Store
 
 _TURN: Final = MINUTE - MINUTE // 12

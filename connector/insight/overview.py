@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector import catalogue
-from connector.alarms import LATE_OPT_OUT, Silence, silence
 from connector.backoff import DAY
-from connector.catalogue import ABSENT, Privacy
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import ABSENT, Privacy
+from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.store import Store
 from connector.store.figures import Pace
 

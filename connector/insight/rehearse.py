@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from connector.deliver import Route, prepare
+from connector.delivery.deliver import Route, prepare
+from connector.delivery.plan_ahead import Planned, plan_all
+from connector.delivery.settle import Answers, Circumstances, consents_after, remember, settle_delivery
+from connector.insight.stand_in import DryDestination, Overlay
 from connector.model import Lookup, Plan, Rule
-from connector.planner import Planned, plan_all
-from connector.settle import Answers, Circumstances, consents_after, remember, settle_delivery
-from connector.stand_in import DryDestination, Overlay
+from connector.settlement import Settled
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.history import Stored
-from connector.store.settlement import Settled
 
 
 class Coming(StrEnum):

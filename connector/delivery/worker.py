@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
-from connector.deliver import Pace, Route, deliver, rest
+from connector.delivery.deliver import Pace, Route, deliver, rest
+from connector.delivery.plan_ahead import Beforehand
 from connector.errors import DestinationUnusable, LeaseLost, StoreUnavailable
-from connector.planner import Beforehand
 from connector.store import Store
 from connector.store.lanes import Lease
 

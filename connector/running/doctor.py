@@ -12,10 +12,11 @@ from typing import Final
 
 import requests
 
-from connector import bootstrap, destinations, mapping
-from connector.config import AgencyFile, Process
+from connector import destinations, mapping
 from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
+from connector.running import bootstrap
+from connector.running.config import AgencyFile, Process
 from connector.store import Store
 
 TIMEOUT: Final = 10.0

@@ -6,26 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from connector import destinations, notify, telemetry
-from connector.accounts import Account, Link, no_link
-from connector.alarms import MINUTE
-from connector.budget import Allowance, Budget
-from connector.config import AgencyFile, Alarms, DestinationSettings, Process
-from connector.deliver import Route
+from connector import destinations, telemetry
+from connector.carecycle.signature import Verifier
+from connector.delivery.budget import Allowance, Budget
+from connector.delivery.deliver import Route
+from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
 from connector.destinations.base import CallLog, Destination
 from connector.destinations.hubspot import link as hubspot
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.salesforce import link as salesforce
 from connector.destinations.salesforce.auth import Password
 from connector.errors import FixConfiguration, FixMapping
+from connector.insight import notify
+from connector.insight.accounts import Account, Link, no_link
+from connector.insight.alarm_watch import Subscriber, Way
+from connector.insight.alarms import MINUTE
 from connector.mapping import Loaded, load, render, shipped_folder, target
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
-from connector.reload import UNCHECKED, Watched, exposing, fingerprint
-from connector.signature import Verifier
+from connector.running.config import AgencyFile, Alarms, DestinationSettings, Process
 from connector.store import Store, open_store
-from connector.watch import Subscriber, Way
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:

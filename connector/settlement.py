@@ -6,11 +6,35 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.model import FlagState
-from connector.store.ledger import Raised, Remembered
+from connector.model import Entry, FlagState, RecordKey
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A record's new ledger entry, and the newest delivery and the customer that led to it.
+
+    new: the record is in the CRM since now, as far as the ledger knows.
+    """
+
+    key: RecordKey
+    entry: Entry
+    customer_id: str | None
+    delivery_id: int
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An opt-out that reached the CRM: on which record, and the newest delivery that asked for it."""
+
+    customer_id: str
+    flag: str
+    object: str
+    crm_id: str | None
+    delivery_id: int
 
 
 @dataclass(frozen=True, slots=True)

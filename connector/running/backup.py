@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from connector.fold import MEANT
+from connector.delivery.fold import MEANT
 from connector.model import Mark
 from connector.store import Store, copying
 

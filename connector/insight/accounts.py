@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from connector.deliver import Route
+from connector.delivery.deliver import Route
+from connector.delivery.reload import Print, fingerprint
 from connector.destinations.base import Destination
 from connector.mapping import Loaded, Mapping
 from connector.mapping.source import find_key
 from connector.mapping.target import TargetSchema
-from connector.reload import Print, fingerprint
 
 Link = Callable[[str, str], str]
 """CRM object, CRM id -> the address of that record for people; empty where it is not known."""

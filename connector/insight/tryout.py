@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector import catalogue, recognise
-from connector.catalogue import ABSENT, Kind, Privacy
+from connector.carecycle import catalogue, recognise
+from connector.carecycle.catalogue import ABSENT, Kind, Privacy
 from connector.errors import UnreadableEvent
 from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
 from connector.mapping.example_events import example
+from connector.mapping.planning import plan
 from connector.mapping.target import TargetSchema
 from connector.model import Event, FieldWrite, Lookup, Plan, RecordKey, Ref, Withheld, Write
-from connector.plan import plan
 
 MAX_TEXT: Final = 32 * 1024
 """Bytes of a mapping, or of an event, that is tried: a mapping is a few hundred lines."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from connector.accounts import Account, named, place
 from connector.errors import UnreadableEvent
+from connector.insight.accounts import Account, named, place
+from connector.insight.rehearse import Coming, Foreseen, rehearse
 from connector.mapping import Severity
-from connector.rehearse import Coming, Foreseen, rehearse
 from connector.store import Store
 from connector.store.desk import Filter
 

@@ -1,0 +1,1 @@
+"""From a due event to a settled one."""
