@@ -91,9 +91,8 @@ def read(content: bytes, file: str, report: Report) -> tuple[str, Node | None]:
 
 
 def _tree(text: str, file: str, report: Report) -> Node | None:
-    builder = _Builder(file, report)
     try:
-        builder.build(yaml.parse(text, Loader=_Parser))
+        builder = _built(text, file, report)
     except _RefusedError:
         return None
     except yaml.MarkedYAMLError as error:
@@ -110,6 +109,21 @@ def _tree(text: str, file: str, report: Report) -> Node | None:
         report.add(place, "Y001", "this is not a mapping file", "it starts with  version: 1")
         return None
     return builder.root
+
+
+def _built(text: str, file: str, report: Report) -> _Builder:
+    """Raises _RefusedError and yaml.YAMLError.
+
+    The parser written in C has a limit of nesting of its own, in some versions, and reads ahead: it can fail before our
+    limit is met. The one written in Python tells a file that nests too deep from one that is not YAML.
+    """
+    builder = _Builder(file, report)
+    try:
+        builder.build(yaml.parse(text, Loader=_Parser))
+    except yaml.scanner.ScannerError:
+        _Builder(file, report).check_depth(yaml.parse(text, Loader=yaml.SafeLoader))
+        raise
+    return builder
 
 
 @dataclass(slots=True, eq=False)
@@ -143,6 +157,21 @@ class _Builder:
             if take:
                 take(event)
 
+    def check_depth(self, events: Iterable[Any]) -> None:
+        """Raise _RefusedError when the limit of nesting is met before the text stops being YAML."""
+        depth = 0
+        try:
+            for event in events:
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                if depth > MAX_DEPTH:
+                    self._refuse_depth(event)
+        except yaml.YAMLError:
+            return
+
+    def _refuse_depth(self, event: Any) -> None:
+        self.report.add(self._place(event), "Y004", f"nested deeper than {MAX_DEPTH} levels", "no mapping needs this")
+        raise _RefusedError
+
     def _place(self, event: Any) -> Place:
         mark = event.start_mark
         return Place(self.file, mark.line + 1, mark.column + 1)
@@ -166,8 +195,7 @@ class _Builder:
         self._refuse_extras(event, place)
         node = Node({} if type(event) is yaml.MappingStartEvent else [], place)
         if len(self.open) >= MAX_DEPTH:
-            self.report.add(place, "Y004", f"nested deeper than {MAX_DEPTH} levels", "no mapping needs this")
-            raise _RefusedError
+            self._refuse_depth(event)
         self._attach(node)
         self.open.append(_Open(node))
 

@@ -54,9 +54,14 @@ class TestShape:
         bomb = "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(20))
         assert set(codes("a: &a [x, x]\n" + bomb)) == {"M110", "Y004"}
 
-    @pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "{a: " * 100_000, "- " * 100_000])
+    @pytest.mark.parametrize(
+        "text", ["a: " + "[" * 100_000, "{a: " * 100_000, "- " * 100_000, "a: " + "[" * 40 + "]" * 40]
+    )
     def test_deep_nesting_is_refused(self, text: str) -> None:
         assert codes(text) == ["Y004"]
+
+    def test_a_slip_before_deep_nesting_is_reported_as_the_slip(self) -> None:
+        assert codes("a: b: c\n" + "- " * 5_000)[0] == "Y001"
 
     @pytest.mark.parametrize(
         "text", ["", "hello", "- a", "a:\n\t- b", "a: \0", "a: b\n--- \nc: d", "\ud800", "? [a]\n: b"]
