@@ -33,8 +33,11 @@ TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 LINES = {path: len(path.read_text().splitlines()) for path in SOURCES}
 
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<codes>[\w\s:,\[\]-]*)(#\s*(?P<reason>.*))?$")
-MEDIAN_MODULE = 120
-"""The budget is 80, which presumes more and smaller modules: until it is met, today's figure is held."""
+MEDIAN_MODULE = 110  # the goal is 100
+OVER_TEN_FORKS = 42  # the goal is 10
+OVER_FIFTEEN_FORKS = 3  # the goal is none
+LAZY = {"connector/cli/__init__.py", "connector/destinations/__init__.py"}
+"""Where a command, or a vendor's package with its client library, is imported by name when it is first needed."""
 READERS = {
     "connector/mapping/example_events.py",
     "connector/mapping/load.py",
@@ -42,7 +45,10 @@ READERS = {
     "connector/mapping/target.py",
 }
 """What touches a file: a mapping, the example events, a CRM's description, all at load; and a page of the docs."""
-BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
+FORKS = (
+    *(ast.If, ast.IfExp, ast.BoolOp, ast.match_case, ast.comprehension),
+    *(ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.With, ast.AsyncWith),
+)
 CLOCKS = re.compile(
     r"^(time\.(time|monotonic|perf_counter)(_ns)?|(datetime|date)\.(now|utcnow|today)|random\.|secrets\.|os\.urandom|uuid\.)"
 )
@@ -65,16 +71,9 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
-def branches(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Forks of a function's own, those of functions inside it left to them."""
-    waiting: list[ast.AST] = list(function.body)
-    count = 0
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            count += isinstance(node, BRANCHES)
-            waiting.extend(ast.iter_child_nodes(node))
-    return count
+def forks(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """1, and each fork of its body: those of a function inside it count for both."""
+    return 1 + sum(isinstance(node, FORKS) for statement in function.body for node in ast.walk(statement))
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -121,6 +120,14 @@ class TestImports:
         }
         assert inner == set()
 
+    def test_our_own_modules_are_imported_by_name_in_two_places_alone(self) -> None:
+        assert {
+            path.relative_to(ROOT).as_posix()
+            for path, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
+        } == LAZY
+
     def test_imports_name_the_module_in_full(self) -> None:
         assert [
             place(path, node)
@@ -149,14 +156,17 @@ class TestSizes:
         assert percentile(lengths, 0.9) <= 18
 
     def test_no_function_is_long(self) -> None:
-        found = [
-            f"{place(path, one)} {one.name}: {body_lines(one)}" for path, one in functions() if body_lines(one) > 45
-        ]
-        assert found == []
+        assert [
+            f"{place(path, function)} {function.name}: {lines}"
+            for path, function in functions()
+            if (lines := body_lines(function)) > 45
+        ] == []
 
-    def test_no_function_forks_more_than_ten_times(self) -> None:
-        found = [f"{place(path, one)} {one.name}: {branches(one)}" for path, one in functions() if branches(one) > 10]
-        assert found == []
+    def test_few_functions_fork_more_than_ten_times_and_none_more_than_fifteen(self) -> None:
+        counts = {f"{place(path, function)} {function.name}": forks(function) for path, function in functions()}
+        over_ten = {name: count for name, count in counts.items() if count > 10}
+        assert len(over_ten) <= OVER_TEN_FORKS, over_ten
+        assert len([count for count in over_ten.values() if count > 15]) <= OVER_FIFTEEN_FORKS, over_ten
 
 
 class TestExceptionsToTheRules:
