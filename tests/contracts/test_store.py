@@ -15,7 +15,7 @@ import pytest
 import structlog.testing
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event, select, text
+from sqlalchemy import Engine, event, select, text
 
 from connector.backoff import DAY
 from connector.errors import FixConfiguration, InboxFull, LeaseLost, StateChanged, StoreUnavailable
@@ -389,8 +389,15 @@ class TestDatabase:
         return database_address
 
     def test_opening_twice_migrates_once(self, database_address: str) -> None:
-        for _ in range(2):
+        def migrates() -> bool:
+            statements: list[str] = []
+            listener = (Engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+            event.listen(*listener)
             open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+            event.remove(*listener)
+            return any(statement.lstrip().startswith("CREATE TABLE") for statement in statements)
+
+        assert [migrates(), migrates()] == [True, False]
 
     def test_a_newer_database_is_refused(self, store: Store) -> None:
         with store.database.transaction() as connection:
