@@ -21,6 +21,7 @@ from flask import Flask, Response
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from werkzeug.test import run_wsgi_app
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 _PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
@@ -49,10 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An answer that holds only when something else is done, for which no thread shall wait.
-
-    It is given once `until` is done or `seconds` are over, unless `instead`, asked then, has another one.
-    """
+    """A deferred response, sent when `until` completes or after `seconds`; `instead()` may replace it."""
 
     until: Future[Any]
     seconds: float
@@ -192,16 +190,9 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
 
 
 def call_wsgi(app: Flask | Response, request: dict[str, Any]) -> Answer:
-    """Call a WSGI application and gather its answer."""
-    told: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], Any]:
-        told[:] = [int(status.split(" ", 1)[0]), [(name.lower(), value) for name, value in headers]]
-        return told.append
-
-    content = b"".join(app(request, start_response))
-    status, headers = told[:2]
-    return status, headers, content
+    """Call a WSGI application, gather its response and close it."""
+    content, status, headers = run_wsgi_app(app, request, buffered=True)
+    return int(status.split(" ", 1)[0]), [(name.lower(), value) for name, value in headers], b"".join(content)
 
 
 async def serve_all(doors: Sequence[Door]) -> None:

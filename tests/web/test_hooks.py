@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Response
 from sqlalchemy import event
 
 from connector.carecycle.catalogue import FIELDS, Kind, steps
@@ -286,6 +287,24 @@ class TestAnAnswer:
         event.remove(hook.store.database.engine, "begin", fault)
         assert hook.post(a_customer(), message_id="two").status_code == 204
         assert {row["message_id"] for row in hook.deliveries()} == {"two"}
+
+
+class TestAResponse:
+    def test_is_closed_once_its_body_was_read(self, hook: Served) -> None:
+        seen: list[str] = []
+
+        def body() -> Iterator[bytes]:
+            yield b"all of it"
+            seen.append("read")
+
+        @hook.door.app.get("/closing")
+        def closing() -> Response:
+            response = Response(body())
+            response.call_on_close(lambda: seen.append("closed"))
+            return response
+
+        assert requests.get(hook.url.replace("/hooks/sunrise", "/closing"), timeout=20).text == "all of it"
+        assert seen == ["read", "closed"]
 
 
 class TestADatabaseThatCannotBeWritten:
