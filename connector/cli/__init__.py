@@ -1,4 +1,4 @@
-"""The command. Each subcommand's module is loaded when it is asked for, so that --help costs nothing."""
+"""The command line. Each subcommand is imported when it is run, as click's manual does it, to keep --help fast."""
 
 from __future__ import annotations
 

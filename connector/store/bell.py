@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import select
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from sqlalchemy.engine import URL
 
 from connector.errors import StoreUnavailable
+from connector.store.channel import Channel
 from connector.store.dialect import embedded_folder
 
 
@@ -31,14 +31,13 @@ class Bell(Protocol):
 def load_driver(url: URL) -> None:
     """Import a shared database's driver, which processes forked from this one then have in memory once."""
     if embedded_folder(url) is None:
-        importlib.import_module("connector.store.channel")
         url.get_dialect().import_dbapi()
 
 
 def open_bell(url: URL) -> Bell:
     """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
-    if embedded_folder(url) is None:  # its driver is 9 MB, which an embedded database does without
-        return cast(Bell, importlib.import_module("connector.store.channel").Channel(url))
+    if embedded_folder(url) is None:
+        return Channel(url)
     try:
         return _Pipe(Path(f"{url.database}.bell"))
     except OSError as error:

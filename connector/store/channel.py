@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy.engine import URL
 
 from connector.store.dialect import CHANNEL, LINE
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 
 class Channel:
-    """A Bell. Its own connection, apart from the pool: a listener must not sit in a transaction."""
+    """A Bell. Its own connection, apart from the pool: a listener must not sit in a transaction.
+
+    psycopg is imported where it is used: it is 9 MB, which an embedded database does without.
+    """
 
     def __init__(self, url: URL) -> None:
         self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: Connection[Any] | None = None
 
-    def _connected(self) -> psycopg.Connection[Any]:
+    def _connected(self) -> Connection[Any]:
+        import psycopg
+
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._address, autocommit=True, **LINE)
             self._connection.execute(f"LISTEN {CHANNEL}")
@@ -29,6 +36,8 @@ class Channel:
 
     def wait(self, seconds: float) -> None:
         """Return at the next ring, or after so many seconds."""
+        import psycopg
+
         try:
             for _ in self._connected().notifies(timeout=seconds, stop_after=1):
                 pass

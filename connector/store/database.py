@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,6 +14,7 @@ from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.seal import KEY_BYTES, Digests, Seal, find_keys
 from connector.store.tables import REVISION, settings
+from connector.store.upgrade import upgrade
 
 DIGEST_KEY: Final = "digest key"
 
@@ -97,5 +97,5 @@ def migrate(engine: Engine) -> None:
     with dialect.reading(engine) as connection:
         made = inspect(connection).has_table("alembic_version")
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if made else None
-    if current != REVISION:  # Alembic is 12 MB, which a process that finds its tables as they should be is spared
-        importlib.import_module("connector.store.upgrade").upgrade(engine)
+    if current != REVISION:
+        upgrade(engine)
