@@ -1,8 +1,8 @@
-"""Sources as closures: everything about a field that can be decided before an event is decided here."""
+"""Compile sources into functions, deciding everything that can be decided before an event arrives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
@@ -12,17 +12,17 @@ from connector.carecycle.catalogue import ABSENT, Kind
 from connector.mapping import conditions, templates
 from connector.mapping.compiled import Get, Payload, PointsTo
 from connector.mapping.formats import FORMATS, Format, text
-from connector.mapping.schema import Case, Lookup, MappedField, Source
+from connector.mapping.schema import MappedField, Source
 from connector.mapping.target import TargetField
-from connector.model import Lookup as Found
+from connector.model import Lookup
 
 _TEXTUAL: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
-"""Kinds whose values are text already."""
+"""Kinds whose values already are text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a source is compiled for: an event type, the file's tables, the CRM and, where known, the target field."""
+    """What a source is compiled for: an event type, the file's tables, the CRM and, if known, the target field."""
 
     event: str
     tables: Mapping[str, Mapping[str, Any]]
@@ -31,7 +31,7 @@ class Setting:
 
 
 def compiled(source: Source, setting: Setting) -> Get:
-    """A source with its modifiers, in their fixed order."""
+    """Compile a source and its modifiers, which apply in a fixed order."""
     get = untranslated(source, setting)
     if source.table is not None:
         get = _tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
@@ -47,29 +47,28 @@ def compiled(source: Source, setting: Setting) -> Get:
 
 
 def untranslated(source: Source, setting: Setting) -> Get:
-    """A source without its modifiers."""
-    match source.sources():
-        case ["from"]:
-            known = source.table is None and (setting.target is None or setting.target.type == "picklist")
-            return first([path(one, setting.event, known_only=known) for one in source.from_ or ()])
-        case ["value"]:
-            constant = source.value
-            return lambda payload, zone: constant
-        case ["template"]:
-            return _template(templates.parse(source.template or ""), setting.event)
-        case ["join"]:
-            return _joined([_part(one, "", setting.event) for one in source.join or ()], source.with_)
-        case ["lookup"] if source.lookup:
-            return _lookup(source.lookup, setting)
-        case ["ref"]:
-            target = PointsTo(source.ref or "")
-            return lambda payload, zone: target
-        case _:
-            return _cases(source.cases or [], setting)
+    """Compile a source without its modifiers."""
+    (kind,) = source.sources()
+    return _COMPILERS[kind](source, setting)
+
+
+def _from(source: Source, setting: Setting) -> Get:
+    known_only = source.table is None and (setting.target is None or setting.target.type == "picklist")
+    return first([path(name, setting.event, known_only=known_only) for name in source.from_ or ()])
+
+
+def _value(source: Source, setting: Setting) -> Get:
+    constant = source.value
+    return lambda payload, zone: constant
+
+
+def _ref(source: Source, setting: Setting) -> Get:
+    target = PointsTo(source.ref or "")
+    return lambda payload, zone: target
 
 
 def path(path: str, event: str, *, known_only: bool = False) -> Get:
-    """An event field. An empty text is no value; an enum value the catalogue lacks is left out where asked."""
+    """Compile an event field; empty text counts as null. known_only: skip enum values the catalogue does not list."""
     field = catalogue.FIELDS[path]
     if known_only and field.kind is Kind.ENUM:
         read = catalogue.reader(path, event)
@@ -83,7 +82,7 @@ def path(path: str, event: str, *, known_only: bool = False) -> Get:
 
 
 def _at_top(key: str) -> Get:
-    """Most fields of most events: the sender always writes them, and most have a value, so that is tried first."""
+    """Read a top-level field: careCycle always sends it and it usually has a value, so that case comes first."""
 
     def get(payload: Payload, zone: tzinfo) -> Any:
         try:
@@ -104,44 +103,48 @@ def _deeper(read: catalogue.Reader) -> Get:
 
 
 def first(gets: list[Get]) -> Get:
-    """The first that has a value."""
+    """Return the first value there is."""
     if len(gets) == 1:
         return gets[0]
 
-    def get(payload: Payload, zone: tzinfo) -> Any:
+    def first_value(payload: Payload, zone: tzinfo) -> Any:
         nothing: Any = None
-        for one in gets:
-            value = one(payload, zone)
+        for get in gets:
+            value = get(payload, zone)
             if value is ABSENT:
                 nothing = ABSENT
             elif value is not None:
                 return value
         return nothing
 
-    return get
+    return first_value
 
 
 def _part(path_: str, format_name: str, event: str) -> Get:
-    """An event field as text."""
+    """Compile an event field that becomes part of a text."""
     get, kind = path(path_, event), catalogue.FIELDS[path_].kind
     if format_name:
         get, kind = _formatted(get, FORMATS[format_name]), FORMATS[format_name].gives
     return get if kind in _TEXTUAL else _formatted(get, FORMATS["text"])
 
 
-def _template(parts: tuple[templates.Part, ...], event: str) -> Get:
+def _template(source: Source, setting: Setting) -> Get:
+    return _concatenated(templates.parse(source.template or ""), setting.event)
+
+
+def _concatenated(parts: tuple[templates.Part, ...], event: str) -> Get:
     gets = [_template_part(part, event) for part in parts]
 
-    def get(payload: Payload, zone: tzinfo) -> Any:
+    def filled(payload: Payload, zone: tzinfo) -> Any:
         pieces = []
-        for one in gets:
-            piece = one(payload, zone)
+        for get in gets:
+            piece = get(payload, zone)
             if piece is None or piece is ABSENT:
                 return piece
             pieces.append(piece)
         return "".join(pieces) or None
 
-    return get
+    return filled
 
 
 def _template_part(part: templates.Part, event: str) -> Get:
@@ -151,37 +154,43 @@ def _template_part(part: templates.Part, event: str) -> Get:
         case templates.Slot(path_, format_name):
             return _part(path_, format_name, event)
         case templates.Optional(parts):
-            whole = _template(parts, event)
-            return lambda payload, zone: whole(payload, zone) or ""
+            inner = _concatenated(parts, event)
+            return lambda payload, zone: inner(payload, zone) or ""
 
 
-def _joined(gets: list[Get], between: str) -> Get:
-    def get(payload: Payload, zone: tzinfo) -> Any:
-        pieces = [one(payload, zone) for one in gets]
-        held = [piece for piece in pieces if piece]  # a text, none of them empty: anything else is no value
-        if held:
-            return between.join(held)
+def _join(source: Source, setting: Setting) -> Get:
+    gets = [_part(name, "", setting.event) for name in source.join or ()]
+    separator = source.with_
+
+    def joined(payload: Payload, zone: tzinfo) -> Any:
+        pieces = [get(payload, zone) for get in gets]
+        texts = [piece for piece in pieces if piece]  # null, ABSENT and empty text are all falsy
+        if texts:
+            return separator.join(texts)
         return ABSENT if ABSENT in pieces else None
 
-    return get
+    return joined
 
 
-def _lookup(lookup: Lookup, setting: Setting) -> Get:
+def _lookup(source: Source, setting: Setting) -> Get:
+    lookup = source.lookup
+    assert lookup is not None  # it is the source written here
     ((match, path_),) = lookup.match.items()
     value_of = _part(path_, "", setting.event)
     returns = lookup.return_ or ("Id" if setting.crm == "salesforce" else "id")
     required, waits = lookup.missing == "reject", lookup.missing == "wait"
 
-    def get(payload: Payload, zone: tzinfo) -> Any:
+    def look_up(payload: Payload, zone: tzinfo) -> Any:
         value = value_of(payload, zone)
         if value is None or value is ABSENT:
             return value
-        return Found(lookup.object, match, value, returns, required, waits)
+        return Lookup(lookup.object, match, value, returns, required, waits)
 
-    return get
+    return look_up
 
 
-def _cases(cases: list[Case], setting: Setting) -> Get:
+def _cases(source: Source, setting: Setting) -> Get:
+    cases = source.cases or []
     branches = [
         (conditions.compiled(case.when, setting.event), compiled(case.then, setting))
         for case in cases
@@ -190,13 +199,24 @@ def _cases(cases: list[Case], setting: Setting) -> Get:
     last = cases[-1].else_
     otherwise = compiled(last, setting) if last is not None else lambda payload, zone: ABSENT
 
-    def get(payload: Payload, zone: tzinfo) -> Any:
+    def chosen(payload: Payload, zone: tzinfo) -> Any:
         for holds, then in branches:
             if holds(payload):
                 return then(payload, zone)
         return otherwise(payload, zone)
 
-    return get
+    return chosen
+
+
+_COMPILERS: Final[Mapping[str, Callable[[Source, Setting], Get]]] = {
+    "from": _from,
+    "value": _value,
+    "template": _template,
+    "join": _join,
+    "lookup": _lookup,
+    "ref": _ref,
+    "cases": _cases,
+}
 
 
 def _tabled(get: Get, table: Mapping[str, Any]) -> Get:
@@ -212,8 +232,8 @@ def _tabled(get: Get, table: Mapping[str, Any]) -> Get:
     return translated
 
 
-def _formatted(get: Get, made: Format) -> Get:
-    apply, zoned = made.apply, made.zoned
+def _formatted(get: Get, format: Format) -> Get:
+    apply, zoned = format.apply, format.zoned
 
     def formatted(payload: Payload, zone: tzinfo) -> Any:
         value = get(payload, zone)
@@ -234,7 +254,7 @@ def _defaulted(get: Get, default: Any) -> Get:
 
 
 def _limit(setting: Setting) -> int | None:
-    """The most UTF-16 units the target holds, where the CRM's schema is known.
+    """Return how many UTF-16 code units the target holds, if the CRM's schema is known.
 
     HubSpot's: https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
     """
@@ -244,7 +264,7 @@ def _limit(setting: Setting) -> int | None:
 
 
 def cut(value: str, limit: int) -> str:
-    """A text cut to so many UTF-16 units, by whole characters.
+    """Shorten a text to at most `limit` UTF-16 code units, never splitting a character.
 
     >>> cut("Mesa", 3), cut("a\U0001f600b", 2)
     ('Mes', 'a')
