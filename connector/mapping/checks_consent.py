@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from connector.carecycle import catalogue
-from connector.mapping import shapes
+from connector.mapping import event_paths
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import File
 from connector.mapping.scope import Scope, events_of, known_record, listed
@@ -130,13 +130,13 @@ def never_erased(file: File, name: str, field: str) -> str:
     """
     record = file.records[name]
     mapped = record.fields[field]
-    keys = [path for key in record.key.values() for path in shapes.paths(key.as_source())]
+    keys = [path for key in record.key.values() for path in event_paths.of_source(key.as_source())]
     if record.mode is Mode.CREATE:
         return f"'{name}' is only ever created"
     for event in file.events or catalogue.EVENTS:
         if event not in events_of(file, name):
             return f"'{name}' does not run on {event}"
-    if "customer" not in _heads(keys) or not _heads([*keys, *shapes.paths(mapped)]) <= {"customer", "event"}:
+    if "customer" not in _heads(keys) or not _heads([*keys, *event_paths.of_source(mapped)]) <= {"customer", "event"}:
         return "it is not about the customer alone"
     return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK) else ""
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import conditions, shapes
+from connector.mapping import conditions, event_paths, shapes
 from connector.mapping.checks_targets import check_sensitive, check_values, check_written
 from connector.mapping.schema import Key, Lookup, MappedField, Record, Source
 from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
@@ -90,7 +90,7 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
         _check_identity(here, key)
         if fields is not None:
             target_field(here, record.object, fields, name)
-    used = {path for key in entry.values() for path in shapes.paths(key.as_source())}
+    used = {path for key in entry.values() for path in event_paths.of_source(key.as_source())}
     if used and used <= _PHONES:
         hint = "add another field that must match as well"
         scope.add("M230", "a phone alone never identifies a person: households share them", hint)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import shapes
+from connector.mapping import event_paths
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import Source
 from connector.mapping.scope import Scope, listed
-from connector.mapping.shapes import FOUND, REFERENCE, Shape
+from connector.mapping.shapes import LOOKED_UP, REFERENCE, Shape
 from connector.mapping.target import TargetField
 
-_WORDS: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME, FOUND})
-_NUMBERS: Final = frozenset({Kind.INTEGER, "number", FOUND})
+_WORDS: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME, LOOKED_UP})
+_NUMBERS: Final = frozenset({Kind.INTEGER, "number", LOOKED_UP})
 # Target types this page does not name (address, base64, ...) are not checked.
 _ACCEPTS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
@@ -22,11 +22,11 @@ _ACCEPTS: Final[Mapping[str, frozenset[str]]] = {
         _WORDS,
     ),
     **dict.fromkeys(("double", "currency", "percent", "number"), _NUMBERS),
-    **dict.fromkeys(("int", "integer", "long"), frozenset({Kind.INTEGER, FOUND})),
-    "boolean": frozenset({Kind.BOOLEAN, FOUND}),
-    "date": frozenset({Kind.DATE, FOUND}),
-    "datetime": frozenset({Kind.DATETIME, FOUND}),
-    "reference": frozenset({REFERENCE, FOUND}),
+    **dict.fromkeys(("int", "integer", "long"), frozenset({Kind.INTEGER, LOOKED_UP})),
+    "boolean": frozenset({Kind.BOOLEAN, LOOKED_UP}),
+    "date": frozenset({Kind.DATE, LOOKED_UP}),
+    "datetime": frozenset({Kind.DATETIME, LOOKED_UP}),
+    "reference": frozenset({REFERENCE, LOOKED_UP}),
 }
 _TEXTS: Final = frozenset({"string", "textarea", "phone", "email", "url", "combobox", "encryptedstring"})
 _PICKLISTS: Final = frozenset({"picklist", "multipicklist"})
@@ -80,7 +80,7 @@ def _check_options(scope: Scope, name: str, target: TargetField, found: list[Sha
         weight = Severity.ERROR if target.restricted else Severity.WARNING
         hint = f"it offers: {listed(offered)}"
         scope.add("M204", f"{name} does not offer {', '.join(missing)}", hint, weight)
-    if any(shape.values is None and shape.kind != FOUND for shape in found):
+    if any(shape.values is None and shape.kind != LOOKED_UP for shape in found):
         scope.add("M205", f"{name} is a picklist and this source is free text", "add a table: with else:")
 
 
@@ -103,7 +103,7 @@ def check_sensitive(scope: Scope, source: Source, accepted: bool, name: str, tar
     """Report health information that would go to a target nobody marked for it."""
     if accepted or (target is not None and target.sensitive):
         return
-    for path in shapes.health_information(shapes.paths(source)):
+    for path in event_paths.health_information(event_paths.of_source(source)):
         if target is not None:
             message, weight = f"{path} is health information and {name} is not marked sensitive", Severity.ERROR
         else:

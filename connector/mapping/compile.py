@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from connector.carecycle import catalogue
-from connector.mapping import conditions, shapes, values
+from connector.mapping import conditions, event_paths, values
 from connector.mapping.checks_consent import never_erased
 from connector.mapping.checks_records import in_order, points_at
 from connector.mapping.compiled import (
@@ -64,9 +64,9 @@ def _reads(file: File) -> Iterator[str]:
     for record in file.records.values():
         yield from conditions.reads(record.when)
         for field in record.fields.values():
-            yield from shapes.paths(field)
+            yield from event_paths.of_source(field)
         for key in _keys(record):
-            yield from shapes.paths(key.as_source())
+            yield from event_paths.of_source(key.as_source())
 
 
 def _keys(record: Record) -> Iterator[Key]:
@@ -121,7 +121,7 @@ class _Maker:
             when=conditions.compiled(record.when, event) if record.when else None,
             key_field=key_field,
             key=self._identity(event, key),
-            clock=_clock(shapes.paths(key.as_source())),
+            clock=_clock(event_paths.of_source(key.as_source())),
             fields=fields,
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
@@ -154,7 +154,7 @@ class _Maker:
             clears=field.if_null == "clear",
             rule=field.write,
             guards=tuple(flag for flag, fields in self.file.consent.withhold.items() if withheld in fields),
-            clock=_clock(shapes.paths(field)),
+            clock=_clock(event_paths.of_source(field)),
             line=self.line(("records", name, "fields", target)),
         )
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import shapes
+from connector.mapping import event_paths, shapes
 from connector.mapping.diagnostics import Report
 from connector.mapping.schema import File, Record, Source
 from connector.mapping.scope import Scope, events_of
-from connector.mapping.shapes import FOUND, REFERENCE, Shape
+from connector.mapping.shapes import LOOKED_UP, REFERENCE, Shape
 from connector.mapping.source import Node
 from connector.mapping.target import Option, TargetField
 
@@ -24,7 +24,7 @@ _TYPES: Final[Mapping[str, str]] = {
     Kind.DATETIME: "datetime",
     Kind.INTEGER: "int",
     "number": "double",
-    FOUND: "reference",
+    LOOKED_UP: "reference",
     REFERENCE: "reference",
 }
 _CALLABLE: Final = frozenset({"e164", "national"})
@@ -94,7 +94,7 @@ def _sent(scope: Scope, source: Source) -> tuple[int, list[Shape]]:
 
 
 def _health(source: Source, accepted: bool) -> bool:
-    return not accepted and bool(shapes.health_information(shapes.paths(source)))
+    return not accepted and bool(event_paths.health_information(event_paths.of_source(source)))
 
 
 def _wanted(asked: _Asked) -> TargetField:

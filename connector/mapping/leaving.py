@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Privacy
-from connector.mapping import shapes
+from connector.mapping import event_paths
 from connector.mapping.load import Loaded
 from connector.mapping.schema import File, Record
 
@@ -41,6 +41,6 @@ def _sent(file: File) -> Iterator[tuple[str, str]]:
 def _of_record(record: Record) -> Iterator[tuple[str, str]]:
     for entry in (record.key, *record.also_match):
         for target, key in entry.items():
-            yield from ((target, path) for path in shapes.paths(key.as_source()))
+            yield from ((target, path) for path in event_paths.of_source(key.as_source()))
     for target, field in record.fields.items():
-        yield from ((target, path) for path in shapes.paths(field))
+        yield from ((target, path) for path in event_paths.of_source(field))

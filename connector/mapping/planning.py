@@ -1,4 +1,4 @@
-"""What one event asks of one destination: pure, from a compiled mapping and a payload."""
+"""Plan what one event writes to one destination, from a compiled mapping and a payload. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.E
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """One event, as its records see it. blocked: the flags that are true or unknown."""
+    """What every record of one event needs to know. blocked: the flags that are true or unknown."""
 
     payload: Mapping[str, Any]
     zone: tzinfo
@@ -32,8 +32,8 @@ class _Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    """One record's turn: its key, and whether it is made whole or only carries raised flags."""
+class _Target:
+    """A record to write. whole: with its fields; otherwise it only carries raised flags and erasures."""
 
     program: RecordProgram
     key: RecordKey
@@ -43,9 +43,9 @@ class _Turn:
 
 
 def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
-    """The writes an event asks for. Never raises for an event the catalogue can read.
+    """Plan the writes for an event. Never raises for an event the catalogue can read.
 
-    timezone: the agency's IANA time zone, for dates of customers whose own is unknown.
+    timezone: the agency's IANA time zone, used for customers whose own is unknown.
     """
     payload = event.payload
     consent = _consent(event)
@@ -63,22 +63,23 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
 
 
 def flags_alone(whole: Plan) -> Plan:
-    """Of a plan, the opt-outs it raises and nothing else: on records that exist, as cheap as it can be said."""
+    """Reduce a plan to the opt-outs it raises, on existing records only: the cheapest request that writes them."""
     raising = (write for write in whole.writes if write.flags or write.unsubscribe is not None)
-    return replace(whole, writes=tuple(replace(one, fields={}, mode=Mode.UPDATE, links=(), rank=0) for one in raising))
+    bare = (replace(write, fields={}, mode=Mode.UPDATE, links=(), rank=0) for write in raising)
+    return replace(whole, writes=tuple(bare))
 
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
-    """Where the customer's dates are; timezone: the agency's, where the customer's own is unknown."""
+    """Return the customer's time zone. timezone: the agency's, used if the customer's own is unknown."""
     return formats.zone(_of_customer(event, "timezone"), formats.zone(timezone, UTC))
 
 
 def _planned(event: Event, consent: Mapping[str, bool | None], program: EventProgram, facts: _Facts) -> Plan:
     passes = program.filter is None or program.filter(facts.payload)
     withheld: list[Withheld] = []
-    turns = [turn for record in program.records if (turn := _turn(record, facts, passes, withheld))]
-    keys = {turn.program.name: turn.key for turn in turns if turn.whole}
-    writes = tuple(_write(turn, facts, keys, withheld) for turn in turns)
+    targets = [target for record in program.records if (target := _target(record, facts, passes, withheld))]
+    keys = {target.program.name: target.key for target in targets if target.whole}
+    writes = tuple(_write(target, facts, keys, withheld) for target in targets)
     reason = "" if writes else _reason(program, facts, passes, withheld)
     return Plan(event.customer_id, consent, facts.stamps[Clock.CUSTOMER], writes, tuple(withheld), reason)
 
@@ -96,7 +97,7 @@ def _of_customer(event: Event, field: str) -> Any:
 
 
 def _consent(event: Event) -> dict[str, bool | None]:
-    """What the customer snapshot says of each flag; nothing when there is no customer."""
+    """Read each flag from the customer snapshot; empty if the event has no customer."""
     if not isinstance(_CUSTOMER[event.type](event.payload), Mapping):
         return {}
     read = ((flag, reader(event.payload)) for flag, reader in _FLAG_READERS[event.type])
@@ -104,7 +105,7 @@ def _consent(event: Event) -> dict[str, bool | None]:
 
 
 def _stamps(event: Event) -> tuple[Stamp, ...]:
-    """The time of each part of the event, in the order of Clock; the event's own where a part is missing."""
+    """Return the time of each part of the event, in the order of Clock; the event's own if a part is missing."""
     tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     own = Stamp(event.source_time, tie)
     updated = _of_customer(event, "updatedAt")
@@ -116,37 +117,40 @@ def _stamps(event: Event) -> tuple[Stamp, ...]:
     return own, customer, call, max(customer, call)
 
 
-def _turn(program: RecordProgram, facts: _Facts, passes: bool, withheld: list[Withheld]) -> _Turn | None:
-    """Whether a record is made, only carries raised flags, or stays out."""
-    key = program.key(facts.payload, facts.zone)
-    if key is None or key is ABSENT:
+def _target(program: RecordProgram, facts: _Facts, passes: bool, withheld: list[Withheld]) -> _Target | None:
+    """Decide whether a record is written whole, only carries raised flags and erasures, or is left alone."""
+    value = program.key(facts.payload, facts.zone)
+    if value is None or value is ABSENT:
         return None
-    record_key = RecordKey(program.object, program.key_field, formats.text(key))
+    key = RecordKey(program.object, program.key_field, formats.text(value))
     stamp = facts.stamps[program.clock]
-    passes = passes and (program.when is None or program.when(facts.payload))
-    blocking = next((flag for flag in program.guards if flag in facts.blocked), None)
-    if passes and blocking is None:
-        return _Turn(program, record_key, stamp, whole=True, mode=program.mode)
-    if passes and blocking is not None:
+    if passes and (program.when is None or program.when(facts.payload)):
+        blocking = _blocking(program.guards, facts)
+        if blocking is None:
+            return _Target(program, key, stamp, whole=True, mode=program.mode)
         withheld.append(Withheld(program.name, "", blocking))
     if any(flag in facts.raised for flag, _ in program.flags) or _erasing(program, facts):
-        return _Turn(program, record_key, stamp, whole=False, mode=Mode.UPDATE)
+        return _Target(program, key, stamp, whole=False, mode=Mode.UPDATE)
     return None
 
 
-def _write(turn: _Turn, facts: _Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]) -> Write:
-    program = turn.program
-    flags = {flag: target for flag, target in program.flags if flag in facts.raised}
+def _blocking(guards: tuple[str, ...], facts: _Facts) -> str | None:
+    return next((flag for flag in guards if flag in facts.blocked), None)
+
+
+def _write(target: _Target, facts: _Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]) -> Write:
+    program = target.program
+    flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     return Write(
         name=program.name,
-        key=turn.key,
-        stamp=turn.stamp,
-        fields=dict(_fields(turn, facts, keys, withheld) if turn.whole else _erased(turn, facts)),
+        key=target.key,
+        stamp=target.stamp,
+        fields=dict(_fields(target, facts, keys, withheld) if target.whole else _erased(target, facts)),
         flags=flags,
         carries=program.flags,
-        mode=turn.mode,
-        guards=program.guards if turn.whole else (),
-        links=tuple(keys[name] for name in program.links if name in keys) if turn.whole else (),
+        mode=target.mode,
+        guards=program.guards if target.whole else (),
+        links=tuple(keys[name] for name in program.links if name in keys) if target.whole else (),
         also_match=tuple(_also_match(program, facts)),
         unsubscribe=_address(program, facts) if flags.keys() & program.unsubscribe else None,
         rank=program.rank,
@@ -155,42 +159,42 @@ def _write(turn: _Turn, facts: _Facts, keys: Mapping[str, RecordKey], withheld: 
 
 
 def _fields(
-    turn: _Turn, facts: _Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]
+    target: _Target, facts: _Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]
 ) -> Iterator[tuple[str, FieldWrite]]:
-    for field in turn.program.fields:
+    for field in target.program.fields:
         value = field.get(facts.payload, facts.zone)
         if type(value) is PointsTo:
             value = Ref(keys[value.record]) if value.record in keys else ABSENT
         if value is ABSENT or (value is None and not field.clears):
             continue
-        blocking = next((flag for flag in field.guards if flag in facts.blocked), None) if field.guards else None
+        blocking = _blocking(field.guards, facts) if field.guards else None
         if blocking is not None:
-            withheld.append(Withheld(turn.program.name, field.target, blocking))
+            withheld.append(Withheld(target.program.name, field.target, blocking))
             continue
-        yield field.target, _field_write(field, value, turn, facts)
-    yield from _erased(turn, facts)
+        yield field.target, _field_write(field, value, target, facts)
+    yield from _erased(target, facts)
 
 
 def _erasing(program: RecordProgram, facts: _Facts) -> list[FieldProgram]:
     return [field for field in program.erases if not facts.blocked.isdisjoint(field.guards)]
 
 
-def _erased(turn: _Turn, facts: _Facts) -> Iterator[tuple[str, FieldWrite]]:
-    """What consent keeps back and erases, whether or not the event holds a value: the clearing is never kept back."""
-    for field in _erasing(turn.program, facts):
-        yield field.target, replace(_field_write(field, None, turn, facts), guards=(), erases=True)
+def _erased(target: _Target, facts: _Facts) -> Iterator[tuple[str, FieldWrite]]:
+    """Erase withheld fields whether or not the event holds a value. No flag withholds the erasing itself."""
+    for field in _erasing(target.program, facts):
+        yield field.target, replace(_field_write(field, None, target, facts), guards=(), erases=True)
 
 
-def _field_write(field: FieldProgram, value: Value | Ref | Lookup, turn: _Turn, facts: _Facts) -> FieldWrite:
-    stamp = turn.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
+def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: _Facts) -> FieldWrite:
+    stamp = target.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
     return FieldWrite(value, stamp, field.rule, field.guards, field.line)
 
 
 def _also_match(program: RecordProgram, facts: _Facts) -> Iterator[tuple[tuple[str, str], ...]]:
     for entry in program.also_match:
-        found = [(target, get(facts.payload, facts.zone)) for target, get in entry]
-        if all(value is not None and value is not ABSENT for _, value in found):
-            yield tuple((target, formats.text(value)) for target, value in found)
+        values = [(field, get(facts.payload, facts.zone)) for field, get in entry]
+        if all(value is not None and value is not ABSENT for _, value in values):
+            yield tuple((field, formats.text(value)) for field, value in values)
 
 
 def _address(program: RecordProgram, facts: _Facts) -> str | None:

@@ -13,7 +13,7 @@ from datetime import tzinfo
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
-from connector.mapping import conditions, shapes, values
+from connector.mapping import conditions, event_paths, values
 from connector.mapping.compiled import CompiledMapping, Payload
 from connector.mapping.diagnostics import Place
 from connector.mapping.examples import event_of
@@ -105,9 +105,9 @@ class _Spots:
         for name, record in self.file.records.items():
             yield from ((path, ("records", name, "when")) for path in conditions.reads(record.when))
             for target, key in record.key.items():
-                yield from ((path, ("records", name, "key", target)) for path in shapes.paths(key.as_source()))
+                yield from ((path, ("records", name, "key", target)) for path in event_paths.of_source(key.as_source()))
             for target, field in record.fields.items():
-                yield from ((path, ("records", name, "fields", target)) for path in shapes.paths(field))
+                yield from ((path, ("records", name, "fields", target)) for path in event_paths.of_source(field))
 
 
 def _spot(kind: str, name: str, place: Place) -> Spot:

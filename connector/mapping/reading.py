@@ -1,4 +1,4 @@
-"""From the tree of a file to the format's model: what does not fit is reported where it stands and left out."""
+"""Read a file's tree into the format's model; whatever does not fit is reported at its place and left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connector.mapping.schema import SEVERAL, Comparison, Condition, File
 from connector.mapping.source import Loc, Node, find, find_key, plain
 from connector.model import Rule
 
-_PASSES = 12  # each takes out what the one before found; no file nests deeper
+_PASSES = 12  # each pass removes what the previous one reported; no file nests deeper
 _EXPECTED: Final = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -42,9 +42,9 @@ _NAMES: Final = {
 
 
 def model(root: Node, report: Report) -> File | None:
-    """The file as far as it can be read; None when its first lines are missing."""
+    """Read as much of the file as possible; None if its first lines are missing."""
     written: Any = plain(root)
-    taken: set[Loc] = set()
+    removed: set[Loc] = set()
     for _ in range(_PASSES):
         try:
             return File.model_validate(written)
@@ -52,18 +52,19 @@ def model(root: Node, report: Report) -> File | None:
             problems = error.errors(include_url=False, include_input=False)
         by_loc = _by_loc(root, problems)
         for loc, at_loc in by_loc.items():
-            if at_loc[0]["type"] == SEVERAL or not _consequence(loc, taken):
+            # Once something inside was reported and removed, what is wrong around it follows from that.
+            if at_loc[0]["type"] == SEVERAL or loc not in removed:
                 _report(root, loc, at_loc, report)
         if () in by_loc:
             return None
         for loc in by_loc:
-            _take_out(written, loc)
-            taken |= {loc[:depth] for depth in range(len(loc) + 1)}
+            _remove(written, loc)
+            removed |= {loc[:depth] for depth in range(len(loc) + 1)}
     return None
 
 
 def _by_loc(root: Node, problems: Iterable[ErrorDetails]) -> dict[Loc, list[ErrorDetails]]:
-    """The problems by the way to what is written: pydantic also names the branches it tried."""
+    """Group the problems by their place in the file; pydantic's locations also name the branches it tried."""
     grouped: dict[Loc, list[ErrorDetails]] = {}
     for problem in problems:
         missing = problem["type"] == "missing"
@@ -73,57 +74,61 @@ def _by_loc(root: Node, problems: Iterable[ErrorDetails]) -> dict[Loc, list[Erro
 
 
 def _written(root: Node, loc: Loc) -> Loc:
-    """A location without the parts that are not in the file."""
-    way: list[str | int] = []
+    """Drop the parts of a location that are not in the file."""
+    path: list[str | int] = []
     node = root
     for part in loc:
         below = find(node, (part,))
         if below is not node:
-            way.append(part)
+            path.append(part)
             node = below
-    return tuple(way)
+    return tuple(path)
 
 
-def _consequence(loc: Loc, taken: set[Loc]) -> bool:
-    """Whether something inside was reported and taken out before: what is wrong now follows from that."""
-    return loc in taken
-
-
-def _take_out(written: Any, loc: Loc) -> None:
-    """Remove the entry that holds what stands at a location."""
+def _remove(written: Any, loc: Loc) -> None:
+    """Remove the entry at a location; for a list item, the entry that holds the list."""
     while loc and isinstance(loc[-1], int):
         loc = loc[:-1]
     for part in loc[:-1]:
         try:
             written = written[part]
         except (KeyError, IndexError, TypeError):
-            return  # something around it has gone already
+            return  # something around it is already gone
     written.pop(loc[-1], None)
 
 
 def _report(root: Node, loc: Loc, problems: list[ErrorDetails], report: Report) -> None:
     first = problems[0]
-    kinds = {problem["type"] for problem in problems}
     context = first.get("ctx", {})
-    place = find(root, loc).place
+    node = find(root, loc)
     match first["type"]:
         case "extra_forbidden":
             _report_unknown_key(root, loc, report)
         case "missing":
-            place = (find_key(root, loc) if loc else root).place
-            for problem in problems:
-                report.add(place, "M110", f"'{problem['loc'][-1]}' is missing here")
+            _report_missing_keys(root, loc, problems, report)
         case "enum" if loc[-1] == "write":
-            word = str(find(root, loc).value)
-            report.add(place, "M160", f"unknown write rule '{word}'", report.suggest(word, list(Rule)))
+            word = str(node.value)
+            report.add(node.place, "M160", f"unknown write rule '{word}'", report.suggest(word, list(Rule)))
         case "M121":
-            report.add(place, "M121", first["msg"], report.suggest(context["word"], context["known"]))
+            report.add(node.place, "M121", first["msg"], report.suggest(context["word"], context["known"]))
         case "M111" | "several_sources":
-            report.add(place, "M111", first["msg"], context.get("hint", ""))
-        case kind:
-            expected = "a single value" if len(kinds) > 1 else _EXPECTED.get(kind, context.get("expected", ""))
-            message = f"expected {expected}" if expected else first["msg"]
-            report.add(place, "M110", f"{message}, got {_got(find(root, loc))}")
+            report.add(node.place, "M111", first["msg"], context.get("hint", ""))
+        case _:
+            report.add(node.place, "M110", f"{_expected(problems)}, got {_got(node)}")
+
+
+def _report_missing_keys(root: Node, loc: Loc, problems: list[ErrorDetails], report: Report) -> None:
+    place = (find_key(root, loc) if loc else root).place
+    for problem in problems:
+        report.add(place, "M110", f"'{problem['loc'][-1]}' is missing here")
+
+
+def _expected(problems: list[ErrorDetails]) -> str:
+    first = problems[0]
+    if len({problem["type"] for problem in problems}) > 1:
+        return "expected a single value"
+    expected = _EXPECTED.get(first["type"]) or first.get("ctx", {}).get("expected")
+    return f"expected {expected}" if expected else first["msg"]
 
 
 def _got(node: Node) -> str:
@@ -155,7 +160,7 @@ def _keys(block: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _model_at(loc: Loc) -> type[BaseModel] | None:
-    """The model that reads what stands at a location."""
+    """Return the model that reads the block at a location."""
     current: Any = File
     for part in loc:
         if isinstance(current, type) and issubclass(current, BaseModel):
@@ -175,14 +180,14 @@ def _annotation(block: type[BaseModel], key: str) -> Any:
 
 
 def _plain_type(annotation: Any) -> Any:
-    """A union's block, or the container itself."""
+    """Return the block of a union, or the container itself."""
     options = [option for option in get_args(annotation) if option is not type(None)]
     is_container = getattr(annotation, "__origin__", None) in (list, dict)
     return annotation if is_container or not options else options[0]
 
 
 def _inside(container: Any) -> Iterator[Any]:
-    """What a list or a dictionary holds."""
+    """Yield the type that a list or a dictionary holds."""
     arguments = get_args(container)
     if arguments:
         yield _plain_type(arguments[-1])

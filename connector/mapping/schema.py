@@ -181,13 +181,16 @@ class Source(_Short):
             if name in self.model_fields_set and (declared.alias or name) in SOURCES
         ]
 
-    def nested(self) -> Iterator[Source]:
-        """This source and those inside its cases."""
-        yield self
+    def branches(self) -> Iterator[Source]:
+        """List the sources its cases choose between."""
         for case in self.cases or ():
-            for inner in (case.then, case.else_):
-                if inner is not None:
-                    yield from inner.nested()
+            yield from (inner for inner in (case.then, case.else_) if inner is not None)
+
+    def nested(self) -> Iterator[Source]:
+        """List this source and every source inside its cases."""
+        yield self
+        for inner in self.branches():
+            yield from inner.nested()
 
 
 _FIXED = "for fixed text write  value: ..."

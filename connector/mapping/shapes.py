@@ -1,27 +1,25 @@
-"""What a source can give, inferred before any event: its type, its possible values, its length. Checks on the way."""
+"""Infer what a source can give before any event arrives (type, values, length), and report what cannot work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind
-from connector.mapping import conditions, templates
+from connector.mapping import checks_tables, conditions, templates
 from connector.mapping.formats import FORMATS, Format
-from connector.mapping.schema import Case, MappedField, Source
+from connector.mapping.schema import MappedField, Source
 from connector.mapping.scope import Scope, event_field, listed
 
-FOUND: Final = "id of a record found"  # what a lookup gives
+LOOKED_UP: Final = "id of a looked-up record"  # what a lookup gives
 REFERENCE: Final = "reference"  # what a ref gives
 _LENGTHS: Final[Mapping[str, int]] = {Kind.DATE: 10, Kind.INTEGER: 17, Kind.BOOLEAN: 5}
-_TEXTUAL: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM})
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One thing a source can give. values: all it can be, where known. length: the most characters, where known."""
+    """One kind of value a source can give. values: every possible value, if known. length: at most, if known."""
 
     kind: str
     values: tuple[str, ...] | None = None
@@ -31,14 +29,14 @@ class Shape:
 
 
 def of_path(scope: Scope, path: str) -> Iterator[Shape]:
-    """What an event field gives, or nothing when there is no such field."""
+    """Infer what an event field gives; report a field that does not exist."""
     field = event_field(scope, path)
     if field is not None:
         yield Shape(field.kind, field.options or None, field.length or _LENGTHS.get(field.kind))
 
 
 def of_value(value: Any) -> Iterator[Shape]:
-    """What a fixed value is; null is nothing."""
+    """Infer the shape of a fixed value; null has none."""
     match value:
         case None:
             return
@@ -51,40 +49,40 @@ def of_value(value: Any) -> Iterator[Shape]:
 
 
 def of_source(scope: Scope, source: Source) -> list[Shape]:
-    """Everything a source can give; what is wrong with it is reported and gives nothing."""
-    shapes = list(_of_bare_source(scope, source))
+    """Infer everything a source can give; anything wrong with it is reported and left out."""
+    (kind,) = source.sources()
+    shapes = list(_BY_KIND[kind](scope.at(kind), source))
     if source.table is not None:
         shapes = list(_of_table(scope.at("table"), source.table, shapes))
     if source.format is not None:
-        shapes = [made for shape in shapes for made in _formatted(scope.at("format"), FORMATS[source.format], shape)]
+        here, chosen = scope.at("format"), FORMATS[source.format]
+        shapes = [formatted for shape in shapes for formatted in _formatted(here, chosen, shape)]
     if isinstance(source, MappedField):
         shapes += of_value(source.default)
     return shapes
 
 
-def _of_bare_source(scope: Scope, source: Source) -> Iterator[Shape]:
-    match source.sources():
-        case ["from"]:
-            for number, path in enumerate(source.from_ or ()):
-                yield from of_path(scope.at("from", number), path)
-        case ["value"]:
-            yield from of_value(source.value)
-        case ["template"]:
-            yield from _of_template(scope.at("template"), source.template or "")
-        case ["join"]:
-            yield from _of_join(scope.at("join"), source)
-        case ["lookup"] if source.lookup:
-            for target, path in source.lookup.match.items():
-                if list(of_path(scope.at("lookup", "match", target), path)):
-                    yield Shape(FOUND)
-        case ["ref"]:
-            yield Shape(REFERENCE)
-        case _:
-            yield from _of_cases(scope.at("cases"), source.cases or [])
+def _of_from(scope: Scope, source: Source) -> Iterator[Shape]:
+    for number, path in enumerate(source.from_ or ()):
+        yield from of_path(scope.at(number), path)
 
 
-def _of_cases(scope: Scope, cases: Iterable[Case]) -> Iterator[Shape]:
-    for number, case in enumerate(cases):
+def _of_constant(_: Scope, source: Source) -> Iterator[Shape]:
+    yield from of_value(source.value)
+
+
+def _of_lookup(scope: Scope, source: Source) -> Iterator[Shape]:
+    for target, path in source.lookup.match.items() if source.lookup else ():
+        if list(of_path(scope.at("match", target), path)):
+            yield Shape(LOOKED_UP)
+
+
+def _of_ref(_: Scope, __: Source) -> Iterator[Shape]:
+    yield Shape(REFERENCE)
+
+
+def _of_cases(scope: Scope, source: Source) -> Iterator[Shape]:
+    for number, case in enumerate(source.cases or ()):
         conditions.check(scope.at(number, "when"), case.when)
         if case.then:
             yield from of_source(scope.at(number, "then"), case.then)
@@ -107,9 +105,9 @@ def _texts(scope: Scope, path: str) -> Iterator[Shape]:
             yield shape
 
 
-def _of_template(scope: Scope, template: str) -> Iterator[Shape]:
+def _of_template(scope: Scope, source: Source) -> Iterator[Shape]:
     try:
-        parts = templates.parse(template)
+        parts = templates.parse(source.template or "")
     except templates.UnbalancedError as problem:
         scope.add("M120", f"in this template: {problem}", "write \\{ or \\[ for the character itself")
         return
@@ -131,15 +129,15 @@ def _of_slot(scope: Scope, slot: templates.Slot) -> Iterator[Shape]:
 
 
 def _literal(parts: Iterable[templates.Part]) -> int:
-    """How many characters of a template are its own."""
+    """Count the characters that do not come from a field."""
     return sum(
         len(part) if isinstance(part, str) else _literal(part.parts) if isinstance(part, templates.Optional) else 0
         for part in parts
     )
 
 
-def _total(shapes: Iterable[Shape], more: int) -> int | None:
-    total = more
+def _total(shapes: Iterable[Shape], literal: int) -> int | None:
+    total = literal
     for shape in shapes:
         if shape.length is None:
             return None
@@ -147,93 +145,38 @@ def _total(shapes: Iterable[Shape], more: int) -> int | None:
     return total
 
 
-def _formatted(scope: Scope, made: Format, shape: Shape) -> Iterator[Shape]:
-    if shape.kind not in made.takes:
-        takes = listed(made.takes)
-        scope.add("M122", f"the format '{made.name}' takes {takes}, not {shape.kind}")
+def _formatted(scope: Scope, format: Format, shape: Shape) -> Iterator[Shape]:
+    if shape.kind not in format.takes:
+        scope.add("M122", f"the format '{format.name}' takes {listed(format.takes)}, not {shape.kind}")
         return
     values = shape.values
     if values is not None:
-        values = None if made.zoned else tuple(str(made.apply(value)) for value in values)
-    same = made.gives is Kind.TEXT and made.name not in ("national", "e164", "list")
-    length = made.length or (shape.length if same else None)
-    yield replace(shape, kind=made.gives, values=values, length=length, format=made.name)
+        values = None if format.zoned else tuple(str(format.apply(value)) for value in values)
+    never_longer = format.gives is Kind.TEXT and format.name not in ("national", "e164", "list")
+    length = format.length or (shape.length if never_longer else None)
+    yield replace(shape, kind=format.gives, values=values, length=length, format=format.name)
 
 
-def _of_table(scope: Scope, table: str | dict[str, Any], shapes: list[Shape]) -> Iterator[Shape]:
-    entries = scope.file.tables.get(table) if isinstance(table, str) else table
-    if entries is None and str(table) in replace(scope, loc=()).written("tables"):
-        return  # reported already: what stands there is no table
+def _of_table(scope: Scope, table: checks_tables.Table, shapes: list[Shape]) -> Iterator[Shape]:
+    entries = checks_tables.entries_of(scope, table)
     if entries is None:
-        known = scope.file.tables
-        hint = scope.suggest(str(table), known) or (f"there is: {listed(known)}" if known else "write it under tables:")
-        scope.add("M150", f"there is no table '{table}'", hint)
         return
     for shape in shapes:
-        _check_coverage(scope, entries, shape)
-        if len(shapes) == 1:
-            _check_entries(scope, table, entries, shape)
-    for value in dict.fromkeys(map(_typed, entries.values())):
-        yield from of_value(value[1])
+        possible = ("true", "false") if shape.kind == Kind.BOOLEAN else shape.values
+        checks_tables.check_coverage(scope, entries, possible)
+        if len(shapes) == 1 and possible is not None:
+            checks_tables.check_entries(scope, table, entries, possible)
+    distinct = {(type(value), value): value for value in entries.values()}  # True equals 1
+    for value in distinct.values():
+        yield from of_value(value)
 
 
-def _typed(value: Any) -> tuple[type, Any]:
-    return type(value), value
-
-
-def _possible(shape: Shape) -> tuple[str, ...] | None:
-    return ("true", "false") if shape.kind == Kind.BOOLEAN else shape.values
-
-
-def _check_coverage(scope: Scope, entries: Mapping[str, Any], shape: Shape) -> None:
-    if "else" in entries:
-        return
-    possible = _possible(shape)
-    if possible is None:
-        scope.add("M153", "this table reads free text and has no else:", "add  else: <value>")
-        return
-    missing = [f"'{value}'" for value in possible if value not in entries]
-    if missing:
-        scope.add("M151", f"this table has no entry for {', '.join(missing)}", "add them, or add  else: <value>")
-
-
-def _check_entries(scope: Scope, table: str | dict[str, Any], entries: Mapping[str, Any], shape: Shape) -> None:
-    possible = _possible(shape)
-    if possible is None:
-        return
-    where = replace(scope, loc=("tables", table)) if isinstance(table, str) else scope
-    for entry in entries:
-        if entry != "else" and entry not in possible:
-            hint = scope.suggest(entry, possible) or f"it is one of: {listed(possible)}"
-            where.at(entry).add_at_key("M152", f"the value is never '{entry}'", hint)
-
-
-def paths(source: Source) -> Iterator[str]:
-    """Every event field that decides what a source gives; a template that cannot be read counts as none."""
-    yield from source.from_ or ()
-    yield from source.join or ()
-    if source.template:
-        yield from template_paths(source.template)
-    if source.lookup:
-        yield from source.lookup.match.values()
-    for case in source.cases or ():
-        yield from conditions.reads(case.when)
-        for inner in (case.then, case.else_):
-            if inner:
-                yield from paths(inner)
-    if isinstance(source, MappedField):
-        yield from conditions.reads(source.when)
-
-
-def template_paths(template: str) -> Iterator[str]:
-    """The event fields a template reads."""
-    try:
-        yield from (slot.path for slot in templates.slots(templates.parse(template)))
-    except templates.UnbalancedError:
-        return
-
-
-def health_information(used: Iterable[str]) -> list[str]:
-    """Those event fields that are health information."""
-    known = (catalogue.FIELDS[path] for path in dict.fromkeys(used) if path in catalogue.FIELDS)
-    return [field.path for field in known if field.privacy in catalogue.HEALTH_INFORMATION]
+_BY_KIND: Final[Mapping[str, Callable[[Scope, Source], Iterator[Shape]]]] = {
+    "from": _of_from,
+    "value": _of_constant,
+    "template": _of_template,
+    "join": _of_join,
+    "lookup": _of_lookup,
+    "ref": _of_ref,
+    "cases": _of_cases,
+}

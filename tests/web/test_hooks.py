@@ -228,8 +228,8 @@ class TestAGenuineMessageThatCannotBeRead:
             (b"[1]", "the body is not a JSON object"),
             (b'"text"', "the body is not a JSON object"),
             (b"[" * 100_000, "the body is not JSON"),
-            (b'{"id": "x"}', "event_type is missing or no word"),
-            (b'{"event_type": 7}', "event_type is missing or no word"),
+            (b'{"id": "x"}', "event_type is missing or malformed"),
+            (b'{"event_type": 7}', "event_type is missing or malformed"),
         ],
     )
     def test_is_parked_with_its_reason_and_answered_204(self, hook: Served, body: bytes, reason: str) -> None:
