@@ -1,11 +1,11 @@
-"""Everything provable about a mapping before any event, all at once."""
+"""Check a whole mapping file before any event arrives, reporting everything at once."""
 
 from __future__ import annotations
 
 from connector.carecycle import catalogue
 from connector.mapping import checks_consent, checks_records, conditions
 from connector.mapping.diagnostics import Report
-from connector.mapping.example_events import EXAMPLES, way
+from connector.mapping.example_events import EXAMPLES, keys_of
 from connector.mapping.schema import File, Test
 from connector.mapping.scope import Scope, listed
 from connector.mapping.source import Node
@@ -13,10 +13,10 @@ from connector.mapping.target import TargetSchema
 
 
 def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -> None:
-    """Report everything wrong with a file; without the CRM's schema, everything that can be said without it."""
+    """Report everything wrong with a file. target: the CRM's schema; without it, checks that need it are skipped."""
     scope = Scope(file, tree, report, target)
     if target is not None and target.crm != file.crm:
-        scope.at("crm").add("M200", f"this mapping is for {file.crm} and the schema is of {target.crm}")
+        scope.at("crm").add("M200", f"this mapping is for {file.crm}, but the schema is from {target.crm}")
         scope = Scope(file, tree, report, None)
     conditions.check(scope.at("filter"), file.filter)
     _check_filter_events(scope)
@@ -29,7 +29,7 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
 
 
 def _check_filter_events(scope: Scope) -> None:
-    """A filter may look at a field that some events lack: there it reads as absent. All lacking it is a slip."""
+    """Report filter fields that none of the file's events carry; one that only some events lack reads as absent."""
     events = scope.file.events or catalogue.EVENTS
     for path in dict.fromkeys(conditions.reads(scope.file.filter)):
         carried = catalogue.carried_by(path) if path in catalogue.FIELDS else frozenset(events)
@@ -42,7 +42,7 @@ def _check_filter_events(scope: Scope) -> None:
 
 def _check_test(scope: Scope, test: Test) -> None:
     for name in test.given:
-        if way(name, test.event) is None:
+        if keys_of(name, test.event) is None:
             known = [*EXAMPLES[test.event], *catalogue.FIELDS]
             message = f"{test.event} has no field '{name}'"
             scope.at("given", name).add_at_key("M101", message, scope.suggest(name, known))

@@ -1,4 +1,4 @@
-"""The consent section, checked as a whole: every flag is carried into the CRM, or waived aloud."""
+"""Check the consent section: every flag is carried into the CRM or explicitly waived."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.mapping.scope import Scope, events_of, known_record, listed
 from connector.mapping.target import TargetField
 from connector.model import Mode, Rule
 
-_BOTH = "add it under consent: flags:, or list it under consent: waive: to say so on purpose"
+_CARRY_OR_WAIVE = "add it under consent: flags:, or list it under consent: waive: to say so on purpose"
 
 
 def check(scope: Scope) -> None:
@@ -21,7 +21,7 @@ def check(scope: Scope) -> None:
     consent, here = scope.file.consent, scope.at("consent")
     for flag in catalogue.FLAGS:
         if flag not in consent.flags and flag not in consent.waive and flag not in here.written("flags"):
-            scope.add("M221", f"{flag} is not carried into the CRM", _BOTH)
+            scope.add("M221", f"{flag} is not carried into the CRM", _CARRY_OR_WAIVE)
     targets = Counter(consent.flags.values())
     for flag, target in consent.flags.items():
         _check_flag(here.at("flags", flag), flag, target, targets[target])
@@ -48,7 +48,7 @@ def _check_lists(scope: Scope) -> None:
     for number, flag in enumerate(consent.unsubscribe):
         here = scope.at("unsubscribe", number)
         if _known_flag(here, flag, in_list=True) and flag not in consent.flags:
-            here.add("M221", f"{flag} is to unsubscribe but no record carries it", "add it under consent: flags:")
+            here.add("M221", f"{flag} should unsubscribe, but no record carries it", "add it under consent: flags:")
 
 
 def _known_flag(scope: Scope, flag: str, *, in_list: bool = False) -> bool:
@@ -70,22 +70,22 @@ def _check_flag(scope: Scope, flag: str, target: str, times: int) -> None:
         return
     record = scope.file.records[name]
     if times > 1 or field in record.fields or field in record.key:
-        scope.add("M222", f"{target} is written twice", "a flag has a field of its own: remove the other")
+        scope.add("M222", f"{target} is written twice", "a flag needs a field of its own: remove the other")
     _check_reach(scope, flag, name)
-    if scope.target is not None and (found := scope.target.objects.get(record.object)):
-        _check_target(scope, f"{record.object}.{field}", record.object, field, found.fields)
+    if scope.target is not None and (target_object := scope.target.objects.get(record.object)):
+        _check_target(scope, f"{record.object}.{field}", record.object, field, target_object.fields)
 
 
 def _check_reach(scope: Scope, flag: str, name: str) -> None:
-    """A flag must reach the CRM with every event of the file, or an opt-out could be missed."""
+    """Report events of the file that would not carry the flag into the CRM: an opt-out could be missed."""
     runs_on = events_of(scope.file, name)
     for event in scope.file.events or catalogue.EVENTS:
         if event not in runs_on:
             hint = f"let {name} run on it, or carry the flag on a record that does"
-            scope.add("M223", f"{flag} is filtered: '{name}' does not run on {event}", hint)
+            scope.add("M223", f"{flag} can be missed: '{name}' does not run on {event}", hint)
     if scope.file.records[name].mode is Mode.CREATE:
-        hint = "a flag raised later would never arrive: use another mode"
-        scope.add("M223", f"{flag} is filtered: '{name}' is only ever created", hint)
+        hint = "a flag raised later would never reach the CRM: use another mode"
+        scope.add("M223", f"{flag} can be missed: '{name}' is only ever created", hint)
 
 
 def _check_target(scope: Scope, full: str, object: str, field: str, fields: dict[str, TargetField]) -> None:
@@ -93,11 +93,11 @@ def _check_target(scope: Scope, full: str, object: str, field: str, fields: dict
         message = f"{object} has no field '{field}' in {scope.crm_name}"
         scope.add("M201", message, scope.suggest(field, fields))
         return
-    found = fields[field]
-    if not found.writable:
+    target = fields[field]
+    if not target.writable:
         scope.add("M203", f"{full} cannot be written")
-    if found.type != "boolean":
-        scope.add("M202", f"{full} is {found.type} but a flag is boolean")
+    if target.type != "boolean":
+        scope.add("M202", f"{full} is {target.type} but a flag is boolean")
 
 
 def _check_withheld(scope: Scope, target: str) -> None:
@@ -113,20 +113,20 @@ def _check_withheld(scope: Scope, target: str) -> None:
 
 
 def _check_erased(scope: Scope, name: str, field: str) -> None:
-    """Whether what is withheld can be erased as well, as the file asks."""
+    """Report a withheld field that cannot be erased, although the file asks for it."""
     full, kind = f"{name}.{field}", scope.file.records[name].object
     known = scope.target.objects.get(kind) if scope.target else None
     if reason := never_erased(scope.file, name, field):
         scope.add("M224", f"{full} is withheld but never erased: {reason}", "", Severity.WARNING)
     elif known and field in known.fields and known.fields[field].required:
-        scope.add("M224", f"{full} cannot be erased: {kind} requires it", "take it out of withhold:")
+        scope.add("M224", f"{full} cannot be erased: {kind} requires it", "remove it from withhold:")
 
 
 def never_erased(file: File, name: str, field: str) -> str:
-    """Why a withheld field is not erased although the file says `withheld: clear`; empty when it is.
+    """Say why a withheld field is not erased although the file says `withheld: clear`; empty if it is.
 
-    Erasing must end the same whatever the order of the events, so it takes the customer's own clock and no write rule
-    that depends on who came first; and it must reach the record with whichever event says no.
+    Erasing must give the same result in any order of events: it needs the customer's own clock, a write rule that does
+    not depend on which event came first, and a record that runs on every event that can raise a flag.
     """
     record = file.records[name]
     mapped = record.fields[field]
@@ -137,7 +137,7 @@ def never_erased(file: File, name: str, field: str) -> str:
         if event not in events_of(file, name):
             return f"'{name}' does not run on {event}"
     if "customer" not in _heads(keys) or not _heads([*keys, *event_paths.of_source(mapped)]) <= {"customer", "event"}:
-        return "it is not about the customer alone"
+        return "it does not depend on the customer alone"
     return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK) else ""
 
 

@@ -1,4 +1,4 @@
-"""The checks of records: their keys, fields and links."""
+"""Check records: their keys, fields and links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from connector.carecycle.catalogue import Kind
 from connector.mapping import conditions, event_paths, shapes
-from connector.mapping.checks_targets import check_sensitive, check_values, check_written
+from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.schema import Key, Lookup, MappedField, Record, Source
 from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
 from connector.mapping.target import TargetField
@@ -17,7 +17,7 @@ from connector.model import Mode, Rule
 
 Fields = Mapping[str, TargetField]
 _PHONES = frozenset({"customer.phoneNumber", "call.phoneNumber"})
-_ONE_READ = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
+_READING_RULES = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
 
 
 def check(scope: Scope, name: str, record: Record) -> None:
@@ -50,8 +50,8 @@ def _check_events(scope: Scope, record: Record) -> None:
 def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     if len(record.key) != 1:
         if not record.key and "key" in scope.written() and scope.at("key").node.value != {}:
-            return  # reported already: what stands there is no key
-        hint = "add  key: { <unique field>: customer.id }" if not record.key else "keep one; also_match: takes others"
+            return  # reading has already reported a malformed key
+        hint = "add  key: { <unique field>: customer.id }" if not record.key else "keep one; move others to also_match:"
         problem = "has no key" if not record.key else "has more than one key"
         scope.add_at_key("M231", f"this record {problem}", hint)
         return
@@ -59,7 +59,7 @@ def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     here = scope.at("key", name)
     _check_identity(here, key)
     if key.cut:
-        here.at("cut").add("M232", "a key that is cut may be another record's key", "remove cut:")
+        here.at("cut").add("M232", "cutting a key could give two records the same key", "remove cut:")
     if fields is not None and (target := target_field(here, record.object, fields, name)):
         _check_key_target(here, record, name, target, fields)
     elif fields is None:
@@ -80,8 +80,8 @@ def _check_key_target(scope: Scope, record: Record, name: str, target: TargetFie
 
 
 def _check_identity(scope: Scope, key: Key) -> None:
-    """Report a key's source that is no single value, or is wrong itself."""
-    check_written(scope, shapes.of_source(scope, key.as_source()))
+    """Report a key's source that is wrong or gives more than a single value."""
+    check_single_value(scope, shapes.of_source(scope, key.as_source()))
 
 
 def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields: Fields | None) -> None:
@@ -92,36 +92,36 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
             target_field(here, record.object, fields, name)
     used = {path for key in entry.values() for path in event_paths.of_source(key.as_source())}
     if used and used <= _PHONES:
-        hint = "add another field that must match as well"
-        scope.add("M230", "a phone alone never identifies a person: households share them", hint)
+        hint = "add another field that must also match"
+        scope.add("M230", "a phone number alone does not identify a person: households share numbers", hint)
 
 
 def _check_field(scope: Scope, record: Record, name: str, field: MappedField, fields: Fields | None) -> None:
     conditions.check(scope.at("when"), field.when)
-    found = shapes.of_source(scope, field)
-    check_written(scope, found)
+    given = shapes.of_source(scope, field)
+    check_single_value(scope, given)
     _check_pointer(scope, field)
     for here, source in _nested(scope, field):
         _check_source(here, source)
-    if field.write in _ONE_READ:
+    if field.write in _READING_RULES:
         scope.at("write").add("M161", f"'{field.write}' costs one read of the record before each write")
     full = f"{record.object}.{name}"
     if name in record.key:
-        scope.add_at_key("M222", f"{full} is the key and is written by it already", "remove the field")
+        scope.add_at_key("M222", f"{full} is the key, which is always written", "remove the field")
     if fields is None:
         check_sensitive(scope, field, field.sensitive is not None, full, None)
     elif target := target_field(scope, record.object, fields, name):
         if not target.writable:
             scope.add_at_key("M203", f"{full} cannot be written")
             return
-        plain = [shape for shape in found if shape.kind not in (Kind.OBJECT, Kind.LIST)]
+        plain = [shape for shape in given if shape.kind not in (Kind.OBJECT, Kind.LIST)]
         uncut = [replace(shape, length=None) for shape in plain] if field.cut else plain
         check_values(scope, full, target, uncut)
         check_sensitive(scope, field, field.sensitive is not None, full, target)
 
 
 def _check_pointer(scope: Scope, source: Source) -> None:
-    """A lookup or a ref gives an id: there is nothing to translate, format or cut."""
+    """Report modifiers on a lookup or ref: it gives an id, which cannot be translated, formatted or cut."""
     if source.lookup is None and source.ref is None:
         return
     for modifier, written in (("table", source.table), ("format", source.format), ("cut", getattr(source, "cut", 0))):
@@ -130,7 +130,7 @@ def _check_pointer(scope: Scope, source: Source) -> None:
 
 
 def _nested(scope: Scope, source: Source) -> Iterator[tuple[Scope, Source]]:
-    """A source and those inside its cases."""
+    """List a source and those inside its cases."""
     yield scope, source
     for number, case in enumerate(source.cases or ()):
         for key, inner in (("then", case.then), ("else", case.else_)):
@@ -174,27 +174,18 @@ def _check_required(scope: Scope, name: str, record: Record, fields: Fields) -> 
 
 
 def points_at(record: Record) -> dict[str, tuple[str | int, ...]]:
-    """The records this one points at, each with where it says so."""
-    found: dict[str, tuple[str | int, ...]] = {name: ("associate", i) for i, name in enumerate(record.associate)}
+    """Map each record this one points at to the location of the link."""
+    links: dict[str, tuple[str | int, ...]] = {name: ("associate", i) for i, name in enumerate(record.associate)}
     for target, field in record.fields.items():
-        for ref in refs(field):
-            found.setdefault(ref, ("fields", target, "ref"))
-    return found
-
-
-def refs(source: Source) -> Iterator[str]:
-    """The records a source may point at."""
-    if source.ref is not None:
-        yield source.ref
-    for case in source.cases or ():
-        for inner in (case.then, case.else_):
-            if inner is not None:
-                yield from refs(inner)
+        for source in field.nested():
+            if source.ref is not None:
+                links.setdefault(source.ref, ("fields", target, "ref"))
+    return links
 
 
 def in_order(links: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """Records after those they point at; the ones in a circle, or leading to one, do not come."""
-    sorter = TopologicalSorter({name: [one for one in others if one in links] for name, others in links.items()})
+    """Sort records after those they point at; leave out those in a circle or pointing into one."""
+    sorter = TopologicalSorter({name: [other for other in others if other in links] for name, others in links.items()})
     with suppress(CycleError):
         sorter.prepare()
     while ready := sorter.get_ready():
@@ -207,7 +198,7 @@ def check_circles(scope: Scope) -> None:
     links = {name: points_at(record) for name, record in scope.file.records.items()}
     circle = set(links) - set(in_order(links))
     pointed = {name: {other for other in circle if name in links[other]} for name in circle}
-    circle -= set(in_order(pointed))  # these only lead to a circle
+    circle -= set(in_order(pointed))  # these only point into a circle
     for name in sorted(circle):
         for other, loc in links[name].items():
             if other in circle:

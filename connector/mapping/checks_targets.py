@@ -1,8 +1,8 @@
-"""Sources against the CRM's own fields: type, offered values, length, sensitivity."""
+"""Check sources against the CRM's fields: type, picklist values, length, sensitivity."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from connector.carecycle.catalogue import Kind
@@ -15,7 +15,7 @@ from connector.mapping.target import TargetField
 
 _WORDS: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME, LOOKED_UP})
 _NUMBERS: Final = frozenset({Kind.INTEGER, "number", LOOKED_UP})
-# Target types this page does not name (address, base64, ...) are not checked.
+# Target types not listed here (address, base64, ...) are not checked.
 _ACCEPTS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
         ("string", "textarea", "phone", "email", "url", "combobox", "picklist", "multipicklist", "encryptedstring"),
@@ -32,9 +32,9 @@ _TEXTS: Final = frozenset({"string", "textarea", "phone", "email", "url", "combo
 _PICKLISTS: Final = frozenset({"picklist", "multipicklist"})
 
 
-def check_values(scope: Scope, name: str, target: TargetField, found: list[Shape]) -> None:
-    """Report what a source may give that the target does not take."""
-    fitting = [shape for shape in found if _check_type(scope, name, target, shape)]
+def check_values(scope: Scope, name: str, target: TargetField, shapes: list[Shape]) -> None:
+    """Report what a source can give that the target does not accept."""
+    fitting = [shape for shape in shapes if _check_type(scope, name, target, shape)]
     if target.type in _PICKLISTS and target.options:
         _check_options(scope, name, target, fitting)
     elif target.type in _TEXTS and target.length is not None:
@@ -46,21 +46,21 @@ def _check_type(scope: Scope, name: str, target: TargetField, shape: Shape) -> b
     if accepts is None or shape.kind in accepts or _is_id(target, shape) or _is_moment(scope, target, shape):
         return True
     kind = Kind.TEXT if shape.kind in (Kind.ENUM, Kind.UUID) else shape.kind
-    scope.add("M202", f"{name} is {target.type} but the source is {kind}", _way_out(target, shape))
+    scope.add("M202", f"{name} is {target.type} but the source is {kind}", _fix(target, shape))
     return False
 
 
 def _is_id(target: TargetField, shape: Shape) -> bool:
-    """Whether somebody wrote the id of a record into the file."""
+    """Whether the file contains a record's id as a fixed value."""
     return target.type == "reference" and shape.fixed and shape.kind in (Kind.TEXT, Kind.INTEGER)
 
 
 def _is_moment(scope: Scope, target: TargetField, shape: Shape) -> bool:
-    """HubSpot takes times as milliseconds: https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide"""
+    """HubSpot accepts times in ms: https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide"""
     return scope.file.crm == "hubspot" and target.type in ("date", "datetime") and shape.format == "epoch_ms"
 
 
-def _way_out(target: TargetField, shape: Shape) -> str:
+def _fix(target: TargetField, shape: Shape) -> str:
     match target.type, shape.kind:
         case "date", Kind.DATETIME:
             return "add  format: date"
@@ -72,27 +72,30 @@ def _way_out(target: TargetField, shape: Shape) -> str:
             return ""
 
 
-def _check_options(scope: Scope, name: str, target: TargetField, found: list[Shape]) -> None:
+def _check_options(scope: Scope, name: str, target: TargetField, shapes: list[Shape]) -> None:
     offered = {option.value for option in target.options}
-    given = dict.fromkeys(value for shape in found for value in shape.values or ())
-    missing = [f"'{value}'" for value in given if value not in offered]
+    missing = [f"'{value}'" for value in _known_values(shapes) if value not in offered]
     if missing:
-        weight = Severity.ERROR if target.restricted else Severity.WARNING
+        severity = Severity.ERROR if target.restricted else Severity.WARNING
         hint = f"it offers: {listed(offered)}"
-        scope.add("M204", f"{name} does not offer {', '.join(missing)}", hint, weight)
-    if any(shape.values is None and shape.kind != LOOKED_UP for shape in found):
+        scope.add("M204", f"{name} does not offer {', '.join(missing)}", hint, severity)
+    if any(shape.values is None and shape.kind != LOOKED_UP for shape in shapes):
         scope.add("M205", f"{name} is a picklist and this source is free text", "add a table: with else:")
 
 
-def _check_length(scope: Scope, name: str, length: int, found: list[Shape]) -> None:
-    longest = max((shape.length or 0 for shape in found), default=0)
+def _known_values(shapes: list[Shape]) -> Iterable[str]:
+    return dict.fromkeys(value for shape in shapes for value in shape.values or ())
+
+
+def _check_length(scope: Scope, name: str, length: int, shapes: list[Shape]) -> None:
+    longest = max((shape.length or 0 for shape in shapes), default=0)
     if longest > length:
         scope.add("M206", f"{name} holds {length} characters and this source up to {longest}", "add  cut: true")
 
 
-def check_written(scope: Scope, found: list[Shape]) -> None:
-    """Report what no CRM field can hold, whatever the CRM."""
-    for shape in found:
+def check_single_value(scope: Scope, shapes: list[Shape]) -> None:
+    """Report objects and lists, which no field of any CRM can hold."""
+    for shape in shapes:
         if shape.kind == Kind.OBJECT:
             scope.add("M202", "the source is a group of fields, not a value", "name one of its fields")
         elif shape.kind == Kind.LIST:
@@ -100,13 +103,13 @@ def check_written(scope: Scope, found: list[Shape]) -> None:
 
 
 def check_sensitive(scope: Scope, source: Source, accepted: bool, name: str, target: TargetField | None) -> None:
-    """Report health information that would go to a target nobody marked for it."""
+    """Report health information sent to a target that is not marked sensitive."""
     if accepted or (target is not None and target.sensitive):
         return
     for path in event_paths.health_information(event_paths.of_source(source)):
         if target is not None:
-            message, weight = f"{path} is health information and {name} is not marked sensitive", Severity.ERROR
+            message, severity = f"{path} is health information and {name} is not marked sensitive", Severity.ERROR
         else:
-            message = f"{path} is health information; whether {name} is marked sensitive is not known without a schema"
-            weight = Severity.WARNING
-        scope.add("M210", message, "use a sensitive property, or add  sensitive: accepted", weight)
+            message = f"{path} is health information; without a schema it is unknown whether {name} is marked sensitive"
+            severity = Severity.WARNING
+        scope.add("M210", message, "use a sensitive property, or add  sensitive: accepted", severity)

@@ -1,4 +1,4 @@
-"""From a checked file to a compiled mapping."""
+"""Compile a checked file into programs, one for each event type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLOCKS: Mapping[frozenset[str], Clock] = {
 
 
 def compiled(file: File, tree: Node, name: str, version: str, target: TargetSchema | None) -> CompiledMapping:
-    """Compile a file that its checks found no error in."""
+    """Compile a file without errors. target: the CRM's schema, if known."""
     maker = _Maker(file, lambda loc: find(tree, loc).place.line, target)
     examples = ((test, find(tree, ("tests", number, "name")).place) for number, test in enumerate(file.tests))
     return CompiledMapping(
@@ -78,20 +78,27 @@ def _keys(record: Record) -> Iterator[Key]:
 def _writes(file: File) -> dict[str, frozenset[str]]:
     written: dict[str, set[str]] = {}
     for name, record in file.records.items():
-        flags = {field for owner, field in map(_split, file.consent.flags.values()) if owner == name}
-        written.setdefault(record.object, set()).update(record.key, record.fields, flags)
+        flag_fields = (field for _, field in _flags(file, name))
+        written.setdefault(record.object, set()).update(record.key, record.fields, flag_fields)
     return {name: frozenset(fields) for name, fields in written.items()}
 
 
+def _flags(file: File, record: str) -> Iterator[tuple[str, str]]:
+    """List the flags a record carries, each with its target field."""
+    for flag, place in file.consent.flags.items():
+        owner, field = _split(place)
+        if owner == record:
+            yield flag, field
+
+
 def _looks_up(file: File) -> Iterator[str]:
-    sources = (
-        inner for record in file.records.values() for field in record.fields.values() for inner in field.nested()
-    )
+    fields = (field for record in file.records.values() for field in record.fields.values())
+    sources = (source for field in fields for source in field.nested())
     yield from (source.lookup.object for source in sources if source.lookup)
 
 
 class _Maker:
-    """Makes the programs of one file."""
+    """Compiles the programs of one file."""
 
     def __init__(self, file: File, line: Line, target: TargetSchema | None) -> None:
         self.file, self.line, self.target = file, line, target
@@ -108,11 +115,7 @@ class _Maker:
     def _record(self, event: str, name: str, record: Record) -> RecordProgram:
         ((key_field, key),) = record.key.items()
         consent = self.file.consent
-        flags = tuple(
-            (flag, field)
-            for flag, (owner, field) in ((f, _split(p)) for f, p in consent.flags.items())
-            if owner == name
-        )
+        flags = tuple(_flags(self.file, name))
         fields = tuple(self._field(event, name, target, field) for target, field in record.fields.items())
         return RecordProgram(
             name=name,
@@ -126,16 +129,16 @@ class _Maker:
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
             links=tuple(record.associate),
-            also_match=tuple(
-                tuple((target, self._identity(event, one)) for target, one in entry.items())
-                for entry in record.also_match
-            ),
+            also_match=tuple(self._match(event, step) for step in record.also_match),
             unsubscribe=frozenset(consent.unsubscribe) & {flag for flag, _ in flags},
             address=self._address(event, record),
             rank=self.ranks[name],
-            erases=tuple(one for one in fields if one.guards and self._erased(name, one.target)),
+            erases=tuple(field for field in fields if field.guards and self._erased(name, field.target)),
             unique=record.unique_key,
         )
+
+    def _match(self, event: str, step: Mapping[str, Key]) -> tuple[tuple[str, Get], ...]:
+        return tuple((target, self._identity(event, key)) for target, key in step.items())
 
     def _erased(self, name: str, target: str) -> bool:
         return self.file.consent.withheld == "clear" and not never_erased(self.file, name, target)
@@ -159,11 +162,11 @@ class _Maker:
         )
 
     def _target(self, name: str, field: str) -> TargetField | None:
-        found = self.target.objects.get(self.file.records[name].object) if self.target else None
-        return found.fields.get(field) if found else None
+        target = self.target.objects.get(self.file.records[name].object) if self.target else None
+        return target.fields.get(field) if target else None
 
     def _address(self, event: str, record: Record) -> Get:
-        """The value the record gives its e-mail field, whatever keeps that field back; else the customer's own."""
+        """Compile the address to opt out: the record's e-mail field, even when it is not sent; else the customer's."""
         gets = [
             values.compiled(field.model_copy(update={"when": None}), self._setting(event, None))
             for field in record.fields.values()
@@ -179,7 +182,7 @@ def _clock(paths: Iterator[str]) -> Clock:
 
 
 def _ranks(file: File) -> dict[str, int]:
-    """0 for a record that points at none, else one more than the highest it points at."""
+    """Rank the records: 0 if a record points at none, else one more than the highest rank it points at."""
     links = {name: points_at(record) for name, record in file.records.items()}
     ranks: dict[str, int] = {}
     for name in in_order(links):

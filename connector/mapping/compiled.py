@@ -1,4 +1,4 @@
-"""A compiled mapping: frozen programs, one for each event type, that only read a payload."""
+"""The types of a compiled mapping: frozen programs, one for each event type, that only read a payload."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from connector.model import Mode, Rule
 
 Payload = Mapping[str, Any]
 Get = Callable[[Payload, tzinfo], Any]
-"""payload, time zone -> the value; None where the sender holds none, ABSENT where there is nothing to say."""
+"""payload, time zone -> the value; None if careCycle holds none, ABSENT if nothing is to be sent."""
 
 
 class Clock(IntEnum):
-    """Whose time a value carries: its record's own, the customer's, the call's, or the later of both."""
+    """Whose time a value carries: its record's own, the customer's, the call's, or the later of the last two."""
 
     OWN = 0
     CUSTOMER = 1
@@ -29,14 +29,14 @@ class Clock(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PointsTo:
-    """What a `ref` gives until the keys of an event's records are known."""
+    """The value of a `ref` until the keys of the event's records are known."""
 
     record: str
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProgram:
-    """One target field. clears: null erases it. guards: the flags that keep it back. line: where the file says so."""
+    """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file."""
 
     target: str
     get: Get
@@ -49,9 +49,10 @@ class FieldProgram:
 
 @dataclass(frozen=True, slots=True)
 class RecordProgram:
-    """One record for one event type. flags: (flag, target field). address: gives the e-mail to opt out.
+    """One record for one event type. flags: (flag, target field). address: the e-mail address to opt out.
 
-    erases: the fields whose value in the CRM is erased while one of their guards is true or unknown.
+    guards: the flags that withhold the record. erases: the fields erased in the CRM while one of their guards is true
+    or unknown.
     """
 
     name: str
@@ -83,7 +84,7 @@ class EventProgram:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One of a mapping's own tests and where it stands."""
+    """One of a mapping's own tests and its place in the file."""
 
     test: Test
     file: str
@@ -93,10 +94,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMapping:
-    """A mapping that loads clean.
+    """A mapping without errors.
 
-    version: a short hash over the file and everything it extends. reads: event paths. writes: object -> target fields.
-    looks_up: the objects its lookups ask. records: in the order they are written. flags: consent flag -> (record,
+    version: a short hash of the file and everything it extends. reads: event paths. writes: object -> target fields.
+    looks_up: the objects its lookups search. records: their names in file order. flags: consent flag -> (record,
     target field).
     """
 
@@ -114,9 +115,9 @@ class CompiledMapping:
 
     @property
     def objects(self) -> list[str]:
-        """Every CRM object it has to do with, in alphabetical order."""
+        """List every CRM object it writes or searches, in alphabetical order."""
         return sorted(self.looks_up.union(self.writes))
 
 
 Line = Callable[[Loc], int]
-"""Where in the file something stands."""
+"""location -> its line in the file."""

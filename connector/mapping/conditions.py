@@ -1,7 +1,4 @@
-"""Conditions: what they prove before any event, and what they become.
-
-A comparison with null does not hold; only `exists: false` sees null.
-"""
+"""Check and compile conditions. A comparison with null is false; only `exists: false` matches null."""
 
 from __future__ import annotations
 
@@ -34,9 +31,9 @@ TAKES: Final[Mapping[str, frozenset[Kind]]] = {
     "ends_with": _TEXTUAL,
     "exists": frozenset(Kind),
 }
-_WHOLE: Final = frozenset({"is", "not", "in", "not_in"})  # these compare whole values, so an enum's can be checked
+_WHOLE: Final = frozenset({"is", "not", "in", "not_in"})  # these compare whole values, so enum values can be checked
 
-# What a value is turned into before comparing: times compare as moments, not as text.
+# Convert before comparing: times compare as moments, not as text.
 _COMPARED_AS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     Kind.DATE: date.fromisoformat,
     Kind.DATETIME: catalogue.epoch_ms,
@@ -64,11 +61,11 @@ _OPERATORS: Final[Mapping[str, Callable[[Any], _Test]]] = {
 
 
 def reads(condition: Condition | None) -> Iterator[str]:
-    """Every event field a condition looks at."""
+    """List every event field a condition reads."""
     if condition is None:
         return
     yield from condition.paths
-    for inner in [*(condition.any or ()), *(condition.all or ()), *([condition.not_] if condition.not_ else [])]:
+    for inner in (*(condition.any or ()), *(condition.all or ()), condition.not_):
         yield from reads(inner)
 
 
@@ -81,8 +78,8 @@ def check(scope: Scope, condition: Condition | None) -> None:
         if field is not None:
             _check_comparison(scope.at(path), field, comparison)
     for name, inner in (("any", condition.any), ("all", condition.all)):
-        for number, one in enumerate(inner or ()):
-            check(scope.at(name, number), one)
+        for number, part in enumerate(inner or ()):
+            check(scope.at(name, number), part)
     check(scope.at("not"), condition.not_)
 
 
@@ -93,13 +90,13 @@ def _check_comparison(scope: Scope, field: catalogue.Field, comparison: Comparis
             hint = {Kind.LIST: "use  contains:", Kind.OBJECT: "use  exists:"}.get(field.kind, "")
             here.add("M133", f"{field.path} is {_a(field.kind)}, which '{operator}' cannot compare", hint)
         elif operator != "exists":
-            for number, one in enumerate(other if isinstance(other, list) else [other]):
-                _check_value(here.at(number), field, operator, one)
+            for number, value in enumerate(other if isinstance(other, list) else [other]):
+                _check_value(here.at(number), field, operator, value)
 
 
 def _check_value(scope: Scope, field: catalogue.Field, operator: str, value: Any) -> None:
     if value is None:
-        scope.add("M133", "a comparison with null never holds", "to ask for no value write  { exists: false }")
+        scope.add("M133", "a comparison with null never holds", "to match a missing value write  { exists: false }")
     elif not _fits(field.kind, value):
         quote = f'quote it: "{value}"' if field.kind in _TEXTUAL and not isinstance(value, bool) else ""
         scope.add("M133", f"{field.path} is {_a(field.kind)}, never {_shown(value)}", quote)
@@ -137,23 +134,30 @@ def _shown(value: Any) -> str:
 
 
 def compiled(condition: Condition, event: str) -> Holds:
-    """The condition for one event type. A field this event does not carry reads as absent."""
+    """Compile a condition for one event type. A field the event does not carry reads as absent."""
     parts: list[Holds] = []
     for path, comparison in condition.paths.items():
         read = catalogue.reader(path, event) if event in catalogue.carried_by(path) else _absent
         parts += [_holds(read, path, operator, other) for operator, other in comparison.tests()]
     if condition.any is not None:
-        some = tuple(compiled(one, event) for one in condition.any)
-        parts.append(lambda payload: any(holds(payload) for holds in some))
+        parts.append(_any_of([compiled(part, event) for part in condition.any]))
     if condition.all is not None:
-        parts += [compiled(one, event) for one in condition.all]
+        parts += [compiled(part, event) for part in condition.all]
     if condition.not_ is not None:
-        inner = compiled(condition.not_, event)
-        parts.append(lambda payload: not inner(payload))
-    if len(parts) == 1:
-        return parts[0]
-    every = tuple(parts)
-    return lambda payload: all(holds(payload) for holds in every)
+        parts.append(_none_of(compiled(condition.not_, event)))
+    return parts[0] if len(parts) == 1 else _all_of(parts)
+
+
+def _any_of(parts: list[Holds]) -> Holds:
+    return lambda payload: any(holds(payload) for holds in parts)
+
+
+def _all_of(parts: list[Holds]) -> Holds:
+    return lambda payload: all(holds(payload) for holds in parts)
+
+
+def _none_of(holds: Holds) -> Holds:
+    return lambda payload: not holds(payload)
 
 
 def _absent(_: Mapping[str, Any]) -> Any:
@@ -162,18 +166,18 @@ def _absent(_: Mapping[str, Any]) -> Any:
 
 def _holds(read: catalogue.Reader, path: str, operator: str, other: Any) -> Holds:
     if operator == "exists":
-        return lambda payload: _held(read(payload)) is other
+        return lambda payload: _has_value(read(payload)) is other
     convert = _COMPARED_AS.get(catalogue.FIELDS[path].kind)
     if convert is None and operator == "is" and other != "":
         return lambda payload: bool(read(payload) == other)  # null equals nothing a condition may name
     if convert is None:
         test = _OPERATORS[operator](other)
-        return lambda payload: _held(value := read(payload)) and test(value)
-    compared = [convert(one) for one in other] if isinstance(other, list) else convert(other)
-    test = _OPERATORS[operator](compared)
-    return lambda payload: _held(value := read(payload)) and test(convert(value))
+        return lambda payload: _has_value(value := read(payload)) and test(value)
+    converted = [convert(value) for value in other] if isinstance(other, list) else convert(other)
+    test = _OPERATORS[operator](converted)
+    return lambda payload: _has_value(value := read(payload)) and test(convert(value))
 
 
-def _held(value: Any) -> bool:
-    """Whether there is a value: an empty text says as little as null."""
+def _has_value(value: Any) -> bool:
+    """Whether there is a value: empty text counts as null."""
     return value is not None and value is not ABSENT and value != ""

@@ -1,4 +1,4 @@
-"""What a mapping asks of the CRM's schema: the fields it writes, and the type of each from what it sends. Pure."""
+"""Derive the CRM fields a mapping needs, each with its type, from what it sends. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.mapping.source import Node
 from connector.mapping.target import Option, TargetField
 
 LONGEST_TEXT: Final = 255
-"""Characters of an ordinary text field in either CRM's own forms."""
+"""Characters an ordinary text field holds in either CRM."""
 
 _TYPES: Final[Mapping[str, str]] = {
     Kind.BOOLEAN: "boolean",
@@ -32,10 +32,7 @@ _CALLABLE: Final = frozenset({"e164", "national"})
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One field a mapping writes. `wanted` is its type in the words of a schema; unique: it is a key.
-
-    line: where the mapping says so.
-    """
+    """One field a mapping writes. wanted: the field it needs, in a schema's terms. line: its line in the mapping."""
 
     object: str
     field: str
@@ -44,12 +41,12 @@ class Demand:
 
 
 Demands = Mapping[str, Mapping[str, Demand]]
-"""object -> field -> what is asked of it."""
+"""object -> field -> its demand."""
 
 
 @dataclass(slots=True)
 class _Asked:
-    """Everything several records ask of one field."""
+    """What all records together need of one field."""
 
     line: int
     shapes: list[Shape]
@@ -59,17 +56,17 @@ class _Asked:
 
 
 def demands(file: File, tree: Node) -> Demands:
-    """What a mapping asks for, every object it writes included."""
-    asked: dict[str, dict[str, _Asked]] = {}
-    for record, name, one in _fields(file, Scope(file, tree, Report(), None)):
-        known = asked.setdefault(record.object, {}).setdefault(name, one)
-        if known is not one:
-            known.shapes += one.shapes
-            known.key, known.cut = known.key or one.key, known.cut and one.cut
-            known.sensitive = known.sensitive or one.sensitive
+    """Derive every field a mapping needs, for every object it writes."""
+    by_object: dict[str, dict[str, _Asked]] = {}
+    for record, name, asked in _fields(file, Scope(file, tree, Report(), None)):
+        known = by_object.setdefault(record.object, {}).setdefault(name, asked)
+        if known is not asked:
+            known.shapes += asked.shapes
+            known.key, known.cut = known.key or asked.key, known.cut and asked.cut
+            known.sensitive = known.sensitive or asked.sensitive
     return {
-        kind: {name: Demand(kind, name, _wanted(one), one.line) for name, one in fields.items()}
-        for kind, fields in asked.items()
+        kind: {name: Demand(kind, name, _wanted(asked), asked.line) for name, asked in fields.items()}
+        for kind, fields in by_object.items()
     }
 
 
@@ -98,31 +95,34 @@ def _health(source: Source, accepted: bool) -> bool:
 
 
 def _wanted(asked: _Asked) -> TargetField:
-    kinds = {_TYPES.get(shape.kind, "string") for shape in asked.shapes}
-    kind = kinds.pop() if len(kinds) == 1 else "double" if kinds == {"int", "double"} else "string"
+    kind = _kind(asked.shapes)
     offered = _offered(asked.shapes) if kind == "string" and not asked.key else ()
     if offered:
-        return TargetField(type="picklist", options=tuple(map(_option, offered)), sensitive=asked.sensitive)
-    if kind == "string" and asked.shapes and all(shape.format in _CALLABLE for shape in asked.shapes):
-        kind = "phone"
+        options = tuple(Option(value=value) for value in offered)
+        return TargetField(type="picklist", options=options, sensitive=asked.sensitive)
     length = _length(asked) if kind == "string" else None
     return TargetField(type=kind, length=length, unique=asked.key, sensitive=asked.sensitive)
 
 
-def _option(value: str) -> Option:
-    return Option(value=value)
+def _kind(shapes: Sequence[Shape]) -> str:
+    kinds = {_TYPES.get(shape.kind, "string") for shape in shapes}
+    if kinds == {"int", "double"}:
+        return "double"
+    if len(kinds) == 1 and kinds != {"string"}:
+        return kinds.pop()
+    return "phone" if shapes and all(shape.format in _CALLABLE for shape in shapes) else "string"
 
 
-def _offered(found: Sequence[Shape]) -> list[str]:
-    """The values of a field that only ever gets some fixed ones; a single one is no choice."""
-    if not all(shape.fixed and shape.values for shape in found):
+def _offered(shapes: Sequence[Shape]) -> list[str]:
+    """List the values of a field that only ever gets fixed ones; a single value is no choice."""
+    if not all(shape.fixed and shape.values for shape in shapes):
         return []
-    values = list(dict.fromkeys(value for shape in found for value in shape.values or ()))
+    values = list(dict.fromkeys(value for shape in shapes for value in shape.values or ()))
     return values if len(values) > 1 else []
 
 
 def _length(asked: _Asked) -> int:
-    """Characters: a key's own length where it is known, an ordinary text field's, or more where more can come."""
+    """Choose a length in characters: a key's own, an ordinary text field's, or more if longer values can come."""
     lengths = [shape.length if shape.length is not None else LONGEST_TEXT for shape in asked.shapes]
     longest = max(lengths, default=LONGEST_TEXT)
     if asked.key:

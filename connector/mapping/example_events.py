@@ -1,4 +1,4 @@
-"""The catalogue's example of each event, from careCycle's "Events & Payloads" page."""
+"""The catalogue's example of each event, from careCycle's "Events & Payloads" page, and changes to it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = json.loads(
 )
 
 
-def way(name: str, event: str) -> tuple[str, ...] | None:
-    """The keys that lead to a field given by its catalogue path, or by its own name at the top of the payload."""
+def keys_of(name: str, event: str) -> tuple[str, ...] | None:
+    """Return the keys that lead to a field, named by its catalogue path or as a top-level key of the payload."""
     if name == "event.type":
         return None
     if name in catalogue.FIELDS and event in catalogue.carried_by(name):
@@ -25,10 +25,10 @@ def way(name: str, event: str) -> tuple[str, ...] | None:
 
 
 def example(event: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The example of an event with some fields changed; KeyError for a field it does not have."""
+    """Return the example of an event with some fields changed; KeyError for a field it does not have."""
     payload = deepcopy(dict(EXAMPLES[event]))
     for name, value in given.items():
-        keys = way(name, event)
+        keys = keys_of(name, event)
         if keys is None:
             raise KeyError(name)
         _put(payload, keys, value)

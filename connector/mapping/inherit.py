@@ -1,7 +1,7 @@
-"""`extends`: a file laid over the one it extends.
+"""Merge a file into the one it `extends`.
 
-Blocks merge by key and `remove: [..]` drops. A field given a source replaces the inherited one, a field given only
-modifiers adjusts it. Keys, conditions and lists replace the inherited ones whole; tests are never inherited.
+Blocks merge by key; `remove: [..]` drops. A field with a source replaces the inherited field, a field with modifiers
+alone adjusts it. Keys, conditions and lists replace the inherited ones whole; tests are never inherited.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _NOT_INHERITED: Final = ("extends", "tests")
 
 
 def merge(base: Node, own: Node, report: Report) -> Node:
-    """The tree of `own` laid over that of the file it extends."""
+    """Merge the tree of `own` into that of the file it extends."""
     inherited = {key: entry for key, entry in base.items.items() if key not in _NOT_INHERITED}
     removed = _removed(own)
     return _merge(_without(Node(inherited, base.place), removed), own, (), report)
 
 
 def _removed(own: Node) -> set[str]:
-    """The records and fields a file drops, as `record` and `record.Field`."""
+    """List the records and fields a file drops, as `record` and `record.Field`."""
     records = own.get("records") or own
     dropped = set(_names(records.get("remove")))
     for name, (_, record) in records.items.items():
@@ -38,7 +38,7 @@ def _names(node: Node | None) -> list[str]:
 
 
 def _without(base: Node, removed: set[str]) -> Node:
-    """The inherited file whose consent section no longer keeps back what is dropped."""
+    """Return the inherited file without the dropped names in its consent section."""
     consent = base.get("consent")
     if consent is None or not removed:
         return base
@@ -70,11 +70,11 @@ def _merge(base: Node, own: Node, loc: Loc, report: Report) -> Node:
             continue
         below = (*loc, key)
         inherited = merged.get(key)
-        merged[key] = key_node, _laid_over(inherited[1], node, below, report) if inherited else node
+        merged[key] = key_node, _merge_entry(inherited[1], node, below, report) if inherited else node
     return Node(merged, own.place)
 
 
-def _laid_over(base: Node, own: Node, loc: Loc, report: Report) -> Node:
+def _merge_entry(base: Node, own: Node, loc: Loc, report: Report) -> Node:
     if _is_field(loc):
         return _adjusted(base, own)
     return _merge(base, own, loc, report) if _merges(loc) else own
@@ -97,12 +97,22 @@ def _adjusted(base: Node, own: Node) -> Node:
     return Node({"from": (Node("from", base.place, "from"), base)} | own.value, own.place)
 
 
+def _copied_fields(record: dict[str, tuple[Node, Node]]) -> dict[str, tuple[Node, Node]]:
+    """Replace a record's fields by a copy and return it, so that dropping one leaves the base file as it is."""
+    key, node = record.get("fields", (None, None))
+    if key is None or node is None or not isinstance(node.value, dict):
+        return {}
+    copied = dict(node.value)
+    record["fields"] = key, Node(copied, node.place)
+    return copied
+
+
 def _drop(merged: dict[str, tuple[Node, Node]], own: Node, loc: Loc, report: Report) -> None:
-    """Take out what a block's `remove` names; in a record, its fields too."""
+    """Drop what a block's `remove` names; in a record, its fields too."""
     remove = own.get("remove")
     if remove is None or not isinstance(remove.value, list):
         return
-    fields = dict(merged["fields"][1].items) if len(loc) == 2 and "fields" in merged else {}
+    fields = _copied_fields(merged) if len(loc) == 2 else {}
     for item in remove.value:
         if item.text in fields:
             del fields[item.text]
@@ -110,8 +120,5 @@ def _drop(merged: dict[str, tuple[Node, Node]], own: Node, loc: Loc, report: Rep
             del merged[item.text]
         else:
             hint = report.suggest(item.text, [*fields, *merged])
-            weight = Severity.ERROR if hint else Severity.WARNING  # a slip would go on sending what was to be dropped
+            weight = Severity.ERROR if hint else Severity.WARNING  # a typo would keep sending what should be dropped
             report.add(item.place, "M110", f"nothing called '{item.text}' is inherited here", hint, weight)
-    if "fields" in merged and fields.keys() != merged["fields"][1].items.keys() and len(loc) == 2:
-        key, node = merged["fields"]
-        merged["fields"] = key, Node(fields, node.place)

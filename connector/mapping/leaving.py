@@ -1,4 +1,4 @@
-"""Which data a mapping sends out of the house: the classes of the event fields behind each target."""
+"""List which classes of data a mapping sends to the CRM, from the event fields behind each target."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from connector.mapping.schema import File, Record
 
 
 def leaving(loaded: Loaded) -> dict[Privacy, list[str]]:
-    """Every class of data with the targets it goes to, as `record.Field`; nothing for a mapping that does not load.
+    """Map each class of data to the targets it goes to, as `record.Field`; empty lists if the mapping has errors.
 
-    A target counts for every event field that decides its value: those sent, and those its conditions look at. It is
-    operational only when nothing of another class decides it.
+    A target counts for every event field that decides its value: those sent and those its conditions read. It counts
+    as operational only if no field of another class decides it.
     """
-    found: dict[Privacy, dict[str, None]] = {privacy: {} for privacy in Privacy}
+    by_class: dict[Privacy, dict[str, None]] = {privacy: {} for privacy in Privacy}
     for target, path in _sent(loaded.written[0]) if loaded.written else ():
         if path in catalogue.FIELDS:
-            found[catalogue.FIELDS[path].privacy][target] = None
-    personal = {
-        target for privacy, targets in found.items() if privacy is not Privacy.OPERATIONAL for target in targets
-    }
-    found[Privacy.OPERATIONAL] = {target: None for target in found[Privacy.OPERATIONAL] if target not in personal}
-    return {privacy: list(targets) for privacy, targets in found.items()}
+            by_class[catalogue.FIELDS[path].privacy][target] = None
+    operational = by_class.pop(Privacy.OPERATIONAL)
+    personal = {target for targets in by_class.values() for target in targets}
+    by_class[Privacy.OPERATIONAL] = {target: None for target in operational if target not in personal}
+    return {privacy: list(by_class[privacy]) for privacy in Privacy}
 
 
 def _sent(file: File) -> Iterator[tuple[str, str]]:
-    """Each target with each event field that decides its value."""
+    """Pair each target with every event field that decides its value."""
     for name, record in file.records.items():
         yield from ((f"{name}.{target}", path) for target, path in _of_record(record))
     for flag, target in file.consent.flags.items():

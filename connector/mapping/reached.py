@@ -1,6 +1,6 @@
-"""What no test of a mapping reached: fields, enum values, table entries and cases.
+"""List the fields, enum values, table entries and cases that no test of a mapping reaches.
 
-Looked up beside the compiled mapping, never inside it: an event that is delivered pays nothing for this.
+This works beside the compiled mapping, not inside it, so that delivering an event costs nothing extra.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from connector.mapping.examples import event_of
 from connector.mapping.formats import text
 from connector.mapping.load import Loaded
 from connector.mapping.planning import plan, zone_of
-from connector.mapping.schema import File, MappedField, Source
+from connector.mapping.schema import Condition, File, MappedField, Source
 from connector.mapping.source import Loc, Node, find, find_key
 from connector.mapping.values import Setting
 from connector.model import Event
@@ -28,7 +28,7 @@ from connector.model import Event
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Something a test can reach and where it is written. kind: field, value, entry or case."""
+    """Something a test can reach, and its place. kind: field, value, entry or case."""
 
     kind: str
     name: str
@@ -38,14 +38,14 @@ class Spot:
 
 
 def unreached(loaded: Loaded, *, timezone: str) -> list[Spot]:
-    """What a mapping's tests leave out of what its file itself writes, from top to bottom; timezone: the agency's."""
+    """List what a file defines and its tests do not reach, from top to bottom. timezone: the agency's."""
     if loaded.mapping is None or loaded.written is None:
         return []
     file, tree = loaded.written
-    spots = _Spots(file, tree).found()
+    spots = _Spots(file, tree).all()
     tracer = _Tracer(file, loaded.mapping, timezone)
     for example in loaded.mapping.tests:
-        with suppress(UnreadableEvent):  # told as a test that fails
+        with suppress(UnreadableEvent):  # reported as a failed test
             for loc in tracer.reached(event_of(example)):
                 spots.pop(loc, None)
     own = (spot for spot in spots.values() if spot.file == tree.place.file)
@@ -53,12 +53,12 @@ def unreached(loaded: Loaded, *, timezone: str) -> list[Spot]:
 
 
 class _Spots:
-    """Everything in a file that a test can reach, by where it is; an enum's value by ("value", path, value)."""
+    """Everything in a file that a test can reach, by location; an enum's value by ("value", path, value)."""
 
     def __init__(self, file: File, tree: Node) -> None:
         self.file, self.tree = file, tree
 
-    def found(self) -> dict[Loc, Spot]:
+    def all(self) -> dict[Loc, Spot]:
         spots = dict(self._fields())
         for name, table in self.file.tables.items():
             spots |= self._entries(("tables", name), name, table)
@@ -95,7 +95,7 @@ class _Spots:
         return loc, _spot(kind, name, find_key(self.tree, loc).place)
 
     def _enums(self) -> Iterator[tuple[str, Loc]]:
-        """Every enum the file reads, with each place that reads it."""
+        """List every enum the file reads, with each location that reads it."""
         for path, loc in self._reads():
             if path in catalogue.FIELDS and catalogue.FIELDS[path].options:
                 yield path, loc
@@ -110,18 +110,22 @@ class _Spots:
                 yield from ((path, ("records", name, "fields", target)) for path in event_paths.of_source(field))
 
 
+def _holds(condition: Condition | None, setting: Setting, payload: Payload) -> bool:
+    return condition is None or conditions.compiled(condition, setting.event)(payload)
+
+
 def _spot(kind: str, name: str, place: Place) -> Spot:
     return Spot(kind, name, *place)
 
 
 class _Tracer:
-    """Follows events through a file."""
+    """Traces events through a file."""
 
     def __init__(self, file: File, mapping: CompiledMapping, timezone: str) -> None:
         self.file, self.mapping, self.timezone = file, mapping, timezone
 
     def reached(self, event: Event) -> Iterator[Loc]:
-        """What one event reaches."""
+        """List the locations one event reaches."""
         planned = plan(event, self.mapping, timezone=self.timezone)
         if event.type not in self.mapping.programs or planned.reason == "test customer":
             return
@@ -130,7 +134,7 @@ class _Tracer:
         for write in planned.writes:
             yield from (("consent", "flags", flag) for flag in write.flags)
             yield from (("records", write.name, "fields", target) for target in write.fields)
-            if write.fields or not write.flags:  # else it is not made, only told of a raised flag
+            if write.fields or not write.flags:  # otherwise only a raised flag is written
                 yield from self._record(write.name, event, zone)
 
     def _values(self, event: Event) -> Iterator[Loc]:
@@ -144,11 +148,10 @@ class _Tracer:
             yield from self._source(("records", name, "fields", target), field, setting, event.payload, zone)
 
     def _source(self, loc: Loc, source: Source, setting: Setting, payload: Payload, zone: tzinfo) -> Iterator[Loc]:
-        when = source.when if isinstance(source, MappedField) else None
-        if when is not None and not conditions.compiled(when, setting.event)(payload):
+        if isinstance(source, MappedField) and not _holds(source.when, setting, payload):
             return
         for number, case in enumerate(source.cases or ()):
-            if case.when is None or conditions.compiled(case.when, setting.event)(payload):
+            if _holds(case.when, setting, payload):
                 key, inner = ("then", case.then) if case.then else ("else", case.else_)
                 yield (*loc, "cases", number)
                 if inner is not None:
