@@ -1,9 +1,20 @@
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml requirements.lock ./
+# Exactly the versions of the lock file, each with its hash: uv by pip, everything else by uv.
+RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock >uv.txt \
+ && pip install --no-cache-dir --require-hashes --requirement uv.txt \
+ && uv venv /venv \
+ && uv pip install --python /venv --no-cache --compile-bytecode \
+      --require-hashes --constraint requirements.lock --requirement pyproject.toml \
+ && uv venv /tools \
+ && uv pip install --python /tools --no-cache --require-hashes --constraint requirements.lock --group build
+
+COPY README.md LICENSE ./
 COPY connector connector
 COPY mappings mappings
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN uv build --python /tools --no-build-isolation --wheel --out-dir wheels \
+ && uv pip install --python /venv --no-cache --compile-bytecode --offline --no-deps wheels/*.whl
 
 FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="careCycle CRM connector" \
@@ -11,8 +22,7 @@ LABEL org.opencontainers.image.title="careCycle CRM connector" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 
-RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir /wheels/*.whl
+COPY --from=build /venv /venv
 
 # A number, so that an orchestrator can see that it is not root.
 RUN groupadd --gid 10001 connector \
@@ -22,7 +32,8 @@ USER 10001:10001
 
 # The root file system may be read-only: everything written goes to /data (the SQLite file, its data key and its wake-up
 # pipe) and to /tmp (the counters that the roles share), which may be a tmpfs.
-ENV PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/tmp \
     CONNECTOR_DATABASE_URL=sqlite:////data/connector.db \

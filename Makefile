@@ -16,14 +16,15 @@ COVERAGE ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lint-docker lock audit sbom clean
+.PHONY: help demo test test-all check bench openapi lint-docker lock audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
+	@echo "make test-all  the same, with the long tests that repeat what faster ones show"
 	@echo "make check   lint, format, types and import contracts"
 	@echo "make bench   measure everything, beside its peers (twenty minutes; ARGS=--quick to try; npm for some peers)"
-	@echo "make lock    renew requirements.lock: the newest versions that pyproject.toml allows, with their hashes"
+	@echo "make lock    renew the lock files: the newest versions that pyproject.toml and package.json allow, with their hashes"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
 	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
 	@echo "make clean   remove the virtual environment and the caches"
@@ -32,6 +33,9 @@ demo: $(VENV)/installed
 	@$(VENV)/bin/connector demo $(ARGS)
 
 test: $(VENV)/installed-dev
+	@$(RUN) -m pytest -n $(WORKERS) -m "not slow" $(COVERAGE) $(ARGS)
+
+test-all: $(VENV)/installed-dev
 	@$(RUN) -m pytest -n $(WORKERS) $(COVERAGE) $(ARGS)
 
 check: $(VENV)/installed-dev
@@ -42,10 +46,13 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra bench
-	@mkdir -p $(VENV)/peers && cp benchmarks/peers/package.json $(VENV)/peers/
-	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/peers || \
+	@mkdir -p $(VENV)/peers && cp benchmarks/peers/package*.json $(VENV)/peers/
+	@command -v npm >/dev/null && npm ci --silent --no-fund --no-audit --prefix $(VENV)/peers || \
 	  echo "without npm the peers written in Node are left out"
 	@$(RUN) -m benchmarks --node-modules $(VENV)/peers/node_modules $(ARGS)
+
+openapi: $(VENV)/installed-dev
+	@$(LOCKED) --requirement pyproject.toml --extra openapi
 
 lint-docker: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
@@ -54,6 +61,9 @@ lint-docker: $(VENV)/installed-dev
 lock: $(VENV)/bin/uv
 	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --all-extras --group build --group tools pyproject.toml --output-file requirements.lock
+
+	@command -v npm >/dev/null && for folder in tests/npm benchmarks/peers; do \
+	  npm update --silent --package-lock-only --prefix $$folder; done || echo "without npm its two lock files stay as they are"
 
 # Neither is part of the tests: both ask the public list of known weaknesses.
 audit: $(VENV)/installed

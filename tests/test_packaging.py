@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -13,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 PROJECT = tomllib.loads(PYPROJECT)["project"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 REQUIREMENTS = [
     *tomllib.loads(PYPROJECT)["build-system"]["requires"],
     *PROJECT["dependencies"],
@@ -47,13 +49,45 @@ class TestDependencies:
         assert "urllib3>=2.6.1" in PROJECT["dependencies"]
 
 
+class TestLockFiles:
+    def test_every_python_package_is_pinned_with_hashes(self) -> None:
+        lock = re.sub(r"^#.*\n", "", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)
+        entries = lock.replace("\\\n", " ").splitlines()
+        assert len(entries) > 50
+        assert [entry for entry in entries if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:\w{64}", entry)] == []
+
+    @pytest.mark.parametrize("folder", ["tests/npm", "benchmarks/peers"])
+    def test_every_npm_package_is_pinned_with_its_hash(self, folder: str) -> None:
+        lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+        wanted = json.loads((ROOT / folder / "package.json").read_text())["dependencies"]
+        ours = lock["packages"].pop("")
+        assert ours["dependencies"] == wanted
+        assert [name for name, package in lock["packages"].items() if "integrity" not in package] == []
+
+    def test_the_image_takes_from_a_registry_only_what_has_a_hash(self) -> None:
+        installs = [line for line in commands(DOCKERFILE) if re.search(r"\b(pip|uv pip) install\b", line)]
+        assert len(installs) == 4
+        assert [line for line in installs if "--require-hashes" not in line and "--offline --no-deps" not in line] == []
+
+    def test_the_image_is_shipped_without_what_built_it(self) -> None:
+        shipped = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+        assert re.findall(r"^COPY .*", shipped, re.MULTILINE) == ["COPY --from=build /venv /venv"]
+        assert not [line for line in commands(shipped) if re.search(r"\b(pip|uv|apt-get|curl)\b", line)]
+
+
+def commands(dockerfile: str) -> list[str]:
+    """The commands of each RUN of a Dockerfile, on one line each."""
+    runs = re.findall(r"^RUN ((?:.*\\\n)*.*)", dockerfile, re.MULTILINE)
+    return [command.strip() for run in runs for command in run.replace("\\\n", " ").split("&&")]
+
+
 class TestVersion:
     def test_the_changelog_opens_with_it(self) -> None:
         versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
         assert versions[0] == PROJECT["version"]
 
     def test_the_image_carries_it(self) -> None:
-        assert f'image.version="{PROJECT["version"]}"' in (ROOT / "Dockerfile").read_text()
+        assert f'image.version="{PROJECT["version"]}"' in DOCKERFILE
         assert compose("connector")["image"].endswith(f":{PROJECT['version']}")
 
 
@@ -76,7 +110,7 @@ class TestContainers:
         assert [port for port in ports if port.endswith(":8081")] == ["127.0.0.1:8081:8081"]
 
     def test_the_image_runs_as_a_number_that_is_not_root(self) -> None:
-        found = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        found = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)
         assert [int(part) > 0 for part in found[-1]] == [True, True]
 
 

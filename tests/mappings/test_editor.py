@@ -1,8 +1,6 @@
 """The schema for editors, and what the real yaml-language-server makes of it.
 
-The server's tests need node and YAML_LANGUAGE_SERVER, the path of its script:
-npm install --prefix DIR yaml-language-server
-YAML_LANGUAGE_SERVER=DIR/node_modules/yaml-language-server/bin/yaml-language-server
+The server's tests need node and YAML_LANGUAGE_SERVER, the path of its script: see CONTRIBUTING.md.
 """
 
 from __future__ import annotations

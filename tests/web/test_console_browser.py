@@ -1,6 +1,6 @@
 """The console in a real browser: every page, wide and narrow, light and dark, and the actions with links and buttons.
 
-AXE_CORE names axe-core's axe.min.js (npm install axe-core): without it the pages' accessibility is not checked.
+AXE_CORE names axe-core's axe.min.js: without it the pages' accessibility is not checked. See CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def axe() -> str:
     """axe-core's source."""
     path = os.environ.get("AXE_CORE", "")
     if not path:
-        absent = "AXE_CORE is not set, so no page's accessibility is checked: npm install axe-core, name its axe.min.js"
+        absent = "AXE_CORE is not set, so no page's accessibility is checked: see CONTRIBUTING.md"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
     return Path(path).read_text("utf-8")
 
