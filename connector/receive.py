@@ -89,7 +89,7 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
         blank,
         type=reading.type,
         customer_id=reading.customer_id,
-        source_time=reading.source_time,
+        source_time=now if reading.source_time is None else reading.source_time,
         owed=agency.owed(reading.customer_id or message_id),
         priority=urgent if reading.raised else ordinary,
         raised=reading.raised,

@@ -44,7 +44,9 @@ def _event(path: Path) -> Event:
         raise FixConfiguration(
             str(path), "is an event of no known type", f"event_type is one of {', '.join(catalogue.EVENTS)}"
         )
-    return Event("example", path.name, reading.type, reading.customer_id, reading.source_time, 0, payload)
+    for problem in reading.problems:
+        click.echo(f"left out: {problem}", err=True)
+    return reading.event("example", path.name, 0)
 
 
 def _as_data(planned: Plan) -> dict[str, Any]:

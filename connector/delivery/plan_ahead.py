@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from connector import telemetry
 from connector.carecycle import recognise
@@ -74,19 +74,12 @@ def plan_all(
 
 def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
     try:
-        reading = recognise.read(delivery.event.payload, delivery.event.message_id)
-        if reading is None:
+        event = recognise.as_read(delivery.event)
+        if event is None:
             return Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event")
-        return plan(_as_read(delivery.event, reading), mapping, timezone=timezone)
+        return plan(event, mapping, timezone=timezone)
     except UnreadableEvent as error:
         return Settled(delivery.id, "dead", "dead", error.code, error.problem)
     except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
         problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
         return Settled(delivery.id, "dead", "dead", "FAULT", problem)
-
-
-def _as_read(event: Event, reading: recognise.Reading) -> Event:
-    """The event, where a version of this program accepted it that could not read it yet, as it is read now."""
-    if event.type == reading.type:
-        return event
-    return replace(event, type=reading.type, customer_id=reading.customer_id, source_time=reading.source_time)

@@ -174,10 +174,10 @@ def _planned(step: Step, account: Account | None) -> Plan:
     if account is None or mapping is None or step.purged:
         return nothing
     try:
-        known = recognise.read(step.event.payload, step.event.message_id) is not None
+        event = recognise.as_read(step.event)
     except UnreadableEvent:
         return nothing
-    return plan(step.event, mapping, timezone=account.timezone) if known else nothing
+    return plan(event, mapping, timezone=account.timezone) if event else nothing
 
 
 @dataclass(slots=True)

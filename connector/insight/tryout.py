@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.catalogue import ABSENT, Kind, Privacy
+from connector.carecycle.recognise import FieldProblem, Reading
 from connector.errors import UnreadableEvent
 from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
 from connector.mapping.example_events import example
 from connector.mapping.planning import plan
 from connector.mapping.target import TargetSchema
-from connector.model import Event, FieldWrite, Lookup, Plan, RecordKey, Ref, Withheld, Write
+from connector.model import FieldWrite, Lookup, Plan, RecordKey, Ref, Withheld, Write
 
 MAX_TEXT: Final = 32 * 1024
 """Bytes of a mapping, or of an event, that is tried: a mapping is a few hundred lines."""
@@ -58,7 +59,10 @@ class TriedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of it. problem: of the event, empty when it could come. reason: why no record is made."""
+    """What came of it. problem: of the event, empty when it could come. reason: why no record is made.
+
+    unread: the event's fields that could not be read and were left out.
+    """
 
     loaded: Loaded | None
     problem: str = ""
@@ -66,6 +70,7 @@ class Tried:
     records: tuple[TriedRecord, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     reason: str = ""
+    unread: tuple[FieldProblem, ...] = ()
 
     @property
     def found(self) -> tuple[Diagnostic, ...]:
@@ -78,17 +83,17 @@ def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSche
     if max(len(text.encode(errors="replace")), len(event_text.encode(errors="replace"))) > MAX_TEXT:
         return Tried(None, f"a text is longer than {MAX_TEXT // 1024} KiB: use connector check and connector map")
     loaded = load_text(text, NAME, schema=schema, shipped=shipped_folder(), sealed=True)
-    event, problem = _event(event_text)
+    reading, problem = _reading(event_text)
     if loaded.mapping is None:
         return Tried(loaded, problem)
     tests = tuple(run_examples(loaded.mapping, timezone=timezone))
-    if event is None:
+    if reading is None:
         return Tried(loaded, problem, tests)
-    planned = plan(event, loaded.mapping, timezone=timezone)
-    return Tried(loaded, "", tests, tuple(_records(planned)), planned.withheld, planned.reason)
+    planned = plan(reading.event("tried", "tried", 0), loaded.mapping, timezone=timezone)
+    return Tried(loaded, "", tests, tuple(_records(planned)), planned.withheld, planned.reason, reading.problems)
 
 
-def _event(text: str) -> tuple[Event | None, str]:
+def _reading(text: str) -> tuple[Reading | None, str]:
     try:
         payload = json.loads(text)
         reading = recognise.read(payload, "the event")
@@ -98,7 +103,7 @@ def _event(text: str) -> tuple[Event | None, str]:
         return None, "is not JSON"
     if reading is None:
         return None, f"is of no known type: event_type is one of {', '.join(catalogue.EVENTS)}"
-    return Event("tried", "tried", reading.type, reading.customer_id, reading.source_time, 0, payload), ""
+    return reading, ""
 
 
 def _records(planned: Plan) -> Iterator[TriedRecord]:

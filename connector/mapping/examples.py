@@ -58,11 +58,13 @@ def _failure(result: Result) -> Diagnostic:
 
 def event_of(example: Example) -> Event:
     """Build the event a test starts from. Raises UnreadableEvent if careCycle could never send it."""
-    kind = example.test.event
-    payload = example_events.example(kind, example.test.given)
-    reading = recognise.read(payload, "the event with given: applied")
-    time = reading.source_time if reading else 0
-    return Event("example", "example", kind, reading.customer_id if reading else None, time, time, payload)
+    thing = "the event with given: applied"
+    reading = recognise.read(example_events.example(example.test.event, example.test.given), thing)
+    if reading is None:
+        raise UnreadableEvent(thing, "event_type is none of careCycle's")
+    if reading.problems:
+        raise UnreadableEvent(thing, "; ".join(map(str, reading.problems)))
+    return reading.event("example", "example", reading.source_time or 0)
 
 
 def _run(mapping: CompiledMapping, example: Example, timezone: str) -> Result:

@@ -67,17 +67,17 @@ def accept(
 class TestReplayPlan:
     def test_it_says_what_would_come_and_changes_nothing(self, house: House, store: Store) -> None:
         accept(store, "good", state="dead", code="X")
-        accept(store, "odd", firstName=7)
+        accept(store, "odd", id=None)
         (told,) = house.told("events", "replay", "--all", "--plan", "-c", house.agency)
         assert (told["deliveries"], told["write"], told["refused"]) == (2, 1, 1)
-        assert told["reasons"][0]["reason"] == "customer.firstName is not a text"
+        assert told["reasons"][0]["reason"] == "customer.id is missing or not an id"
         assert store.desk.states(0) == {"dead": 2}
 
     def test_its_status_says_whether_something_would_be_refused(self, house: House, store: Store) -> None:
         accept(store, "good", state="dead", code="X")
         arguments = ("events", "replay", "--all", "--plan", "-c", house.agency)
         assert house.run(*arguments).exit_code == 0
-        accept(store, "odd", firstName=7)
+        accept(store, "odd", id=None)
         assert house.run(*arguments).exit_code == 1
 
     def test_it_answers_for_an_edited_mapping_too(self, house: House, store: Store) -> None:

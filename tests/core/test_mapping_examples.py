@@ -59,7 +59,7 @@ class TestOwnTests:
 
     def test_an_event_that_could_never_come_is_told(self) -> None:
         (found,) = problems("given: { testCustomer: 5 }, expect: { contact: none }")
-        assert "customer.testCustomer is not a boolean" in found
+        assert "customer.testCustomer: expected true or false, got a number" in found
 
     def test_a_failed_test_is_a_finding_where_the_test_stands(self) -> None:
         text = mapping_text(top="tests:\n  - { name: it, event: customer.updated, expect: { contact: none } }")

@@ -10,9 +10,8 @@ import pytest
 from connector import backoff
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.samples import Samples, sample
-from connector.errors import UnreadableEvent
 from connector.insight.overview import MASK, UNKNOWN, masked, revealed
-from tests.builders import CUSTOMER, a_call, a_customer
+from tests.builders import a_call, a_customer
 
 
 class TestBackoff:
@@ -31,37 +30,6 @@ class TestBackoff:
         self, attempts: int, hours: int, over: bool
     ) -> None:
         assert backoff.exhausted(attempts, 0, hours * backoff.HOUR) is over
-
-
-class TestCatalogue:
-    def test_an_event_is_read_for_what_the_house_needs(self) -> None:
-        reading = recognise.read(a_customer(doNotSMS=True), "m")
-        assert reading is not None
-        assert (reading.customer_id, reading.raised) == (CUSTOMER, {"doNotSMS"})
-        assert reading.source_time == 1_781_784_000_000
-
-    def test_a_call_linked_to_nobody_has_no_customer(self) -> None:
-        reading = recognise.read(a_call(None), "m")
-        assert reading is not None
-        assert reading.customer_id is None
-
-    def test_every_problem_is_named_at_once_and_no_value(self) -> None:
-        with pytest.raises(UnreadableEvent) as told:
-            recognise.read(a_customer(state=7, doNotCall="secret"), "m")
-        assert "customer.state is not a text; customer.doNotCall is not a boolean" in str(told.value)
-        assert "secret" not in str(told.value)
-
-    def test_an_unknown_enum_value_is_no_problem(self) -> None:
-        assert recognise.problems(a_customer(status="Prospect"), "customer.updated") == []
-
-    @pytest.mark.parametrize("text", ["2026-06-17", "2026-06-17T19:07:23", "soon", "2026-13-01T00:00:00Z"])
-    def test_a_time_without_its_offset_is_no_time(self, text: str) -> None:
-        assert recognise.problems(a_customer(updatedAt=text), "customer.updated")
-
-    @pytest.mark.parametrize("identity", ["", "a\u0000b", "x" * 65, "two words"])
-    def test_an_id_that_no_database_would_keep_is_unreadable(self, identity: str) -> None:
-        with pytest.raises(UnreadableEvent):
-            recognise.read(a_customer(id=identity), "m")
 
 
 class TestSamples:

@@ -78,7 +78,7 @@ def an_event(type: str = "customer.updated", *, message_id: str = "msg_1", **giv
 def event_of(payload: dict[str, Any], type: str, message_id: str = "msg_1") -> Event:
     reading = recognise.read(payload, message_id)
     assert reading is not None
-    return Event("acme", message_id, type, reading.customer_id, reading.source_time, reading.source_time, payload)
+    return reading.event("acme", message_id, reading.source_time or 0)
 
 
 def planned(text: str, event: Event, *, schema: str | None = "salesforce", timezone: str = ZONE) -> Plan:

@@ -21,7 +21,7 @@ import requests
 from flask import Response
 from sqlalchemy import event
 
-from connector.carecycle.catalogue import FIELDS, Kind, steps
+from connector.carecycle.catalogue import FIELDS, steps
 from connector.carecycle.signature import Verifier
 from connector.receive import Agency
 from connector.store import Store, open_store
@@ -236,26 +236,24 @@ class TestAGenuineMessageThatCannotBeRead:
         assert hook.post(body).status_code == 204
         assert {(row["state"], row["reason"]) for row in hook.deliveries()} == {("dead", reason)}
 
-    @pytest.mark.parametrize("field", ["id", "updatedAt"])
-    def test_for_want_of_its_id_or_time_is_parked(self, hook: Served, field: str) -> None:
-        hook.post({**a_customer(), field: None})
-        assert {row["reason"] for row in hook.deliveries()} == {f"customer.{field} is missing"}
+    def test_for_want_of_its_id_is_parked(self, hook: Served) -> None:
+        hook.post(a_customer(id=None))
+        assert {row["reason"] for row in hook.deliveries()} == {"customer.id is missing or not an id"}
 
-    @pytest.mark.parametrize("path", [path for path, field in FIELDS.items() if path != "event.type"])
-    def test_for_a_field_of_the_wrong_type_is_parked_by_the_name_of_the_field(self, hook: Served, path: str) -> None:
-        event_type = "customer.updated" if path.startswith("customer") and path != "customer" else "call.completed"
+    @pytest.mark.parametrize(
+        "path", [path for path in FIELDS if path not in ("event.type", "customer", "customer.id", "call.id")]
+    )
+    def test_is_not_one_with_a_field_of_the_wrong_type(self, hook: Served, path: str) -> None:
+        event_type = "customer.updated" if path.startswith("customer") else "call.completed"
         payload = a_customer(assignedUser={}) if event_type == "customer.updated" else a_call(a_customer(), campaign={})
-        wrong: Any = "canary" if FIELDS[path].kind in (Kind.OBJECT, Kind.LIST, Kind.BOOLEAN, Kind.INTEGER) else 7
-        *way, last = steps(path, event_type)
-        place: Any = payload
-        for step in way:
-            place = place[step]
-        place[last] = wrong
+        *keys, last = steps(path, event_type)
+        holder: Any = payload
+        for key in keys:
+            holder = holder[key]
+        holder[last] = [{}]
         message_id = a_message_id()
         assert hook.post(payload, message_id=message_id).status_code == 204
-        reasons = {row["reason"] for row in hook.deliveries(message_id=message_id)}
-        assert all(reason.startswith(f"{path} is not a") for reason in reasons), reasons
-        assert str(wrong) not in str(reasons)
+        assert {row["state"] for row in hook.deliveries(message_id=message_id)} == {"ready"}
 
 
 class TestAnAnswer:
