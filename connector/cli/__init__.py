@@ -1,4 +1,4 @@
-"""The command line. Each subcommand is imported when it is run, as click's manual does it, to keep --help fast."""
+"""The command line. Each subcommand is imported only when it runs (as in click's manual), so that --help is fast."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ import click
 from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
-    "alarms": ("alarms", "Try how people are told of what is wrong."),
+    "alarms": ("alarms", "Send a test alarm."),
     "audit": ("desk", "List what operators did, and why."),
-    "backup": ("backup", "Copy the SQLite database to a file, while the connector runs."),
-    "check": ("check", "Check agency files or mappings before any event comes."),
-    "completion": ("completion", "Print what completes this command in your shell."),
-    "consent": ("consent", "Tell which opt-outs are in the CRM, and why others are not."),
+    "backup": ("backup", "Back up the SQLite database while the connector runs."),
+    "check": ("check", "Check agency files and mappings before you use them."),
+    "completion": ("completion", "Print a completion script for your shell."),
+    "consent": ("consent", "Show which opt-outs are in the CRM, and why others are not."),
     "console": ("roles", "Serve the operators' console on the admin port."),
     "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
-    "doctor": ("doctor", "Find what is wrong with this installation."),
+    "doctor": ("doctor", "Find out what is wrong with this installation."),
     "events": ("desk", "List, show, replay or discard events."),
-    "forget": ("forget", "Forget one person; say what stays in the CRMs."),
-    "keys": ("keys", "List the data keys in use; seal everything with the newest."),
+    "forget": ("forget", "Delete everything stored about one person; list what stays in the CRMs."),
+    "keys": ("keys", "List the data keys, or re-encrypt everything with the newest."),
     "lanes": ("desk", "List, pause or resume lanes."),
-    "map": ("map", "Print the records a mapping would make of one event."),
-    "problems": ("problems", "Tell what the CRMs refuse, by cause, and what to do."),
-    "plan": ("plan", "Say what an edited mapping would write otherwise, from the events stored."),
-    "provision": ("provision", "Show what the CRM lacks for the mapping, and make it."),
+    "map": ("map", "Print the records a mapping makes from one event."),
+    "problems": ("problems", "List what the CRMs reject, by cause, and what to do."),
+    "plan": ("plan", "Show what an edited mapping would change, using stored events."),
+    "provision": ("provision", "Show what the CRM is missing for the mapping, and create it."),
     "receive": ("roles", "Receive webhooks."),
-    "restored": ("backup", "Say that an older copy took the database's place."),
-    "run": ("roles", "Receive, work and serve the console: all roles in one container."),
-    "sandbox": ("sandbox", "Serve a Salesforce and a HubSpot sandbox on this machine."),
-    "schema": ("schema", "Save the CRM's own schema; write the schema for your editor."),
-    "send": ("send", "Send a signed sample event to a hook."),
-    "status": ("status", "Tell how things stand, on one screen."),
+    "restored": ("backup", "Tell the connector that the database was restored from a backup."),
+    "run": ("roles", "Receive, deliver and serve the console: all roles in one container."),
+    "sandbox": ("sandbox", "Run a Salesforce and a HubSpot sandbox on this machine."),
+    "schema": ("schema", "Save the CRM's schema, or write the mapping schema for your editor."),
+    "send": ("send", "Send signed events to a hook."),
+    "status": ("status", "Show the current status on one screen."),
     "test": ("check", "Run the tests inside mappings."),
-    "why": ("problems", "Tell why the CRM holds what it holds, field by field."),
-    "work": ("roles", "Deliver what was received."),
+    "why": ("problems", "Explain each field of a CRM record."),
+    "work": ("roles", "Deliver the received events to the CRMs."),
 }
 _ROLES: Final = frozenset({"console", "receive", "run", "work"})
 
@@ -71,14 +71,14 @@ class _Commands(click.Group):
 
 
 def _share_metrics() -> None:
-    """Let the roles of one container count together: prometheus_client decides how when it is first imported."""
+    """Let the roles of one container add up their metrics; prometheus_client reads this when first imported."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="connector-metrics-")
         atexit.register(_remove, folder, os.getpid())
 
 
 def _remove(folder: str, owner: int) -> None:
-    """Take the folder away at the end of its owner, not of a role made from it."""
+    """Remove the folder when the process that made it ends, not when a forked role does."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -86,7 +86,7 @@ def _remove(folder: str, owner: int) -> None:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="carecycle-crm-connector")
 def cli() -> None:
-    """The bridge from careCycle's webhooks to Salesforce and HubSpot."""
+    """Deliver careCycle's webhooks to Salesforce and HubSpot."""
 
 
 def main() -> None:

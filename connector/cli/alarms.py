@@ -1,4 +1,4 @@
-"""alarms: whether people would be told."""
+"""alarms: test whether alarms reach people."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from connector.running.config import read_agencies
 
 @click.group()
 def alarms() -> None:
-    """Try how people are told of what is wrong."""
+    """Send a test alarm."""
 
 
 @alarms.command()
 @agency_option
 def test(paths: tuple[Path, ...]) -> None:
-    """Send a message every way the agency file names. Exit status 1 when one did not work."""
+    """Send a test alarm to every address in the agency file. Exit status 1 if one could not be sent."""
     failed = 0
-    for one in map(bootstrap.subscriber, read_agencies(paths, os.environ)):
-        if not one.ways:
-            click.echo(f"{one.agency}: nobody is told: its file has no alarms")
-        for way in one.ways:
+    for subscriber in map(bootstrap.subscriber, read_agencies(paths, os.environ)):
+        if not subscriber.ways:
+            click.echo(f"{subscriber.agency}: no one is alerted: its file has no alarms")
+        for way in subscriber.ways:
             try:
-                way(f"[{one.agency}] a test", "The connector can reach you. Nothing is wrong.\n")
-                click.echo(f"{one.agency}: sent")
+                way(f"[{subscriber.agency}] a test", "The connector can reach you. Nothing is wrong.\n")
+                click.echo(f"{subscriber.agency}: sent")
             except NotTold as error:
                 failed += 1
-                click.echo(f"{one.agency}: error[{error.code}] {error}", err=True)
+                click.echo(f"{subscriber.agency}: error[{error.code}] {error}", err=True)
     raise SystemExit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""backup and restored: a copy of the database in use, and what to do after one was put back."""
+"""backup and restored: copy the database while it is in use, and recover after restoring a copy."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ from connector.running import backup as safe
 @click.command()
 @click.argument("target", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 def backup(target: Path) -> None:
-    """Copy the SQLite database to a new file, while the connector runs. PostgreSQL has pg_dump."""
+    """Copy the SQLite database to a new file while the connector runs. For PostgreSQL, use pg_dump."""
     tenths: set[int] = set()
 
-    def told(part: float) -> None:
+    def progress(part: float) -> None:
         if (tenth := int(part * 10)) not in tenths:
             tenths.add(tenth)
-            click.echo(f"{tenth * 10} %", err=True)
+            click.echo(f"{tenth * 10}%", err=True)
 
     with opened_store() as store:
-        safe.backup(store, target, told)
+        safe.backup(store, target, progress)
     click.echo(
-        f"{target} is whole and checked.\n"
-        "Its payloads open only with the data key, which is NOT in it: keep CONNECTOR_DATA_KEY, or the file\n"
-        "connector.key beside the database, in another place."
+        f"{target} is complete and verified.\n"
+        "Its payloads can be decrypted only with the data key, which is NOT in it. Store CONNECTOR_DATA_KEY,\n"
+        "or the file connector.key next to the database, in a different place."
     )
 
 
 @click.command()
 def restored() -> None:
-    """Say that an older copy took the database's place: values written since are no longer believed to be known."""
+    """Tell the connector that the database was restored from a backup.
+
+    It no longer assumes that the CRM still holds the values in the restored ledger.
+    """
     with opened_store() as store:
         count = safe.restored(store)
     click.echo(
-        f"{count} records are in doubt: each is written in full when its next event comes.\n"
-        "Have careCycle send everything since the copy was made again: replay from its dashboard."
+        f"{count} records are in doubt: each is written in full when its next event arrives.\n"
+        "In careCycle's dashboard, replay every message since the backup was made."
     )

@@ -1,4 +1,4 @@
-"""check, test: a mapping looked at before any event comes."""
+"""check and test: find the problems of a mapping before any event arrives."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies
 
 TIMEZONE = "America/New_York"
-"""For dates of customers whose own time zone is unknown, where no agency file says otherwise."""
+"""For dates of customers whose own time zone is unknown, where no agency file sets one."""
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _mappings = click.argument("mappings", nargs=-1, type=existing_file)
-schema_option = click.option("--schema", type=existing_file, help="The CRM's own schema, as `schema pull` saves it.")
+schema_option = click.option("--schema", type=existing_file, help="The CRM's schema, saved by `schema pull`.")
 
 
 @click.command()
@@ -32,11 +32,11 @@ schema_option = click.option("--schema", type=existing_file, help="The CRM's own
 @click.option(
     "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file or folder."
 )
-@click.option("--live", is_flag=True, help="Check against the CRM itself: needs its credentials.")
+@click.option("--live", is_flag=True, help="Check against the CRM itself. Needs its credentials.")
 @schema_option
 @json_option
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print a SARIF 2.1.0 log, for code hosts and editors.")
-@click.option("--classes", is_flag=True, help="Print alone which classes of data leave, and for which fields.")
+@click.option("--classes", is_flag=True, help="Print only which classes of data are sent, and to which fields.")
 def check(
     mappings: tuple[Path, ...],
     paths: tuple[Path, ...],
@@ -46,37 +46,64 @@ def check(
     as_sarif: bool,
     classes: bool,
 ) -> None:
-    """Check agency files with their mappings, or mappings alone. Shows every problem at once, and which data leaves.
+    """Check agency files with their mappings, or mappings alone. Lists every problem, and which data is sent.
 
-    An agency's mappings are checked against the CRM's schema that `schema pull` saved beside its file, if it is there.
+    An agency's mappings are checked against the CRM schema that `schema pull` saved next to its file, if there is one.
     """
-    if bool(mappings) == bool(paths) or (live and not paths) or (as_json and as_sarif):
-        raise click.UsageError("give mappings, or agency files by -c (and with them --live); --json or --sarif")
-    known = target.load(schema) if schema else None
-    checked = {str(path): mapping.load(path, schema=known, shipped=mapping.shipped_folder()) for path in mappings}
-    for file in read_agencies(paths, os.environ) if paths else ():
-        checked |= _check_agency(file, known, live)
-    found = [one for result in checked.values() for one in result.diagnostics]
-    for result in checked.values():
-        found += mapping.failures(mapping.run_examples(result.mapping, timezone=TIMEZONE)) if result.mapping else []
+    _check_usage(mappings, paths, live, as_json and as_sarif)
+    checked = _checked(mappings, paths, target.load(schema) if schema else None, live)
+    problems = _problems(checked.values())
     if as_sarif:
-        show_json(mapping.to_sarif(found))
+        show_json(mapping.to_sarif(problems))
     elif as_json:
-        show_json(leaving.classes(checked) if classes else mapping.to_json(found))
+        show_json(leaving.classes(checked) if classes else mapping.to_json(problems))
     else:
-        click.echo("\n".join(([] if classes else [_findings(found, checked.values())]) + leaving.classes_told(checked)))
-    raise SystemExit(1 if any(one.severity is Severity.ERROR for one in found) else 0)
+        click.echo("\n".join(([] if classes else [_findings(problems, checked.values())]) + leaving.lines(checked)))
+    raise SystemExit(_status(problems))
 
 
-def _findings(found: Sequence[mapping.Diagnostic], checked: Iterable[Loaded]) -> str:
-    texts = {name: text for result in checked for name, text in result.texts.items()}
-    names = ", ".join(dict.fromkeys(str(result.files[0]) for result in checked))
-    return mapping.render(found, texts) if found else f"{names}: no problems"
+def _check_usage(mappings: Sequence[Path], paths: Sequence[Path], live: bool, two_formats: bool) -> None:
+    if bool(mappings) == bool(paths):
+        raise click.UsageError("name either mapping files, or agency files with -c")
+    if live and not paths:
+        raise click.UsageError("--live needs an agency file: name it with -c")
+    if two_formats:
+        raise click.UsageError("--json and --sarif exclude each other")
+
+
+def _checked(
+    mappings: Iterable[Path], paths: Sequence[Path], schema: target.TargetSchema | None, live: bool
+) -> dict[str, Loaded]:
+    """Load the mappings named, or those of the agency files, by the name they are reported under."""
+    checked = {str(path): mapping.load(path, schema=schema, shipped=mapping.shipped_folder()) for path in mappings}
+    for file in read_agencies(paths, os.environ) if paths else ():
+        checked |= _check_agency(file, schema, live)
+    return checked
+
+
+def _problems(checked: Iterable[Loaded]) -> list[mapping.Diagnostic]:
+    """What the checks found, then the failures of the mappings' own tests."""
+    results = list(checked)
+    problems = [diagnostic for loaded in results for diagnostic in loaded.diagnostics]
+    for loaded in results:
+        if loaded.mapping is not None:
+            problems += mapping.failures(mapping.run_examples(loaded.mapping, timezone=TIMEZONE))
+    return problems
+
+
+def _status(problems: Iterable[mapping.Diagnostic]) -> int:
+    return 1 if any(problem.severity is Severity.ERROR for problem in problems) else 0
+
+
+def _findings(problems: Sequence[mapping.Diagnostic], checked: Iterable[Loaded]) -> str:
+    texts = {name: text for loaded in checked for name, text in loaded.texts.items()}
+    names = ", ".join(dict.fromkeys(str(loaded.files[0]) for loaded in checked))
+    return mapping.render(problems, texts) if problems else f"{names}: no problems"
 
 
 def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> dict[str, Loaded]:
-    """The mapping of each destination, under agency/destination."""
-    bootstrap.open_agencies([file])  # the signing secrets are well made
+    """Load the mapping of each destination, under agency/destination."""
+    bootstrap.open_agencies([file])  # raises for a malformed signing secret
     for where, notice in bootstrap.notices(file):
         click.echo(f"{file.path}: {where}: warning: {notice}", err=True)
     results = {}
@@ -100,16 +127,23 @@ def _saved(file: AgencyFile, name: str) -> target.TargetSchema | None:
 @schema_option
 @json_option
 def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None:
-    """Run the tests inside mappings; tell what of a mapping no test reaches."""
+    """Run the tests inside mappings, and list what no test covers."""
     known = target.load(schema) if schema else None
     loaded = [_loaded(path, known) for path in mappings]
-    results = [r for one in loaded if one.mapping for r in mapping.run_examples(one.mapping, timezone=TIMEZONE)]
-    unreached = [spot for one in loaded for spot in mapping.unreached(one, timezone=TIMEZONE)]
+    results = _run_tests(loaded)
+    unreached = [spot for file in loaded for spot in mapping.unreached(file, timezone=TIMEZONE)]
     if as_json:
-        show_json({"tests": [asdict(one) for one in results], "unreached": [asdict(one) for one in unreached]})
+        show_json({"tests": [asdict(result) for result in results], "unreached": [asdict(spot) for spot in unreached]})
     else:
-        click.echo("\n".join(_told(results, unreached)))
-    raise SystemExit(0 if all(one.ok for one in results) else 1)
+        click.echo("\n".join(_test_report(results, unreached)))
+    raise SystemExit(0 if all(result.ok for result in results) else 1)
+
+
+def _run_tests(loaded: Iterable[Loaded]) -> list[mapping.Result]:
+    results: list[mapping.Result] = []
+    for file in loaded:
+        results += mapping.run_examples(file.mapping, timezone=TIMEZONE) if file.mapping else []
+    return results
 
 
 def _loaded(path: Path, schema: target.TargetSchema | None) -> Loaded:
@@ -119,16 +153,16 @@ def _loaded(path: Path, schema: target.TargetSchema | None) -> Loaded:
     return loaded
 
 
-def _told(results: Sequence[mapping.Result], unreached: Sequence[mapping.Spot]) -> Iterator[str]:
-    for one in results:
-        yield f"{'ok    ' if one.ok else 'FAILED'} {one.file}:{one.line} {one.name}"
-        for told in one.differences:
+def _test_report(results: Sequence[mapping.Result], unreached: Sequence[mapping.Spot]) -> Iterator[str]:
+    for result in results:
+        yield f"{'ok    ' if result.ok else 'FAILED'} {result.file}:{result.line} {result.name}"
+        for difference in result.differences:
             yield from (
-                f"         {told.what}",
-                f"           expected {told.expected}",
-                f"           got      {told.got}",
+                f"         {difference.what}",
+                f"           expected {difference.expected}",
+                f"           got      {difference.got}",
             )
-    yield f"{sum(one.ok for one in results)} of {len(results)} tests pass"
+    yield f"{sum(result.ok for result in results)} of {len(results)} tests pass"
     if unreached:
-        yield "no test reaches"
+        yield "not covered by any test"
         yield from (f"  {spot.file}:{spot.line}:{spot.col} {spot.kind} {spot.name}" for spot in unreached)

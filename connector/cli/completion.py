@@ -1,4 +1,4 @@
-"""completion: click's own, told how to switch it on."""
+"""completion: click's own shell completion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what completes this command in your shell: eval "$(connector completion bash)"."""
+    """Print a completion script for your shell. To use it: eval "$(connector completion bash)"."""
     kind = get_completion_class(shell)
-    assert kind is not None  # click has all three
+    assert kind is not None  # click supports all three
     click.echo(kind(ctx.find_root().command, {}, "connector", "_CONNECTOR_COMPLETE").source())

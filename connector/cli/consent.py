@@ -1,4 +1,4 @@
-"""consent: what became of every opt-out, for whoever answers for it."""
+"""consent: what happened to every opt-out, for compliance."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from connector.store.opt_outs import Period
 _DAY = click.DateTime(["%Y-%m-%d"])
 _TIMES = frozenset({"received_at", "applied_at"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may take for a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
+"""What a spreadsheet may interpret as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
 @click.group()
 def consent() -> None:
-    """Tell which opt-outs are in the CRM, and why others are not."""
+    """Show which opt-outs are in the CRM, and why others are not."""
 
 
 @consent.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Tell how many opt-outs are not in each destination's CRM yet, and for how long."""
+    """Show how many opt-outs are not yet in each CRM, and for how long."""
     with opened_store() as store:
-        found = operate.consent_standing(store)
-    told = [
+        standing = operate.consent_standing(store)
+    destinations = [
         {
-            **{name: value for name, value in one.items() if name != "oldest_ms"},
-            "oldest_seconds": one["oldest_ms"] / 1000,
+            **{name: value for name, value in row.items() if name != "oldest_ms"},
+            "oldest_seconds": row["oldest_ms"] / 1000,
         }
-        for one in found
+        for row in standing
     ]
     if as_json:
-        show_json(told)
+        show_json(destinations)
     else:
         rows = [
-            [one["destination"], one["waiting"], one["dead"], _age(one["oldest_seconds"]), one["paused"]]
-            for one in told
+            [row["destination"], row["waiting"], row["dead"], _age(row["oldest_seconds"]), row["paused"]]
+            for row in destinations
         ]
-        columns = ("destination", "waiting", "dead letters", "the oldest for", "paused")
-        show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector once.")
+        columns = ("destination", "waiting", "dead letters", "oldest", "paused")
+        show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector first.")
 
 
 def _age(seconds: float) -> str:
@@ -58,13 +58,13 @@ def _age(seconds: float) -> str:
 
 
 @consent.command()
-@click.option("--since", required=True, type=_DAY, help="The first day, YYYY-MM-DD, by UTC.")
-@click.option("--until", type=_DAY, help="The last day, included; today when left out.")
+@click.option("--since", required=True, type=_DAY, help="First day, YYYY-MM-DD, in UTC.")
+@click.option("--until", type=_DAY, help="Last day, inclusive. Default: today.")
 @click.option(
-    "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="Only the agencies of these files."
+    "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="Only the agencies in these files."
 )
 def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> None:
-    """List every opt-out received in a period as CSV: who, which, when, and what became of it in each CRM."""
+    """List every opt-out received in a period as CSV: who, which, when, and its status in each CRM."""
     last = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
     period = Period(
         since=_milliseconds(since.replace(tzinfo=UTC)),
@@ -73,10 +73,10 @@ def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> 
     )
     _print_line(field.name for field in fields(OptOut))
     with opened_store() as store:
-        for one in store.opt_outs.report(period):
+        for opt_out in store.opt_outs.report(period):
             _print_line(
                 _moment(value) if field.name in _TIMES else _plain(value)
-                for field, value in zip(fields(OptOut), astuple(one), strict=True)
+                for field, value in zip(fields(OptOut), astuple(opt_out), strict=True)
             )
 
 
@@ -91,12 +91,12 @@ def _moment(at: int | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A cell no spreadsheet calculates."""
+    """Escape a cell that a spreadsheet would calculate."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _print_line(cells: Iterable[str]) -> None:
-    """One record of RFC 4180."""
+    """Print one CSV record (RFC 4180)."""
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     click.echo(line.getvalue(), nl=False)

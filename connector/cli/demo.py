@@ -1,4 +1,4 @@
-"""demo: signed sample webhooks become records in two CRM sandboxes, on this machine and with nothing else."""
+"""demo: signed sample webhooks become records in two CRM sandboxes, all on this machine."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from connector.sandbox.wire import Wire
 
 
 @click.command()
-@click.option("--events", "count", default=300, show_default=True, type=click.IntRange(1), help="How many to send.")
-@click.option("--exit", "leave", is_flag=True, help="Stop when everything is delivered.")
-@click.option("--seed", default=7, show_default=True, help="The same seed makes the same people.")
+@click.option("--events", "count", default=300, show_default=True, type=click.IntRange(1), help="How many events.")
+@click.option("--exit", "leave", is_flag=True, help="Exit when everything is delivered.")
+@click.option("--seed", default=7, show_default=True, help="The same seed generates the same people.")
 def demo(count: int, leave: bool, seed: int) -> None:
     """Watch sample webhooks become records in a Salesforce and a HubSpot sandbox on this machine."""
     out = Console(width=None if Console().is_terminal else 110)
@@ -42,7 +42,7 @@ def demo(count: int, leave: bool, seed: int) -> None:
         _report(stage, messages, out)
         if not leave:
             out.print(
-                f"\nOpen [bold]{stage.admin}/console[/] (password [bold]{stage.password}[/]). Ctrl-C ends the demo."
+                f"\nOpen [bold]{stage.admin}/console[/] (password [bold]{stage.password}[/]). Press Ctrl-C to stop."
             )
             threading.Event().wait()
         raise SystemExit(1 if waiting or stage.store.desk.dead() else 0)
@@ -63,10 +63,10 @@ def _send(stage: Stage, messages: list[Message], out: Console) -> list[Message]:
 
 
 def _drain(stage: Stage, out: Console) -> int:
-    """Wait until everything is delivered; how many deliveries still wait when patience ended."""
+    """Wait until everything is delivered; return how many deliveries still wait after the time limit."""
     total = stage.store.desk.waiting()
     with _progress(out) as bar:
-        line = bar.add_task("Delivering what waits   ", total=total)
+        line = bar.add_task("Delivering to the CRMs  ", total=total)
         for waiting in stage.drain():
             bar.update(line, completed=max(0, total - waiting))
         waiting = stage.store.desk.waiting()
@@ -79,7 +79,7 @@ def _report(stage: Stage, messages: list[Message], out: Console) -> None:
         _sent(messages),
         _landed(stage),
         _people(stage),
-        _kept_back(stage, messages),
+        _held_back(stage, messages),
         _calls(stage, messages),
     ):
         out.print()
@@ -98,53 +98,55 @@ def _sent(messages: list[Message]) -> Table:
 
 
 def _landed(stage: Stage) -> Table:
-    table = _table("What landed", "CRM", "what", "records")
+    table = _table("Written to the CRMs", "CRM", "what", "records")
     for kind in ("Contact", "Task"):
         table.add_row("Salesforce", kind, str(len(stage.salesforce.records(kind))))
     for kind in ("contacts", "calls"):
         table.add_row("HubSpot", kind, str(len(stage.hubspot.records(kind))))
-    table.add_row("HubSpot", "addresses opted out of e-mail", str(len(stage.hubspot.opted_out)))
+    table.add_row("HubSpot", "addresses opted out of email", str(len(stage.hubspot.opted_out)))
     return table
 
 
 def _people(stage: Stage) -> Table:
-    """Some of the people, as each CRM holds them: those who opted out of something first."""
-    flags = {"DoNotCall": "call", "Do_Not_Text__c": "text", "HasOptedOutOfEmail": "e-mail", "Do_Not_Mail__c": "mail"}
+    """Some of the people as each CRM holds them, those with the most opt-outs first."""
+    flags = {"DoNotCall": "call", "Do_Not_Text__c": "text", "HasOptedOutOfEmail": "email", "Do_Not_Mail__c": "mail"}
     in_hubspot = {record.get("carecycle_id", ""): record for record in stage.hubspot.records("contacts")}
     table = _table("Some of the people", "name", "state", "do not", "Salesforce", "HubSpot")
     contacts = stage.salesforce.records("Contact")
-    for contact in sorted(contacts, key=lambda one: -sum(bool(one.get(flag)) for flag in flags))[:6]:
+    for contact in sorted(contacts, key=lambda person: -sum(bool(person.get(flag)) for flag in flags))[:6]:
         name = f"{contact.get('FirstName')} {contact.get('LastName')}"
-        told = ", ".join(word for flag, word in flags.items() if contact.get(flag))
-        other = in_hubspot.get(contact["careCycle_Id__c"], {}).get("id", "-")
-        table.add_row(name, contact.get("MailingState"), told, contact["Id"], other)
+        opt_outs = ", ".join(word for flag, word in flags.items() if contact.get(flag))
+        hubspot_id = in_hubspot.get(contact["careCycle_Id__c"], {}).get("id", "-")
+        table.add_row(name, contact.get("MailingState"), opt_outs, contact["Id"], hubspot_id)
     return table
 
 
-def _kept_back(stage: Stage, messages: list[Message]) -> Table:
+def _held_back(stage: Stage, messages: list[Message]) -> Table:
     """Everything that was not simply delivered, and why."""
     counts: Counter[tuple[str, str]] = Counter()
     for delivery in stage.store.desk.outcomes():
         if delivery["code"]:
             counts[delivery["state"], delivery["reason"]] += delivery["count"]
-    for message_id in dict.fromkeys(one.message_id for one in messages if one.note.startswith("opt-out")):
+    for message_id in dict.fromkeys(message.message_id for message in messages if message.note.startswith("opt-out")):
         for delivery in stage.store.desk.story(message_id):
             for flag in _withheld(delivery):
-                counts["withheld", f"a field kept back by {flag}"] += 1
+                counts["withheld", f"a field withheld by {flag}"] += 1
     repeated = sum(message.note == "sent twice" for message in messages)
-    table = _table("What was held back, and why", "what", "why", "times")
-    table.add_row("duplicate", "the same message came twice: kept once", str(repeated))
+    table = _table("Held back, and why", "what", "why", "times")
+    table.add_row("duplicate", "the same message arrived twice: stored once", str(repeated))
     for (what, why), number in sorted(counts.items()):
         table.add_row(what, why, str(number))
     return table
 
 
 def _withheld(delivery: dict[str, Any]) -> list[str]:
-    return [flag for one in delivery["tries"] for record in one["records"] for flag in record["withheld"].values()]
+    return [
+        flag for attempt in delivery["tries"] for record in attempt["records"] for flag in record["withheld"].values()
+    ]
 
 
 def _calls(stage: Stage, messages: list[Message]) -> Table:
-    table = _table("API calls", "CRM", "calls", "a call per event would have been", "calls per event")
+    table = _table("API calls", "CRM", "calls", "with one call per event", "calls per event")
     crms: dict[str, Wire] = {"Salesforce": stage.salesforce, "HubSpot": stage.hubspot}
     for crm, sandbox in crms.items():
         calls = len(sandbox.calls())

@@ -1,4 +1,4 @@
-"""events and lanes: what happened, and what to do about it."""
+"""events, lanes and audit: what happened to events, and what operators did about it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, told_moment
-from connector.cli.plan import foretell
+from connector.cli.options import columns_of, json_option, moment, moment_text, opened_store, show_json, show_table
+from connector.cli.plan import preview
 from connector.errors import FixConfiguration
 from connector.insight import overview as operate
 from connector.store.changing import STEP
@@ -28,7 +28,7 @@ def _filter(wanted: dict[str, Any]) -> Filter:
 
 def _filtered(command: Any) -> Any:
     for name, what in (("until", "before"), ("since", "at or after")):
-        about = f"Only what was received {what} this day or time: 2026-06-18, 2026-06-18T12:00Z."
+        about = f"Only events received {what} this day or time: 2026-06-18, 2026-06-18T12:00Z."
         command = click.option(f"--{name}", default="", metavar="TIME", callback=moment, help=about)(command)
     for name in ("customer-id", "message-id", "destination", "code", "type"):
         command = click.option(f"--{name}", default="", help=f"Only this {name.replace('-', ' ')}.")(command)
@@ -45,7 +45,7 @@ def events() -> None:
 
 @events.command("list")
 @_filtered
-@click.option("--state", default="", help="Only this state: ready, delivered, superseded, skipped, ignored, dead.")
+@click.option("--state", default="", help="Only this state: ready, delivered, superseded, skipped, ignored or dead.")
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
 def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
@@ -61,17 +61,17 @@ def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
 
 @events.command()
 @click.argument("message_id")
-@click.option("--reveal", is_flag=True, help="Show private values too, where the agency file allows it.")
-@click.option("--reason", default="", help="Why they are revealed: kept in the audit, so name nobody.")
+@click.option("--reveal", is_flag=True, help="Show private values too, if the agency file allows it.")
+@click.option("--reason", default="", help="Why. Stored in the audit log, so do not include personal data.")
 @json_option
 def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
-    """Tell one event's story: what came of it where, try by try. Values are masked unless revealed."""
+    """Show one event's story: each destination, each attempt. Values are masked unless revealed."""
     if reveal != bool(reason.strip()):
-        raise click.UsageError("--reveal and --reason belong together")
+        raise click.UsageError("use --reveal and --reason together")
     with opened_store() as store:
         story = operate.story_revealed(store, message_id, who(), reason) if reveal else operate.story(store, message_id)
     if story is None:
-        raise FixConfiguration(message_id, "is no message of this inbox", "connector events list")
+        raise FixConfiguration(message_id, "is not a message in this inbox", "list them with connector events list")
     if as_json:
         show_json(story)
         return
@@ -79,27 +79,27 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     for delivery in story["deliveries"]:
         click.echo(f"\n{delivery['destination']}: {delivery['state']} {delivery['code']} {delivery['reason']}".rstrip())
         rows = [
-            [one["outcome"], record["record"], record["object"], record["crm_id"], ", ".join(record["fields"])]
-            for one in delivery["tries"]
-            for record in one["records"]
+            [attempt["outcome"], record["record"], record["object"], record["crm_id"], ", ".join(record["fields"])]
+            for attempt in delivery["tries"]
+            for record in attempt["records"]
         ]
         show_table("", ("outcome", "record", "object", "CRM id", "fields written"), rows, "no attempt yet")
 
 
 @events.command()
 @_filtered
-@click.option("--state", default="dead", show_default=True, type=click.Choice(REPLAYABLE), help="Those in this state.")
-@click.option("--all", "every", is_flag=True, help="All of them.")
-@click.option("--plan", "beforehand", is_flag=True, help="Change nothing: say what would come of it. Needs -c.")
+@click.option("--state", default="dead", show_default=True, type=click.Choice(REPLAYABLE), help="Only this state.")
+@click.option("--all", "every", is_flag=True, help="All deliveries in this state.")
+@click.option("--plan", "planning", is_flag=True, help="Change nothing: show what would happen. Needs -c.")
 @click.option(
     "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="An agency file or folder."
 )
-@click.option("--mapping", type=_file, help="With --plan: as if this mapping ran.")
-@click.option("--live", is_flag=True, help="With --plan: read from the CRM what only it can tell. Nothing is written.")
+@click.option("--mapping", type=_file, help="With --plan: preview with this mapping.")
+@click.option("--live", is_flag=True, help="With --plan: also read from the CRM. Nothing is written.")
 @json_option
 def replay(
     every: bool,
-    beforehand: bool,
+    planning: bool,
     paths: Sequence[Path],
     mapping: Path | None,
     live: bool,
@@ -107,25 +107,25 @@ def replay(
     state: str,
     **wanted: Any,
 ) -> None:
-    """Deliver again: dead letters, or what is in another state. Never takes a record back to an older state."""
+    """Deliver again: dead letters, or deliveries in another state. Never returns a record to an older state."""
     if not (every or any(wanted.values())):
-        raise click.UsageError("say which: --message-id, --code, --destination, --since, ..., or --all")
-    if beforehand != bool(paths) or ((mapping or live) and not beforehand):
+        raise click.UsageError("name at least one filter (--message-id, --code, --destination, --since, ...), or --all")
+    if planning != bool(paths) or ((mapping or live) and not planning):
         raise click.UsageError("--plan needs -c; -c, --mapping and --live need --plan")
     chosen = replace(_filter(wanted), state=state)
-    if beforehand:
-        raise SystemExit(foretell(paths, chosen, mapping, live=live, as_json=as_json))
-    with opened_store() as store, _progress(lambda: store.desk.count(chosen)) as told:
-        count = store.desk.replay(chosen, who(), told)
+    if planning:
+        raise SystemExit(preview(paths, chosen, mapping, live=live, as_json=as_json))
+    with opened_store() as store, _progress(lambda: store.desk.count(chosen)) as show_count:
+        count = store.desk.replay(chosen, who(), show_count)
     if as_json:
         show_json({"replayed": count})
     else:
-        click.echo(f"{counted(count, 'delivery', 'deliveries')} due again")
+        click.echo(f"{counted(count, 'delivery', 'deliveries')} queued again")
 
 
 @contextmanager
 def _progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """What hears of each step: a bar on a terminal, which goes when all is done; else a line."""
+    """Yield a callback that shows progress: a bar on a terminal, else a line per step."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _so_far
@@ -142,13 +142,13 @@ def _so_far(count: int) -> None:
 
 @events.command()
 @_filtered
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def discard(yes: bool, **wanted: Any) -> None:
-    """Give dead letters up for good."""
+    """Discard dead letters permanently."""
     if not any(wanted.values()):
-        raise click.UsageError("say which: --message-id, --code, --destination, ...")
+        raise click.UsageError("name at least one filter: --message-id, --code, --destination, ...")
     if not yes:
-        click.confirm("Give these dead letters up for good?", abort=True)
+        click.confirm("Discard these dead letters permanently?", abort=True)
     with opened_store() as store:
         count = store.desk.discard(_filter(wanted), who())
     click.echo(f"{counted(count, 'delivery', 'deliveries')} discarded")
@@ -162,20 +162,20 @@ def lanes() -> None:
 @lanes.command("list")
 @json_option
 def list_lanes(as_json: bool) -> None:
-    """List lanes with their backlog and why they are paused."""
+    """List lanes, how many deliveries are waiting, and why a lane is paused."""
     with opened_store() as store:
         rows = store.desk.lanes()
     if as_json:
         show_json(rows)
         return
     columns = ("name", "ready", "opt_outs", "paused", "pause_code", "pause_reason")
-    show_table("Lanes", columns, columns_of(rows, columns), "No lanes yet: start the connector once.")
+    show_table("Lanes", columns, columns_of(rows, columns), "No lanes yet: start the connector first.")
 
 
 @lanes.command()
 @click.argument("lane")
 def pause(lane: str) -> None:
-    """Rest a lane until it is resumed."""
+    """Pause a lane until it is resumed."""
     with opened_store() as store:
         store.desk.pause(lane, who())
     click.echo(f"{lane} is paused")
@@ -184,26 +184,26 @@ def pause(lane: str) -> None:
 @lanes.command()
 @click.argument("lane")
 def resume(lane: str) -> None:
-    """Let a paused lane go on."""
+    """Resume a paused lane."""
     with opened_store() as store:
         store.desk.resume(lane, who())
-    click.echo(f"{lane} goes on")
+    click.echo(f"{lane} is resumed")
 
 
 @click.command()
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
 def audit(limit: int, as_json: bool) -> None:
-    """List what operators did: who, when, what, and why where a reason was asked."""
+    """List what operators did: who, when, what, and the reason if one was required."""
     with opened_store() as store:
         rows = store.desk.audit(limit)
     if as_json:
         show_json(rows)
         return
-    told = [(told_moment(row["at"]), row["who"], row["action"], row["thing"]) for row in rows]
-    show_table("What operators did", ("when (UTC)", "who", "action", "what"), told, "Nothing yet.")
+    entries = [(moment_text(row["at"]), row["who"], row["action"], row["thing"]) for row in rows]
+    show_table("What operators did", ("when (UTC)", "who", "action", "what"), entries, "Nothing yet.")
 
 
 def who() -> str:
-    """Whoever types the command, as the audit names them."""
+    """The user who runs the command, as named in the audit log."""
     return f"cli:{getpass.getuser()}"

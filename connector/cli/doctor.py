@@ -1,4 +1,4 @@
-"""doctor: what is wrong with this installation."""
+"""doctor: find out what is wrong with this installation."""
 
 from __future__ import annotations
 
@@ -18,25 +18,22 @@ _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "W
 
 @click.command()
 @agency_option
-@click.option(
-    "--url", default="", help="Where careCycle reaches this connector: https://host. Sends it one unsigned message."
-)
+@click.option("--url", default="", help="The address careCycle posts to: https://host. Sends it one unsigned message.")
 @json_option
 def doctor(paths: tuple[Path, ...], url: str, as_json: bool) -> None:
-    """Find what is wrong with this installation: database, keys, clocks, disk, each CRM, the endpoint.
+    """Find out what is wrong with this installation: database, keys, clocks, disk, each CRM, the endpoint.
 
-    Exit status 1 when something is wrong.
+    Exit status 1 if something is wrong.
     """
-    found = []
+    results = []
     with quiet():
-        for one in examine(
+        for result in examine(
             read_process(os.environ), read_agencies(paths, os.environ), os.environ, lambda: datetime.now(UTC), url
         ):
-            found.append(one)
+            results.append(result)
             if not as_json:
-                click.echo(
-                    f"{_SIGNS[one.health]} {one.thing}: {one.found}" + (f"\n         {one.do}" if one.do else "")
-                )
+                action = f"\n         {result.do}" if result.do else ""
+                click.echo(f"{_SIGNS[result.health]} {result.thing}: {result.found}{action}")
     if as_json:
-        show_json([asdict(one) for one in found])
-    raise SystemExit(1 if any(one.health is Health.WRONG for one in found) else 0)
+        show_json([asdict(result) for result in results])
+    raise SystemExit(1 if any(result.health is Health.WRONG for result in results) else 0)

@@ -1,4 +1,4 @@
-"""forget: remove everything held about one person."""
+"""forget: delete everything stored about one person."""
 
 from __future__ import annotations
 
@@ -7,54 +7,51 @@ from dataclasses import asdict
 import click
 
 from connector.cli.desk import who
-from connector.cli.options import json_option, opened_store, show_json, show_table, told_moment
+from connector.cli.options import json_option, moment_text, opened_store, show_json, show_table
 from connector.store.forget import Held
 
 
 @click.command()
 @click.argument("customer_id")
-@click.option("--plan", is_flag=True, help="Only show what would be forgotten.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--plan", is_flag=True, help="Only show what would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def forget(customer_id: str, plan: bool, yes: bool, as_json: bool) -> None:
-    """Forget one person: everything held about the customer with this id in careCycle."""
+    """Delete everything stored about the customer with this careCycle ID."""
     with opened_store() as store:
         held = store.forget.plan(customer_id)
         if not as_json:
             _show(held)
-        sure = not plan and held.anything and (yes or click.confirm("Forget all of it for good?", abort=True, err=True))
+        sure = (
+            not plan and held.anything and (yes or click.confirm("Delete all of it permanently?", abort=True, err=True))
+        )
         if sure:
             held = store.forget.run(customer_id, who())
     if as_json:
         show_json({"forgotten": sure, **asdict(held)})
     elif sure:
-        click.echo(
-            "\nForgotten. "
-            + (
-                "A worker was writing to this person just now: look in the CRM for what was sent meanwhile."
-                if held.writing
-                else ""
-            )
-        )
+        click.echo("\nDeleted.")
+        if held.writing:
+            click.echo("A worker was just writing to this person's records: check the CRM for what it sent.")
 
 
 def _show(held: Held) -> None:
     if held.forgotten_at is not None:
-        click.echo(f"This customer was forgotten before, at {told_moment(held.forgotten_at)} UTC.")
+        click.echo(f"This customer's data was already deleted at {moment_text(held.forgotten_at)} UTC.")
     if not held.anything:
-        click.echo("Nothing is held about this customer.")
+        click.echo("Nothing is stored about this customer.")
         return
     rows = [
         ("events, with their payloads", held.events),
         ("deliveries", held.deliveries),
-        ("of them not yet written: they will not be", held.waiting),
+        ("of these, waiting: they will not be written", held.waiting),
         ("attempts", held.attempts),
         ("ledger entries", held.ledger),
     ]
-    show_table("Held here, and forgotten", ("what", "how many"), rows, "")
-    click.echo("The ids of the messages stay, so that a message sent again is not taken in again.")
+    show_table("Stored here, to be deleted", ("what", "how many"), rows, "")
+    click.echo("The message IDs are kept, so that a message careCycle sends again is not stored again.")
     if held.opt_outs:
-        told = ", ".join(f"{flag} ({destination})" for destination, flag in held.opt_outs)
-        click.echo(f"Opt-outs stay in force, under a keyed digest instead of the id: {told}")
-    show_table("Stays in the CRMs: delete it there", ("destination", "object", "CRM id"), held.crm_records, "")
-    click.echo("Delete the customer in careCycle first: whatever it sends from now on is taken in anew.")
+        flags = ", ".join(f"{flag} ({destination})" for destination, flag in held.opt_outs)
+        click.echo(f"Opt-outs stay in force, under a keyed digest instead of the ID: {flags}")
+    show_table("Still in the CRMs: delete it there", ("destination", "object", "CRM id"), held.crm_records, "")
+    click.echo("Delete the customer in careCycle first: anything it sends from now on is stored again.")

@@ -1,4 +1,4 @@
-"""keys: which data keys are in use, and sealing everything with the newest."""
+"""keys: list the data keys in use, and re-encrypt everything with the newest."""
 
 from __future__ import annotations
 
@@ -14,44 +14,47 @@ from connector.store.rotation import KeyUse
 
 @click.group()
 def keys() -> None:
-    """List the data keys in use; seal everything with the newest."""
+    """List the data keys, or re-encrypt everything with the newest."""
 
 
 @keys.command("list")
 @json_option
 def list_keys(as_json: bool) -> None:
-    """List the data keys by fingerprint, with how much each still seals. A fingerprint gives no key away."""
+    """List the data keys by fingerprint, and how many payloads each still encrypts. A fingerprint is not secret."""
     with opened_store() as store:
-        found = store.rotation.uses()
+        uses = store.rotation.uses()
     if as_json:
-        show_json([{**asdict(one), "needed": one.needed} for one in found])
+        show_json([{**asdict(use), "needed": use.needed} for use in uses])
         return
-    _show(found)
+    _show(uses)
 
 
 @keys.command()
-@click.option("--yes", is_flag=True, help="Do not ask whether every role runs with the new list of keys.")
+@click.option("--yes", is_flag=True, help="Do not ask whether every role uses the new list of keys.")
 def rotate(yes: bool) -> None:
-    """Seal everything again with the first key of CONNECTOR_DATA_KEY, beside the traffic. Stopped, it goes on later."""
+    """Re-encrypt everything with the first key of CONNECTOR_DATA_KEY.
+
+    Runs while the connector works. If interrupted, run it again: it continues where it stopped.
+    """
     if not yes:
-        click.confirm("Has every role been restarted with the new key first in its list?", abort=True)
+        click.confirm("Have all roles been restarted with the new key first in the list?", abort=True)
     with opened_store() as store:
         done = sum(store.rotation.steps())
-        found = store.rotation.uses()
-        store.desk.note(who(), "rotate keys", f"{done} payloads sealed again with {found[0].fingerprint}")
-    click.echo(f"{done} payloads sealed again with the first key")
-    _show(found)
+        uses = store.rotation.uses()
+        store.desk.note(who(), "rotate keys", f"{done} payloads re-encrypted with {uses[0].fingerprint}")
+    click.echo(f"{done} payloads re-encrypted with the first key")
+    _show(uses)
 
 
-def _show(found: Sequence[KeyUse]) -> None:
+def _show(uses: Sequence[KeyUse]) -> None:
     rows = [
-        (one.fingerprint, "first: seals all that is new" if one.active else "opens only", one.payloads, _fate(one))
-        for one in found
+        (use.fingerprint, "first: encrypts new payloads" if use.active else "decrypts only", use.payloads, _advice(use))
+        for use in uses
     ]
     show_table("Data keys", ("fingerprint", "use", "payloads", ""), rows, "")
 
 
-def _fate(key: KeyUse) -> str:
+def _advice(key: KeyUse) -> str:
     if not key.given:
         return "not in CONNECTOR_DATA_KEY: its payloads cannot be read"
-    return "keep" if key.needed else "no longer needed: take it out of the list, then restart every role"
+    return "keep" if key.needed else "no longer needed: remove it from the list, then restart every role"

@@ -1,4 +1,4 @@
-"""Which classes of data leave, as `check` prints it."""
+"""Which classes of data each mapping sends, as `check` prints it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from connector.mapping import Loaded
 
 
 def classes(checked: Mapping[str, Loaded]) -> dict[str, dict[str, list[str]]]:
-    """What leaves, by destination (or by mapping, where none was asked for) and class."""
+    """The target fields by destination (or by mapping file, if no agency file was named) and class."""
     return {
         name: {str(privacy): targets for privacy, targets in mapping.leaving(loaded).items()}
         for name, loaded in checked.items()
@@ -17,10 +17,10 @@ def classes(checked: Mapping[str, Loaded]) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def classes_told(checked: Mapping[str, Loaded]) -> list[str]:
-    """The same, line by line."""
-    lines = []
+def lines(checked: Mapping[str, Loaded]) -> list[str]:
+    """The same as lines of text."""
+    text = []
     for name, by_class in classes(checked).items():
-        lines.append(f"{name} sends")
-        lines += [f"  {privacy}: {', '.join(targets) or 'none'}" for privacy, targets in by_class.items()]
-    return lines
+        text.append(f"{name} sends")
+        text += [f"  {privacy}: {', '.join(targets) or 'none'}" for privacy, targets in by_class.items()]
+    return text

@@ -1,8 +1,9 @@
-"""map: the records a mapping would make of one event's file."""
+"""map: the records a mapping makes from an event file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from connector.running import bootstrap
 @schema_option
 @json_option
 def map_(mapping_file: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
-    """Print the records a mapping would make of one event, what is withheld and why."""
+    """Print the records a mapping makes from one event, and what consent withholds."""
     known = target.load(schema) if schema else None
     compiled = bootstrap.load_mapping(mapping_file, known)
     planned = plan(_event(event_file), compiled, timezone=TIMEZONE)
@@ -42,7 +43,7 @@ def _event(path: Path) -> Event:
     reading = recognise.read(payload, str(path))
     if reading is None:
         raise FixConfiguration(
-            str(path), "is an event of no known type", f"event_type is one of {', '.join(catalogue.EVENTS)}"
+            str(path), "is not an event of a known type", f"event_type must be one of {', '.join(catalogue.EVENTS)}"
         )
     for problem in reading.problems:
         click.echo(f"left out: {problem}", err=True)
@@ -59,22 +60,22 @@ def _as_data(planned: Plan) -> dict[str, Any]:
                 "mode": write.mode,
                 "key": {write.key.field: write.key.value},
                 "fields": _fields(write, names),
-                "rules": {name: one.rule for name, one in write.fields.items() if one.rule != "always"},
+                "rules": {name: field.rule for name, field in write.fields.items() if field.rule != "always"},
                 "associate": [names[key] for key in write.links if key in names],
                 "also_match": [dict(step) for step in write.also_match],
                 "unsubscribe": write.unsubscribe,
             }
             for write in planned.writes
         ],
-        "withheld": [{"record": one.record, "field": one.field, "by": one.flag} for one in planned.withheld],
+        "withheld": [{"record": item.record, "field": item.field, "by": item.flag} for item in planned.withheld],
         "reason": planned.reason,
     }
 
 
 def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for name, one in write.fields.items():
-        match one.value:
+    for name, field in write.fields.items():
+        match field.value:
             case Ref(key):
                 fields[name] = f"(the id of {names.get(key, key.object)})"
             case Lookup() as lookup:
@@ -85,26 +86,29 @@ def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
 
 
 _READS = {
-    "on_create": "only on a new record: costs one look",
-    "if_blank": "only where the CRM holds nothing: costs one look",
-    "unless_edited": "only while the CRM holds what we last wrote: costs one look",
+    "on_create": "only on a new record: costs one lookup",
+    "if_blank": "only if the field is empty in the CRM: costs one lookup",
+    "unless_edited": "only if the CRM still holds what we last wrote: costs one lookup",
 }
 
 
 def _as_text(planned: Plan) -> str:
-    lines = []
-    for record in _as_data(planned)["records"]:
-        ((key, value),) = record["key"].items()
-        lines.append(f"{record['record']}: {record['mode']} {record['object']} by {key} = {value}")
-        for name, sent in record["fields"].items():
-            rule = _READS.get(record["rules"].get(name, ""), "")
-            lines.append(f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else ""))
-        lines += [f"  associated with {other}" for other in record["associate"]]
-        lines += [f"  adopts a record whose {' and '.join(step)} agree" for step in record["also_match"]]
-        if record["unsubscribe"]:
-            lines.append("  the address is opted out through the CRM's subscription service too")
-    for one in planned.withheld:
-        lines.append(f"withheld by {one.flag}: {one.record}{'.' + one.field if one.field else ' (the whole record)'}")
+    lines = [line for record in _as_data(planned)["records"] for line in _record_lines(record)]
+    for item in planned.withheld:
+        what = f".{item.field}" if item.field else " (the whole record)"
+        lines.append(f"withheld by {item.flag}: {item.record}{what}")
     if planned.reason:
         lines.append(f"nothing is written: {planned.reason}")
     return "\n".join(lines or ["nothing is written"])
+
+
+def _record_lines(record: dict[str, Any]) -> Iterator[str]:
+    ((key, value),) = record["key"].items()
+    yield f"{record['record']}: {record['mode']} {record['object']} by {key} = {value}"
+    for name, sent in record["fields"].items():
+        rule = _READS.get(record["rules"].get(name, ""), "")
+        yield f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else "")
+    yield from (f"  associated with {other}" for other in record["associate"])
+    yield from (f"  adopts an existing record with the same {' and '.join(step)}" for step in record["also_match"])
+    if record["unsubscribe"]:
+        yield "  the address is also opted out through the CRM's subscription service"

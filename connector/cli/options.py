@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results are printed."""
+"""Options that several commands share, and the printing of results."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ agency_option = click.option(
 
 
 def moment(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """A day or a time as epoch ms, for an option's callback; in UTC where it does not say, 0 where there is none."""
+    """Read an option's day or time as epoch ms; UTC unless it has an offset, 0 if it is empty."""
     if not value:
         return 0
     try:
         read = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no day or time such as 2026-06-18 or 2026-06-18T12:00Z") from None
+        raise click.BadParameter(f"{value!r} is not a day or time like 2026-06-18 or 2026-06-18T12:00Z") from None
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
@@ -47,7 +47,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @contextmanager
 def opened_store() -> Iterator[Store]:
-    """The store this process's environment names. Raises FixConfiguration, StoreUnavailable."""
+    """Open the store named by the environment. Raises FixConfiguration, StoreUnavailable."""
     store = open_store(read_process(os.environ).database_url, os.environ)
     try:
         yield store
@@ -73,12 +73,12 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
 
 def plain(text: str) -> str:
-    """What stands in a cell never steers the terminal."""
+    """Replace control characters, so that no cell can control the terminal."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
-def told_moment(at: int) -> str:
-    """Epoch milliseconds for people, in UTC."""
+def moment_text(at: int) -> str:
+    """Format epoch milliseconds in UTC."""
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -89,7 +89,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> lis
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A command prints its result; the calls it makes to a CRM are no part of it."""
+    """Silence informational logs, so that a command prints only its result."""
     before = structlog.get_config()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -1,4 +1,4 @@
-"""plan, and replay's --plan: what would come of stored events, told beforehand."""
+"""plan, and replay --plan: preview what would happen to stored events."""
 
 from __future__ import annotations
 
@@ -16,30 +16,35 @@ from connector.delivery.deliver import Route
 from connector.errors import FixConfiguration
 from connector.insight.comparison import Comparison
 from connector.insight.rehearse import Coming, Tally, rehearse
+from connector.mapping import Mapping as CompiledMapping
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
+from connector.store import Store
 from connector.store.desk import Filter
+from connector.web.words import counted
 
 _WORDS = {
     Coming.WRITE: "would be written",
-    Coming.UNCHANGED: "unchanged: the CRM holds all of it already",
-    Coming.SUPERSEDED: "superseded: a later event said all of it anew",
+    Coming.UNCHANGED: "unchanged: the CRM already holds all of it",
+    Coming.SUPERSEDED: "superseded: a later event already covered it",
     Coming.SKIPPED: "skipped: the mapping or consent leaves nothing to write",
     Coming.IGNORED: "ignored: a type of event this version does not know",
-    Coming.REFUSED: "would be refused",
-    Coming.PURGED: "payload purged: nothing can be said, and nothing done",
+    Coming.REFUSED: "would be rejected",
+    Coming.PURGED: "cannot be replayed: the payload has been purged",
 }
 
 
 @contextmanager
 def _routes(paths: Sequence[Path], destination: str) -> Iterator[list[Route]]:
-    """The routes of the agency files, of one destination if it is named: `name` or `agency/name`."""
+    """Open the routes of the agency files, or of one destination: `name` or `agency/name`."""
     files = read_agencies(paths, os.environ)
     chosen = [
-        pair for pair in _destinations(files) if destination in ("", pair[1], f"{pair[0].settings.agency}/{pair[1]}")
+        (file, name)
+        for file, name in _destinations(files)
+        if destination in ("", name, f"{file.settings.agency}/{name}")
     ]
     if not chosen:
-        raise FixConfiguration(destination, "is no destination of these agency files")
+        raise FixConfiguration(destination, "is not a destination in these agency files")
     routes = [bootstrap.open_route(file, name) for file, name in chosen]
     try:
         with quiet():
@@ -56,60 +61,56 @@ def _destinations(files: Sequence[AgencyFile]) -> list[tuple[AgencyFile, str]]:
 @click.command()
 @click.argument("mapping_file", metavar="MAPPING", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @agency_option
-@click.option("--destination", default="", help="Which destination's events: a name of the agency file.")
-@click.option("--last", default=1000, show_default=True, type=click.IntRange(1), help="So many of the newest events.")
+@click.option("--destination", default="", help="Use this destination's events: a name from the agency file.")
+@click.option(
+    "--last", default=1000, show_default=True, type=click.IntRange(1), help="How many of the newest events to compare."
+)
 @json_option
 def plan(mapping_file: Path, paths: tuple[Path, ...], destination: str, last: int, as_json: bool) -> None:
-    """Say what an edited mapping would write otherwise than the present one, from the events stored. Writes nothing.
+    """Show what an edited mapping would change, using stored events. Writes nothing.
 
-    Exit status 1 when anything differs or an event would newly fail, else 0.
+    Exit status 1 if anything differs or an event would newly fail, else 0.
     """
-    would_be = bootstrap.load_mapping(mapping_file)
+    edited = bootstrap.load_mapping(mapping_file)
     with opened_store() as store, _routes(paths, destination) as routes:
-        fitting = [route for route in routes if route.mapping.crm == would_be.crm]
+        fitting = [route for route in routes if route.mapping.crm == edited.crm]
         if len(fitting) != 1:
             raise FixConfiguration(
-                str(mapping_file), f"could stand for {len(fitting)} destinations", "--destination names one"
+                str(mapping_file), f"could be for {len(fitting)} destinations", "choose one with --destination"
             )
-        comparison = Comparison(store, fitting[0], would_be, last)
+        comparison = Comparison(store, fitting[0], edited, last)
         for _ in comparison:
             continue
-    told = comparison.as_data()
+    result = comparison.as_data()
     if as_json:
-        show_json(told)
+        show_json(result)
     else:
-        _show_comparison(told, mapping_file)
+        _show_comparison(result, mapping_file)
     raise SystemExit(1 if comparison.different else 0)
 
 
-def _show_comparison(told: Mapping[str, Any], mapping_file: Path) -> None:
+def _show_comparison(result: Mapping[str, Any], mapping_file: Path) -> None:
+    purged = result["payloads_purged"]
     click.echo(
-        f"{told['events']} events of {told['destination']} compared, {told['different']} differ"
-        + (f", {told['payloads_purged']} left out: their payload is purged" if told["payloads_purged"] else "")
+        f"{counted(result['events'], 'event')} for {result['destination']} compared, {result['different']} differ"
+        + (f", {purged} left out because their payload has been purged" if purged else "")
     )
-    _table(f"What {mapping_file} would say otherwise", told["changes"], "record", "field", "kind", "line", "events")
-    _table("Would newly fail", told["would_newly_fail"], "code", "reason", "events")
+    _table(f"What {mapping_file} would change", result["changes"], "record", "field", "kind", "line", "events")
+    _table("Would newly fail", result["would_newly_fail"], "code", "reason", "events")
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]], *columns: str) -> None:
-    """Print a table of the named columns; nothing where there are no rows."""
+    """Print a table of the named columns, if there are rows."""
     if rows:
         show_table(title, columns, columns_of(rows, columns), "")
 
 
-def foretell(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, live: bool, as_json: bool) -> int:
-    """Print what a replay would do; the exit status: 1 when something would be refused."""
-    results = []
+def preview(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, live: bool, as_json: bool) -> int:
+    """Print what a replay would do; the exit status is 1 if something would be rejected."""
     other = bootstrap.load_mapping(mapping) if mapping else None
     with opened_store() as store, _routes(paths, wanted.destination) as routes:
-        for route in routes:
-            if other is not None and other.crm != route.mapping.crm:
-                continue
-            tally = Tally()
-            there = replace(route, mapping=other) if other else route
-            for one in rehearse(store, there, wanted, ask=live):
-                tally.add(one)
-            results.append({"destination": route.name, **tally.as_data()})
+        tallies = {route.name: _rehearsed(store, route, wanted, live) for route in _with(other, routes)}
+    results = [{"destination": name, **tally.as_data()} for name, tally in tallies.items()]
     if as_json:
         show_json(results)
     else:
@@ -118,15 +119,30 @@ def foretell(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, liv
     return 1 if any(result[Coming.REFUSED] for result in results) else 0
 
 
-def _show_tally(told: Mapping[str, Any], live: bool) -> None:
-    rows = [(told[coming], words) for coming, words in _WORDS.items() if told[coming]]
-    title = f"{told['destination']}: {told['deliveries']} deliveries, were they replayed now"
-    show_table(title, ("deliveries", "what would come of them"), rows, f"{told['destination']}: nothing to replay")
-    _table("Fields that would be written", told["fields"], "record", "field", "deliveries")
-    _table("Why the others would not", told["reasons"], "coming", "code", "reason", "deliveries")
-    _table("Where the mapping is refused", told["refused_at"], "code", "record", "field", "line", "deliveries")
-    for code, count in told["refused_before_by_this_mapping"].items():
-        click.echo(f"{count} were refused with {code} under this very mapping: they pass only if the CRM has changed")
-    if told["only_the_crm_can_tell"] and not live:
-        names = ", ".join(told["only_the_crm_can_tell"])
-        click.echo(f"Whether these are written only the CRM can tell, --live asks it: {names}")
+def _with(mapping: CompiledMapping | None, routes: Sequence[Route]) -> list[Route]:
+    """The routes as they are, or those for the mapping's CRM as if that mapping ran."""
+    if mapping is None:
+        return list(routes)
+    return [replace(route, mapping=mapping) for route in routes if route.mapping.crm == mapping.crm]
+
+
+def _rehearsed(store: Store, route: Route, wanted: Filter, live: bool) -> Tally:
+    tally = Tally()
+    for rehearsal in rehearse(store, route, wanted, ask=live):
+        tally.add(rehearsal)
+    return tally
+
+
+def _show_tally(result: Mapping[str, Any], live: bool) -> None:
+    name = result["destination"]
+    rows = [(result[coming], words) for coming, words in _WORDS.items() if result[coming]]
+    title = f"{name}: {result['deliveries']} deliveries, if replayed now"
+    show_table(title, ("deliveries", "what would happen"), rows, f"{name}: nothing to replay")
+    _table("Fields that would be written", result["fields"], "record", "field", "deliveries")
+    _table("Why the others would not be written", result["reasons"], "coming", "code", "reason", "deliveries")
+    _table("Mapping lines that are rejected", result["refused_at"], "code", "record", "field", "line", "deliveries")
+    for code, count in result["refused_before_by_this_mapping"].items():
+        click.echo(f"{count} were rejected with {code} under this same mapping: they pass only if the CRM has changed")
+    if result["only_the_crm_can_tell"] and not live:
+        names = ", ".join(result["only_the_crm_can_tell"])
+        click.echo(f"Only the CRM can tell whether these would be written (--live asks it): {names}")

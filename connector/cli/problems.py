@@ -1,4 +1,4 @@
-"""problems and why: what the CRMs refuse, by cause; why they hold what they hold. In plain words."""
+"""problems and why: what the CRMs reject, by cause; and what wrote each field of a CRM record."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ mapping_option = click.option(
     "paths",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="An agency file, or a folder of them: tells the lines of its mappings too.",
+    help="An agency file, or a folder of them: adds the lines of its mappings.",
 )
 
 
 def accounts_of(paths: Sequence[Path]) -> list[Account]:
-    """The accounts of the agency files named; none without."""
+    """Open the accounts of the agency files, if any are named."""
     return bootstrap.open_accounts(read_agencies(paths, os.environ)) if paths else []
 
 
@@ -38,9 +38,9 @@ def accounts_of(paths: Sequence[Path]) -> list[Account]:
 @mapping_option
 @json_option
 def problems(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Tell what the CRMs refuse for good, by cause: which field, for how many customers, where mapped, what to do.
+    """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
-    Exit status 1 when there is any.
+    Exit status 1 if there is any.
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
@@ -49,12 +49,12 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
         show_json([asdict(cause) for cause in causes])
     else:
         now = int(time.time() * 1000)
-        click.echo("\n\n".join(_told(cause, now) for cause in causes) or "No dead letters.")
+        click.echo("\n\n".join(_cause_text(cause, now) for cause in causes) or "No dead letters.")
     raise SystemExit(1 if causes else 0)
 
 
-def _told(cause: Cause, now: int) -> str:
-    customers = f" of {counted(cause.customers, 'customer')}" if cause.customers else ""
+def _cause_text(cause: Cause, now: int) -> str:
+    customers = f" for {counted(cause.customers, 'customer')}" if cause.customers else ""
     lines = [
         f"{cause.destination}: {cause.what} ({cause.code})",
         f"  {counted(cause.count, 'delivery', 'deliveries')}{customers} {since(cause.since, now)}",
@@ -70,31 +70,31 @@ def _told(cause: Cause, now: int) -> str:
 @mapping_option
 @json_option
 def why(id: str, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Tell why the CRM holds what it holds: for a customer, a call or a message, by its ID.
+    """Explain each field of a CRM record, for the ID of a customer, a call or a message.
 
-    Of each field: which event wrote it, when, by which mapping, and why other events did not. With -c the mapping's
-    lines are told too, and what each event would have said; a call's ID is found only with it.
+    For each field: which event wrote it, when, by which mapping, and why other events did not. With -c it also shows
+    the mapping lines and what each event would have written. The ID of a call works only with -c.
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
-        told = explain(store, id, accounts)
-    if told is None:
-        hint = "connector events list shows ids" if paths else "for a call, name the agency file with -c"
-        raise FixConfiguration(id, "is no customer, call or message known here", hint)
+        answer = explain(store, id, accounts)
+    if answer is None:
+        hint = "connector events list shows IDs" if paths else "for a call, name the agency file with -c"
+        raise FixConfiguration(id, "is not a known customer, call or message", hint)
     if as_json:
-        show_json(asdict(told))
+        show_json(asdict(answer))
     else:
-        click.echo("\n".join(_story(told)))
+        click.echo("\n".join(_answer_text(answer)))
 
 
-def _story(told: Why) -> Iterator[str]:
-    whom = f"customer {told.customer_id}" if told.customer_id else told.asked
-    yield f"{whom}: {counted(told.events, 'event')}" + (" (the newest)" if told.capped else "")
-    if told.purged:
-        yield f"{told.purged} of them are no longer kept: of those only what was written down then is told"
-    if told.unmapped:
-        yield f"without the mapping of {', '.join(told.unmapped)} (name its file with -c) some reasons stay untold"
-    for record in told.records:
+def _answer_text(answer: Why) -> Iterator[str]:
+    whom = f"customer {answer.customer_id}" if answer.customer_id else answer.asked
+    yield f"{whom}: {counted(answer.events, 'event')}" + (" (only the newest)" if answer.capped else "")
+    if answer.purged:
+        yield f"{answer.purged} of them have been purged: only what was recorded at delivery is shown"
+    if answer.unmapped:
+        yield f"some reasons are missing without the mapping of {', '.join(answer.unmapped)}: name its file with -c"
+    for record in answer.records:
         yield ""
         yield from _record(record)
 
@@ -103,7 +103,7 @@ def _record(record: RecordWhy) -> Iterator[str]:
     yield f"{record.destination}: {record.object} {record.crm_id or '(not in the CRM)'} {record.link}".rstrip()
     if record.withheld:
         yield f"  the whole record is withheld by {record.withheld}"
-    for one in record.fields:
-        yield f"  {one.field}" + (f"   ({one.place})" if one.place else "")
-        for said in [one.writer, *one.others] if one.writer else one.others:
+    for field in record.fields:
+        yield f"  {field.field}" + (f"   ({field.place})" if field.place else "")
+        for said in [field.writer, *field.others] if field.writer else field.others:
             yield f"    {stamp(said.at)}  {said.type} {said.message_id}: {said_words(said)}"

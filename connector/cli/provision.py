@@ -1,4 +1,4 @@
-"""provision: what a CRM account lacks for the running mapping, as a plan; and making it."""
+"""provision: plan what a CRM account is missing for its mapping, and create it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from connector.running.config import AgencyFile, read_agencies
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    """One destination, and what its mapping asks for."""
+class _Account:
+    """One destination, and what its mapping needs."""
 
     name: str
     path: Path
@@ -34,8 +34,8 @@ class _Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """An account as it stands: what can be made, what cannot, and what would still not fit after that."""
+class _Survey:
+    """The account's state: what can be created, what cannot, and what would still be wrong after that."""
 
     provision: Provision
     findings: tuple[Diagnostic, ...]
@@ -47,104 +47,111 @@ class _Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Everything there is to tell of one destination. files: those written."""
+class _Report:
+    """The result for one destination. files: those written."""
 
-    asking: _Asking
-    look: _Look
+    account: _Account
+    survey: _Survey
     done: Sequence[Done] = ()
     files: Sequence[Path] = ()
 
     @property
     def lacking(self) -> bool:
-        unmade = bool(self.look.provision.steps) and not self.files
-        return unmade or self.look.by_hand or any(one.problem for one in self.done)
+        missing = bool(self.survey.provision.steps) and not self.files
+        return missing or self.survey.by_hand or any(step.problem for step in self.done)
 
 
 @click.command()
 @agency_option
-@click.option("--destination", "only", help="Only this destination of the agency files.")
-@click.option("--apply", "making", is_flag=True, help="Make what is lacking, in the CRM itself.")
+@click.option("--destination", "only", help="Only this destination from the agency files.")
+@click.option("--apply", "making", is_flag=True, help="Create what is missing in the CRM.")
 @click.option(
     "--metadata",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Salesforce: write it as a folder to deploy, instead of touching the org.",
+    help="Salesforce: write a folder to deploy instead of changing the org.",
 )
 @json_option
 def provision(paths: tuple[Path, ...], only: str | None, making: bool, folder: Path | None, as_json: bool) -> None:
-    """Show what each CRM account lacks for its mapping: fields, keys, permissions. Makes nothing unless told to.
+    """Show what each CRM account is missing for its mapping: fields, keys, permissions.
 
-    Exit status 0: nothing is lacking, or all of it was made or written. 1: something is.
+    Changes nothing without --apply. Exit status 0: nothing is missing, or all of it was created or written. 1:
+    something is missing.
     """
     if making and folder:
-        raise click.UsageError("--apply makes it, --metadata writes files instead: choose one")
-    wanted = [
-        (file, name)
-        for file in read_agencies(paths, os.environ)
-        for name in file.settings.destinations
-        if only in (None, name)
-    ]
+        raise click.UsageError("choose either --apply, which changes the CRM, or --metadata, which writes files")
+    wanted = _wanted(read_agencies(paths, os.environ), only)
+    with quiet():
+        reports = _provisioned(wanted, making, folder)
+    if as_json:
+        show_json([_as_data(report) for report in reports])
+    else:
+        click.echo("\n\n".join("\n".join(_as_text(report)) for report in reports))
+    raise SystemExit(1 if any(report.lacking for report in reports) else 0)
+
+
+def _wanted(files: Sequence[AgencyFile], only: str | None) -> list[tuple[AgencyFile, str]]:
+    """Every destination, or only those with the given name. Raises FixConfiguration for an unknown name."""
+    wanted = [(file, name) for file in files for name in file.settings.destinations if only in (None, name)]
     if not wanted:
         raise FixConfiguration("--destination", f"no agency file has a destination {only!r}")
-    told = []
-    with quiet():
-        for file, name in wanted:
-            told.append(_destination(file, name, making, folder if len(wanted) == 1 else _below(folder, name)))
-    if as_json:
-        show_json([_as_data(one) for one in told])
-    else:
-        click.echo("\n\n".join("\n".join(_as_text(one)) for one in told))
-    raise SystemExit(1 if any(one.lacking for one in told) else 0)
+    return wanted
 
 
-def _below(folder: Path | None, name: str) -> Path | None:
-    return folder / name if folder else None
+def _provisioned(wanted: Sequence[tuple[AgencyFile, str]], making: bool, folder: Path | None) -> list[_Report]:
+    """Handle each destination; several get a folder each for their files."""
+    several = len(wanted) > 1
+    return [_destination(file, name, making, folder / name if folder and several else folder) for file, name in wanted]
 
 
-def _destination(file: AgencyFile, name: str, making: bool, folder: Path | None) -> _Told:
+def _destination(file: AgencyFile, name: str, making: bool, folder: Path | None) -> _Report:
     path = bootstrap.mapping_path(file, file.settings.destinations[name])
     written = mapping.load(path, shipped=mapping.shipped_folder()).written
     route = bootstrap.open_route(file, name)
-    assert written is not None  # or open_route would have refused the mapping
-    asking = _Asking(route.name, path, route, route.destination.provisioner(), demands(*written))
+    assert written is not None  # open_route raises for a mapping that does not load
+    account = _Account(route.name, path, route, route.destination.provisioner(), demands(*written))
     try:
-        look = _look(asking)
-        if making and look.provision.steps:
-            done = asking.provisioner.apply(look.provision.steps)
-            return _Told(asking, _look(asking), done)
-        return _Told(asking, look, files=_write(asking, look.provision.steps, folder) if folder else ())
+        survey = _survey(account)
+        if making and survey.provision.steps:
+            done = account.provisioner.apply(survey.provision.steps)
+            return _Report(account, _survey(account), done)
+        return _Report(account, survey, files=_write(account, survey.provision.steps, folder) if folder else ())
     except DestinationUnusable as error:
         raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
     finally:
         route.destination.close()
 
 
-def _look(asking: _Asking) -> _Look:
-    """The account now: what it lacks, and what `check --live` would find once that was made."""
-    found = asking.provisioner.plan(asking.demands)
-    schema = asking.route.destination.describe(asking.route.mapping.objects)
-    loaded = mapping.load(asking.path, schema=_mended(schema, asking.demands, found), shipped=mapping.shipped_folder())
-    errors = tuple(one for one in loaded.diagnostics if one.severity is Severity.ERROR)
-    return _Look(found, errors, loaded.texts)
+def _survey(account: _Account) -> _Survey:
+    """Find what the account is missing, and what `check --live` would still report once that was created."""
+    planned = account.provisioner.plan(account.demands)
+    schema = account.route.destination.describe(account.route.mapping.objects)
+    loaded = mapping.load(
+        account.path, schema=_completed(schema, account.demands, planned), shipped=mapping.shipped_folder()
+    )
+    errors = tuple(problem for problem in loaded.diagnostics if problem.severity is Severity.ERROR)
+    return _Survey(planned, errors, loaded.texts)
 
 
-def _mended(schema: TargetSchema, asked: Demands, found: Provision) -> TargetSchema:
-    """The account's schema as it would be with everything made that is told of already."""
+def _completed(schema: TargetSchema, asked: Demands, planned: Provision) -> TargetSchema:
+    """The account's schema as if everything already reported had been created."""
     objects = {name: dict(known.fields) for name, known in schema.objects.items()}
-    for one in found.obstacles:
-        names = [one.field] if one.field else list(asked[one.object])
-        objects.setdefault(one.object, {}).update({name: asked[one.object][name].wanted for name in names})
-    for step in found.steps:
+    for obstacle in planned.obstacles:
+        demanded = asked[obstacle.object]
+        names = [obstacle.field] if obstacle.field else list(demanded)
+        objects.setdefault(obstacle.object, {}).update({name: demanded[name].wanted for name in names})
+    for step in planned.steps:
         objects.setdefault(step.demand.object, {})[step.demand.field] = step.demand.wanted
     return schema.model_copy(update={"objects": {name: TargetObject(fields=own) for name, own in objects.items()}})
 
 
-def _write(asking: _Asking, steps: Sequence[Step], folder: Path) -> list[Path]:
+def _write(account: _Account, steps: Sequence[Step], folder: Path) -> list[Path]:
     """Write the files to deploy. Raises FixConfiguration."""
-    files = asking.provisioner.files(steps) if steps else {}
+    files = account.provisioner.files(steps) if steps else {}
     if steps and not files:
-        raise FixConfiguration("--metadata", f"{asking.name} is no Salesforce org", "use --apply, or --destination")
+        raise FixConfiguration(
+            "--metadata", f"{account.name} is not a Salesforce org", "use --apply, or choose another --destination"
+        )
     for name, text in files.items():
         path = folder / name
         try:
@@ -155,55 +162,64 @@ def _write(asking: _Asking, steps: Sequence[Step], folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _as_text(told: _Told) -> Iterator[str]:
-    found = told.look.provision
-    made = [one for one in told.done if not one.problem]
-    steps, failed = found.steps, {one.step.name: one.problem for one in told.done if one.problem}
-    yield f"{told.asking.name}: " + ("something is lacking" if told.lacking else "nothing is lacking")
-    yield from _rows("made", [(one.step.making, one.step.name, one.step.about) for one in made])
-    yield from _rows("lacking", [(one.making, one.name, one.about) for one in steps])
-    yield from (f"  refused: {name}: {problem}" for name, problem in failed.items())
-    yield from (f"  by hand: {_named(one.object, one.field)} {one.problem}: {one.advice}" for one in found.obstacles)
-    yield from (f"  not looked at: {doubt}" for doubt in found.doubts)
-    if told.look.findings:
-        yield "  by hand: what `connector check --live` would still say"
-        yield from mapping.render(told.look.findings, told.look.texts).splitlines()
-        yield f"  {told.asking.provisioner.fixed}"
-    yield from (f"  written: {path}" for path in told.files)
-    if steps and not (told.files or told.done):
-        yield "  --apply makes it" + ("; --metadata DIR writes it to deploy" if _deploys(told) else "")
+def _as_text(report: _Report) -> Iterator[str]:
+    planned = report.survey.provision
+    yield f"{report.account.name}: {'something' if report.lacking else 'nothing'} is missing"
+    yield from _rows("created", [done.step for done in report.done if not done.problem])
+    yield from _rows("missing", planned.steps)
+    yield from (f"  rejected: {done.step.name}: {done.problem}" for done in report.done if done.problem)
+    yield from _by_hand(report)
+    yield from (f"  written: {path}" for path in report.files)
+    if planned.steps and not (report.files or report.done):
+        yield "  --apply creates it" + ("; --metadata DIR writes it to deploy" if _deploys(report) else "")
 
 
-def _deploys(told: _Told) -> bool:
-    return bool(told.asking.provisioner.files(told.look.provision.steps))
+def _by_hand(report: _Report) -> Iterator[str]:
+    for obstacle in report.survey.provision.obstacles:
+        yield f"  by hand: {_named(obstacle.object, obstacle.field)} {obstacle.problem}: {obstacle.advice}"
+    yield from (f"  not checked: {doubt}" for doubt in report.survey.provision.doubts)
+    if report.survey.findings:
+        yield "  by hand: what `connector check --live` would still report"
+        yield from mapping.render(report.survey.findings, report.survey.texts).splitlines()
+        yield f"  {report.account.provisioner.fixed}"
 
 
-def _rows(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    for making, name, about in rows:
-        yield f"  {title}: {making:<{widths[0]}}  {name:<{widths[1]}}  {about}"
+def _deploys(report: _Report) -> bool:
+    return bool(report.account.provisioner.files(report.survey.provision.steps))
+
+
+def _rows(title: str, steps: Sequence[Step]) -> Iterator[str]:
+    making_width = max((len(step.making) for step in steps), default=0)
+    name_width = max((len(step.name) for step in steps), default=0)
+    for step in steps:
+        yield f"  {title}: {step.making:<{making_width}}  {step.name:<{name_width}}  {step.about}"
 
 
 def _named(kind: str, field: str) -> str:
     return f"{kind}.{field}" if field else kind
 
 
-def _as_data(told: _Told) -> dict[str, Any]:
-    found = told.look.provision
+def _as_data(report: _Report) -> dict[str, Any]:
+    planned = report.survey.provision
     return {
-        "destination": told.asking.name,
-        "crm": told.asking.route.mapping.crm,
-        "lacking": told.lacking,
-        "to_make": [_step(one) for one in found.steps],
-        "made": [_step(one.step) for one in told.done if not one.problem],
-        "refused": [_step(one.step) | {"problem": one.problem} for one in told.done if one.problem],
+        "destination": report.account.name,
+        "crm": report.account.route.mapping.crm,
+        "lacking": report.lacking,
+        "to_make": [_step(step) for step in planned.steps],
+        "made": [_step(done.step) for done in report.done if not done.problem],
+        "refused": [_step(done.step) | {"problem": done.problem} for done in report.done if done.problem],
         "by_hand": [
-            {"object": one.object, "field": one.field, "problem": one.problem, "advice": one.advice}
-            for one in found.obstacles
+            {
+                "object": obstacle.object,
+                "field": obstacle.field,
+                "problem": obstacle.problem,
+                "advice": obstacle.advice,
+            }
+            for obstacle in planned.obstacles
         ],
-        "findings": mapping.to_json(told.look.findings),
-        "not_looked_at": list(found.doubts),
-        "files": _texts(told.files),
+        "findings": mapping.to_json(report.survey.findings),
+        "not_looked_at": list(planned.doubts),
+        "files": _texts(report.files),
     }
 
 

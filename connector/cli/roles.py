@@ -28,7 +28,7 @@ def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
 
 
 def _leave() -> NoReturn:
-    """End here, all being closed: a thread of granian that wakes while Python takes itself down aborts the process."""
+    """Exit at once, everything being closed: a granian thread that wakes during Python's shutdown aborts it."""
     atexit._run_exitfuncs()
     sys.stderr.flush()
     os._exit(0)
@@ -37,8 +37,8 @@ def _leave() -> NoReturn:
 @click.command()
 @agency_option
 def run(paths: tuple[Path, ...]) -> None:
-    """Receive, work and serve the console: all roles in one container, until SIGTERM."""
-    process, files = _start(paths)  # what cannot be read is told here, once
+    """Receive, deliver and serve the console: all roles in one container, until SIGTERM."""
+    process, files = _start(paths)  # before the fork, so that an unreadable file is reported once
     preload(process.database_url)
     match supervise(["receive", "work"]):
         case "receive":
@@ -55,7 +55,7 @@ def run(paths: tuple[Path, ...]) -> None:
 
 @click.command()
 @agency_option
-@click.option("--console", "with_console", is_flag=True, help="Serve the console on the admin port too.")
+@click.option("--console", "with_console", is_flag=True, help="Also serve the console on the admin port.")
 def receive(paths: tuple[Path, ...], with_console: bool) -> None:
     """Receive webhooks on CONNECTOR_LISTEN, until SIGTERM."""
     process, files = _start(paths)
@@ -67,7 +67,7 @@ def receive(paths: tuple[Path, ...], with_console: bool) -> None:
 @click.command()
 @agency_option
 def work(paths: tuple[Path, ...]) -> None:
-    """Deliver what was received, until SIGTERM."""
+    """Deliver the received events to the CRMs, until SIGTERM."""
     process, files = _start(paths)
     tracing.configure(os.environ)
     serve_work(process, files)
@@ -83,9 +83,10 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
         return
     process, files = _start(paths)
     tracing.configure(os.environ)
-    nobody = process.console_password_hash is None and process.console_viewer_password_hash is None
-    if nobody or process.admin_listen is None:
-        raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", "connector console password makes one")
+    no_password = process.console_password_hash is None and process.console_viewer_password_hash is None
+    if no_password or process.admin_listen is None:
+        hint = "make one with connector console password"
+        raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", hint)
     serve_web(process, files, hooks=False, console=True)
     _leave()
 

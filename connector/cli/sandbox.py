@@ -1,4 +1,4 @@
-"""sandbox: both CRMs on this machine, for trying a mapping."""
+"""sandbox: both CRMs' sandboxes on this machine, to try a mapping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 @click.option("--hubspot-port", default=8092, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds each call takes.")
 def sandbox(salesforce_port: int, hubspot_port: int, latency: float) -> None:
-    """Serve a Salesforce and a HubSpot sandbox on this machine, until Ctrl-C."""
+    """Run a Salesforce and a HubSpot sandbox on this machine, until Ctrl-C."""
     salesforce, hubspot = SalesforceSandbox(latency=latency), HubSpotSandbox(latency=latency)
     try:
         click.echo(f"Salesforce  endpoint: {salesforce.start(salesforce_port)}")

@@ -1,4 +1,4 @@
-"""schema: the CRM's own schema, saved to a file, and the mapping language's schema for editors."""
+"""schema: save the CRM's schema to a file, and write the mapping language's schema for editors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _out = click.Path(path_type=Path)
 
 
 def described(file: AgencyFile, name: str) -> target.TargetSchema:
-    """What the CRM itself says of every object a mapping has to do with. Raises FixConfiguration, FixMapping."""
+    """Ask the CRM to describe every object its mapping uses. Raises FixConfiguration, FixMapping."""
     route = bootstrap.open_route(file, name)
     try:
         with quiet():
@@ -33,20 +33,20 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
 
 @click.group()
 def schema() -> None:
-    """Save the CRM's own schema; write the schema for your editor."""
+    """Save the CRM's schema, or write the mapping schema for your editor."""
 
 
 @schema.command()
 @agency_option
-@click.option("-o", "--output", type=_out, help="Another file, or a folder, than beside the agency file.")
+@click.option("-o", "--output", type=_out, help="A file or folder to write to, instead of the agency file's folder.")
 def pull(paths: tuple[Path, ...], output: Path | None) -> None:
-    """Save what each CRM says of the objects its mapping has to do with: a file to commit and to check against."""
+    """Save each CRM's description of the objects its mapping uses. Commit the file and check mappings against it."""
     wanted = [(file, name) for file in read_agencies(paths, os.environ) for name in file.settings.destinations]
     for (file, name), path in zip(wanted, _paths(wanted, output), strict=True):
-        found = described(file, name)
-        _write(path, target.dump(found))
-        fields = sum(len(one.fields) for one in found.objects.values())
-        click.echo(f"{path}: {', '.join(sorted(found.objects))}; {fields} fields")
+        description = described(file, name)
+        _write(path, target.dump(description))
+        fields = sum(len(known.fields) for known in description.objects.values())
+        click.echo(f"{path}: {', '.join(sorted(description.objects))}; {fields} fields")
 
 
 def _paths(wanted: Sequence[tuple[AgencyFile, str]], output: Path | None) -> list[Path]:
@@ -56,7 +56,7 @@ def _paths(wanted: Sequence[tuple[AgencyFile, str]], output: Path | None) -> lis
     if output.is_dir():
         return [output / path.name for path in usual]
     if len(wanted) > 1:
-        raise click.UsageError(f"-o {output} is one file, and there are {len(wanted)} destinations: name a folder")
+        raise click.UsageError(f"-o {output} is one file, but there are {len(wanted)} destinations: name a folder")
     return [output]
 
 
@@ -64,9 +64,9 @@ def _paths(wanted: Sequence[tuple[AgencyFile, str]], output: Path | None) -> lis
 @click.option("--schema", "saved", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A saved schema.")
 @click.option("-o", "--output", type=_out, help="A file instead of standard output.")
 def editor_(saved: Path | None, output: Path | None) -> None:
-    """Write the JSON Schema of mapping files for yaml-language-server: completion and hovers while typing.
+    """Write the JSON Schema of mapping files for yaml-language-server: completion and help while you type.
 
-    With --schema it also knows the fields of your CRM. Name it in a mapping's first line:
+    With --schema it also knows the fields of your CRM. Name it in the first line of a mapping:
 
     # yaml-language-server: $schema=mapping.schema.json
     """

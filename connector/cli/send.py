@@ -1,4 +1,4 @@
-"""send: what careCycle would send."""
+"""send: send signed events the way careCycle does."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from connector.errors import FixConfiguration
 @click.option(
     "--secret", required=True, help="The signing secret, whsec_... or ${NAME}.", envvar="CARECYCLE_WEBHOOK_SECRET"
 )
-@click.option("--sample", "event_type", type=click.Choice(EVENTS), help="Send a made-up event of this type.")
+@click.option("--sample", "event_type", type=click.Choice(EVENTS), help="Send generated events of this type.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="How many.")
 def send(url: str, event: Path | None, secret: str, event_type: str | None, count: int) -> None:
-    """Send signed events to a hook: a file, or made-up ones."""
+    """Send signed events to a hook, from a file or generated."""
     if (event is None) == (event_type is None):
-        raise click.UsageError("give an event's file, or --sample TYPE")
+        raise click.UsageError("name either an event file, or --sample TYPE")
     chance = random.Random()
     refused = 0
     with requests.Session() as session:
@@ -54,6 +54,6 @@ def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now
     except requests.RequestException as error:
         raise FixConfiguration(url, f"cannot be reached: {type(error).__name__}") from None
     except ValueError:
-        raise FixConfiguration("--secret", "is not a signing secret, or the event's file is not UTF-8") from None
+        raise FixConfiguration("--secret", "is not a signing secret, or the event file is not UTF-8") from None
     click.echo(f"{message_id} {status}")
     return 200 <= status < 300

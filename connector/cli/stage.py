@@ -1,4 +1,4 @@
-"""The demo's stage: two sandboxes, the connector as a process of its own, and a sender standing for careCycle."""
+"""The demo's stage: two sandboxes, the connector as a separate process, and a sender that plays careCycle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from connector.store import Store, open_store
 from connector.web.session import hash_password
 
 _LATENCY: Final = 0.05
-"""Seconds each sandbox takes for a call: about what a CRM nearby takes."""
+"""Seconds each sandbox takes for a call, about as long as a nearby CRM."""
 
 _AGENCY_FILE: Final = """\
 # Made by `connector demo`. Yours looks the same, with your own CRM accounts and no endpoint: see config.example.yaml.
@@ -49,7 +49,7 @@ destinations:
 
 
 class Stage:
-    """Everything the demo runs. Leaves nothing behind when `closing` closes."""
+    """Everything the demo runs. Leaves nothing behind once `closing` is closed."""
 
     def __init__(self, closing: ExitStack) -> None:
         self.folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
@@ -98,7 +98,7 @@ class Stage:
         raise click.ClickException(f"the connector did not start:\n{log}")
 
     def send(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """Sign and send; yields each message once it was acknowledged."""
+        """Sign and send messages; yield each one once it is acknowledged."""
         for message in messages:
             body, now = json.dumps(message.payload), datetime.now(UTC)
             headers = {
@@ -108,12 +108,12 @@ class Stage:
             }
             answer = self.session.post(self.hook, data=body.encode(), headers=headers, timeout=30)
             if answer.status_code != 204:
-                raise click.ClickException(f"{message.message_id} was answered {answer.status_code}")
+                raise click.ClickException(f"{message.message_id} was answered with {answer.status_code}")
             yield message
 
-    def drain(self, patience: float = 120.0) -> Iterator[int]:
-        """Yields how many deliveries wait, until none does or patience (seconds) ends."""
-        deadline = time.monotonic() + patience
+    def drain(self, seconds: float = 120.0) -> Iterator[int]:
+        """Yield how many deliveries are waiting, until none are or the time is up."""
+        deadline = time.monotonic() + seconds
         while (waiting := self.store.desk.waiting()) and time.monotonic() < deadline:
             yield waiting
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""status: how things stand, on one screen."""
+"""status: the current status on one screen."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from connector.store import Store
 from connector.web.words import STATES, age, counted, forecast, held_by_hand, lane_state, stamp, state_word
 
 CAUSES: Final = 5
-"""Causes of dead letters shown, the commonest."""
+"""How many causes of dead letters are shown, the most common."""
 _EVERY: Final = 2.0
 
 
 @click.command()
-@click.option("--watch", "watching", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
+@click.option("--watch", "watching", is_flag=True, help="Refresh every two seconds until Ctrl-C.")
 @json_option
 def status(watching: bool, as_json: bool) -> None:
-    """Tell how things stand: today's events, lanes, opt-outs, dead letters, silence, API calls."""
+    """Show the current status: today's events, lanes, opt-outs, dead letters, silence, API calls."""
     if watching and as_json:
-        raise click.UsageError("--watch draws on a terminal; leave out --json")
+        raise click.UsageError("--watch and --json exclude each other")
     with opened_store() as store:
         if as_json:
             show_json(_as_data(overview(store, store.database.moment())))
@@ -41,7 +41,7 @@ def status(watching: bool, as_json: bool) -> None:
 
 
 def watch(store: Store, console: Console, rest: Callable[[], None]) -> None:
-    """Draw it anew after each rest, until somebody presses Ctrl-C."""
+    """Refresh the screen after each rest, until Ctrl-C."""
     try:
         with Live(_screen(store), console=console, auto_refresh=False, screen=console.is_terminal) as live:
             while True:
@@ -59,31 +59,32 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     yield Text(f"{stamp(view.now)} UTC", "bold")
     yield from _came(view)
     yield from _opt_outs(view)
-    yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector once.")
+    yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
     yield from _dead(view)
-    for name, told in view.calls.items():
-        if told.get("limit"):
-            yield Text(f"API calls of the day, {name}: {told['used']:,} of {told['limit']:,} used")
-    for one in view.mappings:
-        if one["problem"]:
-            yield Text(f"Mapping refused: {one['destination']}. The last good one runs on, until a restart.", "red")
-            yield Text("  connector check -c agency.yaml --live says line and column")
+    for name, calls in view.calls.items():
+        if calls.get("limit"):
+            yield Text(f"API calls today, {name}: {calls['used']:,} of {calls['limit']:,} used")
+    for mapping in view.mappings:
+        if mapping["problem"]:
+            warning = "The last good version keeps running, until a restart."
+            yield Text(f"Mapping rejected: {mapping['destination']}. {warning}", "red")
+            yield Text("  connector check -c agency.yaml --live shows line and column")
 
 
 def _came(view: Overview) -> Iterator[Text]:
     yield Text(f"Today (UTC): {counted(view.came_today, 'event')}. Deliveries: {_states(view.today) or 'none'}.")
-    yield Text("No event yet." if view.last_ms is None else f"The last event came {age(view.last_ms)} ago.")
-    for agency, one in view.silences.items():
-        if one.unusual:
-            usual = f"ninety-nine of a hundred come within {age(one.usual_ms)} of the one before"
-            yield Text(f"Unusually silent: {agency}, for {age(one.ms)}; {usual}.", "red")
+    yield Text("No events yet." if view.last_ms is None else f"The last event arrived {age(view.last_ms)} ago.")
+    for agency, silence in view.silences.items():
+        if silence.unusual:
+            usual = f"normally 99% of events arrive within {age(silence.usual_ms)} of the previous one"
+            yield Text(f"Unusually silent: {agency}, for {age(silence.ms)}; {usual}.", "red")
 
 
 def _states(today: Mapping[str, int]) -> str:
-    found = {state: today[state] for state in STATES if state in today}
+    counts = {state: today[state] for state in STATES if state in today}
     return ", ".join(
         counted(count, "dead letter") if state == "dead" else f"{count:,} {state_word(state)}"
-        for state, count in found.items()
+        for state, count in counts.items()
     )
 
 
@@ -93,13 +94,15 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
         return
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"
     yield Text(oldest, "red" if view.late else "")
-    for one in view.consent:
-        if one["waiting"] or one["dead"]:
-            yield Text(f"  {one['destination']}: {one['waiting']:,} wait, {one['dead']:,} held back by a dead letter")
+    for row in view.consent:
+        if row["waiting"] or row["dead"]:
+            yield Text(
+                f"  {row['destination']}: {row['waiting']:,} waiting, {row['dead']:,} held back by a dead letter"
+            )
 
 
 def _lanes(view: Overview) -> Table:
-    table = Table("lane", "state", "waiting", "what holds it, when it is empty")
+    table = Table("lane", "state", "waiting", "why it is paused, when it will be empty")
     for lane in view.lanes:
         state = lane_state(lane)
         cells = (lane["name"], state, f"{lane['ready']:,}", _outlook(lane, view))
@@ -109,19 +112,19 @@ def _lanes(view: Overview) -> Table:
 
 def _outlook(lane: Mapping[str, Any], view: Overview) -> str:
     paused = f"{lane['pause_reason']} ({lane['pause_code']})." if lane["paused"] else ""
-    by_hand = "Until somebody resumes it." if held_by_hand(lane) else ""
-    told = forecast(lane, view.paces.get(lane["name"]), view.now)
-    return " ".join(part for part in (paused, by_hand, told) if part)
+    by_hand = "Until someone resumes it." if held_by_hand(lane) else ""
+    empty = forecast(lane, view.paces.get(lane["name"]), view.now)
+    return " ".join(part for part in (paused, by_hand, empty) if part)
 
 
 def _dead(view: Overview) -> Iterator[RenderableType]:
     if not view.causes:
         yield Text("No dead letters.")
         return
-    yield Text(f"{counted(view.dead, 'dead letter')}; connector problems says what to do:", "red")
+    yield Text(f"{counted(view.dead, 'dead letter')}; connector problems shows what to do:", "red")
     table = Table("dead", "destination", Column("code", overflow="fold"), "why")
-    for one in view.causes[:CAUSES]:
-        cells = (f"{one['count']:,}", one["destination"], one["code"], one["reason"])
+    for cause in view.causes[:CAUSES]:
+        cells = (f"{cause['count']:,}", cause["destination"], cause["code"], cause["reason"])
         table.add_row(*(Text(plain(cell)) for cell in cells))
     yield table
     if len(view.causes) > CAUSES:
@@ -129,11 +132,11 @@ def _dead(view: Overview) -> Iterator[RenderableType]:
 
 
 def _as_data(view: Overview) -> dict[str, Any]:
-    """All of it, with what is reckoned from it."""
+    """The overview as JSON data, with the figures calculated from it."""
     lanes = [{**lane, "state": lane_state(lane), "hours_left": _hours_left(lane, view)} for lane in view.lanes]
-    silences = {agency: {**asdict(one), "unusual": one.unusual} for agency, one in view.silences.items()}
-    reckoned = {"dead": view.dead, "opt_outs": view.opt_outs, "oldest_opt_out_ms": view.oldest_opt_out}
-    return {**asdict(view), **reckoned, "lanes": lanes, "silences": silences, "causes": view.causes[:CAUSES]}
+    silences = {name: {**asdict(silence), "unusual": silence.unusual} for name, silence in view.silences.items()}
+    calculated = {"dead": view.dead, "opt_outs": view.opt_outs, "oldest_opt_out_ms": view.oldest_opt_out}
+    return {**asdict(view), **calculated, "lanes": lanes, "silences": silences, "causes": view.causes[:CAUSES]}
 
 
 def _hours_left(lane: Mapping[str, Any], view: Overview) -> float | None:

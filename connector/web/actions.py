@@ -1,4 +1,4 @@
-"""What operators do to lanes in the console: confirmed on a page of its own, then told in a message."""
+"""Pausing and resuming lanes in the console: confirmed on a page of its own, then reported in a notice."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from connector.web.gate import WHO, Gate
 from connector.web.pages import asked
 
 _DONE: Final = {
-    "pause": "{lane} is paused. It rests until somebody resumes it.",
-    "resume": "{lane} is resumed. It goes on at once.",
+    "pause": "{lane} is paused until someone resumes it.",
+    "resume": "{lane} is resumed. It continues at once.",
 }
-_NOTHING_TO: Final = {
-    "pause": "Nothing was changed: {lane} had been paused by hand already.",
+_ALREADY_DONE: Final = {
+    "pause": "Nothing was changed: {lane} was already paused by hand.",
     "resume": "Nothing was changed: {lane} was no longer paused.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """Pause and resume."""
+    """The pages that pause and resume a lane."""
 
     store: Store
     gate: Gate
@@ -42,11 +42,11 @@ class Actions:
         try:
             (desk.pause if action == "pause" else desk.resume)(lane, WHO)
         except StateChanged:
-            return self.gate.back("console.overview", _NOTHING_TO[action].format(lane=lane))
+            return self.gate.back("console.overview", _ALREADY_DONE[action].format(lane=lane))
         return self.gate.back("console.overview", _DONE[action].format(lane=lane))
 
     def _lane(self, name: str) -> Mapping[str, Any]:
-        lane = next((one for one in self.store.desk.lanes() if one["name"] == name), None)
+        lane = next((lane for lane in self.store.desk.lanes() if lane["name"] == name), None)
         if lane is None:
             abort(404)
         return lane

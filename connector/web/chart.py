@@ -1,4 +1,4 @@
-"""A chart drawn here, as SVG: no script, and its numbers stand in a table beside it."""
+"""A bar chart as SVG, without a script; the page shows the same figures in a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GAP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour: its name, its figures, and where its two bars stand, in the chart's units."""
+    """One hour: its label, its figures, and the position and size of its two bars in the chart's units."""
 
     at: int
     label: str
@@ -29,20 +29,20 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The last hours, oldest first. top: the greatest figure, which the height stands for."""
+    """The last hours, oldest first. top: the largest figure, which takes the full height."""
 
     bars: Sequence[Bar]
     top: int
 
     @property
     def empty(self) -> bool:
-        """Whether nothing happened in all these hours."""
+        """Whether nothing happened in any of these hours."""
         return self.top == 0
 
 
-def chart(found: Sequence[tuple[int, int, int]], now: int, hours: int = 24) -> Chart:
-    """The figures of the last hours (start of the hour in epoch ms, came, done) as bars, the empty hours too."""
-    known = {at: (came, done) for at, came, done in found}
+def chart(figures: Sequence[tuple[int, int, int]], now: int, hours: int = 24) -> Chart:
+    """Draw the figures of the last hours (start of the hour in epoch ms, came, done) as bars, empty hours included."""
+    known = {at: (came, done) for at, came, done in figures}
     last = now - now % HOUR
     starts = range(last - (hours - 1) * HOUR, last + 1, HOUR)
     top = max((max(known.get(at, (0, 0))) for at in starts), default=0)

@@ -1,4 +1,4 @@
-"""The operators' pages under /console: rendered here, readable without JavaScript, never showing a masked value."""
+"""The operators' pages under /console: readable without JavaScript, never showing a masked value."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _PROBLEMS: Final = {
-    400: ("This form is no longer valid", "Nothing was changed. Load the page again and repeat what you did."),
-    403: ("You may look, not act", "Nothing was changed. Log in with the password of operators to do this."),
-    404: ("There is no such page", "The address may be mistyped, or what it showed is no longer there."),
-    500: ("Something went wrong here", "Nothing is lost. The connector's log holds the reason."),
+    400: ("This form is no longer valid", "Nothing was changed. Reload the page and try again."),
+    403: ("You have view-only access", "Nothing was changed. Log in with the operators' password to do this."),
+    404: ("Page not found", "The address may be mistyped, or the item no longer exists."),
+    500: ("Something went wrong", "Nothing is lost. The reason is in the connector's log."),
     503: (
-        "The database does not answer",
-        "Nothing is lost: careCycle sends again whatever could not be kept. Load this page again in a minute; if it "
-        "stays like this, look at the database and its disk.",
+        "The database is not responding",
+        "Nothing is lost: careCycle resends every event that could not be stored. Reload this page in a minute. If the "
+        "problem persists, check the database and its disk.",
     ),
 }
 
@@ -50,7 +50,7 @@ def create_console(
     clock: Callable[[], float] = time.time,
     accounts: Sequence[Account] = (),
 ) -> Blueprint:
-    """The console's pages, for create_admin(). `clock` tells epoch seconds; accounts: whose mappings are known."""
+    """Build the console's pages for create_admin(). clock: epoch seconds. accounts: those whose mappings are known."""
     gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(clock))
     pages, actions = Pages(store, gate, clock, accounts), Actions(store, gate)
     causes, whys = Causes(store, gate, accounts, clock), Whys(store, gate, accounts)

@@ -1,4 +1,4 @@
-"""The console's gate: login, logout, who may pass, and the messages that wait for an operator's next page."""
+"""The console's gate: login, logout, permissions, and the notices shown on an operator's next page."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Answer = TypeVar("Answer", bound=AnyResponse)
 
 ROOT: Final = "/console"
 COOKIE: Final = "connector_session"
-LOGIN_COOKIE: Final = "connector_login"  # apart from the session's: a link from elsewhere must not log anybody out
+LOGIN_COOKIE: Final = "connector_login"  # not the session's cookie: a link from another site must not log anyone out
 WHO: Final = "console"
-"""How the audit names whoever acts here."""
+"""The name of console operators in the audit log."""
 _OPEN: Final = frozenset({"console.static", "console.login_form", "console.login"})
 _HARMLESS: Final = frozenset({"console.logout", "console.try_mapping", "console.compare"})
-"""What is posted and yet changes nothing: viewers may."""
+"""Forms that change nothing, which viewers may post."""
 _ACTING: Final = frozenset({"console.confirm", "console.confirm_lane"})
-"""Pages that lead to nothing but an action."""
+"""Pages that only lead to an action."""
 _OURS: Final = re.compile(r"/console([/?][!-\[\]-~]*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Lets operators and viewers in, and of what they post only what came from a form of ours."""
+    """Admits operators and viewers, and accepts only posts from our own forms."""
 
     passwords: Passwords
     sessions: Sessions
     throttle: Throttle
 
     def admit(self) -> AnyResponse | None:
-        """Before every request: None lets it pass."""
+        """Check a request before it is handled; None lets it pass."""
         if request.endpoint in _OPEN:
             return None
         session = self.sessions.read(request.cookies.get(COOKIE, ""))
         if session is None:
-            asked = request.full_path.rstrip("?") if request.method == "GET" else None
-            return redirect(url_for("console.login_form", next=asked), 303)
+            wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+            return redirect(url_for("console.login_form", next=wanted), 303)
         g.session = session
         posted = request.method not in ("GET", "HEAD", "OPTIONS")
         if posted and not _from_our_form(session):
@@ -54,12 +54,12 @@ class Gate:
         return None
 
     def login_form(self) -> Response:
-        """The login page, with a token of its own."""
+        """Show the login page, with a token of its own."""
         session = self.sessions.open()
         return self._keep(_login_page(session, 200), LOGIN_COOKIE, session)
 
     def login(self) -> AnyResponse:
-        """Open a session for whoever knows the password."""
+        """Open a session for a correct password."""
         form = self.sessions.read(request.cookies.get(LOGIN_COOKIE, ""), login=True)
         if form is None or not _from_our_form(form):
             abort(400)
@@ -69,24 +69,24 @@ class Gate:
             return _login_page(form, 429, problem, {"Retry-After": str(wait)})
         role = self.passwords.role(request.form.get("password", ""))
         if not role:
-            return _login_page(form, 403, "That is not the password.")
+            return _login_page(form, 403, "Wrong password.")
         self.throttle.forgive(address)
         return self._keep(redirect(_next(), 303), COOKIE, self.sessions.open(role))
 
     def logout(self) -> AnyResponse:
-        """Forget the session."""
+        """End the session."""
         answer = redirect(url_for("console.login_form"), 303)
         answer.delete_cookie(COOKIE, path=ROOT)
         return answer
 
     def show(self, page: str, status: int = 200, **values: Any) -> Response:
-        """A page for the operator, with the message that waited for it, once."""
+        """Render a page, with the pending notice if there is one; a notice is shown once."""
         session: Session = g.session
         answer = make_response(render_template(f"console/{page}.html", session=session, **values), status)
         return self._keep(answer, COOKIE, replace(session, notice="")) if session.notice else answer
 
     def back(self, endpoint: str, notice: str) -> AnyResponse:
-        """Go on to a page that will show a message."""
+        """Redirect to a page that will show a notice."""
         return self._keep(redirect(url_for(endpoint), 303), COOKIE, replace(g.session, notice=notice))
 
     def _keep(self, answer: Answer, name: str, session: Session) -> Answer:
@@ -102,9 +102,9 @@ def _from_our_form(session: Session) -> bool:
 
 
 def _next() -> str:
-    """The page asked for before the login: one of ours, whatever the address says."""
-    asked = request.values.get("next", "")
-    return asked if _OURS.fullmatch(asked) else url_for("console.overview")
+    """The page requested before the login, if it is one of ours; else the overview."""
+    wanted = request.values.get("next", "")
+    return wanted if _OURS.fullmatch(wanted) else url_for("console.overview")
 
 
 def _login_page(form: Session, status: int, problem: str = "", headers: Mapping[str, str] | None = None) -> Response:

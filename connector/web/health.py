@@ -19,7 +19,7 @@ from connector.store import Store
 
 
 def create_admin(store: Store, pages: Sequence[Blueprint] = ()) -> Flask:
-    """The Flask application of the admin port; `pages` are the console's, where it is on."""
+    """Build the Flask application of the admin port. pages: the console's, where it is on."""
     app = Flask("connector.admin", static_folder=None)
     for page in pages:
         app.register_blueprint(page)
@@ -44,10 +44,10 @@ def create_admin(store: Store, pages: Sequence[Blueprint] = ()) -> Flask:
 
 
 def _registry(store: Store) -> CollectorRegistry:
-    """Counts of every process of this container, and gauges read from the store at each scrape."""
+    """The counters of every process in this container, and gauges read from the store at each scrape."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
     else:
         registry.register(_ThisProcess())
     registry.register(_Gauges(store))
@@ -98,7 +98,9 @@ class _Gauges(Collector):
         for where, count in counts.items():
             letters.add_metric(list(where), count)
         yield letters
-        soon = GaugeMetricFamily("connector_dead_letters_expiring", "Dead letters given up soon", labels=["agency"])
+        soon = GaugeMetricFamily(
+            "connector_dead_letters_expiring", "Dead letters that will be discarded soon", labels=["agency"]
+        )
         for agency, count in expiring.items():
             soon.add_metric([agency], count)
         yield soon
@@ -117,11 +119,11 @@ def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
 
 
 def _usage(rows: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
-    """Each destination's API calls of the day, as far as the CRM said."""
+    """Each destination's API calls today, as far as the CRM reported them."""
     for name, about, key in (
-        ("connector_crm_calls_used", "API calls of the day, whoever made them", "used"),
-        ("connector_crm_calls_limit", "API calls the account may make a day", "limit"),
-        ("connector_crm_calls_ours", "API calls of the day that are ours", "ours"),
+        ("connector_crm_calls_used", "API calls today, by all programs", "used"),
+        ("connector_crm_calls_limit", "API calls allowed per day", "limit"),
+        ("connector_crm_calls_ours", "API calls today by the connector", "ours"),
     ):
         gauge = GaugeMetricFamily(name, about, labels=["destination"])
         for row in rows:

@@ -1,4 +1,4 @@
-"""The pages of mappings: what runs, with its checks; and an edited text tried in memory, saved nowhere."""
+"""The Mapping pages: the running mappings with their checks, and edits tried in memory, never saved."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ from connector.web.gate import Gate
 from connector.web.pages import asked
 
 LAST: Final = 200
-"""Stored events an edited mapping is compared over, the newest."""
-_PATIENCE: Final = 10.0
+"""How many stored events, the newest, an edited mapping is compared over."""
+_LOCK_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
-    """What the console shows and tries of mappings. `one` lets one text be tried at a time, whoever asks."""
+    """The pages that show mappings and try edits. trying: lets one edit be tried at a time, for all users."""
 
     store: Store
     gate: Gate
     accounts: Sequence[Account]
-    one: Lock = field(default_factory=Lock)
+    trying: Lock = field(default_factory=Lock)
 
     def mappings(self) -> Response:
-        """Every destination's mapping: which version runs, what its file holds now, its checks and tests."""
-        running = {one["destination"]: one for one in self.store.mappings.all()}
-        told = [self._told(account, running.get(account.name)) for account in self.accounts]
-        return self.gate.show("mapping", told=told, others=[one for one in running if not named(self.accounts, one)])
+        """Show every destination's mapping: the running version, the file's version, its checks and tests."""
+        running = {row["destination"]: row for row in self.store.mappings.all()}
+        shown = [self._mapping(account, running.get(account.name)) for account in self.accounts]
+        others = [name for name in running if not named(self.accounts, name)]
+        return self.gate.show("mapping", mappings=shown, others=others)
 
-    def _told(self, account: Account, running: Any) -> dict[str, Any]:
+    def _mapping(self, account: Account, running: Any) -> dict[str, Any]:
         loaded = account.read(_schema(account))
         tests = run_examples(loaded.mapping, timezone=account.timezone) if loaded.mapping else []
         return {
@@ -52,36 +53,36 @@ class Mappings:
             "loaded": loaded,
             "file": PurePath(next(iter(loaded.texts), "")).name,
             "tests": tests,
-            "passed": sum(one.ok for one in tests),
+            "passed": sum(test.ok for test in tests),
         }
 
     def try_form(self) -> Response:
-        """The three panes: an event, the mapping's text, and what it makes."""
+        """Show the three panes: an event, the mapping's text, and the result."""
         account = self._account(asked("destination"))
         event_text = json.dumps(self._chosen(asked("event")), indent=2, ensure_ascii=False)
         return self._panes(account, event_text, self._written(account), posted=False)
 
     def try_mapping(self) -> Response:
-        """The same with a text edited in the form; only the third pane for a page that updates itself."""
+        """Show the same for edited text; an htmx request gets the third pane only."""
         account = self._account(request.form.get("destination", ""))
         return self._panes(account, request.form.get("event", ""), request.form.get("mapping", ""), posted=True)
 
     def compare(self) -> Response:
-        """What the edited text would say otherwise of the newest stored events. No value is shown."""
+        """Show what the edited mapping would change over the newest stored events, without values."""
         account = self._account(request.form.get("destination", ""))
         text = request.form.get("mapping", "")
         tried = self._tried(account, text, "{}")
-        would_be = tried.loaded.mapping if tried.loaded else None
-        told = self._compared(account, would_be) if would_be else None
-        return self.gate.show("compare", account=account, tried=tried, told=told, last=LAST)
+        edited = tried.loaded.mapping if tried.loaded else None
+        comparison = self._compared(account, edited) if edited else None
+        return self.gate.show("compare", account=account, tried=tried, comparison=comparison, last=LAST)
 
-    def _compared(self, account: Account, would_be: Mapping) -> Any:
+    def _compared(self, account: Account, edited: Mapping) -> Any:
         mapping = account.mapping
-        route = account.route(mapping) if mapping and mapping.crm == would_be.crm else None
+        route = account.route(mapping) if mapping and mapping.crm == edited.crm else None
         if route is None:
             return None
-        comparison = Comparison(self.store, route, would_be, LAST)
-        with self.one:
+        comparison = Comparison(self.store, route, edited, LAST)
+        with self.trying:
             for _ in comparison:
                 continue
         return comparison.as_data()
@@ -95,12 +96,12 @@ class Mappings:
         )
 
     def _tried(self, account: Account, text: str, event_text: str) -> Tried:
-        if not self.one.acquire(timeout=_PATIENCE):
+        if not self.trying.acquire(timeout=_LOCK_SECONDS):
             abort(503)
         try:
             return try_mapping(text, event_text, timezone=account.timezone, schema=_schema(account))
         finally:
-            self.one.release()
+            self.trying.release()
 
     def _account(self, name: str) -> Account:
         account = named(self.accounts, name) if name else next(iter(self.accounts), None)
@@ -119,7 +120,7 @@ class Mappings:
         return masked(payload, story[0]["type"])
 
     def _written(self, account: Account) -> str:
-        """The text of the mapping's own file, not of what it extends."""
+        """The text of the mapping's own file, without the mapping it extends."""
         return next(iter(account.loaded().texts.values()), "")
 
 
@@ -127,4 +128,4 @@ def _schema(account: Account) -> TargetSchema | None:
     try:
         return account.schema()
     except FixConfiguration:
-        return None  # the mapping's own checks are worth having without it
+        return None  # the mapping's own checks are useful without it

@@ -1,4 +1,4 @@
-"""The pages that are read: overview, events, one event."""
+"""The read-only pages: overview, events, one event."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination",
 
 
 def asked(name: str) -> str:
-    """One word of the address; PostgreSQL's text holds no NUL, so neither does a search."""
+    """A query parameter, without NUL, which PostgreSQL's text cannot hold."""
     return request.args.get(name, "").replace("\0", "").strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Everything the console shows."""
+    """The overview and the pages of events."""
 
     store: Store
     gate: Gate
@@ -37,7 +37,7 @@ class Pages:
     accounts: Sequence[Account] = ()
 
     def overview(self) -> Response:
-        """Today, what waits, and the lanes."""
+        """Show today's figures, what is waiting, and the lanes."""
         now = int(self.clock() * 1000)
         return self.gate.show(
             "overview",
@@ -48,19 +48,15 @@ class Pages:
         )
 
     def events(self) -> Response:
-        """Deliveries, newest first, by whatever is searched for."""
-        searched: dict[str, Any] = {name: asked(name) for name in _SEARCHED}
-        times: dict[str, Any] = {name: words.moment_of(asked(name)) for name in ("since", "until")}
-        before = asked("before")
-        wanted = Filter(**searched, **times, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
-        found = self.store.desk.deliveries(wanted, PAGE + 1)
+        """Show the deliveries that match the search, newest first."""
+        wanted, searched = _search()
+        deliveries = self.store.desk.deliveries(wanted, PAGE + 1)
         lanes = self.store.desk.lanes()
-        searched |= {name: asked(name) if at else "" for name, at in times.items()}
         used = {name: value for name, value in searched.items() if value}
         return self.gate.show(
             "events",
-            found=found[:PAGE],
-            older={**used, "before": found[PAGE - 1]["id"]} if len(found) > PAGE else None,
+            deliveries=deliveries[:PAGE],
+            older={**used, "before": deliveries[PAGE - 1]["id"]} if len(deliveries) > PAGE else None,
             newest=used if wanted.before else None,
             searched=searched,
             used=used,
@@ -71,37 +67,46 @@ class Pages:
         )
 
     def event(self, message_id: str) -> Response:
-        """One event's story, with links to the records it became."""
+        """Show one event's story, with links to its CRM records."""
         return self._event(message_id, None if "\0" in message_id else story(self.store, message_id))
 
     def reveal(self, message_id: str) -> Response:
-        """One event's story with every value, in answer to a form alone: nothing of it stands in an address."""
+        """Show one event's story with its values, only in answer to a form: no URL contains the reason or a value."""
         reason, who = request.form.get("reason", ""), f"{WHO}:{request.remote_addr}"
-        told = None if "\0" in message_id else story(self.store, message_id)
-        if told is None or not reason.strip():
-            return self._event(message_id, told, "Say why first: it is kept with the time." if told else "")
+        masked = None if "\0" in message_id else story(self.store, message_id)
+        if masked is None or not reason.strip():
+            return self._event(message_id, masked, "Enter a reason first." if masked else "")
         return self._event(message_id, story_revealed(self.store, message_id, who, reason), revealed=True)
 
     def _event(
-        self, message_id: str, told: Mapping[str, Any] | None, problem: str = "", *, revealed: bool = False
+        self, message_id: str, shown: Mapping[str, Any] | None, problem: str = "", *, revealed: bool = False
     ) -> Response:
-        if told is None:
+        if shown is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
-        first, links = told["deliveries"][0], {one.name: one.link for one in self.accounts}
+        first, links = shown["deliveries"][0], {account.name: account.link for account in self.accounts}
         return self.gate.show(
             "event",
             400 if problem else 200,
             states=words.STATES,
-            story=told,
+            story=shown,
             first=first,
             links=links,
-            payload=words.by_privacy(told["payload"]),
+            payload=words.by_privacy(shown["payload"]),
             revealable=g.session.acts and self.store.reveal.allowed(first["agency"]) and not revealed,
             revealed=revealed,
             problem=problem,
         )
 
 
+def _search() -> tuple[Filter, dict[str, str]]:
+    """The filter in the page's address, and the text to show again in each field of the search form."""
+    fields: dict[str, Any] = {name: asked(name) for name in _SEARCHED}
+    times: dict[str, Any] = {name: words.moment_of(asked(name)) for name in ("since", "until")}
+    before = asked("before")
+    wanted = Filter(**fields, **times, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
+    return wanted, fields | {name: asked(name) if at else "" for name, at in times.items()}
+
+
 def expiring(store: Store) -> dict[str, Any]:
-    """What the partial about dead letters near their end shows."""
+    """The figures of the notice about dead letters that will soon be discarded."""
     return {"expiring": sum(store.agencies.expiring().values()), "notice_days": NOTICE_DAYS}

@@ -1,4 +1,4 @@
-"""Who is at the console: the password, the signed cookie, the token every form carries, the pace of wrong guesses."""
+"""Console sessions: passwords, signed cookies, form tokens, and a throttle on wrong passwords."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ LASTS: Final = 8 * 3600
 """Seconds until an operator has to log in again."""
 GUESSES: Final = 5
 WINDOW: Final = 60
-"""So many wrong passwords in so many seconds, and the next has to wait."""
+"""After this many wrong passwords in this many seconds, the next has to wait."""
 
 OPERATOR: Final = "operator"
 VIEWER: Final = "viewer"
 VIEWER_SETTING: Final = "CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH"
 
 _HASH: Final = re.compile(r"scrypt:\d{1,9}:\d{1,3}:\d{1,3}\$[^$]+\$[0-9a-f]{128}")
-_checking = Lock()  # one scrypt takes 32 MiB: a crowd of guesses must not take them side by side
+_checking = Lock()  # one scrypt takes 32 MiB: concurrent guesses must not add up
 
 
 def hash_password(text: str) -> str:
-    """A password as it may be written down, for CONNECTOR_CONSOLE_PASSWORD_HASH."""
+    """Hash a password for CONNECTOR_CONSOLE_PASSWORD_HASH."""
     return generate_password_hash(text, method="scrypt")
 
 
 def check_password(text: str, hash: str) -> bool:
-    """Whether this is the password of that hash."""
+    """Whether the hash was made from this password."""
     with _checking:
         return check_password_hash(hash, text)
 
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """The hashes of the console's passwords: operators act, viewers see. Raises FixConfiguration for no hash at all."""
+    """The hashes of the console's passwords: operators act, viewers look. Raises FixConfiguration for a bad hash."""
 
     operator: str | None
     viewer: str | None = None
@@ -52,24 +52,24 @@ class Passwords:
         names = {"CONNECTOR_CONSOLE_PASSWORD_HASH": self.operator, VIEWER_SETTING: self.viewer}
         for name, text in names.items():
             if text is not None and not _HASH.fullmatch(text):
-                hint = "connector console password makes one; keep its $ signs"
-                raise FixConfiguration(name, "is not a hash made by this program", hint)
+                hint = "make one with connector console password, and keep its $ signs"
+                raise FixConfiguration(name, "is not a hash made by connector console password", hint)
 
     @property
     def by_role(self) -> Mapping[str, str]:
-        """The hashes there are, by role."""
+        """The hashes that are set, by role."""
         return {role: text for role, text in ((OPERATOR, self.operator), (VIEWER, self.viewer)) if text}
 
     def role(self, password: str) -> str:
-        """Whose password it is; empty for nobody's."""
+        """The role a password belongs to; empty if it is wrong."""
         return next((role for role, text in self.by_role.items() if check_password(password, text)), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the cookie holds. until: epoch seconds. token: what each form must send back. notice: to be shown once.
+    """What the cookie holds. until: epoch seconds. token: what each form must send back. notice: shown once.
 
-    role: operator or viewer; empty in the login form's own.
+    role: operator or viewer; empty in the login form's session.
     """
 
     until: int
@@ -79,7 +79,7 @@ class Session:
 
     @property
     def acts(self) -> bool:
-        """Whether this one may change anything."""
+        """Whether this session may change anything."""
         return self.role == OPERATOR
 
 
@@ -93,42 +93,42 @@ class Sessions:
         self._clock = clock
 
     def open(self, role: str = "") -> Session:
-        """A new session: of somebody with a role, or that of the login form."""
+        """Start a session for a role, or for the login form."""
         return Session(int(self._clock()) + LASTS, secrets.token_urlsafe(24), role)
 
     def write(self, session: Session) -> str:
-        """The cookie of a session."""
+        """Sign a session as a cookie."""
         return str(self._signer.dumps(asdict(session)))
 
     def read(self, cookie: str, *, login: bool = False) -> Session | None:
-        """The session of a cookie; None when it is forged, expired or of the other kind."""
+        """Read a cookie's session; None when it is forged, expired or of the other kind."""
         try:
             session = Session(**self._signer.loads(cookie))
-        except (BadData, TypeError):  # TypeError: signed by an earlier version, which kept other things
+        except (BadData, TypeError):  # TypeError: signed by an earlier version with other fields
             return None
         return session if bool(session.role) is not login and session.until > self._clock() else None
 
 
 class Throttle:
-    """Slows guessing down, by address, within this process."""
+    """Slows down password guessing by address, within this process."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._lock = clock, Lock()
         self._guesses: dict[str, list[float]] = {}
 
     def take(self, address: str) -> int:
-        """Count a guess before it is checked: 0 when it may be, otherwise the seconds to wait."""
+        """Count a guess before it is checked: 0 if it may be checked, otherwise the seconds to wait."""
         with self._lock:
             since = self._clock() - WINDOW
-            recent = {one: [at for at in times if at > since] for one, times in self._guesses.items()}
-            self._guesses = {one: times for one, times in recent.items() if times}
-            mine = self._guesses.setdefault(address, [])
-            if len(mine) >= GUESSES:
-                return max(1, math.ceil(mine[0] - since))
-            mine.append(self._clock())
+            recent = {known: [at for at in times if at > since] for known, times in self._guesses.items()}
+            self._guesses = {known: times for known, times in recent.items() if times}
+            guesses = self._guesses.setdefault(address, [])
+            if len(guesses) >= GUESSES:
+                return max(1, math.ceil(guesses[0] - since))
+            guesses.append(self._clock())
             return 0
 
     def forgive(self, address: str) -> None:
-        """Forget the guesses of somebody who knew the password."""
+        """Forget an address's guesses after a correct password."""
         with self._lock:
             self._guesses.pop(address, None)

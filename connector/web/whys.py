@@ -1,4 +1,4 @@
-"""The page that tells why: of one customer or call, each CRM field and the event behind it."""
+"""The Why page: for one customer or call, each CRM field and the event that wrote it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from connector.web.pages import asked
 
 @dataclass(frozen=True, slots=True)
 class Whys:
-    """Asks for an id, and tells."""
+    """The page that explains a customer's or call's CRM records."""
 
     store: Store
     gate: Gate
     accounts: Sequence[Account]
 
     def why(self) -> Response:
-        """The form, and what is known of the id asked for."""
+        """Show the form, and the explanation for the id entered."""
         wanted = asked("id")
-        told = explain(self.store, wanted, self.accounts) if wanted else None
-        return self.gate.show("why", 404 if wanted and told is None else 200, asked=wanted, told=told)
+        answer = explain(self.store, wanted, self.accounts) if wanted else None
+        return self.gate.show("why", 404 if wanted and answer is None else 200, asked=wanted, answer=answer)

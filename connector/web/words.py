@@ -1,4 +1,4 @@
-"""How the console says things: times, ages, states and causes in plain words."""
+"""The console's wording: times, ages, states and causes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from connector.store.figures import Pace
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "ready": ("waiting", "Accepted, not yet written to the CRM"),
-    "delivered": ("delivered", "The CRM holds everything the event said"),
-    "superseded": ("superseded", "A later event had said all of it anew"),
+    "delivered": ("delivered", "The CRM holds everything from the event"),
+    "superseded": ("superseded", "A later event already covered it"),
     "skipped": ("skipped", "The mapping, consent or an operator left nothing to write"),
     "ignored": ("ignored", "A type of event this connector does not know"),
-    "dead": ("dead letter", "Refused: somebody has to mend the cause and replay it"),
+    "dead": ("dead letter", "Rejected: fix the cause, then replay"),
 }
 """Each state of a delivery: its word and what it means."""
 
 _OUTCOMES: Final[Mapping[str, str]] = {
     "delivered": "written to the CRM",
-    "unchanged": "nothing to write: the CRM holds all of it already",
-    "superseded": "nothing to write: a later event had said all of it anew",
+    "unchanged": "nothing to write: the CRM already holds all of it",
+    "superseded": "nothing to write: a later event already covered it",
     "skipped": "nothing to write",
     "ignored": "nothing to write: a type of event this connector does not know",
-    "deferred": "put off, to be tried again",
-    "dead": "refused: it became a dead letter",
+    "deferred": "postponed, to be retried",
+    "dead": "rejected: it became a dead letter",
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
@@ -45,12 +45,12 @@ def moment(at: int | None) -> Markup:
 
 
 def iso(at: int) -> str:
-    """Epoch milliseconds as machines read a time."""
+    """Epoch milliseconds as an ISO 8601 time."""
     return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def moment_of(text: str) -> int:
-    """A time as a form sends it, in UTC, as epoch ms; 0 for none."""
+    """Read a form's time, taken as UTC, as epoch ms; 0 for none."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -59,18 +59,19 @@ def moment_of(text: str) -> int:
 
 
 def forecast(lane: Mapping[str, Any], pace: Pace | None, now: int) -> str:
-    """When a lane will be empty, as far as its pace tells."""
+    """Say when a lane will be empty, judging by its pace."""
     if not lane["ready"]:
         return ""
     if lane["paused"]:
-        return "" if held_by_hand(lane) else f"It goes on by itself in {age(max(0, lane['paused_until'] - now))}."
+        return "" if held_by_hand(lane) else f"It resumes by itself in {age(max(0, lane['paused_until'] - now))}."
     if pace is None:
-        return "Nothing was written in the last ten minutes: there is no pace to reckon with."
+        return "Nothing was written in the last ten minutes, so the time left cannot be estimated."
     hours = pace.hours_left(lane["ready"])
-    speed = f"{round(pace.per_hour):,} an hour"
+    written = f"{round(pace.per_hour):,} per hour"
     if hours is None:
-        return f"It does not get shorter: {speed} are written, {round(pace.given_per_hour):,} an hour come in."
-    return f"At its pace ({speed}) it is empty in about {age(round(hours * 3_600_000))}."
+        arriving = f"{round(pace.given_per_hour):,} per hour"
+        return f"The queue is not shrinking: {arriving} arrive, {written} are written."
+    return f"At the current pace ({written}) it will be empty in about {age(round(hours * 3_600_000))}."
 
 
 def stamp(at: int) -> str:
@@ -79,63 +80,63 @@ def stamp(at: int) -> str:
 
 
 def age(milliseconds: int | None) -> str:
-    """How long, in its largest whole unit: "3 minutes"."""
+    """Format a duration in its largest whole unit: "3 minutes"."""
     for name, length in _UNITS:
         if milliseconds is not None and milliseconds >= length:
             return counted(milliseconds // length, name)
     return "under a second"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: "1 delivery", "2 deliveries"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Format a number with its noun: "1 delivery", "2 deliveries"."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def since(at: int, now: int) -> str:
-    """Since when, as one says it: "since 14:03", "since Tuesday", "since 3 June" (UTC)."""
-    when, today = (_EPOCH + timedelta(milliseconds=one) for one in (at, now))
+    """Format a start in UTC: "since 14:03", "since Tuesday", "since June 3", "since June 3, 2025"."""
+    when, today = (_EPOCH + timedelta(milliseconds=epoch) for epoch in (at, now))
     days = (today.date() - when.date()).days
     if days == 0:
         return f"since {when:%H:%M}"
     if 0 < days < 7:
         return f"since {when:%A}"
-    return f"since {when.day} {when:%B}" + ("" if when.year == today.year else f" {when.year}")
+    return f"since {when:%B} {when.day}" + ("" if when.year == today.year else f", {when.year}")
 
 
 def state_word(state: str) -> str:
-    """A delivery's state in a word."""
+    """Name a delivery's state."""
     return STATES.get(state, (state, ""))[0]
 
 
 def outcome_words(outcome: str) -> str:
-    """What became of an attempt."""
+    """Say how an attempt ended."""
     return _OUTCOMES.get(outcome, outcome)
 
 
 def lane_state(lane: Mapping[str, Any]) -> str:
-    """draining, waiting or paused."""
+    """Name a lane's state: draining, waiting or paused."""
     return "paused" if lane["paused"] else "draining" if lane["leased"] else "waiting"
 
 
 def held_by_hand(lane: Mapping[str, Any]) -> bool:
-    """Whether only an operator resumes this lane."""
+    """Whether only an operator can resume this lane."""
     return bool(lane["paused_until"] == FOREVER)
 
 
 _SAID: Final[Mapping[str, str]] = {
     "wrote": "wrote it",
-    "repeated": "said the same as the CRM held already",
-    "superseded": "superseded: a later event said it anew",
+    "repeated": "had the value the CRM already held",
+    "superseded": "superseded: a later event set this field",
     "withheld": "withheld by consent",
-    "kept": "left as the CRM has it: the field's write rule says so",
-    "refused": "refused by the CRM",
-    "waiting": "not written yet: it waits",
-    "unmapped": "not written then: the mapping that ran was another",
+    "kept": "left unchanged in the CRM: the field's write rule says so",
+    "refused": "rejected by the CRM",
+    "waiting": "not written yet: waiting",
+    "unmapped": "not written: a different mapping ran then",
 }
 
 
 def said_words(said: Said) -> str:
-    """What an event meant for a field."""
+    """Say what an event did to a field."""
     words = _SAID[said.verdict]
     if said.verdict == "repeated":
         return f"{words}, written by {said.by}" if said.by and said.by != said.message_id else words
@@ -145,8 +146,8 @@ def said_words(said: Said) -> str:
 
 
 def others_words(others: Sequence[Said]) -> str:
-    """Many events in a line: how many, and what most of them meant."""
-    most, count = Counter(one.verdict for one in others).most_common(1)[0]
+    """Sum up several events in one line: how many, and what most of them did."""
+    most, count = Counter(said.verdict for said in others).most_common(1)[0]
     words = _SAID[most].partition(":")[0]
     return f"{counted(len(others), 'event')}, {'all' if count == len(others) else f'{count:,} of them'} {words}"
 
@@ -169,8 +170,9 @@ FILTERS: Final = (
 
 
 def by_privacy(fields: Sequence[Mapping[str, str]]) -> list[tuple[str, bool, list[Mapping[str, str]]]]:
-    """A masked payload by class: the class, whether its values are masked, its fields; what is shown comes first."""
-    classes = dict.fromkeys(field["privacy"] for field in fields)
-    found = [(name, [field for field in fields if field["privacy"] == name]) for name in classes]
-    told = [(str(name), all(field["value"] == MASK for field in own), own) for name, own in found]
-    return sorted(told, key=lambda one: one[1])
+    """Group a masked payload by privacy class: (class, whether masked, its fields), visible classes first."""
+    classes: dict[str, list[Mapping[str, str]]] = {}
+    for field in fields:
+        classes.setdefault(str(field["privacy"]), []).append(field)
+    groups = [(name, all(field["value"] == MASK for field in members), members) for name, members in classes.items()]
+    return sorted(groups, key=lambda group: group[1])

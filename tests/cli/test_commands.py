@@ -179,11 +179,11 @@ class TestDesk:
 
     def test_a_person_is_forgotten_after_being_asked(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival("one")])
-        assert "of them not yet written" in run("forget", CUSTOMER, "--plan", **environment).output
+        assert "waiting: they will not be written" in run("forget", CUSTOMER, "--plan", **environment).output
         assert CliRunner().invoke(cli, ["forget", CUSTOMER], env=environment, input="n\n").exit_code == 1
         assert json.loads(run("forget", CUSTOMER, "--yes", "--json", **environment).output)["forgotten"]
         output = run("forget", CUSTOMER, **environment).output
-        assert ("was forgotten before" in output, "Nothing is held" in output) == (True, True)
+        assert ("was already deleted" in output, "Nothing is stored" in output) == (True, True)
 
     def test_keys_are_rotated_and_the_old_one_let_go(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival("one")])
@@ -191,12 +191,12 @@ class TestDesk:
         both = {**environment, "CONNECTOR_DATA_KEY": f"{new} {DATA_KEY}"}
         assert [one["payloads"] for one in json.loads(run("keys", "list", "--json", **both).output)] == [0, 1]
         output = run("keys", "rotate", "--yes", **both).output
-        assert ("1 payloads sealed again" in output, "no longer needed" in output) == (True, True)
+        assert ("1 payloads re-encrypted" in output, "no longer needed" in output) == (True, True)
         assert run("events", "show", "one", **{**environment, "CONNECTOR_DATA_KEY": new}).exit_code == 0
 
     def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X")])
-        assert "1 delivery due again" in run("events", "replay", "--code", "X", **environment).output
+        assert "1 delivery queued again" in run("events", "replay", "--code", "X", **environment).output
 
     def test_discarding_everything_must_be_said(self, store: Store, environment: dict[str, str]) -> None:
         assert run("events", "discard", "--yes", **environment).exit_code == 2

@@ -100,7 +100,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 class TestAlarmsTest:
     def test_an_agency_that_tells_nobody_is_said(self, installed: Installation) -> None:
         result = installed.run("alarms", "test")
-        assert (result.exit_code, "nobody is told" in result.output) == (0, True)
+        assert (result.exit_code, "no one is alerted" in result.output) == (0, True)
 
     def test_a_webhook_that_does_not_answer_is_said(self, installed: Installation) -> None:
         installed.write("http://127.0.0.1:1", "alarms: {webhook: 'http://127.0.0.1:1/secret'}\n")

@@ -73,7 +73,7 @@ class TestTest:
         result = run("test", own)
         assert (result.exit_code, result.output.splitlines()[-2:]) == (
             0,
-            ["no test reaches", f"  {own}:9:7 field contact.Suffix"],
+            ["not covered by any test", f"  {own}:9:7 field contact.Suffix"],
         )
 
     def test_a_mapping_without_tests_reaches_nothing(self, own: Path) -> None:

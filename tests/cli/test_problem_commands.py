@@ -62,7 +62,7 @@ class TestProblems:
         settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
         result = run(environment, "problems", "-c", agency)
         assert result.exit_code == 1
-        told = ["'MailingState' does not offer this value. (BAD_VALUE)", "1 delivery of 1 customer since"]
+        told = ["'MailingState' does not offer this value. (BAD_VALUE)", "1 delivery for 1 customer since"]
         told += ["mapped at salesforce-contact.yaml:", "Add it in Salesforce", "connector events replay"]
         assert [one for one in told if one not in result.output] == []
 
@@ -77,7 +77,7 @@ class TestWhy:
     def test_somebody_nobody_knows_is_wrong_usage(self, store: Store, environment: dict[str, str]) -> None:
         result = run(environment, "why", "nobody")
         assert result.exit_code == 2
-        assert "is no customer, call or message known here" in result.output
+        assert "is not a known customer, call or message" in result.output
 
     def test_a_refused_event_is_told_field_by_field_with_its_lines(
         self, store: Store, environment: dict[str, str], agency: str
@@ -86,7 +86,7 @@ class TestWhy:
         settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
         output = run(environment, "why", CUSTOMER, "-c", agency).output
         assert f"customer {CUSTOMER}: 1 event" in output
-        assert "msg_refused: refused by the CRM (BAD_VALUE)" in output
+        assert "msg_refused: rejected by the CRM (BAD_VALUE)" in output
         assert "(salesforce-contact.yaml:" in output
 
     def test_it_comes_as_json_too(self, store: Store, environment: dict[str, str], agency: str) -> None:

@@ -67,7 +67,7 @@ class TestAnEmptyPortal:
         agency = portal()
         agency.run("provision", "--apply")
         before = agency.network_writes()
-        assert agency.run("provision", "--apply").output == "sunrise/crm: nothing is lacking\n"
+        assert agency.run("provision", "--apply").output == "sunrise/crm: nothing is missing\n"
         assert agency.network_writes() == before
 
     def test_a_half_made_one_is_completed(self, portal: Opened) -> None:

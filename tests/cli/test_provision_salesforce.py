@@ -37,7 +37,7 @@ class TestAnEmptyOrg:
         told = agency.run("provision")
         assert told.exit_code == 1
         assert "text of 36 characters, unique, external id" in told.output
-        assert "--apply makes it; --metadata DIR writes it to deploy" in told.output
+        assert "--apply creates it; --metadata DIR writes it to deploy" in told.output
         assert agency.network_writes() == []
 
     def test_every_type_follows_from_what_the_mapping_sends(self, org: Opened) -> None:
@@ -64,7 +64,7 @@ class TestAnEmptyOrg:
         agency.run("provision", "--apply")
         before = agency.network_writes()
         again = agency.run("provision", "--apply")
-        assert (again.exit_code, again.output) == (0, "sunrise/crm: nothing is lacking\n")
+        assert (again.exit_code, again.output) == (0, "sunrise/crm: nothing is missing\n")
         assert agency.network_writes() == before
 
     def test_a_reply_that_was_lost_makes_nothing_twice(self, org: Opened) -> None:

@@ -95,7 +95,7 @@ class TestReplayPlan:
 
     def test_an_unknown_destination_is_wrong_usage(self, house: House, store: Store) -> None:
         result = house.run("events", "replay", "--destination", "other", "--plan", "-c", house.agency)
-        assert (result.exit_code, "is no destination" in result.stderr) == (2, True)
+        assert (result.exit_code, "is not a destination" in result.stderr) == (2, True)
 
 
 class TestReplay:
@@ -122,13 +122,13 @@ class TestReplay:
         arrivals = [read(AGENCY, f"m{n}", json.dumps(a_customer()).encode(), NOON) for n in range(600)]
         store.inbox.accept([replace(one, state="dead", code="X") for one in arrivals])
         result = house.run("events", "replay", "--all")
-        assert (result.stderr, result.stdout) == ("500 so far\n600 so far\n", "600 deliveries due again\n")
+        assert (result.stderr, result.stdout) == ("500 so far\n600 so far\n", "600 deliveries queued again\n")
 
     def test_on_a_terminal_it_draws_a_bar(self, house: House, store: Store) -> None:
         accept(store, "one", state="dead", code="X")
         house.environment["FORCE_COLOR"] = "1"  # rich takes it for a terminal
         result = house.run("events", "replay", "--all")
-        assert (result.exit_code, result.stdout) == (0, "1 delivery due again\n")
+        assert (result.exit_code, result.stdout) == (0, "1 delivery queued again\n")
         assert "replaying" in result.stderr
         assert "100%" in result.stderr
 
@@ -148,7 +148,7 @@ class TestPlan:
         accept(store, "one")
         Path(house.edited).write_text("extends: hubspot\n")
         result = house.run("plan", house.edited, "-c", house.agency)
-        assert (result.exit_code, "1 events of sunrise/hubspot compared, 0 differ" in result.output) == (0, True)
+        assert (result.exit_code, "1 event for sunrise/hubspot compared, 0 differ" in result.output) == (0, True)
 
     def test_it_tells_field_change_and_line_as_json(self, house: House, store: Store) -> None:
         accept(store, "one")

@@ -50,8 +50,8 @@ class TestStatus:
     def test_an_empty_installation_says_what_to_do(self, environment: dict[str, str]) -> None:
         result = CliRunner().invoke(cli, ["status"], env=environment)
         assert result.exit_code == 0
-        assert "No event yet." in result.output
-        assert "No lanes yet: start the connector once." in result.output
+        assert "No events yet." in result.output
+        assert "No lanes yet: start the connector first." in result.output
 
     def test_a_database_that_cannot_be_reached_is_told(self) -> None:
         unreachable = {"CONNECTOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "CONNECTOR_DATA_KEY": DATA_KEY}
@@ -74,20 +74,20 @@ class TestStatus:
         clock.forward(7 * MINUTE)
         told = seen(store)
         assert "2 opt-outs not yet in the CRM, the oldest for 7 minutes:" in told
-        assert f"{DESTINATION}: 1 wait, 1 held back by a dead letter" in told
+        assert f"{DESTINATION}: 1 waiting, 1 held back by a dead letter" in told
 
     def test_a_paused_lane_says_why_and_until_when(self, store: Store) -> None:
         store.inbox.accept([an_arrival(), an_arrival()])
         settle(store, "ready", Pause(5 * MINUTE, "quota", "[the] calls are used up"), outcome="deferred")
         told = seen(store)
-        assert "[the] calls are used up (quota). It goes on by itself in 5 minutes." in told
+        assert "[the] calls are used up (quota). It resumes by itself in 5 minutes." in told
 
     def test_a_lane_says_when_it_is_empty(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival() for _ in range(10)])
         clock.forward(10 * MINUTE)
         settle(store, "delivered")
         store.inbox.accept([an_arrival()])
-        assert "At its pace (60 an hour) it is empty in about 1 minute." in seen(store)
+        assert "At the current pace (60 per hour) it will be empty in about 1 minute." in seen(store)
 
     def test_dead_letters_are_told_by_their_five_commonest_causes(self, store: Store) -> None:
         for number in range(6):
@@ -113,8 +113,8 @@ class TestStatus:
         store.mappings.running(DESTINATION, "v1")
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101]")
         told = seen(store)
-        assert f"API calls of the day, {DESTINATION}: 1,200 of 15,000 used" in told
-        assert f"Mapping refused: {DESTINATION}" in told
+        assert f"API calls today, {DESTINATION}: 1,200 of 15,000 used" in told
+        assert f"Mapping rejected: {DESTINATION}" in told
 
     def test_a_program_reads_the_same(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(priority=1)])

@@ -73,7 +73,7 @@ class TestLogin:
     def test_a_wrong_password_is_told_and_opens_nothing(self, stranger: FlaskClient) -> None:
         answer = log_in(stranger, "guess")
         assert answer.status_code == 403
-        assert "That is not the password." in answer.text
+        assert "Wrong password." in answer.text
         assert stranger.get("/console").status_code == 303
 
     def test_after_five_wrong_passwords_even_the_right_one_waits(self, stranger: FlaskClient) -> None:
@@ -198,7 +198,7 @@ class TestOverview:
         store.mappings.running(DESTINATION, "v1")
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101] no event has a field")
         page = operator.get("/console").text
-        assert "Version <code>v1</code> runs" in page
+        assert "Version <code>v1</code> has been running" in page
         assert "own.yaml:2:5: error[M101]" in page
 
     def test_figures_of_the_day_come_with_a_chart_and_its_table(self, operator: FlaskClient, store: Store) -> None:
@@ -206,20 +206,20 @@ class TestOverview:
         settle(store, "delivered")
         page = operator.get("/console").text
         assert "<dt>Events today</dt><dd>1" in page
-        assert "The same as a table" in page
+        assert "Show as a table" in page
         assert page.count("<rect") == 48
 
     def test_an_unusual_silence_is_pointed_out(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([an_arrival(received_at=NOON - number * MINUTE) for number in range(30)])
         clock.forward(30 * MINUTE)
-        assert "The last event came" not in operator.get("/console").text
+        assert "The last event arrived" not in operator.get("/console").text
         clock.forward(MINUTE)
-        assert "The last event came 31 minutes ago." in operator.get("/console").text
+        assert "The last event arrived 31 minutes ago." in operator.get("/console").text
 
     def test_calls_nobody_told_of_are_unknown(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
-        assert "unknown: the CRM has not told" in operator.get("/console").text
+        assert "unknown: the CRM has not reported them" in operator.get("/console").text
 
     def test_an_empty_one_says_what_to_do(self, operator: FlaskClient, store: Store) -> None:
         assert "https://your-address/hooks/your-agency" in operator.get("/console").text
@@ -240,7 +240,7 @@ class TestOverview:
         clock.forward(7 * MINUTE)
         page = operator.get("/console").text
         assert "the oldest for 7 minutes" in page
-        assert "An opt-out has waited for 7 minutes." in page
+        assert "An opt-out has been waiting for 7 minutes." in page
 
     def test_a_fresh_opt_out_is_no_alarm(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
@@ -275,10 +275,10 @@ class TestLanes:
 
     def test_pausing_is_done_told_once_and_written_down(self, operator: FlaskClient, store: Store) -> None:
         page = act(operator, "/console/lanes/pause", lane=LANE).text
-        assert f"{LANE} is paused." in page
-        assert "paused</span> by console, until somebody resumes it" in page
+        assert f"{LANE} is paused until" in page
+        assert "paused</span> by console, until someone resumes it" in page
         assert [(one["who"], one["action"], one["thing"]) for one in store.desk.audit()] == [("console", "pause", LANE)]
-        assert f"{LANE} is paused." not in operator.get("/console").text
+        assert f"{LANE} is paused until" not in operator.get("/console").text
 
     def test_resuming_lets_it_go_on(self, operator: FlaskClient, store: Store) -> None:
         store.desk.pause(LANE, "somebody")
@@ -288,7 +288,7 @@ class TestLanes:
     def test_pausing_what_is_paused_by_hand_says_so(self, operator: FlaskClient, store: Store) -> None:
         store.desk.pause(LANE, "somebody")
         page = act(operator, "/console/lanes/pause", lane=LANE).text
-        assert f"Nothing was changed: {LANE} had been paused by hand already." in page
+        assert f"Nothing was changed: {LANE} was already paused by hand." in page
 
     def test_resuming_what_is_not_paused_says_so(self, operator: FlaskClient) -> None:
         page = act(operator, "/console/lanes/resume", lane=LANE).text
@@ -363,7 +363,7 @@ class TestOneEvent:
         clock.forward(MINUTE)
         settle(store, "delivered", records=[RECORD])
         page = operator.get("/console/events/msg_story").text
-        told = ["Received and verified", "put off, to be tried again", "written to the CRM", "now <span"]
+        told = ["Received and verified", "postponed, to be retried", "written to the CRM", "now <span"]
         places = [page.index(one) for one in told]
         assert places == sorted(places)
 
@@ -394,7 +394,7 @@ class TestOneEvent:
         settle(store, "dead", code="INVALID_OPTION", reason="none of the options [state]")
         page = operator.get("/console/events/msg_dead").text
         assert "none of the options [state]" in page
-        assert "What to do: the page of problems" in page
+        assert "What to do: see Problems" in page
 
     def test_one_that_waits_tells_when_it_is_due(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_waits", priority=1)])
@@ -417,7 +417,7 @@ class TestOneEvent:
     def test_an_unknown_one_is_not_found(self, operator: FlaskClient) -> None:
         answers = [operator.get(f"/console/events/{one}") for one in ("msg_nobody", "a/b", "%00", "%3Cscript%3E")]
         assert {answer.status_code for answer in answers} == {404}
-        assert all("No event of this id" in answer.text for answer in answers)
+        assert all("No event with this ID" in answer.text for answer in answers)
         assert not any("<script" in answer.text for answer in answers)
 
 
@@ -450,7 +450,7 @@ class TestRevealing:
     @pytest.mark.parametrize("reason", ["", "  \n"])
     def test_needs_a_reason(self, operator: FlaskClient, allowed: Store, reason: str) -> None:
         answer = act(operator, "/console/reveal/msg_one", reason=reason)
-        assert (answer.status_code, "Zebulon" in answer.text, "Say why" in answer.text) == (400, False, True)
+        assert (answer.status_code, "Zebulon" in answer.text, "Enter a reason" in answer.text) == (400, False, True)
         assert allowed.desk.audit() == []
 
     def test_needs_the_token_of_a_form_of_ours(self, operator: FlaskClient, allowed: Store) -> None:
@@ -467,7 +467,7 @@ class TestExpiring:
     ) -> None:
         refuse(store, 4, "INVALID_EMAIL", "no e-mail address [email]")
         store.agencies.announce([Terms("sunrise", False, 90)])
-        told = "4 dead letters will be given up within 7 days"
+        told = "4 dead letters will be discarded within 7 days"
         clock.forward(82 * 24 * 60 * MINUTE)
         assert told not in operator.get("/console/problems").text
         clock.forward(2 * 24 * 60 * MINUTE)
@@ -484,7 +484,7 @@ class TestWhatGoesWrong:
     def test_an_unknown_page_has_the_same_look(self, operator: FlaskClient) -> None:
         answer = operator.get("/console/nowhere")
         assert answer.status_code == 404
-        assert "There is no such page" in answer.text
+        assert "Page not found" in answer.text
         assert "console.css" in answer.text
 
     def test_a_database_that_is_away_is_a_503_in_the_same_look(self, operator: FlaskClient, store: Store) -> None:
@@ -493,7 +493,7 @@ class TestWhatGoesWrong:
                 connection.execute(text(f"DROP TABLE {table}"))
         answers = [operator.get(f"/console{page}") for page in ("", "/events", "/events/one", "/problems")]
         assert {answer.status_code for answer in answers} == {503}
-        assert all("The database does not answer" in one.text and "console.css" in one.text for one in answers)
+        assert all("The database is not responding" in one.text and "console.css" in one.text for one in answers)
 
     def test_content_under_a_lost_key_says_which_setting_to_mend(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_sealed")])

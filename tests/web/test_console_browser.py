@@ -199,13 +199,13 @@ class TestInABrowser:
         assert notice(operator).startswith(f"{LANE} is resumed.")
         follow(operator, "Pause")
         press(operator, "Pause the lane")
-        assert notice(operator).startswith(f"{LANE} is paused.")
+        assert notice(operator).startswith(f"{LANE} is paused until")
         assert store.desk.lanes()[0]["pause_reason"] == "paused by console"
 
     def test_dead_letters_are_replayed_and_discarded(self, operator: Chrome, store: Store) -> None:
         for action, told in (("Replay", "replayed"), ("Discard", "discarded")):
             follow(operator, "Problems")
-            follow(operator, "Look into")
+            follow(operator, "Details")
             count = find_causes(store)[0].count
             follow(operator, f"{action} all {count}")
             press(operator, f"{action} {count}")
@@ -214,7 +214,7 @@ class TestInABrowser:
 
     def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
         follow(operator, "Events")
-        follow(operator, "Why the CRM holds")
+        follow(operator, "Explain the CRM records")
         assert heading(operator) == "Why does the CRM hold this?"
         assert "in sunrise/salesforce" in operator.find_element(By.TAG_NAME, "main").text
 
@@ -231,8 +231,8 @@ class TestInABrowser:
 
     def test_an_edit_is_compared_over_stored_events(self, operator: Chrome, address: str) -> None:
         operator.get(f"{address}/mapping/try")
-        press(operator, "Compare over stored events")
-        assert heading(operator).startswith("The edit beside what runs")
+        press(operator, "Compare using stored events")
+        assert heading(operator).startswith("Your edit compared with")
 
     def test_a_search_leads_to_a_story(self, operator: Chrome) -> None:
         follow(operator, "Events")

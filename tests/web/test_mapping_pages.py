@@ -134,4 +134,4 @@ class TestStoredEvents:
 
 class TestComparing:
     def test_an_account_that_cannot_be_opened_has_nothing_to_compare(self, operator: FlaskClient) -> None:
-        assert "There is nothing to compare" in post(operator, "compare", SHIPPED).text
+        assert "The edit cannot be compared" in post(operator, "compare", SHIPPED).text

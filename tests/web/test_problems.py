@@ -135,7 +135,7 @@ class TestActions:
     def test_a_cause_that_is_gone_meanwhile_is_told(self, operator: FlaskClient, four_dead: Store, action: str) -> None:
         gone, seen = f"/console/problems/{the_cause(four_dead).id}", the_cause(four_dead).seen
         act(operator, f"{gone}/replay", seen=seen)
-        told = "Nothing was changed: no dead letter of that cause is left."
+        told = "Nothing was changed: no dead letters with that cause are left."
         assert told in act(operator, f"{gone}/{action}", seen=seen).text
         assert told in operator.get(f"{gone}/{action}", follow_redirects=True).text
 
@@ -144,7 +144,7 @@ class TestActions:
         self, operator: FlaskClient, four_dead: Store, action: str
     ) -> None:
         page = act(operator, f"/console/problems/{the_cause(four_dead).id}/{action}", seen="2-9").text
-        assert "Nothing was changed: there are more or fewer dead letters" in page
+        assert "Nothing was changed: the number of dead letters with that cause has changed" in page
         assert four_dead.desk.states(0) == {"dead": 4}
         assert four_dead.desk.audit() == []
 
@@ -159,7 +159,7 @@ class TestViewers:
         cause = f"/console/problems/{the_cause(four_dead).id}/replay"
         answers = [viewer.get(cause), act(viewer, cause, seen="4-4"), act(viewer, "/console/lanes/pause", lane="x")]
         assert {answer.status_code for answer in answers} == {403}
-        assert "You may look, not act" in answers[0].text
+        assert "You have view-only access" in answers[0].text
         assert four_dead.desk.states(0) == {"dead": 4}
 
     def test_a_viewer_logs_out(self, viewer: FlaskClient) -> None:

@@ -33,7 +33,7 @@ class TestWhy:
     def test_an_id_nobody_knows_is_told(self, operator: FlaskClient) -> None:
         answer = operator.get("/console/why?id=<nobody>")
         assert answer.status_code == 404
-        assert "Nothing here is known by" in answer.text
+        assert "Nothing is known about" in answer.text
         assert "<nobody>" not in answer.text
 
     def test_nonsense_is_survived(self, operator: FlaskClient) -> None:
