@@ -15,7 +15,7 @@ from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
     "alarms": ("alarms", "Send a test alarm."),
-    "audit": ("desk", "List what operators did, and why."),
+    "audit": ("audit", "List what operators did, and why."),
     "backup": ("backup", "Back up the SQLite database while the connector runs."),
     "check": ("check", "Check agency files and mappings before you use them."),
     "completion": ("completion", "Print a completion script for your shell."),
@@ -23,10 +23,10 @@ _COMMANDS: Final = {
     "console": ("roles", "Serve the operators' console on the admin port."),
     "demo": ("demo", "Watch sample webhooks become records in two CRM sandboxes on this machine."),
     "doctor": ("doctor", "Find out what is wrong with this installation."),
-    "events": ("desk", "List, show, replay or discard events."),
+    "events": ("events", "List, show, replay or discard events."),
     "forget": ("forget", "Delete everything stored about one person; list what stays in the CRMs."),
     "keys": ("keys", "List the data keys, or re-encrypt everything with the newest."),
-    "lanes": ("desk", "List, pause or resume lanes."),
+    "lanes": ("lanes", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping makes from one event."),
     "problems": ("problems", "List what the CRMs reject, by cause, and what to do."),
     "plan": ("plan", "Show what an edited mapping would change, using stored events."),
@@ -38,8 +38,8 @@ _COMMANDS: Final = {
     "schema": ("schema", "Save the CRM's schema, or write the mapping schema for your editor."),
     "send": ("send", "Send signed events to a hook."),
     "status": ("status", "Show the current status on one screen."),
-    "test": ("check", "Run the tests inside mappings."),
-    "why": ("problems", "Explain each field of a CRM record."),
+    "test": ("test", "Run the tests inside mappings."),
+    "why": ("why", "Explain each field of a CRM record."),
     "work": ("roles", "Deliver the received events to the CRMs."),
 }
 _ROLES: Final = frozenset({"console", "receive", "run", "work"})

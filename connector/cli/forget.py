@@ -6,8 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from connector.cli.desk import who
-from connector.cli.options import json_option, moment_text, opened_store, show_json, show_table
+from connector.cli.options import json_option, moment_text, opened_store, show_json, show_table, who
 from connector.store.forget import Held
 
 

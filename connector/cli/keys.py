@@ -7,8 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from connector.cli.desk import who
-from connector.cli.options import json_option, opened_store, show_json, show_table
+from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.store.rotation import KeyUse
 
 

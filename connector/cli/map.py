@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from connector.carecycle import catalogue, recognise
-from connector.cli.check import TIMEZONE, existing_file, schema_option
-from connector.cli.options import json_option, show_json
+from connector.cli.options import TIMEZONE, existing_file, json_option, schema_option, show_json
 from connector.errors import FixConfiguration
 from connector.mapping import target
 from connector.mapping.planning import plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
@@ -19,6 +20,13 @@ from rich.table import Table
 
 from connector.running.config import read_process
 from connector.store import Store, open_store
+
+TIMEZONE = "America/New_York"
+"""For dates of customers whose own time zone is unknown, where no agency file sets one."""
+
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+mappings_argument = click.argument("mappings", nargs=-1, type=existing_file)
+schema_option = click.option("--schema", type=existing_file, help="The CRM's schema, saved by `schema pull`.")
 
 agency_option = click.option(
     "-c",
@@ -99,3 +107,8 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**before)
+
+
+def who() -> str:
+    """The user who runs the command, as named in the audit log."""
+    return f"cli:{getpass.getuser()}"

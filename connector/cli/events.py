@@ -1,8 +1,7 @@
-"""events, lanes and audit: what happened to events, and what operators did about it."""
+"""events: list, show, replay or discard events."""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from connector.cli.options import columns_of, json_option, moment, moment_text, opened_store, show_json, show_table
+from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
 from connector.cli.plan import preview
 from connector.errors import FixConfiguration
 from connector.insight import overview as operate
@@ -152,58 +151,3 @@ def discard(yes: bool, **wanted: Any) -> None:
     with opened_store() as store:
         count = store.desk.discard(_filter(wanted), who())
     click.echo(f"{counted(count, 'delivery', 'deliveries')} discarded")
-
-
-@click.group()
-def lanes() -> None:
-    """List, pause or resume lanes."""
-
-
-@lanes.command("list")
-@json_option
-def list_lanes(as_json: bool) -> None:
-    """List lanes, how many deliveries are waiting, and why a lane is paused."""
-    with opened_store() as store:
-        rows = store.desk.lanes()
-    if as_json:
-        show_json(rows)
-        return
-    columns = ("name", "ready", "opt_outs", "paused", "pause_code", "pause_reason")
-    show_table("Lanes", columns, columns_of(rows, columns), "No lanes yet: start the connector first.")
-
-
-@lanes.command()
-@click.argument("lane")
-def pause(lane: str) -> None:
-    """Pause a lane until it is resumed."""
-    with opened_store() as store:
-        store.desk.pause(lane, who())
-    click.echo(f"{lane} is paused")
-
-
-@lanes.command()
-@click.argument("lane")
-def resume(lane: str) -> None:
-    """Resume a paused lane."""
-    with opened_store() as store:
-        store.desk.resume(lane, who())
-    click.echo(f"{lane} is resumed")
-
-
-@click.command()
-@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
-@json_option
-def audit(limit: int, as_json: bool) -> None:
-    """List what operators did: who, when, what, and the reason if one was required."""
-    with opened_store() as store:
-        rows = store.desk.audit(limit)
-    if as_json:
-        show_json(rows)
-        return
-    entries = [(moment_text(row["at"]), row["who"], row["action"], row["thing"]) for row in rows]
-    show_table("What operators did", ("when (UTC)", "who", "action", "what"), entries, "Nothing yet.")
-
-
-def who() -> str:
-    """The user who runs the command, as named in the audit log."""
-    return f"cli:{getpass.getuser()}"
