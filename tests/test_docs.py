@@ -30,7 +30,8 @@ from connector.errors import ConnectorError
 from connector.mapping.conditions import _OPERATORS as OPERATORS
 from connector.mapping.formats import FORMATS
 from connector.mapping.reference import put_in_place
-from connector.mapping.schema import SOURCES, Consent, File, MappedField, Record
+from connector.mapping.schema import Consent, File, Record
+from connector.mapping.schema_sources import SOURCES, MappedField
 from connector.model import Mode, Rule
 from connector.running.config import AgencySettings, read_agencies, read_process
 from connector.sandbox.hubspot import SCOPES

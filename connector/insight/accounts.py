@@ -10,8 +10,8 @@ from connector.delivery.deliver import Route
 from connector.delivery.reload import Print, fingerprint
 from connector.destinations.base import Destination
 from connector.mapping import Loaded, Mapping
-from connector.mapping.source import find_key
 from connector.mapping.target import TargetSchema
+from connector.mapping.tree import find_key
 
 Link = Callable[[str, str], str]
 """CRM object, CRM id -> the address of that record for people; empty where it is not known."""

@@ -1,11 +1,12 @@
 """The mapping language: read (source, reading), checked (checks), compiled (compile), run (planning)."""
 
 from connector.mapping.compiled import CompiledMapping as Mapping
-from connector.mapping.diagnostics import Diagnostic, Severity, render, to_json, to_sarif
+from connector.mapping.diagnostics import Diagnostic, Severity
 from connector.mapping.examples import Result, failures, run_examples
 from connector.mapping.leaving import leaving
 from connector.mapping.load import Loaded, load, load_text, shipped_folder
 from connector.mapping.reached import Spot, unreached
+from connector.mapping.rendering import render, to_json, to_sarif
 from connector.mapping.schema import json_schema
 
 __all__ = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from connector.carecycle import catalogue
-from connector.mapping import checks_consent, checks_records, conditions
+from connector.mapping import checks_consent, checks_records, conditions, links
 from connector.mapping.diagnostics import Report
 from connector.mapping.example_events import EXAMPLES, keys_of
 from connector.mapping.schema import File, Test
 from connector.mapping.scope import Scope, listed
-from connector.mapping.source import Node
 from connector.mapping.target import TargetSchema
+from connector.mapping.tree import Node
 
 
 def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -> None:
@@ -22,7 +22,7 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
     _check_filter_events(scope)
     for name, record in file.records.items():
         checks_records.check(scope, name, record)
-    checks_records.check_circles(scope)
+    links.check_circles(scope)
     checks_consent.check(scope)
     for number, test in enumerate(file.tests):
         _check_test(scope.at("tests", number), test)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Mapping
 
-from connector.carecycle.catalogue import Kind
-from connector.mapping import conditions, event_paths, shapes
+from connector.mapping import checks_fields, conditions, event_paths, shapes
+from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
-from connector.mapping.schema import Key, Lookup, MappedField, Record, Source
+from connector.mapping.schema import Record
+from connector.mapping.schema_sources import Key
 from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
 from connector.mapping.target import TargetField
-from connector.model import Mode, Rule
+from connector.model import Mode
 
-Fields = Mapping[str, TargetField]
 _PHONES = frozenset({"customer.phoneNumber", "call.phoneNumber"})
-_READING_RULES = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
 
 
 def check(scope: Scope, name: str, record: Record) -> None:
@@ -33,7 +29,7 @@ def check(scope: Scope, name: str, record: Record) -> None:
     for number, entry in enumerate(record.also_match):
         _check_match(here.at("also_match", number), record, entry, fields)
     for field_name, field in record.fields.items():
-        _check_field(here.at("fields", field_name), record, field_name, field, fields)
+        checks_fields.check(here.at("fields", field_name), record, field_name, field, fields)
     if fields is not None and record.mode is not Mode.UPDATE:
         _check_required(here, name, record, fields)
     _check_associations(here.at("associate"), record)
@@ -96,67 +92,6 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
         scope.add("M230", "a phone number alone does not identify a person: households share numbers", hint)
 
 
-def _check_field(scope: Scope, record: Record, name: str, field: MappedField, fields: Fields | None) -> None:
-    conditions.check(scope.at("when"), field.when)
-    given = shapes.of_source(scope, field)
-    check_single_value(scope, given)
-    _check_pointer(scope, field)
-    for here, source in _nested(scope, field):
-        _check_source(here, source)
-    if field.write in _READING_RULES:
-        scope.at("write").add("M161", f"'{field.write}' costs one read of the record before each write")
-    full = f"{record.object}.{name}"
-    if name in record.key:
-        scope.add_at_key("M222", f"{full} is the key, which is always written", "remove the field")
-    if fields is None:
-        check_sensitive(scope, field, field.sensitive is not None, full, None)
-    elif target := target_field(scope, record.object, fields, name):
-        if not target.writable:
-            scope.add_at_key("M203", f"{full} cannot be written")
-            return
-        plain = [shape for shape in given if shape.kind not in (Kind.OBJECT, Kind.LIST)]
-        uncut = [replace(shape, length=None) for shape in plain] if field.cut else plain
-        check_values(scope, full, target, uncut)
-        check_sensitive(scope, field, field.sensitive is not None, full, target)
-
-
-def _check_pointer(scope: Scope, source: Source) -> None:
-    """Report modifiers on a lookup or ref: it gives an id, which cannot be translated, formatted or cut."""
-    if source.lookup is None and source.ref is None:
-        return
-    for modifier, written in (("table", source.table), ("format", source.format), ("cut", getattr(source, "cut", 0))):
-        if written:
-            scope.at(modifier).add_at_key("M122", f"'{modifier}' does not apply to the id of a record", "remove it")
-
-
-def _nested(scope: Scope, source: Source) -> Iterator[tuple[Scope, Source]]:
-    """List a source and those inside its cases."""
-    yield scope, source
-    for number, case in enumerate(source.cases or ()):
-        for key, inner in (("then", case.then), ("else", case.else_)):
-            if inner is not None:
-                yield from _nested(scope.at("cases", number, key), inner)
-
-
-def _check_source(scope: Scope, source: Source) -> None:
-    _check_pointer(scope, source)
-    if source.lookup is not None:
-        _check_lookup(scope.at("lookup"), source.lookup)
-    if source.ref is not None:
-        known_record(scope.at("ref"), source.ref)
-
-
-def _check_lookup(scope: Scope, lookup: Lookup) -> None:
-    target = target_object(scope.at("object"), lookup.object)
-    if target is None:
-        return
-    for name in lookup.match:
-        target_field(scope.at("match", name), lookup.object, target.fields, name)
-    if lookup.return_ and lookup.return_.lower() != "id" and lookup.return_ not in target.fields:
-        message = f"{lookup.object} has no field '{lookup.return_}' in {scope.crm_name}"
-        scope.at("return").add("M201", message, scope.suggest(lookup.return_, target.fields))
-
-
 def _check_associations(scope: Scope, record: Record) -> None:
     if record.associate and scope.file.crm != "hubspot":
         scope.add_at_key("M110", "associate: belongs to HubSpot", "use a look-up field with  ref:")
@@ -171,36 +106,3 @@ def _check_required(scope: Scope, name: str, record: Record, fields: Fields) -> 
         mapped = target in written or target in record.key or f"{name}.{target}" in consent
         if field.required and field.writable and not mapped:
             scope.at("fields").add_at_key("M240", f"{record.object}.{target} is required and not mapped")
-
-
-def points_at(record: Record) -> dict[str, tuple[str | int, ...]]:
-    """Map each record this one points at to the location of the link."""
-    links: dict[str, tuple[str | int, ...]] = {name: ("associate", i) for i, name in enumerate(record.associate)}
-    for target, field in record.fields.items():
-        for source in field.nested():
-            if source.ref is not None:
-                links.setdefault(source.ref, ("fields", target, "ref"))
-    return links
-
-
-def in_order(links: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """Sort records after those they point at; leave out those in a circle or pointing into one."""
-    sorter = TopologicalSorter({name: [other for other in others if other in links] for name, others in links.items()})
-    with suppress(CycleError):
-        sorter.prepare()
-    while ready := sorter.get_ready():
-        yield from ready
-        sorter.done(*ready)
-
-
-def check_circles(scope: Scope) -> None:
-    """Report records that point at each other in a circle."""
-    links = {name: points_at(record) for name, record in scope.file.records.items()}
-    circle = set(links) - set(in_order(links))
-    pointed = {name: {other for other in circle if name in links[other]} for name in circle}
-    circle -= set(in_order(pointed))  # these only point into a circle
-    for name in sorted(circle):
-        for other, loc in links[name].items():
-            if other in circle:
-                here = scope.at("records", name, *loc)
-                here.add("M140", f"'{name}' and '{other}' point at each other in a circle", "remove one of the links")

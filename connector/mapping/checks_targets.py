@@ -8,7 +8,7 @@ from typing import Final
 from connector.carecycle.catalogue import Kind
 from connector.mapping import event_paths
 from connector.mapping.diagnostics import Severity
-from connector.mapping.schema import Source
+from connector.mapping.schema_sources import Source
 from connector.mapping.scope import Scope, listed
 from connector.mapping.shapes import LOOKED_UP, REFERENCE, Shape
 from connector.mapping.target import TargetField

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from connector.carecycle import catalogue
 from connector.mapping import conditions, event_paths, values
 from connector.mapping.checks_consent import never_erased
-from connector.mapping.checks_records import in_order, points_at
 from connector.mapping.compiled import (
     Clock,
     CompiledMapping,
@@ -18,10 +17,12 @@ from connector.mapping.compiled import (
     Line,
     RecordProgram,
 )
-from connector.mapping.schema import File, Key, MappedField, Record
+from connector.mapping.links import in_order, points_at
+from connector.mapping.schema import File, Record
+from connector.mapping.schema_sources import Key, MappedField
 from connector.mapping.scope import events_of
-from connector.mapping.source import Node, find
 from connector.mapping.target import TargetField, TargetSchema
+from connector.mapping.tree import Node, find
 from connector.mapping.values import Setting
 
 _CLOCKS: Mapping[frozenset[str], Clock] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.mapping.conditions import Holds
 from connector.mapping.schema import Test
-from connector.mapping.source import Loc
+from connector.mapping.tree import Loc
 from connector.model import Mode, Rule
 
 Payload = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Kind
-from connector.mapping.schema import Comparison, Condition
+from connector.mapping.schema_conditions import Comparison, Condition
 from connector.mapping.scope import Scope, event_field, listed
 
 Holds = Callable[[Mapping[str, Any]], bool]

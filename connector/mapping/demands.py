@@ -9,11 +9,12 @@ from typing import Final
 from connector.carecycle.catalogue import Kind
 from connector.mapping import event_paths, shapes
 from connector.mapping.diagnostics import Report
-from connector.mapping.schema import File, Record, Source
+from connector.mapping.schema import File, Record
+from connector.mapping.schema_sources import Source
 from connector.mapping.scope import Scope, events_of
 from connector.mapping.shapes import LOOKED_UP, REFERENCE, Shape
-from connector.mapping.source import Node
 from connector.mapping.target import Option, TargetField
+from connector.mapping.tree import Node
 
 LONGEST_TEXT: Final = 255
 """Characters an ordinary text field holds in either CRM."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from connector.carecycle import catalogue
 from connector.mapping import conditions, templates
-from connector.mapping.schema import MappedField, Source
+from connector.mapping.schema_sources import MappedField, Source
 
 
 def of_source(source: Source) -> Iterator[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from connector.mapping.diagnostics import Report, Severity
-from connector.mapping.schema import SOURCES
-from connector.mapping.source import Loc, Node
+from connector.mapping.schema_sources import SOURCES
+from connector.mapping.tree import Loc, Node
 
 _MERGED: Final = frozenset({"consent", "flags", "withhold", "skip", "tables", "records", "fields"})
 _NOT_INHERITED: Final = ("extends", "tests")

@@ -13,8 +13,8 @@ from connector.mapping.compile import compiled
 from connector.mapping.compiled import CompiledMapping
 from connector.mapping.diagnostics import Diagnostic, Place, Report
 from connector.mapping.schema import File
-from connector.mapping.source import Node
 from connector.mapping.target import TargetSchema
+from connector.mapping.tree import Node
 
 _SHIPPED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 

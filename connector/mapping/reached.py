@@ -17,11 +17,14 @@ from connector.mapping import conditions, event_paths, values
 from connector.mapping.compiled import CompiledMapping, Payload
 from connector.mapping.diagnostics import Place
 from connector.mapping.examples import event_of
+from connector.mapping.facts import zone_of
 from connector.mapping.formats import text
 from connector.mapping.load import Loaded
-from connector.mapping.planning import plan, zone_of
-from connector.mapping.schema import Condition, File, MappedField, Source
-from connector.mapping.source import Loc, Node, find, find_key
+from connector.mapping.planning import plan
+from connector.mapping.schema import File
+from connector.mapping.schema_conditions import Condition
+from connector.mapping.schema_sources import MappedField, Source
+from connector.mapping.tree import Loc, Node, find, find_key
 from connector.mapping.values import Setting
 from connector.model import Event
 

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from connector.mapping.diagnostics import Report
-from connector.mapping.schema import SEVERAL, Comparison, Condition, File
-from connector.mapping.source import Loc, Node, find, find_key, plain
+from connector.mapping.schema import File
+from connector.mapping.schema_conditions import Comparison, Condition
+from connector.mapping.schema_sources import SEVERAL
+from connector.mapping.tree import Loc, Node, find, find_key, plain
 from connector.model import Rule
 
 _PASSES = 12  # each pass removes what the previous one reported; no file nests deeper

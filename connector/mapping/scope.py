@@ -6,11 +6,10 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from connector.carecycle import catalogue
-from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report, Severity
 from connector.mapping.schema import File
-from connector.mapping.source import Loc, Node
 from connector.mapping.target import TargetField, TargetObject, TargetSchema
+from connector.mapping.tree import Loc, Node, find, find_key
 
 _KNOWN = tuple(catalogue.FIELDS)
 
@@ -36,7 +35,7 @@ class Scope:
 
     @property
     def node(self) -> Node:
-        return source.find(self.tree, self.loc)
+        return find(self.tree, self.loc)
 
     @property
     def place(self) -> Place:
@@ -44,7 +43,7 @@ class Scope:
 
     @property
     def key_place(self) -> Place:
-        return source.find_key(self.tree, self.loc).place
+        return find_key(self.tree, self.loc).place
 
     def add(self, code: str, message: str, hint: str = "", severity: Severity | None = None) -> None:
         """Report something about the value here."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from connector.carecycle.catalogue import Kind
 from connector.mapping import checks_tables, conditions, templates
 from connector.mapping.formats import FORMATS, Format
-from connector.mapping.schema import MappedField, Source
+from connector.mapping.schema_sources import MappedField, Source
 from connector.mapping.scope import Scope, event_field, listed
 
 LOOKED_UP: Final = "id of a looked-up record"  # what a lookup gives

@@ -11,8 +11,9 @@ from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Kind
 from connector.mapping import conditions, templates
 from connector.mapping.compiled import Get, Payload, PointsTo
-from connector.mapping.formats import FORMATS, Format, text
-from connector.mapping.schema import MappedField, Source
+from connector.mapping.formats import FORMATS
+from connector.mapping.modifiers import defaulted, formatted, guarded, shortened, tabled
+from connector.mapping.schema_sources import MappedField, Source
 from connector.mapping.target import TargetField
 from connector.model import Lookup
 
@@ -34,16 +35,16 @@ def compiled(source: Source, setting: Setting) -> Get:
     """Compile a source and its modifiers, which apply in a fixed order."""
     get = untranslated(source, setting)
     if source.table is not None:
-        get = _tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
+        get = tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
     if source.format is not None:
-        get = _formatted(get, FORMATS[source.format])
+        get = formatted(get, FORMATS[source.format])
     if not isinstance(source, MappedField):
         return get
     if source.default is not None:
-        get = _defaulted(get, source.default)
+        get = defaulted(get, source.default)
     if source.cut and (limit := _limit(setting)):
-        get = _cut(get, limit)
-    return _guarded(get, conditions.compiled(source.when, setting.event)) if source.when else get
+        get = shortened(get, limit)
+    return guarded(get, conditions.compiled(source.when, setting.event)) if source.when else get
 
 
 def untranslated(source: Source, setting: Setting) -> Get:
@@ -124,8 +125,8 @@ def _part(path_: str, format_name: str, event: str) -> Get:
     """Compile an event field that becomes part of a text."""
     get, kind = path(path_, event), catalogue.FIELDS[path_].kind
     if format_name:
-        get, kind = _formatted(get, FORMATS[format_name]), FORMATS[format_name].gives
-    return get if kind in _TEXTUAL else _formatted(get, FORMATS["text"])
+        get, kind = formatted(get, FORMATS[format_name]), FORMATS[format_name].gives
+    return get if kind in _TEXTUAL else formatted(get, FORMATS["text"])
 
 
 def _template(source: Source, setting: Setting) -> Get:
@@ -219,40 +220,6 @@ _COMPILERS: Final[Mapping[str, Callable[[Source, Setting], Get]]] = {
 }
 
 
-def _tabled(get: Get, table: Mapping[str, Any]) -> Get:
-    entries = {key: value for key, value in table.items() if key != "else"}
-    otherwise = table.get("else", ABSENT)
-
-    def translated(payload: Payload, zone: tzinfo) -> Any:
-        value = get(payload, zone)
-        if value is None or value is ABSENT:
-            return value
-        return entries.get(value if type(value) is str else text(value), otherwise)
-
-    return translated
-
-
-def _formatted(get: Get, format: Format) -> Get:
-    apply, zoned = format.apply, format.zoned
-
-    def formatted(payload: Payload, zone: tzinfo) -> Any:
-        value = get(payload, zone)
-        if value is None or value is ABSENT:
-            return value
-        result = apply(value, zone) if zoned else apply(value)
-        return None if result == "" else result
-
-    return formatted
-
-
-def _defaulted(get: Get, default: Any) -> Get:
-    def defaulted(payload: Payload, zone: tzinfo) -> Any:
-        value = get(payload, zone)
-        return default if value is None or value is ABSENT else value
-
-    return defaulted
-
-
 def _limit(setting: Setting) -> int | None:
     """Return how many UTF-16 code units the target holds, if the CRM's schema is known.
 
@@ -261,26 +228,3 @@ def _limit(setting: Setting) -> int | None:
     if setting.target is None:
         return None
     return setting.target.length or (65_536 if setting.crm == "hubspot" else None)
-
-
-def cut(value: str, limit: int) -> str:
-    """Shorten a text to at most `limit` UTF-16 code units, never splitting a character.
-
-    >>> cut("Mesa", 3), cut("a\U0001f600b", 2)
-    ('Mes', 'a')
-    """
-    if len(value) * 2 <= limit or len(units := value.encode("utf-16-le", "surrogatepass")) <= limit * 2:
-        return value
-    return units[: limit * 2].decode("utf-16-le", "ignore")
-
-
-def _cut(get: Get, limit: int) -> Get:
-    def shortened(payload: Payload, zone: tzinfo) -> Any:
-        value = get(payload, zone)
-        return cut(value, limit) if isinstance(value, str) else value
-
-    return shortened
-
-
-def _guarded(get: Get, holds: conditions.Holds) -> Get:
-    return lambda payload, zone: get(payload, zone) if holds(payload) else ABSENT

@@ -27,6 +27,7 @@ from connector.destinations.salesforce.auth import SalesforceAuth, SalesforceOpt
 from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
+from connector.mapping.tree import Node, find
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
@@ -251,8 +252,8 @@ def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
     raise FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
 
 
-def _told(tree: source.Node, loc: tuple[int | str, ...], message: str) -> str:
-    place = source.find(tree, loc).place
+def _told(tree: Node, loc: tuple[int | str, ...], message: str) -> str:
+    place = find(tree, loc).place
     return f"{_where(place)}: {'.'.join(map(str, loc))}: {message.removeprefix('Value error, ')}"
 
 
@@ -266,7 +267,7 @@ class _Secrets:
     def __init__(self, file: Path, environment: Mapping[str, str], problems: list[str]) -> None:
         self._folder, self._environment, self._problems = file.parent, environment, problems
 
-    def resolve(self, node: source.Node) -> Any:
+    def resolve(self, node: Node) -> Any:
         """The tree as plain values."""
         match node.value:
             case dict() as entries:
@@ -280,18 +281,18 @@ class _Secrets:
             case value:
                 return value
 
-    def _from_environment(self, node: source.Node, name: str) -> str | None:
+    def _from_environment(self, node: Node, name: str) -> str | None:
         value = self._environment.get(name)
         if not value:
             self._missing(node, f"the environment variable {name} is not set")
         return value
 
-    def _from_file(self, node: source.Node, path: Path) -> str | None:
+    def _from_file(self, node: Node, path: Path) -> str | None:
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             self._missing(node, f"the file {path} cannot be read: {type(error).__name__}")
             return None
 
-    def _missing(self, node: source.Node, problem: str) -> None:
+    def _missing(self, node: Node, problem: str) -> None:
         self._problems.append(f"{_where(node.place)}: {problem}")

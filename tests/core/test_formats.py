@@ -8,13 +8,13 @@ from datetime import UTC
 import pytest
 
 from connector.carecycle import recognise
-from connector.mapping import diagnostics, formats, scope, source, templates, values
+from connector.mapping import diagnostics, formats, modifiers, scope, templates, tree_builder
 from connector.mapping.formats import FORMATS
 
 
 class TestExamples:
     @pytest.mark.parametrize(
-        "module", [formats, diagnostics, recognise, scope, source, templates, values], ids=lambda m: m.__name__
+        "module", [diagnostics, formats, modifiers, recognise, scope, templates, tree_builder], ids=lambda m: m.__name__
     )
     def test_every_documented_example_holds(self, module: object) -> None:
         result = doctest.testmod(module)  # type: ignore[arg-type]

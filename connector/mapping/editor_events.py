@@ -1,0 +1,80 @@
+"""The editor's schema of event fields, conditions, consent and test values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import FIELDS, FLAGS, Kind
+from connector.mapping.conditions import TAKES
+
+Schema = dict[str, Any]
+_CONDITION: Final[Schema] = {"$ref": "#/$defs/Condition"}
+NAMES: Final[Schema] = {"type": "array", "items": {"type": "string"}}
+_SEVERAL: Final = ("in", "not_in")
+_JSON_TYPES: Final[Mapping[Kind, str]] = {Kind.BOOLEAN: "boolean", Kind.INTEGER: "number"}
+
+
+def about_event(field: catalogue.Field) -> str:
+    """Describe an event field in a few words."""
+    about = f"{field.kind}, {field.privacy}" + (f": {field.about}" if field.about else "")
+    values = f"; one of {', '.join(field.options)}" if field.options else ""
+    carried = catalogue.carried_by(field.path)
+    events = "" if len(carried) == len(catalogue.EVENTS) else f"; only in {', '.join(sorted(carried))}"
+    return about + values + events
+
+
+def condition() -> Schema:
+    """Build the schema of a condition."""
+    several = {"type": "array", "items": _CONDITION}
+    inner = {"any": several, "all": several, "not": _CONDITION}
+    compared = {path: _comparison(field) for path, field in FIELDS.items()}
+    return {"type": "object", "properties": inner | compared, "additionalProperties": False}
+
+
+def _comparison(field: catalogue.Field) -> Schema:
+    """Build the schema of what a field may be compared with: a value, a list of values, or a block of comparisons."""
+    value = _value(field)
+    values = {"type": "array", "items": value}
+    short = [value, values] if field.kind in TAKES["is"] else []
+    operators = [name for name, kinds in TAKES.items() if field.kind in kinds and name != "exists"]
+    block: Schema = {name: values if name in _SEVERAL else value for name in operators}
+    block["exists"] = {"type": "boolean", "description": "true: it has a value; false: it has none"}
+    whole = {"type": "object", "properties": block, "additionalProperties": False}
+    return {"anyOf": [*short, whole], "description": about_event(field)}
+
+
+def _value(field: catalogue.Field) -> Schema:
+    if field.options:
+        return {"enum": [*field.options]}
+    return {"type": _JSON_TYPES.get(field.kind, "string")}
+
+
+def consent() -> Schema:
+    """Build the schema of the keys of the consent section."""
+    flag = {"enum": [*FLAGS]}
+    flags = {"type": "array", "items": flag}
+    target = {"type": "string", "description": "record.Field: true is written there; false never overwrites it"}
+    lists = dict.fromkeys(FLAGS, NAMES)
+    block = {"type": "object", "additionalProperties": False}
+    return {
+        "flags": block | {"properties": dict.fromkeys(FLAGS, target)},
+        "withhold": block | {"properties": lists, "description": "while the flag is true or unknown: not sent"},
+        "withheld": {
+            "enum": ["leave", "clear"],
+            "description": "leave (default): the CRM's values of withheld fields stay; clear: they are erased",
+        },
+        "skip": block | {"properties": lists, "description": "while the flag is true or unknown: not written"},
+        "unsubscribe": flags | {"description": "HubSpot: also opt the e-mail address out"},
+        "waive": flags | {"description": "flags this agency's CRM deliberately does not carry"},
+    }
+
+
+def given_values() -> Schema:
+    """Build the schema of the event fields a test can set."""
+    given = {path: field for path, field in FIELDS.items() if path != "event.type"}
+    return {
+        path: (_value(field) if field.options else {}) | {"description": about_event(field)}
+        for path, field in given.items()
+    }

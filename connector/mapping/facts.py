@@ -1,0 +1,62 @@
+"""The facts of one event that planning its records needs: consent, times and time zone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any
+
+from connector.carecycle import catalogue
+from connector.carecycle.catalogue import FLAGS
+from connector.mapping import formats
+from connector.model import Event, Stamp
+
+_FLAG_READERS = {
+    event: tuple((flag, catalogue.reader(f"customer.{flag}", event)) for flag in FLAGS) for event in catalogue.EVENTS
+}
+_CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.EVENTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every record of one event needs to know. blocked: the flags that are true or unknown."""
+
+    payload: Mapping[str, Any]
+    zone: tzinfo
+    stamps: tuple[Stamp, ...]
+    raised: frozenset[str]
+    blocked: frozenset[str]
+
+
+def zone_of(event: Event, timezone: str) -> tzinfo:
+    """Return the customer's time zone. timezone: the agency's, used if the customer's own is unknown."""
+    return formats.zone(of_customer(event, "timezone"), formats.zone(timezone, UTC))
+
+
+def of_customer(event: Event, field: str) -> Any:
+    """Read a field of the event's customer; None if there is no customer."""
+    customer = _CUSTOMER[event.type](event.payload)
+    return customer.get(field) if isinstance(customer, Mapping) else None
+
+
+def consent_of(event: Event) -> dict[str, bool | None]:
+    """Read each flag from the customer snapshot; empty if the event has no customer."""
+    if not isinstance(_CUSTOMER[event.type](event.payload), Mapping):
+        return {}
+    read = ((flag, reader(event.payload)) for flag, reader in _FLAG_READERS[event.type])
+    return {flag: value if isinstance(value, bool) else None for flag, value in read}
+
+
+def stamps_of(event: Event) -> tuple[Stamp, ...]:
+    """Return the time of each part of the event, in the order of Clock; the event's own if a part is missing."""
+    tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    own = Stamp(event.source_time, tie)
+    updated = of_customer(event, "updatedAt")
+    customer = Stamp(catalogue.epoch_ms(updated), tie) if isinstance(updated, str) else own
+    if event.type != "call.completed":
+        return own, customer, customer, customer
+    created = event.payload.get("createdAt")
+    call = Stamp(catalogue.epoch_ms(created), tie) if isinstance(created, str) else own
+    return own, customer, call, max(customer, call)

@@ -1,0 +1,80 @@
+"""Show diagnostics: as text with source lines, as JSON, and as SARIF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import Any
+
+from connector.mapping.diagnostics import Diagnostic, Severity
+
+_SHOWN = 160  # characters of a source line worth showing
+
+
+def render(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> str:
+    """Findings as text: each with its source line and a caret, then a count for each file."""
+    found = list(diagnostics)
+    lines = {file: texts[file].splitlines() for file in {d.file for d in found} if file in texts}
+    shown = [line for d in found for line in _shown(d, lines.get(d.file, []))]
+    return "\n".join([*shown, *(f"{file}: {count}" for file, count in _counts(found))])
+
+
+def _shown(diagnostic: Diagnostic, lines: Sequence[str]) -> Iterable[str]:
+    yield str(diagnostic)
+    if 0 < diagnostic.line <= len(lines):
+        source = lines[diagnostic.line - 1]
+        start = max(0, diagnostic.col - _SHOWN // 2) if len(source) > _SHOWN else 0
+        window = source[start : start + _SHOWN]
+        yield "    | " + "".join(char if char.isprintable() else " " for char in window)
+        yield "    | " + " " * (diagnostic.col - 1 - start) + "^"
+    if diagnostic.hint:
+        yield f"    = hint: {diagnostic.hint}"
+
+
+def _counts(found: Sequence[Diagnostic]) -> Iterable[tuple[str, str]]:
+    for file in dict.fromkeys(d.file for d in found):
+        numbers = [(kind, sum(d.file == file and d.severity is kind for d in found)) for kind in Severity]
+        yield file, ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in numbers if count)
+
+
+def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+    """Findings as plain values for `--json`."""
+    return [asdict(d) for d in diagnostics]
+
+
+def to_sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """Findings as a SARIF 2.1.0 log: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
+    found = list(diagnostics)
+    results = [
+        {
+            "ruleId": d.code,
+            "level": str(d.severity),
+            "message": {"text": d.message + (f" ({d.hint})" if d.hint else "")},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": _uri(d.file)},
+                        "region": {"startLine": d.line, "startColumn": d.col},
+                    }
+                }
+            ],
+        }
+        for d in found
+    ]
+    rules = [{"id": code} for code in sorted({d.code for d in found})]
+    tool = {"driver": {"name": "connector", "rules": rules}}
+    run = {"tool": tool, "columnKind": "unicodeCodePoints", "results": results}
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return {"$schema": schema, "version": "2.1.0", "runs": [run]}
+
+
+def _uri(file: str) -> str:
+    """A file's name as a URI reference.
+
+    >>> _uri("our maps/é.yaml")
+    'our%20maps/%C3%A9.yaml'
+    """
+    name = PurePath(file).as_posix().encode("utf-8", "surrogatepass")
+    return re.sub(rb"[^\w./~-]", lambda found: b"%%%02X" % found[0][0], name).decode()
