@@ -104,6 +104,7 @@ class Write:
     guards: consent flags that keep the whole record back. links: records to associate with.
     also_match: in order, the target fields and values that identify a record people made by hand.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
+    address, address_flags: the address of the event's customer, and the flags that opt it out there while they stand.
     rank: 0 for a record that points at none, else one more than the highest it points at.
     unique: whether the CRM itself keeps the key unique. Where it does not, we remember the record's id.
     """
@@ -119,6 +120,8 @@ class Write:
     links: tuple[RecordKey, ...] = ()
     also_match: tuple[tuple[tuple[str, str], ...], ...] = ()
     unsubscribe: str | None = attribute(default=None, repr=False)
+    address: str | None = attribute(default=None, repr=False)
+    address_flags: frozenset[str] = frozenset()
     rank: int = 0
     unique: bool = True
 

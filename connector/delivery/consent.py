@@ -30,8 +30,11 @@ def _heard(state: FlagState | None, stamp: Stamp, value: bool | None) -> FlagSta
 
 
 def stands(state: FlagState | None) -> bool:
-    """Whether a record that is written anyway has to carry the flag, whatever the event at hand says of it."""
-    return state is not None and (state.owed or state.value is True)
+    """Whether a record that is written anyway has to carry the flag, whatever the event at hand says of it.
+
+    A flag that careCycle no longer speaks of stays raised: only a plain false ends it.
+    """
+    return state is not None and (state.owed or state.value is True or (state.applied and state.value is None))
 
 
 def withholding(guards: Iterable[str], states: States) -> str | None:

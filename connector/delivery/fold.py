@@ -81,7 +81,9 @@ def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Fold
     )
     raised = {flag: target for flag, (target, _) in flags.items()}
     if held or raised != write.flags:
-        write = replace(write, fields=kept, flags=raised)
+        # A flag that an earlier event raised opts out the address the customer has now, whatever this event says of it.
+        unsubscribe = write.address if raised.keys() & write.address_flags else None
+        write = replace(write, fields=kept, flags=raised, unsubscribe=unsubscribe)
     return Folded(write, plan.customer_id, (delivery_id,), flags, held)
 
 

@@ -91,6 +91,7 @@ def _blocking(guards: tuple[str, ...], facts: Facts) -> str | None:
 def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]) -> Write:
     program = target.program
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
+    address = _address(program, facts) if program.unsubscribe else None
     return Write(
         name=program.name,
         key=target.key,
@@ -102,7 +103,9 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withhel
         guards=program.guards if target.whole else (),
         links=tuple(keys[name] for name in program.links if name in keys) if target.whole else (),
         also_match=tuple(_also_match(program, facts)),
-        unsubscribe=_address(program, facts) if flags.keys() & program.unsubscribe else None,
+        unsubscribe=address if flags.keys() & program.unsubscribe else None,
+        address=address,
+        address_flags=program.unsubscribe,
         rank=program.rank,
         unique=program.unique,
     )

@@ -152,6 +152,15 @@ class TestDecide:
         assert decide(one, same, {}, None, digest).unsubscribe is None
         assert decide(one, other, {}, None, digest).unsubscribe == "a@b"
 
+    def test_a_new_address_is_unsubscribed_while_the_flag_stands_though_its_event_does_not_speak_of_it(self) -> None:
+        known = {"doNotEmail": FlagState(stamp(1), True, applied=True)}
+        plan = a_plan(2, {"doNotEmail": None})
+        address = {"address": "new@b", "address_flags": frozenset({"doNotEmail"})}
+        write = replace(plan.writes[0], carries=(("doNotEmail", "OptedOut"),), **address)
+        assert folded(replace(plan, writes=(write,)), known=known).write.unsubscribe == "new@b"
+        no_longer = replace(plan, consent={"doNotEmail": False}, writes=(write,))
+        assert folded(no_longer, known=known).write.unsubscribe is None
+
 
 class TestConsent:
     def test_the_newest_snapshot_decides_each_flag(self) -> None:

@@ -133,7 +133,9 @@ class Stage:
     crm: Crm = field(default_factory=Crm)
     mapping: int = 0
     route: Route = field(init=False)
-    beforehand: Beforehand = field(init=False)  # kept longer than a worker would, so that more of it is old
+    beforehand: Beforehand = field(
+        default_factory=Beforehand
+    )  # kept longer than a worker would, so that more of it is old
 
     def __post_init__(self) -> None:
         self.wipe()
