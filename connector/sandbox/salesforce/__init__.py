@@ -13,9 +13,9 @@ from connector.sandbox.salesforce.setup import RIGHTS, Setup
 from connector.sandbox.salesforce.store import Org
 
 CLIENT: Final = ("careCycle.connector", "sandbox-client-secret")
-"""The connected app: its key and its secret."""
+"""The connected app's key and secret."""
 LOGIN: Final = ("integration@youragency.com", "sandbox-password")
-"""The connector's user."""
+"""The connector's user name and password."""
 INSTANCE_URL: Final = "https://youragency.my.salesforce.com"
 
 _PEOPLE: Final = (
@@ -26,13 +26,15 @@ _PEOPLE: Final = (
 
 
 class SalesforceSandbox(Rest):
-    """One org. Configure it before it starts; plan faults at any time.
+    """An org. Configure it before it starts; plan faults at any time.
 
-    token: a session that is open. people: the org's users. daily_limit: calls before 403.
-    unknown_column: whether one refuses the whole request or its row. duplicate_rule: on Contact and Lead e-mails.
-    assign_leads: an assignment rule gives every lead to the first of `people`. page: rows a query answers at once.
-    public_key: PEM, of the connected app's certificate for the JWT flow. custom_fields: False leaves Salesforce's own.
-    rights: what the connector's user may do in Setup. unique_activities: may a task's field be a unique external id.
+    token: an open session. people: the org's users. daily_limit: calls before the first 403.
+    unknown_column: whether an unknown field rejects the whole request or its row.
+    duplicate_rule: for the email addresses of contacts and leads.
+    assign_leads: whether an assignment rule gives every lead to the first of `people`. page: rows per page of a query.
+    public_key: the certificate of the connected app, in PEM, for the JWT flow.
+    custom_fields: False for an org with Salesforce's own fields only.
+    rights: the connector's permissions in Setup. unique_activities: whether a task's field may be a unique external id.
     """
 
     def __init__(
@@ -64,17 +66,17 @@ class SalesforceSandbox(Rest):
         return self.put("User", FirstName=first, LastName=last, Email=email, Username=email, IsActive=True)
 
     def records(self, object: str) -> list[Record]:
-        """What is stored of an object, deleted rows aside."""
+        """List an object's records, without deleted ones."""
         with self.lock:
             return [dict(row) for row in self.org.live(self.org.table(object))]
 
     def writes(self) -> list[Written]:
-        """Every row written through the API or by hand, in order."""
+        """List every write through the API or by hand, in order."""
         with self.lock:
             return list(self.org.writes)
 
     def put(self, object: str, **fields: Any) -> Record:
-        """Store a record as people make them: by hand, past every check."""
+        """Create a record by hand, without any check."""
         with self.lock:
             return dict(self.org.store(self.org.table(object), None, fields))
 
@@ -90,15 +92,15 @@ class SalesforceSandbox(Rest):
             self.org.delete(*self._found(id))
 
     def hide(self, object: str, *fields: str) -> None:
-        """Take fields from the connector's user by field-level security."""
+        """Hide fields from the connector's user by field-level security."""
         self.org.table(object).hidden.update(fields)
 
     def keep_from_editing(self, object: str, *fields: str) -> None:
-        """Let the connector's user see custom fields and not edit them."""
+        """Make fields read-only for the connector's user."""
         table = self.org.table(object)
         for column in [table.columns[name.lower()] for name in fields]:
             add_column(table, replace(column, marks=column.marks | {"locked"}))
 
     def expire_sessions(self) -> None:
-        """End every session: only a new login helps."""
+        """End every session, so that only a new login helps."""
         self.gate.tokens.clear()

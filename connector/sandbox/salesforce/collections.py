@@ -1,4 +1,4 @@
-"""The sandbox's sObject Collections: up to 200 records a request, one result each, in order."""
+"""The sandbox's sObject Collections: up to 200 records per request, one result each, in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.sandbox.salesforce.values import BadRequest, Refused
 LIMIT = 200
 Write = Callable[[Table, Draft], tuple[Record, bool]]
 Planned = Callable[[Iterable[str]], Refused | None]
-"""The refusal planned for a record that has one of these keys, if any."""
+"""Returns the refusal planned for a record with one of these keys, if any."""
 
 
 def upsert(org: Org, name: str, field: str, body: Any, manner: Manner, planned: Planned) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def upsert(org: Org, name: str, field: str, body: Any, manner: Manner, planned: 
 
 
 def update(org: Org, body: Any, manner: Manner, planned: Planned) -> list[dict[str, Any]]:
-    """PATCH /composite/sobjects: by id, any mix of objects."""
+    """PATCH /composite/sobjects: by id, objects of any kind."""
     drafts = [_draft(org, record) for record in _records(body)]
     return _each(org, drafts, body, planned, lambda own, draft: (org.update(own, draft, manner), False))
 
@@ -65,7 +65,7 @@ def _draft(org: Org, record: Any, only: Table | None = None) -> Draft:
 
 
 def _refuse_twins(key: Column, drafts: list[Draft]) -> None:
-    """Every record of a key that comes twice in one request is refused."""
+    """Refuse every record whose key occurs twice in the request."""
     folded = [str(draft.value(key) or "").strip().lower() for draft in drafts]
     counts = Counter(value for value in folded if value)
     for draft, value in zip(drafts, folded, strict=True):
@@ -78,7 +78,7 @@ def _each(
 ) -> list[dict[str, Any]]:
     before = copy.deepcopy((org.rows, org.index)) if body.get("allOrNone") else None
     results = [
-        _one(draft, planned, write, table or org.table(record["attributes"]["type"]))
+        _result(draft, planned, write, table or org.table(record["attributes"]["type"]))
         for draft, record in zip(drafts, body["records"], strict=True)
     ]
     if before and not all(result["success"] for result in results):
@@ -87,7 +87,7 @@ def _each(
     return results
 
 
-def _one(draft: Draft, planned: Planned, write: Write, table: Table) -> dict[str, Any]:
+def _result(draft: Draft, planned: Planned, write: Write, table: Table) -> dict[str, Any]:
     try:
         keys = [str(value) for column, value in draft.values if column.upsert_key]
         if refusal := planned([*keys, draft.id or ""]):

@@ -1,4 +1,4 @@
-"""What goes wrong at Salesforce, ready to be asked for by name."""
+"""Salesforce's failures, planned by name."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _ENDPOINTS: Final = "/services/data"
 
 
 def reply(body: Any, status: int = 200) -> Response:
-    """A JSON reply as Salesforce sends it."""
+    """Build a JSON reply as Salesforce sends it."""
     return Response(json.dumps(body), status, content_type="application/json;charset=UTF-8")
 
 
 def error_reply(status: int, code: str, message: str) -> Response:
-    """A whole-request error: a list of one."""
+    """Build the error of a whole request: a list with one entry."""
     return reply([{"message": message, "errorCode": code}], status)
 
 
 def refused_reply(refused: Refused) -> Response:
-    """One record's refusal as a whole reply."""
+    """Build the reply that rejects a single record."""
     error: dict[str, Any] = {"message": refused.message, "errorCode": refused.code, "fields": refused.fields}
     if refused.code == "DUPLICATES_DETECTED":
         error["duplicateResut"] = {"allowSave": True, "matchResults": []}  # Salesforce's own spelling
@@ -40,14 +40,14 @@ def refused_reply(refused: Refused) -> Response:
 
 
 def unknown_reply(error: HTTPException) -> Response:
-    """What no resource answers."""
+    """Build the reply for a resource that does not exist."""
     status = error.code or 500
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "UNKNOWN_EXCEPTION")
     return error_reply(status, code, "The requested resource does not exist")
 
 
 class PlannedFaults(Wire):
-    """Faults asked for before the request that meets them. `times`: how often."""
+    """Plans faults for requests to come. `times`: how many requests fail."""
 
     def __init__(self, *, latency: float = 0.0) -> None:
         super().__init__(latency=latency)
@@ -70,15 +70,15 @@ class PlannedFaults(Wire):
         self.fault(_ENDPOINTS, answer, times=times)
 
     def fail(self, status: int, code: str, message: str = "", *, times: int = 1, path: str = _ENDPOINTS) -> None:
-        """Refuse a whole request."""
+        """Reject a whole request."""
         self.fault(path, error_reply(status, code, message), times=times)
 
     def short_list(self, times: int = 1) -> None:
-        """Write every record of a collection and leave the last result out."""
+        """Write every record of a collection but leave out the last result."""
         self.reshape(lambda results: results[:-1], times)
 
     def reshape(self, change: Callable[[Any], Any], times: int = 1, path: str = "/composite/sobjects") -> None:
-        """Do what is asked (by default, write every record of a collection) and answer something else."""
+        """Handle the request (by default, a collection), then change the body of the reply."""
 
         def answer(proceed: Callable[[], Response]) -> Response:
             return reply(change(json.loads(proceed().get_data())))
@@ -86,13 +86,13 @@ class PlannedFaults(Wire):
         self.fault(path, answer, times=times)
 
     def lock_rows(self, keys: Iterable[str], times: int = 1) -> None:
-        """Refuse the records of these external ids (or ids) as locked by somebody else."""
+        """Refuse the records with these external ids (or ids) as locked by another user."""
         self.refuse_rows(keys, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", times=times)
 
     def refuse_rows(
         self, keys: Iterable[str], code: str, message: str = "", fields: Sequence[str] = (), *, times: int = 1
     ) -> None:
-        """Refuse the records of these external ids (or ids) for any reason."""
+        """Refuse the records with these external ids (or ids) with any error code."""
         for key in keys:
             self._row_faults.setdefault(key.lower(), []).extend([Refused(code, message, list(fields))] * times)
 

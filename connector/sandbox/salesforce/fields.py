@@ -1,7 +1,7 @@
-"""The fields of the sandbox org, one line each: name, type, length, marks, `-> objects`, `= values` of a picklist.
+"""The sandbox org's fields, each on its own line: name, type, length, marks, `-> objects`, `= picklist values`.
 
 Marks: required, unique, key (a unique external id), lookup (usable as an upsert key), restricted, encrypted, readonly,
-default:X. A field without `required` may be null; booleans never may and start false.
+default:X. A field without `required` may be null, except booleans, which start as false.
 """
 
 from __future__ import annotations

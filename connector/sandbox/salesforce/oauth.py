@@ -22,7 +22,7 @@ _SHARED_HOSTS: Final = ("login.salesforce.com", "test.salesforce.com")
 
 
 class Denied(Exception):
-    """An OAuth error, told as a JSON object (not a list, unlike every other error of Salesforce)."""
+    """An OAuth error, sent as a JSON object; every other Salesforce error is a list."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(description)
@@ -31,14 +31,14 @@ class Denied(Exception):
 
 @dataclass(slots=True)
 class Consumer:
-    """A connected app. public_key: PEM, for the JWT flow."""
+    """A connected app. public_key: in PEM, for the JWT flow."""
 
     secret: str = field(repr=False)
     public_key: bytes = b""
 
 
 class Gate:
-    """Who may come in: consumers, users and the tokens given out."""
+    """Issues tokens to known apps and users, and keeps the open sessions."""
 
     def __init__(self, consumers: dict[str, Consumer], users: dict[str, str], instance_url: str) -> None:
         self.consumers, self.users, self.instance_url = consumers, users, instance_url
@@ -58,7 +58,7 @@ class Gate:
         return self._grant()
 
     def open(self) -> str:
-        """A new session."""
+        """Open a session and return its token."""
         token = f"00DHs0000000001!{secrets.token_urlsafe(24)}"
         self.tokens.add(token)
         return token

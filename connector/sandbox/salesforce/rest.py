@@ -25,7 +25,7 @@ _VERSIONS: Final = range(31, 69)
 
 
 class Rest(PlannedFaults):
-    """Reads requests, asks the org, words the replies. daily_limit: calls a day. page: rows a query answers at once."""
+    """Reads requests, runs them on the org and builds the replies. daily_limit: calls per day. page: rows per page."""
 
     def __init__(self, org: Org, gate: Gate, setup: Setup, *, latency: float, daily_limit: int, page: int) -> None:
         super().__init__(latency=latency)
@@ -141,12 +141,12 @@ class Rest(PlannedFaults):
         with self.lock:
             table = self.org.table(name)
             key = self.org.key(table, field)
-            found = self.org.matching(table, key, value)
-            if len(found) > 1:
-                return reply([f"/services/data/v60.0/sobjects/{table.name}/{row['Id']}" for row in found], 300)
-            if not found and (request.method == "GET" or request.args.get("updateOnly") == "true"):
+            rows = self.org.matching(table, key, value)
+            if len(rows) > 1:
+                return reply([f"/services/data/v60.0/sobjects/{table.name}/{row['Id']}" for row in rows], 300)
+            if not rows and (request.method == "GET" or request.args.get("updateOnly") == "true"):
                 raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
-            return reply(_shown(table, found[0])) if request.method == "GET" else self._upsert(table, key, value)
+            return reply(_shown(table, rows[0])) if request.method == "GET" else self._upsert(table, key, value)
 
     def _upsert(self, table: Table, key: Column, value: str) -> Response:
         body = _body()
@@ -182,10 +182,10 @@ class Rest(PlannedFaults):
         return reply(answer)
 
     def _found(self, id: str) -> tuple[Table, Record]:
-        found = self.org.by_id(id)
-        if found is None:
+        held = self.org.by_id(id)
+        if held is None:
             raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
-        return found
+        return held
 
 
 def _body() -> Any:

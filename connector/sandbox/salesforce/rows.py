@@ -27,7 +27,7 @@ class Written:
 
 
 class Rows:
-    """Every row of the org. Not locked: the sandbox holds the lock."""
+    """All rows of the org. Callers hold the sandbox's lock."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
         self.tables = tables
@@ -38,13 +38,14 @@ class Rows:
         self._next = 0
 
     def table(self, name: str) -> Table:
-        found = self.tables.get(name.lower())
-        if found is None:
+        """Return an object by name, in any letter case."""
+        table = self.tables.get(name.lower())
+        if table is None:
             raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
-        return found
+        return table
 
     def key(self, table: Table, name: str) -> Column:
-        """The field a record is upserted by."""
+        """Return the field that records are upserted by."""
         column = table.column(name)
         if column is None or not column.upsert_key:
             message = f"Provided external ID field does not exist or is not accessible: {name}"
@@ -52,23 +53,23 @@ class Rows:
         return column
 
     def matching(self, table: Table, column: Column, value: Any) -> list[Record]:
-        """Live rows that hold this value, letter case aside."""
+        """List the live rows with this value, ignoring letter case."""
         wanted, rows = _folded(value), self.rows[table.name.lower()]
         if column in table.indexed:
-            return [rows[one] for one in self.index[table.name, column.name].get(wanted, ())]
+            return [rows[row_id] for row_id in self.index[table.name, column.name].get(wanted, ())]
         return [row for row in self.live(table) if _folded(row[column.name]) == wanted]
 
     def live(self, table: Table) -> Iterator[Record]:
         return (row for row in self.rows[table.name.lower()].values() if not row["IsDeleted"])
 
     def by_id(self, id: Any) -> tuple[Table, Record] | None:
-        """The object and row, deleted or not, of a 15- or 18-character id."""
+        """Return the object and row, deleted or not, of a 15- or 18-character id."""
         table = next((table for table in self.tables.values() if str(id).startswith(table.prefix)), None)
         row = self.rows[table.name.lower()].get(checksummed(str(id)[:15])) if table else None
         return (table, row) if table and row else None
 
     def store(self, table: Table, row: Record | None, values: Record) -> Record:
-        """Write without any check, as an administrator's import would. Names must be spelt as the schema does."""
+        """Write without any check, as an administrator's import would. Names must be spelled as in the schema."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
         created = row is None
         if row is None:
@@ -87,7 +88,7 @@ class Rows:
         return row
 
     def delete(self, table: Table, row: Record) -> None:
-        """Into the recycle bin: out of every query and every external-id match."""
+        """Move a row to the recycle bin: no query or external id finds it any more."""
         self._unlist(table, row)
         row["IsDeleted"] = True
 

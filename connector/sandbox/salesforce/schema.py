@@ -11,7 +11,7 @@ from connector.sandbox.salesforce import fields
 TEXTS: Final = frozenset({"string", "textarea", "picklist", "phone", "email", "combobox"})
 NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})
 
-# Person accounts are switched on: a person is an Account with a last name in place of a name.
+# Person accounts are on: a person is an Account with a last name instead of a name.
 _PERSON_ACCOUNT: Final = """
 Name string 255 unless-person
 LastName string 80
@@ -75,23 +75,15 @@ class Column:
         return self.name.removesuffix("Id") if self.refers else ""
 
     def describe(self) -> dict[str, Any]:
-        """As GET /sobjects/{X}/describe tells it."""
-        text = self.type in TEXTS or self.type in ("id", "reference")
-        options = [{"value": o, "label": o, "active": True, "defaultValue": o == self.default} for o in self.options]
+        """Return one entry of `fields` in GET /sobjects/{X}/describe."""
         return {
             "name": self.name,
             "label": self.label,
             "type": self.type,
-            "length": self.length if text else 0,
-            "byteLength": self.length * 3 if text else 0,
-            "digits": self.length if self.type == "int" else 0,
-            "precision": 18 if self.type in NUMBERS - {"int"} else 0,
-            "scale": 2 if self.type == "currency" else 0,
+            **self._sizes(),
             "createable": self.writable,
             "updateable": self.writable,
-            "nillable": not self.marks & {"required", "unless-person"}
-            and self.type != "boolean"
-            and self.default is None,
+            "nillable": self._nillable(),
             "defaultedOnCreate": self.type == "boolean" or self.default is not None or not self.writable,
             "externalId": "key" in self.marks,
             "idLookup": self.upsert_key or self.type == "id",
@@ -101,7 +93,7 @@ class Column:
             "calculated": False,
             "encrypted": "encrypted" in self.marks,
             "permissionable": not self.required,
-            "picklistValues": options,
+            "picklistValues": [self._described(option) for option in self.options],
             "restrictedPicklist": "restricted" in self.marks,
             "dependentPicklist": False,
             "referenceTo": list(self.refers),
@@ -109,10 +101,27 @@ class Column:
             "polymorphicForeignKey": len(self.refers) > 1,
         }
 
+    def _sizes(self) -> dict[str, int]:
+        text = self.type in TEXTS or self.type in ("id", "reference")
+        return {
+            "length": self.length if text else 0,
+            "byteLength": self.length * 3 if text else 0,
+            "digits": self.length if self.type == "int" else 0,
+            "precision": 18 if self.type in NUMBERS - {"int"} else 0,
+            "scale": 2 if self.type == "currency" else 0,
+        }
+
+    def _nillable(self) -> bool:
+        demanded = bool(self.marks & {"required", "unless-person"})
+        return not demanded and self.type != "boolean" and self.default is None
+
+    def _described(self, option: str) -> dict[str, Any]:
+        return {"value": option, "label": option, "active": True, "defaultValue": option == self.default}
+
 
 @dataclass(slots=True)
 class Table:
-    """One object: its fields by lower-cased name, as Salesforce reads names. `hidden` by field-level security."""
+    """One object. `columns`: by lowercase name, since Salesforce ignores case. `hidden`: by field-level security."""
 
     name: str
     prefix: str
@@ -124,13 +133,16 @@ class Table:
         self.indexed = tuple(column for column in self.columns.values() if column.unique or column.upsert_key)
 
     def column(self, name: str) -> Column | None:
-        found = self.columns.get(name.lower())
-        return None if found is None or found.name in self.hidden else found
+        """Return the field of this name, unless it is hidden from the user."""
+        column = self.columns.get(name.lower())
+        return None if column is None or column.name in self.hidden else column
 
     def seen(self) -> list[Column]:
+        """List the fields the user can see."""
         return [column for column in self.columns.values() if column.name not in self.hidden]
 
     def describe(self) -> dict[str, Any]:
+        """Return the body of GET /sobjects/{X}/describe."""
         return {
             "name": self.name,
             "label": self.name,
@@ -161,13 +173,13 @@ def _table(name: str, prefix: str, *texts: str) -> Table:
 
 
 def add_column(table: Table, column: Column) -> None:
-    """Give an object a field, or change one."""
+    """Add a field to an object, or replace it."""
     table.columns[column.name.lower()] = column
-    table.indexed = tuple(one for one in table.columns.values() if one.unique or one.upsert_key)
+    table.indexed = tuple(own for own in table.columns.values() if own.unique or own.upsert_key)
 
 
 def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
-    """What a careCycle customer's org typically holds, by lower-cased name; or one as Salesforce hands it out."""
+    """Return a typical careCycle customer's objects by lowercase name. custom_fields: False for a brand-new org."""
     tables = (
         _table("Contact", "003", fields.SYSTEM, fields.PERSON, fields.CONTACT),
         _table("Lead", "00Q", fields.SYSTEM, fields.PERSON, fields.LEAD),
@@ -179,7 +191,7 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),
     )
     for table in () if custom_fields else tables:
-        for name in [one.name for one in table.columns.values() if one.name.endswith(("__c", "__pc"))]:
+        for name in [column.name for column in table.columns.values() if column.name.endswith(("__c", "__pc"))]:
             del table.columns[name.lower()]
-        table.indexed = tuple(one for one in table.indexed if one.name.lower() in table.columns)
+        table.indexed = tuple(column for column in table.indexed if column.name.lower() in table.columns)
     return {table.name.lower(): table for table in tables}

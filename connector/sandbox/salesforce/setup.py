@@ -1,4 +1,4 @@
-"""What administrators do in Setup, by API: custom fields through the Tooling API, and permissions on them.
+"""Setup by API: custom fields through the Tooling API, and permissions on them.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_tooling.meta/api_tooling/
 """
@@ -21,7 +21,7 @@ from connector.sandbox.salesforce.values import BadRequest
 RIGHTS: Final = frozenset(
     {"customize application", "view setup", "manage permission sets", "assign permission sets", "edit all fields"}
 )
-"""What an integration user may be allowed in Setup; without the last one it sees no field it was not given."""
+"""The permissions an integration user may have in Setup. Without the last, new fields stay hidden until granted."""
 
 _NAME = re.compile(r"(?P<object>\w+)\.(?P<field>[A-Za-z](?:_?[A-Za-z0-9])*__c)")
 _ACTIVITIES: Final = ("Task",)
@@ -52,13 +52,13 @@ _TYPES: Final = {
 
 
 class Setup:
-    """One org's Setup. user: the id of the connector's user. unique_activities: may a task's field be unique."""
+    """An org's Setup. user: the id of the connector's user. unique_activities: whether a task's field may be unique."""
 
     def __init__(self, org: Rows, rights: frozenset[str], *, unique_activities: bool) -> None:
         self.org, self.rights, self.unique_activities, self.user = org, rights, unique_activities, ""
 
     def allow(self, name: str, body: Any) -> None:
-        """Refuse a record of Setup that this user may not write, or that makes no sense. Raises BadRequest."""
+        """Check that the user may write this Setup record and that it is valid. Raises BadRequest."""
         if name in _GUARDED and _GUARDED[name] not in self.rights:
             raise BadRequest(400, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
         if name != "FieldPermissions" or not isinstance(body, Mapping) or "Field" not in body:
@@ -70,9 +70,9 @@ class Setup:
             raise BadRequest(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, ["Field"])
 
     def settle(self) -> None:
-        """Show what the connector's user was given since."""
-        held = self._rows("PermissionSetAssignment")
-        sets = {row["PermissionSetId"] for row in held if row["AssigneeId"] == self.user}
+        """Apply the field permissions of every permission set assigned to the connector's user."""
+        assignments = self._rows("PermissionSetAssignment")
+        sets = {row["PermissionSetId"] for row in assignments if row["AssigneeId"] == self.user}
         for row in self._rows("FieldPermissions"):
             if row["ParentId"] in sets and row["PermissionsEdit"]:
                 for table, name in self._same(*str(row["Field"]).split(".")):
@@ -84,11 +84,11 @@ class Setup:
         return list(self.org.live(self.org.tables[name.lower()]))
 
     def _same(self, object: str, field: str) -> list[tuple[Table, str]]:
-        """The field itself, and the person account's view of a contact's."""
-        found = [(self.org.tables[object.lower()], field)]
+        """The field itself, and for a contact's field its copy on person accounts."""
+        fields = [(self.org.tables[object.lower()], field)]
         if object == "Contact":
-            found.append((self.org.tables["account"], field.replace("__c", "__pc")))
-        return found
+            fields.append((self.org.tables["account"], field.replace("__c", "__pc")))
+        return fields
 
     def create_field(self) -> Response:
         """POST /tooling/sobjects/CustomField"""
@@ -97,36 +97,42 @@ class Setup:
         body = request.get_json(silent=True)
         if not isinstance(body, dict) or set(body) != {"FullName", "Metadata"}:
             raise BadRequest(400, "JSON_PARSER_ERROR", "a CustomField has FullName and Metadata")
-        named, made = _NAME.fullmatch(str(body["FullName"])), body["Metadata"]
-        if named is None or named["object"] in _ACTIVITIES:
+        name, metadata = _NAME.fullmatch(str(body["FullName"])), body["Metadata"]
+        if name is None or name["object"] in _ACTIVITIES:
             raise BadRequest(400, "INVALID_FIELD", "the name of a custom field is <Object>.<Name>__c", ["FullName"])
-        self._check(named["object"], made)
-        if self._tables(named["object"]) == []:
-            raise BadRequest(400, "INVALID_CROSS_REFERENCE_KEY", f"{named['object']} named in FullName was not found")
-        for table in self._tables(named["object"]):
-            if named["field"].lower() in table.columns:
-                message = f"There is already a field named {named['field']} on {named['object']}."
-                raise BadRequest(400, "DUPLICATE_DEVELOPER_NAME", message)
-        for table in self._tables(named["object"]):
-            self._add(table, _column(named["field"], made))
-        if named["object"] == "Contact":
-            self._add(self.org.tables["account"], _column(named["field"].replace("__c", "__pc"), made))
+        self._check(name["object"], metadata)
+        tables = self._new_on(name["object"], name["field"])
+        for table in tables:
+            self._add(table, _column(name["field"], metadata))
+        if name["object"] == "Contact":
+            self._add(self.org.tables["account"], _column(name["field"].replace("__c", "__pc"), metadata))
         return reply({"id": f"00NHs{len(body['FullName']):013d}", "success": True, "errors": []}, 201)
 
-    def _tables(self, owner: str) -> list[Table]:
+    def _new_on(self, owner: str, field: str) -> list[Table]:
+        """The objects that get a new field. Raises BadRequest where there are none, or the field exists."""
         names = _ACTIVITIES if owner == "Activity" else (owner,)
-        return [self.org.tables[name.lower()] for name in names if name.lower() in self.org.tables]
+        tables = [self.org.tables[name.lower()] for name in names if name.lower() in self.org.tables]
+        if not tables:
+            raise BadRequest(400, "INVALID_CROSS_REFERENCE_KEY", f"{owner} named in FullName was not found")
+        if any(field.lower() in table.columns for table in tables):
+            message = f"There is already a field named {field} on {owner}."
+            raise BadRequest(400, "DUPLICATE_DEVELOPER_NAME", message)
+        return tables
 
-    def _check(self, owner: str, made: Any) -> None:
-        if not isinstance(made, dict) or made.get("type") not in _NEEDS or not made.get("label"):
+    def _check(self, owner: str, metadata: Any) -> None:
+        if not isinstance(metadata, dict) or metadata.get("type") not in _NEEDS or not metadata.get("label"):
             raise BadRequest(400, "INVALID_FIELD", "Metadata needs a known type and a label", ["Metadata"])
-        if missing := [name for name in _NEEDS[made["type"]] if name not in made]:
+        if missing := [name for name in _NEEDS[metadata["type"]] if name not in metadata]:
             raise BadRequest(400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: {missing}", missing)
-        if made["type"] == "Text" and not 0 < made["length"] <= 255:
+        if metadata["type"] == "Text" and not 0 < metadata["length"] <= 255:
             raise BadRequest(400, "NUMBER_OUTSIDE_VALID_RANGE", "the length of a text field is 1 to 255", ["length"])
-        if owner == "Activity" and made["type"] == "LongTextArea":
+        if owner == "Activity":
+            self._check_activity(metadata)
+
+    def _check_activity(self, metadata: Mapping[str, Any]) -> None:
+        if metadata["type"] == "LongTextArea":
             raise BadRequest(400, "INVALID_TYPE_ON_FIELD_IN_RECORD", "activities have no long text", ["type"])
-        if owner == "Activity" and made.get("unique") and not self.unique_activities:
+        if metadata.get("unique") and not self.unique_activities:
             raise BadRequest(400, "INVALID_FIELD", "unique is not allowed on this object", ["unique"])
 
     def _add(self, table: Table, column: Column) -> None:
@@ -137,29 +143,29 @@ class Setup:
             table.hidden.add(column.name)
 
     def query(self) -> Response:
-        """GET /tooling/query: which fields an object has, hidden ones included."""
+        """GET /tooling/query: the fields an object has, including hidden ones."""
         if "view setup" not in self.rights:
             raise BadRequest(400, "INVALID_TYPE", "sObject type 'FieldDefinition' is not supported.")
-        asked = soql.read(request.args.get("q", ""))
-        wanted = {one.field: [text.strip("'").lower() for text in one.literals] for one in asked.conditions}
+        query = soql.read(request.args.get("q", ""))
+        wanted = {test.field: [text.strip("'").lower() for text in test.literals] for test in query.conditions}
         kind = wanted.get("EntityDefinition.QualifiedApiName")
-        if asked.object != "FieldDefinition" or asked.fields != ("QualifiedApiName",) or not kind:
+        if query.object != "FieldDefinition" or query.fields != ("QualifiedApiName",) or not kind:
             raise BadRequest(400, "MALFORMED_QUERY", "the sandbox knows one query of the Tooling API only")
         columns = self.org.tables[kind[0]].columns.values() if kind[0] in self.org.tables else ()
-        names = [one.name for one in columns if one.name.lower() in wanted.get("QualifiedApiName", ())]
-        found = [{"attributes": {"type": "FieldDefinition"}, "QualifiedApiName": name} for name in names]
-        return reply({"size": len(found), "totalSize": len(found), "done": True, "records": found})
+        names = [own.name for own in columns if own.name.lower() in wanted.get("QualifiedApiName", ())]
+        records = [{"attributes": {"type": "FieldDefinition"}, "QualifiedApiName": name} for name in names]
+        return reply({"size": len(records), "totalSize": len(records), "done": True, "records": records})
 
     def root(self) -> Response:
-        """GET /services/data/vXX.0: what there is, and who is asking."""
+        """GET /services/data/vXX.0: the available resources, and the caller's identity."""
         identity = f"https://login.salesforce.com/id/00DHs0000000001MAA/{self.user}"
         return reply({"sobjects": f"{request.path}/sobjects", "identity": identity})
 
 
-def _column(name: str, made: Mapping[str, Any]) -> Column:
-    kind = _TYPES.get(made["type"], made["type"].lower())
-    marks = frozenset({"key"} if made.get("unique") and made.get("externalId") else ())
-    values = made.get("valueSet", {}).get("valueSetDefinition", {}).get("value", ())
-    options = tuple(one["valueName"] for one in values)
-    length = {"picklist": 255, "phone": 40, "email": 80}.get(kind, int(made.get("length", 0)))
+def _column(name: str, metadata: Mapping[str, Any]) -> Column:
+    kind = _TYPES.get(metadata["type"], metadata["type"].lower())
+    marks = frozenset({"key"} if metadata.get("unique") and metadata.get("externalId") else ())
+    values = metadata.get("valueSet", {}).get("valueSetDefinition", {}).get("value", ())
+    options = tuple(value["valueName"] for value in values)
+    length = {"picklist": 255, "phone": 40, "email": 80}.get(kind, int(metadata.get("length", 0)))
     return Column(name, kind, length, marks, False if kind == "boolean" else None, (), options)

@@ -18,7 +18,7 @@ _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "\\": 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison: the field holds one of the literals, as written."""
+    """A comparison: the field equals one of the literals, which are kept as written."""
 
     field: str
     literals: tuple[str, ...]
@@ -26,6 +26,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
+    """A parsed query."""
+
     fields: tuple[str, ...]
     object: str
     conditions: tuple[Condition, ...]
@@ -37,7 +39,7 @@ def _malformed(near: str) -> BadRequest:
 
 
 class _Reader:
-    """The words of a query, one after the other."""
+    """Reads the words of a query in order."""
 
     def __init__(self, text: str) -> None:
         self.words: list[str] = []
@@ -50,14 +52,17 @@ class _Reader:
             place = match.end()
 
     def peek(self) -> str:
+        """Return the next word in capitals, or "" at the end."""
         return self.words[0].upper() if self.words else ""
 
     def take(self, *expected: str) -> str:
+        """Consume the next word, which must be one of `expected` where any are given."""
         if not self.words or (expected and self.peek() not in expected):
             raise _malformed(self.words[0] if self.words else "<EOF>")
         return self.words.pop(0)
 
     def listed(self) -> tuple[str, ...]:
+        """Consume words separated by commas."""
         items = [self.take()]
         while self.peek() == ",":
             self.take()
@@ -103,7 +108,7 @@ def _condition(words: _Reader) -> Condition:
 
 
 def run(org: Rows, text: str) -> tuple[Table, list[Column], list[Record]]:
-    """The object, the columns asked for and every live row that answers. Raises BadRequest."""
+    """Run a query; return the object, the requested columns and every live row that matches. Raises BadRequest."""
     query = read(text)
     table = org.tables.get(query.object.lower())
     if table is None:
@@ -112,8 +117,8 @@ def run(org: Rows, text: str) -> tuple[Table, list[Column], list[Record]]:
     tests = [(_filterable(table, c.field), c.literals) for c in query.conditions]
     wanted = [(column, {_literal(column, literal) for literal in literals}) for column, literals in tests]
     rows = _candidates(org, table, wanted)
-    found = [row for row in rows if all(_comparable(row[column.name]) in values for column, values in wanted)]
-    return table, columns, found[: query.limit]
+    hits = [row for row in rows if all(_comparable(row[column.name]) in values for column, values in wanted)]
+    return table, columns, hits[: query.limit]
 
 
 def _candidates(org: Rows, table: Table, wanted: list[tuple[Column, set[Any]]]) -> list[Record]:
@@ -146,7 +151,7 @@ def _literal(column: Column, literal: str) -> Any:
         message = f"value of filter criterion for field '{column.name}' must be of type {column.type} and {fault}"
         raise BadRequest(400, "INVALID_FIELD", f"{message} enclosed in quotes")
     if quoted:
-        return _comparable(re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), literal[1:-1]))
+        return _comparable(re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), literal[1:-1]))
     try:
         return float(literal) if column.type in NUMBERS else _unquoted(literal)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One record at a time, checked and written as Salesforce checks and writes it."""
+"""Checks and writes one record the way Salesforce does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.sandbox.salesforce.values import BadRequest, Refused, parse, sett
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What the request's headers ask for."""
+    """The options given in the request's headers."""
 
     allow_save: bool = False
     auto_assign: bool = True
@@ -21,7 +21,7 @@ class Manner:
 
 @dataclass(slots=True)
 class Draft:
-    """A record read from JSON, not yet checked against the org. `refusal` is kept for the row's own answer."""
+    """A record read from JSON, not yet checked against the org. `refusal` is reported in the row's own result."""
 
     values: list[tuple[Column, Any]] = field(default_factory=list)
     parents: list[tuple[Column, Any]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Draft:
 
 
 class Org(Rows):
-    """What one org makes of a record sent to it."""
+    """An org that checks and stores records."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
         super().__init__(tables)
@@ -42,7 +42,7 @@ class Org(Rows):
         self.assign_leads_to = ""
 
     def draft(self, table: Table, record: Any) -> Draft:
-        """Read one JSON record. BadRequest where it spoils the whole request."""
+        """Read a JSON record. Raises BadRequest where it makes the whole request invalid."""
         if not isinstance(record, Mapping):
             raise BadRequest(400, "JSON_PARSER_ERROR", "Unexpected value where a record was expected")
         draft = Draft()
@@ -74,28 +74,28 @@ class Org(Rows):
         draft.refusal = Refused("INVALID_FIELD", message)
 
     def upsert(self, table: Table, key: Column, draft: Draft, manner: Manner) -> tuple[Record, bool]:
-        """Write by external id; the row and whether it is new. Raises Refused."""
+        """Write by external id; return the row and whether it is new. Raises Refused."""
         value = draft.value(key)
         if value in (None, ""):
             raise Refused("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
-        found = self.matching(table, key, value)
-        if len(found) > 1:
+        rows = self.matching(table, key, value)
+        if len(rows) > 1:
             raise Refused("DUPLICATE_EXTERNAL_ID", f"{key.label}: more than one record found for external id field")
-        return self.write(table, found[0] if found else None, draft, manner), not found
+        return self.write(table, rows[0] if rows else None, draft, manner), not rows
 
     def update(self, table: Table, draft: Draft, manner: Manner) -> Record:
         """Write by id. Raises Refused."""
-        found = self.by_id(draft.id)
         if not draft.id or len(draft.id) not in (15, 18):
             raise Refused("MALFORMED_ID", f"bad id {draft.id}", ["Id"])
-        if found is None or found[0] is not table:
+        owner, row = self.by_id(draft.id) or (None, {})
+        if owner is not table:
             raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        if found[1]["IsDeleted"]:
+        if row["IsDeleted"]:
             raise Refused("ENTITY_IS_DELETED", "entity is deleted")
-        return self.write(table, found[1], draft, manner)
+        return self.write(table, row, draft, manner)
 
     def write(self, table: Table, row: Record | None, draft: Draft, manner: Manner) -> Record:
-        """Create (row is None) or update, all or nothing. Raises Refused."""
+        """Create a record (row is None) or update it, as a whole or not at all. Raises Refused."""
         if draft.refusal:
             raise draft.refusal
         if row and row.get("IsConverted"):
@@ -118,24 +118,24 @@ class Org(Rows):
         if len(keys) != 1 or kind not in column.refers:
             raise Refused("INVALID_FIELD", f"Foreign key field {column.relation} is not usable", [column.name])
         parents = self.tables[kind.lower()]
-        found = self.matching(parents, self.key(parents, keys[0]), spec[keys[0]])
-        if not found:
+        rows = self.matching(parents, self.key(parents, keys[0]), spec[keys[0]])
+        if not rows:
             message = f"Foreign key external ID: {spec[keys[0]]} not found for field {keys[0]} in entity {kind}"
             raise Refused("INVALID_FIELD", message)
-        return str(found[0]["Id"])
+        return str(rows[0]["Id"])
 
     def _refer(self, table: Table, column: Column, value: Any) -> None:
         if not column.refers or value is None:
             return
-        found = self.by_id(value)
+        target = self.by_id(value)
         if not any(value.startswith(self.tables[kind.lower()].prefix) for kind in column.refers):
             message = f"{column.label}: id value of incorrect type: {value}"
             raise Refused("FIELD_INTEGRITY_EXCEPTION", message, [column.name])
-        if found is None:
+        if target is None:
             raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
-        if found[1]["IsDeleted"]:
+        if target[1]["IsDeleted"]:
             raise Refused("ENTITY_IS_DELETED", "entity is deleted", [column.name])
-        if found[1].get("IsConverted"):
+        if target[1].get("IsConverted"):
             raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [column.name])
 
     def _unique(self, table: Table, column: Column, value: Any, row: Record | None) -> None:

@@ -1,4 +1,4 @@
-"""What Salesforce makes of one value for one field: the stored value, or the reason it refuses."""
+"""How Salesforce handles one value for one field: the value it stores, or why it rejects it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connector.sandbox.salesforce.schema import NUMBERS, TEXTS, Column
 
 
 class BadRequest(Exception):
-    """The whole request is refused: an HTTP status and one error."""
+    """The whole request is rejected: an HTTP status and a single error."""
 
     def __init__(self, status: int, code: str, message: str, fields: list[str] | None = None) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class BadRequest(Exception):
 
 
 class Refused(Exception):
-    """One record is refused."""
+    """A record is rejected."""
 
     def __init__(self, code: str, message: str, fields: list[str] | None = None) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?\Z")
 
 
 def parse(column: Column, value: Any) -> Any:
-    """Read a JSON value as the field's type; BadRequest where Salesforce's parser gives up on the whole request."""
+    """Convert a JSON value to the field's type. Raises BadRequest where Salesforce's parser rejects the request."""
     if value is None:
         return None
     expected = _JSON_TYPES.get(column.type, str)
@@ -79,18 +79,24 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {"date": _day, "datetime": _m
 
 
 def settle(column: Column, value: Any) -> Any:
-    """Check a value of the right type against the field; returns what is stored. Raises Refused."""
+    """Check a value of the right type against the field and return what is stored. Raises Refused."""
     if column.type in TEXTS and isinstance(value, str):
         value = _text(column, value)
     if value is None:
         return _null(column)
-    if column.type in NUMBERS and abs(value) >= 10 ** (column.length or 18):
-        raise Refused("NUMBER_OUTSIDE_VALID_RANGE", f"{column.label}: value outside of valid range", [column.name])
+    if column.type in NUMBERS:
+        return _number(column, value)
     if column.type in ("date", "datetime") and not "1700" <= value[:4] <= "4000":
         raise Refused("DATE_OUT_OF_RANGE", f"{column.label}: date out of range: {value}", [column.name])
     if column.type == "reference" and not _ID.match(value):
         raise Refused("MALFORMED_ID", f"{column.label}: id value of incorrect type: {value}", [column.name])
-    return float(value) if column.type in NUMBERS - {"int"} else value
+    return value
+
+
+def _number(column: Column, value: float) -> float:
+    if abs(value) >= 10 ** (column.length or 18):
+        raise Refused("NUMBER_OUTSIDE_VALID_RANGE", f"{column.label}: value outside of valid range", [column.name])
+    return value if column.type == "int" else float(value)
 
 
 def _null(column: Column) -> Any:
@@ -119,7 +125,7 @@ def _text(column: Column, value: str) -> str | None:
 
 
 def checksummed(id15: str) -> str:
-    """The 18-character, case-proof form of a 15-character id."""
+    """Extend a 15-character id to the 18-character form that survives a change of case."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
     groups = (id15[start : start + 5] for start in (0, 5, 10))
     return id15 + "".join(letters[sum(c.isupper() << place for place, c in enumerate(group))] for group in groups)
