@@ -1,6 +1,6 @@
-"""What both sandboxes share: a loopback HTTP server, a log of every request, and faults asked for beforehand.
+"""Shared by both sandboxes: a loopback HTTP server, a log of every request, and planned faults.
 
-Nothing under connector/sandbox imports the rest of connector, nor the other way round.
+Nothing here imports the rest of connector, and only the demo and `connector sandbox` import this package.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 @dataclass(slots=True)
 class Seen:
-    """One request as it arrived. `at` in seconds of the monotonic clock."""
+    """A request as it arrived. at: in seconds of the monotonic clock."""
 
     method: str
     path: str
@@ -31,9 +31,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Fault:
-    """What to do to matching requests, instead of answering or after answering.
+    """A failure planned for the requests that match.
 
-    answer: called with the ordinary handler; returns the response to send. times: how often, then never again.
+    answer: called with the ordinary handler; returns the response to send. times: requests left to fail.
+    skip: requests to let through first.
     """
 
     matches: Callable[[str, str], bool]
@@ -46,15 +47,15 @@ class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the request log is `Wire.seen`."""
+        """Write no log: requests are kept in `Wire.seen`."""
 
 
 class DropConnection(Exception):
-    """Raised while answering: the connection closes without a reply."""
+    """Raised while handling a request to close the connection without a reply."""
 
 
 class Wire:
-    """One CRM's wire protocol on loopback. Use as a context manager, or start() and stop()."""
+    """A CRM's HTTP API on loopback. Use it as a context manager, or call start() and stop()."""
 
     def __init__(self, *, latency: float = 0.0) -> None:
         self.app = Flask(type(self).__name__)
@@ -107,28 +108,28 @@ class Wire:
         times: int = 1,
         skip: int = 0,
     ) -> None:
-        """Plan a fault for the next `times` requests whose path contains `path`, after letting `skip` pass."""
+        """Plan a fault for the next `times` requests whose path contains `path`, after letting `skip` through."""
         act = (lambda _: answer) if isinstance(answer, Response) else answer
         self.faults.append(Fault(lambda m, p: path in p and method in ("", m), act, times, skip))
 
     @staticmethod
     def lose_reply(handle: Callable[[], Response]) -> Response:
-        """A fault: do the work, then close the connection without answering."""
+        """A fault: handle the request, then close the connection without a reply."""
         handle()
         raise DropConnection
 
     @staticmethod
     def refuse(handle: Callable[[], Response]) -> Response:
-        """A fault: close the connection before doing anything."""
+        """A fault: close the connection without handling the request."""
         raise DropConnection
 
     def calls(self, *parts: str) -> list[Seen]:
-        """The requests so far whose path contains every one of `parts`."""
+        """List the requests so far whose path contains all of `parts`."""
         with self.lock:
             return [seen for seen in self.seen if all(part in seen.path for part in parts)]
 
     def start(self, port: int = 0) -> str:
-        """Serve on 127.0.0.1 in a thread of its own; returns the base URL."""
+        """Serve on 127.0.0.1 in a new thread; return the base URL."""
         self._server = make_server("127.0.0.1", port, self._wsgi, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()

@@ -1,4 +1,4 @@
-"""A HubSpot portal on loopback: what a connector needs of HubSpot's REST API, refusals and limits included."""
+"""A HubSpot portal on loopback: the parts of the REST API that a connector uses, with its errors and limits."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ SCOPES = frozenset(
 
 
 class HubSpotSandbox(Wire, HubSpotFaults):
-    """One portal. Knobs: the access token and its scopes, the tier's limits, the search index's lag in seconds,
-    unique_calls (may calls carry a unique property), custom (the agency's own properties are there already),
-    sensitive_data (Enterprise), strict (refuse what the
-    specification forbids although HubSpot lets it pass), and the seed of the order results come back in."""
+    """A portal. Configure it before it starts; plan faults at any time.
+
+    token, scopes: the access token and its permissions. tier: the account's rate limits. index_lag: in seconds.
+    seed: for the order of results. unique_calls: whether calls may have a unique property.
+    custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
+    strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
+    """
 
     def __init__(
         self,
@@ -64,12 +67,12 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag))
 
     def records(self, type: str) -> list[dict[str, str]]:
-        """What the portal holds of one object: its id and its non-empty properties, oldest first."""
+        """List an object's records: id and non-empty properties, oldest first."""
         with self.lock:
             return [{"id": record.id, **record.properties} for record in self.state.held[type].values()]
 
     def put(self, type: str, **properties: str) -> str:
-        """A record people made by hand; returns its id."""
+        """Create a record by hand; return its id."""
         with self.lock:
             return self.state.create(type, properties).id
 
@@ -79,19 +82,19 @@ class HubSpotSandbox(Wire, HubSpotFaults):
             self.state.update(type, id, properties)
 
     def delete(self, type: str, id: str) -> None:
-        """Delete a record by hand: its unique values are free again."""
+        """Delete a record by hand, which frees its unique values."""
         with self.lock:
             self.state.forget(type, id)
 
     @property
     def associations(self) -> set[Link]:
-        """(from type, from id, to type, to id) of every link made."""
+        """Every link: from type, from id, to type, to id."""
         with self.lock:
             return set(self.state.links)
 
     @property
     def opted_out(self) -> set[str]:
-        """The addresses opted out of e-mail, lowercased."""
+        """The addresses opted out of email, in lowercase."""
         with self.lock:
             return set(self.state.opted_out)
 
@@ -112,8 +115,8 @@ class HubSpotSandbox(Wire, HubSpotFaults):
                 named: dict[str, str] = {
                     name: self.state.kind(parts[name]) for name in ("kind", "other") if name in parts
                 }
-                found = route.view(**(parts | named))
-            status, body = found if isinstance(found, tuple) else (200, found)
+                result = route.view(**(parts | named))
+            status, body = result if isinstance(result, tuple) else (200, result)
             return Response("" if body is None else json.dumps(body), status, content_type=JSON_TYPE)
 
         return answer
@@ -149,7 +152,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
 
 
 def _scopes_of(method: str, path: str) -> tuple[str, ...]:
-    """The scopes of which a request needs one."""
+    """Return the scopes that each permit the request."""
     reads = method == "GET" or path.endswith(("/read", "/search"))
     verb = "read" if reads else "write"
     if path.startswith("/communication-preferences/"):

@@ -1,4 +1,4 @@
-"""Ready-made troubles to plan with Wire.fault."""
+"""HubSpot's failures, to plan with Wire.fault."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Answer = Callable[[Callable[[], Response]], Response]
 
 
 class HubSpotFaults:
-    """Each returns what Wire.fault takes as its answer."""
+    """Each method returns an answer for Wire.fault."""
 
     @staticmethod
     def rate_limited(policy: str = "TEN_SECONDLY_ROLLING", retry_after: int | None = None) -> Response:
-        """429 of TEN_SECONDLY_ROLLING, DAILY or SECONDLY; HubSpot often leaves Retry-After out."""
+        """429 for TEN_SECONDLY_ROLLING, DAILY or SECONDLY; HubSpot often leaves out Retry-After."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return Response(json.dumps(rate_limit(policy)), 429, headers, content_type=JSON_TYPE)
 
@@ -28,7 +28,7 @@ class HubSpotFaults:
 
     @staticmethod
     def migration_477(seconds: int | None) -> Response:
-        """The portal moves to another data centre."""
+        """The portal is moving to another data center."""
         return _error(477, "Migration in progress", {} if seconds is None else {"Retry-After": str(seconds)})
 
     @staticmethod
@@ -38,7 +38,7 @@ class HubSpotFaults:
 
     @staticmethod
     def html(status: int) -> Response:
-        """What Cloudflare or a proxy says in HubSpot's place."""
+        """A page from Cloudflare or a proxy instead of HubSpot."""
         return Response("<html><body><h1>Please wait</h1></body></html>", status, content_type="text/html")
 
     @staticmethod
@@ -47,15 +47,15 @@ class HubSpotFaults:
 
     @staticmethod
     def empty_2xx(status: int = 200, body: str = "") -> Response:
-        """Success that tells of nothing."""
+        """Success with an empty body."""
         return Response(body, status, content_type=JSON_TYPE)
 
     @staticmethod
     def success_with_errors() -> Answer:
-        """Do the work, then say 200 where HubSpot would have said 207."""
+        """Handle the request, then answer 200 instead of 207."""
 
-        def answer(go_on: Callable[[], Response]) -> Response:
-            response = go_on()
+        def answer(handle: Callable[[], Response]) -> Response:
+            response = handle()
             response.status_code = 200
             return response
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """What an account may ask: requests per ten seconds, per day, searches per second."""
+    """An account's limits: requests per 10 s and per day, searches per second, association requests per 10 s."""
 
     burst: int = 190
     daily: int = 625_000
@@ -17,17 +17,19 @@ class Tier:
 
 
 class Window:
-    """Counts requests within the last `seconds`."""
+    """Counts the requests of the last `seconds`."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self.most, self.seconds, self.times = most, seconds, deque[float]()
 
     def spent(self, now: float) -> int:
+        """Count the requests within the window."""
         while self.times and now - self.times[0] >= self.seconds:
             self.times.popleft()
         return len(self.times)
 
     def admit(self, now: float) -> bool:
+        """Count a request, unless the window is full."""
         if self.spent(now) >= self.most:
             return False
         self.times.append(now)
@@ -35,7 +37,7 @@ class Window:
 
 
 class Meter:
-    """Admits requests or names the policy that refuses them."""
+    """Counts requests against every limit."""
 
     def __init__(self, tier: Tier) -> None:
         self.tier = tier
@@ -43,7 +45,7 @@ class Meter:
         self.search, self.links = Window(tier.searches, 1.0), Window(tier.associations, 10.0)
 
     def refusing(self, path: str, now: float) -> str | None:
-        """The policy a request to this path runs into, or None when it is counted and let through."""
+        """Return the policy that rejects a request to this path, or None when it is counted and allowed."""
         if path.endswith("/search"):
             return None if self.search.admit(now) else "SECONDLY"
         if not self.day.admit(now):
@@ -53,7 +55,7 @@ class Meter:
         return None if self.burst.admit(now) else "TEN_SECONDLY_ROLLING"
 
     def headers(self, now: float) -> dict[str, str]:
-        """What HubSpot tells of the limits on every answer but search's."""
+        """Build the rate limit headers, which HubSpot sends on every reply except a search's."""
         return {
             "X-HubSpot-RateLimit-Max": str(self.tier.burst),
             "X-HubSpot-RateLimit-Remaining": str(max(0, self.tier.burst - self.burst.spent(now))),

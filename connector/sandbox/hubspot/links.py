@@ -14,19 +14,19 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def associate(records: Records, start: str, end: str, body: Any) -> dict[str, Any]:
-    """Link pairs with the default association; a missing record is an error entry, a repeated link is fine."""
+    """Link pairs by the default association. A missing record becomes an error entry; repeating a link is allowed."""
     pairs = body.get("inputs") if isinstance(body, dict) else None
     if not isinstance(pairs, list) or not pairs or len(pairs) > MOST_LINKS:
         raise Refusal(400, f"Invalid input JSON: 1 to {MOST_LINKS} inputs are required")
     results, errors = [], []
-    for one, other in [_ends(pair) for pair in pairs]:
-        missing = [i for kind, i in ((start, one), (end, other)) if i not in records.held[kind]]
+    for source, target in [_ends(pair) for pair in pairs]:
+        missing = [i for kind, i in ((start, source), (end, target)) if i not in records.held[kind]]
         if missing:
-            errors.append(_no_such_record(one, other, missing))
+            errors.append(_no_such_record(source, target, missing))
             continue
-        records.links.add((start, one, end, other))
+        records.links.add((start, source, end, target))
         kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _LINK_TYPES.get((start, end), 449)}
-        results.append({"from": {"id": one}, "to": {"id": other}, "associationSpec": kind})
+        results.append({"from": {"id": source}, "to": {"id": target}, "associationSpec": kind})
     return envelope(results, records.clock(), errors)
 
 
@@ -37,8 +37,8 @@ def _ends(pair: Any) -> tuple[str, str]:
         raise Refusal(400, "Invalid input JSON: from.id and to.id are required") from None
 
 
-def _no_such_record(one: str, other: str, missing: list[str]) -> dict[str, Any]:
-    context = {"fromObjectId": [one], "toObjectId": [other], "ids": missing}
+def _no_such_record(source: str, target: str, missing: list[str]) -> dict[str, Any]:
+    context = {"fromObjectId": [source], "toObjectId": [target], "ids": missing}
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",
@@ -48,16 +48,16 @@ def _no_such_record(one: str, other: str, missing: list[str]) -> dict[str, Any]:
 
 
 def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, Any]:
-    """The records of `other` linked to one record, from either side: integer ids, as v4 answers them."""
+    """List the records of type `other` linked to this record from either side, with integer ids as in v4."""
     ends = [link[2:] for link in records.links if link[:2] == (kind, identity)]
     ends += [link[:2] for link in records.links if link[2:] == (kind, identity)]
     spec = {"category": "HUBSPOT_DEFINED", "typeId": _LINK_TYPES.get((kind, other), 449), "label": None}
-    found = sorted({int(i) for name, i in ends if name == other})
-    return {"results": [{"toObjectId": i, "associationTypes": [spec]} for i in found]}
+    ids = sorted({int(i) for name, i in ends if name == other})
+    return {"results": [{"toObjectId": i, "associationTypes": [spec]} for i in ids]}
 
 
 def opt_out(records: Records, address: str, channel: str | None) -> None:
-    """Unsubscribe an address from every e-mail; its contact, if any, shows it."""
+    """Unsubscribe an address from all email; its contact, if any, shows the opt-out."""
     _check(address, channel)
     records.opted_out.add(address.lower())
     owner = records.unique.get(("contacts", "email", address.lower()))
@@ -66,7 +66,7 @@ def opt_out(records: Records, address: str, channel: str | None) -> None:
 
 
 def status_of(records: Records, address: str, channel: str | None) -> dict[str, Any]:
-    """Whether an address is opted out."""
+    """Report whether an address is opted out."""
     _check(address, channel)
     state = {
         "subscriberIdString": address.lower(),

@@ -1,4 +1,4 @@
-"""The schema of a portal as an agency that uses careCycle has it: HubSpot's own properties and the custom ones."""
+"""The schema of an agency's portal: HubSpot's own properties and the custom ones that careCycle's data needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TYPE_IDS: Final = {"0-1": "contacts", "0-2": "companies", "0-48": "calls"}
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property definition."""
+    """A property definition."""
 
     name: str
     type: str = "string"
@@ -87,7 +87,7 @@ COMPANIES: Final = [*_READ_ONLY, *_texts("name domain phone city state"), _OWNER
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user of the portal whom records can be assigned to."""
+    """A portal user who can own records."""
 
     id: str
     email: str
@@ -108,12 +108,12 @@ CUSTOM: Final = frozenset(
     {"do_not_call", "do_not_text", "do_not_mail", "do_not_email", "annual_household_income"}
     | {"carecycle_id", "carecycle_mbi", "carecycle_call_id"}
 )
-"""The agency's own properties; all others are HubSpot's."""
+"""The agency's custom properties; all others are HubSpot's."""
 
 
 def portal(*, unique_calls: bool = True, custom: bool = True) -> dict[str, dict[str, Property]]:
-    """Object -> property name -> definition. unique_calls False: a portal that offers no unique property on calls.
-    custom False: one as HubSpot hands it out."""
+    """Object -> property name -> definition. unique_calls: whether calls may have a unique property.
+    custom: False for a brand-new portal."""
     calls = [p if unique_calls else replace(p, unique=False) for p in CALLS]
     objects = {"contacts": CONTACTS, "calls": calls, "companies": COMPANIES}
     return {

@@ -1,4 +1,4 @@
-"""What a portal holds: records, their unique values, links between them, opted-out addresses."""
+"""A portal's data: records, their unique values, links between them, opted-out addresses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from connector.sandbox.hubspot.values import accept
 NEEDED = {"calls": "hs_timestamp"}
 STAGE = "lifecyclestage"
 Link = tuple[str, str, str, str]
-"""from type, from id, to type, to id"""
+"""From type, from id, to type, to id."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One CRM record; `before` is what the search index still shows (None: nothing) until it catches up."""
+    """A CRM record. `before`: the properties that the search index shows until it catches up (None: no record)."""
 
     id: str
     created: float
@@ -28,16 +28,16 @@ class Record:
     before: dict[str, str] | None = None
 
     def shown(self, names: list[str] | None = None) -> dict[str, Any]:
-        """As HubSpot answers it; asked-for properties that are empty are null."""
+        """Build the record as HubSpot returns it; requested properties without a value are null."""
         stamps = {"createdate": iso(self.created), "lastmodifieddate": iso(self.updated), "hs_object_id": self.id}
-        held: dict[str, str | None] = {**stamps, **self.properties}
-        chosen = held if names is None else {**stamps, **{name: held.get(name) for name in names}}
+        values: dict[str, str | None] = {**stamps, **self.properties}
+        chosen = values if names is None else {**stamps, **{name: values.get(name) for name in names}}
         times = {"createdAt": iso(self.created), "updatedAt": iso(self.updated)}
         return {"id": self.id, "properties": chosen, **times, "archived": False}
 
 
 class Records:
-    """The portal's state. Callers hold the sandbox's lock."""
+    """The portal's data. Callers hold the sandbox's lock."""
 
     def __init__(self, schema: dict[str, dict[str, Property]], clock: Callable[[], float], *, strict: bool) -> None:
         self.schema, self.clock, self.strict = schema, clock, strict
@@ -49,14 +49,14 @@ class Records:
         self._undo: list[tuple[str, str, Record | None]] | None = None
 
     def kind(self, name: str) -> str:
-        """The object's name, from its name or type id."""
+        """Return an object's name, given its name or type id."""
         kind = TYPE_IDS.get(name, name)
         if kind not in self.held:
             raise Refusal(400, "Unable to infer object type from the path")
         return kind
 
     def find(self, kind: str, key: str, value: str) -> str | None:
-        """The id of the record whose `key` is `value`; by record id when key is empty."""
+        """Return the id of the record whose `key` is `value`, or whose id it is when key is empty."""
         if key in ("", "hs_object_id"):
             return value if value in self.held[kind] else None
         definition = self.schema[kind].get(key)
@@ -65,14 +65,14 @@ class Records:
         return self.unique.get((kind, key, value.lower()))
 
     def get(self, kind: str, key: str, value: str) -> Record:
-        """The same, or the lean 404."""
-        found = self.find(kind, key, value)
-        if found is None:
+        """Return the record whose `key` is `value`. Raises a Refusal with 404."""
+        identity = self.find(kind, key, value)
+        if identity is None:
             raise not_found()
-        return self.held[kind][found]
+        return self.held[kind][identity]
 
     def create(self, kind: str, properties: dict[str, Any]) -> Record:
-        """Write a new record; Refusal when a property is not acceptable."""
+        """Create a record. Raises Refusal for an invalid property."""
         kept = self._accepted(kind, None, properties)
         needed = NEEDED.get(kind)
         if needed and not kept.get(needed):
@@ -85,7 +85,7 @@ class Records:
         return record
 
     def update(self, kind: str, identity: str, properties: dict[str, Any]) -> Record:
-        """Write over an existing record; Refusal when a property is not acceptable."""
+        """Update a record. Raises Refusal for an invalid property."""
         kept = self._accepted(kind, identity, properties)
         old = self.held[kind][identity]
         if self._moves_back(kind, old, kept):
@@ -95,7 +95,7 @@ class Records:
         return record
 
     def _moves_back(self, kind: str, old: Record, kept: dict[str, str]) -> bool:
-        """A stage only moves forward unless it is cleared first: HubSpot passes over the value without a word."""
+        """Whether a stage would move backward, which HubSpot silently ignores unless the stage is cleared first."""
         if not kept.get(STAGE) or STAGE not in old.properties:
             return False
         order = self.schema[kind][STAGE].options
@@ -163,7 +163,7 @@ class Records:
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Take back every write of the block when it ends in a Refusal."""
+        """Undo every write of the block if it ends in a Refusal."""
         self._undo = []
         try:
             yield

@@ -1,4 +1,4 @@
-"""How HubSpot words its refusals: error bodies, batch envelopes, times."""
+"""The shapes of HubSpot's replies: error bodies, batch envelopes, times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JSON_TYPE = "application/json;charset=utf-8"
 
 
 class Refusal(Exception):
-    """A request, or one record of a batch, that HubSpot refuses. `named` is told only beside a record of a batch."""
+    """HubSpot rejects a request or a record of a batch. `named`: extra context that only a batch error shows."""
 
     def __init__(
         self,
@@ -25,18 +25,18 @@ class Refusal(Exception):
         self.status, self.message, self.category, self.named, self.more = status, message, category, named or {}, more
 
     def body(self) -> dict[str, Any]:
-        """The body of the whole answer, but for the correlation id."""
+        """Build the body of the whole reply, without the correlation id."""
         category = {"category": self.category} if self.category else {}
         return {"status": "error", "message": self.message, **category, **self.more}
 
     def entry(self, trace: str | None) -> dict[str, Any]:
-        """One of a batch answer's errors: only its message names the property."""
+        """Build an error of a batch reply, where only the message names the property."""
         context = {**self.more.get("context", {}), **self.named, **({"objectWriteTraceId": [trace]} if trace else {})}
         return {"status": "error", "category": self.category, "message": self.message, "context": context}
 
 
 def invalid(problems: list[dict[str, Any]]) -> Refusal:
-    """The refusal of one record for its property values, one problem per property."""
+    """Reject a record for its property values; each property has its own problem."""
     details = [
         {"message": p["message"], "code": p["error"], "context": {"propertyName": [p["name"]]}} for p in problems
     ]
@@ -44,39 +44,40 @@ def invalid(problems: list[dict[str, Any]]) -> Refusal:
 
 
 def clash(existing: str) -> Refusal:
-    """The refusal of an e-mail address that belongs to another contact."""
+    """Reject an email address that belongs to another contact."""
     message = f"Contact already exists. Existing ID: {existing}"
     return Refusal(409, message, "CONFLICT", named={"existingId": [existing]})
 
 
-def absent(identity: str) -> Refusal:
-    """The refusal of a record that does not exist, as a batch tells it."""
+def absent(*identities: str) -> Refusal:
+    """Reject records of a batch that do not exist."""
     message = "Could not get some objects, they may be deleted or not exist."
-    return Refusal(404, message, "OBJECT_NOT_FOUND", context={"ids": [identity]})
+    return Refusal(404, message, "OBJECT_NOT_FOUND", context={"ids": list(identities)})
 
 
 def not_found() -> Refusal:
-    """The lean 404 of a single record: no category."""
+    """Reject a request for a single record that does not exist: a 404 without a category."""
     return Refusal(404, "resource not found", None)
 
 
 def problem(name: str, code: str, message: str) -> dict[str, Any]:
-    """One property's refusal, as HubSpot lists it inside a message."""
+    """Build a property's problem as HubSpot lists it inside a message."""
     return {"isValid": False, "message": message, "error": code, "name": name}
 
 
 def iso(seconds: float) -> str:
-    """A moment as HubSpot writes it: milliseconds, Z."""
+    """Format Unix time as HubSpot does: milliseconds, Z."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def envelope(results: list[Any], at: float, errors: list[Any] | None = None) -> dict[str, Any]:
-    """The body of a batch answer."""
+    """Build the body of a batch reply."""
     body = {"status": "COMPLETE", "results": results, "startedAt": iso(at), "completedAt": iso(at)}
     return {**body, "numErrors": len(errors), "errors": errors} if errors else body
 
 
 def missing_scopes(scopes: list[str]) -> Refusal:
+    """Reject a request whose token lacks these scopes."""
     text = "This app hasn't been granted all required scopes to make this call. Read more about required scopes here."
     detail = {"message": "One or more of the following scopes are required.", "context": {}}
     return Refusal(
@@ -89,7 +90,7 @@ def missing_scopes(scopes: list[str]) -> Refusal:
 
 
 def rate_limit(policy: str) -> dict[str, Any]:
-    """The body of a 429: no category (hubspot-api-python#117)."""
+    """Build the body of a 429, which has no category (hubspot-api-python#117)."""
     words = {"DAILY": "daily", "SECONDLY": "secondly"}.get(policy, "ten_secondly_rolling")
     return {
         "status": "error",

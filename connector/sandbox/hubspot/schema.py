@@ -15,7 +15,7 @@ Schema = dict[str, dict[str, Property]]
 
 
 class Definitions:
-    """What the portal's properties are, and what may be added."""
+    """The portal's property definitions and groups."""
 
     def __init__(self, schema: Schema, *, sensitive_data: bool, unique_calls: bool) -> None:
         self.schema, self.sensitive_data, self.unique_calls = schema, sensitive_data, unique_calls
@@ -28,7 +28,7 @@ class Definitions:
         self.groups: dict[str, dict[str, dict[str, Any]]] = {name: {standard["name"]: standard} for name in schema}
 
     def list(self, kind: str, sensitivity: str) -> dict[str, Any]:
-        """The properties of one sensitivity: HubSpot lists only non-sensitive ones unless asked."""
+        """List the properties of one sensitivity; HubSpot's default is the non-sensitive ones."""
         if sensitivity not in SENSITIVITIES:
             raise Refusal(400, "dataSensitivity is not one of the known values")
         return {"results": [shown(p) for p in self.schema[kind].values() if p.sensitivity == sensitivity]}
@@ -39,7 +39,7 @@ class Definitions:
         return shown(self.schema[kind][name])
 
     def create(self, kind: str, body: Any) -> dict[str, Any]:
-        """Add a property; what HubSpot fixes at creation (uniqueness, sensitivity) is fixed here too."""
+        """Add a property. As in HubSpot, its uniqueness and sensitivity cannot change later."""
         wanted = _read(body)
         if wanted.name in self.schema[kind]:
             raise Refusal(409, f'A property named "{wanted.name}" already exists.', "OBJECT_ALREADY_EXISTS")
@@ -112,7 +112,7 @@ def _read(body: Any) -> Property:
 
 
 def shown(definition: Property) -> dict[str, Any]:
-    """A definition as the API answers it."""
+    """Build a definition as the API returns it."""
     options = [
         {"label": text, "value": text, "displayOrder": number, "hidden": False}
         for number, text in enumerate(definition.options)

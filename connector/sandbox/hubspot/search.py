@@ -14,7 +14,7 @@ Test = Callable[[str | None, dict[str, Any]], bool]
 _OPERATORS: dict[str, Test] = {
     "EQ": lambda held, f: held is not None and held.lower() == str(f.get("value")).lower(),
     "NEQ": lambda held, f: held is None or held.lower() != str(f.get("value")).lower(),
-    # The index holds lowercase text and IN does not lower what it is given (HubSpot's search guide).
+    # The index holds lowercase text, and IN does not lowercase the values it is given (HubSpot's search guide).
     "IN": lambda held, f: held is not None and held.lower() in f.get("values", []),
     "HAS_PROPERTY": lambda held, f: held is not None,
     "NOT_HAS_PROPERTY": lambda held, f: held is None,
@@ -22,7 +22,7 @@ _OPERATORS: dict[str, Test] = {
 
 
 def search(records: Records, kind: str, body: Any, lag: float) -> dict[str, Any]:
-    """One page of the records that match; those written less than `lag` seconds ago show their older state."""
+    """Return a page of matching records. Those written less than `lag` seconds ago match by their older state."""
     groups = body.get("filterGroups", []) if isinstance(body, dict) else None
     if groups is None:
         raise Refusal(400, "Invalid input JSON")
@@ -43,11 +43,11 @@ def _indexed(records: Records, record: Record, lag: float) -> dict[str, str] | N
 def _matches(held: dict[str, str] | None, groups: list[dict[str, Any]]) -> bool:
     if held is None:
         return False
-    return not groups or any(all(_holds(held, one) for one in group.get("filters", [])) for group in groups)
+    return not groups or any(all(_holds(held, test) for test in group.get("filters", [])) for group in groups)
 
 
-def _holds(held: dict[str, str], one: dict[str, Any]) -> bool:
-    test = _OPERATORS.get(one.get("operator", ""))
+def _holds(held: dict[str, str], condition: dict[str, Any]) -> bool:
+    test = _OPERATORS.get(condition.get("operator", ""))
     if test is None:
         raise Refusal(400, "The filter's operator is not known")
-    return test(held.get(one.get("propertyName", "")), one)
+    return test(held.get(condition.get("propertyName", "")), condition)

@@ -1,4 +1,4 @@
-"""What HubSpot accepts as a property's value, and the form it keeps it in."""
+"""The property values that HubSpot accepts, and how it stores them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Bad(Exception):
 
 
 def accept(definition: Property | None, name: str, value: Any, *, strict: bool) -> tuple[str, dict[str, Any] | None]:
-    """The value as kept, and the problem when it is refused."""
+    """Return the value as stored, and the problem if it is rejected."""
     if definition is None:
         return "", problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
     if definition.read_only:

@@ -1,4 +1,4 @@
-"""What each path of the portal answers."""
+"""The portal's endpoints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWNERS = ("/crm/v3/owners", *(f"/crm/owners/{version}" for version in DATED))
 
 
 class Route(NamedTuple):
-    """One path in each of its versions; the view's parts <kind> and <other> arrive as object names."""
+    """A path in each of its versions. The view receives <kind> and <other> as object names, never as type ids."""
 
     bases: tuple[str, ...]
     tail: str
@@ -38,7 +38,7 @@ class Route(NamedTuple):
 
 
 class Views:
-    """Callers hold the sandbox's lock. need: refuses the request unless one of the scopes is granted."""
+    """Callers hold the sandbox's lock. need: refuses the request unless at least one of the scopes is granted."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Views:
         self._need, self.index_lag = need, index_lag
 
     def routes(self) -> Iterator[Route]:
-        """Every path the portal serves."""
+        """List every path the portal serves."""
         for way in ("upsert", "update", "create", "read"):
             yield Route(OBJECTS, f"/<kind>/batch/{way}", "POST", self._batch(way))
         yield Route(OBJECTS, "/<kind>/search", "POST", self._search)
@@ -86,8 +86,8 @@ class Views:
             if way == "read":
                 self._need_sensitive(kind, body.get("properties", []), "read")
             else:
-                inputs = [one for one in body.get("inputs") or [] if isinstance(one, dict)]
-                self._need_sensitive(kind, (name for one in inputs for name in one.get("properties", {})), "write")
+                inputs = [item for item in body.get("inputs") or [] if isinstance(item, dict)]
+                self._need_sensitive(kind, (name for item in inputs for name in item.get("properties", {})), "write")
             answer: tuple[int, Body] = act(kind, body)
             return answer
 
@@ -150,10 +150,10 @@ class Views:
     def _owners(self) -> Body:
         wanted = request.args.get("email", "").lower()
         archived = request.args.get("archived", "false") == "true"
-        found = [o for o in self.owners if o.archived == archived and wanted in ("", o.email.lower())]
+        owners = [o for o in self.owners if o.archived == archived and wanted in ("", o.email.lower())]
         limit, after = int(request.args.get("limit", 100)), int(request.args.get("after", 0))
-        page = [_owner(owner, self.state.clock()) for owner in found[after : after + limit]]
-        more = {"paging": {"next": {"after": str(after + limit)}}} if len(found) > after + limit else {}
+        page = [_owner(owner, self.state.clock()) for owner in owners[after : after + limit]]
+        more = {"paging": {"next": {"after": str(after + limit)}}} if len(owners) > after + limit else {}
         return {"results": page, **more}
 
 
