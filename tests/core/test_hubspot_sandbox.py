@@ -1,4 +1,4 @@
-"""The HubSpot sandbox is as strict as HubSpot: what it refuses, how, and what it then holds."""
+"""The HubSpot sandbox is as strict as HubSpot: what it rejects, with which reply, and what it then stores."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def ask(portal: HubSpotSandbox) -> Iterator[Ask]:
 
 
 def inputs(*rows: dict[str, Any], traced: bool = True) -> dict[str, Any]:
-    """A batch keyed by carecycle_id; each row is its properties, c-0, c-1, ... their keys unless they bring one."""
-    made = []
+    """Build a batch keyed by carecycle_id from the rows' properties; the default keys are c-0, c-1, ..."""
+    items = []
     for n, properties in enumerate(rows):
         trace = {"objectWriteTraceId": f"t-{n}"} if traced else {}
         key = properties.get("carecycle_id", f"c-{n}")
-        made.append({"id": key, "idProperty": "carecycle_id", "properties": properties, **trace})
-    return {"inputs": made}
+        items.append({"id": key, "idProperty": "carecycle_id", "properties": properties, **trace})
+    return {"inputs": items}
 
 
 class TestTheDoor:
@@ -85,10 +85,10 @@ class TestTheDoor:
         portal.tokens[portal.token] = frozenset({"crm.objects.contacts.write"})
         assert ask("POST", UPSERT, inputs({"carecycle_mbi": "1EG4-TE5-MK73"})).status_code == 403
 
-    def test_every_answer_but_a_searchs_tells_the_limits(self, ask):
-        told = ask("GET", "/crm/v3/owners").headers
-        assert told["X-HubSpot-RateLimit-Interval-Milliseconds"] == "10000"
-        assert int(told["X-HubSpot-RateLimit-Remaining"]) < int(told["X-HubSpot-RateLimit-Max"])
+    def test_every_reply_except_a_searchs_shows_the_limits(self, ask):
+        headers = ask("GET", "/crm/v3/owners").headers
+        assert headers["X-HubSpot-RateLimit-Interval-Milliseconds"] == "10000"
+        assert int(headers["X-HubSpot-RateLimit-Remaining"]) < int(headers["X-HubSpot-RateLimit-Max"])
         assert "X-HubSpot-RateLimit-Max" not in ask("POST", "/crm/v3/objects/contacts/search", {}).headers
 
     def test_an_error_carries_a_correlation_id(self, ask):
@@ -115,7 +115,7 @@ class TestLimits:
 
 
 class TestBatchUpsert:
-    def test_traced_rows_stand_or_fall_alone(self, portal, ask):
+    def test_rows_with_trace_ids_succeed_or_fail_alone(self, portal, ask):
         reply = ask("POST", UPSERT, inputs({"firstname": "Ada"}, {"hs_language": "la"}))
         assert reply.status_code == 207
         [error] = reply.json()["errors"]
@@ -123,51 +123,51 @@ class TestBatchUpsert:
         assert "errors" not in error
         assert [record["firstname"] for record in portal.records("contacts")] == ["Ada"]
 
-    def test_without_trace_ids_one_bad_row_stops_them_all(self, portal, ask):
+    def test_without_trace_ids_a_bad_row_rejects_the_whole_batch(self, portal, ask):
         reply = ask("POST", UPSERT, inputs({"firstname": "Ada"}, {"hs_language": "la"}, traced=False))
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "INVALID_OPTION")
         assert portal.records("contacts") == []
         assert ask("POST", UPSERT, inputs({"firstname": "Ada"}, traced=False)).json()["results"][0]["new"] is True
 
-    def test_trace_ids_that_repeat_count_as_none(self, portal, ask):
+    def test_repeated_trace_ids_count_as_none(self, portal, ask):
         body = inputs({"firstname": "Ada"}, {"hs_language": "la"})
-        for one in body["inputs"]:
-            one["objectWriteTraceId"] = "same"
+        for item in body["inputs"]:
+            item["objectWriteTraceId"] = "same"
         assert ask("POST", UPSERT, body).status_code == 400
         assert portal.records("contacts") == []
 
-    def test_a_taken_back_update_leaves_the_record_as_it_was(self, portal, ask):
+    def test_an_undone_update_leaves_the_record_unchanged(self, portal, ask):
         portal.put("contacts", carecycle_id="c-0", firstname="Ada", email="ada@example.org")
         changed = {"firstname": "Eve", "email": "eve@example.org"}
         assert ask("POST", UPSERT, inputs(changed, {"hs_language": "la"}, traced=False)).status_code == 400
         assert portal.records("contacts")[0]["firstname"] == "Ada"
         assert ask("POST", UPSERT, inputs({}, {"email": "ada@example.org"})).json()["numErrors"] == 1
 
-    def test_new_tells_a_created_record_from_an_updated_one(self, portal, ask):
+    def test_new_marks_created_records(self, portal, ask):
         portal.put("contacts", carecycle_id="c-0")
         results = ask("POST", UPSERT, inputs({"firstname": "A"}, {"firstname": "B"})).json()["results"]
-        assert {one["objectWriteTraceId"]: one["new"] for one in results} == {"t-0": False, "t-1": True}
+        assert {result["objectWriteTraceId"]: result["new"] for result in results} == {"t-0": False, "t-1": True}
 
-    def test_results_come_in_another_order_than_asked(self, ask):
+    def test_results_do_not_come_in_the_order_of_the_inputs(self, ask):
         results = ask("POST", UPSERT, inputs(*({"firstname": "A"} for _ in range(30)))).json()["results"]
-        asked = [f"t-{n}" for n in range(30)]
-        told = [one["objectWriteTraceId"] for one in results]
-        assert told != asked
-        assert sorted(told) == sorted(asked)
+        sent = [f"t-{n}" for n in range(30)]
+        returned = [result["objectWriteTraceId"] for result in results]
+        assert returned != sent
+        assert sorted(returned) == sorted(sent)
 
     def test_an_address_comes_back_in_lower_case(self, ask):
-        [one] = ask("POST", UPSERT, inputs({"email": "Ada@Example.org"})).json()["results"]
-        assert one["properties"]["email"] == "ada@example.org"
+        [result] = ask("POST", UPSERT, inputs({"email": "Ada@Example.org"})).json()["results"]
+        assert result["properties"]["email"] == "ada@example.org"
 
     def test_a_hundred_and_one_are_too_many(self, ask):
         assert ask("POST", UPSERT, inputs(*({} for _ in range(101)))).status_code == 400
 
-    def test_the_same_key_twice_stops_the_batch_and_is_named(self, portal, ask):
+    def test_the_same_key_twice_rejects_the_batch_and_is_named(self, portal, ask):
         reply = ask("POST", UPSERT, inputs({"carecycle_id": "c-9"}, {"carecycle_id": "C-9"}))
         assert (reply.status_code, reply.json()["context"]["ids"]) == (400, ["c-9", "C-9"])
         assert portal.records("contacts") == []
 
-    def test_two_keys_of_one_record_stop_the_batch(self, portal, ask):
+    def test_two_keys_of_the_same_record_reject_the_batch(self, portal, ask):
         portal.put("contacts", email="ada@example.org", hs_additional_emails="lady@example.org")
         rows = [
             {"id": address, "idProperty": "email", "properties": {}, "objectWriteTraceId": address}
@@ -180,7 +180,7 @@ class TestBatchUpsert:
         row = {"id": "Phoenix", "idProperty": key, "properties": {}}
         assert ask("POST", UPSERT, {"inputs": [row]}).status_code == 400
 
-    def test_another_contacts_address_is_a_conflict_that_names_it(self, portal, ask):
+    def test_another_contacts_address_is_a_conflict_that_names_the_contact(self, portal, ask):
         owner = portal.put("contacts", email="ada@example.org")
         [error] = ask("POST", UPSERT, inputs({"email": "ADA@example.org"})).json()["errors"]
         assert (error["category"], error["context"]["existingId"]) == ("CONFLICT", [owner])
@@ -190,7 +190,7 @@ class TestBatchUpsert:
         reply = ask("POST", "/crm/v3/objects/0-48/batch/upsert", {"inputs": [row]})
         assert (reply.status_code, reply.json()["context"]) == (400, {"properties": ["hs_timestamp"]})
 
-    def test_the_dated_path_answers_too(self, portal, ask):
+    def test_the_dated_path_works_too(self, portal, ask):
         assert ask("POST", "/crm/objects/2026-03/contacts/batch/upsert", inputs({})).status_code == 200
         assert len(portal.records("contacts")) == 1
 
@@ -208,9 +208,10 @@ class TestOtherBatches:
             {"id": "c-2", "idProperty": "carecycle_id", "properties": {"city": "Tucson"}},
         ]
         assert ask("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": rows}).status_code == 200
-        assert {one["id"]: one["city"] for one in portal.records("contacts")} == {first: "Phoenix", second: "Tucson"}
+        cities = {record["id"]: record["city"] for record in portal.records("contacts")}
+        assert cities == {first: "Phoenix", second: "Tucson"}
 
-    def test_an_update_of_nobody_is_an_error_beside_the_others(self, ask):
+    def test_updating_a_missing_record_is_an_error_entry(self, ask):
         row = {"id": "4711", "properties": {"city": "Phoenix"}, "objectWriteTraceId": "t-1"}
         reply = ask("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": [row]})
         assert reply.status_code == 207
@@ -238,7 +239,7 @@ class TestValues:
             ("address", "x" * 65_537, "PROPERTY_VALUE_TOO_LONG"),
         ],
     )
-    def test_a_value_of_the_wrong_kind_is_refused_with_its_code(self, portal, ask, name, value, code):
+    def test_an_invalid_value_is_rejected_with_its_code(self, portal, ask, name, value, code):
         reply = ask("POST", "/crm/v3/objects/contacts", {"properties": {"firstname": "Ada", name: value}})
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, code)
         assert portal.records("contacts") == []
@@ -249,29 +250,29 @@ class TestValues:
         assert reply.json()["errors"][0]["code"] == "INVALID_DATE"
 
     @pytest.mark.parametrize("value", ["2026-11-02T15:17:25Z", "2026-11-02T17:17:25+02:00", "1793632645000"])
-    def test_a_time_is_kept_as_utc(self, portal, ask, value):
+    def test_a_time_is_stored_in_utc(self, portal, ask, value):
         ask("POST", "/crm/v3/objects/calls", {"properties": {"hs_timestamp": value}})
         assert portal.records("calls")[0]["hs_timestamp"] == "2026-11-02T15:17:25.000Z"
 
     @pytest.mark.parametrize(("value", "status"), [("2026-11-02", 201), ("1793577600000", 201), ("1793577600001", 400)])
     def test_a_date_is_a_day_or_its_midnight(self, ask, value, status):
-        made = {"name": "signed_on", "label": "Signed on", "type": "date", "fieldType": "date"}
-        ask("POST", "/crm/v3/properties/contacts", {**made, "groupName": "contactinformation"})
+        definition = {"name": "signed_on", "label": "Signed on", "type": "date", "fieldType": "date"}
+        ask("POST", "/crm/v3/properties/contacts", {**definition, "groupName": "contactinformation"})
         reply = ask("POST", "/crm/v3/objects/contacts", {"properties": {"firstname": "Ada", "signed_on": value}})
         assert reply.status_code == status
 
-    def test_a_lenient_portal_takes_json_booleans_as_hubspot_does(self):
+    def test_a_lenient_portal_accepts_json_booleans_as_hubspot_does(self):
         sandbox = HubSpotSandbox(strict=False)
         sandbox.put("contacts", do_not_call=True)
         assert sandbox.records("contacts")[0]["do_not_call"] == "true"
 
     def test_a_stage_moves_forward_only_until_it_is_cleared(self, portal, ask):
-        made = portal.put("contacts", lifecyclestage="customer")
-        told = []
+        contact = portal.put("contacts", lifecyclestage="customer")
+        stages = []
         for stage in ("lead", "other", "", "lead"):
-            ask("PATCH", f"/crm/v3/objects/contacts/{made}", {"properties": {"lifecyclestage": stage}})
-            told.append(portal.records("contacts")[0].get("lifecyclestage"))
-        assert told == ["customer", "other", None, "lead"]
+            ask("PATCH", f"/crm/v3/objects/contacts/{contact}", {"properties": {"lifecyclestage": stage}})
+            stages.append(portal.records("contacts")[0].get("lifecyclestage"))
+        assert stages == ["customer", "other", None, "lead"]
 
     def test_an_empty_text_clears(self, portal, ask):
         made = portal.put("contacts", firstname="Ada", city="Phoenix")
@@ -280,7 +281,7 @@ class TestValues:
 
 
 class TestReading:
-    def test_what_is_missing_is_named_beside_what_is_found(self, portal, ask):
+    def test_a_batch_read_names_missing_records_beside_the_others(self, portal, ask):
         portal.put("contacts", carecycle_id="c-1", firstname="Ada")
         body = {"idProperty": "carecycle_id", "inputs": [{"id": "c-1"}, {"id": "c-2"}]}
         reply = ask("POST", "/crm/v3/objects/contacts/batch/read", {**body, "properties": ["firstname", "city", "nil"]})
@@ -294,11 +295,11 @@ class TestReading:
         for address in ("ada@example.org", "lady@example.org"):
             assert ask("GET", f"/crm/v3/objects/contacts/{address}?idProperty=email").json()["id"] == made
 
-    def test_a_missing_record_is_a_lean_404(self, ask):
+    def test_a_missing_record_is_a_404_without_a_category(self, ask):
         reply = ask("PATCH", "/crm/v3/objects/contacts/4711", {"properties": {"city": "x"}})
         assert (reply.status_code, "category" in reply.json()) == (404, False)
 
-    def test_a_patch_of_nothing_is_refused(self, portal, ask):
+    def test_a_patch_without_properties_is_rejected(self, portal, ask):
         made = portal.put("contacts", firstname="Ada")
         assert ask("PATCH", f"/crm/v3/objects/contacts/{made}", {"properties": {}}).status_code == 400
 
@@ -331,8 +332,8 @@ class TestProperties:
     def test_only_properties_of_one_sensitivity_are_listed(self, ask):
         plain = ask("GET", "/crm/v3/properties/contacts").json()["results"]
         hidden = ask("GET", "/crm/v3/properties/contacts?dataSensitivity=sensitive").json()["results"]
-        assert "carecycle_mbi" not in {one["name"] for one in plain}
-        assert [one["name"] for one in hidden] == ["carecycle_mbi"]
+        assert "carecycle_mbi" not in {definition["name"] for definition in plain}
+        assert [definition["name"] for definition in hidden] == ["carecycle_mbi"]
 
     def test_a_created_property_takes_values_and_cannot_be_created_twice(self, portal, ask):
         assert ask("POST", "/crm/v3/properties/contacts", PLAN).status_code == 201
@@ -396,9 +397,9 @@ class TestAssociations:
             assert reply.json()["results"][0]["associationSpec"]["associationTypeId"] == 194
         assert portal.associations == {("calls", call, "contacts", contact)}
         seen = ask("GET", f"/crm/v4/objects/contacts/{contact}/associations/calls").json()["results"]
-        assert [one["toObjectId"] for one in seen] == [int(call)]
+        assert [link["toObjectId"] for link in seen] == [int(call)]
 
-    def test_a_missing_record_is_an_error_beside_the_others(self, portal, ask):
+    def test_linking_a_missing_record_is_an_error_entry(self, portal, ask):
         contact = portal.put("contacts", firstname="Ada")
         body = {"inputs": [{"from": {"id": "4711"}, "to": {"id": contact}}]}
         reply = ask("POST", "/crm/v4/associations/0-48/0-1/batch/associate/default", body)
@@ -422,8 +423,8 @@ class TestOptOuts:
 
 class TestOwners:
     def test_an_owner_is_found_by_address_and_former_ones_are_not_listed(self, ask):
-        [one] = ask("GET", "/crm/v3/owners?email=PRIYA@youragency.com").json()["results"]
-        assert {"id", "email", "firstName", "lastName", "userId", "archived"} <= set(one)
+        [owner] = ask("GET", "/crm/v3/owners?email=PRIYA@youragency.com").json()["results"]
+        assert {"id", "email", "firstName", "lastName", "userId", "archived"} <= set(owner)
         assert ask("GET", "/crm/v3/owners?email=former@youragency.com").json()["results"] == []
 
     def test_owners_come_in_pages(self, ask):

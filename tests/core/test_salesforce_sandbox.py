@@ -15,7 +15,7 @@ CONTACTS = f"/composite/sobjects/Contact/{KEY}"
 
 
 class Org:
-    """A running sandbox, and a client that says nothing on its own."""
+    """A running sandbox, and a client that sends only what a test asks for."""
 
     def __init__(self, **knobs: Any) -> None:
         self.sandbox = SalesforceSandbox(**knobs)
@@ -38,7 +38,7 @@ class Org:
         return results
 
     def code(self, **fields: Any) -> str:
-        """What one contact of these fields is refused for, on its own or with its request."""
+        """Return the error code for a contact with these fields, whether of its row or of the whole request."""
         (result,) = self.upsert({KEY: "a", "LastName": "Delacroix"} | fields)
         return str(result["errorCode"] if "errorCode" in result else [e["statusCode"] for e in result["errors"]])
 
@@ -63,16 +63,16 @@ def with_knobs(**knobs: Any) -> Any:
 
 
 class TestCallingIn:
-    def test_without_a_token_nothing_is_answered(self, org: Org) -> None:
+    def test_an_unknown_token_is_rejected(self, org: Org) -> None:
         org.session.headers["Authorization"] = "Bearer nonsense"
         assert org.error("GET", "/limits") == (401, "INVALID_SESSION_ID")
 
-    def test_every_reply_tells_the_usage(self, org: Org) -> None:
+    def test_every_reply_shows_the_usage(self, org: Org) -> None:
         org.ask("GET", "/limits")
         assert org.ask("GET", "/nowhere").headers["Sforce-Limit-Info"] == "api-usage=2/100000"
 
     @with_knobs(daily_limit=1)
-    def test_over_the_limit_every_call_is_refused(self, org: Org) -> None:
+    def test_over_the_limit_every_call_is_rejected(self, org: Org) -> None:
         assert org.ask("GET", "/limits").json()["DailyApiRequests"] == {"Max": 1, "Remaining": 0}
         assert org.error("GET", "/limits") == (403, "REQUEST_LIMIT_EXCEEDED")
 
@@ -83,7 +83,7 @@ class TestCallingIn:
         response = org.session.get(f"{org.url}/services/data/v99.0/limits", timeout=5)
         assert response.status_code == 404
 
-    def test_a_missing_resource_is_told_as_a_list(self, org: Org) -> None:
+    def test_a_missing_resource_is_an_error_list(self, org: Org) -> None:
         assert org.error("GET", "/jobs") == (404, "NOT_FOUND")
 
 
@@ -147,7 +147,7 @@ class TestValues:
             ({"CreatedDate": "2026-06-17T19:03:16Z"}, "['INVALID_FIELD_FOR_INSERT_UPDATE']"),
         ],
     )
-    def test_a_value_that_does_not_fit_is_refused(self, org: Org, fields: dict[str, Any], code: str) -> None:
+    def test_an_invalid_value_is_rejected(self, org: Org, fields: dict[str, Any], code: str) -> None:
         assert org.code(**fields) == code
 
     @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ class TestValues:
             ("Household_Income__c", 42000, 42000.0),
         ],
     )
-    def test_a_value_is_kept_as_salesforce_keeps_it(self, org: Org, field: str, sent: Any, stored: Any) -> None:
+    def test_a_value_is_stored_as_salesforce_stores_it(self, org: Org, field: str, sent: Any, stored: Any) -> None:
         org.upsert({KEY: "a", "LastName": "Delacroix", field: sent})
         assert org.sandbox.records("Contact")[0][field] == stored
 
@@ -176,12 +176,12 @@ class TestCollections:
         assert (first["success"], first["created"], first["id"][:3], len(first["id"])) == (True, True, "003", 18)
         assert second["errors"][0]["fields"] == ["LastName"]
 
-    def test_a_second_time_is_an_update_whatever_the_letter_case(self, org: Org) -> None:
+    def test_a_second_upsert_is_an_update_in_any_letter_case(self, org: Org) -> None:
         (first,) = org.upsert({KEY: "a", "LastName": "A"})
         (second,) = org.upsert({KEY: "A", "LastName": "B"})
         assert (second["id"], second["created"]) == (first["id"], False)
 
-    def test_two_of_one_key_in_a_request_both_fail(self, org: Org) -> None:
+    def test_two_records_with_the_same_key_both_fail(self, org: Org) -> None:
         results = org.upsert({KEY: "a", "LastName": "A"}, {KEY: "A", "LastName": "B"}, {KEY: "c", "LastName": "C"})
         assert [result["success"] for result in results] == [False, False, True]
         assert results[0]["errors"][0]["statusCode"] == "DUPLICATE_VALUE"
@@ -199,13 +199,13 @@ class TestCollections:
             {"attributes": {"type": "Contact"}, KEY: "a", "LastName": "A", "Nickname__c": "x"},
         ],
     )
-    def test_one_wrong_record_refuses_the_request(self, org: Org, record: dict[str, Any]) -> None:
+    def test_an_invalid_record_rejects_the_request(self, org: Org, record: dict[str, Any]) -> None:
         good = {"attributes": {"type": "Contact"}, KEY: "good", "LastName": "Good"}
         assert org.error("PATCH", CONTACTS, {"records": [good, record]}) == (400, "INVALID_FIELD")
         assert org.sandbox.records("Contact") == []
 
     @with_knobs(unknown_column="row")
-    def test_an_org_may_refuse_an_unknown_column_by_its_row(self, org: Org) -> None:
+    def test_an_org_may_reject_an_unknown_column_in_its_row(self, org: Org) -> None:
         good, bad = org.upsert({KEY: "a", "LastName": "A"}, {KEY: "b", "LastName": "B", "Nickname__c": "x"})
         assert (good["success"], bad["errors"][0]["statusCode"]) == (True, "INVALID_FIELD")
 
@@ -216,7 +216,7 @@ class TestCollections:
         body = {"records": [{"attributes": {"type": "Contact"}, "Suffix": "Jr."}]}
         assert org.error("PATCH", "/composite/sobjects/Contact/Suffix", body) == (404, "NOT_FOUND")
 
-    def test_all_or_none_takes_back_what_went_through(self, org: Org) -> None:
+    def test_all_or_none_undoes_the_rows_that_succeeded(self, org: Org) -> None:
         first, second = org.upsert({KEY: "a", "LastName": "A"}, {KEY: "b"}, allOrNone=True)
         assert first["errors"][0]["statusCode"] == "ALL_OR_NONE_OPERATION_ROLLED_BACK"
         assert (second["success"], org.sandbox.records("Contact")) == (False, [])
@@ -231,7 +231,7 @@ class TestCollections:
         body = {"records": [{"attributes": {"type": "Contact"}, "LastName": "B"}]}
         assert org.ask("POST", "/composite/sobjects", body).json()[0]["created"]
 
-    def test_the_write_log_tells_names_and_no_values(self, org: Org) -> None:
+    def test_the_write_log_holds_names_and_no_values(self, org: Org) -> None:
         org.upsert({KEY: "a", "LastName": "A"})
         (written,) = org.sandbox.writes()
         assert (written.object, written.created, written.fields) == ("Contact", True, ("LastName", KEY))
@@ -252,7 +252,7 @@ class TestSingleRecords:
         path = f"/sobjects/Contact/{KEY}/a?updateOnly=true"
         assert org.error("PATCH", path, {"LastName": "A"}) == (404, "NOT_FOUND")
 
-    def test_twins_are_told_and_nothing_is_written(self, org: Org) -> None:
+    def test_twins_are_listed_and_nothing_is_written(self, org: Org) -> None:
         for _ in range(2):
             org.sandbox.put("Contact", LastName="A", careCycle_Id__c="a")
         response = org.ask("PATCH", f"/sobjects/Contact/{KEY}/a", {"LastName": "B"})
@@ -277,7 +277,7 @@ class TestSingleRecords:
 
 
 class TestRules:
-    def test_a_value_that_must_be_unique_is_refused_twice(self, org: Org) -> None:
+    def test_a_unique_value_is_rejected_the_second_time(self, org: Org) -> None:
         org.sandbox.put("User", LastName="A", Username="a@b.co", FederationIdentifier="f")
         body = {"LastName": "B", "Username": "b@b.co", "FederationIdentifier": "F"}
         assert org.error("POST", "/sobjects/User", body) == (400, "DUPLICATE_VALUE")
@@ -288,14 +288,14 @@ class TestRules:
         org.upsert({"careCycle_Call_Id__c": "t", "Status": "Completed", "Who": who}, path=TASKS)
         assert org.sandbox.records("Task")[0]["WhoId"] == contact["Id"]
 
-    def test_a_parent_that_is_missing_is_told_by_its_message(self, org: Org) -> None:
+    def test_a_missing_parent_is_known_by_the_message(self, org: Org) -> None:
         who = {"attributes": {"type": "Contact"}, KEY: "a"}
         (result,) = org.upsert({"careCycle_Call_Id__c": "t", "Status": "Completed", "Who": who}, path=TASKS)
         error = result["errors"][0]
         assert (error["statusCode"], error["fields"]) == ("INVALID_FIELD", [])
         assert error["message"].startswith("Foreign key external ID: a not found")
 
-    def test_an_account_is_no_who(self, org: Org) -> None:
+    def test_a_task_cannot_have_an_account_as_who(self, org: Org) -> None:
         account = org.sandbox.put("Account", Name="Household")
         task = {"careCycle_Call_Id__c": "t", "Status": "Completed", "WhoId": account["Id"]}
         assert org.upsert(task, path=TASKS)[0]["errors"][0]["statusCode"] == "FIELD_INTEGRITY_EXCEPTION"
@@ -305,7 +305,7 @@ class TestRules:
         assert org.error("PATCH", f"/sobjects/Lead/{lead['Id']}", {"City": "Mesa"})[1] == "CANNOT_UPDATE_CONVERTED_LEAD"
 
     @with_knobs(duplicate_rule="alert")
-    def test_a_duplicate_rule_that_warns_gives_way_to_the_header(self, org: Org) -> None:
+    def test_the_header_overrides_a_duplicate_rule_that_warns(self, org: Org) -> None:
         org.sandbox.put("Contact", LastName="A", Email="a@b.co")
         body = {"LastName": "B", "Email": "A@b.co"}
         assert org.error("POST", "/sobjects/Contact", body) == (400, "DUPLICATES_DETECTED")
@@ -313,7 +313,7 @@ class TestRules:
         assert org.ask("POST", "/sobjects/Contact", body, headers=headers).status_code == 201
 
     @with_knobs(assign_leads=True)
-    def test_an_assignment_rule_takes_every_lead_unless_told_not_to(self, org: Org) -> None:
+    def test_an_assignment_rule_takes_every_lead_unless_the_header_forbids_it(self, org: Org) -> None:
         mine, priya = org.sandbox.people[1]["Id"], org.sandbox.people[0]["Id"]
         body = {"LastName": "A", "Company": "B", "Status": "Open - Not Contacted", "OwnerId": mine}
         org.ask("POST", "/sobjects/Lead", body)
@@ -331,19 +331,19 @@ class TestQueries:
     def test_conditions_are_joined(self, org: Org) -> None:
         for name, phone in (("A", "1"), ("B", "1"), ("A", "2")):
             org.sandbox.put("Contact", LastName=name, Phone=phone)
-        found = org.select("SELECT LastName FROM Contact WHERE LastName IN ('a', 'c') AND Phone = '1'")
-        assert [record["LastName"] for record in found] == ["A"]
+        records = org.select("SELECT LastName FROM Contact WHERE LastName IN ('a', 'c') AND Phone = '1'")
+        assert [record["LastName"] for record in records] == ["A"]
 
     def test_a_limit_and_the_type_of_every_record(self, org: Org) -> None:
-        (one,) = org.select("SELECT Id, Email FROM User LIMIT 1")
-        assert (one["attributes"]["type"], one["Email"]) == ("User", "priya@youragency.com")
+        (user,) = org.select("SELECT Id, Email FROM User LIMIT 1")
+        assert (user["attributes"]["type"], user["Email"]) == ("User", "priya@youragency.com")
 
     def test_quotes_inside_a_text(self, org: Org) -> None:
         org.sandbox.put("Contact", LastName="O'Neil\\")
         assert len(org.select("SELECT Id FROM Contact WHERE LastName = 'O\\'Neil\\\\'")) == 1
 
     @with_knobs(page=2)
-    def test_long_answers_come_in_pages(self, org: Org) -> None:
+    def test_long_results_come_in_pages(self, org: Org) -> None:
         first = org.ask("GET", "/query", params={"q": "SELECT Id FROM User"}).json()
         second = org.session.get(org.url + first["nextRecordsUrl"], timeout=5).json()
         assert (first["done"], len(first["records"]), second["done"], len(second["records"])) == (False, 2, True, 2)
@@ -363,34 +363,34 @@ class TestQueries:
             ("SELECT Id FROM Contact WHERE Description = 'x'", "INVALID_FIELD"),
         ],
     )
-    def test_what_it_cannot_answer_it_refuses(self, org: Org, soql: str, code: str) -> None:
+    def test_an_invalid_query_is_rejected(self, org: Org, soql: str, code: str) -> None:
         assert org.error("GET", "/query", params={"q": soql}) == (400, code)
 
 
 class TestComposite:
     def ask(self, org: Org, *paths: str) -> Any:
-        asked = [
+        subrequests = [
             {"method": "GET", "url": f"/services/data/v67.0{path}", "referenceId": f"r{number}"}
             for number, path in enumerate(paths)
         ]
-        return org.ask("POST", "/composite", {"allOrNone": False, "compositeRequest": asked})
+        return org.ask("POST", "/composite", {"allOrNone": False, "compositeRequest": subrequests})
 
-    def test_each_part_is_answered_in_order_and_one_call_is_counted(self, org: Org) -> None:
+    def test_parts_are_answered_in_order_and_count_as_one_call(self, org: Org) -> None:
         parts = self.ask(org, "/sobjects/User/describe", "/sobjects/Policy__c/describe").json()["compositeResponse"]
         assert [(part["referenceId"], part["httpStatusCode"]) for part in parts] == [("r0", 200), ("r1", 404)]
         assert (parts[0]["body"]["name"], parts[1]["body"][0]["errorCode"]) == ("User", "NOT_FOUND")
         assert org.sandbox.used == 1
 
     @pytest.mark.parametrize("paths", [["/sobjects"] * 26, ["/query?q=SELECT Id FROM User"] * 6])
-    def test_more_than_it_takes_is_refused(self, org: Org, paths: list[str]) -> None:
+    def test_too_many_parts_are_rejected(self, org: Org, paths: list[str]) -> None:
         assert self.ask(org, *paths).status_code == 400
 
-    def test_what_is_no_list_of_requests_is_refused(self, org: Org) -> None:
+    def test_a_composite_without_a_list_is_rejected(self, org: Org) -> None:
         assert org.error("POST", "/composite", {"compositeRequest": 17}) == (400, "JSON_PARSER_ERROR")
 
 
 class TestConvertedLeads:
-    def test_no_task_can_point_at_one(self, org: Org) -> None:
+    def test_a_task_cannot_point_at_a_converted_lead(self, org: Org) -> None:
         lead = org.sandbox.put("Lead", LastName="Delacroix", IsConverted=True)["Id"]
         task = {"careCycle_Call_Id__c": "c", "Status": "Completed", "WhoId": lead}
         (result,) = org.upsert(task, path="/composite/sobjects/Task/careCycle_Call_Id__c")

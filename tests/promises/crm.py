@@ -1,4 +1,4 @@
-"""A CRM in memory: it keeps what a real one keeps, misbehaves when told to, and notes every promise broken on it."""
+"""An in-memory CRM that stores records as a real one does, fails on request, and lists every broken promise."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from connector.model import Mode, Value
 FLAGS = frozenset({"NoCall", "NoText"})
 REQUIRED = "LastName"
 REFUSED = "Refused"
-"""The value of City that this CRM refuses while it is strict."""
+"""The value of City that this CRM rejects while it is strict."""
 
 BY_HAND = "Dana"
-"""What people put into Owner: nothing of ours may replace it."""
+"""An Owner chosen by a person, which the connector must not replace."""
 
 
 class Killed(BaseException):
-    """The worker's process ends here: nothing of it may catch this."""
+    """The worker's process dies here: no code of the worker may catch this."""
 
 
 class Fault(StrEnum):
-    """What goes wrong with one write call."""
+    """How a write call fails."""
 
     LOCKED = auto()  # every second row is deferred
     REFUSED = auto()  # every second row is refused
@@ -40,7 +40,10 @@ class Fault(StrEnum):
 
 @dataclass
 class Crm:
-    """Implements destinations.base.Destination. strict: whether the refused value is refused."""
+    """Implements destinations.base.Destination. strict: whether `REFUSED` is rejected.
+
+    meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
+    """
 
     crm: str = "memory"
     batch: int = 200
@@ -58,7 +61,7 @@ class Crm:
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         self.calls += 1
         if len({row.key for row in rows}) != len(rows):
-            self.broken.append("one record twice in a call")
+            self.broken.append("the same record twice in a call")
         fault = self.faults.pop(0) if self.faults else None
         when, elsewhere = self.meanwhile.pop() if self.meanwhile else ("", lambda: None)
         if when == "before":
@@ -89,9 +92,9 @@ class Crm:
         return [self._write(row) for row in rows]
 
     def _refuse(self, row: Row) -> Outcome:
-        """Refuse a row; where it raises opt-outs and the record exists, those alone go out."""
-        alone = row.consent and self._write(replace(row, fields=dict.fromkeys(row.consent, True), mode=Mode.UPDATE))
-        written = bool(alone) and alone.verdict is Verdict.DELIVERED
+        """Reject a row, but write its opt-outs if the record exists."""
+        flags = row.consent and self._write(replace(row, fields=dict.fromkeys(row.consent, True), mode=Mode.UPDATE))
+        written = bool(flags) and flags.verdict is Verdict.DELIVERED
         return Outcome(Verdict.REJECTED, code="PLANNED", problem="planned", consent_written=written)
 
     def _write(self, row: Row) -> Outcome:
@@ -115,7 +118,7 @@ class Crm:
     def _held(self, row: Row) -> dict[str, Any] | None:
         if row.id is not None:
             return self.records.get(row.id)
-        return self.one(row.key.object, row.key.value)
+        return self.record(row.key.object, row.key.value)
 
     def _watch(self, row: Row, held: dict[str, Any]) -> None:
         if any(row.fields[flag] is not True for flag in FLAGS & row.fields.keys()):
@@ -126,25 +129,26 @@ class Crm:
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
         if self.meanwhile and self.meanwhile[-1][0] == "looking":
             self.meanwhile.pop()[1]()
-        wanted, found = list(read), {}
+        names, matches = list(read), {}
         for value in values:
-            found[value] = [
-                Found(one["Id"], {name: one.get(name) for name in wanted})
-                for one in self.records.values()
-                if one["object"] == object and as_text(one.get(field)).lower() == value.lower()
+            matches[value] = [
+                Found(record["Id"], {name: record.get(name) for name in names})
+                for record in self.records.values()
+                if record["object"] == object and as_text(record.get(field)).lower() == value.lower()
             ]
-        return found
+        return matches
 
-    def one(self, object: str, key: str) -> dict[str, Any] | None:
-        """The record of a key."""
-        held = self.all(object, key)
-        if len(held) > 1:
-            self.broken.append("two records of one key")
-        return held[0] if held else None
+    def record(self, object: str, key: str) -> dict[str, Any] | None:
+        """Return the record with this key."""
+        records = self.all(object, key)
+        if len(records) > 1:
+            self.broken.append("two records with the same key")
+        return records[0] if records else None
 
     def all(self, object: str, key: str) -> list[dict[str, Any]]:
-        """The records that carry a key."""
-        return [one for one in self.records.values() if (one["object"], one.get("Key")) == (object, key)]
+        """List the records with this key."""
+        wanted = (object, key)
+        return [record for record in self.records.values() if (record["object"], record.get("Key")) == wanted]
 
     def normal(self, value: Value) -> str:
         return as_text(value)
