@@ -47,6 +47,7 @@ def put_back(stage: Stage, copy: Path, clock: Clock) -> Iterator[Stage]:
     later.store, later.clock, later.crm, later.mapping, later.route = (
         store, clock, stage.crm, stage.mapping, stage.route,
     )  # fmt: skip
+    later.beforehand = Beforehand()
     clock.forward(HOLD)
     yield later
     store.close()
