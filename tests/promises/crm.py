@@ -73,23 +73,26 @@ class Crm:
 
     def _answer(self, rows: Sequence[Row], fault: Fault | None) -> list[Outcome]:
         match fault:
-            case Fault.DOWN:
-                raise DestinationUnusable("memory", "OUTAGE", "planned")
-            case Fault.KILLED_BEFORE:
-                raise Killed
-            case Fault.CUT:
-                self._write(rows[0])
-                raise DestinationUnusable("memory", "OUTAGE", "planned")
-            case Fault.REPLY_LOST | Fault.KILLED_AFTER:
-                for row in rows:
-                    self._write(row)
-                raise Killed if fault is Fault.KILLED_AFTER else DestinationUnusable("memory", "OUTAGE", "planned")
+            case None:
+                return [self._write(row) for row in rows]
             case Fault.LOCKED:
-                locked = Outcome(Verdict.DEFERRED, code="LOCKED", problem="planned")
-                return [locked if place % 2 == 0 else self._write(row) for place, row in enumerate(rows)]
+                return self._alternate(rows, lambda _: Outcome(Verdict.DEFERRED, code="LOCKED", problem="planned"))
             case Fault.REFUSED:
-                return [self._refuse(row) if place % 2 == 0 else self._write(row) for place, row in enumerate(rows)]
-        return [self._write(row) for row in rows]
+                return self._alternate(rows, self._refuse)
+            case Fault.DOWN | Fault.CUT | Fault.REPLY_LOST | Fault.KILLED_BEFORE | Fault.KILLED_AFTER:
+                raise self._break_off(rows, fault)
+
+    def _alternate(self, rows: Sequence[Row], fail: Callable[[Row], Outcome]) -> list[Outcome]:
+        return [fail(row) if place % 2 == 0 else self._write(row) for place, row in enumerate(rows)]
+
+    def _break_off(self, rows: Sequence[Row], fault: Fault) -> BaseException:
+        """Write the rows that this fault lets through; return what ends the call."""
+        written = {Fault.CUT: rows[:1], Fault.REPLY_LOST: rows, Fault.KILLED_AFTER: rows}
+        for row in written.get(fault, ()):
+            self._write(row)
+        if fault in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER):
+            return Killed()
+        return DestinationUnusable("memory", "OUTAGE", "planned")
 
     def _refuse(self, row: Row) -> Outcome:
         """Reject a row, but write its opt-outs if the record exists."""
