@@ -29,18 +29,18 @@ HERE = Path(__file__).parent
 ABOUT = """\
 # Results
 
-Written by `make bench`; nothing here is typed by hand, and [docs/performance.md](../docs/performance.md) explains it.
-*Ours* is the median of the runs, the spread their least and most. What stands beside it ran in turn with ours, in the
-same run. A bound in *wanted* is on the ratio, or on our own figure where nothing stands beside it.
+Written by `make bench`, never by hand; [docs/performance.md](../docs/performance.md) explains the figures.
+*Ours* is the median of the runs, and *spread* their minimum and maximum. *Beside it* is what ours is compared with; it
+took turns with ours in the same run. *Wanted* is the bound on the ratio, or on our figure if there is no comparison.
 """
 ONLY_TRIED = """
-**This was a quick or partial run, to see that the benchmarks work. Its figures mean nothing.**
+**This was a quick or partial run to see that the benchmarks work. Its figures mean nothing.**
 """
 PACKAGES = ("granian", "flask", "sqlalchemy", "psycopg", "svix", "simple-salesforce", "hubspot-api-client", "gunicorn")
 
 
 def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
-    """Every benchmark by its name, in sizes that take twenty minutes together on two cores."""
+    """List every benchmark by name, sized to take twenty minutes in all on two cores."""
     return {
         "acknowledge": partial(acknowledge.figures, 3.0, 3, 10_000, modules),
         "mapping": partial(mapping.figures, 41, modules),
@@ -54,7 +54,7 @@ def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
 
 
 def quick_parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
-    """The same, enough to see that all of them run."""
+    """List the same benchmarks, just large enough to see that they run."""
     return {
         "acknowledge": partial(acknowledge.figures, 0.5, 1, 3000, modules, (acknowledge.CROWD,)),
         "mapping": partial(mapping.figures, 3, modules),
@@ -66,7 +66,7 @@ def quick_parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]
 
 
 def measured(name: str, measure: Callable[[], Sequence[Figure]]) -> Sequence[Figure | Failed]:
-    """One part, in a process of its own, so that it neither slows the next nor ends it."""
+    """Run a benchmark in its own process, so that it neither slows nor stops the next."""
     began = time.monotonic()
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         running = apart.submit(measure)
@@ -79,50 +79,60 @@ def measured(name: str, measure: Callable[[], Sequence[Figure]]) -> Sequence[Fig
 
 
 def machine(modules: Path | None) -> str:
-    """Where and with what this was measured."""
+    """Describe the machine and the versions of the packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    commit = _said("git", "-C", str(HERE), "describe", "--always", "--dirty")
+    commit = _output("git", "-C", str(HERE), "describe", "--always", "--dirty")
     lines = [
         f"- {datetime.now(UTC):%Y-%m-%d}, commit {commit}",
         f"- {platform.system()}, {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         f"- Python {platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     ]
     if modules:
-        lines.append(f"- Node {_said('node', '--version')}; {_peers(modules)}")
+        lines.append(f"- Node {_output('node', '--version')}; {_peers(modules)}")
     return "\n".join(lines)
 
 
 def _peers(modules: Path) -> str:
     wanted = json.loads((HERE / "peers/package.json").read_text("utf-8"))["dependencies"]
-    found = {name: json.loads((modules / name / "package.json").read_text("utf-8"))["version"] for name in wanted}
-    return ", ".join(f"{name} {number}" for name, number in found.items())
+    versions = {name: json.loads((modules / name / "package.json").read_text("utf-8"))["version"] for name in wanted}
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _said(*command: str) -> str:
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "unknown"
+def _output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
+    arguments.add_argument("--only", nargs="+", metavar="NAME", choices=list(parts(None)), help="only these benchmarks")
+    arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
+    arguments.add_argument("--output", type=Path, help="default: RESULTS.md, or none with --quick or --only")
+    return arguments.parse_args()
 
 
 def main() -> None:
     """Run, print, write."""
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--quick", action="store_true", help="small sizes, to see that all of it runs")
-    arguments.add_argument("--only", nargs="+", metavar="NAME", choices=list(parts(None)), help="these parts alone")
-    arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
-    arguments.add_argument("--output", type=Path, help="RESULTS.md; with --quick or --only: nothing is written")
-    chosen = arguments.parse_args()
-    given = chosen.node_modules
-    modules = given if given and given.is_dir() and shutil.which("node") else None
-    where = machine(modules)  # before anything is measured: a package that is missing is told at once
-    every = (quick_parts if chosen.quick else parts)(modules)
+    chosen = options()
+    folder = chosen.node_modules
+    modules = folder if folder and folder.is_dir() and shutil.which("node") else None
+    where = machine(modules)  # before measuring, so that a missing package is reported at once
+    benchmarks = (quick_parts if chosen.quick else parts)(modules)
     whole = not chosen.quick and chosen.only is None
-    figures = [one for name in chosen.only or every for one in measured(name, every[name])]
+    figures = [figure for name in chosen.only or benchmarks for figure in measured(name, benchmarks[name])]
     text = f"{ABOUT}{'' if whole else ONLY_TRIED}\n{where}\n{table(figures)}\n"
     print(text)
-    missed = [row for one in figures for row in rows(one) if row[-1] == MISSED]
-    print(f"{len(missed)} bounds are missed" if missed else "every bound holds", file=sys.stderr)
+    report_bounds(figures)
     if output := chosen.output or (HERE / "RESULTS.md" if whole else None):
         output.write_text(text, "utf-8")
+
+
+def report_bounds(figures: Sequence[Figure | Failed]) -> None:
+    """Say on standard error how many bounds were missed."""
+    missed = [row for figure in figures for row in rows(figure) if row[-1] == MISSED]
+    print(f"{len(missed)} bounds are missed" if missed else "every bound holds", file=sys.stderr)
 
 
 if __name__ == "__main__":

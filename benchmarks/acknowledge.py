@@ -2,10 +2,10 @@
 
     python -m benchmarks.acknowledge [--seconds 3] [--runs 3] [--node-modules DIR]
 
-Durable on SQLite and PostgreSQL, in turn with our own server that verifies and keeps nothing, and with what a user
-would write instead (peers/inline.py, peers/express.js), which calls a Salesforce sandbox before it answers. Each in a
-process of its own, sent to by the same client. Then the product itself, at a steady rate, with two sandboxes to deliver
-to.
+The receiver storing events in SQLite and PostgreSQL takes turns with our own server that verifies and stores nothing,
+and with what a user would write instead (peers/inline.py, peers/express.js), which calls a Salesforce sandbox before it
+answers. Each runs in its own process, and the same client sends to all. Then the whole product at a steady rate,
+delivering to two sandboxes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import requests
 from benchmarks.databases import KEY, Databases, databases
 from benchmarks.drain import Sandboxes, backlog
 from benchmarks.figures import Beside, Figure, table
-from benchmarks.load import SIGNED_WITH, Told, apart
+from benchmarks.load import SIGNED_WITH, Timing, send_apart
 from connector.carecycle.signature import Verifier
 from connector.receive import Agency, read
 from connector.running.roles import collect_rarely
@@ -62,7 +62,7 @@ destinations:
 
 
 def serve(address: str, port: int) -> None:
-    """Receive on a database, or with no address verify alone, until stopped."""
+    """Receive until stopped. Without an address, only verify."""
     configure("error")
     collect_rarely()
     agencies = {"bench": Agency("bench", Verifier("bench", [SIGNED_WITH]), {"salesforce": 1, "hubspot": 1})}
@@ -77,14 +77,14 @@ def serve(address: str, port: int) -> None:
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Find a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def started(closing: ExitStack, port: int, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-    """The port of a server in a process of its own, once it answers."""
+    """Start a server in its own process; return its port as soon as it answers."""
     process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
     closing.callback(process.wait)
     closing.callback(process.terminate)
@@ -97,66 +97,64 @@ def started(closing: ExitStack, port: int, command: Sequence[str], environment: 
 
 
 def ours(closing: ExitStack, address: str) -> int:
-    """The receiving half alone."""
+    """Start only the receiver; return its port."""
     port = free_port()
     return started(closing, port, [sys.executable, "-m", "benchmarks.acknowledge", "--serve", address, str(port)])
 
 
 def peers(closing: ExitStack, modules: Path | None) -> dict[str, int]:
-    """What a user would write instead, and its port. Without Node or its modules: Flask alone."""
+    """Start what a user would write instead; return the ports. Without Node or its modules, only Flask."""
     crm = closing.enter_context(Sandboxes(0.1)).url["salesforce"]
     grant = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
     session = requests.post(f"{crm}/services/oauth2/token", grant, timeout=30).json()["access_token"]
     given, port = {"SECRET": SIGNED_WITH, "CRM": crm, "SESSION": session}, free_port()
     gunicorn = [sys.executable, "-m", "gunicorn", "--log-level", "error", "--workers", "2"]
     command = [*gunicorn, "--bind", f"127.0.0.1:{port}", "--threads", "16", "benchmarks.peers.inline:app"]
-    found = {FLASK: started(closing, port, command, given)}
+    ports = {FLASK: started(closing, port, command, given)}
     if modules and (node := shutil.which("node")):
         given |= {"NODE_PATH": str(modules.resolve()), "PORT": str(port := free_port())}
-        found[EXPRESS] = started(closing, port, [node, str(PEERS / "express.js")], given)
-    return found
+        ports[EXPRESS] = started(closing, port, [node, str(PEERS / "express.js")], given)
+    return ports
 
 
-def sent(port: int, seconds: float, crowd: int) -> Told:
-    """So many events as take about these seconds, told by some sent before."""
-    rate = apart(port, max(100, 4 * crowd), crowd).rate
-    return apart(port, max(4 * crowd, int(rate * seconds)), crowd)
+def sent(port: int, seconds: float, crowd: int) -> Timing:
+    """Send events for about this many seconds, judging their number by a short run."""
+    rate = send_apart(port, max(100, 4 * crowd), crowd).rate
+    return send_apart(port, max(4 * crowd, int(rate * seconds)), crowd)
 
 
 def compare(
     made: Mapping[str, str], seconds: float, runs: int, modules: Path | None, connections: Sequence[int]
 ) -> list[Figure]:
-    """Every number of connections, once; that of the bounds in several runs, and with the peers."""
-    told: dict[tuple[str, int], list[Told]] = {}
+    """Measure each number of connections once, and `CROWD` of them in several runs beside the peers."""
+    timings: dict[tuple[str, int], list[Timing]] = {}
     with ExitStack() as closing:
         servers = {name: ours(closing, address) for name, address in {VERIFYING: "", **made}.items()}
         others = peers(closing, modules)
         for crowd in connections:
             wanted = {**servers, **others} if crowd == CROWD else servers
             for _, (name, port) in product(range(runs if crowd == CROWD else 1), wanted.items()):
-                told.setdefault((name, crowd), []).append(sent(port, seconds, crowd))
-    return [one for name in made for one in _told(name, connections, told)]
+                timings.setdefault((name, crowd), []).append(sent(port, seconds, crowd))
+    return [figure for name in made for crowd in connections for figure in _figures(name, crowd, timings)]
 
 
-def _told(name: str, connections: Sequence[int], told: Mapping[tuple[str, int], Sequence[Told]]) -> list[Figure]:
-    group, made = "Acknowledging: verified, kept on disk, answered", []
-    for crowd in connections:
-        several = f"{name}, {crowd} connection{'s' if crowd > 1 else ''}"
-        wanted = WANTED_SHARE if crowd == CROWD else ""
-        others = [other for other in (FLASK, EXPRESS) if (other, crowd) in told]
-        beside = [Beside(VERIFYING, [one.rate for one in told[VERIFYING, crowd]], wanted)]
-        beside += [Beside(other, [one.rate for one in told[other, crowd]]) for other in others]
-        rates = [one.rate for one in told[name, crowd]]
-        made.append(Figure(group, several, "events/s", rates, beside))
-        if crowd == CROWD:
-            slowest = [Beside(other, [one.at(0.99) for one in told[other, crowd]]) for other in (VERIFYING, *others)]
-            late = [one.at(0.99) for one in told[name, crowd]]
-            made.append(Figure(group, f"{several}, 99 of 100 answers within", "ms", late, slowest))
-    return made
+def _figures(name: str, crowd: int, timings: Mapping[tuple[str, int], Sequence[Timing]]) -> list[Figure]:
+    group = "Acknowledging: verified, kept on disk, answered"
+    title = f"{name}, {crowd} connection{'s' if crowd > 1 else ''}"
+    rates = {server: [run.rate for run in runs] for (server, size), runs in timings.items() if size == crowd}
+    peers = [peer for peer in (VERIFYING, FLASK, EXPRESS) if peer in rates]
+    wanted = {VERIFYING: WANTED_SHARE if crowd == CROWD else ""}
+    beside = [Beside(peer, rates[peer], wanted.get(peer, "")) for peer in peers]
+    figures = [Figure(group, title, "events/s", rates[name], beside)]
+    if crowd == CROWD:
+        slow = {server: [run.quantile(0.99) for run in timings[server, crowd]] for server in (name, *peers)}
+        slowest = [Beside(peer, slow[peer]) for peer in peers]
+        figures.append(Figure(group, f"{title}, 99 of 100 answers within", "ms", slow[name], slowest))
+    return figures
 
 
-def drain(address: str, waiting: int, rate: float, seconds: float) -> Told:
-    """Answers while the product drains a backlog of so many events. Raises AssertionError where it ended too early."""
+def drain(address: str, waiting: int, rate: float, seconds: float) -> Timing:
+    """Time answers while the product drains a backlog. Raises AssertionError if the backlog was drained too early."""
     with ExitStack() as closing:
         sandboxes = closing.enter_context(Sandboxes(0.1))
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
@@ -173,35 +171,35 @@ def drain(address: str, waiting: int, rate: float, seconds: float) -> Told:
         started(closing, port, command, environment)
         while store.desk.waiting() > 2 * waiting - 100:
             time.sleep(0.02)
-        told = apart(port, int(seconds * rate), CROWD, rate)
+        timing = send_apart(port, int(seconds * rate), CROWD, rate)
         assert store.desk.waiting(), "the backlog was drained before the last event came"
-        return told
+        return timing
 
 
-def draining(found: Databases, waiting: int, rate: float, seconds: float) -> list[Figure]:
-    """A row a database."""
-    made = found.made("draining")
-    told = {kind: [drain(address, waiting, rate, seconds).at(0.99)] for kind, address in made.items()}
+def draining(engines: Databases, waiting: int, rate: float, seconds: float) -> list[Figure]:
+    """Measure answer times while draining, with a row for each kind of database."""
+    addresses = engines.made("draining")
+    slow = {kind: [drain(address, waiting, rate, seconds).quantile(0.99)] for kind, address in addresses.items()}
     group = f"Acknowledging {rate:.0f} events/s while the same container drains {waiting:,} into both CRMs"
     name = f"{CROWD} connections, 99 of 100 answers within"
-    return [Figure(group, f"{kind}, {name}", "ms", each, wanted=WANTED_P99) for kind, each in told.items()]
+    return [Figure(group, f"{kind}, {name}", "ms", times, wanted=WANTED_P99) for kind, times in slow.items()]
 
 
 def figures(
     seconds: float, runs: int, waiting: int, modules: Path | None, connections: Sequence[int] = CONNECTIONS
 ) -> list[Figure]:
-    """Rates beside the peers', then answer times while `waiting` events drain. seconds: of each measurement."""
+    """Measure rates beside the peers', then answer times while `waiting` events drain. seconds: per measurement."""
     configure("error")
-    with databases() as found:
-        made = compare(found.made("bench"), seconds, runs, modules, connections)
-        return made + draining(found, waiting, 200, 2 * seconds)
+    with databases() as engines:
+        rates = compare(engines.made("bench"), seconds, runs, modules, connections)
+        return rates + draining(engines, waiting, 200, 2 * seconds)
 
 
 def main() -> None:
     """Print two sections."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
-    arguments.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    arguments.add_argument("--seconds", type=float, default=3, help="per measurement")
     arguments.add_argument("--runs", type=int, default=3)
     arguments.add_argument("--backlog", type=int, default=10_000)
     arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")

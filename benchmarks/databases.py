@@ -1,4 +1,4 @@
-"""The databases that benchmarks are measured on, made for them and gone with them."""
+"""Temporary databases for the benchmarks."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ KEY = {"CONNECTOR_DATA_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """Makes empty ones; ask for a name once."""
+    """Creates empty databases; use each name once."""
 
     folder: str
     postgres: Any
 
     def made(self, name: str) -> dict[str, str]:
-        """The kind of a database and its address."""
+        """Create a database of each kind; return their addresses."""
         return {"SQLite": f"sqlite:///{self.folder}/{name}.db", "PostgreSQL": self.made_postgres(name)}
 
     def made_postgres(self, name: str) -> str:
+        """Create a PostgreSQL database; return its address."""
         self.postgres.psql(f"CREATE DATABASE {name}")
         return str(self.postgres.get_uri().replace("/postgres?", f"/{name}?"))
 
 
 @contextmanager
 def databases() -> Iterator[Databases]:
-    """A PostgreSQL server of the tests' wheel and a folder for SQLite's files, for as long as they are needed."""
+    """Run a PostgreSQL server and keep a folder for SQLite's files, both until the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
         try:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.drain [--events 10000] [--runs 3] [--latency 0 0.1 0.4]
 
-Mixed events: of every 1,000, 800 updates of 500 people and 200 calls. Beside each figure stands what latency and batch
-size alone would allow on one lane, were the connector to cost nothing; and the same engine made to take one event at a
-time, as tools that act on each webhook do (measured on the first of the backlog).
+Mixed events: of every 1,000, 800 are updates of 500 people and 200 are calls. Each figure is compared with the limit
+that latency and batch size set for one lane (as if the connector took no time), and with the same engine handling one
+event at a time, as tools that act on each webhook do (measured on the first events of the backlog).
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ from connector.telemetry import configure
 LANE, DESTINATION = "bench/crm/0", "bench/crm"
 SHIPPED = {"salesforce": "salesforce-contact", "hubspot": "hubspot"}
 SINGLY = 20
-"""How many events are taken one at a time: at 400 ms a call nobody waits for more."""
+"""How many events are handled one at a time: more would take too long at 400 ms per call."""
 
 WANTED_SHARE = ">= 0.8"
 WANTED_CALLS = {"salesforce": "<= 10", "hubspot": "<= 30"}
 
 
 def backlog(events: int) -> list[tuple[str, bytes]]:
-    """Message ids and bodies: of every 1,000, 800 updates of 500 people and 200 calls."""
+    """Make message ids and bodies: of every 1,000, 800 updates of 500 people and 200 calls."""
     samples = Samples(random.Random(11), datetime(2026, 6, 1, tzinfo=UTC))
     people = [samples.person() for _ in range(events // 2)]
     chance = random.Random(12)
-    made = []
+    payloads = []
     for number in range(events):
         if number % 5 == 4:
-            made.append(samples.call(people[chance.randrange(len(people))]))
+            payloads.append(samples.call(people[chance.randrange(len(people))]))
         elif number % 8 < 5:
-            made.append(samples.created(people[number * 5 // 8 % len(people)]))
+            payloads.append(samples.created(people[number * 5 // 8 % len(people)]))
         else:
-            made.append(samples.updated(people[chance.randrange(len(people))], status="Active"))
-    return [(f"m{number}", json.dumps(payload).encode()) for number, payload in enumerate(made)]
+            payloads.append(samples.updated(people[chance.randrange(len(people))], status="Active"))
+    return [(f"m{number}", json.dumps(payload).encode()) for number, payload in enumerate(payloads)]
 
 
 class Sandboxes:
-    """Both sandboxes in a process of their own, so that their work is not counted as ours."""
+    """Both sandboxes in a separate process, so that their work does not count as ours."""
 
     def __init__(self, latency: float) -> None:
         command = [sys.executable, "-m", "connector", "sandbox", "--salesforce-port", "0", "--hubspot-port", "0"]
@@ -95,7 +95,7 @@ AUTH: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What one backlog took."""
+    """What it took to drain a backlog."""
 
     events: int
     seconds: float
@@ -111,7 +111,7 @@ class Drained:
 
 
 def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pace) -> Drained:
-    """Deliver one backlog to a sandbox of its own."""
+    """Deliver a backlog to a new sandbox."""
     calls = 0
 
     def count(*_: object) -> None:
@@ -130,7 +130,7 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in messages])
         route = Route(DESTINATION, account, load_mapping(shipped_folder() / f"{SHIPPED[crm]}.yaml"), "America/New_York")
-        if crm == "salesforce":  # as a worker does at its start; what HubSpot tells is only checked against
+        if crm == "salesforce":  # a worker does this when it starts; HubSpot's schema is only used for checks
             account.describe(route.mapping.objects)
         lease = store.lanes.lease("bench", [LANE], 600_000)
         assert lease is not None
@@ -143,10 +143,10 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
 
 
 def figures(events: int, runs_at: Mapping[float, int]) -> list[Figure]:
-    """Rates and calls of both CRMs, their runs and comparisons in turn. runs_at: a call's seconds -> runs."""
+    """Measure rates and calls for both CRMs, taking turns with the comparisons. runs_at: seconds per call -> runs."""
     configure("error")
     collect_rarely()
-    messages, made = backlog(events), []
+    messages, results = backlog(events), []
     for latency, runs in runs_at.items():
         ours: dict[str, list[Drained]] = {crm: [] for crm in SHIPPED}
         singly: dict[str, list[Drained]] = {crm: [] for crm in SHIPPED}
@@ -154,22 +154,22 @@ def figures(events: int, runs_at: Mapping[float, int]) -> list[Figure]:
             ours[crm].append(drain(crm, latency, messages, Pace(hold_ms=600_000)))
             singly[crm].append(drain(crm, latency, messages[:SINGLY], Pace(1, hold_ms=600_000)))
         for crm in SHIPPED:
-            made += _told(crm, latency, ours[crm], singly[crm])
-    return made
+            results += _figures(crm, latency, ours[crm], singly[crm])
+    return results
 
 
-def _told(crm: str, latency: float, ours: Sequence[Drained], singly: Sequence[Drained]) -> list[Figure]:
+def _figures(crm: str, latency: float, ours: Sequence[Drained], singly: Sequence[Drained]) -> list[Figure]:
     group, name = f"Draining a backlog of {ours[0].events:,} events", f"{crm} at {latency * 1000:.0f} ms a call"
     alone = f"one event at a time ({singly[0].events} of them)"
-    beside = [Beside(alone, [one.rate for one in singly])]
+    beside = [Beside(alone, [run.rate for run in singly])]
     if latency:
         wanted = WANTED_SHARE if crm == "salesforce" and latency == 0.1 else ""
-        limit = [one.events / (one.calls * latency) for one in ours]
+        limit = [run.events / (run.calls * latency) for run in ours]
         beside.insert(0, Beside("limit of latency and batch size", limit, wanted))
-    calls = Beside(alone, [one.calls_per_thousand for one in singly])
+    calls = Beside(alone, [run.calls_per_thousand for run in singly])
     return [
-        Figure(group, name, "events/s", [one.rate for one in ours], beside),
-        Figure(group, name, "calls per 1,000", [one.calls_per_thousand for one in ours], [calls], WANTED_CALLS[crm]),
+        Figure(group, name, "events/s", [run.rate for run in ours], beside),
+        Figure(group, name, "calls per 1,000", [run.calls_per_thousand for run in ours], [calls], WANTED_CALLS[crm]),
     ]
 
 

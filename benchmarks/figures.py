@@ -1,4 +1,4 @@
-"""What a benchmark says: a figure of ours, and beside it its limit and its peers, all measured in the same run."""
+"""A benchmark's result: our figure beside its limit and its peers, all measured in the same run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Something our figure is held against. wanted: the bound on ours divided by this one, with its sign: '<= 2.0'."""
+    """A figure to compare ours with. wanted: the bound on ours divided by this one, such as '<= 2.0'; '' for none."""
 
     name: str
     runs: Sequence[float]
@@ -22,7 +22,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row, or one a comparison. wanted: the bound on our figure itself, with its sign: '< 50'. None: none."""
+    """A row of the table, or a row per comparison. wanted: the bound on our figure, such as '< 50'; '' for none."""
 
     group: str
     name: str
@@ -38,7 +38,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A part without figures. kind: its error's, never its text."""
+    """A benchmark that failed. kind: the type of its error."""
 
     group: str
     kind: str
@@ -49,7 +49,7 @@ COLUMNS = ("figure", "ours", "spread", "beside it", "its", "ours / its", "wanted
 
 
 def holds(value: float, wanted: str) -> str:
-    """Whether a value keeps a bound as '<= 2.0': yes, NO, or nothing where no bound is."""
+    """Say whether a value is within a bound such as '<= 2.0': yes, NO, or nothing if there is no bound."""
     if not wanted:
         return ""
     sign, bound = wanted.split()
@@ -58,35 +58,35 @@ def holds(value: float, wanted: str) -> str:
 
 
 def rows(figure: Figure | Failed) -> Iterable[tuple[str, ...]]:
-    """The table's rows of one figure."""
+    """List the table's rows for a figure."""
     if isinstance(figure, Failed):
         yield (f"failed: {figure.kind}", *[""] * (len(COLUMNS) - 2), MISSED)
         return
     ours = (
         f"{figure.name}, {figure.unit}",
-        told(figure.median),
-        f"{told(min(figure.runs))} to {told(max(figure.runs))}" if len(figure.runs) > 1 else "",
+        rounded(figure.median),
+        f"{rounded(min(figure.runs))} to {rounded(max(figure.runs))}" if len(figure.runs) > 1 else "",
     )
     if figure.wanted or not figure.beside:
         yield (*ours, "", "", "", figure.wanted, holds(figure.median, figure.wanted))
-    for one in figure.beside:
-        ratio = figure.median / one.median if one.median else float("inf")
-        yield (*ours, one.name, told(one.median), told(ratio), one.wanted, holds(ratio, one.wanted))
+    for peer in figure.beside:
+        ratio = figure.median / peer.median if peer.median else float("inf")
+        yield (*ours, peer.name, rounded(peer.median), rounded(ratio), peer.wanted, holds(ratio, peer.wanted))
 
 
-def told(value: float) -> str:
-    """Three figures that count, without an exponent."""
+def rounded(value: float) -> str:
+    """Write a value with three significant digits and no exponent."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
 
 
 def table(figures: Sequence[Figure | Failed]) -> str:
-    """All of them in Markdown, a section a group; a figure is told once, its comparisons below it."""
+    """Write the figures in Markdown, with a section for each group. A figure's comparisons follow below it."""
     lines = []
-    for group in dict.fromkeys(one.group for one in figures):
+    for group in dict.fromkeys(figure.group for figure in figures):
         lines += ["", f"## {group}", "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
-        for figure in (one for one in figures if one.group == group):
+        for figure in (figure for figure in figures if figure.group == group):
             for place, row in enumerate(rows(figure)):
                 lines.append(_line(row if place == 0 else ("", "", "", *row[3:])))
     return "\n".join(lines)

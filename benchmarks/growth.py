@@ -2,9 +2,9 @@
 
     python -m benchmarks.growth [--sizes 1000 1000000] [--rounds 15] [--database SQLite|PostgreSQL]
 
-Each size has a store of its own, filled with settled history over 89 days and the same 200 deliveries of today. All
-sizes take their turns round by round, each round beginning with another, so that a noisy machine is as noisy for each;
-what is compared are the medians of each size and the smallest.
+Each size has its own store, filled with settled history over 89 days and 200 deliveries of today. The sizes take turns
+in rounds that each start with a different size, so that noise on the machine affects all alike. The median of each size
+is compared with that of the smallest.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from typing import Any
 
 from sqlalchemy import text
@@ -42,11 +43,11 @@ CODES = {"superseded": "SUPERSEDED", "skipped": "SKIPPED", "ignored": "UNKNOWN_T
 DEAD = 50
 WANTED = "<= 1.3"
 READS = ("problems by cause", "overview", "story")
-"""With the lists, what is measured several times a round."""
+"""Besides the lists, the operations measured several times per round."""
 
 
 class Sink:
-    """A CRM in memory that takes everything at once: what is measured is the connector and its database."""
+    """An in-memory CRM that accepts everything at once, so that only the connector and its database are measured."""
 
     crm, batch = "salesforce", 200
     day, usage = Day(until_midnight=False), None
@@ -79,7 +80,7 @@ def customer(number: str) -> dict[str, Any]:
 
 
 class Grown:
-    """One store with so much history, and each thing measured on it."""
+    """A store with this much history, and the operations measured on it."""
 
     def __init__(self, address: str, size: int) -> None:
         self.store: Store = open_store(address, KEY)
@@ -90,7 +91,7 @@ class Grown:
         self.fill()
 
     def fill(self) -> None:
-        """History: settled deliveries over 89 days, `DEAD` of them dead, and the same few of today at every size."""
+        """Store settled deliveries over 89 days, `DEAD` of them dead, and the same number of today at every size."""
         body = self.store.database.seal.close(b"{}" + b" " * 1200, "bench")
         for start in range(0, self.size, CHUNK):
             numbers = range(start + 1, min(start + CHUNK, self.size) + 1)
@@ -105,7 +106,7 @@ class Grown:
                 connection.execute(text("ANALYZE"))
 
     def at(self, n: int) -> int:
-        """Today's are the newest; before them, history over 89 days but the last."""
+        """Return the time of event n: the newest are of today, the others spread over the days before."""
         left = self.size - n
         return self.now - left if left < TODAY else self.now - DAY - (88 * DAY * left) // self.size
 
@@ -137,7 +138,7 @@ class Grown:
 
     def arrivals(self, count: int, why: str) -> list[Any]:
         stamp = f"{why}{self.turn}-{time.monotonic_ns()}"
-        # People without a history: with many events stored it would be longer, and what is compared is the same work.
+        # New people: with more events stored their history would be longer, and the work would not be the same.
         bodies = [json.dumps(customer(f"t{self.turn * 1000 + n}")).encode() for n in range(count)]
         return [read(AGENCY, f"{stamp}-{n}", body, self.now) for n, body in enumerate(bodies)]
 
@@ -175,10 +176,12 @@ class Grown:
         self.store.retention.forget("bench", self.now - 90 * DAY)
 
     def purge(self) -> None:
-        """A step that finds something to do: ten events."""
+        """Purge and forget ten old events."""
         with self.store.database.transaction() as connection:
             old = self.arrivals(10, "old")
-            rows = [{**self.event(n + 1, b"x"), "id": None, "message_id": one.message_id} for n, one in enumerate(old)]
+            rows = [
+                {**self.event(n + 1, b"x"), "id": None, "message_id": event.message_id} for n, event in enumerate(old)
+            ]
             for row in rows:
                 del row["id"]
             connection.execute(events.insert(), [{**row, "received_at": 1, "payload": b"x"} for row in rows])
@@ -188,7 +191,7 @@ class Grown:
         self.spent = time.perf_counter() - began
 
     def measures(self) -> dict[str, Callable[[], None]]:
-        """In this order each round: what `accept` leaves is leased, then drained."""
+        """List the operations in the order of each round: later ones lease and drain what `accept` added."""
         return {
             "accept 64": self.accept,
             "lease and due": self.lease,
@@ -209,45 +212,50 @@ class Grown:
 
 
 def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[list[float]]]:
-    """Times in ms, of each measure for each store; the first round warms up and is left out."""
+    """Time each operation on each store, in ms. The first round is a warm-up and is left out."""
     names = list(stores[0].measures())
     spent: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in names}
     for turn in range(rounds + 1):
-        for name in names:
-            for nth in range(len(stores)):
-                place = (turn + nth) % len(stores)  # else Python's search for garbage falls to the same one each time
-                one = stores[place]
-                for _ in range(7 if "list" in name or name in READS else 1):
-                    began = time.perf_counter()
-                    one.measures()[name]()
-                    took = one.spent if name == "retention, ten due" else time.perf_counter() - began
-                    if turn:
-                        spent[name][place].append(took * 1000)
+        for name, nth in product(names, range(len(stores))):
+            place = (turn + nth) % len(stores)  # otherwise garbage collection hits the same store every time
+            times = _times(stores[place], name)
+            if turn:
+                spent[name][place] += times
     return spent
 
 
+def _times(store: Grown, name: str) -> list[float]:
+    times = []
+    for _ in range(7 if "list" in name or name in READS else 1):
+        began = time.perf_counter()
+        store.measures()[name]()
+        took = store.spent if name == "retention, ten due" else time.perf_counter() - began
+        times.append(took * 1000)
+    return times
+
+
 def figures(sizes_of: Mapping[str, Sequence[int]], rounds: int) -> list[Figure]:
-    """Each measure at the largest size beside the smaller ones. sizes_of: SQLite or PostgreSQL -> events stored."""
+    """Compare each operation at the largest size with the smaller ones. sizes_of: database -> events stored."""
     configure("error")
     collect_rarely()
-    with databases() as found:
-        return [one for kind, sizes in sizes_of.items() for one in _of(kind, sizes, rounds, found)]
+    with databases() as engines:
+        return [figure for kind, sizes in sizes_of.items() for figure in _figures(kind, sizes, rounds, engines)]
 
 
-def _of(kind: str, sizes: Sequence[int], rounds: int, found: Databases) -> list[Figure]:
+def _figures(kind: str, sizes: Sequence[int], rounds: int, engines: Databases) -> list[Figure]:
     with ExitStack() as closing:
-        stores = [Grown(found.made(f"growth{kind}{size}".lower())[kind], size) for size in sizes]
-        for one in stores:
-            closing.callback(one.store.close)
+        stores = [Grown(engines.made(f"growth{kind}{size}".lower())[kind], size) for size in sizes]
+        for grown in stores:
+            closing.callback(grown.store.close)
         spent = measured(stores, rounds)
     group = f"Growth: {sizes[-1]:,} events stored on {kind}"
-    made = []
-    for name, each in spent.items():
+    results = []
+    for name, times in spent.items():
         wanted = [WANTED, *[""] * (len(sizes) - 2)]
-        told = zip(sizes, each, wanted, strict=False)  # the largest is ours
-        beside = [Beside(f"with {size:,} stored", runs, bound) for size, runs, bound in told]
-        made.append(Figure(group, name, "ms", each[-1], beside))
-    return made
+        smaller = zip(sizes[:-1], times[:-1], wanted, strict=True)
+        beside = [Beside(f"with {size:,} stored", runs, bound) for size, runs, bound in smaller]
+        results.append(Figure(group, name, "ms", times[-1], beside))
+    return results
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""How long an idle connector takes from an event to the CRM's request; start to ready; memory, idle CPU, imports, size.
+"""An idle connector's time from an event to the CRM's request, time to start, memory, idle CPU, imports and size.
 
     python -m benchmarks.latency [--events 100] [--idle 10] [--starts 5]
 
-The product is `connector run`, the sandboxes are this process, so both ends of each event are told by one clock.
-Memory is that of all roles together: resident pages shared by several are divided among them (PSS, Linux).
+The product is `connector run`; the sandboxes are in this process, so that a single clock times both ends of an event.
+Memory is the total of all roles; resident pages that several share are divided among them (PSS, Linux).
 """
 
 from __future__ import annotations
@@ -71,21 +71,21 @@ class Product:
             return False
 
     def roles(self) -> list[int]:
-        """The process ids of all roles, and of the process above them."""
+        """List the process ids of all roles and of their parent process."""
         own = self._process.pid
         return [own, *map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())]
 
     def wrote(self, crm: str, since: float) -> bool:
-        """Whether a write arrived since then."""
+        """Whether a write arrived since this time of the monotonic clock."""
         return bool(self.arrived(crm, since, WRITES[crm]))
 
     def arrived(self, crm: str, since: float, *parts: str) -> list[float]:
-        """When each request of that path arrived since then, by the monotonic clock."""
+        """List the times of the monotonic clock at which requests with these parts in their path arrived."""
         return [seen.at for seen in self.sandboxes[crm].calls(*parts) if seen.at > since]
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Look every millisecond."""
+    """Wait, checking every millisecond. Raises AssertionError after a minute."""
     deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "waited a minute in vain"
@@ -93,14 +93,14 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def events(product: Product, many: int) -> dict[str, list[float]]:
-    """Milliseconds from the first byte of an event to what follows from it in each CRM, nothing else going on."""
+    """Time each event alone, in ms from its first byte to the requests it causes in each CRM."""
     waits: dict[str, list[float]] = {}
     for number, message in enumerate(requests_for("/hooks/bench", many + 3)):
         sent = time.monotonic()
         send(product.port, [message], 1)
         for crm, path in WRITES.items():
             until(partial(product.wrote, crm, sent))
-            if number < 3:  # these log in and ask for the schema
+            if number < 3:  # the first events also log in and read the schema
                 continue
             for name, parts in ((f"{crm}'s {FIRST}", ()), (f"the write to {crm}", (path,))):
                 waits.setdefault(name, []).append(1000 * (product.arrived(crm, sent, *parts)[0] - sent))
@@ -109,22 +109,22 @@ def events(product: Product, many: int) -> dict[str, list[float]]:
 
 
 def share(waits: Sequence[float], part: float) -> float:
-    """The wait that this part of all kept to."""
+    """Return the time within which this share of the waits ended."""
     return sorted(waits)[min(len(waits) - 1, int(part * len(waits)))]
 
 
 def memory(product: Product) -> float:
-    """MB of all roles together."""
+    """Return the memory of all roles in MB."""
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in product.roles()]
-    return sum(int(pages) for one in rollups for pages in re.findall(r"^Pss: +(\d+) kB", one, re.M)) * 1024 / 1e6
+    return sum(int(size) for rollup in rollups for size in re.findall(r"^Pss: +(\d+) kB", rollup, re.M)) * 1024 / 1e6
 
 
 def idle_cpu(product: Product, seconds: float) -> float:
-    """Percent of one core that all roles take while nothing comes."""
+    """Return the CPU use of all roles while idle, in percent of a core."""
 
     def used() -> float:
         stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in product.roles()]
-        return sum(int(one[11]) + int(one[12]) for one in stats) / os.sysconf("SC_CLK_TCK")
+        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
     before = used()
     time.sleep(seconds)
@@ -132,7 +132,7 @@ def idle_cpu(product: Product, seconds: float) -> float:
 
 
 def seconds_of(command: list[str], runs: int) -> list[float]:
-    """The time a command takes, several times."""
+    """Time a command several times."""
     took = []
     for _ in range(runs):
         began = time.perf_counter()
@@ -142,7 +142,7 @@ def seconds_of(command: list[str], runs: int) -> list[float]:
 
 
 def installed_mb() -> float:
-    """The connector and everything it needs, as installed, without Python itself."""
+    """Return the size of the connector and its dependencies as installed, without Python."""
     waiting, seen, size = ["carecycle-crm-connector"], set(), 0
     while waiting:
         name = waiting.pop()
@@ -150,17 +150,17 @@ def installed_mb() -> float:
             continue
         seen.add(name)
         try:
-            found = importlib.metadata.distribution(name)
+            package = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # needed elsewhere: on another system or Python
-        size += sum(Path(str(one.locate())).stat().st_size for one in found.files or () if one.locate().exists())
-        needs = [one for one in found.requires or () if "extra ==" not in one]
-        waiting += [re.split(r"[^\w.-]", one)[0].lower() for one in needs]
+            continue  # only needed on another system or Python version
+        size += sum(Path(str(file.locate())).stat().st_size for file in package.files or () if file.locate().exists())
+        needs = [requirement for requirement in package.requires or () if "extra ==" not in requirement]
+        waiting += [re.split(r"[^\w.-]", requirement)[0].lower() for requirement in needs]
     return size / 1e6
 
 
 def measure(kind: str, address: str, many: int, seconds: float, starts: int) -> list[Figure]:
-    """All of it, on one database."""
+    """Measure all of it on one database."""
     with ExitStack() as closing:
         product, took = Product(closing, address), []
         for _ in range(starts):
@@ -184,12 +184,12 @@ def measure(kind: str, address: str, many: int, seconds: float, starts: int) -> 
 
 
 def figures(many: int, seconds: float, starts: int) -> list[Figure]:
-    """Both databases, then what is the same on either. seconds: how long the idle roles are watched."""
-    with databases() as found:
-        made = [measure(kind, address, many, seconds, starts) for kind, address in found.made("idle").items()]
+    """Measure on both databases, then what does not depend on them. seconds: how long to watch the idle roles."""
+    with databases() as engines:
+        measured = [measure(kind, address, many, seconds, starts) for kind, address in engines.made("idle").items()]
     group = "As installed"
     return [
-        *(one for each in made for one in each),
+        *(figure for figures in measured for figure in figures),
         Figure(group, "connector --help", "s", seconds_of([sys.executable, "-m", "connector", "--help"], starts)),
         Figure(
             group,

@@ -1,4 +1,4 @@
-"""What the benchmarks share: signed requests made beforehand, and a client that is not the bottleneck."""
+"""Shared by the benchmarks: requests signed in advance, and a client that is not the bottleneck."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _numbers = count(1)
 
 
 def requests_for(path: str, many: int) -> list[bytes]:
-    """Whole HTTP requests, each with a message of its own, signed now: they are genuine for five minutes."""
+    """Build complete HTTP requests with different message ids. Signed now, so they are valid for five minutes."""
     samples, now = Samples(random.Random(5), datetime(2026, 6, 1, tzinfo=UTC)), datetime.now(UTC)
     people = [samples.person() for _ in range(200)]
-    made = []
+    messages = []
     for number in range(many):
         body = json.dumps(samples.updated(people[number % 200], status="Active"))
         message_id = f"bench-{time.time_ns()}-{next(_numbers)}"
@@ -34,13 +34,13 @@ def requests_for(path: str, many: int) -> list[bytes]:
             f"svix-id: {message_id}\r\nsvix-timestamp: {int(now.timestamp())}\r\n"
             f"svix-signature: {sign(SIGNED_WITH, message_id, now, body)}\r\n\r\n"
         )
-        made.append((head + body).encode())
-    return made
+        messages.append((head + body).encode())
+    return messages
 
 
 @dataclass
-class Told:
-    """What a run of requests showed: seconds in all, seconds of each answer."""
+class Timing:
+    """How long a run of requests took in all, and each answer. In seconds."""
 
     seconds: float
     each: list[float] = field(repr=False)
@@ -49,58 +49,67 @@ class Told:
     def rate(self) -> float:
         return len(self.each) / self.seconds
 
-    def at(self, part: float) -> float:
-        """The answer time in ms that this part of all kept to."""
-        return 1000 * sorted(self.each)[min(len(self.each) - 1, int(part * len(self.each)))]
+    def quantile(self, share: float) -> float:
+        """Return the time in ms within which this share of the requests was answered."""
+        return 1000 * sorted(self.each)[min(len(self.each) - 1, int(share * len(self.each)))]
 
 
-def send(port: int, messages: list[bytes], connections: int, rate: float = 0.0) -> Told:
-    """Send them over kept connections, as fast as they are answered or at a rate; each must be answered 204.
+def send(port: int, messages: list[bytes], connections: int, rate: float = 0.0) -> Timing:
+    """Send messages over persistent connections, as fast as they are answered or at a rate. Each must get a 204.
 
-    At a rate an answer's time counts from the moment its request was due, so that a stall is not forgiven.
+    At a rate, an answer's time counts from the moment its request was due, so that stalls count.
     """
-    waiting, free, each = deque(messages), deque[socket.socket](), []
-    began_at: dict[socket.socket, float] = {}
     with selectors.DefaultSelector() as selector:
-        for _ in range(connections):
-            one = socket.create_connection(("127.0.0.1", port))
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(one, selectors.EVENT_READ)
-            free.append(one)
-        began, sent = time.perf_counter(), 0
-        while waiting or began_at:
-            now = time.perf_counter()
-            while waiting and free and (not rate or now >= began + sent / rate):
-                one = free.popleft()
-                began_at[one] = began + sent / rate if rate else time.perf_counter()
-                one.sendall(waiting.popleft())
-                sent += 1
-            idle = rate and waiting and free
-            for key, _ in selector.select(max(0.0, began + sent / rate - now) if idle else None):
-                one = key.fileobj  # type: ignore[assignment]  # only sockets were registered
-                answer = one.recv(65536)
-                assert answer.startswith(b"HTTP/1.1 204"), answer[:200]
-                each.append(time.perf_counter() - began_at.pop(one))
-                free.append(one)
-        seconds = time.perf_counter() - began
-        for one in free:
-            one.close()
-    return Told(seconds, each)
+        free = deque(_connect(selector, port) for _ in range(connections))
+        timing = _exchange(selector, free, deque(messages), rate)
+        for connection in free:
+            connection.close()
+    return timing
 
 
-def apart(port: int, many: int, connections: int, rate: float = 0.0) -> Told:
-    """The same from a process of its own."""
+def _connect(selector: selectors.BaseSelector, port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    selector.register(connection, selectors.EVENT_READ)
+    return connection
+
+
+def _exchange(
+    selector: selectors.BaseSelector, free: deque[socket.socket], waiting: deque[bytes], rate: float
+) -> Timing:
+    began_at: dict[socket.socket, float] = {}
+    each: list[float] = []
+    began, sent = time.perf_counter(), 0
+    while waiting or began_at:
+        now = time.perf_counter()
+        while waiting and free and (not rate or now >= began + sent / rate):
+            connection = free.popleft()
+            began_at[connection] = began + sent / rate if rate else time.perf_counter()
+            connection.sendall(waiting.popleft())
+            sent += 1
+        idle = rate and waiting and free
+        for key, _ in selector.select(max(0.0, began + sent / rate - now) if idle else None):
+            connection = key.fileobj  # type: ignore[assignment]  # only sockets were registered
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 204"), answer[:200]
+            each.append(time.perf_counter() - began_at.pop(connection))
+            free.append(connection)
+    return Timing(time.perf_counter() - began, each)
+
+
+def send_apart(port: int, many: int, connections: int, rate: float = 0.0) -> Timing:
+    """Send from a process of its own."""
     command = [sys.executable, "-m", "benchmarks.load", *map(str, (port, many, connections, rate))]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     seconds, *each = json.loads(done.stdout)
-    return Told(seconds, each)
+    return Timing(seconds, each)
 
 
 def main(port: int, many: int, connections: int, rate: float) -> None:
-    """Send, and print what was measured as JSON."""
-    told = send(port, requests_for("/hooks/bench", many), connections, rate)
-    print(json.dumps([told.seconds, *told.each]))
+    """Send, then print the times as JSON."""
+    timing = send(port, requests_for("/hooks/bench", many), connections, rate)
+    print(json.dumps([timing.seconds, *timing.each]))
 
 
 if __name__ == "__main__":
-    main(*(int(one) for one in sys.argv[1:4]), float(sys.argv[4]))
+    main(*(int(argument) for argument in sys.argv[1:4]), float(sys.argv[4]))

@@ -1,10 +1,10 @@
-"""How long a mapping takes: 25 fields (20 paths, 2 tables, 2 conditions, 1 join) of one customer.updated.
+"""How long a mapping takes: 25 fields (20 paths, 2 tables, 2 conditions, 1 join) of a customer.updated event.
 
     python -m benchmarks.mapping [--rounds 41] [--node-modules DIR]
 
-Beside it, turn by turn in one run and with the same output: a function written by hand, and the engines of
-peers/package.json, each in a Node process of its own that times its own loop. mapping-kit also without tables and
-comparisons, which it writes in Liquid: as cheap as it gets.
+Compared in the same run, taking turns and giving the same output: a function written by hand, and the engines of
+peers/package.json, each in its own Node process that times its own loop. mapping-kit also runs without tables and
+comparisons, which it writes in Liquid; that is its fastest case.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ KIT_EQUAL = KIT_PATHS | {
 
 
 def _json_template() -> str:
-    """The same in RudderStack's JSON template language, which has no tables: conditions, as its users write them."""
+    """Write the mapping in RudderStack's JSON template language, which has conditions but no tables."""
     fields = {target: f".{name}" for name, target in PATHS.items()} | {
         "Status__c": " : ".join(f'.status === "{key}" ? "{value}"' for key, value in STATUS.items()) + " : undefined",
         "Language__c": " : ".join(f'.language === "{key}" ? "{value}"' for key, value in LANGUAGE.items())
@@ -119,7 +119,7 @@ CHEAPEST = "mapping-kit, its own directives alone"
 
 
 def by_hand(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The same output, as somebody would write it without a mapping language."""
+    """Produce the same output as one function, the way a programmer would without a mapping language."""
     made: dict[str, Any] = {}
     for name, target in PATHS.items():
         value = payload.get(name)
@@ -140,8 +140,8 @@ def by_hand(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """The fields alone of the compiled mapping: no key, no consent, no watermarks."""
-    fields = [(one.target, one.get) for one in mapping.programs["customer.updated"].records[0].fields]
+    """Return a function that fills only the fields of the compiled mapping: no key, no consent, no watermarks."""
+    fields = [(field.target, field.get) for field in mapping.programs["customer.updated"].records[0].fields]
     zone: tzinfo = UTC
 
     def made(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[st
 
 
 class Peer:
-    """An engine in a Node process of its own; only the work inside is timed."""
+    """An engine in its own Node process, where only the mapping is timed."""
 
     def __init__(self, modules: Path, engine: str, mapping: str, payload: Mapping[str, Any]) -> None:
         command = ["node", str(Path(__file__).parent / "peers/mapping.js"), engine, mapping, json.dumps(payload)]
@@ -179,7 +179,7 @@ class Peer:
 
 
 def timed(work: Callable[[], object]) -> Callable[[int], float]:
-    """count -> microseconds of one run."""
+    """Return a function that runs the work `count` times and returns microseconds per run."""
 
     def run(count: int) -> float:
         began = time.perf_counter_ns()
@@ -191,7 +191,7 @@ def timed(work: Callable[[], object]) -> Callable[[int], float]:
 
 
 def ours(payload: Mapping[str, Any]) -> dict[str, Callable[[int], float]]:
-    """What runs in this process. Raises AssertionError where outputs differ."""
+    """List what runs in this process. Raises AssertionError where outputs differ."""
     mapping = load_text(MAPPING, "benchmark.yaml", shipped=shipped_folder()).mapping
     assert mapping is not None
     fields, event = fields_of(mapping), Event("a", "m", "customer.updated", "c", 0, 0, payload)
@@ -209,16 +209,16 @@ HAND, FIELDS, PLAN, LOADS = "a function written by hand", "fields alone", "whole
 
 
 def peers_of(modules: Path, payload: Mapping[str, Any]) -> dict[str, Peer]:
-    """Every engine, its output proven equal to ours; and one that does less."""
+    """Start every engine and check that its output equals ours; add the fastest case, which does less."""
     made = {name: Peer(modules, *how, payload) for name, how in PEERS.items()}
     expected = {name: value for name, value in by_hand(payload).items() if value}
     for name, peer in made.items():
-        assert peer.made == expected, f"{name} makes something else"
+        assert peer.made == expected, f"{name} gives a different output"
     return made | {CHEAPEST: Peer(modules, "mapping-kit", json.dumps(KIT_PATHS), payload)}
 
 
 def figures(rounds: int, modules: Path | None) -> list[Figure]:
-    """Interleaved rounds, in microseconds an event. Without a folder of Node modules: no peers."""
+    """Measure in turns, in microseconds per event. Without a folder of Node modules there are no peers."""
     payload = dict(EXAMPLES["customer.updated"])
     peers = peers_of(modules, payload) if modules and shutil.which("node") else {}
     runs: dict[str, Callable[[int], float]] = {**ours(payload), **peers}
@@ -239,11 +239,12 @@ def figures(rounds: int, modules: Path | None) -> list[Figure]:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    asked.add_argument("--rounds", type=int, default=41)
-    asked.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
-    given = asked.parse_args()
-    print(table(figures(given.rounds, given.node_modules)))
+    """Print one section."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=41)
+    arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
+    chosen = arguments.parse_args()
+    print(table(figures(chosen.rounds, chosen.node_modules)))
 
 
 if __name__ == "__main__":

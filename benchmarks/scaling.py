@@ -1,9 +1,9 @@
-"""How delivering scales: 1, 2 and 4 worker processes over 8 destinations at 100 ms a call, on one PostgreSQL.
+"""How delivery scales: 1, 2 and 4 worker processes, 8 destinations at 100 ms per call, one PostgreSQL database.
 
     python -m benchmarks.scaling [--events 2000] [--runs 3]
 
-Each worker holds two lanes at once, so that what is compared is the workers, not the threads within one. Each account
-is a sandbox of its own, with its own limit of calls in ten seconds. Interleaved.
+Each worker holds two lanes at once, so that processes are compared and not the threads within one. Each account is a
+separate sandbox with its own limit of calls in ten seconds. The numbers of workers take turns.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ HELD = 2
 
 
 def serve() -> None:
-    """Play the accounts until stopped; each address is told in a line."""
+    """Serve the accounts until stopped; print each address on its own line."""
     for url in [HubSpotSandbox(latency=0.1).start() for _ in range(DESTINATIONS)]:
         print(url, flush=True)
     threading.Event().wait()
 
 
 def accounts(closing: ExitStack) -> list[str]:
-    """The addresses of accounts played in a process of their own."""
+    """Start the accounts in a separate process; return their addresses."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.scaling", "--serve"], stdout=subprocess.PIPE, text=True
     )
@@ -52,14 +52,14 @@ def accounts(closing: ExitStack) -> list[str]:
 
 
 def agency_file(urls: Sequence[str]) -> str:
-    """One agency with all of these accounts."""
-    one = "  crm{}: {{mapping: hubspot, auth: {{access_token: {}}}, endpoint: '{}'}}\n"
-    accounts = "".join(one.format(number, BEARER, url) for number, url in enumerate(urls))
+    """Write the file of an agency with all of these accounts."""
+    line = "  crm{}: {{mapping: hubspot, auth: {{access_token: {}}}, endpoint: '{}'}}\n"
+    accounts = "".join(line.format(number, BEARER, url) for number, url in enumerate(urls))
     return f"agency: bench\nwebhook: {{secrets: ['{SIGNED_WITH}']}}\ndestinations:\n{accounts}"
 
 
 def drain(address: str, workers: int, events: int) -> float:
-    """Deliveries a second, from the first lane leased to the last delivery settled."""
+    """Return the deliveries per second, from the first lease of a lane to the last settled delivery."""
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         store = open_store(address, KEY)
@@ -85,13 +85,13 @@ def drain(address: str, workers: int, events: int) -> float:
 
 
 def figures(events: int, runs: int, workers: Sequence[int] = (1, 2, 4)) -> list[Figure]:
-    """The rate of each number of workers beside that of the first."""
+    """Compare the rate of each number of workers with that of the first."""
     configure("error")
-    rates: dict[int, list[float]] = {one: [] for one in workers}
-    with databases() as found:
+    rates: dict[int, list[float]] = {number: [] for number in workers}
+    with databases() as engines:
         for run in range(runs):
-            for one in workers:
-                rates[one].append(drain(found.made_postgres(f"run{run}with{one}"), one, events))
+            for number in workers:
+                rates[number].append(drain(engines.made_postgres(f"run{run}with{number}"), number, events))
     group = f"Scaling: {events:,} events to each of {DESTINATIONS} HubSpot accounts at 100 ms a call, one PostgreSQL"
     first, *others = workers
     beside = Beside(f"{first} worker", rates[first])

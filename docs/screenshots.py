@@ -1,6 +1,6 @@
-"""Make docs/images/*.png: the console over a day of made-up people, in a real browser. Run: python docs/screenshots.py
+"""Take docs/images/*.png: the console after a day of made-up events, in a real browser. Run: python docs/screenshots.py
 
-`--serve` keeps the console open instead, to look at it by hand. Needs what the tests need: Chromium and its driver.
+With `--serve`, keep the console open to look at by hand. Like the tests, this needs Chromium and its driver.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ VIEWS = ((1280, "light"), (390, "dark"))
 MORE_VIEWS = ((1280, "dark"), (390, "light"))
 IN_EVERY_VIEW = ("overview", "problems")
 MAPPINGS = {"sunrise/salesforce": "salesforce-contact", "sunrise/hubspot": "hubspot"}
-MENDED = "records: {contact: {fields: {MailingState: {when: {customer.state: {not: NM}}}}}}\n"
+FIX = "records: {contact: {fields: {MailingState: {when: {customer.state: {not: NM}}}}}}\n"
 
 
 @dataclass
 class Scene:
-    """A store, its clock, and a CRM behind each destination."""
+    """A store, its clock, and a sandbox for each destination."""
 
     store: Store
     salesforce: SalesforceSandbox
@@ -67,7 +67,7 @@ class Scene:
     routes: dict[str, Route] = field(default_factory=dict)
 
     def play(self) -> None:
-        """A day: people come by the hour, some are refused, and at last one account has no calls left."""
+        """Play a day hour by hour: some people are rejected, and in the end one account has no calls left."""
         agency = Agency("sunrise", Verifier("sunrise", ["whsec_c2NyZWVuc2hvdHM="]), {"salesforce": 1, "hubspot": 1})
         traffic = Samples(random.Random(7), datetime.fromtimestamp(NOON / 1000, UTC) - timedelta(days=1))
         messages = traffic.traffic(sum(A_DAY))
@@ -76,7 +76,7 @@ class Scene:
             self.now[0] = NOON - (len(A_DAY) - 1 - hour) * HOUR + 20 * 60_000
             batch = [next(messages) for _ in range(count)]
             self._trouble(batch, hour)
-            bodies = [(one.message_id, json.dumps(one.payload).encode()) for one in batch]
+            bodies = [(message.message_id, json.dumps(message.payload).encode()) for message in batch]
             gap = 20 * 60_000 // max(1, count)
             if not batch:
                 continue
@@ -88,7 +88,7 @@ class Scene:
             self.store.mappings.running(name, route.mapping.version)
 
     def _trouble(self, batch: list[Message], hour: int) -> None:
-        people = [one.payload.get("customer") or one.payload for one in batch]
+        people = [message.payload.get("customer") or message.payload for message in batch]
         for person in people:
             if person.get("state") == "NM" and 9 < hour < 20:
                 code = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
@@ -99,7 +99,7 @@ class Scene:
             self.hubspot.fault("/crm/", self.hubspot.rate_limited("DAILY"), times=50)
 
     def drain(self) -> None:
-        """Deliver whatever is due."""
+        """Deliver everything that is due."""
         pace = Pace(clock=lambda: self.now[0] / 1000, roll=lambda: 0.5)
         lanes = [f"{name}/0" for name in self.routes]
         while lease := self.store.lanes.lease("worker", lanes, 60_000):
@@ -109,17 +109,17 @@ class Scene:
 
 
 def own_file(scene: Scene, name: str) -> Path:
-    """The agency's own mapping of a destination."""
+    """Return the path of the agency's own mapping for a destination."""
     return scene.folder / f"our-{name.rpartition('/')[2]}.yaml"
 
 
 def loading(scene: Scene, name: str) -> Any:
-    """Loads that mapping."""
+    """Return a function that loads the agency's own mapping."""
     return lambda schema=None: load(own_file(scene, name), schema=schema, shipped=shipped_folder())
 
 
 def accounts(scene: Scene) -> list[Account]:
-    """Both accounts, with addresses where their records would be."""
+    """List both accounts, with links to where their records would be."""
     links = {
         "sunrise/salesforce": lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
         "sunrise/hubspot": partial(hubspot_link.record_address, 12345678),
@@ -138,7 +138,7 @@ def _destination(scene: Scene, name: str) -> Any:
 
 @contextmanager
 def staged() -> Iterator[tuple[Scene, str]]:
-    """The scene after its day, and the address of a console over it."""
+    """Play the day, then serve a console for it; yield the scene and the console's address."""
     telemetry.configure("error")
     with ExitStack() as closing:
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="connector-screenshots-"))
@@ -162,7 +162,7 @@ def staged() -> Iterator[tuple[Scene, str]]:
             scene.routes[name] = Route(name, destination, mapping, "America/Phoenix")
         scene.play()
         with own_file(scene, "sunrise/salesforce").open("a") as file:
-            file.write(MENDED)  # somebody has mended the mapping since
+            file.write(FIX)  # the mapping has been fixed since
         now[0] += 6 * 60_000
         passwords = Passwords(hash_password(PASSWORD))
         console = create_console(store, passwords, b"screenshots", lambda: now[0] / 1000, accounts(scene))
@@ -175,24 +175,24 @@ def staged() -> Iterator[tuple[Scene, str]]:
 
 
 def pages(scene: Scene) -> dict[str, str]:
-    """Name -> address of everything worth a picture."""
+    """Name -> path of each page to photograph."""
     causes = find_causes(scene.store)
     updated = scene.store.desk.deliveries(Filter(type="customer.updated", state="delivered"), 50)
-    someone = updated[-1]
+    delivery = updated[-1]
     return {
         "overview": "",
         "events": "/events",
-        "event": f"/events/{someone['message_id']}",
+        "event": f"/events/{delivery['message_id']}",
         "problems": "/problems",
         "cause": f"/problems/{causes[0].id}/replay",
-        "why": f"/why?id={someone['customer_id']}",
+        "why": f"/why?id={delivery['customer_id']}",
         "mapping": "/mapping",
         "try": "/mapping/try?destination=sunrise/salesforce",
     }
 
 
 def shoot(scene: Scene, address: str, folder: Path) -> None:
-    """A picture of each page, light and wide, dark and narrow; of some in every view."""
+    """Photograph each page wide in light colors and narrow in dark ones, and some pages in every view."""
     options = ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text"):
@@ -218,7 +218,7 @@ def shoot(scene: Scene, address: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Make the pictures, or keep the console open."""
+    """Take the screenshots, or keep the console open."""
     with staged() as (scene, address):
         if "--serve" in sys.argv:
             sys.stdout.write(f"{address} (password: {PASSWORD}). Ctrl-C ends it.\n")

@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic: when a bound holds, and what the table says of figures, comparisons and failures."""
+"""The benchmarks' own arithmetic: when a bound holds, and how the table shows figures, comparisons and failures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import COLUMNS, MISSED, Beside, Failed, Figure, holds, rows, table, told
+from benchmarks.figures import COLUMNS, MISSED, Beside, Failed, Figure, holds, rounded, rows, table
 
 RESULTS = Path(__file__).parent.parent / "benchmarks/RESULTS.md"
 
@@ -18,7 +18,7 @@ def cells(figure: Figure | Failed) -> list[dict[str, str]]:
 
 class TestBounds:
     @pytest.mark.parametrize(
-        ("value", "wanted", "said"),
+        ("value", "wanted", "verdict"),
         [
             (2.0, "<= 2.0", "yes"),
             (2.01, "<= 2.0", MISSED),
@@ -29,10 +29,10 @@ class TestBounds:
             (1000, "", ""),
         ],
     )
-    def test_a_bound_is_kept_or_missed(self, value: float, wanted: str, said: str) -> None:
-        assert holds(value, wanted) == said
+    def test_a_bound_is_kept_or_missed(self, value: float, wanted: str, verdict: str) -> None:
+        assert holds(value, wanted) == verdict
 
-    def test_a_sign_nobody_knows_is_refused(self) -> None:
+    def test_an_unknown_sign_is_rejected(self) -> None:
         with pytest.raises(KeyError):
             holds(1, "~ 2")
 
@@ -45,19 +45,19 @@ class TestBounds:
         assert (own["beside it"], own["wanted"], own["reached"]) == ("", "< 50", MISSED)
         assert (compared["beside it"], compared["wanted"], compared["reached"]) == ("theirs", "", "")
 
-    def test_beside_nothing_at_all_the_ratio_has_no_end(self) -> None:
+    def test_the_ratio_to_zero_is_infinite(self) -> None:
         (row,) = cells(Figure("g", "ours", "ms", [1], [Beside("theirs", [0], "<= 2")]))
         assert (row["ours / its"], row["reached"]) == ("inf", MISSED)
 
 
 class TestTable:
-    def test_a_failed_part_is_told_by_its_error_s_kind_and_misses(self) -> None:
+    def test_a_failed_benchmark_shows_the_type_of_its_error_and_misses(self) -> None:
         (row,) = cells(Failed("drain", "TimeoutError"))
         assert (row["figure"], row["reached"]) == ("failed: TimeoutError", MISSED)
 
     def test_a_group_is_a_section_and_a_figure_is_named_once(self) -> None:
-        one = Figure("first", "a", "ms", [1], [Beside("x", [1]), Beside("y", [2])])
-        text = table([one, Failed("second", "OSError"), Figure("first", "b", "ms", [1])])
+        figure = Figure("first", "a", "ms", [1], [Beside("x", [1]), Beside("y", [2])])
+        text = table([figure, Failed("second", "OSError"), Figure("first", "b", "ms", [1])])
         assert re.findall(r"^## (.+)$", text, re.M) == ["first", "second"]
         assert text.count("| a, ms |") == 1
         assert text.index("| b, ms |") < text.index("## second")
@@ -73,8 +73,8 @@ class TestTable:
     @pytest.mark.parametrize(
         ("value", "written"), [(1234.5, "1,234"), (12.345, "12.35"), (0.012345, "0.0123"), (0, "0"), (7.0, "7")]
     )
-    def test_a_number_keeps_the_figures_that_count(self, value: float, written: str) -> None:
-        assert told(value) == written
+    def test_a_number_has_three_significant_digits(self, value: float, written: str) -> None:
+        assert rounded(value) == written
 
 
 class TestResults:

@@ -1,4 +1,4 @@
-"""What a user would write instead, as small as the packages' own pages show it: Flask and svix, the CRM called inline.
+"""What a user would write instead, as short as in the packages' own examples: Flask and svix, calling the CRM inline.
 
     gunicorn --workers 2 --threads 16 benchmarks.peers.inline:app
 
