@@ -13,7 +13,7 @@ from connector.destinations.base import Found
 from connector.destinations.hubspot.values import LONGEST, plain, wire
 from connector.errors import DestinationUnusable
 from connector.sandbox.hubspot import SCOPES
-from connector.sandbox.hubspot.portal import Owner
+from connector.sandbox.hubspot.owners import Owner
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 
 

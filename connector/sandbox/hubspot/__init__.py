@@ -13,7 +13,8 @@ from flask import Response, request
 from connector.sandbox.hubspot.batches import Batches
 from connector.sandbox.hubspot.faults import HubSpotFaults
 from connector.sandbox.hubspot.limits import Meter, Tier
-from connector.sandbox.hubspot.portal import OWNERS, Owner, portal
+from connector.sandbox.hubspot.owners import OWNERS, Owner
+from connector.sandbox.hubspot.portal import portal
 from connector.sandbox.hubspot.records import Link, Records
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions

@@ -85,25 +85,6 @@ CALLS: Final = [
 COMPANIES: Final = [*_READ_ONLY, *_texts("name domain phone city state"), _OWNER]
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """A portal user who can own records."""
-
-    id: str
-    email: str
-    first_name: str
-    last_name: str
-    archived: bool = False
-
-
-OWNERS: Final = (
-    Owner("71001", "priya@youragency.com", "Priya", "Shah"),
-    Owner("71002", "marcus@youragency.com", "Marcus", "Bell"),
-    Owner("71003", "dana@youragency.com", "Dana", "Ortiz"),
-    Owner("71004", "former@youragency.com", "Former", "Colleague", archived=True),
-)
-
-
 CUSTOM: Final = frozenset(
     {"do_not_call", "do_not_text", "do_not_mail", "do_not_email", "annual_household_income"}
     | {"carecycle_id", "carecycle_mbi", "carecycle_call_id"}

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from flask import request
 
+from connector.sandbox.hubspot import owners
 from connector.sandbox.hubspot.batches import Batches
 from connector.sandbox.hubspot.links import associate, linked, opt_out, status_of
-from connector.sandbox.hubspot.portal import Owner
+from connector.sandbox.hubspot.owners import Owner
 from connector.sandbox.hubspot.records import Records
-from connector.sandbox.hubspot.replies import Refusal, iso
+from connector.sandbox.hubspot.replies import Refusal
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
 from connector.sandbox.hubspot.search import search
 
@@ -45,11 +46,11 @@ class Views:
         state: Records,
         definitions: Definitions,
         batches: Batches,
-        owners: list[Owner],
+        people: list[Owner],
         need: Callable[..., None],
         index_lag: float,
     ) -> None:
-        self.state, self.definitions, self.batches, self.owners = state, definitions, batches, owners
+        self.state, self.definitions, self.batches, self.owners = state, definitions, batches, people
         self._need, self.index_lag = need, index_lag
 
     def routes(self) -> Iterator[Route]:
@@ -148,13 +149,7 @@ class Views:
         opt_out(self.state, address, request.args.get("channel"))
 
     def _owners(self) -> Body:
-        wanted = request.args.get("email", "").lower()
-        archived = request.args.get("archived", "false") == "true"
-        owners = [o for o in self.owners if o.archived == archived and wanted in ("", o.email.lower())]
-        limit, after = int(request.args.get("limit", 100)), int(request.args.get("after", 0))
-        page = [_owner(owner, self.state.clock()) for owner in owners[after : after + limit]]
-        more = {"paging": {"next": {"after": str(after + limit)}}} if len(owners) > after + limit else {}
-        return {"results": page, **more}
+        return owners.page(self.owners, request.args, self.state.clock())
 
 
 def _body() -> Any:
@@ -162,9 +157,3 @@ def _body() -> Any:
     if not isinstance(body, dict):
         raise Refusal(400, "Invalid input JSON")
     return body
-
-
-def _owner(owner: Owner, now: float) -> Body:
-    names = {"firstName": owner.first_name, "lastName": owner.last_name, "userId": int(owner.id) + 5_000_000}
-    times = {"createdAt": iso(now), "updatedAt": iso(now)}
-    return {"id": owner.id, "email": owner.email, "type": "PERSON", **names, "archived": owner.archived, **times}
