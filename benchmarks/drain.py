@@ -21,9 +21,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from benchmarks.figures import Beside, Figure, table
 from connector import destinations
@@ -34,7 +31,6 @@ from connector.delivery.plan_ahead import Beforehand
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read
 from connector.running.bootstrap import load_mapping
-from connector.running.config import Auth
 from connector.running.roles import collect_rarely
 from connector.sandbox.hubspot import BEARER
 from connector.sandbox.salesforce import CLIENT
@@ -123,8 +119,8 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
         store = open_store(f"sqlite:///{folder}/bench.db", {})
         closing.callback(store.close)
         url = closing.enter_context(Sandboxes(latency)).url[crm]
-        auth: Any = TypeAdapter(Auth).validate_python(AUTH[crm])
-        account = destinations.connect(crm, auth, endpoint=url, api_version=None, on_call=count)
+        settings = destinations.read_settings({"mapping": SHIPPED[crm], "auth": AUTH[crm], "endpoint": url})
+        account = destinations.connect(destinations.VENDORS[crm], settings, count)
         closing.callback(account.close)
         agency = Agency("bench", Verifier("bench", ["whsec_YmVuY2htYXJr"]), {"crm": 1})
         store.lanes.open({LANE: DESTINATION})

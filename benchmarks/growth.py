@@ -24,7 +24,8 @@ from benchmarks.figures import Beside, Figure, table
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, deliver
 from connector.delivery.plan_ahead import Beforehand
-from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency, read
@@ -49,8 +50,8 @@ READS = ("problems by cause", "overview", "story")
 class Sink:
     """An in-memory CRM that accepts everything at once, so that only the connector and its database are measured."""
 
-    crm, batch = "salesforce", 200
-    day, usage = Day(until_midnight=False), None
+    crm, batch = SALESFORCE, 200
+    usage = None
 
     def provisioner(self) -> Any:
         raise NotImplementedError

@@ -27,10 +27,8 @@ from connector import telemetry
 from connector.carecycle.samples import Message, Samples
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, deliver
-from connector.destinations import connect
+from connector.destinations import VENDORS, connect, read_settings
 from connector.destinations.hubspot import link as hubspot_link
-from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.salesforce.auth import ClientCredentials
 from connector.insight.accounts import Account
 from connector.insight.problems import find_causes
 from connector.mapping import load, shipped_folder
@@ -115,7 +113,7 @@ def own_file(scene: Scene, name: str) -> Path:
 
 def loading(scene: Scene, name: str) -> Any:
     """Return a function that loads the agency's own mapping."""
-    return lambda schema=None: load(own_file(scene, name), schema=schema, shipped=shipped_folder())
+    return lambda schema=None: load(own_file(scene, name), schema=schema, shipped=shipped_folder(), crms=VENDORS)
 
 
 def accounts(scene: Scene) -> list[Account]:
@@ -149,15 +147,19 @@ def staged() -> Iterator[tuple[Scene, str]]:
         for name, shipped in MAPPINGS.items():
             own_file(scene, name).write_text(f"extends: {shipped}\n")
         salesforce, hubspot = closing.enter_context(scene.salesforce), closing.enter_context(scene.hubspot)
-        login = ClientCredentials(
-            flow="client_credentials", client_id=CLIENT[0], client_secret=CLIENT[1], domain="sunrise.my"
-        )
+        login = {
+            "flow": "client_credentials",
+            "client_id": CLIENT[0],
+            "client_secret": CLIENT[1],
+            "domain": "sunrise.my",
+        }
         for name, auth, endpoint in (
             ("sunrise/salesforce", login, scene.salesforce.url or salesforce),
-            ("sunrise/hubspot", HubSpotAuth(access_token=scene.hubspot.token), scene.hubspot.url or hubspot),
+            ("sunrise/hubspot", {"access_token": scene.hubspot.token}, scene.hubspot.url or hubspot),
         ):
             mapping = loading(scene, name)().mapping
-            destination = connect(mapping.crm, auth, endpoint=endpoint, api_version=None, on_call=lambda *_: None)
+            settings = read_settings({"mapping": mapping.name, "auth": auth, "endpoint": endpoint})
+            destination = connect(mapping.crm, settings, lambda *_: None)
             closing.callback(destination.close)
             scene.routes[name] = Route(name, destination, mapping, "America/Phoenix")
         scene.play()

@@ -21,6 +21,7 @@ CORE = (
     "carecycle/catalogue.py",
     "carecycle/recognise.py",
     "carecycle/signature.py",
+    "crm.py",
     "delivery/consent.py",
     "delivery/fold.py",
     "errors.py",

@@ -20,10 +20,10 @@ from pydantic import BaseModel
 
 from connector import cli, mapping
 from connector.carecycle import catalogue, recognise
-from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations import VENDORS
 from connector.destinations.hubspot.errors import POLICIES, PROBLEMS, SERVER, TROUBLES
 from connector.destinations.salesforce.account import API_VERSION
-from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
+from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.destinations.salesforce.login import PERMANENT
 from connector.destinations.salesforce.rules import RULES, Kind
 from connector.errors import ConnectorError
@@ -125,7 +125,7 @@ class TestExamples:
     @pytest.mark.parametrize("block", [b for b in of("file") if b.text.startswith("version:")], ids=lambda b: b.about)
     def test_a_whole_mapping_checks_clean_and_passes_its_tests(self, block: Block, tmp_path: Path) -> None:
         folder = folder_of(block.page, tmp_path)
-        loaded = mapping.load(folder / block.about, shipped=mapping.shipped_folder())
+        loaded = mapping.load(folder / block.about, shipped=mapping.shipped_folder(), crms=VENDORS)
         assert [str(one) for one in loaded.diagnostics if one.code != "M161"] == []
         assert loaded.mapping is not None
         assert mapping.failures(mapping.run_examples(loaded.mapping, timezone="America/New_York")) == []
@@ -134,7 +134,7 @@ class TestExamples:
     def test_each_field_sends_what_its_comment_says(self, block: Block, tmp_path: Path) -> None:
         path = tmp_path / "fields.yaml"
         path.write_text(one_record(block), "utf-8")
-        loaded = mapping.load(path, shipped=mapping.shipped_folder())
+        loaded = mapping.load(path, shipped=mapping.shipped_folder(), crms=VENDORS)
         assert loaded.mapping is not None, mapping.render(loaded.diagnostics, loaded.texts)
         assert mapping.failures(mapping.run_examples(loaded.mapping, timezone="America/New_York")) == []
 
@@ -144,7 +144,7 @@ class TestExamples:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         Path(wrong.about).write_text(wrong.text, "utf-8")
-        loaded = mapping.load(Path(wrong.about), shipped=mapping.shipped_folder())
+        loaded = mapping.load(Path(wrong.about), shipped=mapping.shipped_folder(), crms=VENDORS)
         shown = ALL[ALL.index(wrong) + 1]
         assert shown.purpose == "findings"
         assert mapping.render(loaded.diagnostics, loaded.texts) + "\n" == shown.text
@@ -233,7 +233,11 @@ class TestConfigExample:
         assert agency.settings.destinations["salesforce"].renew_by is not None
 
     def test_it_names_every_key_there_is(self) -> None:
-        keys = {key for model in (AgencySettings, HubSpotAuth, *get_args(Credentials)) for key in keys_of(model)}
+        keys = {
+            key
+            for model in [AgencySettings, *(vendor.settings for vendor in VENDORS.values())]
+            for key in keys_of(model)
+        }
         assert {key for key in keys if not re.search(rf"\b{key}:", EXAMPLE)} == set()
 
 

@@ -66,7 +66,7 @@ def _checked(
     mappings: Iterable[Path], paths: Sequence[Path], schema: target.TargetSchema | None, live: bool
 ) -> dict[str, Loaded]:
     """Load the mappings named, or those of the agency files, by the name they are reported under."""
-    checked = {str(path): mapping.load(path, schema=schema, shipped=mapping.shipped_folder()) for path in mappings}
+    checked = {str(path): bootstrap.read_mapping(path, schema) for path in mappings}
     for file in read_agencies(paths, os.environ) if paths else ():
         checked |= _check_agency(file, schema, live)
     return checked
@@ -101,9 +101,9 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bo
     for name, settings in file.settings.destinations.items():
         path = bootstrap.mapping_path(file, settings)
         known = None if live else schema or _saved(file, name)
-        loaded = mapping.load(path, schema=known, shipped=mapping.shipped_folder())
+        loaded = bootstrap.read_mapping(path, known)
         if live and loaded.mapping is not None:
-            loaded = mapping.load(path, schema=described(file, name), shipped=mapping.shipped_folder())
+            loaded = bootstrap.read_mapping(path, described(file, name))
         results[f"{file.settings.agency}/{name}"] = loaded
     return results
 

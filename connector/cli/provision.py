@@ -69,7 +69,7 @@ class _Report:
     "--metadata",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Salesforce: write a folder to deploy instead of changing the org.",
+    help="Write a folder to deploy instead of changing the account, where the CRM deploys files.",
 )
 @json_option
 def provision(paths: tuple[Path, ...], only: str | None, making: bool, folder: Path | None, as_json: bool) -> None:
@@ -106,7 +106,7 @@ def _provisioned(wanted: Sequence[tuple[AgencyFile, str]], making: bool, folder:
 
 def _destination(file: AgencyFile, name: str, making: bool, folder: Path | None) -> _Report:
     path = bootstrap.mapping_path(file, file.settings.destinations[name])
-    written = mapping.load(path, shipped=mapping.shipped_folder()).written
+    written = bootstrap.read_mapping(path).written
     route = bootstrap.open_route(file, name)
     assert written is not None  # open_route raises for a mapping that does not load
     account = _Account(route.name, path, route, route.destination.provisioner(), demands(*written))
@@ -126,9 +126,7 @@ def _survey(account: _Account) -> _Survey:
     """Find what the account is missing, and what `check --live` would still report once that was created."""
     planned = account.provisioner.plan(account.demands)
     schema = account.route.destination.describe(account.route.mapping.objects)
-    loaded = mapping.load(
-        account.path, schema=_completed(schema, account.demands, planned), shipped=mapping.shipped_folder()
-    )
+    loaded = bootstrap.read_mapping(account.path, _completed(schema, account.demands, planned))
     errors = tuple(problem for problem in loaded.diagnostics if problem.severity is Severity.ERROR)
     return _Survey(planned, errors, loaded.texts)
 
@@ -149,9 +147,9 @@ def _write(account: _Account, steps: Sequence[Step], folder: Path) -> list[Path]
     """Write the files to deploy. Raises FixConfiguration."""
     files = account.provisioner.files(steps) if steps else {}
     if steps and not files:
-        raise FixConfiguration(
-            "--metadata", f"{account.name} is not a Salesforce org", "use --apply, or choose another --destination"
-        )
+        title = account.route.mapping.crm.title
+        problem = f"{account.name} is in {title}, which deploys no files"
+        raise FixConfiguration("--metadata", problem, "use --apply, or choose another --destination")
     for name, text in files.items():
         path = folder / name
         try:
@@ -203,7 +201,7 @@ def _as_data(report: _Report) -> dict[str, Any]:
     planned = report.survey.provision
     return {
         "destination": report.account.name,
-        "crm": report.account.route.mapping.crm,
+        "crm": report.account.route.mapping.crm.name,
         "lacking": report.lacking,
         "to_make": [_step(step) for step in planned.steps],
         "made": [_step(done.step) for done in report.done if not done.problem],

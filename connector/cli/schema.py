@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from connector.cli.options import agency_option, quiet
+from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import editor, target
 from connector.running import bootstrap
@@ -70,7 +71,9 @@ def editor_(saved: Path | None, output: Path | None) -> None:
 
     # yaml-language-server: $schema=mapping.schema.json
     """
-    made = json.dumps(editor.schema(target.load(saved) if saved else None), ensure_ascii=False, indent=1) + "\n"
+    made = (
+        json.dumps(editor.schema(target.load(saved) if saved else None, VENDORS), ensure_ascii=False, indent=1) + "\n"
+    )
     if output is None:
         click.echo(made, nl=False)
     else:

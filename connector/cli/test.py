@@ -12,6 +12,7 @@ from connector import mapping
 from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
 from connector.errors import FixMapping
 from connector.mapping import Loaded, target
+from connector.running import bootstrap
 
 
 @click.command()
@@ -39,7 +40,7 @@ def _run_tests(loaded: Iterable[Loaded]) -> list[mapping.Result]:
 
 
 def _loaded(path: Path, schema: target.TargetSchema | None) -> Loaded:
-    loaded = mapping.load(path, schema=schema, shipped=mapping.shipped_folder())
+    loaded = bootstrap.read_mapping(path, schema)
     if loaded.mapping is None:
         raise FixMapping(str(path), "does not load\n" + mapping.render(loaded.diagnostics, loaded.texts))
     return loaded

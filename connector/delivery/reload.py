@@ -106,7 +106,9 @@ class Watched:
         if loaded.mapping is None:
             return render(loaded.diagnostics, loaded.texts)
         was, would_be = self.route.mapping.crm, loaded.mapping.crm
-        return "" if was == would_be else f"crm: {would_be}: this destination is {was}'s, a restart is needed"
+        return (
+            "" if was == would_be else f"crm: {would_be.name}: this destination is {was.title}'s, a restart is needed"
+        )
 
 
 def exposing(loaded: Loaded) -> list[str]:

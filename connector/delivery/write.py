@@ -10,7 +10,7 @@ from connector.delivery.consent import States
 from connector.delivery.fold import CREATING, Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
-from connector.destinations.base import GONE, INCOMPLETE, Destination, Link, Outcome, Row, Verdict
+from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Entry, FieldWrite, Lookup, Mark, Mode, RecordKey, Ref, Rule, Stamp, Value, Write
 from connector.settlement import Remembered
@@ -19,7 +19,7 @@ LINK = "@link "
 """Prefix of the ledger's fields for the associations made."""
 
 SEARCH_LAG = 300_000
-"""Milliseconds after which a CRM's search shows what was written: HubSpot's takes up to a minute."""
+"""Milliseconds after which a CRM's search shows what was written: a slow one takes up to a minute."""
 
 
 _PARENT_MISSING = Outcome(Verdict.DEFERRED, code="PARENT_MISSING", problem="waits for the record it points at")
@@ -37,7 +37,7 @@ class Answer:
     """What became of one record. `outcome` is None when the CRM knew everything already and was not called.
 
     found: the CRM's id of a record that was looked for, because the ledger did not know it.
-    gone: a record that points at this one was refused, because the CRM no longer holds it.
+    gone: the CRM no longer holds it: what was written, or a record that points at it, was refused for that.
     creating: whether it is sent to be made without a unique key, so that sending it twice would make two.
     """
 
@@ -60,7 +60,7 @@ class Answer:
         """Whether the CRM had lost the record the ledger knew: what the ledger knows of it is void."""
         if self.outcome is None or self.entry.crm_id is None:
             return False
-        return self.gone or self.crm_id != self.entry.crm_id or self.outcome.code in INCOMPLETE
+        return self.gone or self.crm_id != self.entry.crm_id
 
     @property
     def waits(self) -> bool:
@@ -133,8 +133,9 @@ class Writing:
             self.sent += [answer for answer, _ in rows]
             outcomes = self.destination.write([row for _, row in rows])
             for (answer, row), outcome in zip(rows, outcomes, strict=True):
-                self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
-                if outcome.code in GONE:
+                gone = outcome.code in self.destination.crm.incomplete
+                self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
+                if outcome.code in self.destination.crm.gone:
                     self._doubt({row.fields.get(name) for name in outcome.fields or row.fields})
 
     def _doubt(self, pointed_at: Collection[Value]) -> None:

@@ -1,48 +1,70 @@
-"""The CRMs. A new one is a package whose `account` has `connect`, CREDENTIALS and ADDRESS, and a line here."""
+"""The one place that names the CRMs. CONTRIBUTING.md says how to add one."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from connector.crm import Crm
 from connector.destinations.base import CallLog, Destination
+from connector.destinations.hubspot.vendor import HUBSPOT
+from connector.destinations.salesforce.vendor import SALESFORCE
+from connector.destinations.settings import DestinationSettings
+from connector.destinations.vendor import Vendor
 from connector.errors import FixConfiguration
 
-_ACCOUNTS: Final = {
-    "salesforce": "connector.destinations.salesforce.account",
-    "hubspot": "connector.destinations.hubspot.account",
-}
+VENDORS: Final[dict[str, Vendor]] = {}
+"""Every CRM by its name."""
 
 
-def connect(
-    crm: str,
-    auth: BaseModel,
-    *,
-    endpoint: str | None,
-    api_version: str | None,
-    on_call: CallLog,
-    options: BaseModel | None = None,
-) -> Destination:
-    """One CRM account, not yet spoken to. Its client library is imported here, by the role that needs it.
+def register(vendor: Vendor) -> None:
+    """Make a CRM known to mappings and agency files."""
+    VENDORS[vendor.name] = vendor
 
-    options: this CRM's own settings, where it has any.
 
-    Raises FixConfiguration when the credentials are another CRM's.
+register(SALESFORCE)
+register(HUBSPOT)
+
+
+def read_settings(block: Any) -> DestinationSettings:
+    """A destination's block of an agency file, as the settings of the CRM whose credentials it holds.
+
+    Raises pydantic.ValidationError.
     """
-    module = _account(crm)
-    if not isinstance(auth, module.CREDENTIALS):
-        raise FixConfiguration(f"{crm} credentials", f"the mapping is for {crm}, but auth: is another CRM's")
-    own = {} if options is None else {"options": options}
-    connected = module.connect(auth, endpoint=endpoint, api_version=api_version, on_call=on_call, **own)
-    return cast(Destination, connected)
+    auth = block.get("auth") if isinstance(block, dict) else None
+    if not isinstance(auth, dict):
+        return DestinationSettings.model_validate(block)  # which says what is missing
+    vendor = next((vendor for vendor in VENDORS.values() if vendor.auth_key in auth), None)
+    if vendor is None:
+        keys = ", ".join(f"{known.auth_key}: ({known.title})" for known in VENDORS.values())
+        raise _misplaced("auth", f"are no CRM's credentials; expected one of {keys}")
+    for other in VENDORS.values():
+        if other.name in block and other is not vendor and other.name in other.settings.model_fields:
+            problem = f"is for a {other.title} destination, but these credentials are for {vendor.title}"
+            raise _misplaced(other.name, problem)
+    return vendor.settings.model_validate(block)
 
 
-def address(crm: str) -> str:
-    """Where everybody reaches this CRM: scheme://host."""
-    return str(_account(crm).ADDRESS)
+def _misplaced(key: str, problem: str) -> ValidationError:
+    details = InitErrorDetails(
+        type=PydanticCustomError("crm", "{problem}", {"problem": problem}), loc=(key,), input=None
+    )
+    return ValidationError.from_exception_data("destination", [details], hide_input=True)
 
 
-def _account(crm: str) -> Any:
-    return importlib.import_module(_ACCOUNTS[crm])
+def vendor_of(settings: DestinationSettings) -> Vendor:
+    """The CRM that settings are for."""
+    return next(vendor for vendor in VENDORS.values() if isinstance(settings, vendor.settings))
+
+
+def connect(crm: Crm, settings: DestinationSettings, on_call: CallLog) -> Destination:
+    """The account that settings describe, for a mapping of `crm`; no CRM is called.
+
+    Raises FixConfiguration when the settings are for another CRM.
+    """
+    vendor = vendor_of(settings)
+    if vendor.name != crm.name:
+        raise FixConfiguration("auth", f"the mapping is for {crm.title}, but these credentials are for {vendor.title}")
+    return vendor.connect(settings, on_call)

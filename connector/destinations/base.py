@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from connector.crm import Crm
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
@@ -49,14 +50,6 @@ class Row:
 
 LOST_ID: Final = "GONE"
 """The code of a record that was to be written by its id, and which the CRM has lost."""
-
-INCOMPLETE: Final = frozenset({"REQUIRED_FIELD_MISSING", "REQUIRED_PROPERTY_MISSING", LOST_ID})
-"""Codes that mean of a record known to exist that the CRM has lost it since. Those for want of a required field do:
-a key that was to update it was about to create it anew, with the changed fields alone."""
-
-
-GONE: Final = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
-"""Codes of a refusal because the CRM no longer holds the record, or one it points at, under the id we know."""
 
 
 class Verdict(StrEnum):
@@ -113,24 +106,16 @@ class CallLog(Protocol):
     def __call__(self, method: str, path: str, status: int, duration_ms: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What a CRM counts as a day of API calls: until midnight of the account's time zone, or the last 24 hours.
-
-    limit: calls a day of the smallest account, for a CRM that does not always tell.
-    """
-
-    until_midnight: bool
-    limit: int | None = None
-
-
 class Destination(Protocol):
     """One CRM account. Every method may raise DestinationUnusable and nothing else."""
 
-    crm: str
     batch: int
     """How many rows fit one write call."""
-    day: Day
+
+    @property
+    def crm(self) -> Crm:
+        """Whose account it is."""
+        ...
 
     @property
     def usage(self) -> tuple[int, int] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from connector.crm import Crm
 from connector.delivery.consent import States
 from connector.delivery.deliver import Known
-from connector.destinations.base import Day, Destination, Found, Outcome, Row, Verdict
+from connector.destinations.base import Destination, Found, Outcome, Row, Verdict
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
@@ -62,9 +63,12 @@ class DryDestination:
     name: str
     known: Known
     ask: bool
-    crm: str = "rehearsal"
     batch: int = 500
-    day: Day = field(default_factory=lambda: Day(until_midnight=False))
+
+    @property
+    def crm(self) -> Crm:
+        """The real one's."""
+        return self.real.crm
 
     @property
     def usage(self) -> tuple[int, int] | None:

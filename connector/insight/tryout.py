@@ -13,6 +13,7 @@ from typing import Any, Final
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.catalogue import ABSENT, Kind, Privacy
 from connector.carecycle.recognise import FieldProblem, Reading
+from connector.destinations import VENDORS
 from connector.errors import UnreadableEvent
 from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
 from connector.mapping.example_events import example
@@ -82,7 +83,7 @@ def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSche
     """Check a mapping's text and plan one event with it. timezone: the agency's; schema: the CRM's own where known."""
     if max(len(text.encode(errors="replace")), len(event_text.encode(errors="replace"))) > MAX_TEXT:
         return Tried(None, f"a text is longer than {MAX_TEXT // 1024} KiB: use connector check and connector map")
-    loaded = load_text(text, NAME, schema=schema, shipped=shipped_folder(), sealed=True)
+    loaded = load_text(text, NAME, schema=schema, shipped=shipped_folder(), crms=VENDORS, sealed=True)
     reading, problem = _reading(event_text)
     if loaded.mapping is None:
         return Tried(loaded, problem)

@@ -15,8 +15,8 @@ from connector.mapping.tree import Node
 def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -> None:
     """Report everything wrong with a file. target: the CRM's schema; without it, checks that need it are skipped."""
     scope = Scope(file, tree, report, target)
-    if target is not None and target.crm != file.crm:
-        scope.at("crm").add("M200", f"this mapping is for {file.crm}, but the schema is from {target.crm}")
+    if target is not None and target.crm != file.crm.name:
+        scope.at("crm").add("M200", f"this mapping is for {file.crm.name}, but the schema is from {target.crm}")
         scope = Scope(file, tree, report, None)
     conditions.check(scope.at("filter"), file.filter)
     _check_filter_events(scope)

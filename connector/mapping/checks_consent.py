@@ -43,8 +43,9 @@ def _check_lists(scope: Scope) -> None:
         _known_flag(here, flag, in_list=True)
         if flag in consent.flags:
             here.add("M222", f"{flag} is carried and waived", "remove it from one of them")
-    if consent.unsubscribe and scope.file.crm != "hubspot":
-        scope.at("unsubscribe").add_at_key("M110", "unsubscribe: belongs to HubSpot", "remove it")
+    if consent.unsubscribe and not scope.file.crm.unsubscribes:
+        message = f"unsubscribe: does not apply to {scope.file.crm.title}"
+        scope.at("unsubscribe").add_at_key("M110", message, "remove it")
     for number, flag in enumerate(consent.unsubscribe):
         here = scope.at("unsubscribe", number)
         if _known_flag(here, flag, in_list=True) and flag not in consent.flags:

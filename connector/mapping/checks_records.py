@@ -24,8 +24,9 @@ def check(scope: Scope, name: str, record: Record) -> None:
     fields = target.fields if target else None
     conditions.check(here.at("when"), record.when)
     _check_key(here, record, fields)
-    if not record.unique_key and scope.file.crm != "hubspot":
-        here.at("unique_key").add_at_key("M110", "unique_key: belongs to HubSpot", "use an external id as the key")
+    if not record.unique_key and scope.file.crm.keeps_keys_unique:
+        message = f"unique_key: false does not apply to {scope.file.crm.title}"
+        here.at("unique_key").add_at_key("M110", message, "use a unique field as the key")
     for number, entry in enumerate(record.also_match):
         _check_match(here.at("also_match", number), record, entry, fields)
     for field_name, field in record.fields.items():
@@ -67,7 +68,7 @@ def _check_key_target(scope: Scope, record: Record, name: str, target: TargetFie
     if record.unique_key and not target.unique:
         unique = [other for other, field in fields.items() if field.unique]
         hint = f"unique here: {listed(unique)}" if unique else f"{record.object} has no unique field: create one"
-        hint += ", or add  unique_key: false" if scope.file.crm == "hubspot" else ""
+        hint += ", or add  unique_key: false" if not scope.file.crm.keeps_keys_unique else ""
         scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")
@@ -93,8 +94,9 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
 
 
 def _check_associations(scope: Scope, record: Record) -> None:
-    if record.associate and scope.file.crm != "hubspot":
-        scope.add_at_key("M110", "associate: belongs to HubSpot", "use a look-up field with  ref:")
+    if record.associate and not scope.file.crm.associates:
+        message = f"associate: does not apply to {scope.file.crm.title}"
+        scope.add_at_key("M110", message, "use a look-up field with  ref:")
     for number, other in enumerate(record.associate):
         known_record(scope.at(number), other)
 

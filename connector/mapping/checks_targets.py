@@ -56,8 +56,8 @@ def _is_id(target: TargetField, shape: Shape) -> bool:
 
 
 def _is_moment(scope: Scope, target: TargetField, shape: Shape) -> bool:
-    """HubSpot accepts times in ms: https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide"""
-    return scope.file.crm == "hubspot" and target.type in ("date", "datetime") and shape.format == "epoch_ms"
+    """Whether the source is a time in milliseconds for a time field, in a CRM that accepts that."""
+    return scope.file.crm.takes_milliseconds and target.type in ("date", "datetime") and shape.format == "epoch_ms"
 
 
 def _fix(target: TargetField, shape: Shape) -> str:

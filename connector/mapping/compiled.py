@@ -8,6 +8,7 @@ from datetime import tzinfo
 from enum import IntEnum
 from typing import Any
 
+from connector.crm import Crm
 from connector.mapping.conditions import Holds
 from connector.mapping.schema import Test
 from connector.mapping.tree import Loc
@@ -103,7 +104,7 @@ class CompiledMapping:
 
     name: str
     version: str
-    crm: str
+    crm: Crm
     reads: frozenset[str]
     writes: Mapping[str, frozenset[str]]
     looks_up: frozenset[str]

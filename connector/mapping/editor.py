@@ -6,7 +6,7 @@ mapping is correct is for the checks to decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from connector.carecycle.catalogue import FIELDS
@@ -33,15 +33,15 @@ _ABOUT: Final[Mapping[str, str]] = {
     "ref": "the id of another record of this file",
     "cases": "the first case that holds",
     "key": "one unique CRM field and what identifies the record, so that nothing is written twice",
-    "unique_key": "false if HubSpot has no unique property here: the connector remembers each record's id",
+    "unique_key": "false if the CRM has no unique field here: the connector remembers each record's id",
     "also_match": "adopts a record created by hand; the steps are tried once, in order",
     "mode": "upsert (default), create (never change an existing record), update (never create one)",
-    "associate": "HubSpot: the records of this file to associate it with",
+    "associate": "the records of this file to associate it with, in a CRM with associations",
 }
 
 
-def schema(target: TargetSchema | None) -> Schema:
-    """Build the schema for every mapping file. target: the CRM's schema, if known."""
+def schema(target: TargetSchema | None, crms: Iterable[str]) -> Schema:
+    """Build the schema for every mapping file. target: the CRM's schema, if known; crms: the names `crm:` may give."""
     file: Schema = _plain(json_schema())
     defs = file.pop("$defs")
     objects = target.objects if target else {}
@@ -58,8 +58,7 @@ def schema(target: TargetSchema | None) -> Schema:
     defs["Consent"]["properties"] |= consent()
     defs["Test"]["properties"]["given"] = {"type": "object", "properties": given_values()}
     defs["Record"] = record(defs["Record"], objects)
-    if target is not None:
-        file["properties"]["crm"] = {"const": target.crm}
+    file["properties"]["crm"] = {"const": target.crm} if target else {"enum": [*crms]}
     defs["File"] = file
     defs["InheritedRecord"] = inherited_record(defs["Record"], objects)
     defs["InheritingFile"] = _inheriting(file)

@@ -66,7 +66,7 @@ def consent() -> Schema:
             "description": "leave (default): the CRM's values of withheld fields stay; clear: they are erased",
         },
         "skip": block | {"properties": lists, "description": "while the flag is true or unknown: not written"},
-        "unsubscribe": flags | {"description": "HubSpot: also opt the e-mail address out"},
+        "unsubscribe": flags | {"description": "also opt the e-mail address out, in a CRM with a subscription service"},
         "waive": flags | {"description": "flags this agency's CRM deliberately does not carry"},
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from connector.crm import Crm
 from connector.mapping import checks, inherit, reading, source
 from connector.mapping.compile import compiled
 from connector.mapping.compiled import CompiledMapping
@@ -41,9 +42,12 @@ def shipped_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "mappings"
 
 
-def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path) -> Loaded:
-    """Read, check and compile a file. schema: the CRM's own, where known; shipped: where `extends` finds names."""
-    return _Loading(schema, shipped).load(path, None)
+def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path, crms: Mapping[str, Crm]) -> Loaded:
+    """Read, check and compile a file.
+
+    schema: the account's own, where known; shipped: where `extends` finds names; crms: by the name that `crm:` gives.
+    """
+    return _Loading(schema, shipped, crms).load(path, None)
 
 
 def load_text(
@@ -52,12 +56,13 @@ def load_text(
     *,
     schema: TargetSchema | None = None,
     shipped: Path,
+    crms: Mapping[str, Crm],
     folder: Path | None = None,
     sealed: bool = False,
 ) -> Loaded:
     """The same from text; name: what to call it; folder: of files it extends; sealed: it extends shipped ones alone."""
     content = text.encode("utf-8", "surrogatepass")
-    return _Loading(schema, shipped, sealed=sealed).load((folder or shipped) / name, content, name)
+    return _Loading(schema, shipped, crms, sealed=sealed).load((folder or shipped) / name, content, name)
 
 
 def _is_file(path: Path) -> bool:
@@ -70,8 +75,10 @@ def _is_file(path: Path) -> bool:
 class _Loading:
     """Loads one file and everything it extends."""
 
-    def __init__(self, schema: TargetSchema | None, shipped: Path, *, sealed: bool = False) -> None:
-        self.schema, self.shipped, self.sealed = schema, shipped, sealed
+    def __init__(
+        self, schema: TargetSchema | None, shipped: Path, crms: Mapping[str, Crm], *, sealed: bool = False
+    ) -> None:
+        self.schema, self.shipped, self.crms, self.sealed = schema, shipped, crms, sealed
         self.report = Report()
         self.files: list[Path] = []
         self.texts: dict[str, str] = {}
@@ -85,7 +92,7 @@ class _Loading:
 
     def _file(self, root: Node) -> File | None:
         """The file, when nothing in it stops it from loading."""
-        file = reading.model(root, self.report)
+        file = reading.model(root, self.report, self.crms)
         if file is not None:
             checks.check(file, root, self.report, self.schema)
         return None if self.report.failed else file

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from connector.crm import Crm
 from connector.mapping.diagnostics import Report
 from connector.mapping.schema import File
 from connector.mapping.schema_conditions import Comparison, Condition
@@ -43,13 +44,13 @@ _NAMES: Final = {
 }
 
 
-def model(root: Node, report: Report) -> File | None:
+def model(root: Node, report: Report, crms: Mapping[str, Crm]) -> File | None:
     """Read as much of the file as possible; None if its first lines are missing."""
     written: Any = plain(root)
     removed: set[Loc] = set()
     for _ in range(_PASSES):
         try:
-            return File.model_validate(written)
+            return File.model_validate(written, context={"crms": crms})
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
         by_loc = _by_loc(root, problems)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PlainValidator, Tag, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from connector.crm import Crm
 from connector.mapping.schema_conditions import Block, Condition, Scalar
 from connector.mapping.schema_sources import Entries, Key, MappedField
 from connector.model import Mode
@@ -13,6 +16,15 @@ from connector.model import Mode
 EventName = Literal["customer.created", "customer.updated", "call.completed"]
 
 
+def _known_crm(name: object, info: ValidationInfo) -> Crm:
+    """The CRM of that name, among those in the validation's context."""
+    known: Mapping[str, Crm] = (info.context or {}).get("crms", {})
+    if not isinstance(name, str) or name not in known:
+        raise PydanticCustomError("unknown_crm", "unknown CRM", {"expected": " or ".join(map(repr, known))})
+    return known[name]
+
+
+CrmName = Annotated[Crm, PlainValidator(_known_crm), WithJsonSchema({"type": "string"})]
 Expected = Annotated[
     Annotated[Literal["none"], Tag("none")] | Annotated[dict[str, Scalar | list[str]], Tag("fields")],
     Discriminator(lambda written: "fields" if isinstance(written, dict) else "none"),
@@ -57,7 +69,7 @@ class File(Block):
     """A whole mapping file, merged with everything it extends."""
 
     version: Literal[1]
-    crm: Literal["salesforce", "hubspot"]
+    crm: CrmName
     extends: str | None = None
     events: list[EventName] | None = None
     test_customers: Literal["drop", "allow"] = "drop"

@@ -66,7 +66,7 @@ class Scope:
     @property
     def crm_name(self) -> str:
         """What to call the CRM account."""
-        return {"salesforce": "your Salesforce org", "hubspot": "your HubSpot portal"}[self.file.crm]
+        return self.file.crm.your_account
 
 
 def events_of(file: File, record: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Kind
+from connector.crm import Crm
 from connector.mapping import conditions, templates
 from connector.mapping.compiled import Get, Payload, PointsTo
 from connector.mapping.formats import FORMATS
@@ -27,7 +28,7 @@ class Setting:
 
     event: str
     tables: Mapping[str, Mapping[str, Any]]
-    crm: str
+    crm: Crm
     target: TargetField | None = None
 
 
@@ -178,7 +179,7 @@ def _lookup(source: Source, setting: Setting) -> Get:
     assert lookup is not None  # it is the source written here
     ((match, path_),) = lookup.match.items()
     value_of = _part(path_, "", setting.event)
-    returns = lookup.return_ or ("Id" if setting.crm == "salesforce" else "id")
+    returns = lookup.return_ or setting.crm.id_field
     required, waits = lookup.missing == "reject", lookup.missing == "wait"
 
     def look_up(payload: Payload, zone: tzinfo) -> Any:
@@ -221,10 +222,7 @@ _COMPILERS: Final[Mapping[str, Callable[[Source, Setting], Get]]] = {
 
 
 def _limit(setting: Setting) -> int | None:
-    """Return how many UTF-16 code units the target holds, if the CRM's schema is known.
-
-    HubSpot's: https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
-    """
+    """Return how many UTF-16 code units the target holds, if the CRM's schema is known."""
     if setting.target is None:
         return None
-    return setting.target.length or (65_536 if setting.crm == "hubspot" else None)
+    return setting.target.length or setting.crm.longest_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +11,8 @@ from connector.carecycle.signature import Verifier
 from connector.delivery.budget import Allowance, Budget
 from connector.delivery.deliver import Route
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
-from connector.destinations.base import CallLog, Destination
-from connector.destinations.hubspot import link as hubspot
-from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.salesforce import link as salesforce
-from connector.destinations.salesforce.auth import Password
+from connector.destinations import VENDORS
+from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration, FixMapping
 from connector.insight import notify
 from connector.insight.accounts import Account, Link, no_link
@@ -25,7 +22,7 @@ from connector.mapping import Loaded, load, render, shipped_folder, target
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
-from connector.running.config import AgencyFile, Alarms, DestinationSettings, Process
+from connector.running.config import AgencyFile, Alarms, Process
 from connector.store import Store, open_store
 
 
@@ -55,9 +52,14 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
     raise FixConfiguration(str(file.path), f"there is no mapping {settings.mapping}: neither {own} nor a shipped one")
 
 
+def read_mapping(path: Path, schema: TargetSchema | None = None) -> Loaded:
+    """A mapping with everything there is to say about it; schema: the account's own, where known."""
+    return load(path, schema=schema, shipped=shipped_folder(), crms=VENDORS)
+
+
 def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapping:
     """A mapping that loads. Raises FixMapping with every diagnostic and its lines."""
-    loaded = load(path, schema=schema, shipped=shipped_folder())
+    loaded = read_mapping(path, schema)
     if loaded.mapping is None:
         raise FixMapping(str(path), "does not load\n" + render(loaded.diagnostics, loaded.texts))
     return loaded.mapping
@@ -74,24 +76,20 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
             telemetry.settings_deprecated(where, notice)
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
-            first = load(path, shipped=shipped_folder())
+            first = read_mapping(path)
             route = open_route(file, name)
             route.barred = UNCHECKED if exposing(first) else None
-            watched.append(Watched(route, _loading(path), fingerprint(first.files)))
+            watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files)))
     return watched
 
 
 def notices(file: AgencyFile) -> list[tuple[str, str]]:
-    """What works in an agency's file and will not for ever: the destination, and what to change."""
+    """What works in an agency's file today and will be withdrawn: the destination, and what to change."""
     return [
-        (f"{file.settings.agency}/{name}", one.auth.notice)
-        for name, one in file.settings.destinations.items()
-        if isinstance(one.auth, Password)
+        (f"{file.settings.agency}/{name}", settings.notice)
+        for name, settings in file.settings.destinations.items()
+        if settings.notice
     ]
-
-
-def _loading(path: Path) -> Callable[[TargetSchema | None], Loaded]:
-    return lambda schema: load(path, schema=schema, shipped=shipped_folder())
 
 
 def open_route(file: AgencyFile, name: str) -> Route:
@@ -103,25 +101,14 @@ def open_route(file: AgencyFile, name: str) -> Route:
 
     def on_call(method: str, path: str, status: int, duration_ms: float) -> None:
         telemetry.crm_called(full_name, method, path, status, duration_ms)
-        if "/oauth2/" not in path:  # a login is no call of the API
+        if not mapping.crm.is_login(path):
             budget.called()
 
-    destination = _connected(settings, mapping.crm, on_call)
-    day, timezone = destination.day, file.settings.timezone
+    destination = destinations.connect(mapping.crm, settings, on_call)
+    day, timezone = mapping.crm.day, file.settings.timezone
     limit = settings.daily_limit or day.limit
     budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
     return Route(full_name, destination, mapping, timezone, settings.search_lag * 1000, budget=budget)
-
-
-def _connected(settings: DestinationSettings, crm: str, on_call: CallLog) -> Destination:
-    return destinations.connect(
-        crm,
-        settings.auth,
-        endpoint=settings.endpoint,
-        api_version=settings.api_version,
-        on_call=on_call,
-        options=settings.salesforce,
-    )
 
 
 def subscriber(file: AgencyFile) -> Subscriber:
@@ -161,9 +148,9 @@ def _account(file: AgencyFile, name: str) -> Account:
     return Account(
         full_name,
         file.settings.timezone,
-        _loading(path),
+        partial(read_mapping, path),
         lambda: target.load(saved) if (saved := saved_path(file, name)).is_file() else None,
-        lambda: _connected(settings, load_mapping(path).crm, partial(telemetry.crm_called, full_name)),
+        lambda: destinations.connect(load_mapping(path).crm, settings, partial(telemetry.crm_called, full_name)),
         _link(settings),
     )
 
@@ -175,9 +162,6 @@ def saved_path(file: AgencyFile, name: str) -> Path:
 
 def _link(settings: DestinationSettings) -> Link:
     """The addresses of records for people; nobody looks for them where a sandbox stands for the CRM."""
-    auth = settings.auth
     if settings.endpoint is not None:
         return no_link
-    if isinstance(auth, HubSpotAuth):
-        return partial(hubspot.record_address, settings.portal)
-    return partial(salesforce.record_address, auth)
+    return partial(destinations.vendor_of(settings).record_address, settings)

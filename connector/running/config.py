@@ -5,25 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    SecretStr,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.destinations.salesforce.auth import SalesforceAuth, SalesforceOptions
+from connector.destinations import read_settings
+from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
@@ -31,7 +20,6 @@ from connector.mapping.tree import Node, find
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
-_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
 _REFERENCE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}\Z")
 
 
@@ -45,52 +33,7 @@ class Webhook(_Frozen):
     secrets: tuple[SecretStr, ...] = Field(min_length=1, description="signing secrets, the newest first")
 
 
-def _crm_of(auth: Any) -> str:
-    """Which CRM a block of credentials is for: HubSpot's has no `flow`."""
-    return "hubspot" if isinstance(auth, dict) and "access_token" in auth else "salesforce"
-
-
-Auth = Annotated[
-    Annotated[SalesforceAuth, Tag("salesforce")] | Annotated[HubSpotAuth, Tag("hubspot")], Discriminator(_crm_of)
-]
-
-
-class DestinationSettings(_Frozen):
-    """One CRM account."""
-
-    mapping: str = Field(description="a shipped mapping's name, or a file beside this one")
-    auth: Auth = Field(description="how to log in: see config.example.yaml")
-    endpoint: str | None = Field(None, pattern=r"^https?://[^/]+$", description="a sandbox or proxy standing for it")
-    budget: float | None = Field(None, description="the share of the account's daily API calls it may use, as 20%")
-    daily_limit: int | None = Field(
-        None, ge=1, description="the account's API calls a day, where HubSpot does not tell"
-    )
-    partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
-    api_version: str | None = Field(None, pattern=r"^(\d+\.\d+|\d{4}-\d{2})$", description="67.0; HubSpot: 2026-03")
-    search_lag: int = Field(300, ge=60, le=3600, description="HubSpot: seconds until its search shows what was written")
-    portal: int | None = Field(None, ge=1, description="HubSpot's Hub ID, for the console's links to records")
-
-    renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
-    salesforce: SalesforceOptions | None = Field(None, description="Salesforce only: how it treats what we write")
-
-    @field_validator("budget", mode="before")
-    @classmethod
-    def _as_share(cls, share: object) -> object:
-        found = _PERCENT.fullmatch(share) if isinstance(share, str) else None
-        if share is not None and not (found and 0 < float(found[1]) <= 100):
-            raise ValueError("is no share of the day, for instance 20%")
-        return float(found[1]) / 100 if found else None
-
-    @field_validator("api_version", mode="before")
-    @classmethod
-    def _as_text(cls, version: object) -> object:
-        return str(version) if isinstance(version, float) else version
-
-    @model_validator(mode="after")
-    def _of_one_crm(self) -> DestinationSettings:
-        if self.salesforce and isinstance(self.auth, HubSpotAuth):
-            raise ValueError("salesforce: is for a Salesforce destination, and auth: is HubSpot's")
-        return self
+Destination = Annotated[DestinationSettings, BeforeValidator(read_settings)]
 
 
 class Retention(_Frozen):
@@ -131,7 +74,7 @@ class AgencySettings(_Frozen):
 
     agency: str = Field(pattern=_NAME, description="the name in the hook's address: /hooks/<agency>")
     webhook: Webhook
-    destinations: dict[Annotated[str, Field(pattern=_NAME)], DestinationSettings] = Field(min_length=1)
+    destinations: dict[Annotated[str, Field(pattern=_NAME)], Destination] = Field(min_length=1)
     timezone: str = Field("America/New_York", description="for dates of customers whose own time zone is unknown")
     retention: Retention = Retention()
     alarms: Alarms = Alarms()

@@ -12,7 +12,8 @@ from typing import Final
 
 import requests
 
-from connector import destinations, mapping
+from connector import mapping
+from connector.crm import Crm
 from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
 from connector.running import bootstrap
@@ -93,7 +94,7 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
         yield Finding(thing, Health.WRONG, f"{error.problem} ({error.reason})", "docs/operating.md, Why a lane pauses")
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
-        yield _fit(thing, mapping.load(path, schema=schema, shipped=mapping.shipped_folder()))
+        yield _fit(thing, bootstrap.read_mapping(path, schema))
         yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:
         route.destination.close()
@@ -108,14 +109,14 @@ def _fit(thing: str, loaded: mapping.Loaded) -> Finding:
     return Finding(thing, Health.WRONG, problems, "connector check -c ... --live shows them with their lines")
 
 
-def _crm_clock(crm: str, endpoint: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
+def _crm_clock(crm: Crm, endpoint: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
     """This machine's clock against the CRM's: a wrong one refuses genuine messages and JWT logins."""
     try:
-        answer = _asked("HEAD", endpoint or destinations.address(crm))
+        answer = _asked("HEAD", endpoint or crm.address)
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError):
         return  # the CRM was reached by its own way; only its clock stays unknown
-    yield _skew(f"clock against {crm}'s", now().timestamp() - theirs.timestamp())
+    yield _skew(f"clock against {crm.title}'s", now().timestamp() - theirs.timestamp())
 
 
 def _asked(method: str, address: str, body: bytes | None = None) -> requests.Response:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.insight.problems import Cause, Foretold, find_causes, foretell
 from connector.mapping import load, shipped_folder
@@ -32,7 +33,7 @@ def account(house: House, own: Path, schema: TargetSchema | None = None) -> Acco
     return Account(
         DESTINATION,
         "America/New_York",
-        lambda known: load(own, schema=known, shipped=shipped_folder()),
+        lambda known: load(own, schema=known, shipped=shipped_folder(), crms=VENDORS),
         lambda: schema,
         lambda: house.route.destination,
     )

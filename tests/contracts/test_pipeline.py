@@ -11,6 +11,7 @@ import pytest
 
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, deliver
+from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable, LeaseLost
 from connector.mapping import load_text, shipped_folder
 from connector.receive import Agency, read
@@ -83,7 +84,7 @@ class House:
         return delivery["state"], delivery["code"]
 
     def remap(self, text: str) -> None:
-        loaded = load_text(text, "edited.yaml", shipped=shipped_folder())
+        loaded = load_text(text, "edited.yaml", shipped=shipped_folder(), crms=VENDORS)
         assert loaded.mapping is not None, loaded.diagnostics
         self.route.mapping = loaded.mapping
 

@@ -10,6 +10,7 @@ import pytest
 
 from connector.delivery.deliver import Route
 from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
+from connector.destinations import VENDORS
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
@@ -49,7 +50,7 @@ class Edited:
         self.watched = Watched(self.route, self.load, fingerprint(first.files), ask_at=ASK_EVERY)
 
     def load(self, schema: TargetSchema | None = None) -> Any:
-        return load(self.path, schema=schema, shipped=shipped_folder())
+        return load(self.path, schema=schema, shipped=shipped_folder(), crms=VENDORS)
 
     def save(self, text: str) -> None:
         self.path.write_text(text)

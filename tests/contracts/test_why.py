@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.insight.explain import FieldWhy, Why, explain
-from connector.mapping import load, shipped_folder
+from connector.mapping import Loaded, load, shipped_folder
+from connector.mapping.target import TargetSchema
 from tests.builders import CUSTOMER, a_call, a_customer
 from tests.contracts.test_pipeline import DESTINATION, EARLIER, LATER, House, house
 
@@ -15,11 +17,15 @@ __all__ = ["house"]
 
 def account(house: House) -> Account:
     file = shipped_folder() / f"{shipped(house)}.yaml"
-    return Account(DESTINATION, "America/New_York", lambda schema: load(file, schema=schema, shipped=shipped_folder()))
+
+    def read(schema: TargetSchema | None) -> Loaded:
+        return load(file, schema=schema, shipped=shipped_folder(), crms=VENDORS)
+
+    return Account(DESTINATION, "America/New_York", read)
 
 
 def shipped(house: House) -> str:
-    return "salesforce-contact" if house.route.destination.crm == "salesforce" else "hubspot"
+    return "salesforce-contact" if house.route.destination.crm.name == "salesforce" else "hubspot"
 
 
 def told(house: House, asked: str = CUSTOMER, *, mapped: bool = True) -> Why:

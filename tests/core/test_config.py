@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from connector.destinations import read_settings
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import FixConfiguration
-from connector.running.config import DestinationSettings, read_agencies, read_process
+from connector.running.config import read_agencies, read_process
 
 AGENCY = """\
 agency: sunrise
@@ -74,9 +75,13 @@ class TestAgencyFile:
         assert "two words" not in refusal(folder / "sunrise.yaml")
 
     def test_a_version_written_as_a_number_is_one(self, folder: Path) -> None:
+        login = {"flow": "session", "session_id": "s", "instance_url": "https://acme.my.salesforce.com"}
+        given = {"mapping": "salesforce-contact", "auth": login, "api_version": 67.0}
+        assert read_settings(given).api_version == "67.0"
+
+    def test_another_crms_version_is_refused(self, folder: Path) -> None:
         (folder / "sunrise.yaml").write_text(AGENCY.replace("hubspot, auth", "hubspot, api_version: 67.0, auth"))
-        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
-        assert file.settings.destinations["hubspot"].api_version == "67.0"
+        assert "destinations.hubspot.api_version" in refusal(folder / "sunrise.yaml")
 
     @pytest.mark.parametrize("version", ["2026-03", '"2026-09"'])
     def test_hubspots_versions_are_dated(self, folder: Path, version: str) -> None:
@@ -128,10 +133,10 @@ class TestTheBudget:
     @pytest.mark.parametrize(("written", "share"), [("20%", 0.2), ("0.5 %", 0.005), ("100%", 1.0)])
     def test_is_a_share_of_the_day(self, written: str, share: float) -> None:
         given = {"mapping": "hubspot", "auth": {"access_token": "t"}, "budget": written}
-        assert DestinationSettings.model_validate(given).budget == share
+        assert read_settings(given).budget == share
 
     @pytest.mark.parametrize("written", ["0%", "101%", "20", 20, 0.2, "a fifth", True])
     def test_anything_else_is_refused_with_an_example(self, written: object) -> None:
         given = {"mapping": "hubspot", "auth": {"access_token": "t"}, "budget": written}
-        with pytest.raises(ValidationError, match="for instance 20%"):
-            DestinationSettings.model_validate(given)
+        with pytest.raises(ValidationError, match="for example 20%"):
+            read_settings(given)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from connector import mapping
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FIELDS, FLAGS, Field, Kind
+from connector.destinations import VENDORS
 from connector.mapping.formats import FORMATS
 from connector.mapping.planning import plan
 from connector.model import Event, Lookup, Mode, Plan, Ref
@@ -148,7 +149,7 @@ def known_mappings() -> tuple[mapping.Mapping, ...]:
     found = []
     for path in (*sorted(SHARED.glob("*.yaml")), *sorted(SHIPPED.glob("*.yaml"))):
         for schema in (None, SCHEMAS["hubspot" if path == Path(path.parent, "hubspot.yaml") else "salesforce"]):
-            loaded = mapping.load(path, schema=schema, shipped=SHARED)
+            loaded = mapping.load(path, schema=schema, shipped=SHARED, crms=VENDORS)
             assert loaded.mapping is not None
             found.append(loaded.mapping)
     return tuple(found)

@@ -11,9 +11,7 @@ from flask import request
 
 from connector.destinations.base import Link, Row, Verdict
 from connector.destinations.hubspot import calls
-from connector.destinations.hubspot.account import connect
-from connector.destinations.hubspot.auth import HubSpotAuth
-from connector.errors import DestinationUnusable, FixConfiguration
+from connector.errors import DestinationUnusable
 from connector.model import Mode, RecordKey
 from connector.sandbox.hubspot import SCOPES
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
@@ -108,10 +106,6 @@ class TestVersions:
         with sandbox_and_destination(version="2026-03", on_call=lambda *call: log.append(call[1])) as (_, hubspot):
             hubspot.write([a_contact()])
         assert log == ["/crm/objects/2026-03/contacts/batch/upsert"]
-
-    def test_salesforces_version_is_refused(self):
-        with pytest.raises(FixConfiguration, match="2026-03"):
-            connect(HubSpotAuth.model_validate({"access_token": "t"}), endpoint=None, api_version="67.0", on_call=print)
 
 
 class TestWritingById:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connector.delivery.deliver import Route
+from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable
 from connector.mapping import load_text, shipped_folder
 from connector.model import Mode
@@ -32,7 +33,7 @@ CREATES, UPDATES, SEARCHES = "/calls/batch/create", "/calls/batch/update", "/cal
 def house(store: Store, clock: Clock) -> Iterator[House]:
     """A portal without unique properties on calls, whose search shows what was written after two minutes."""
     store.lanes.open({LANE: DESTINATION})
-    loaded = load_text(OWN, "own.yaml", shipped=shipped_folder())
+    loaded = load_text(OWN, "own.yaml", shipped=shipped_folder(), crms=VENDORS)
     assert loaded.mapping is not None, loaded.diagnostics
     knobs = {"unique_calls": False, "index_lag": INDEX_LAG, "clock": lambda: clock() / 1000}
     with fixtures.sandbox_and_destination(**knobs) as (sandbox, destination):
@@ -161,7 +162,7 @@ class TestTheMapping:
         """The errors of a mapping against the schema of a portal without unique properties on calls."""
         with fixtures.sandbox_and_destination(unique_calls=False) as (_, hubspot):
             schema = hubspot.describe(["contacts", "calls", "owners"])
-        loaded = load_text(text, "own.yaml", schema=schema, shipped=shipped_folder())
+        loaded = load_text(text, "own.yaml", schema=schema, shipped=shipped_folder(), crms=VENDORS)
         return [one.code for one in loaded.diagnostics if one.severity == "error"]
 
     def test_a_key_that_is_not_unique_is_refused(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Response, request
 
+from connector.destinations import VENDORS
 from connector.destinations.base import Link
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
@@ -127,7 +128,7 @@ class TestHubSpotsOwnDescription:
     def test_preparing_a_portal_fits_it(self):
         with sandbox_and_destination(custom=False) as (sandbox, hubspot):
             referee, provisioner = Referee(sandbox), hubspot.provisioner()
-            loaded = load(shipped_folder() / "hubspot.yaml", shipped=shipped_folder())
+            loaded = load(shipped_folder() / "hubspot.yaml", shipped=shipped_folder(), crms=VENDORS)
             assert loaded.written is not None
             done = provisioner.apply(provisioner.plan(demands(*loaded.written)).steps)
         assert [one.problem for one in done] == [""] * 6

@@ -22,6 +22,7 @@ from simple_salesforce.exceptions import (
 
 from connector.destinations.salesforce.account import connect
 from connector.destinations.salesforce.errors import read
+from connector.destinations.salesforce.settings import SalesforceSettings
 from tests.destinations.salesforce_fixtures import Calls, a_contact, credentials
 
 INSTANCE = "https://acme.my.salesforce.com"
@@ -198,7 +199,8 @@ class TestOurLine:
             f"{BASE}composite/sobjects/Contact/careCycle_Id__c", json=[{"success": True, "id": "003"}]
         )
         auth = credentials(flow="session", session_id="x", instance_url=INSTANCE)
-        (outcome,) = connect(auth, endpoint=None, api_version="67.0", on_call=Calls()).write([a_contact()])
+        settings = SalesforceSettings(mapping="salesforce-contact", auth=auth)
+        (outcome,) = connect(settings, Calls()).write([a_contact()])
         assert (outcome.id, call.call_count) == ("003", 1)
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce.account import Salesforce, connect
+from connector.destinations.salesforce.settings import SalesforceSettings
 from connector.errors import DestinationUnusable
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
 from connector.sandbox.salesforce.faults import reply
@@ -288,11 +289,12 @@ class TestTheLine:
 class TestConnecting:
     def test_an_agency_file_without_a_version_gets_ours(self) -> None:
         with SalesforceSandbox() as url:
-            salesforce = connect(client_credentials(), endpoint=url, api_version=None, on_call=Calls())
+            settings = SalesforceSettings(mapping="salesforce-contact", auth=client_credentials(), endpoint=url)
+            salesforce = connect(settings, Calls())
             schema = salesforce.describe(["User"])
         assert "Email" in schema.objects["User"].fields
 
     def test_reading_the_configuration_does_not_load_the_client_library(self) -> None:
-        code = "import sys, connector.destinations.salesforce.auth; print('simple_salesforce' in sys.modules)"
+        code = "import sys, connector.running.config; print('simple_salesforce' in sys.modules)"
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert told.stdout.strip() == "False"

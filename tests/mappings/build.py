@@ -7,6 +7,7 @@ from typing import Any
 
 from connector import mapping
 from connector.carecycle import recognise
+from connector.destinations import VENDORS
 from connector.mapping import target
 from connector.mapping.example_events import example
 from connector.mapping.planning import plan
@@ -45,7 +46,7 @@ def mapping_text(*fields: str, top: str = "", consent: str = WAIVED, record: str
 
 
 def load(text: str, *, schema: str | None = "salesforce", shipped: Path = SHARED) -> mapping.Loaded:
-    return mapping.load_text(text, "it.yaml", schema=SCHEMAS[schema] if schema else None, shipped=shipped)
+    return mapping.load_text(text, "it.yaml", schema=SCHEMAS[schema] if schema else None, shipped=shipped, crms=VENDORS)
 
 
 def findings(text: str, *, schema: str | None = "salesforce") -> list[tuple[str, int, int]]:

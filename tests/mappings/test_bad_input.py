@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector import mapping
+from connector.destinations import VENDORS
 from tests.mappings.build import SHARED, load, mapping_text
 
 
@@ -29,7 +30,7 @@ def codes(text: str) -> list[str]:
 class TestSize:
     def test_ten_megabytes_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "it.yaml").write_text("# nothing\n" * 1_000_000)
-        (found,) = mapping.load(tmp_path / "it.yaml", shipped=SHARED).diagnostics
+        (found,) = mapping.load(tmp_path / "it.yaml", shipped=SHARED, crms=VENDORS).diagnostics
         assert (found.code, found.line) == ("Y004", 1)
 
     def test_ten_thousand_tables_load(self) -> None:
@@ -74,11 +75,11 @@ class TestShape:
 
     def test_a_file_in_another_encoding_is_told_the_place(self, tmp_path: Path) -> None:
         (tmp_path / "it.yaml").write_bytes("version: 1\ncrm: Zo\xeb\n".encode("latin-1"))
-        (found,) = mapping.load(tmp_path / "it.yaml", shipped=SHARED).diagnostics
+        (found,) = mapping.load(tmp_path / "it.yaml", shipped=SHARED, crms=VENDORS).diagnostics
         assert (found.code, found.line, found.col) == ("Y001", 2, 8)
 
     def test_a_missing_file_is_a_finding(self, tmp_path: Path) -> None:
-        (found,) = mapping.load(tmp_path / "none.yaml", shipped=SHARED).diagnostics
+        (found,) = mapping.load(tmp_path / "none.yaml", shipped=SHARED, crms=VENDORS).diagnostics
         assert found.code == "Y001"
 
     @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ class TestExtends:
     def test_a_circle_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
         (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
-        (found,) = mapping.load(tmp_path / "a.yaml", shipped=SHARED).diagnostics
+        (found,) = mapping.load(tmp_path / "a.yaml", shipped=SHARED, crms=VENDORS).diagnostics
         assert (found.code, Path(found.file).name, found.col) == ("M140", "b.yaml", 10)
 
     @pytest.mark.parametrize("name", ["salesforce-contcat", "../shared/hubspot", "none.yaml", "x" * 5000])

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from connector.carecycle.catalogue import FIELDS
 from connector.cli import cli
+from connector.destinations import VENDORS
 from connector.mapping import editor
 from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED
 from tests.mappings.language_server import LanguageServer
@@ -35,38 +36,38 @@ records:
 
 class TestSchema:
     def test_it_knows_every_field_of_an_event_with_its_type_and_privacy_class(self) -> None:
-        words = editor.schema(None)["$defs"]["EventField"]
+        words = editor.schema(None, VENDORS)["$defs"]["EventField"]
         about = dict(zip(words["enum"], words["enumDescriptions"], strict=True))
         assert about.keys() == FIELDS.keys()
         assert about["customer.postalCode"].startswith("text, contact")
 
     def test_it_offers_what_may_become_of_withheld_fields(self) -> None:
-        assert editor.schema(None)["$defs"]["Consent"]["properties"]["withheld"]["enum"] == ["leave", "clear"]
+        assert editor.schema(None, VENDORS)["$defs"]["Consent"]["properties"]["withheld"]["enum"] == ["leave", "clear"]
 
     def test_without_the_crm_any_target_may_be_written(self) -> None:
-        assert "allOf" not in editor.schema(None)["$defs"]["Record"]
+        assert "allOf" not in editor.schema(None, VENDORS)["$defs"]["Record"]
 
     def test_a_target_that_cannot_be_written_is_not_offered(self) -> None:
-        told = json.dumps(editor.schema(SCHEMAS["salesforce"])["$defs"]["Record"])
+        told = json.dumps(editor.schema(SCHEMAS["salesforce"], VENDORS)["$defs"]["Record"])
         assert ('"MailingCity"' in told, '"fields": {"CreatedDate"' in told) == (True, False)
 
     def test_the_command_writes_it_to_a_file(self, tmp_path: Path) -> None:
         saved, made = str(HERE / "hubspot.describe.json"), tmp_path / "mapping.schema.json"
         result = CliRunner().invoke(cli, ["schema", "editor", "--schema", saved, "-o", str(made)])
         assert result.exit_code == 0
-        assert json.loads(made.read_text()) == editor.schema(SCHEMAS["hubspot"])
+        assert json.loads(made.read_text()) == editor.schema(SCHEMAS["hubspot"], VENDORS)
 
     def test_the_command_prints_it(self) -> None:
         result = CliRunner().invoke(cli, ["schema", "editor"])
-        assert json.loads(result.output) == editor.schema(None)
+        assert json.loads(result.output) == editor.schema(None, VENDORS)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("editor")
-    (folder / "mapping.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["salesforce"])))
-    (folder / "hubspot.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["hubspot"])))
-    (folder / "any.schema.json").write_text(json.dumps(editor.schema(None)))
+    (folder / "mapping.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["salesforce"], VENDORS)))
+    (folder / "hubspot.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["hubspot"], VENDORS)))
+    (folder / "any.schema.json").write_text(json.dumps(editor.schema(None, VENDORS)))
     return folder
 
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import Any
 
-from connector.destinations.base import Day, Found, Outcome, Row, Verdict, as_text
+from connector.destinations import VENDORS
+from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
+
+MEMORY = VENDORS["salesforce"]
+"""It behaves as the CRM that its mappings are written for."""
 
 FLAGS = frozenset({"NoCall", "NoText"})
 REQUIRED = "LastName"
@@ -45,9 +49,8 @@ class Crm:
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
 
-    crm: str = "memory"
+    crm: Any = MEMORY
     batch: int = 200
-    day: Day = field(default_factory=lambda: Day(until_midnight=False))
     usage: tuple[int, int] | None = None
     strict: bool = True
     faults: list[Fault] = field(default_factory=list)

@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, deliver
 from connector.delivery.plan_ahead import Beforehand
+from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
 from connector.receive import Agency, read
 from connector.store import Store
@@ -75,7 +76,7 @@ records:
 
 def compiled(text: str) -> Mapping:
     """A mapping from its text."""
-    loaded = load_text(text, "promises.yaml", shipped=shipped_folder())
+    loaded = load_text(text, "promises.yaml", shipped=shipped_folder(), crms=VENDORS)
     assert loaded.mapping is not None, render(loaded.diagnostics, loaded.texts)
     return loaded.mapping
 

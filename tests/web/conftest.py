@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
+from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.mapping import load, shipped_folder
 from connector.settlement import Pause, Settled, Settlement
@@ -64,7 +65,7 @@ def an_account(path: Path | None = None) -> Account:
     return Account(
         DESTINATION,
         "America/Phoenix",
-        lambda schema: load(file, schema=schema, shipped=shipped_folder()),
+        lambda schema: load(file, schema=schema, shipped=shipped_folder(), crms=VENDORS),
         link=lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
     )
 

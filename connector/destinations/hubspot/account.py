@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import hubspot
 import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
-from connector.destinations.base import CallLog, Day, Found, Outcome, Row
+from connector.destinations.base import CallLog, Found, Outcome, Row
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
@@ -24,12 +23,13 @@ from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
 from connector.destinations.hubspot.replies import Reply, daily_usage
+from connector.destinations.hubspot.settings import HubSpotSettings
 from connector.destinations.hubspot.values import normal
-from connector.errors import DestinationUnusable, FixConfiguration
+from connector.destinations.hubspot.vendor import HUBSPOT
+from connector.errors import DestinationUnusable
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
-ADDRESS: Final = "https://api.hubapi.com"
 TIMEOUT: Final = (5.0, 30.0)
 
 
@@ -37,9 +37,8 @@ class HubSpot:
     """One HubSpot account. sleep and jitter serve the short waits inside one attempt;
     timeout is seconds to connect and seconds to wait for an answer; version a dated one, None the paths of old."""
 
-    crm = "hubspot"
+    crm = HUBSPOT
     batch = BATCH
-    day = Day(until_midnight=True, limit=250_000)  # of the free tier and Starter
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class HubSpot:
         version: str | None = None,
     ) -> None:
         token = auth.access_token.get_secret_value()
-        self._client = _Client(token, endpoint or ADDRESS, on_call, timeout, version)
+        self._client = _Client(token, endpoint or HUBSPOT.address, on_call, timeout, version)
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
@@ -80,7 +79,7 @@ class HubSpot:
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The properties of these objects; `owners` are HubSpot's users."""
         named = {name: describe(self._calls, name) for name in objects}
-        return TargetSchema(label="HubSpot portal", crm=self.crm, objects=named)
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=named)
 
     def provisioner(self) -> HubSpotProvisioner:
         """What prepares the portal for a mapping."""
@@ -166,11 +165,6 @@ def _logging_kept() -> Iterator[None]:
         wire.setLevel(max(wire.level, logging.INFO))
 
 
-CREDENTIALS: Final = HubSpotAuth
-
-
-def connect(auth: HubSpotAuth, *, endpoint: str | None, api_version: str | None, on_call: CallLog) -> HubSpot:
-    """An account not yet spoken to. Raises FixConfiguration for another CRM's api_version."""
-    if api_version is not None and not re.fullmatch(r"\d{4}-\d{2}", api_version):
-        raise FixConfiguration("api_version", "is Salesforce's: HubSpot's versions are written as 2026-03")
-    return HubSpot(auth, endpoint=endpoint, on_call=on_call, version=api_version)
+def connect(settings: HubSpotSettings, on_call: CallLog) -> HubSpot:
+    """One portal, as an agency file describes it. Nothing is called yet."""
+    return HubSpot(settings.auth, endpoint=settings.endpoint, on_call=on_call, version=settings.api_version)

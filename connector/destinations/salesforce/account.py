@@ -12,34 +12,25 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations.base import GONE, CallLog, Day, Found, Outcome, Row, Verdict
+from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
-from connector.destinations.salesforce.auth import (
-    ClientCredentials,
-    Credentials,
-    JwtBearer,
-    OpenSession,
-    Password,
-    SalesforceOptions,
-)
+from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
+from connector.destinations.salesforce.settings import SalesforceSettings
 from connector.destinations.salesforce.transport import TIMEOUT, Line
+from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
 
 API_VERSION: Final = "67.0"
 """Summer '26, which every org runs by now; 68.0 brings nothing used here."""
-
-ADDRESS: Final = "https://login.salesforce.com"
-
-CREDENTIALS: Final = (ClientCredentials, JwtBearer, OpenSession, Password)
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
@@ -58,9 +49,8 @@ class Salesforce:
     timeout: seconds to connect, and to wait for a reply. options: how Salesforce is to treat what we write.
     """
 
-    crm = "salesforce"
+    crm = SALESFORCE
     batch = 200
-    day = Day(until_midnight=False)
 
     def __init__(
         self,
@@ -97,7 +87,8 @@ class Salesforce:
         moved = self._leads.remembered(rows) if follow else {}
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
-        for place in [place for place in moved if outcomes[place].code in GONE]:  # the contact was merged or deleted
+        merged_away = [place for place in moved if outcomes[place].code in self.crm.gone]
+        for place in merged_away:  # the contact was merged or deleted
             del moved[place]
             sent[place], outcomes[place] = rows[place], self._write([rows[place]])[0]
         again = self._leads.moved(sent, outcomes) if follow else {}
@@ -119,7 +110,7 @@ class Salesforce:
         """The org's own schema; an object that is missing or hidden is left out. Raises DestinationUnusable."""
         described = self._reader.describe_all(objects)
         found = {name: target(answer) for name, answer in described.items() if answer}
-        return TargetSchema(label="Salesforce org", crm=self.crm, objects=found)
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=found)
 
     def provisioner(self) -> SalesforceProvisioner:
         """What prepares the org for a mapping."""
@@ -206,14 +197,12 @@ class Salesforce:
             outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
 
 
-def connect(
-    auth: Credentials,
-    *,
-    endpoint: str | None,
-    api_version: str | None,
-    on_call: CallLog,
-    options: SalesforceOptions | None = None,
-) -> Salesforce:
+def connect(settings: SalesforceSettings, on_call: CallLog) -> Salesforce:
     """One org, as an agency file describes it. Nothing is called yet."""
-    version = api_version or API_VERSION
-    return Salesforce(auth, endpoint=endpoint, api_version=version, on_call=on_call, options=options)
+    return Salesforce(
+        settings.auth,
+        endpoint=settings.endpoint,
+        api_version=settings.api_version or API_VERSION,
+        on_call=on_call,
+        options=settings.salesforce,
+    )

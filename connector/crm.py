@@ -1,0 +1,61 @@
+"""What is true of every account of one CRM: what mappings, delivery and the doctor need to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a CRM counts as a day of API calls: until midnight of the account's time zone, or the last 24 hours.
+
+    limit: calls a day of the smallest account, for a CRM that does not always report it.
+    """
+
+    until_midnight: bool
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crm:
+    """One CRM, as a value.
+
+    name: in mappings (`crm:`), saved schemas and JSON. title: as people write it. account: what its users call theirs.
+    address: scheme://host where everybody reaches it; empty where there is none.
+
+    id_field: the record's own id: what a look-up returns when the mapping names no other field.
+    longest_text: the most UTF-16 units of a text field for which the account's schema gives no length.
+    takes_milliseconds: whether a date or time may be written as milliseconds since 1970.
+    associates: whether records are linked by `associate:`; where not, by look-up fields.
+    unsubscribes: whether it has a subscription service that opts an address out (`unsubscribe:`).
+    keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
+
+    day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
+    gone: its codes for a row refused because the record, or one it points at, no longer exists under the id we know.
+    incomplete: its codes which mean, for a record known to exist, that the CRM has lost it since. Those for a missing
+    required field do: the key that was to update the record was about to create it, with the changed fields alone.
+    """
+
+    name: str
+    title: str
+    account: str
+    address: str = ""
+    id_field: str = "id"
+    longest_text: int | None = None
+    takes_milliseconds: bool = False
+    associates: bool = False
+    unsubscribes: bool = False
+    keeps_keys_unique: bool = True
+    day: Day = Day(until_midnight=False)
+    login_path: str = ""
+    gone: frozenset[str] = frozenset()
+    incomplete: frozenset[str] = frozenset()
+
+    @property
+    def your_account(self) -> str:
+        """What to call the account when speaking to its owner."""
+        return f"your {self.account}"
+
+    def is_login(self, path: str) -> bool:
+        """Whether a call of this path is a login."""
+        return bool(self.login_path) and self.login_path in path

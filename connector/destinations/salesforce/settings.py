@@ -1,0 +1,21 @@
+"""What an agency's file says of a Salesforce org."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from connector.destinations.salesforce.auth import Password, SalesforceAuth, SalesforceOptions
+from connector.destinations.settings import DestinationSettings
+
+
+class SalesforceSettings(DestinationSettings):
+    """One Salesforce org."""
+
+    auth: SalesforceAuth
+    api_version: str | None = Field(None, pattern=r"^\d+\.\d+$", description="for example 67.0")
+    salesforce: SalesforceOptions | None = Field(None, description="how it treats what we write")
+
+    @property
+    def notice(self) -> str:
+        """That its way to log in is deprecated, where it is."""
+        return self.auth.notice if isinstance(self.auth, Password) else ""

@@ -1,0 +1,26 @@
+"""Salesforce, as a value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connector.crm import Day
+from connector.destinations.salesforce import link
+from connector.destinations.salesforce.settings import SalesforceSettings
+from connector.destinations.vendor import Vendor, on_first_use
+
+SALESFORCE: Final = Vendor(
+    name="salesforce",
+    title="Salesforce",
+    account="Salesforce org",
+    address="https://login.salesforce.com",
+    id_field="Id",
+    day=Day(until_midnight=False),
+    login_path="/oauth2/",
+    gone=frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}),
+    incomplete=frozenset({"REQUIRED_FIELD_MISSING"}),
+    settings=SalesforceSettings,
+    auth_key="flow",
+    connect=on_first_use("connector.destinations.salesforce.account"),
+    record_address=lambda settings, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
+)
