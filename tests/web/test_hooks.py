@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,8 +80,8 @@ class Served:
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Iterator[Served]:
-    store = open_store(f"sqlite:///{tmp_path}/connector.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
+def hook(sqlite_ready: str) -> Iterator[Served]:
+    store = open_store(sqlite_ready, {"CONNECTOR_DATA_KEY": DATA_KEY})
     served = Served(store)
     yield served
     served.stop()
