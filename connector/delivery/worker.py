@@ -18,6 +18,9 @@ from connector.store.lanes import Lease
 LONGEST_SLEEP_MS = 2_000
 """The poll behind the bell: a ring that was missed costs no more than this."""
 
+STOPPING_POLL_MS = 50
+"""How often a worker that stops looks whether the last batch is finished: nobody rings then."""
+
 
 class Worker:
     """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another.
@@ -54,7 +57,8 @@ class Worker:
         while any(thread.is_alive() for thread in threads):
             if not all(thread.is_alive() for thread in threads):
                 self._stopping.set()  # one met a fault of ours, and told it: better to start over than to lack it
-            self._store.database.bell.wait(min(LONGEST_SLEEP_MS, self._pace.hold_ms / 4) / 1000)
+            longest = STOPPING_POLL_MS if self._stopping.is_set() else LONGEST_SLEEP_MS
+            self._store.database.bell.wait(min(longest, self._pace.hold_ms / 4) / 1000)
             for awake in self._awake.values():
                 awake.set()
             if self._clock() >= renew_at:
