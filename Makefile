@@ -7,8 +7,8 @@ UV := VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip
 # Exactly the versions of the lock file, each with its hash; then the package itself, built by the pinned build tools.
 LOCKED := $(UV) install --quiet --require-hashes --constraint requirements.lock
 OURSELVES := $(UV) install --quiet --no-deps --no-build-isolation --editable .
-# One worker more than cores of a small machine: many tests wait for another process.
-WORKERS ?= 3
+# Two workers for each core of a small machine: many tests wait for another process.
+WORKERS ?= 4
 # make test COVERAGE="--cov --cov-report=term:skip-covered" tells what no test reaches; it takes half as long again.
 COVERAGE ?=
 
