@@ -396,9 +396,9 @@ class TestDeadLetters:
         pausing = (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION)
         ours = [(rule.codes.split(), rule.reason if rule.kind in pausing else "", rule.kind) for rule in RULES]
         told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
-        assert told["Refusals that pause the lane"] == [one[:2] for one in ours if one[2] in pausing]
-        assert told["Refusals that make a dead letter"] == [one[:2] for one in ours if one[2] is Kind.REJECTED]
-        assert told["Refusals that wait"] == [one[:2] for one in ours if one[2] not in (*pausing, Kind.REJECTED)]
+        assert told["Errors that pause the lane"] == [one[:2] for one in ours if one[2] in pausing]
+        assert told["Errors that cause a dead letter"] == [one[:2] for one in ours if one[2] is Kind.REJECTED]
+        assert told["Errors that are retried"] == [one[:2] for one in ours if one[2] not in (*pausing, Kind.REJECTED)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
         assert {code for code in PERMANENT if f"`{code}`" not in SALESFORCE} == set()
