@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: minutes and hours, kept on the row. `roll` is a random number in [0, 1)."""
+"""Compute how long to wait before the next attempt. `roll` is a random number in [0, 1)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ LEAST_ATTEMPTS: Final = 12
 
 
 def delay(attempts: int, roll: float) -> int:
-    """Milliseconds until a deferred delivery is due again: doubling from 5 s, at most an hour, jittered by half."""
+    """Return the milliseconds until a deferred delivery is due: doubling from 5 s to an hour, jittered by half."""
     return _jittered(FIRST_DELAY, attempts, HOUR, roll)
 
 
 def pause(failures: int, roll: float, retry_after: float | None = None) -> int:
-    """Milliseconds a lane rests before it probes: doubling from 5 s to 15 min, or what the CRM asked for (seconds)."""
+    """Return the milliseconds a lane pauses before it probes: doubling from 5 s to 15 min.
+
+    retry_after: the seconds the CRM asked for instead.
+    """
     if retry_after is not None:
         return int(min(retry_after * SECOND, DAY) * (1 + roll / 10))
     return _jittered(FIRST_PAUSE, failures, LONGEST_PAUSE, roll)
 
 
 def exhausted(attempts: int, first_at: int, now: int) -> bool:
-    """Whether a deferred delivery has had both its 12 attempts and its 24 hours."""
+    """Whether a deferred delivery has used both its 12 attempts and its 24 hours."""
     return attempts >= LEAST_ATTEMPTS and now - first_at >= DAY
 
 

@@ -1,6 +1,6 @@
-"""One tree of errors, named by what its reader must do. Each names its thing and carries a stable code.
+"""The tree of errors, named by what their reader must do. Each names what it is about and carries a stable code.
 
-No text raised here ever holds a payload value: field names, ids, files and lines only.
+No text here ever contains a payload value: only field names, ids, files and lines.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ class ConnectorError(Exception):
 
 
 class FixConfiguration(ConnectorError):
-    """The agency file or the process's environment cannot be used as it stands."""
+    """The agency file or the environment is wrong and must be corrected."""
 
     code = "E100"
 
 
 class FixMapping(ConnectorError):
-    """A mapping does not load; `problem` holds its diagnostics, one per line."""
+    """A mapping has errors; `problem` holds its diagnostics, one per line."""
 
     code = "E110"
 
 
 class RefuseMessage(ConnectorError):
-    """A request at the door that is not a careCycle message: `reason` is the short word told and counted."""
+    """A request that is not a careCycle message. reason: a few words, sent back, logged and counted."""
 
     code = "E200"
 
@@ -41,45 +41,45 @@ class RefuseMessage(ConnectorError):
 
 
 class UnreadableEvent(ConnectorError):
-    """A genuine message the catalogue cannot read: it is kept and parked for an operator."""
+    """A genuine message that cannot be read: it is stored and parked for an operator."""
 
     code = "E210"
 
 
 class StoreUnavailable(ConnectorError):
-    """The database cannot be reached or written; whoever sent something must send it again."""
+    """The database cannot be reached or written; the sender must retry."""
 
     code = "E300"
 
 
 class InboxFull(StoreUnavailable):
-    """More waits than this installation was set to keep: it must be delivered first, or the bound raised."""
+    """More events are waiting than this installation's limit allows: deliver them, or raise the limit."""
 
     code = "E301"
 
 
 class LeaseLost(ConnectorError):
-    """Another worker holds this lane now: whatever this one was about to record must not be recorded."""
+    """Another worker holds this lane now: this worker must not record its results."""
 
     code = "E310"
 
 
 class StateChanged(ConnectorError):
-    """An operator's action met a delivery or lane that is no longer in the state it was shown in."""
+    """An operator acted on a delivery or lane whose state has changed since it was shown."""
 
     code = "E320"
 
 
 class NotTold(ConnectorError):
-    """An alarm did not reach the people it was for: its webhook or mail server did not take it."""
+    """An alarm was not delivered: its webhook or mail server did not accept it."""
 
     code = "E500"
 
 
 class DestinationUnusable(ConnectorError):
-    """The whole CRM account cannot be written now: its lane pauses, no delivery loses an attempt.
+    """The CRM account cannot be written at the moment: its lane pauses, and no delivery loses an attempt.
 
-    retry_after: seconds until it makes sense to ask again, when the CRM said so.
+    retry_after: seconds to wait before the next request, if the CRM said so.
     """
 
     code = "E400"

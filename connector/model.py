@@ -1,4 +1,4 @@
-"""The words of the house as frozen values. Times are whole milliseconds since 1970 UTC everywhere."""
+"""The connector's core types, frozen. All times are whole milliseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 Value = str | int | float | bool | None
-"""What a CRM field can be given; None clears it."""
+"""A value a CRM field can be set to; None clears it."""
 
 
 class Stamp(NamedTuple):
-    """When the source said something, and a fixed tie-break. The greater stamp wins, whichever arrived first."""
+    """The time of a source's data, and a fixed tie-break. The greater stamp wins, in whatever order they arrive."""
 
     at: int
     tie: str
@@ -33,7 +33,7 @@ class Event:
 
 
 class Rule(StrEnum):
-    """When a field may be written over what the CRM holds."""
+    """When a field may overwrite the CRM's value."""
 
     ALWAYS = "always"
     ON_CREATE = "on_create"
@@ -42,7 +42,7 @@ class Rule(StrEnum):
 
 
 class Mode(StrEnum):
-    """What a record may do in the CRM."""
+    """What may be done to a record in the CRM."""
 
     UPSERT = "upsert"
     CREATE = "create"
@@ -51,7 +51,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RecordKey:
-    """The identity of one CRM object the mapping makes."""
+    """The identity of one CRM object the mapping writes."""
 
     object: str
     field: str
@@ -67,9 +67,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A value found in the CRM: `returns` of the one `object` whose `match` field holds `value`.
+    """A value looked up in the CRM: the field `returns` of the single `object` whose `match` field holds `value`.
 
-    required: without it the record is refused; waits: without it the record waits.
+    required: without a match the record is rejected; waits: without a match the record waits.
     """
 
     object: str
@@ -82,9 +82,9 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class FieldWrite:
-    """One field an event asks for. `guards` are the consent flags that keep it back while true or unknown.
+    """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
-    erases: consent takes the value away, which nothing keeps back.
+    erases: consent erases the value; no flag withholds the erasing.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -97,16 +97,16 @@ class FieldWrite:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One record an event asks for.
+    """One record an event writes.
 
     flags: consent flag -> target field, for each flag this event raises on this record. carries: the same for each
     flag it could raise.
-    guards: consent flags that keep the whole record back. links: records to associate with.
-    also_match: in order, the target fields and values that identify a record people made by hand.
+    guards: consent flags that withhold the whole record. links: records to associate it with.
+    also_match: in order, the target fields and values that identify a record created by hand.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
-    address, address_flags: the address of the event's customer, and the flags that opt it out there while they stand.
-    rank: 0 for a record that points at none, else one more than the highest it points at.
-    unique: whether the CRM itself keeps the key unique. Where it does not, we remember the record's id.
+    address, address_flags: the customer's e-mail address, and the flags that opt it out while they are true.
+    rank: 0 if the record points at none, else one more than the highest rank it points at.
+    unique: whether the CRM itself keeps the key unique. If not, we remember the record's id.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Something the event offered that consent held back: a field, or a whole record when field is empty."""
+    """Something in the event that consent withheld: a field, or the whole record if `field` is empty."""
 
     record: str
     field: str
@@ -137,10 +137,10 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything one event asks of one destination.
+    """Everything one event writes to one destination.
 
-    consent: what the event's customer snapshot says of each flag (None: unknown), at `stamp`.
-    reason: why there are no writes ("test customer", "filtered", "nothing mapped"), else empty.
+    consent: each flag in the event's customer snapshot (None: unknown), as of `stamp`.
+    reason: why there are no writes ("test customer", "filtered", "withheld", "nothing mapped"), else empty.
     """
 
     customer_id: str | None
@@ -161,7 +161,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The ledger's memory of one record. crm_id is None until the CRM confirmed a write."""
+    """The ledger's memory of one record. crm_id is None until the CRM has confirmed a write."""
 
     crm_id: str | None = None
     marks: Mapping[str, Mark] = attribute(default_factory=dict)
@@ -169,9 +169,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FlagState:
-    """The newest thing any event said of one customer's flag (None: unknown), and whether the CRM holds a raise.
+    """The newest value of one customer's flag (None: unknown), and whether the CRM holds a raised flag.
 
-    owed: some event raised it, and that has not reached the CRM.
+    owed: an event raised the flag, and that has not reached the CRM yet.
     """
 
     stamp: Stamp
@@ -182,7 +182,7 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event owed to one destination, as leased. first_at: epoch ms of the moment it was accepted."""
+    """One event owed to one destination, as leased. first_at: when it was accepted, in epoch ms."""
 
     id: int
     attempts: int

@@ -1,4 +1,4 @@
-"""From a raw request to a durable row: verify, read, keep."""
+"""Turn a raw request into a durable row: verify, read, store."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """One agency as the door knows it. destinations: name -> how many lanes it is spread over."""
+    """One agency as the webhook endpoint sees it. destinations: name -> number of lanes."""
 
     name: str
     verifier: Verifier = field(repr=False)
     destinations: Mapping[str, int]
 
     def owed(self, spread_by: str) -> tuple[Owed, ...]:
-        """The deliveries an event is owed; one customer's events always share a lane."""
+        """List the deliveries an event is owed. spread_by: events with the same value share a lane."""
         turn = zlib.crc32(spread_by.encode())
         return tuple(
             Owed(f"{self.name}/{destination}", lane_name(self.name, destination, turn % lanes))
@@ -39,20 +39,20 @@ class Agency:
 
 
 def lane_name(agency: str, destination: str, partition: int) -> str:
-    """The lane of one partition of a destination."""
+    """Return the name of the lane of one partition of a destination."""
     return f"{agency}/{destination}/{partition}"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A genuine message that is being kept."""
+    """A genuine message on its way to disk."""
 
     arrival: Arrival
     kept: Future[bool]
     began: float = field(default_factory=time.perf_counter)
 
     def confirm(self, patience: float = 0.0) -> None:
-        """Return once it is on disk, which is told. Raises StoreUnavailable, also when patience (seconds) ends."""
+        """Wait until the message is on disk, and log it. Raises StoreUnavailable, also after `patience` seconds."""
         arrival = self.arrival
         try:
             new = self.kept.result(patience)
@@ -67,7 +67,7 @@ class Receipt:
 
 
 def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper, now: int) -> Receipt:
-    """Hand a genuine message over to be kept. `now` in epoch ms. Raises RefuseMessage."""
+    """Hand a genuine message over to be stored. `now` in epoch ms. Raises RefuseMessage."""
     message_id = agency.verifier.verify(body, headers)
     arrival = read(agency, message_id, body, now)
     return Receipt(arrival, keep(arrival))

@@ -1,4 +1,4 @@
-"""OpenTelemetry, where it is installed and an exporter is named: spans of receiving, delivering and calling a CRM."""
+"""OpenTelemetry spans of receiving, delivering and CRM calls, if it is installed and an exporter is configured."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _EXTRA = "pip install 'carecycle-crm-connector[otel]'"
 
 
 class _Traced:
-    """Who takes the spans; nobody at first."""
+    """The tracer that receives spans; None until one is configured."""
 
     tracer: Any = None
 
 
 def configure(environment: Mapping[str, str]) -> None:
-    """Export by OTLP over HTTP where OTEL_EXPORTER_OTLP_ENDPOINT is set. Raises FixConfiguration without the extra."""
+    """Export over OTLP/HTTP if OTEL_EXPORTER_OTLP_ENDPOINT is set. Raises FixConfiguration without the otel extra."""
     if not environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
     try:
@@ -27,7 +27,7 @@ def configure(environment: Mapping[str, str]) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise FixConfiguration(
-            "OTEL_EXPORTER_OTLP_ENDPOINT", "is set, but OpenTelemetry is not there", _EXTRA
+            "OTEL_EXPORTER_OTLP_ENDPOINT", "is set, but OpenTelemetry is not installed", _EXTRA
         ) from None
     export(BatchSpanProcessor(OTLPSpanExporter()))
 
@@ -43,32 +43,32 @@ def export(processor: Any) -> None:
 
 
 def stop() -> None:
-    """Send no more spans."""
+    """Stop sending spans."""
     _Traced.tracer = None
 
 
 @contextmanager
 def span(name: str, **attributes: str | int) -> Iterator[None]:
-    """Everything inside belongs to one span."""
+    """Put everything inside into one span."""
     if _Traced.tracer is None:
         yield
         return
-    # An exception's text may hold values: neither the span's events nor its status shall tell it.
+    # An exception's text may contain payload values: keep it out of the span's events and status.
     quiet = {"record_exception": False, "set_status_on_exception": False}
     with _Traced.tracer.start_as_current_span(name, attributes=attributes, **quiet):
         yield
 
 
 def past(name: str, duration_ms: float, **attributes: str | int) -> None:
-    """A span that is over: it ended now."""
+    """Record a span that ended just now."""
     if _Traced.tracer is not None:
         end = time.time_ns()
-        begun = _Traced.tracer.start_span(name, start_time=end - int(duration_ms * 1e6), attributes=attributes)
-        begun.end(end)
+        started = _Traced.tracer.start_span(name, start_time=end - int(duration_ms * 1e6), attributes=attributes)
+        started.end(end)
 
 
 def note(name: str, **attributes: str) -> None:
-    """Something that happened within the span at hand."""
+    """Add an event to the current span."""
     if _Traced.tracer is not None:
         from opentelemetry.trace import get_current_span
 

@@ -1,1 +1,1 @@
-"""What careCycle says: its events, their fields, signatures, and sample traffic."""
+"""careCycle's side: its events, their fields, signatures, and sample traffic."""

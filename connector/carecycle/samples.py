@@ -1,4 +1,4 @@
-"""Sample people and traffic, as careCycle would send them. Nobody is real; the same seed gives the same people."""
+"""Make sample people and traffic as careCycle would send them. No one is real; the same seed gives the same people."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _FLAGS: Final = ("doNotCall", "doNotSMS", "doNotEmail", "doNotMail")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to send. `note` says what it is meant to show."""
+    """One message to send. note: what it demonstrates."""
 
     message_id: str
     payload: dict[str, Any]
@@ -74,7 +74,7 @@ class Message:
 
 
 class Samples:
-    """Makes people and what happens to them, from a seeded random source and a starting time."""
+    """Makes people and their events from a seeded random source and a starting time."""
 
     def __init__(self, chance: random.Random, start: datetime) -> None:
         self._chance, self._now = chance, start
@@ -87,22 +87,22 @@ class Samples:
         return self._now
 
     def message(self, payload: dict[str, Any], note: str) -> Message:
-        """A message of its own id."""
+        """Make a message with an id of its own."""
         return Message(f"msg_{self._chance.getrandbits(96):024x}", payload, note)
 
     def person(self) -> dict[str, Any]:
-        """A customer as careCycle knows one, without an event type."""
+        """Make a customer with every field careCycle has, without an event type."""
         pick, chance = self._chance.choice, self._chance.random
         first, last = pick(_FIRST), pick(_LAST)
         city, county, state, postal_code, timezone, area = pick(_PLACES)
         identity = self._uuid()
         number = self._chance.randrange(200_0000, 999_9999)
         local = "".join(letter for letter in f"{first}.{last}".lower() if letter.isascii() and letter not in "'")
-        made = _iso(self._later(self._chance.uniform(1, 600)))
+        created_at = _iso(self._later(self._chance.uniform(1, 600)))
         return {
             "id": identity,
-            "createdAt": made,
-            "updatedAt": made,
+            "createdAt": created_at,
+            "updatedAt": created_at,
             "externalId": f"CRM-{self._chance.randrange(10_000, 99_999)}" if chance() < 0.3 else None,
             "status": "Lead",
             "firstName": first,
@@ -161,16 +161,16 @@ class Samples:
         }
 
     def created(self, person: dict[str, Any]) -> dict[str, Any]:
-        """A customer.created payload."""
+        """Make a customer.created payload."""
         return {"event_type": "customer.created", **person}
 
     def updated(self, person: dict[str, Any], **changes: Any) -> dict[str, Any]:
-        """A customer.updated payload, a little later; the person is changed too."""
+        """Make a customer.updated payload, a little later; this changes the person too."""
         person.update(changes, updatedAt=_iso(self._later(self._chance.uniform(30, 900))))
         return {"event_type": "customer.updated", **person}
 
     def call(self, person: dict[str, Any] | None, ending: int | None = None) -> dict[str, Any]:
-        """A call.completed payload; without a person, a call linked to nobody."""
+        """Make a call.completed payload; without a person, a call that is not linked to a customer."""
         reason, disposition, duration = _ENDINGS[ending] if ending is not None else self._chance.choice(_ENDINGS)
         start = self._later(self._chance.uniform(30, 900))
         end = self._later(duration / 1000)
@@ -209,11 +209,11 @@ class Samples:
         }
 
     def traffic(self, count: int) -> Iterator[Message]:
-        """`count` messages of a few days: every kind of event, and the awkward ones among them, each noted."""
+        """Make `count` messages over a few days: every kind of event, including awkward ones, each with a note."""
         return itertools.islice(itertools.chain.from_iterable(map(self._visit, itertools.count())), count)
 
     def _visit(self, number: int) -> Iterator[Message]:
-        """What happens to one person: created, perhaps changed, called, opted out, sent twice or late."""
+        """Make one person's events: created, called, and perhaps changed, opted out, sent twice or late."""
 
         def every(turns: int, turn: int = 0) -> bool:
             return number % turns == turn
@@ -246,11 +246,11 @@ class Samples:
         older = self.updated(person, city="Yuma")
         newer = self.updated(person, city="Flagstaff")
         yield self.message(newer, "updated")
-        yield self.message(older, "late, older than what came before")
+        yield self.message(older, "late, older than the previous event")
 
 
 def sample(event_type: str, chance: random.Random, now: datetime) -> dict[str, Any]:
-    """One payload of an event type. KeyError for a type careCycle does not send."""
+    """Make one payload of an event type. KeyError for a type careCycle does not send."""
     samples = Samples(chance, now)
     makers = {
         "customer.created": samples.created,

@@ -1,4 +1,4 @@
-"""Verify a message as careCycle signs it: Svix, or Standard Webhooks, over the raw body."""
+"""Verify careCycle's signature, in the style of Svix or Standard Webhooks, over the raw body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REASONS: Final = {
 
 
 def _verifier_alone() -> ModuleType:
-    """svix's verifier without its API client, which `import svix` would load: 0.6 s and 27 MB for nothing."""
+    """Load svix's verifier without its API client: `import svix` would cost 0.6 s and 27 MB."""
     package = importlib.util.find_spec("svix")
     assert package is not None  # a declared dependency
     spec = importlib.util.spec_from_file_location("svix_webhooks", Path(str(package.origin)).parent / "webhooks.py")
@@ -36,7 +36,7 @@ _webhooks: Final[Any] = _verifier_alone()
 
 
 class Verifier:
-    """Knows an agency's secrets, of which any may have signed: they are rotated by listing the new one first."""
+    """Verifies messages with an agency's secrets. Any of them may have signed: to rotate, list the new one first."""
 
     def __init__(self, agency: str, secrets: Sequence[str]) -> None:
         self._webhooks = [self._webhook(agency, number, secret) for number, secret in enumerate(secrets)]
@@ -46,16 +46,16 @@ class Verifier:
     def _webhook(agency: str, number: int, secret: str) -> Any:
         text = secret.strip().removeprefix("whsec_").rstrip("=")
         try:
-            made = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except ValueError:
-            made = b""
-        if not made:  # the library answers an empty or malformed one with errors of several kinds
+            key = b""
+        if not key:  # the library raises errors of several kinds for an empty or malformed secret
             where = f"{agency}: webhook.secrets[{number}]"
-            raise FixConfiguration(where, "is not a signing secret", "careCycle shows it, whsec_...")
+            raise FixConfiguration(where, "is not a signing secret", "copy it from careCycle: whsec_...")
         return _webhooks.Webhook(secret.strip())
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """The message id of a genuine message. Raises RefuseMessage with a short reason, never anything else."""
+        """Return the id of a genuine message. Raises RefuseMessage with a short reason, and nothing else."""
         named = {name.lower(): value for name, value in headers.items()}
         for family in _FAMILIES:
             parts = {part: named.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature")}
@@ -85,5 +85,5 @@ class Verifier:
 
 
 def sign(secret: str, message_id: str, at: Any, body: str) -> str:
-    """The signature header careCycle would send; `at` is an aware datetime in UTC."""
+    """Return the signature header careCycle would send. at: an aware datetime in UTC."""
     return str(_webhooks.Webhook(secret).sign(message_id, at, body))

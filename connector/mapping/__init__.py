@@ -1,4 +1,4 @@
-"""The mapping language: read (source, reading), checked (checks), compiled (compile), run (planning)."""
+"""The mapping language: read (source, reading), check (checks), compile (compile) and plan (planning)."""
 
 from connector.mapping.compiled import CompiledMapping as Mapping
 from connector.mapping.diagnostics import Diagnostic, Severity

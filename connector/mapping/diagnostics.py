@@ -1,4 +1,4 @@
-"""What a check has to say, where, and how it is shown. A text here may quote the mapping file, never an event."""
+"""Diagnostics: what is wrong with a mapping file, and where. Their texts may quote the file, never an event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 _FINDINGS = 1000
-_SUGGESTIONS = 100  # a file wrong in ten thousand places needs no ten thousand guesses
+_SUGGESTIONS = 100  # a file with ten thousand mistakes does not need ten thousand suggestions
 
 
 class Severity(StrEnum):
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding, as `file:line:col: severity[code] message` and a hint."""
+    """One finding, shown as `file:line:col: severity[code] message` and a hint."""
 
     file: str
     line: int
@@ -50,22 +50,22 @@ class Diagnostic:
 
 @dataclass(slots=True)
 class Report:
-    """Collects findings, each once. failed: whether any of them stops the mapping."""
+    """Collects findings, each once. failed: whether any of them is an error."""
 
-    found: dict[Diagnostic, None] = field(default_factory=dict)
+    findings: dict[Diagnostic, None] = field(default_factory=dict)
     failed: bool = False
     suggestions: int = 0
 
     def add(self, place: Place, code: str, message: str, hint: str = "", severity: Severity | None = None) -> None:
-        """Note one finding; the severity follows from the code unless given."""
-        weight = severity or _MILD.get(code, Severity.ERROR)
-        self.failed = self.failed or weight is Severity.ERROR
+        """Add a finding; the code decides its severity unless one is given."""
+        severity = severity or _MILD.get(code, Severity.ERROR)
+        self.failed = self.failed or severity is Severity.ERROR
         if self.full:
             return
-        self.found.setdefault(Diagnostic(*place, weight, code, message, hint))
+        self.findings.setdefault(Diagnostic(*place, severity, code, message, hint))
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
-        """A "did you mean" for a misspelt word, or nothing."""
+        """Write a "did you mean" for a misspelled word, or nothing."""
         if self.suggestions >= _SUGGESTIONS or len(word) > 80:
             return ""
         self.suggestions += 1
@@ -74,13 +74,13 @@ class Report:
 
     @property
     def full(self) -> bool:
-        """Whether there is more to find than anybody reads: what comes now is only counted as failed or not."""
-        return len(self.found) >= _FINDINGS
+        """Whether there are more findings than anyone reads; later ones only set `failed`."""
+        return len(self.findings) >= _FINDINGS
 
     def sorted(self, files: Sequence[str]) -> tuple[Diagnostic, ...]:
-        """Everything found, file by file, from top to bottom; at one place in the order it was found."""
+        """Return the findings file by file, from top to bottom; those at the same place in the order reported."""
         order = {file: number for number, file in enumerate(files)}
-        return tuple(sorted(self.found, key=lambda d: (order.get(d.file, len(order)), d.line, d.col)))
+        return tuple(sorted(self.findings, key=lambda d: (order.get(d.file, len(order)), d.line, d.col)))
 
 
 @lru_cache(maxsize=64)
@@ -89,7 +89,7 @@ def _lowered(known: tuple[str, ...]) -> dict[str, str]:
 
 
 def closest(word: str, known: tuple[str, ...]) -> str:
-    """The known word most like this one, or nothing.
+    """Return the known word most similar to this one, or nothing.
 
     >>> closest("customer.fristName", ("customer.firstName", "customer.lastName"))
     'customer.firstName'

@@ -1,7 +1,7 @@
-"""The formats of the language: each one pure function whose examples run as tests.
+"""The formats of the language: pure functions whose examples run as tests.
 
-A value a format cannot read is answered as documented below, never with an error: an event is not refused for a
-phone number typed by hand.
+A format never raises for a value it cannot read: a phone number typed by hand must not stop an event. Each documents
+what it returns instead.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from connector.carecycle.catalogue import Kind, parse_time
 
 _TEXT: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
 _TIME: Final = frozenset({Kind.DATE, Kind.DATETIME})
-_COUNTRY = "US"  # careCycle sends E.164; a number without its country code is an American one
+_COUNTRY = "US"  # careCycle sends E.164; a number without a country code is American
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format. takes: the kinds it reads; gives: the kind it makes; length: the most characters it makes.
+    """One format. takes: the kinds it reads; gives: the kind it returns; length: the most characters it returns.
 
-    zoned: it also needs the time zone of the customer.
+    zoned: it also needs the customer's time zone.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Format:
 
 
 def zone(name: object, fallback: tzinfo) -> tzinfo:
-    """The time zone of that IANA name, or the fallback when there is no such zone.
+    """Return the time zone with this IANA name, or the fallback if there is none.
 
     >>> zone("America/Phoenix", UTC), zone("Mars/Olympus", UTC), zone(None, UTC)
     (zoneinfo.ZoneInfo(key='America/Phoenix'), datetime.timezone.utc, datetime.timezone.utc)
@@ -52,12 +52,12 @@ def zone(name: object, fallback: tzinfo) -> tzinfo:
 def _zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # an unknown, a malformed and a folder's name
+    except (KeyError, ValueError, OSError):  # an unknown name, a malformed name, a folder's name
         return None
 
 
 def date(value: str, zone: tzinfo) -> str | None:
-    """The calendar date. Of a timestamp: the date where the customer lives.
+    """The calendar date; for a timestamp, the date in the customer's time zone.
 
     >>> date("2026-06-18T02:00:00Z", ZoneInfo("America/Phoenix"))
     '2026-06-17'
@@ -85,7 +85,7 @@ def datetime(value: str) -> str | None:
 
 
 def epoch_ms(value: str) -> int | None:
-    """Milliseconds since 1970 UTC; of a date, those of its midnight in UTC.
+    """Milliseconds since 1970 UTC; for a date, those of its midnight in UTC.
 
     >>> epoch_ms("2026-06-17T19:03:16.001Z"), epoch_ms("1958-04-12")
     (1781722996001, -369964800000)
@@ -100,7 +100,7 @@ def epoch_ms(value: str) -> int | None:
 
 
 def seconds(value: int) -> int:
-    """Milliseconds as whole seconds, a half rounded up.
+    """Milliseconds as whole seconds, halves rounded up.
 
     >>> seconds(247000), seconds(1500)
     (247, 2)
@@ -109,7 +109,7 @@ def seconds(value: int) -> int:
 
 
 def minutes(value: int) -> int:
-    """Milliseconds as whole minutes, a half rounded up.
+    """Milliseconds as whole minutes, halves rounded up.
 
     >>> minutes(247000), minutes(90000)
     (4, 2)
@@ -118,7 +118,7 @@ def minutes(value: int) -> int:
 
 
 def lower(value: str) -> str:
-    """Small letters.
+    """Lowercase letters.
 
     >>> lower("Priya@YourAgency.com")
     'priya@youragency.com'
@@ -127,7 +127,7 @@ def lower(value: str) -> str:
 
 
 def upper(value: str) -> str:
-    """Capital letters.
+    """Uppercase letters.
 
     >>> upper("inbound")
     'INBOUND'
@@ -136,7 +136,7 @@ def upper(value: str) -> str:
 
 
 def trim(value: str) -> str:
-    """Without white space at either end.
+    """The text without spaces at either end.
 
     >>> trim("  Mesa ")
     'Mesa'
@@ -145,7 +145,7 @@ def trim(value: str) -> str:
 
 
 def digits(value: str) -> str:
-    """The digits alone.
+    """The digits only.
 
     >>> digits("+1 (312) 847-1928")
     '13128471928'
@@ -154,7 +154,7 @@ def digits(value: str) -> str:
 
 
 def e164(value: str) -> str:
-    """A phone number in E.164; one that cannot be read stays as it came.
+    """A phone number in E.164; text that is not a phone number stays unchanged.
 
     >>> e164("(312) 847-1928"), e164("front desk")
     ('+13128471928', 'front desk')
@@ -163,7 +163,7 @@ def e164(value: str) -> str:
 
 
 def national(value: str) -> str:
-    """A phone number as its own country writes it; one that cannot be read stays as it came.
+    """A phone number in its national format; text that is not a phone number stays unchanged.
 
     >>> national("+13128471928"), national("front desk")
     ('(312) 847-1928', 'front desk')
@@ -189,7 +189,7 @@ def last4(value: str) -> str:
 
 
 def list_(value: Sequence[str]) -> str:
-    """A list as both CRMs write a multiple choice.
+    """A list in the form both CRMs use for multiple choices.
 
     >>> list_(["AZ", "AR"])
     'AZ;AR'
@@ -198,7 +198,7 @@ def list_(value: Sequence[str]) -> str:
 
 
 def text(value: Any) -> str:
-    """Anything as text.
+    """Any value as text.
 
     >>> text(True), text(42000), text(["AZ", "AR"]), text("Mesa")
     ('true', '42000', 'AZ, AR', 'Mesa')
@@ -216,8 +216,8 @@ def text(value: Any) -> str:
 
 _NUMBER, _LIST = frozenset({Kind.INTEGER}), frozenset({Kind.LIST})
 FORMATS: Final[dict[str, Format]] = {
-    made.name: made
-    for made in (
+    entry.name: entry
+    for entry in (
         Format("date", date, _TIME, Kind.DATE, 10, zoned=True),
         Format("datetime", datetime, frozenset({Kind.DATETIME}), Kind.DATETIME, 24),
         Format("epoch_ms", epoch_ms, _TIME, Kind.INTEGER, 17),

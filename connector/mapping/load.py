@@ -1,4 +1,4 @@
-"""From a file on disk to a compiled mapping and everything there is to say about it."""
+"""Load a mapping file: read it, merge what it extends, check it and compile it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SHIPPED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A mapping file as loaded. files: the file and everything it extends.
+    """A loaded mapping file. files: the file and everything it extends.
 
-    mapping: None when there are errors. texts: the text of each file by the name its diagnostics use, for showing
-    source lines. written: the file and its tree, everything it extends merged in; None when there are errors.
+    mapping: None if there are errors. texts: the text of each file by the name its diagnostics use, to show source
+    lines. written: the file and its tree, merged with everything it extends; None if there are errors.
     """
 
     mapping: CompiledMapping | None
@@ -36,7 +36,7 @@ class Loaded:
 
 
 def shipped_folder() -> Path:
-    """Where the mappings that come with the connector are: in the installed package, else in the repository."""
+    """Return the folder of the shipped mappings: in the installed package, else in the repository."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "shipped"
     return installed if installed.is_dir() else package.parent / "mappings"
@@ -45,7 +45,7 @@ def shipped_folder() -> Path:
 def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path, crms: Mapping[str, Crm]) -> Loaded:
     """Read, check and compile a file.
 
-    schema: the account's own, where known; shipped: where `extends` finds names; crms: by the name that `crm:` gives.
+    schema: the account's, if known; shipped: the folder `extends` looks names up in; crms: by the name in `crm:`.
     """
     return _Loading(schema, shipped, crms).load(path, None)
 
@@ -60,7 +60,10 @@ def load_text(
     folder: Path | None = None,
     sealed: bool = False,
 ) -> Loaded:
-    """The same from text; name: what to call it; folder: of files it extends; sealed: it extends shipped ones alone."""
+    """Load a mapping from text. name: what to call it; folder: where files it extends are.
+
+    sealed: it may only extend shipped mappings, not files.
+    """
     content = text.encode("utf-8", "surrogatepass")
     return _Loading(schema, shipped, crms, sealed=sealed).load((folder or shipped) / name, content, name)
 
@@ -91,7 +94,7 @@ class _Loading:
         return Loaded(mapping, self.report.sorted(tuple(self.texts)), tuple(self.files), self.texts, written)
 
     def _file(self, root: Node) -> File | None:
-        """The file, when nothing in it stops it from loading."""
+        """Read and check the file; None if it has errors."""
         file = reading.model(root, self.report, self.crms)
         if file is not None:
             checks.check(file, root, self.report, self.schema)
@@ -102,7 +105,7 @@ class _Loading:
         return compiled(file, root, name, version, self.schema)
 
     def _root(self, path: Path, content: bytes | None, shown: str) -> Node | None:
-        """The tree of a file, laid over the one it extends."""
+        """Read the tree of a file, merged into the one it extends."""
         self.files.append(path)
         self.texts[shown] = ""
         if content is None and (content := self._bytes(path, shown)) is None:
@@ -127,11 +130,11 @@ class _Loading:
         path = folder / name if is_path else self.shipped / f"{name}.yaml"
         refused = self.sealed if is_path else not _SHIPPED_NAME.match(name)
         if refused or not _is_file(path):
-            known = sorted(one.stem for one in self.shipped.glob("*.yaml"))
-            hint = self.report.suggest(name, known) or f"shipped: {', '.join(known)}; a file is named with its .yaml"
+            known = sorted(file.stem for file in self.shipped.glob("*.yaml"))
+            hint = self.report.suggest(name, known) or f"shipped: {', '.join(known)}; a file name ends in .yaml"
             self.report.add(place, "M140", f"there is no mapping '{name[:80]}' to extend", hint)
             return None
-        if path.resolve() in {one.resolve() for one in self.files}:
-            self.report.add(place, "M140", f"'{name}' extends this file in turn: a circle", "extend another mapping")
+        if path.resolve() in {file.resolve() for file in self.files}:
+            self.report.add(place, "M140", f"'{name}' itself extends this file: a circle", "extend another mapping")
             return None
         return self._root(path, None, str(path))

@@ -1,4 +1,4 @@
-"""The parts of docs/mapping.md made from the code: `python -m connector.mapping.reference docs/mapping.md`."""
+"""Generate parts of docs/mapping.md from the code: `python -m connector.mapping.reference docs/mapping.md`."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=\n<!-- end -->)", re.DOT
 
 
 def formats() -> str:
-    """Every format: what it takes and what it does, in its docstring's words."""
-    return _table(("format", "takes", "gives", "what it does"), map(_format, FORMATS.values()))
+    """List every format: what it takes and, in its docstring's words, what it gives."""
+    return _table(("format", "takes", "gives", "result"), map(_format, FORMATS.values()))
 
 
-def _format(one: Format) -> Sequence[str]:
-    told = (inspect.getdoc(one.apply) or "").partition(">>>")[0]
-    every = len(one.takes) == len(Kind) - 1  # an object is never a value
-    takes = "anything" if every else ", ".join(kind for kind in Kind if kind in one.takes)
-    return (f"`{one.name}`", takes, one.gives, " ".join(told.split()))
+def _format(format: Format) -> Sequence[str]:
+    summary = (inspect.getdoc(format.apply) or "").partition(">>>")[0]
+    takes_all = len(format.takes) == len(Kind) - 1  # an object is never a value
+    takes = "anything" if takes_all else ", ".join(kind for kind in Kind if kind in format.takes)
+    return (f"`{format.name}`", takes, format.gives, " ".join(summary.split()))
 
 
 def fields() -> str:
-    """Every field of the vocabulary with its type, its class and its closed values."""
-    return _table(("field", "type", "class", "what it is, or its closed values"), map(_field, FIELDS.values()))
+    """List every event field with its type, its class and its fixed values."""
+    return _table(("field", "type", "class", "description, or its fixed values"), map(_field, FIELDS.values()))
 
 
-def _field(one: Field) -> Sequence[str]:
-    return (f"`{one.path}`", one.kind, one.privacy, ", ".join(one.options) or one.about)
+def _field(field: Field) -> Sequence[str]:
+    return (f"`{field.path}`", field.kind, field.privacy, ", ".join(field.options) or field.about)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -41,9 +41,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def put_in_place(page: str) -> str:
-    """A page with its generated parts made anew."""
-    made = {"formats": formats, "fields": fields}
-    return _PART.sub(lambda found: found[1] + made[found[2]](), page)
+    """Regenerate the generated parts of a page."""
+    generators = {"formats": formats, "fields": fields}
+    return _PART.sub(lambda part: part[1] + generators[part[2]](), page)
 
 
 if __name__ == "__main__":

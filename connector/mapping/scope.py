@@ -1,4 +1,4 @@
-"""What a check needs to know of the place it checks, and the checks of event fields that all others share."""
+"""The place in a file that is being checked, and the checks that all others share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KNOWN = tuple(catalogue.FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A place in a file under check. events: those it runs on, None where a field may be missing from some."""
+    """A place in the file being checked. events: those it runs on; None if a field may be missing from some."""
 
     file: File
     tree: Node
@@ -26,11 +26,11 @@ class Scope:
     events: tuple[str, ...] | None = None
 
     def at(self, *parts: str | int) -> Scope:
-        """A place further inside."""
+        """Return the scope of a place further inside."""
         return replace(self, loc=(*self.loc, *parts))
 
     def on(self, events: Iterable[str] | None) -> Scope:
-        """The same place, run on these events."""
+        """Return the same place, run on these events."""
         return replace(self, events=None if events is None else tuple(events))
 
     @property
@@ -54,7 +54,7 @@ class Scope:
         self.report.add(self.key_place, code, message, hint)
 
     def written(self, *loc: str | int) -> Container[str]:
-        """The keys written in a block here, also those left out of the model: they are reported already."""
+        """Return the keys of a block here, including those left out of the model because they were reported."""
         node: Node | None = self.node
         for part in loc:
             node = node.get(str(part)) if node else None
@@ -65,18 +65,18 @@ class Scope:
 
     @property
     def crm_name(self) -> str:
-        """What to call the CRM account."""
+        """Return what to call the CRM account."""
         return self.file.crm.your_account
 
 
 def events_of(file: File, record: str) -> tuple[str, ...]:
-    """The events a record runs on, in the catalogue's order."""
+    """List the events a record runs on, in the catalogue's order."""
     wanted = set(file.records[record].events or catalogue.EVENTS) & set(file.events or catalogue.EVENTS)
     return tuple(event for event in catalogue.EVENTS if event in wanted)
 
 
 def known_record(scope: Scope, name: str) -> bool:
-    """Whether there is a record of that name; a name that stands nowhere in the file is reported."""
+    """Whether a record of that name can be used; report a name that the file does not contain at all."""
     known = scope.file.records
     if name not in known and name not in replace(scope, loc=()).written("records"):
         scope.add("M140", f"there is no record '{name}'", scope.suggest(name, known) or f"there is: {listed(known)}")
@@ -84,7 +84,7 @@ def known_record(scope: Scope, name: str) -> bool:
 
 
 def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.Field | None:
-    """The event field of that path, carried by every event the scope runs on; anything else is reported."""
+    """Look up an event field; report one that does not exist or that some event of the scope does not carry."""
     add = scope.add_at_key if is_key else scope.add
     field = catalogue.FIELDS.get(path)
     if field is None:
@@ -103,28 +103,26 @@ def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.F
 
 
 def target_object(scope: Scope, name: str) -> TargetObject | None:
-    """The CRM object of that name, as far as the CRM's schema is known."""
+    """Look up a CRM object; report one that does not exist. None also if the CRM's schema is not known."""
     if scope.target is None:
         return None
-    found = scope.target.objects.get(name)
-    if found is None:
-        known = scope.target.objects
+    known = scope.target.objects
+    if name not in known:
         hint = scope.suggest(name, known) or f"it has: {listed(known)}"
         scope.add("M200", f"{scope.crm_name} has no object '{name}'", hint)
-    return found
+    return known.get(name)
 
 
 def target_field(scope: Scope, object: str, fields: Mapping[str, TargetField], name: str) -> TargetField | None:
-    """The CRM field named by the key here."""
-    found = fields.get(name)
-    if found is None:
+    """Look up the CRM field named by the key here; report one that does not exist."""
+    if name not in fields:
         message = f"{object} has no field '{name}' in {scope.crm_name}"
         scope.add_at_key("M201", message, scope.suggest(name, fields))
-    return found
+    return fields.get(name)
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names for a hint, in order, not too many.
+    """List names for a hint, in order, at most twelve.
 
     >>> listed(["b", "a"])
     'a, b'

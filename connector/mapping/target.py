@@ -1,4 +1,4 @@
-"""The CRM's own schema, as far as a mapping can be checked against it: the format of the *.describe.json files."""
+"""The part of a CRM's schema that mappings are checked against: the format of the *.describe.json files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TargetObject(_Frozen):
 
 
 class TargetSchema(_Frozen):
-    """What one CRM account offers: object name -> fields."""
+    """The schema of one CRM account: object name -> fields."""
 
     label: str = ""
     crm: str
@@ -55,5 +55,5 @@ def load(path: Path) -> TargetSchema:
 
 
 def dump(schema: TargetSchema) -> str:
-    """A schema as the text of a saved file: what did not change in the CRM does not change in the file."""
+    """Write a schema as the text of a saved file. The text is stable: it changes only where the CRM does."""
     return json.dumps(schema.model_dump(exclude_defaults=True), ensure_ascii=False, indent=1, sort_keys=True) + "\n"

@@ -1,6 +1,6 @@
-"""Templates: `{path|format}` is a field, `[ ... ]` a part that vanishes when a field inside it has no value.
+"""Templates: `{path|format}` is a field; `[ ... ]` is left out when a field inside it has no value.
 
-A backslash before a bracket or a backslash makes it an ordinary character.
+A backslash before a bracket or backslash makes it an ordinary character.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Optional:
-    """A part that vanishes."""
+    """A part that is left out when a field inside it has no value."""
 
     parts: tuple[str | Slot, ...]
 
@@ -31,11 +31,11 @@ Part = str | Slot | Optional
 
 
 class UnbalancedError(ValueError):
-    """A template's brackets do not make sense; the text says how."""
+    """A template's brackets do not match; the text says how."""
 
 
 def parse(template: str) -> tuple[Part, ...]:
-    r"""The parts of a template. Raises UnbalancedError.
+    r"""Parse a template into its parts. Raises UnbalancedError.
 
     >>> parse("Call: {call.disposition|upper}[ ({campaign.name})] \\[x\\]")  # doctest: +NORMALIZE_WHITESPACE
     ('Call: ', Slot(path='call.disposition', format='upper'),
@@ -85,20 +85,20 @@ class _Reader:
                 case "[":
                     raise UnbalancedError("[ inside [ ]")
                 case "]":
-                    return _vanishing(parts)
+                    return _checked_optional(parts)
                 case _:
                     parts.append(self._plain(token))
         raise UnbalancedError("[ without ]")
 
 
-def _vanishing(parts: list[str | Slot]) -> Optional:
+def _checked_optional(parts: list[str | Slot]) -> Optional:
     if not any(isinstance(part, Slot) for part in parts):
-        raise UnbalancedError("[ ] without a field in it never vanishes")
+        raise UnbalancedError("[ ] without a field in it is never left out")
     return Optional(tuple(part for part in _joined(parts) if not isinstance(part, Optional)))
 
 
 def _joined(parts: list[Part] | list[str | Slot]) -> list[Part]:
-    """Neighbouring pieces of text made one."""
+    """Merge adjacent pieces of text."""
     joined: list[Part] = []
     text: list[str] = []
     for part in [*parts, None]:
@@ -114,7 +114,7 @@ def _joined(parts: list[Part] | list[str | Slot]) -> list[Part]:
 
 
 def slots(parts: tuple[Part, ...]) -> Iterator[Slot]:
-    """Every field a template reads."""
+    """List every field a template reads."""
     for part in parts:
         match part:
             case Slot():
