@@ -1,7 +1,7 @@
 """Consent, row by row: every flag, every order of events, into both CRMs over HTTP, whatever goes wrong on the way.
 
 Each row is a customer of its own. The customers of one world live through the same trouble at the same time, in a real
-store and a real sandbox; then each row looks at what the CRM holds of its customer.
+store and a real sandbox; then each row is compared with what the CRM holds of its customer.
 """
 
 from __future__ import annotations
@@ -213,20 +213,31 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield world
 
 
-@pytest.mark.parametrize("customer", CUSTOMERS, ids=told)
 class TestConsent:
-    def test_is_kept(self, world: World, customer: str) -> None:
-        flag, story = CUSTOMERS[customer]
-        up = any(said == "raised" for said, _ in story)
-        assert {one: world.before[customer][one] for one in FLAGS} == {one: one == flag and up for one in FLAGS}
-        assert {one: world.after[customer][one] for one in FLAGS} == {one: one == flag and up for one in FLAGS}
-        newest, at = max(story, key=lambda one: one[1])
-        held = world.after[customer]
-        for guard, point in POINTS.items():
-            if guard != flag or newest == "lowered":
-                assert held[point] == points(customer, at)[point], point
-            elif world.withheld == "clear" or ("lowered" not in dict(story)):
-                assert held[point] is None, point
-            else:
-                freely = {at for said, at in story if said == "lowered"}
-                assert held[point] in {None, *(points(customer, at)[point] for at in freely)}, point
+    def test_is_kept_for_every_flag_and_order_of_events(self, world: World) -> None:
+        """3,072 rows in all: 192 customers in each of 16 worlds."""
+        failed = [f"{told(customer)}: {fault}" for customer in CUSTOMERS for fault in faults(world, customer)]
+        assert failed == []
+
+
+def faults(world: World, customer: str) -> Iterator[str]:
+    """What the CRM holds of this customer and should not, before and after dead letters were replayed."""
+    flag, story = CUSTOMERS[customer]
+    wanted = {one: one == flag and any(said == "raised" for said, _ in story) for one in FLAGS}
+    for when, held in (("before", world.before[customer]), ("after", world.after[customer])):
+        if {one: held[one] for one in FLAGS} != wanted:
+            yield f"the flags {when} the replay"
+    held = world.after[customer]
+    yield from (point for guard, point in POINTS.items() if held[point] not in allowed(world, customer, guard))
+
+
+def allowed(world: World, customer: str, guard: str) -> set[str | None]:
+    """What the contact point that this flag withholds may hold at the end."""
+    flag, story = CUSTOMERS[customer]
+    newest, at = max(story, key=lambda one: one[1])
+    point = POINTS[guard]
+    if guard != flag or newest == "lowered":
+        return {points(customer, at)[point]}
+    if world.withheld == "clear" or "lowered" not in dict(story):
+        return {None}
+    return {None, *(points(customer, at)[point] for said, at in story if said == "lowered")}
