@@ -9,6 +9,8 @@ LOCKED := $(UV) install --quiet --require-hashes --constraint requirements.lock
 OURSELVES := $(UV) install --quiet --no-deps --no-build-isolation --editable .
 # Two workers for each core of a small machine: many tests wait for another process.
 WORKERS ?= 4
+# One test at a time to a worker, the long ones first, and those together that share what is costly to start.
+PYTEST := $(RUN) -m pytest -n $(WORKERS) --dist loadgroup
 # make test COVERAGE="--cov --cov-report=term:skip-covered" tells what no test reaches; it takes half as long again.
 COVERAGE ?=
 
@@ -33,10 +35,10 @@ demo: $(VENV)/installed
 	@$(VENV)/bin/connector demo $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(RUN) -m pytest -n $(WORKERS) -m "not slow" $(COVERAGE) $(ARGS)
+	@$(PYTEST) -m "not slow" $(COVERAGE) $(ARGS)
 
 test-all: $(VENV)/installed-dev
-	@$(RUN) -m pytest -n $(WORKERS) $(COVERAGE) $(ARGS)
+	@$(PYTEST) $(COVERAGE) $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(RUN) -m ruff check .

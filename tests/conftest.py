@@ -84,6 +84,12 @@ def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address
 
 
+POSTGRES_SLOW = pytest.mark.parametrize(
+    "database_address", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+)
+"""For what takes seconds and differs little between the engines: on PostgreSQL only among all tests."""
+
+
 @pytest.fixture(scope="session")
 def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with every table and nothing in it, to be copied: making them takes longer than most tests."""

@@ -21,6 +21,7 @@ import requests
 from connector.sandbox.wire import Fault, Wire
 from tests.acceptance.product import Product
 from tests.builders import a_call, a_customer, signed
+from tests.conftest import POSTGRES_SLOW
 from tests.promises.stage import minute
 
 KILLS = int(os.environ.get("CONNECTOR_KILLS", "3"))
@@ -126,6 +127,7 @@ def newest(of: Callable[[int], bool]) -> dict[str, str]:
     return {f"c-{number % PEOPLE}": f"Name{number}" for number in range(EVENTS) if of(number)}
 
 
+@POSTGRES_SLOW
 class TestKills:
     def test_nothing_is_lost_doubled_or_stale(self, product: Product) -> None:
         storm, names = Storm(product), newest(lambda _: True)
@@ -148,6 +150,7 @@ class TestKills:
         assert sorted(one["carecycle_call_id"] for one in product.hubspot.records("calls")) == sorted(calls)
 
 
+@POSTGRES_SLOW
 class TestRecovery:
     def test_a_killed_workers_lane_goes_on_when_its_lease_is_over(self, product: Product) -> None:
         product.salesforce.latency = 1.0

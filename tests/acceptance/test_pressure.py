@@ -57,6 +57,7 @@ def started(product: Product) -> Crowd:
     return crowd
 
 
+@pytest.mark.slow  # test_hooks.py fills a disk under the door alone
 class TestFullDisk:
     def test_no_file_may_grow(self, embedded: Product) -> None:
         crowd = started(embedded)
@@ -71,6 +72,7 @@ class TestFullDisk:
         crowd.arrives()
 
 
+@pytest.mark.slow  # the same story as that of the PostgreSQL server that dies
 class TestLostFile:
     def test_the_database_is_taken_away_and_put_back(self, embedded: Product) -> None:
         crowd = started(embedded)

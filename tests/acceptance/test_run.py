@@ -11,6 +11,7 @@ import requests
 
 from tests.acceptance.product import Product
 from tests.builders import a_call, a_customer
+from tests.conftest import POSTGRES_SLOW
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ class TestRun:
         product.until(lambda: product.landed() == (5, 5, 5, 5))
         assert product.stop() == 0
 
+    @POSTGRES_SLOW
     def test_each_role_killed_is_started_again_and_nothing_is_lost_or_doubled(self, product: Product) -> None:
         product.start()
         product.ready()

@@ -29,7 +29,7 @@ from connector.store.desk import Filter
 from tests.promises.crm import BY_HAND, FLAGS, REFUSED, Crm, Fault, Killed
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
 
-LIVES = {"quick": (200, 20, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_000, 25)}
+LIVES = {"quick": (100, 10, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_000, 25)}
 """How many on SQLite and on PostgreSQL, and how many things happen in each at most."""
 
 SHARES = 2

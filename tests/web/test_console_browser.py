@@ -39,7 +39,7 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, NARROW = 1280, 390
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture(scope="module")

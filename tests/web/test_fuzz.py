@@ -95,6 +95,9 @@ messages = st.lists(
 ).map(b"".join)
 
 
+pytestmark = pytest.mark.xdist_group("receiver")
+
+
 class Receiver:
     """`connector receive` as a process, its inbox, and a connection that is kept."""
 
