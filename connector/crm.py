@@ -56,6 +56,10 @@ class Crm:
         """What to call the account when speaking to its owner."""
         return f"your {self.account}"
 
+    def is_id(self, field: str) -> bool:
+        """Whether a field is the record's own id, letter case aside."""
+        return field.lower() == self.id_field.lower()
+
     def is_login(self, path: str) -> bool:
         """Whether a call of this path is a login."""
         return bool(self.login_path) and self.login_path in path

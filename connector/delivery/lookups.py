@@ -19,22 +19,28 @@ class Lookups:
     def resolve(self, destination: Destination, wanted: Iterable[Lookup]) -> dict[Lookup, Value]:
         """The value of each look-up, None where the CRM holds none or several. May raise DestinationUnusable."""
         now, asked = self._clock(), set(wanted)
-        known = {one: kept for one, kept in self._known.items() if kept[0] > now}
-        for (kind, match, returns), group in groupby(sorted(asked - known.keys(), key=_question), _question):
-            missing = list(group)
-            found = destination.find(kind, match, [one.value for one in missing], [returns])
-            for one in missing:
-                known[one] = (now + self._keep, _single(found.get(one.value, []), returns))
+        known = {lookup: kept for lookup, kept in self._known.items() if kept[0] > now}
+        for question, group in groupby(sorted(asked - known.keys(), key=_question), _question):
+            values = _ask(destination, question, list(group))
+            known |= {lookup: (now + self._keep, value) for lookup, value in values.items()}
         # Replaced whole: the lanes of one destination share this. What somebody waits for is asked for again.
-        self._known = {one: kept for one, kept in known.items() if not (one.waits and kept[1] is None)}
-        return {one: known[one][1] for one in asked}
+        self._known = {lookup: kept for lookup, kept in known.items() if not (lookup.waits and kept[1] is None)}
+        return {lookup: known[lookup][1] for lookup in asked}
 
 
-def _question(one: Lookup) -> tuple[str, str, str]:
-    return one.object, one.match, one.returns
+def _question(lookup: Lookup) -> tuple[str, str, str]:
+    return lookup.object, lookup.match, lookup.returns
 
 
-def _single(found: Sequence[Found], returns: str) -> Value:
-    if len(found) != 1:
+def _ask(destination: Destination, question: tuple[str, str, str], lookups: Sequence[Lookup]) -> dict[Lookup, Value]:
+    """The values of look-ups that share a question, by one search."""
+    kind, match, returns = question
+    matches = destination.find(kind, match, [lookup.value for lookup in lookups], [returns])
+    is_id = destination.crm.is_id(returns)
+    return {lookup: _single(matches.get(lookup.value, []), returns, is_id) for lookup in lookups}
+
+
+def _single(matches: Sequence[Found], returns: str, is_id: bool) -> Value:
+    if len(matches) != 1:
         return None
-    return found[0].id if returns.lower() == "id" else found[0].values.get(returns)
+    return matches[0].id if is_id else matches[0].values.get(returns)

@@ -74,6 +74,7 @@ def _check_lookup(scope: Scope, lookup: Lookup) -> None:
         return
     for name in lookup.match:
         target_field(scope.at("match", name), lookup.object, target.fields, name)
-    if lookup.return_ and lookup.return_.lower() != "id" and lookup.return_ not in target.fields:
-        message = f"{lookup.object} has no field '{lookup.return_}' in {scope.crm_name}"
-        scope.at("return").add("M201", message, scope.suggest(lookup.return_, target.fields))
+    returned = lookup.return_
+    if returned and returned not in target.fields and not scope.file.crm.is_id(returned):
+        message = f"{lookup.object} has no field '{returned}' in {scope.crm_name}"
+        scope.at("return").add("M201", message, scope.suggest(returned, target.fields))

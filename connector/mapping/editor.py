@@ -6,10 +6,11 @@ mapping is correct is for the checks to decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from connector.carecycle.catalogue import FIELDS
+from connector.crm import Crm
 from connector.mapping.editor_events import Schema, about_event, condition, consent, given_values
 from connector.mapping.editor_targets import REMOVE, block_of, for_object, inherited_record, record
 from connector.mapping.schema import json_schema
@@ -40,12 +41,13 @@ _ABOUT: Final[Mapping[str, str]] = {
 }
 
 
-def schema(target: TargetSchema | None, crms: Iterable[str]) -> Schema:
-    """Build the schema for every mapping file. target: the CRM's schema, if known; crms: the names `crm:` may give."""
+def schema(target: TargetSchema | None, crms: Mapping[str, Crm]) -> Schema:
+    """Build the schema for every mapping file. target: the CRM's schema, if known; crms: by name."""
     file: Schema = _plain(json_schema())
     defs = file.pop("$defs")
     objects = target.objects if target else {}
-    _describe_sources(defs, objects)
+    known_crm = crms.get(target.crm) if target else None
+    _describe_sources(defs, objects, known_crm.id_field if known_crm else "id")
     for properties in (defs["Record"]["properties"], *(defs[name]["anyOf"][1]["properties"] for name in _SOURCES)):
         described = {name: inner for name, inner in properties.items() if name in _ABOUT}
         properties |= {name: inner | {"description": _ABOUT[name]} for name, inner in described.items()}
@@ -86,7 +88,7 @@ def _plain(node: Any) -> Any:
             return node
 
 
-def _describe_sources(defs: Schema, objects: Mapping[str, TargetObject]) -> None:
+def _describe_sources(defs: Schema, objects: Mapping[str, TargetObject], id_field: str) -> None:
     """Accept a bare word as a field of the event wherever a source is allowed."""
     paths = {"type": "array", "items": _EVENT_FIELD}
     for name in _SOURCES:
@@ -98,11 +100,11 @@ def _describe_sources(defs: Schema, objects: Mapping[str, TargetObject]) -> None
     lookup["properties"]["match"] = {"type": "object", "maxProperties": 1, "additionalProperties": _EVENT_FIELD}
     if objects:
         lookup["properties"]["object"] = {"enum": [*objects]}
-        lookup["allOf"] = [for_object(name, _lookup_keys(known.fields)) for name, known in objects.items()]
+        lookup["allOf"] = [for_object(name, _lookup_keys(known.fields, id_field)) for name, known in objects.items()]
 
 
-def _lookup_keys(fields: Mapping[str, TargetField]) -> Schema:
-    return {"match": block_of(fields, _EVENT_FIELD), "return": {"enum": sorted({"id", "Id", *fields})}}
+def _lookup_keys(fields: Mapping[str, TargetField], id_field: str) -> Schema:
+    return {"match": block_of(fields, _EVENT_FIELD), "return": {"enum": sorted({id_field, id_field.lower(), *fields})}}
 
 
 def _inheriting(file: Schema) -> Schema:
