@@ -1,4 +1,4 @@
-"""One suite over both CRMs: a destination that does not pass it is no destination."""
+"""One suite over every CRM: a destination that does not pass it is no destination. The third lives in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.destinations.base import Destination, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Mode, RecordKey
 from connector.sandbox.wire import Wire
-from tests.destinations import hubspot_fixtures, salesforce_fixtures
+from tests.destinations import hubspot_fixtures, memory_crm, salesforce_fixtures
 
 IDS = [f"3f1a0c9e-0000-4000-8000-{number:012d}" for number in range(500)]
 
@@ -39,12 +39,16 @@ class Pair:
         return {record[self.key]: record for record in self.sandbox.records(self.object) if record.get(self.key)}
 
 
-@pytest.fixture(params=["salesforce", "hubspot", "hubspot 2026-03"])
+@pytest.fixture(params=["salesforce", "hubspot", "hubspot 2026-03", "memory"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     if request.param == "salesforce":
         names = ("Contact", "careCycle_Id__c", "LastName", "Email", "DoNotCall", {"Suffix": "x" * 41})
         with salesforce_fixtures.sandbox_and_destination() as (sandbox, destination):
             yield Pair(sandbox, destination, *names)
+    elif request.param == "memory":
+        names = ("person", "ours", "name", "mail", "no_calls", {"title": "x" * 41})
+        with memory_crm.registered() as vault:
+            yield Pair(vault, memory_crm.opened("acme"), *names)
     else:
         names = ("contacts", "carecycle_id", "lastname", "email", "do_not_call", {"marital_status": "Complicated"})
         version = request.param.partition(" ")[2] or None
