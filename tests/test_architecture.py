@@ -39,6 +39,15 @@ OVER_TEN_FORKS = 42  # the goal is 10
 OVER_FIFTEEN_FORKS = 3  # the goal is none
 LAZY = {"connector/cli/__init__.py", "connector/destinations/vendor.py"}
 """Where a command, or a vendor's package with its client library, is imported by name when it is first needed."""
+PACKAGES = ("hubspot", "salesforce")
+VENDORS = re.compile("|".join(PACKAGES), re.IGNORECASE)
+NAMES_VENDORS = {
+    "connector/destinations/__init__.py": "the registry",
+    "connector/cli/demo.py": "shows what is in both sandboxes",
+    "connector/cli/sandbox.py": "serves both sandboxes",
+    "connector/cli/stage.py": "sets both sandboxes up for the demo",
+}
+"""Which modules outside a vendor's own packages may name one, and why."""
 READERS = {
     "connector/mapping/example_events.py",
     "connector/mapping/load.py",
@@ -86,6 +95,21 @@ def imported(node: ast.AST) -> list[str]:
     return []
 
 
+def words_of(tree: ast.Module) -> Iterator[str]:
+    """Every name and every text of a module, but not its docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(str() as text) if id(node) not in prose:
+                yield text
+            case ast.Name(name) | ast.Attribute(attr=name) | ast.arg(name) | ast.keyword(arg=str() as name):
+                yield name
+            case ast.FunctionDef(name) | ast.ClassDef(name) | ast.alias(name):
+                yield name
+            case ast.ImportFrom(str() as module):
+                yield module
+
+
 def percentile(values: Sequence[int], part: float) -> int:
     return sorted(values)[math.ceil(len(values) * part) - 1]
 
@@ -128,6 +152,16 @@ class TestImports:
             for node in ast.walk(tree)
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
         } == LAZY
+
+    def test_only_a_vendors_own_packages_and_the_registry_name_it(self) -> None:
+        own = [ROOT / "connector" / place / vendor for place in ("destinations", "sandbox") for vendor in PACKAGES]
+        naming = {
+            path.relative_to(ROOT).as_posix()
+            for path, tree in TREES.items()
+            if not any(package in path.parents for package in own)
+            if any(VENDORS.search(word) for word in words_of(tree))
+        }
+        assert naming == set(NAMES_VENDORS)
 
     def test_imports_name_the_module_in_full(self) -> None:
         assert [

@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "receive": ("roles", "Receive webhooks."),
     "restored": ("backup", "Tell the connector that the database was restored from a backup."),
     "run": ("roles", "Receive, deliver and serve the console: all roles in one container."),
-    "sandbox": ("sandbox", "Run a Salesforce and a HubSpot sandbox on this machine."),
+    "sandbox": ("sandbox", "Run a sandbox of each CRM on this machine."),
     "schema": ("schema", "Save the CRM's schema, or write the mapping schema for your editor."),
     "send": ("send", "Send signed events to a hook."),
     "status": ("status", "Show the current status on one screen."),
@@ -86,7 +86,7 @@ def _remove(folder: str, owner: int) -> None:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="carecycle-crm-connector")
 def cli() -> None:
-    """Deliver careCycle's webhooks to Salesforce and HubSpot."""
+    """Deliver careCycle's webhooks to your CRM."""
 
 
 def main() -> None:
