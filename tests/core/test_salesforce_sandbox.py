@@ -219,6 +219,7 @@ class TestCollections:
     def test_all_or_none_undoes_the_rows_that_succeeded(self, org: Org) -> None:
         first, second = org.upsert({KEY: "a", "LastName": "A"}, {KEY: "b"}, allOrNone=True)
         assert first["errors"][0]["statusCode"] == "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+        assert "id" not in first
         assert (second["success"], org.sandbox.records("Contact")) == (False, [])
 
     def test_records_are_updated_by_id(self, org: Org) -> None:
@@ -229,7 +230,33 @@ class TestCollections:
 
     def test_records_are_created_without_a_key(self, org: Org) -> None:
         body = {"records": [{"attributes": {"type": "Contact"}, "LastName": "B"}]}
-        assert org.ask("POST", "/composite/sobjects", body).json()[0]["created"]
+        (result,) = org.ask("POST", "/composite/sobjects", body).json()
+        assert (result["success"], result["errors"], "created" in result) == (True, [], False)
+
+    def test_a_failed_upsert_row_says_created_false_and_an_update_row_says_nothing(self, org: Org) -> None:
+        (failed,) = org.upsert({KEY: "a"})
+        body = {"records": [{"attributes": {"type": "Contact"}, "LastName": "B"}]}
+        (updated,) = org.ask("PATCH", "/composite/sobjects", body).json()
+        assert (failed["created"], "created" in updated) == (False, False)
+        message = "Id not specified in an update call"
+        assert updated["errors"] == [{"statusCode": "MISSING_ARGUMENT", "message": message, "fields": []}]
+
+    @pytest.mark.parametrize(("method", "path"), [("POST", "/composite/sobjects"), ("PATCH", CONTACTS)])
+    def test_a_request_without_records_is_rejected(self, org: Org, method: str, path: str) -> None:
+        assert org.error(method, path, {"records": []}) == (400, "REQUIRED_FIELD_MISSING")
+
+    def test_twins_are_named_in_the_row(self, org: Org) -> None:
+        ids = [org.sandbox.put("Contact", LastName="A", careCycle_Id__c="a")["Id"][:15] for _ in range(2)]
+        (error,) = org.upsert({KEY: "a", "LastName": "B"})[0]["errors"]
+        assert (error["statusCode"], error["fields"]) == ("DUPLICATE_EXTERNAL_ID", [KEY])
+        assert error["message"].endswith(f"field: [{', '.join(ids)}]")
+
+    def test_every_read_only_field_is_named(self, org: Org) -> None:
+        org.sandbox.keep_from_editing("Contact", "DoNotCall", "HasOptedOutOfEmail")
+        fields = {"DoNotCall": True, "HasOptedOutOfEmail": True}
+        (error,) = org.upsert({KEY: "a", "LastName": "B"} | fields)[0]["errors"]
+        assert error["fields"] == list(fields)
+        assert error["message"].startswith("Unable to create/update fields: DoNotCall, HasOptedOutOfEmail. Please")
 
     def test_the_write_log_holds_names_and_no_values(self, org: Org) -> None:
         org.upsert({KEY: "a", "LastName": "A"})
@@ -242,6 +269,12 @@ class TestSingleRecords:
         path = f"/sobjects/Contact/{KEY}/a%2Fb"
         statuses = [org.ask("PATCH", path, {"LastName": name}).status_code for name in ("A", "B")]
         assert (statuses, org.sandbox.records("Contact")[0][KEY]) == ([201, 200], "a/b")
+
+    def test_a_new_record_has_its_location(self, org: Org) -> None:
+        upserted = org.ask("PATCH", f"/sobjects/Contact/{KEY}/a", {"LastName": "A"})
+        created = org.ask("POST", "/sobjects/Contact/", {"LastName": "A"})
+        for response in (upserted, created):
+            assert response.headers["Location"] == f"/services/data/v67.0/sobjects/Contact/{response.json()['id']}"
 
     @pytest.mark.parametrize("extra", [{"Id": "003Hs0000000001IAA"}, {KEY: "a"}])
     def test_neither_the_id_nor_the_key_may_be_in_the_body(self, org: Org, extra: dict[str, str]) -> None:
@@ -267,7 +300,7 @@ class TestSingleRecords:
     def test_a_deleted_record_is_gone_and_its_key_is_free(self, org: Org) -> None:
         (first,) = org.upsert({KEY: "a", "LastName": "A"})
         assert org.ask("DELETE", f"/sobjects/Contact/{first['id']}").status_code == 204
-        assert org.error("GET", f"/sobjects/Contact/{first['id']}") == (404, "NOT_FOUND")
+        assert org.error("DELETE", f"/sobjects/Contact/{first['id']}") == (404, "ENTITY_IS_DELETED")
         assert org.upsert({KEY: "a", "LastName": "A"})[0]["id"] != first["id"]
 
     def test_a_record_is_created_and_updated_by_id(self, org: Org) -> None:
@@ -347,6 +380,7 @@ class TestQueries:
         first = org.ask("GET", "/query", params={"q": "SELECT Id FROM User"}).json()
         second = org.session.get(org.url + first["nextRecordsUrl"], timeout=5).json()
         assert (first["done"], len(first["records"]), second["done"], len(second["records"])) == (False, 2, True, 2)
+        assert (first["totalSize"], second["totalSize"]) == (4, 4)
 
     @pytest.mark.parametrize(
         ("soql", "code"),

@@ -13,7 +13,9 @@ from connector.sandbox.salesforce.store import Draft, Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
 
 LIMIT = 200
-Write = Callable[[Table, Draft], tuple[Record, bool]]
+Write = Callable[[Table, Draft], tuple[Record, bool | None]]
+"""Writes a record; returns its row, and whether an upsert created it (None: not an upsert)."""
+
 Planned = Callable[[Iterable[str]], Refused | None]
 """Returns the refusal planned for a record with one of these keys, if any."""
 
@@ -27,25 +29,28 @@ def upsert(org: Org, name: str, field: str, body: Any, manner: Manner, planned: 
         if draft.id is not None:
             raise BadRequest(400, "INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     _refuse_twins(key, drafts)
-    return _each(org, drafts, body, planned, lambda own, draft: org.upsert(own, key, draft, manner), table)
+    results = _each(org, drafts, body, planned, lambda own, draft: org.upsert(own, key, draft, manner), table)
+    return [result | {"created": result.get("created", False)} for result in results]
 
 
 def update(org: Org, body: Any, manner: Manner, planned: Planned) -> list[dict[str, Any]]:
     """PATCH /composite/sobjects: by id, objects of any kind."""
     drafts = [_draft(org, record) for record in _records(body)]
-    return _each(org, drafts, body, planned, lambda own, draft: (org.update(own, draft, manner), False))
+    return _each(org, drafts, body, planned, lambda own, draft: (org.update(own, draft, manner), None))
 
 
 def create(org: Org, body: Any, manner: Manner, planned: Planned) -> list[dict[str, Any]]:
     """POST /composite/sobjects."""
     drafts = [_draft(org, record) for record in _records(body)]
-    return _each(org, drafts, body, planned, lambda own, draft: (org.write(own, None, draft, manner), True))
+    return _each(org, drafts, body, planned, lambda own, draft: (org.write(own, None, draft, manner), None))
 
 
 def _records(body: Any) -> list[Any]:
     records = body.get("records") if isinstance(body, dict) else None
     if not isinstance(records, list):
         raise BadRequest(400, "JSON_PARSER_ERROR", "records is not a list")
+    if not records:
+        raise BadRequest(400, "REQUIRED_FIELD_MISSING", "At least 1 record is required")
     if len(records) > LIMIT:
         message = f"record limit reached. cannot submit more than {LIMIT} records into this call"
         raise BadRequest(400, "EXCEEDED_ID_LIMIT", message)
@@ -83,7 +88,7 @@ def _each(
     ]
     if before and not all(result["success"] for result in results):
         org.rows, org.index = before
-        return [_rolled_back(result) if result["success"] else result for result in results]
+        return [_rolled_back() if result["success"] else result for result in results]
     return results
 
 
@@ -96,10 +101,11 @@ def _result(draft: Draft, planned: Planned, write: Write, table: Table) -> dict[
     except Refused as refusal:
         error = {"statusCode": refusal.code, "message": refusal.message, "fields": refusal.fields}
         return {"success": False, "errors": [error]}
-    return {"id": row["Id"], "success": True, "errors": [], "created": created}
+    written = {"id": row["Id"], "success": True, "errors": []}
+    return written if created is None else written | {"created": created}
 
 
-def _rolled_back(result: dict[str, Any]) -> dict[str, Any]:
+def _rolled_back() -> dict[str, Any]:
     message = "Record rolled back because not all records were valid and the request was using AllOrNone header"
     error = {"statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK", "message": message, "fields": []}
-    return {"id": result["id"], "success": False, "errors": [error]}
+    return {"success": False, "errors": [error]}

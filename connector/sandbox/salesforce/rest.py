@@ -31,7 +31,7 @@ class Rest(PlannedFaults):
         super().__init__(latency=latency)
         self.org, self.gate, self.setup = org, gate, setup
         self.daily_limit, self.page, self.used = daily_limit, page, 0
-        self._cursors: dict[str, tuple[list[Column], str, list[Record]]] = {}
+        self._cursors: dict[str, tuple[list[Column], str, list[Record], int]] = {}
         self._route()
 
     def _route(self) -> None:
@@ -116,7 +116,7 @@ class Rest(PlannedFaults):
             self.setup.allow(name, _body())
             row = self.org.write(table, None, self.org.draft(table, _body()), _manner())
             self.setup.settle()
-            return reply({"id": row["Id"], "success": True, "errors": []}, 201)
+            return _created(table, {"id": row["Id"], "success": True, "errors": []})
 
     def _new_field(self) -> Response:
         with self.lock:
@@ -125,8 +125,10 @@ class Rest(PlannedFaults):
     def _by_id(self, name: str, id: str) -> Response:
         with self.lock:
             table, row = self._found(id)
-            if row["IsDeleted"] or table is not self.org.table(name):
+            if table is not self.org.table(name):
                 raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
+            if row["IsDeleted"]:
+                raise BadRequest(404, "ENTITY_IS_DELETED", "entity is deleted", [])
             if request.method == "GET":
                 return reply(_shown(table, row))
             if request.method == "DELETE":
@@ -158,12 +160,13 @@ class Rest(PlannedFaults):
         if refusal := self._planned([value]):
             raise refusal
         row, created = self.org.upsert(table, key, draft, _manner())
-        return reply({"id": row["Id"], "success": True, "errors": [], "created": created}, 201 if created else 200)
+        result = {"id": row["Id"], "success": True, "errors": [], "created": created}
+        return _created(table, result) if created else reply(result)
 
     def _query(self) -> Response:
         with self.lock:
             table, columns, rows = soql.run(self.org, request.args.get("q", ""))
-            return self._paged(columns, table.name, rows)
+            return self._paged(columns, table.name, rows, len(rows))
 
     def _more(self, cursor: str) -> Response:
         with self.lock:
@@ -172,12 +175,12 @@ class Rest(PlannedFaults):
                 raise BadRequest(404, "INVALID_QUERY_LOCATOR", "invalid query locator")
             return self._paged(*rest)
 
-    def _paged(self, columns: list[Column], name: str, rows: list[Record]) -> Response:
+    def _paged(self, columns: list[Column], name: str, rows: list[Record], total: int) -> Response:
         shown = [_record(name, columns, row) for row in rows[: self.page]]
-        answer: dict[str, Any] = {"totalSize": len(rows), "done": len(rows) <= self.page, "records": shown}
+        answer: dict[str, Any] = {"totalSize": total, "done": len(rows) <= self.page, "records": shown}
         if not answer["done"]:
             cursor = f"01gHs00000000{len(self._cursors)}-{self.page}"
-            self._cursors[cursor] = (columns, name, rows[self.page :])
+            self._cursors[cursor] = (columns, name, rows[self.page :], total)
             answer["nextRecordsUrl"] = f"{request.path.rsplit('/query', 1)[0]}/query/{cursor}"
         return reply(answer)
 
@@ -186,6 +189,12 @@ class Rest(PlannedFaults):
         if held is None:
             raise BadRequest(404, "NOT_FOUND", "The requested resource does not exist")
         return held
+
+
+def _created(table: Table, result: dict[str, Any]) -> Response:
+    response = reply(result, 201)
+    response.headers["Location"] = f"{request.path.partition('/sobjects')[0]}/sobjects/{table.name}/{result['id']}"
+    return response
 
 
 def _body() -> Any:

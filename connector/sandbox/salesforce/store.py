@@ -27,6 +27,16 @@ class Draft:
     parents: list[tuple[Column, Any]] = field(default_factory=list)
     id: str | None = None
     refusal: Refused | None = None
+    read_only: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise the record's own refusal, if any."""
+        if self.refusal:
+            raise self.refusal
+        if self.read_only:
+            cause = f"Unable to create/update fields: {', '.join(self.read_only)}. Please check the security settings"
+            message = f"{cause} of this field and verify that it is read/write for your profile or permission set."
+            raise Refused("INVALID_FIELD_FOR_INSERT_UPDATE", message, self.read_only)
 
     def value(self, column: Column) -> Any:
         return next((value for own, value in self.values if own.name == column.name), None)
@@ -60,8 +70,7 @@ class Org(Rows):
         elif column.writable:
             draft.values.append((column, parse(column, value)))
         else:
-            message = f"Unable to create/update fields: {name}. Please check the security settings of this field"
-            draft.refusal = Refused("INVALID_FIELD_FOR_INSERT_UPDATE", message, [name])
+            draft.read_only.append(name)
 
     def _read_parent(self, table: Table, draft: Draft, name: str, value: Any) -> None:
         relation = next((own for own in table.seen() if own.relation and own.relation.lower() == name.lower()), None)
@@ -80,12 +89,16 @@ class Org(Rows):
             raise Refused("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
         rows = self.matching(table, key, value)
         if len(rows) > 1:
-            raise Refused("DUPLICATE_EXTERNAL_ID", f"{key.label}: more than one record found for external id field")
+            ids = ", ".join(row["Id"][:15] for row in rows)
+            message = f"{key.name}: more than one record found for external id field: [{ids}]"
+            raise Refused("DUPLICATE_EXTERNAL_ID", message, [key.name])
         return self.write(table, rows[0] if rows else None, draft, manner), not rows
 
     def update(self, table: Table, draft: Draft, manner: Manner) -> Record:
         """Write by id. Raises Refused."""
-        if not draft.id or len(draft.id) not in (15, 18):
+        if not draft.id:
+            raise Refused("MISSING_ARGUMENT", "Id not specified in an update call")
+        if len(draft.id) not in (15, 18):
             raise Refused("MALFORMED_ID", f"bad id {draft.id}", ["Id"])
         owner, row = self.by_id(draft.id) or (None, {})
         if owner is not table:
@@ -96,8 +109,7 @@ class Org(Rows):
 
     def write(self, table: Table, row: Record | None, draft: Draft, manner: Manner) -> Record:
         """Create a record (row is None) or update it, as a whole or not at all. Raises Refused."""
-        if draft.refusal:
-            raise draft.refusal
+        draft.check()
         if row and row.get("IsConverted"):
             raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         values = {column.name: settle(column, value) for column, value in draft.values}
