@@ -123,6 +123,16 @@ class TestBatchUpsert:
         assert "errors" not in error
         assert [record["firstname"] for record in portal.records("contacts")] == ["Ada"]
 
+    def test_the_newest_version_reports_a_partial_success_with_200(self, ask):
+        body = inputs({"firstname": "Ada"}, {"hs_language": "la"})
+        reply = ask("POST", "/crm/objects/2026-09/contacts/batch/upsert", body)
+        assert (reply.status_code, len(reply.json()["results"]), reply.json()["numErrors"]) == (200, 1, 1)
+
+    def test_an_unknown_object_is_named_without_a_category(self, ask):
+        reply = ask("POST", "/crm/v3/objects/butterflies/search", {})
+        assert reply.json()["message"] == "Unable to infer object type from: butterflies"
+        assert (reply.status_code, "category" in reply.json()) == (400, False)
+
     def test_without_trace_ids_a_bad_row_rejects_the_whole_batch(self, portal, ask):
         reply = ask("POST", UPSERT, inputs({"firstname": "Ada"}, {"hs_language": "la"}, traced=False))
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "INVALID_OPTION")
@@ -295,6 +305,12 @@ class TestReading:
         for address in ("ada@example.org", "lady@example.org"):
             assert ask("GET", f"/crm/v3/objects/contacts/{address}?idProperty=email").json()["id"] == made
 
+    def test_a_record_has_its_page_in_hubspot(self, portal, ask):
+        contact = portal.put("contacts", carecycle_id="c-1")
+        body = {"idProperty": "carecycle_id", "inputs": [{"id": "c-1"}], "properties": []}
+        (result,) = ask("POST", "/crm/v3/objects/contacts/batch/read", body).json()["results"]
+        assert result["url"] == f"https://app.hubspot.com/contacts/12345678/record/0-1/{contact}"
+
     def test_a_missing_record_is_a_404_without_a_category(self, ask):
         reply = ask("PATCH", "/crm/v3/objects/contacts/4711", {"properties": {"city": "x"}})
         assert (reply.status_code, "category" in reply.json()) == (404, False)
@@ -338,7 +354,12 @@ class TestProperties:
     def test_a_created_property_takes_values_and_cannot_be_created_twice(self, portal, ask):
         assert ask("POST", "/crm/v3/properties/contacts", PLAN).status_code == 201
         assert portal.put("contacts", plan="Gold")
-        assert ask("POST", "/crm/v3/properties/contacts", PLAN).status_code == 409
+        reply = ask("POST", "/crm/v3/properties/contacts", PLAN)
+        assert (reply.status_code, reply.json()["subCategory"]) == (409, "Properties.PROPERTY_WITH_NAME_EXISTS")
+
+    def test_an_unknown_property_is_a_404_with_a_category(self, ask):
+        reply = ask("GET", "/crm/properties/2026-09/contacts/plan")
+        assert (reply.status_code, reply.json()["category"]) == (404, "OBJECT_NOT_FOUND")
 
     def test_a_created_unique_property_serves_as_a_key(self, ask):
         ask("POST", "/crm/v3/properties/contacts", {**PLAN, "hasUniqueValue": True})
@@ -394,7 +415,9 @@ class TestAssociations:
         body = {"inputs": [{"from": {"id": call}, "to": {"id": contact}}]}
         for _ in range(2):
             reply = ask("POST", "/crm/v4/associations/calls/0-1/batch/associate/default", body)
-            assert reply.json()["results"][0]["associationSpec"]["associationTypeId"] == 194
+            ends = [(result["from"]["id"], result["to"]["id"]) for result in reply.json()["results"]]
+            types = [result["associationSpec"]["associationTypeId"] for result in reply.json()["results"]]
+            assert (ends, types) == ([(call, contact), (contact, call)], [194, 193])
         assert portal.associations == {("calls", call, "contacts", contact)}
         seen = ask("GET", f"/crm/v4/objects/contacts/{contact}/associations/calls").json()["results"]
         assert [link["toObjectId"] for link in seen] == [int(call)]
@@ -414,6 +437,13 @@ class TestOptOuts:
         portal.put("contacts", email="ada@example.org")
         assert portal.records("contacts")[0]["hs_email_optout"] == "true"
         assert ask("GET", self.PATH + "?channel=EMAIL").json()["results"][0]["status"] == "UNSUBSCRIBED"
+
+    def test_an_address_that_is_not_opted_out_has_no_result(self, ask):
+        assert ask("GET", self.PATH + "?channel=EMAIL").json()["results"] == []
+
+    def test_a_second_opt_out_is_rejected(self, portal, ask):
+        replies = [ask("POST", self.PATH + "?channel=EMAIL").status_code for _ in range(2)]
+        assert (replies, portal.opted_out) == ([200, 400], {"ada@example.org"})
 
     @pytest.mark.parametrize("query", ["", "?channel=SMS"])
     def test_only_the_channel_email_works(self, portal, ask, query):

@@ -46,7 +46,7 @@ class Batches:
         found = {identity for item in inputs if (identity := self.records.find(kind, key, item["id"]))}
         missing = [item["id"] for item in inputs if not self.records.find(kind, key, item["id"])]
         results = [self.records.held[kind][identity].shown(names) for identity in found]
-        return self._answer(results, [absent(*missing).entry(None)] if missing else [])
+        return self._answer(results, [absent(kind, *missing).entry(None)] if missing else [])
 
     def _inputs(self, body: Any, *needed: str) -> list[Input]:
         inputs = body.get("inputs") if isinstance(body, dict) else None
@@ -90,7 +90,7 @@ class Batches:
     def _update_record(self, kind: str, item: Input) -> Written:
         identity = self.records.find(kind, item.get("idProperty", ""), item["id"])
         if identity is None:
-            raise absent(item["id"])
+            raise absent(kind, item["id"])
         return self.records.update(kind, identity, item["properties"]), None
 
     def _write(self, kind: str, inputs: list[Input], act: Callable[[str, Input], Written]) -> Answer:

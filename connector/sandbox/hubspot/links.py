@@ -9,7 +9,12 @@ from connector.sandbox.hubspot.records import Records
 from connector.sandbox.hubspot.replies import Refusal, envelope, iso
 
 MOST_LINKS = 2_000
-_LINK_TYPES = {("calls", "contacts"): 194, ("contacts", "calls"): 193, ("calls", "companies"): 182}
+_LINK_TYPES = {
+    ("calls", "contacts"): 194,
+    ("contacts", "calls"): 193,
+    ("calls", "companies"): 182,
+    ("companies", "calls"): 181,
+}
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -25,9 +30,15 @@ def associate(records: Records, start: str, end: str, body: Any) -> dict[str, An
             errors.append(_no_such_record(source, target, missing))
             continue
         records.links.add((start, source, end, target))
-        kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _LINK_TYPES.get((start, end), 449)}
-        results.append({"from": {"id": source}, "to": {"id": target}, "associationSpec": kind})
+        results += [_link((start, source), (end, target)), _link((end, target), (start, source))]
     return envelope(results, records.clock(), errors)
+
+
+def _link(source: tuple[str, str], target: tuple[str, str]) -> dict[str, Any]:
+    """Build a result from the object names and ids of both ends; HubSpot reports each direction."""
+    type_id = _LINK_TYPES.get((source[0], target[0]), 449)
+    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}
+    return {"from": {"id": source[1]}, "to": {"id": target[1]}, "associationSpec": spec}
 
 
 def _ends(pair: Any) -> tuple[str, str]:
@@ -59,6 +70,8 @@ def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, 
 def opt_out(records: Records, address: str, channel: str | None) -> None:
     """Unsubscribe an address from all email; its contact, if any, shows the opt-out."""
     _check(address, channel)
+    if address.lower() in records.opted_out:
+        raise Refusal(400, "The subscriber is already unsubscribed")
     records.opted_out.add(address.lower())
     owner = records.unique.get(("contacts", "email", address.lower()))
     if owner and records.held["contacts"][owner].properties.get("email") == address.lower():
@@ -66,12 +79,14 @@ def opt_out(records: Records, address: str, channel: str | None) -> None:
 
 
 def status_of(records: Records, address: str, channel: str | None) -> dict[str, Any]:
-    """Report whether an address is opted out."""
+    """Report an address's opt-out; there is no result for an address that is not opted out."""
     _check(address, channel)
+    if address.lower() not in records.opted_out:
+        return envelope([], records.clock())
     state = {
         "subscriberIdString": address.lower(),
         "channel": "EMAIL",
-        "status": "UNSUBSCRIBED" if address.lower() in records.opted_out else "NOT_SPECIFIED",
+        "status": "UNSUBSCRIBED",
         "wideStatusType": "PORTAL_WIDE",
         "timestamp": iso(records.clock()),
     }

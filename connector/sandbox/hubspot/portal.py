@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+PORTAL: Final = 12_345_678
 TYPE_IDS: Final = {"0-1": "contacts", "0-2": "companies", "0-48": "calls"}
 
 

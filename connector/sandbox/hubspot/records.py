@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.sandbox.hubspot.portal import TYPE_IDS, Property
+from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, Property
 from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
 from connector.sandbox.hubspot.values import accept
 
@@ -21,6 +21,7 @@ Link = tuple[str, str, str, str]
 class Record:
     """A CRM record. `before`: the properties that the search index shows until it catches up (None: no record)."""
 
+    kind: str
     id: str
     created: float
     updated: float
@@ -33,7 +34,11 @@ class Record:
         values: dict[str, str | None] = {**stamps, **self.properties}
         chosen = values if names is None else {**stamps, **{name: values.get(name) for name in names}}
         times = {"createdAt": iso(self.created), "updatedAt": iso(self.updated)}
-        return {"id": self.id, "properties": chosen, **times, "archived": False}
+        return {"id": self.id, "properties": chosen, **times, "archived": False, "url": self._address()}
+
+    def _address(self) -> str:
+        type_id = next((number for number, kind in TYPE_IDS.items() if kind == self.kind), self.kind)
+        return f"https://app.hubspot.com/contacts/{PORTAL}/record/{type_id}/{self.id}"
 
 
 class Records:
@@ -52,7 +57,7 @@ class Records:
         """Return an object's name, given its name or type id."""
         kind = TYPE_IDS.get(name, name)
         if kind not in self.held:
-            raise Refusal(400, "Unable to infer object type from the path")
+            raise Refusal(400, f"Unable to infer object type from: {name}", None)
         return kind
 
     def find(self, kind: str, key: str, value: str) -> str | None:
@@ -80,7 +85,7 @@ class Records:
             raise Refusal(400, message, context={"properties": [needed]})
         self._next += 1
         now = self.clock()
-        record = Record(str(self._next), now, now)
+        record = Record(kind, str(self._next), now, now)
         self._put(kind, record, kept)
         return record
 
@@ -90,7 +95,7 @@ class Records:
         old = self.held[kind][identity]
         if self._moves_back(kind, old, kept):
             del kept[STAGE]
-        record = Record(identity, old.created, self.clock(), dict(old.properties), old.properties)
+        record = Record(kind, identity, old.created, self.clock(), dict(old.properties), old.properties)
         self._put(kind, record, kept)
         return record
 

@@ -49,9 +49,10 @@ def clash(existing: str) -> Refusal:
     return Refusal(409, message, "CONFLICT", named={"existingId": [existing]})
 
 
-def absent(*identities: str) -> Refusal:
+def absent(kind: str, *identities: str) -> Refusal:
     """Reject records of a batch that do not exist."""
-    message = "Could not get some objects, they may be deleted or not exist."
+    noun = {"companies": "COMPANY"}.get(kind, kind.removesuffix("s").upper())
+    message = f"Could not get some {noun} objects, they may be deleted or not exist. Check that ids are valid."
     return Refusal(404, message, "OBJECT_NOT_FOUND", context={"ids": list(identities)})
 
 
@@ -78,14 +79,15 @@ def envelope(results: list[Any], at: float, errors: list[Any] | None = None) -> 
 
 def missing_scopes(scopes: list[str]) -> Refusal:
     """Reject a request whose token lacks these scopes."""
-    text = "This app hasn't been granted all required scopes to make this call. Read more about required scopes here."
+    page = "https://developers.hubspot.com/scopes"
+    text = "This app hasn't been granted all required scopes to make this call. Read more about required scopes here: "
     detail = {"message": "One or more of the following scopes are required.", "context": {}}
     return Refusal(
         403,
-        text,
+        f"{text}{page}.",
         "MISSING_SCOPES",
         errors=[{**detail, "context": {"requiredGranularScopes": scopes}}],
-        links={"scopes": "https://developers.hubspot.com/scopes"},
+        links={"scopes": page},
     )
 
 

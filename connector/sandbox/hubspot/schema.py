@@ -35,14 +35,15 @@ class Definitions:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         if name not in self.schema[kind]:
-            raise not_found()
+            raise Refusal(404, f"Property {name} does not exist", "OBJECT_NOT_FOUND")
         return shown(self.schema[kind][name])
 
     def create(self, kind: str, body: Any) -> dict[str, Any]:
         """Add a property. As in HubSpot, its uniqueness and sensitivity cannot change later."""
         wanted = _read(body)
         if wanted.name in self.schema[kind]:
-            raise Refusal(409, f'A property named "{wanted.name}" already exists.', "OBJECT_ALREADY_EXISTS")
+            text, cause = f"A property named '{wanted.name}' already exists.", "Properties.PROPERTY_WITH_NAME_EXISTS"
+            raise Refusal(409, text, "OBJECT_ALREADY_EXISTS", subCategory=cause)
         self._refuse(kind, wanted)
         self.schema[kind][wanted.name] = wanted
         return shown(wanted)
