@@ -95,7 +95,7 @@ def figures(events: int, runs: int, workers: Sequence[int] = (1, 2, 4)) -> list[
     group = f"Scaling: {events:,} events to each of {DESTINATIONS} HubSpot accounts at 100 ms a call, one PostgreSQL"
     first, *others = workers
     beside = Beside(f"{first} worker", rates[first])
-    more = [Figure(group, f"{one} workers", "deliveries/s", rates[one], [beside]) for one in others]
+    more = [Figure(group, f"{number} workers", "deliveries/s", rates[number], [beside]) for number in others]
     return [Figure(group, beside.name, "deliveries/s", rates[first]), *more]
 
 

@@ -43,9 +43,9 @@ class Batches:
     def read(self, kind: str, body: Any) -> Answer:
         inputs, key = self._inputs(body, "id"), str(body.get("idProperty") or "")
         names = [name for name in body.get("properties", []) if name in self.records.schema[kind]]
-        found = {identity for item in inputs if (identity := self.records.find(kind, key, item["id"]))}
+        identities = {identity for item in inputs if (identity := self.records.find(kind, key, item["id"]))}
         missing = [item["id"] for item in inputs if not self.records.find(kind, key, item["id"])]
-        results = [self.records.held[kind][identity].shown(names) for identity in found]
+        results = [self.records.held[kind][identity].shown(names) for identity in identities]
         return self._answer(results, [absent(kind, *missing).entry(None)] if missing else [])
 
     def _inputs(self, body: Any, *needed: str) -> list[Input]:
