@@ -132,7 +132,7 @@ class TestValues:
             ({"Birthdate": "1958-13-01"}, "JSON_PARSER_ERROR"),
             ({"Birthdate": "1958-04-12T00:00:00Z"}, "JSON_PARSER_ERROR"),
             ({"Last_Call_Date__c": "1958-04-12"}, "JSON_PARSER_ERROR"),
-            ({"Nickname__c": "x"}, "INVALID_FIELD"),
+            ({"Nickname__c": "x"}, "['INVALID_FIELD']"),
             ({"DoNotCall": None}, "['INVALID_TYPE_ON_FIELD_IN_RECORD']"),
             ({"LastName": None}, "['REQUIRED_FIELD_MISSING']"),
             ({"LastName": "   "}, "['REQUIRED_FIELD_MISSING']"),
@@ -196,7 +196,6 @@ class TestCollections:
             {KEY: "a", "LastName": "A"},
             {"attributes": {"type": "Lead"}, KEY: "a", "LastName": "A"},
             {"attributes": {"type": "Contact"}, "Id": "003Hs0000000001IAA", KEY: "a"},
-            {"attributes": {"type": "Contact"}, KEY: "a", "LastName": "A", "Nickname__c": "x"},
         ],
     )
     def test_an_invalid_record_rejects_the_request(self, org: Org, record: dict[str, Any]) -> None:
@@ -204,8 +203,14 @@ class TestCollections:
         assert org.error("PATCH", CONTACTS, {"records": [good, record]}) == (400, "INVALID_FIELD")
         assert org.sandbox.records("Contact") == []
 
-    @with_knobs(unknown_column="row")
-    def test_an_org_may_reject_an_unknown_column_in_its_row(self, org: Org) -> None:
+    @with_knobs(unknown_column="request")
+    def test_an_org_may_reject_the_request_for_an_unknown_column(self, org: Org) -> None:
+        record = {"attributes": {"type": "Contact"}, KEY: "a", "LastName": "A"}
+        body = {"records": [record, record | {KEY: "b", "Nickname__c": "x"}]}
+        assert org.error("PATCH", CONTACTS, body) == (400, "INVALID_FIELD")
+        assert org.sandbox.records("Contact") == []
+
+    def test_an_unknown_column_is_rejected_in_its_row(self, org: Org) -> None:
         good, bad = org.upsert({KEY: "a", "LastName": "A"}, {KEY: "b", "LastName": "B", "Nickname__c": "x"})
         assert (good["success"], bad["errors"][0]["statusCode"]) == (True, "INVALID_FIELD")
 
@@ -356,7 +361,7 @@ class TestRules:
     def test_a_field_hidden_from_the_user_is_not_there(self, org: Org) -> None:
         org.sandbox.hide("Contact", "MBI__c")
         fields = org.ask("GET", "/sobjects/Contact/describe").json()["fields"]
-        assert org.code(MBI__c="x") == "INVALID_FIELD"
+        assert org.code(MBI__c="x") == "['INVALID_FIELD']"
         assert "MBI__c" not in {field["name"] for field in fields}
 
 

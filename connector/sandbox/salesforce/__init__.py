@@ -42,7 +42,7 @@ class SalesforceSandbox(Rest):
         *,
         latency: float = 0.0,
         daily_limit: int = 100_000,
-        unknown_column: Literal["request", "row"] = "request",
+        unknown_column: Literal["request", "row"] = "row",
         duplicate_rule: Literal["", "alert", "block"] = "",
         assign_leads: bool = False,
         page: int = 2000,

@@ -47,7 +47,7 @@ class Org(Rows):
 
     def __init__(self, tables: dict[str, Table]) -> None:
         super().__init__(tables)
-        self.unknown_column: Literal["request", "row"] = "request"
+        self.unknown_column: Literal["request", "row"] = "row"
         self.duplicate_rule: Literal["", "alert", "block"] = ""
         self.assign_leads_to = ""
 
