@@ -315,6 +315,7 @@ class TestRequestsRefusedAsAWhole:
         sandbox.hide("Contact", "MBI__c")
         bad, good = salesforce.write([a_contact(MBI__c="1EG4TE5MK73"), a_contact(TWO)])
         assert (bad.code, bad.fields, good.verdict) == ("INVALID_FIELD", ("MBI__c",), Verdict.DELIVERED)
+        assert len(sandbox.calls()) == 1
 
     def test_too_many_culprits_defer_the_rest_instead_of_spending_the_calls(self, pair: Pair) -> None:
         sandbox, salesforce = pair
