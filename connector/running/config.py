@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -155,13 +156,16 @@ def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.env
             agencies.append(AgencyFile(path=file, settings=_read_one(file, environment)))
         except FixConfiguration as error:
             problems.append(str(error))
-    names = [one.settings.agency for one in agencies]
-    problems += [
-        f"agency {name!r} stands in several files" for name in sorted({n for n in names if names.count(n) > 1})
-    ]
+    problems += _repeated(agencies)
     if problems:
         raise FixConfiguration("configuration", "\n".join(["cannot be used:", *problems]))
     return agencies
+
+
+def _repeated(agencies: Sequence[AgencyFile]) -> list[str]:
+    """The problem of each agency that several files describe."""
+    times = Counter(file.settings.agency for file in agencies)
+    return [f"agency {name!r} is in more than one file" for name, count in sorted(times.items()) if count > 1]
 
 
 def _agency_files(folder: Path) -> list[Path]:

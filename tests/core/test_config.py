@@ -105,7 +105,7 @@ class TestAFolder:
 
     def test_one_agency_in_two_files_is_refused(self, folder: Path) -> None:
         (folder / "again.yaml").write_text(AGENCY)
-        assert "agency 'sunrise' stands in several files" in refusal(folder)
+        assert "agency 'sunrise' is in more than one file" in refusal(folder)
 
     def test_a_folder_without_agency_files_is_refused(self, tmp_path: Path) -> None:
         assert "names no agency file" in refusal(tmp_path)

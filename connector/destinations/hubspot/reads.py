@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from connector.destinations.base import Found
 from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
@@ -14,6 +14,8 @@ from connector.destinations.hubspot.values import folded, plain
 from connector.model import Value
 
 BATCH: Final = 100
+
+_ID_FIELDS: Final = ("id", "hs_object_id")
 
 Answers = dict[str, list[Found]]
 
@@ -38,26 +40,18 @@ class Finder:
 
     def _read(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
         """One batch read, split when it is refused: a value HubSpot cannot read is one nobody holds."""
-        by_id = field in ("id", "hs_object_id")
-        body = {
-            "inputs": [{"id": value} for value in asked],
-            "properties": sorted({*names, *(() if by_id else (field,))}),
-            "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
-        }
-        reply = self._calls.ask(READ, object=object, body=body if by_id else {**body, "idProperty": field})
+        reply = self._calls.ask(READ, object=object, body=_read_body(field, asked, names))
         if not reply.ok:
             return self._refused(object, field, asked, names, reply)
         batch = expect(Read, reply)
         if len(asked) == 1:
-            return {asked[0]: [found(one, names) for one in batch.results]}
-        held = {one.id if by_id else folded(one.properties.get(field)): one for one in batch.results}
-        places = {value: value if by_id else folded(value) for value in asked}
-        answers = {value: [found(held[place], names)] for value, place in places.items() if place in held}
+            return {asked[0]: [found(record, names) for record in batch.results]}
+        answers = _matched(field, asked, names, batch)
         # A secondary e-mail address finds its contact, which then shows another one: ask for what is left one by one.
         missing = {identity for error in batch.errors for identity in named_ids(error)}
-        for value in asked:
-            if value not in answers and value.lower() not in missing:
-                answers.update(self._read(object, field, [value], names))
+        left = [value for value in asked if value not in answers and value.lower() not in missing]
+        for value in left:
+            answers.update(self._read(object, field, [value], names))
         return answers
 
     def _refused(self, object: str, field: str, asked: list[str], names: Sequence[str], reply: Reply) -> Answers:
@@ -135,3 +129,22 @@ def _owner(owner: Owner) -> dict[str, Value]:
         "lastName": owner.last_name,
         "userId": owner.user_id,
     }
+
+
+def _read_body(field: str, asked: list[str], names: Sequence[str]) -> dict[str, Any]:
+    by_id = field in _ID_FIELDS
+    body = {
+        "inputs": [{"id": value} for value in asked],
+        "properties": sorted({*names} if by_id else {*names, field}),
+        "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
+    }
+    return body if by_id else {**body, "idProperty": field}
+
+
+def _matched(field: str, asked: list[str], names: Sequence[str], batch: Read) -> Answers:
+    """The records of a batch, each under the value that asked for it."""
+    if field in _ID_FIELDS:
+        by_id = {record.id: record for record in batch.results}
+        return {value: [found(by_id[value], names)] for value in asked if value in by_id}
+    by_value = {folded(record.properties.get(field)): record for record in batch.results}
+    return {value: [found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}

@@ -16,7 +16,7 @@ from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, 
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
-from connector.destinations.hubspot.replies import Batch, ErrorBody, Written
+from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written
 from connector.destinations.hubspot.values import folded, wire
 from connector.model import Mode
 
@@ -113,18 +113,25 @@ class RecordWriter:
     def _batch(self, target: Target, rows: dict[int, Row]) -> Outcomes:
         body = {"inputs": [_input(n, row, target) for n, row in rows.items()]}
         reply = self._calls.ask(target.path, object=target.object, body=body)
-        if reply.ok:
-            batch = expect(Batch, reply)
-            answered = _matched(target, rows, batch, reply.request_id)
-            return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
-        found = reply_refusal(reply)
-        if len(rows) == 1 or found.code in WHOLE:
-            return {n: outcome(found, reply.request_id) for n in rows}
-        guilty = {n: row for n, row in rows.items() if found.code in OF_PROPERTY and _carries(row, found)}
+        if not reply.ok:
+            return self._refused(target, rows, reply)
+        batch = expect(Batch, reply)
+        answered = _matched(target, rows, batch, reply.request_id)
+        return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
+
+    def _refused(self, target: Target, rows: dict[int, Row], reply: Reply) -> Outcomes:
+        """A batch that was refused as a whole: find the rows that caused it, and write the others."""
+        cause = reply_refusal(reply)
+        if len(rows) == 1 or cause.code in WHOLE:
+            return {n: outcome(cause, reply.request_id) for n in rows}
+        guilty = [n for n, row in rows.items() if cause.code in OF_PROPERTY and _carries(row, cause)]
         if guilty:
             rest = {n: row for n, row in rows.items() if n not in guilty}
-            refused = {n: outcome(found, reply.request_id) for n in guilty}
-            return refused | (self._batch(target, rest) if rest else {})
+            return dict.fromkeys(guilty, outcome(cause, reply.request_id)) | (self._batch(target, rest) if rest else {})
+        return self._halved(target, rows)
+
+    def _halved(self, target: Target, rows: dict[int, Row]) -> Outcomes:
+        """The outcomes of two smaller batches: the rows at fault are not known."""
         places, half = list(rows), len(rows) // 2
         first = self._batch(target, {n: rows[n] for n in places[:half]})
         return first | self._batch(target, {n: rows[n] for n in places[half:]})

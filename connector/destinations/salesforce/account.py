@@ -83,19 +83,27 @@ class Salesforce:
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write rows of distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
-        follow = self._options.converted_leads == "contact"
-        moved = self._leads.remembered(rows) if follow else {}
+        if self._options.converted_leads != "contact":
+            outcomes = self._write(rows)
+            self._raise_flags(rows, outcomes)
+            return [outcomes[place] for place in range(len(rows))]
+        return self._write_to_contacts(rows)
+
+    def _write_to_contacts(self, rows: Sequence[Row]) -> list[Outcome]:
+        """The same, with what is meant for a converted lead going to the contact it became."""
+        moved = self._leads.remembered(rows)
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
         merged_away = [place for place in moved if outcomes[place].code in self.crm.gone]
         for place in merged_away:  # the contact was merged or deleted
             del moved[place]
             sent[place], outcomes[place] = rows[place], self._write([rows[place]])[0]
-        again = self._leads.moved(sent, outcomes) if follow else {}
-        for place, told in zip(again, self._write([one.row for one in again.values()]).values(), strict=True):
-            sent[place], outcomes[place] = again[place].row, told
+        converted = self._leads.moved(sent, outcomes)
+        rewritten = self._write([lead.row for lead in converted.values()]).values()
+        for place, outcome in zip(converted, rewritten, strict=True):
+            sent[place], outcomes[place] = converted[place].row, outcome
         self._raise_flags(sent, outcomes)
-        moved |= again
+        moved |= converted
         return [moved[place].told(outcomes[place]) if place in moved else outcomes[place] for place in range(len(rows))]
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:

@@ -44,6 +44,16 @@ class Described(BaseModel):
     restricted: bool = Field(default=False, alias="restrictedPicklist")
     choices: list[_Choice] = Field(default=[], alias="picklistValues")
 
+    @property
+    def kind(self) -> str:
+        """The type in the words of a saved schema."""
+        return self.type if self.type in _KNOWN else _TYPES.get(self.type, "string")
+
+    @property
+    def required(self) -> bool:
+        """Whether a new record needs a value for it; a check box always has one."""
+        return self.createable and not self.nillable and not self.defaulted and self.kind != "boolean"
+
 
 class DescribedObject(BaseModel):
     """The reply of GET /sobjects/{X}/describe."""
@@ -62,11 +72,11 @@ def target(described: DescribedObject) -> TargetObject:
 
 
 def _field(own: Described) -> TargetField:
-    kind = own.type if own.type in _KNOWN else _TYPES.get(own.type, "string")
+    kind = own.kind
     return TargetField(
         type=kind,
         length=own.length or None if kind in _TEXTS else None,
-        required=own.createable and not own.nillable and not own.defaulted and kind != "boolean",
+        required=own.required,
         unique=own.unique and (own.external_id or own.id_lookup),
         writable=own.createable or own.updateable,
         sensitive=own.encrypted or own.type == "encryptedstring",
