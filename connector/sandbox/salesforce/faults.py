@@ -73,10 +73,6 @@ class PlannedFaults(Wire):
         """Reject a whole request."""
         self.fault(path, error_reply(status, code, message), times=times)
 
-    def short_list(self, times: int = 1) -> None:
-        """Write every record of a collection but leave out the last result."""
-        self.reshape(lambda results: results[:-1], times)
-
     def reshape(self, change: Callable[[Any], Any], times: int = 1, path: str = "/composite/sobjects") -> None:
         """Handle the request (by default, a collection), then change the body of the reply."""
 
