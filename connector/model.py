@@ -84,7 +84,8 @@ class Lookup:
 class FieldWrite:
     """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
-    erases: consent erases the value; no flag withholds the erasing.
+    erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
+    newer values as well.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -93,6 +94,7 @@ class FieldWrite:
     guards: tuple[str, ...] = ()
     line: int = 0
     erases: bool = False
+    spoken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class Plan:
 
     consent: each flag in the event's customer snapshot (None: unknown), as of `stamp`.
     reason: why there are no writes ("test customer", "filtered", "withheld", "nothing mapped"), else empty.
+    spoken: the flags the event itself raises, by the mapping's `raise:`, whatever the snapshot says.
     """
 
     customer_id: str | None
@@ -149,6 +152,7 @@ class Plan:
     writes: tuple[Write, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     reason: str = ""
+    spoken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +176,15 @@ class FlagState:
     """The newest value of one customer's flag (None: unknown), and whether the CRM holds a raised flag.
 
     owed: an event raised the flag, and that has not reached the CRM yet.
+    spoken: an event itself raised it, as when a customer says "do not call" in a call. It then counts as true, whatever
+    newer snapshots say, until an operator lowers it.
     """
 
     stamp: Stamp
     value: bool | None
     applied: bool = False
     owed: bool = False
+    spoken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

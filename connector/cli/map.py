@@ -66,6 +66,7 @@ def _as_data(planned: Plan) -> dict[str, Any]:
             }
             for write in planned.writes
         ],
+        "spoken": sorted(planned.spoken),
         "withheld": [{"record": item.record, "field": item.field, "by": item.flag} for item in planned.withheld],
         "reason": planned.reason,
     }
@@ -93,6 +94,8 @@ _READS = {
 
 def _as_text(planned: Plan) -> str:
     lines = [line for record in _as_data(planned)["records"] for line in _record_lines(record)]
+    if planned.spoken:
+        lines.append(f"raised by this event itself: {', '.join(sorted(planned.spoken))}")
     for item in planned.withheld:
         what = f".{item.field}" if item.field else " (the whole record)"
         lines.append(f"withheld by {item.flag}: {item.record}{what}")

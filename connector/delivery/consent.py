@@ -1,51 +1,66 @@
-"""When an opt-out counts. A flag once raised in the CRM is never lowered by us; an unknown flag keeps things back."""
+"""Decide when an opt-out counts. We never lower a flag raised in the CRM; an unknown flag withholds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from connector.model import FlagState, Plan, Stamp
 
 States = Mapping[str, FlagState]
-"""flag -> what is known of it, for one customer."""
+"""flag -> its state, for one customer."""
 
 
 def observe(states: States, plans: Iterable[Plan]) -> dict[str, FlagState]:
-    """The states after hearing these plans of one customer: the newest snapshot decides each flag."""
+    """Update the states with these plans of one customer: the newest snapshot counts, and a spoken flag stays."""
     known = dict(states)
     for plan in sorted(plans, key=lambda plan: plan.stamp):
         for flag, value in plan.consent.items():
-            known[flag] = _heard(known.get(flag), plan.stamp, value)
+            known[flag] = _after_snapshot(known.get(flag), plan.stamp, value)
+        for flag in plan.spoken:
+            known[flag] = _after_spoken(known.get(flag) or FlagState(plan.stamp, None))
     return known
 
 
-def _heard(state: FlagState | None, stamp: Stamp, value: bool | None) -> FlagState:
+def _after_snapshot(state: FlagState | None, stamp: Stamp, value: bool | None) -> FlagState:
     if state is None:
         return FlagState(stamp, value, owed=value is True)
     newer = stamp >= state.stamp
-    # After renewed consent a person may have lowered the CRM's flag: a new raise has to reach it anew.
+    # After renewed consent a person may have lowered the CRM's flag: a new raise must be written again.
     applied = state.applied and not (newer and state.value is False and value is True)
     owed = not applied and (state.owed or value is True)
-    return FlagState(*((stamp, value) if newer else (state.stamp, state.value)), applied, owed)
+    newest = (stamp, value) if newer else (state.stamp, state.value)
+    return FlagState(*newest, applied, owed, state.spoken)
+
+
+def _after_spoken(state: FlagState) -> FlagState:
+    """Return the state after an event itself raised the flag. The first time, the flag is always written to the CRM.
+
+    Skipping that write while the newest snapshot says true would make the result depend on the order of arrival.
+    """
+    applied = state.applied and state.spoken
+    return replace(state, applied=applied, owed=not applied, spoken=True)
 
 
 def stands(state: FlagState | None) -> bool:
-    """Whether a record that is written anyway has to carry the flag, whatever the event at hand says of it.
+    """Whether a record that is written anyway must carry the flag, whatever the current event says about it.
 
-    A flag that careCycle no longer speaks of stays raised: only a plain false ends it.
+    A flag that turns unknown stays raised until careCycle says false; a spoken flag stays even then.
     """
-    return state is not None and (state.owed or state.value is True or (state.applied and state.value is None))
+    if state is None:
+        return False
+    return state.spoken or state.owed or state.value is True or (state.applied and state.value is None)
 
 
 def withholding(guards: Iterable[str], states: States) -> str | None:
-    """The first of these flags that keeps its fields or record back: true, or not known to be false."""
+    """Return the first of these flags that withholds its fields or record: true, unknown or spoken."""
     for flag in guards:
         state = states.get(flag)
-        if state is None or state.value is not False:
+        if state is None or state.spoken or state.value is not False:
             return flag
     return None
 
 
 def must_raise(state: FlagState | None) -> bool:
-    """Whether a raise still has to reach the CRM, all events so far heard."""
+    """Whether a raised flag has not reached the CRM yet."""
     return state is None or not state.applied

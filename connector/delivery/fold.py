@@ -59,7 +59,7 @@ def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tu
 def _consents_after(planned: Iterable[tuple[int, Plan]], known: Mapping[str, States]) -> dict[str, States]:
     by_customer: dict[str, list[Plan]] = {}
     for _, plan in planned:
-        if plan.customer_id is not None and plan.consent:
+        if plan.customer_id is not None and (plan.consent or plan.spoken):
             by_customer.setdefault(plan.customer_id, []).append(plan)
     return {customer: observe(known.get(customer, {}), plans) for customer, plans in by_customer.items()}
 
@@ -110,7 +110,7 @@ def _merge(one: Folded, other: Folded) -> Folded:
 
 
 def _winner(one: FieldWrite, other: FieldWrite) -> FieldWrite:
-    first, last = sorted((one, other), key=lambda candidate: candidate.stamp)
+    first, last = sorted((one, other), key=lambda candidate: (candidate.spoken, candidate.stamp))
     return first if last.rule in _FIRST_COMES else last
 
 
@@ -144,7 +144,9 @@ def standing(fields: Mapping[str, FieldWrite], entry: Entry, digest: Digest) -> 
 
 
 def _news(one: FieldWrite, mark: Mark | None, digest: Digest) -> bool:
-    return mark is None or (one.stamp >= mark.stamp and mark.digest != digest(plain(one)))
+    if mark is None:
+        return True
+    return (one.spoken or one.stamp >= mark.stamp) and mark.digest != digest(plain(one))
 
 
 def plain(one: FieldWrite) -> Value:

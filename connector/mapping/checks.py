@@ -19,25 +19,13 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
         scope.at("crm").add("M200", f"this mapping is for {file.crm.name}, but the schema is from {target.crm}")
         scope = Scope(file, tree, report, None)
     conditions.check(scope.at("filter"), file.filter)
-    _check_filter_events(scope)
+    conditions.check_events(scope.at("filter"), file.filter)
     for name, record in file.records.items():
         checks_records.check(scope, name, record)
     links.check_circles(scope)
     checks_consent.check(scope)
     for number, test in enumerate(file.tests):
         _check_test(scope.at("tests", number), test)
-
-
-def _check_filter_events(scope: Scope) -> None:
-    """Report filter fields that none of the file's events carry; one that only some events lack reads as absent."""
-    events = scope.file.events or catalogue.EVENTS
-    for path in dict.fromkeys(conditions.reads(scope.file.filter)):
-        carried = catalogue.carried_by(path) if path in catalogue.FIELDS else frozenset(events)
-        if not carried & set(events):
-            only = " and ".join(sorted(carried))
-            scope.at("filter", path).add_at_key(
-                "M102", f"'{path}' comes only with {only}, and this file never runs on it"
-            )
 
 
 def _check_test(scope: Scope, test: Test) -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from connector.carecycle import catalogue
-from connector.mapping import event_paths
+from connector.mapping import conditions, event_paths
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import File
+from connector.mapping.schema_conditions import Condition
 from connector.mapping.scope import Scope, events_of, known_record, listed
 from connector.mapping.target import TargetField
 from connector.model import Mode, Rule
@@ -33,6 +34,8 @@ def check(scope: Scope) -> None:
         _known_flag(here.at("skip", flag), flag)
         for number, record in enumerate(records):
             known_record(here.at("skip", flag, number), record)
+    for flag, rule in consent.raise_.items():
+        _check_raise(here.at("raise", flag), flag, rule.when)
     _check_lists(here)
 
 
@@ -50,6 +53,23 @@ def _check_lists(scope: Scope) -> None:
         here = scope.at("unsubscribe", number)
         if _known_flag(here, flag, in_list=True) and flag not in consent.flags:
             here.add("M221", f"{flag} should unsubscribe, but no record carries it", "add it under consent: flags:")
+
+
+def _check_raise(scope: Scope, flag: str, when: Condition) -> None:
+    """Report a rule that raises nothing, or everybody's flag. An inherited rule that no longer applies is a warning."""
+    if not _known_flag(scope, flag):
+        return
+    consent, severity = scope.file.consent, None if scope.own else Severity.WARNING
+    if flag in consent.waive:
+        scope.add_at_key("M222", f"{flag} is raised and waived", "remove it from one of them", severity)
+    elif flag not in consent.flags:
+        hint = "add it under consent: flags:"
+        scope.add_at_key("M221", f"{flag} is raised here, but no record carries it", hint, severity)
+    here = scope.at("when")
+    conditions.check(here, when)
+    conditions.check_events(here, when, severity)
+    if not any(conditions.reads(when)):
+        here.add("M133", f"an empty condition raises {flag} for every customer", "name an event field to compare")
 
 
 def _known_flag(scope: Scope, flag: str, *, in_list: bool = False) -> bool:

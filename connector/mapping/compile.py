@@ -62,6 +62,8 @@ def _reads(file: File) -> Iterator[str]:
     yield from conditions.reads(file.filter)
     for flags in (consent.flags, consent.withhold, consent.skip):
         yield from (f"customer.{flag}" for flag in flags)
+    for rule in consent.raise_.values():
+        yield from conditions.reads(rule.when)
     for record in file.records.values():
         yield from conditions.reads(record.when)
         for field in record.fields.values():
@@ -111,6 +113,9 @@ class _Maker:
         return EventProgram(
             filter=conditions.compiled(condition, event) if condition else None,
             records=tuple(self._record(event, name, self.file.records[name]) for name in runs),
+            raises=tuple(
+                (flag, conditions.compiled(rule.when, event)) for flag, rule in self.file.consent.raise_.items()
+            ),
         )
 
     def _record(self, event: str, name: str, record: Record) -> RecordProgram:

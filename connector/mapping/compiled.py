@@ -77,10 +77,11 @@ class RecordProgram:
 
 @dataclass(frozen=True, slots=True)
 class EventProgram:
-    """Everything a mapping does with one event type."""
+    """Everything a mapping does with one event type. raises: (flag, when an event raises it by itself)."""
 
     filter: Holds | None
     records: tuple[RecordProgram, ...]
+    raises: tuple[tuple[str, Holds], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

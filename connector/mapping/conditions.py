@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Kind
+from connector.mapping.diagnostics import Severity
 from connector.mapping.schema_conditions import Comparison, Condition
 from connector.mapping.scope import Scope, event_field, listed
 
@@ -81,6 +82,17 @@ def check(scope: Scope, condition: Condition | None) -> None:
         for number, part in enumerate(inner or ()):
             check(scope.at(name, number), part)
     check(scope.at("not"), condition.not_)
+
+
+def check_events(scope: Scope, condition: Condition | None, severity: Severity | None = None) -> None:
+    """Report fields that none of the file's events carry; one that only some events lack reads as absent."""
+    events = scope.file.events or catalogue.EVENTS
+    for path in dict.fromkeys(reads(condition)):
+        carried = catalogue.carried_by(path) if path in catalogue.FIELDS else frozenset(events)
+        if not carried & set(events):
+            only = " and ".join(sorted(carried))
+            message = f"'{path}' comes only with {only}, and this file never runs on it"
+            scope.at(path).add_at_key("M102", message, severity=severity)
 
 
 def _check_comparison(scope: Scope, field: catalogue.Field, comparison: Comparison) -> None:

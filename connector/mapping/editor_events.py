@@ -67,8 +67,17 @@ def consent() -> Schema:
         },
         "skip": block | {"properties": lists, "description": "while the flag is true or unknown: not written"},
         "unsubscribe": flags | {"description": "also opt the e-mail address out, in a CRM with a subscription service"},
+        "raise": block
+        | {
+            "properties": dict.fromkeys(FLAGS, _when()),
+            "description": "an event that meets the condition raises the flag, whatever the customer's own flag says",
+        },
         "waive": flags | {"description": "flags this agency's CRM deliberately does not carry"},
     }
+
+
+def _when() -> Schema:
+    return {"type": "object", "properties": {"when": _CONDITION}, "required": ["when"], "additionalProperties": False}
 
 
 def given_values() -> Schema:

@@ -21,13 +21,17 @@ _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.E
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What every record of one event needs to know. blocked: the flags that are true or unknown."""
+    """What every record of one event needs to know.
+
+    raised: the flags that are true. blocked: those that are true or unknown. spoken: those the event itself raises.
+    """
 
     payload: Mapping[str, Any]
     zone: tzinfo
     stamps: tuple[Stamp, ...]
     raised: frozenset[str]
     blocked: frozenset[str]
+    spoken: frozenset[str] = frozenset()
 
 
 def zone_of(event: Event, timezone: str) -> tzinfo:

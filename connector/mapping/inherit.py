@@ -12,7 +12,7 @@ from connector.mapping.diagnostics import Report, Severity
 from connector.mapping.schema_sources import SOURCES
 from connector.mapping.tree import Loc, Node
 
-_MERGED: Final = frozenset({"consent", "flags", "withhold", "skip", "tables", "records", "fields"})
+_MERGED: Final = frozenset({"consent", "flags", "withhold", "skip", "raise", "tables", "records", "fields"})
 _NOT_INHERITED: Final = ("extends", "tests")
 
 

@@ -37,9 +37,10 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
         return Plan(event.customer_id, consent, stamp, reason="nothing mapped")
     if not mapping.test_customers and of_customer(event, "testCustomer") is True:
         return Plan(event.customer_id, consent, stamp, reason="test customer")
-    blocked = frozenset(flag for flag in FLAGS if consent.get(flag) is not False)
-    raised = frozenset(flag for flag, value in consent.items() if value is True)
-    facts = Facts(payload, zone_of(event, timezone), stamps, raised, blocked)
+    spoken = _spoken(event, program)
+    blocked = spoken.union(flag for flag in FLAGS if consent.get(flag) is not False)
+    raised = spoken.union(flag for flag, value in consent.items() if value is True)
+    facts = Facts(payload, zone_of(event, timezone), stamps, raised, blocked, spoken)
     return _planned(event, consent, program, facts)
 
 
@@ -50,6 +51,13 @@ def flags_alone(whole: Plan) -> Plan:
     return replace(whole, writes=tuple(bare))
 
 
+def _spoken(event: Event, program: EventProgram) -> frozenset[str]:
+    """Return the flags the event raises by itself, whatever its customer snapshot says."""
+    if event.customer_id is None:
+        return frozenset()
+    return frozenset(flag for flag, holds in program.raises if holds(event.payload))
+
+
 def _planned(event: Event, consent: Mapping[str, bool | None], program: EventProgram, facts: Facts) -> Plan:
     passes = program.filter is None or program.filter(facts.payload)
     withheld: list[Withheld] = []
@@ -57,7 +65,8 @@ def _planned(event: Event, consent: Mapping[str, bool | None], program: EventPro
     keys = {target.program.name: target.key for target in targets if target.whole}
     writes = tuple(_write(target, facts, keys, withheld) for target in targets)
     reason = "" if writes else _reason(program, facts, passes, withheld)
-    return Plan(event.customer_id, consent, facts.stamps[Clock.CUSTOMER], writes, tuple(withheld), reason)
+    stamp = facts.stamps[Clock.CUSTOMER]
+    return Plan(event.customer_id, consent, stamp, writes, tuple(withheld), reason, facts.spoken)
 
 
 def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> str:
@@ -135,7 +144,8 @@ def _erasing(program: RecordProgram, facts: Facts) -> list[FieldProgram]:
 def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
     """Erase withheld fields whether or not the event holds a value. No flag withholds the erasing itself."""
     for field in _erasing(target.program, facts):
-        yield field.target, replace(_field_write(field, None, target, facts), guards=(), erases=True)
+        spoken = not facts.spoken.isdisjoint(field.guards)
+        yield field.target, replace(_field_write(field, None, target, facts), guards=(), erases=True, spoken=spoken)
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:

@@ -105,6 +105,8 @@ class _Spots:
 
     def _reads(self) -> Iterator[tuple[str, Loc]]:
         yield from ((path, ("filter",)) for path in conditions.reads(self.file.filter))
+        for flag, rule in self.file.consent.raise_.items():
+            yield from ((path, ("consent", "raise", flag)) for path in conditions.reads(rule.when))
         for name, record in self.file.records.items():
             yield from ((path, ("records", name, "when")) for path in conditions.reads(record.when))
             for target, key in record.key.items():

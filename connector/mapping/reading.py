@@ -40,6 +40,7 @@ _NAMES: Final = {
     "Lookup": "a lookup",
     "Case": "a case",
     "Consent": "the consent section",
+    "Raise": "a rule under raise:",
     "Test": "a test",
 }
 

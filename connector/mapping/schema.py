@@ -31,8 +31,14 @@ Expected = Annotated[
 ]
 
 
+class Raise(Block):
+    """When an event raises a flag by itself."""
+
+    when: Condition
+
+
 class Consent(Block):
-    """Where the flags go and what they withhold."""
+    """Where the flags go, what they withhold, and which events raise them."""
 
     flags: dict[str, str] = Field(default={})
     withhold: dict[str, list[str]] = Field(default={})
@@ -40,6 +46,7 @@ class Consent(Block):
     skip: dict[str, list[str]] = Field(default={})
     unsubscribe: list[str] = Field(default=[])
     waive: list[str] = Field(default=[])
+    raise_: dict[str, Raise] = Field(default={}, alias="raise")
 
 
 class Record(Block):

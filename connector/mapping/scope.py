@@ -45,13 +45,18 @@ class Scope:
     def key_place(self) -> Place:
         return find_key(self.tree, self.loc).place
 
+    @property
+    def own(self) -> bool:
+        """Whether the key here is written in the file itself, not inherited."""
+        return self.key_place.file == self.tree.place.file
+
     def add(self, code: str, message: str, hint: str = "", severity: Severity | None = None) -> None:
         """Report something about the value here."""
         self.report.add(self.place, code, message, hint, severity)
 
-    def add_at_key(self, code: str, message: str, hint: str = "") -> None:
+    def add_at_key(self, code: str, message: str, hint: str = "", severity: Severity | None = None) -> None:
         """Report something about the key here."""
-        self.report.add(self.key_place, code, message, hint)
+        self.report.add(self.key_place, code, message, hint, severity)
 
     def written(self, *loc: str | int) -> Container[str]:
         """Return the keys of a block here, including those left out of the model because they were reported."""

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from connector.cli import cli
 from connector.mapping import shipped_folder
+from connector.mapping.example_events import example
 from connector.store import Store, open_store
 from connector.store.agencies import Terms
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
@@ -99,6 +100,13 @@ class TestMap:
         output = run("map", CONTACT, event).output
         assert "call: upsert Task by careCycle_Call_Id__c" in output
         assert "withheld by doNotSMS: contact.MobilePhone" in output
+
+    def test_it_shows_the_flags_the_event_itself_raises(self, tmp_path: Path) -> None:
+        call = tmp_path / "call.json"
+        call.write_text(json.dumps(example("call.completed", {"call.disposition": "Do Not Call"})))
+        told = run("map", CONTACT, str(call)).output
+        assert ("DoNotCall = true" in told, "raised by this event itself: doNotCall" in told) == (True, True)
+        assert json.loads(run("map", "--json", CONTACT, str(call)).output)["spoken"] == ["doNotCall"]
 
     def test_it_tells_the_same_as_json(self, event: str) -> None:
         told = json.loads(run("map", "--json", CONTACT, event).output)

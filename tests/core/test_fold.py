@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.delivery.consent import must_raise, observe, withholding
+from connector.delivery.consent import must_raise, observe, stands, withholding
 from connector.delivery.fold import UNSUBSCRIBED, Existing, Folded, decide, fold, to_read
 from connector.delivery.settle import consents_after, remember
 from connector.delivery.write import Answer
@@ -35,6 +35,12 @@ def a_field(value: Value, at: int, rule: Rule = Rule.ALWAYS, guards: tuple[str, 
 def a_plan(at: int, consent: dict[str, bool | None] | None = None, flags: Any = None, **fields: FieldWrite) -> Plan:
     write = Write("contact", KEY, stamp(at), fields, flags or {})
     return Plan("c1", FALSE | (consent or {}), stamp(at), (write,))
+
+
+def spoken(at: int, value: bool | None = False) -> Plan:
+    """A call in which the customer said do not call, whatever the snapshot says."""
+    plan = a_plan(at, {"doNotCall": value}, {"doNotCall": "DoNotCall"})
+    return replace(plan, spoken=frozenset({"doNotCall"}))
 
 
 def folded(*plans: Plan, known: Any = None) -> Folded:
@@ -95,6 +101,12 @@ class TestDecide:
     def test_a_value_said_before_is_not_said_again(self) -> None:
         entry = Entry("003", {"Phone": Mark(stamp(1), "#+1")})
         assert self.decide(folded(a_plan(2, Phone=a_field("+1", 2))), entry) == {}
+
+    def test_a_spoken_opt_out_erases_a_newer_value_and_does_so_once(self) -> None:
+        erased = replace(a_field(None, 1), erases=True, spoken=True)
+        one, newer = folded(a_plan(1, Phone=erased)), Entry("003", {"Phone": Mark(stamp(2), "#+1")})
+        assert self.decide(one, newer) == {"Phone": None}
+        assert self.decide(one, Entry("003", {"Phone": Mark(stamp(2), "#None")})) == {}
 
     def test_its_watermark_moves_all_the_same(self) -> None:
         entry = Entry("003", {"Phone": Mark(stamp(1), "#+1")})
@@ -194,6 +206,36 @@ class TestConsent:
         assert observe({}, [a_plan(2), a_plan(1, {"doNotCall": True})])["doNotCall"].owed
         assert not observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [a_plan(2)])["doNotCall"].owed
 
+    def test_a_spoken_opt_out_outlasts_every_newer_snapshot(self) -> None:
+        heard = observe({}, [spoken(1), a_plan(2)])
+        assert heard["doNotCall"] == FlagState(stamp(2), False, owed=True, spoken=True)
+        applied = {"doNotCall": replace(heard["doNotCall"], applied=True, owed=False)}
+        after = observe(applied, [a_plan(3)])
+        assert (stands(after["doNotCall"]), withholding(["doNotCall"], after)) == (True, "doNotCall")
+
+    def test_a_spoken_opt_out_goes_out_once_even_if_the_crm_held_the_flag(self) -> None:
+        first = observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [spoken(2)])["doNotCall"]
+        assert (first.applied, first.owed) == (False, True)
+        again = observe({"doNotCall": replace(first, applied=True, owed=False)}, [spoken(2), spoken(3)])["doNotCall"]
+        assert (again.applied, again.owed) == (True, False)
+
+    @given(st.data())
+    def test_every_order_and_repetition_of_the_same_events_gives_the_same_state(self, data: st.DataObject) -> None:
+        values = st.sampled_from([True, False, None])
+        said = st.lists(st.tuples(values, st.booleans()), min_size=1, max_size=5)
+        plans = [
+            spoken(at, value) if aloud else a_plan(at, {"doNotCall": value})
+            for at, (value, aloud) in enumerate(data.draw(said), 1)
+        ]
+        known = {}
+        if any(plan.spoken for plan in plans):  # without one, only a raise that comes last has to go out again
+            known = {"doNotCall": FlagState(stamp(0), data.draw(values), applied=data.draw(st.booleans()))}
+        shuffled = data.draw(st.permutations(plans + data.draw(st.lists(st.sampled_from(plans)))))
+        states = known
+        for plan in shuffled:
+            states = observe(states, [plan])
+        assert states == observe(known, plans)
+
     def test_an_owed_raise_goes_out_with_the_next_write_of_the_record(self) -> None:
         plan = a_plan(2, City=a_field("Mesa", 2))
         carrying = replace(plan, writes=(replace(plan.writes[0], carries=(("doNotCall", "DNC"),)),))
@@ -241,6 +283,7 @@ _events = st.lists(
             "Phone": st.sampled_from([None, "1", "2"]),
             "City": st.sampled_from([None, "a", "b"]),
             "doNotCall": st.booleans(),
+            "spoken": st.booleans(),
         }
     ),
     min_size=1,
@@ -251,8 +294,9 @@ _events = st.lists(
 
 def plan_of(event: dict[str, Any]) -> Plan:
     fields = {name: a_field(event[name], event["at"]) for name in ("Phone", "City") if event[name]}
-    flags = {"doNotCall": "DoNotCall"} if event["doNotCall"] else {}
-    return a_plan(event["at"], {"doNotCall": event["doNotCall"]}, flags, **fields)
+    flags = {"doNotCall": "DoNotCall"} if event["doNotCall"] or event["spoken"] else {}
+    plan = a_plan(event["at"], {"doNotCall": event["doNotCall"]}, flags, **fields)
+    return replace(plan, spoken=frozenset({"doNotCall"} if event["spoken"] else ()))
 
 
 class TestConvergence:

@@ -136,6 +136,7 @@ def mappings(draw: st.DrawFn) -> mapping.Mapping | None:
         "flags": {flag: f"contact.{flag}__c" for flag in FLAGS},
         "withhold": {draw(st.sampled_from(FLAGS)): ["contact.Email", f"note.{next(iter(own))}"]},
         "skip": {draw(st.sampled_from(FLAGS)): ["note"]},
+        "raise": {draw(st.sampled_from(FLAGS)): {"when": draw(conditions())}},
     }
     file = {"version": 1, "crm": "salesforce", "consent": consent, "records": {"note": other, "contact": contact}}
     if draw(st.booleans()):
@@ -162,11 +163,12 @@ def assert_sound(planned: Plan) -> None:
         assert write.key.value
         assert write.key.field not in write.fields
         for flag in write.flags:
-            assert planned.consent[flag] is True
+            assert planned.consent[flag] is True or flag in planned.spoken
         for field in write.fields.values():
             assert isinstance(field.value, str | int | float | bool | Ref | Lookup | None)
             assert not isinstance(field.value, Ref) or field.value.key in made
             assert all(planned.consent.get(flag) is False for flag in field.guards)
+            assert planned.spoken.isdisjoint(field.guards)
     assert bool(planned.writes) != bool(planned.reason)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from connector.carecycle.catalogue import FLAGS, epoch_ms
 from connector.mapping import Mapping
 from connector.mapping.planning import plan
 from connector.model import FieldWrite, Mode, Plan, RecordKey, Ref, Rule, Stamp, Withheld, Write
-from tests.mappings.build import ZONE, an_event, compiled, mapping_text, planned
+from tests.mappings.build import SHIPPED, ZONE, an_event, compiled, load, mapping_text, planned
 
 CONSENT = """{ flags: { doNotCall: contact.DoNotCall, doNotSMS: contact.Do_Not_Text__c },
     withhold: { doNotSMS: [contact.MobilePhone] }, skip: { doNotCall: [callback] }, waive: [doNotEmail, doNotMail] }"""
@@ -190,6 +193,48 @@ class TestConsent:
         text = BRIDGE.replace("[callback]", "[contact]")
         (write,) = planned(text, an_event(doNotCall=True)).writes
         assert (write.mode, write.fields, write.flags) == (Mode.UPDATE, {}, {"doNotCall": "DoNotCall"})
+
+
+class TestSpokenOptOuts:
+    TEXT = BRIDGE.replace("skip:", "raise: { doNotCall: { when: { call.disposition: [Do Not Call, DNC] } } }, skip:")
+    CALL = an_event("call.completed", disposition="DNC", customer__doNotCall=False)
+
+    def test_a_call_raises_a_flag_although_the_snapshot_says_false(self) -> None:
+        found = planned(self.TEXT, self.CALL)
+        assert (found.spoken, found.consent["doNotCall"]) == ({"doNotCall"}, False)
+        assert writes(found)["contact"].flags == {"doNotCall": "DoNotCall"}
+
+    def test_the_flag_withholds_from_that_event_on(self) -> None:
+        found = planned(self.TEXT, self.CALL)
+        assert set(writes(found)) == {"contact"}
+        assert found.withheld == (Withheld("callback", "", "doNotCall"),)
+
+    def test_any_other_call_raises_nothing(self) -> None:
+        assert planned(self.TEXT, an_event("call.completed", disposition="Enrolled")).spoken == frozenset()
+
+    def test_a_call_linked_to_nobody_raises_nothing(self) -> None:
+        assert planned(self.TEXT, an_event("call.completed", disposition="DNC", customer=None)).spoken == frozenset()
+
+    def test_it_passes_a_filter_as_an_update(self) -> None:
+        (write,) = planned(self.TEXT + "filter: { customer.status: Active }\n", self.CALL).writes
+        assert (write.mode, write.fields, write.flags) == (Mode.UPDATE, {}, {"doNotCall": "DoNotCall"})
+
+    def test_any_field_of_any_event_may_raise_it(self) -> None:
+        text = self.TEXT.replace("call.disposition: [Do Not Call, DNC]", "customer.status: Inactive")
+        assert planned(text, an_event("customer.updated", status="Inactive")).spoken == {"doNotCall"}
+
+    def test_an_erasing_one_takes_newer_values_away_as_well(self) -> None:
+        text = self.TEXT.replace("raise: { doNotCall", "raise: { doNotSMS").replace(
+            "withhold:", "withheld: clear, withhold:"
+        )
+        assert writes(planned(text, self.CALL))["contact"].fields["MobilePhone"].spoken
+
+    @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+    def test_every_shipped_mapping_raises_do_not_call_after_such_a_call(self, path: Path) -> None:
+        shipped = load(path.read_text(), schema=None, shipped=SHIPPED).mapping
+        assert shipped is not None
+        found = plan(an_event("call.completed", disposition="Do Not Call"), shipped, timezone=ZONE)
+        assert [set(write.flags) for write in found.writes if write.flags] == [{"doNotCall"}]
 
 
 class TestErasing:

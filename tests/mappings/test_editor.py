@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from connector.carecycle.catalogue import FIELDS
+from connector.carecycle.catalogue import FIELDS, FLAGS
 from connector.cli import cli
 from connector.destinations import VENDORS
 from connector.mapping import editor
@@ -43,6 +43,11 @@ class TestSchema:
 
     def test_it_offers_what_may_become_of_withheld_fields(self) -> None:
         assert editor.schema(None, VENDORS)["$defs"]["Consent"]["properties"]["withheld"]["enum"] == ["leave", "clear"]
+
+    def test_it_offers_a_condition_that_raises_each_flag(self) -> None:
+        raising = editor.schema(None, VENDORS)["$defs"]["Consent"]["properties"]["raise"]["properties"]
+        assert raising.keys() == set(FLAGS)
+        assert raising["doNotCall"]["properties"]["when"] == {"$ref": "#/$defs/Condition"}
 
     def test_without_the_crm_any_target_may_be_written(self) -> None:
         assert "allOf" not in editor.schema(None, VENDORS)["$defs"]["Record"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.mapping.diagnostics import Severity
 from connector.mapping.planning import plan
 from connector.model import Rule
-from tests.mappings.build import ZONE, an_event, compiled, load, sent
+from tests.mappings.build import SHIPPED, ZONE, an_event, compiled, load, sent
 
 
 def own(text: str) -> str:
@@ -69,3 +69,36 @@ class TestExtends:
     def test_a_flag_may_move_from_waived_to_carried(self) -> None:
         text = own("consent: { flags: { doNotMail: lead.Do_Not_Mail__c }, waive: [] }\n")
         assert compiled(text).flags["doNotMail"] == ("lead", "Do_Not_Mail__c")
+
+    def test_the_condition_that_raises_a_flag_is_replaced_whole(self) -> None:
+        assert (spoken("Opted Out", RAISES), spoken("DNC", RAISES)) == ({"doNotCall"}, set())
+
+    def test_a_flag_that_an_event_raises_may_be_dropped(self) -> None:
+        assert (spoken("DNC", ""), spoken("DNC", "consent: { raise: { remove: [doNotCall] } }")) == (
+            {"doNotCall"},
+            set(),
+        )
+
+    def test_an_inherited_condition_that_no_longer_applies_is_a_warning(self) -> None:
+        calls_left_out = contact(
+            "events: [customer.created, customer.updated]\nrecords: { remove: [call, callback] }\n"
+        )
+        waived = contact("consent: { flags: { remove: [doNotCall] }, waive: [doNotCall] }\n")
+        for text, code in ((calls_left_out, "M102"), (waived, "M222")):
+            loaded = load(text, shipped=SHIPPED, schema=None)
+            assert (code, Severity.WARNING) in {(found.code, found.severity) for found in loaded.diagnostics}
+            assert loaded.mapping is not None
+
+
+RAISES = "consent: { raise: { doNotCall: { when: { call.disposition: Opted Out } } } }\n"
+
+
+def contact(text: str) -> str:
+    return "extends: salesforce-contact\n" + text
+
+
+def spoken(disposition: str, text: str) -> set[str]:
+    """The flags a call raises with a mapping laid over the shipped one for contacts."""
+    loaded = load(contact(text), shipped=SHIPPED, schema=None)
+    assert loaded.mapping is not None
+    return set(plan(an_event("call.completed", disposition=disposition), loaded.mapping, timezone=ZONE).spoken)

@@ -216,6 +216,11 @@ def flagging(target: str, *fields: str, more: str = "", record: str = "", record
     return mapping_text(*fields, consent=consent, record=record, records=records)
 
 
+def raising(when: str) -> str:
+    """A mapping that carries doNotEmail and raises it itself."""
+    return flagging("contact.HasOptedOutOfEmail", more=f"raise: {{ doNotEmail: {{ when: {when} }} }},")
+
+
 class TestConsent:
     def test_flags_that_are_never_carried(self) -> None:
         assert findings(mapping_text(consent="{ waive: [doNotCall, doNotSMS] }")) == [("M221", 1, 1), ("M221", 1, 1)]
@@ -245,6 +250,31 @@ class TestConsent:
     def test_a_flag_carried_and_waived(self) -> None:
         text = waiving("flags: { doNotCall: contact.DoNotCall }")
         assert_found("M222", text.replace("[doNotCall", "[§doNotCall"))
+
+    def test_a_condition_that_raises_an_unknown_flag(self) -> None:
+        assert_found("M220", waiving("raise: { §doNotPhone: { when: { call.disposition: DNC } } }"))
+
+    def test_a_condition_that_raises_a_waived_flag(self) -> None:
+        assert_found("M222", waiving("raise: { §doNotCall: { when: { call.disposition: DNC } } }"))
+
+    def test_a_condition_that_raises_a_flag_no_record_carries(self) -> None:
+        text = waiving("raise: { §doNotCall: { when: { call.disposition: DNC } } }").replace("[doNotCall, ", "[")
+        assert ("M221", 3) in {(code, line) for code, line, _ in found_and_marked(text)[0]}
+
+    def test_a_condition_on_an_unknown_field_raises_a_flag(self) -> None:
+        assert_found("M101", raising("{ §call.dispositon: DNC }"))
+
+    def test_a_condition_that_can_never_raise_its_flag(self) -> None:
+        assert_found("M133", raising("{ customer.status: §Gone }"))
+
+    def test_a_condition_on_a_call_in_a_file_that_never_runs_on_calls(self) -> None:
+        assert_found("M102", raising("{ §call.disposition: DNC }") + "events: [customer.created, customer.updated]\n")
+
+    def test_an_empty_condition_that_would_raise_everybodys_flag(self) -> None:
+        assert_found("M133", raising("§{}"))
+
+    def test_a_flag_raised_on_no_condition(self) -> None:
+        assert_found("M110", flagging("contact.HasOptedOutOfEmail", more="raise: { §doNotEmail: {} },"))
 
     def test_a_flag_on_a_record_that_some_events_never_reach(self) -> None:
         found, (marked,) = found_and_marked(flagging("§call.DoNotEmail", records=CALL), schema=None)
