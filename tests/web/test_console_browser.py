@@ -215,7 +215,7 @@ class TestInABrowser:
     def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
         follow(operator, "Events")
         follow(operator, "Explain the CRM records")
-        assert heading(operator) == "Why does the CRM hold this?"
+        assert heading(operator) == "Why does a record look like this?"
         assert "in sunrise/salesforce" in operator.find_element(By.TAG_NAME, "main").text
 
     def test_an_edit_is_followed_while_it_is_typed(self, operator: Chrome, address: str) -> None:
