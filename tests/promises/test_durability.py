@@ -143,8 +143,8 @@ class TestSharedDatabase:
         assert len(one.acknowledged) >= MOST
         assert one.acknowledged <= kept(server.get_uri())
 
-    def test_every_commit_waits_for_the_disk(self, postgres_address: str) -> None:
-        database = open_database(postgres_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+    def test_every_commit_waits_for_the_disk(self, server: pgserver.PostgresServer) -> None:
+        database = open_database(server.get_uri(), {"CONNECTOR_DATA_KEY": DATA_KEY})
         with database.transaction() as connection:
             how = [connection.execute(text(f"SHOW {one}")).scalar() for one in ("synchronous_commit", "fsync")]
         database.close()
