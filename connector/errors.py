@@ -5,6 +5,7 @@ No text here ever contains a payload value: only field names, ids, files and lin
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -76,14 +77,42 @@ class NotTold(ConnectorError):
     code = "E500"
 
 
+class PauseReason(StrEnum):
+    """Why a lane rests. docs/operating.md says what to do about each."""
+
+    AUTH = "auth"
+    PERMISSIONS = "permissions"
+    NETWORK = "network"
+    UNREACHABLE = "unreachable"
+    OUTAGE = "outage"
+    MAINTENANCE = "maintenance"
+    LOCKED = "locked"
+    BUSY = "busy"
+    RATE = "rate"
+    QUOTA = "quota"
+    STORAGE = "storage"
+    CONFIGURATION = "configuration"
+    REQUEST = "request"
+    REPLY = "reply"
+    CLIENT = "client"
+    BUDGET = "budget"
+    SENSITIVE = "sensitive"
+    OPERATOR = "operator"
+    FAULT = "FAULT"
+    REFUSED = "refused"
+
+
 class DestinationUnusable(ConnectorError):
     """The CRM account cannot be written at the moment: its lane pauses, and no delivery loses an attempt.
 
-    retry_after: seconds to wait before the next request, if the CRM said so.
+    retry_after: seconds to wait before the next request, if the CRM said so. refused: with REFUSED, the code that
+    record after record was rejected with.
     """
 
     code = "E400"
 
-    def __init__(self, thing: str, reason: str, problem: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, thing: str, reason: PauseReason, problem: str, *, retry_after: float | None = None, refused: str = ""
+    ) -> None:
         super().__init__(thing, problem)
-        self.reason, self.retry_after = reason, retry_after
+        self.reason, self.retry_after, self.refused = reason, retry_after, refused

@@ -13,6 +13,7 @@ from connector import telemetry
 from connector.carecycle import recognise
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
+from connector.settlement import UNKNOWN_TYPE, DeliveryState, unreadable
 from connector.store.inbox import Arrival, Owed
 from connector.store.tables import PRIORITIES
 from connector.store.writer import Keeper
@@ -62,8 +63,8 @@ class Receipt:
             raise StoreUnavailable("database", f"no commit within {waited:.0f} s") from None
         milliseconds = 1000 * (time.perf_counter() - self.began)
         telemetry.event_accepted(arrival.agency, arrival.type, arrival.message_id, milliseconds, new=new)
-        if new and arrival.state == "dead":
-            telemetry.event_parked(arrival.agency, arrival.message_id, arrival.reason)
+        if new and arrival.state is DeliveryState.DEAD:
+            telemetry.event_parked(arrival.agency, arrival.message_id, arrival.why.cause)
 
 
 def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper, now: int) -> Receipt:
@@ -79,11 +80,13 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     try:
         reading = recognise.read(json.loads(body), message_id)
     except UnreadableEvent as error:
-        return replace(blank, state="dead", code=error.code, reason=error.problem)
+        return replace(blank, state=DeliveryState.DEAD, why=unreadable(error))
     except (ValueError, RecursionError):
-        return replace(blank, state="dead", code=UnreadableEvent.code, reason="the body is not JSON")
+        return replace(
+            blank, state=DeliveryState.DEAD, why=unreadable(UnreadableEvent(message_id, "the body is not JSON"))
+        )
     if reading is None:
-        return replace(blank, state="ignored", code="UNKNOWN_TYPE", reason="no known type of event")
+        return replace(blank, state=DeliveryState.IGNORED, why=UNKNOWN_TYPE)
     urgent, ordinary = PRIORITIES
     return replace(
         blank,

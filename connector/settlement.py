@@ -4,12 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
+from connector.errors import PauseReason, UnreadableEvent
 from connector.model import Entry, FlagState, RecordKey
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is. READY and DEAD are open; every other state needs no more work."""
+
+    READY = "ready"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+class AttemptOutcome(StrEnum):
+    """What one attempt to deliver came to."""
+
+    DELIVERED = "delivered"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    DEFERRED = "deferred"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not written: its cause and what to do about it, each a clause without a capital or a period.
+
+    fields: the CRM fields it is about. record: the mapping's record, once it is known.
+    """
+
+    code: str = ""
+    cause: str = ""
+    action: str = ""
+    fields: tuple[str, ...] = ()
+    record: str = ""
+
+    @classmethod
+    def of(cls, code: str, cause: str, action: str, fields: tuple[str, ...], a_field: str = "a field") -> Refusal:
+        """A refusal whose cause names its fields: in place of `{fields}`, else before it.
+
+        >>> Refusal.of("STRING_TOO_LONG", "the text is too long for {fields}", "shorten it", ("Phone",)).cause
+        "the text is too long for 'Phone'"
+        """
+        names = ", ".join(f"'{name}'" for name in fields)
+        if "{fields}" in cause:
+            return cls(code, cause.replace("{fields}", names or a_field), action, fields)
+        return cls(code, f"{names}: {cause}" if names else cause, action, fields)
+
+    @property
+    def key(self) -> CauseKey:
+        """What makes two refusals the same cause."""
+        return CauseKey(self.code, self.fields, self.record)
+
+
+WRITTEN: Final = Refusal()
+"""No refusal: everything was written."""
+
+UNKNOWN_TYPE: Final = Refusal("UNKNOWN_TYPE", "this version does not know this type of event")
+
+
+def unreadable(error: UnreadableEvent) -> Refusal:
+    """Why an event cannot be delivered that careCycle sent in a form this version cannot read."""
+    return Refusal(error.code, error.problem, "replay once the connector is updated, or discard")
+
+
+class CauseKey(NamedTuple):
+    """A cause is the same for the same code, fields and record of the mapping, whatever its sentence."""
+
+    code: str = ""
+    fields: tuple[str, ...] = ()
+    record: str = ""
+
+
+class RecordVerdict(StrEnum):
+    """What became of one record in one attempt."""
+
+    DELIVERED = "delivered"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    WITHHELD = "withheld"
+
+
+WHOLE_RECORD: Final = "(the whole record)"
+"""How people and `--json` read that consent held back a whole record, in place of a field."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNote:
+    """What an attempt keeps of one record: names and IDs, never a value.
+
+    fields: sent. withheld: field -> the consent flag that held it back. withheld_by: the flag that held back the whole
+    record. kept: fields left as the CRM has them.
+    """
+
+    record: str
+    object: str = ""
+    crm_id: str | None = None
+    fields: tuple[str, ...] = ()
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    withheld_by: str = ""
+    kept: tuple[str, ...] = ()
+    verdict: RecordVerdict = RecordVerdict.UNCHANGED
+    code: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        whole = {WHOLE_RECORD: self.withheld_by} if self.withheld_by else {}
+        return {
+            "record": self.record,
+            "object": self.object,
+            "crm_id": self.crm_id,
+            "fields": list(self.fields),
+            "withheld": {**self.withheld, **whole},
+            "kept": list(self.kept),
+            "verdict": self.verdict.value,
+            "code": self.code,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +162,9 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """How many records running a destination refused for one cause."""
+    """How many records in a row a destination rejected for one cause; None: for no cause."""
 
-    cause: str = ""
+    cause: CauseKey | None = None
     count: int = 0
 
 
@@ -56,14 +179,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one delivery. `wait_ms`: when it is to be ready again, so long from now."""
+    """What became of one delivery. why: what was not written, and why. wait_ms: how long until it is ready again."""
 
     delivery_id: int
-    state: str
-    outcome: str
-    code: str = ""
-    reason: str = ""
-    records: Sequence[Mapping[str, Any]] = ()
+    state: DeliveryState
+    outcome: AttemptOutcome
+    why: Refusal = WRITTEN
+    records: Sequence[RecordNote] = ()
     request_id: str = ""
     duration_ms: int = 0
     wait_ms: int = 0
@@ -71,11 +193,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why and how long a lane rests."""
+    """Why and how long a lane rests. refused: the code of the rejected records, where those are the reason."""
 
     wait_ms: int
-    code: str
-    reason: str
+    reason: PauseReason
+    problem: str
+    refused: str = ""
+
+    @property
+    def code(self) -> str:
+        """The refusal's code where records were rejected one after another, else the reason."""
+        return self.refused or self.reason.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from connector import tracing
+from connector.settlement import AttemptOutcome
 
 log: Final = structlog.get_logger("connector")
 
@@ -121,11 +122,13 @@ def store_unavailable(where: str, problem: str) -> None:
     log.error("store unavailable", where=where, problem=problem)
 
 
-def delivery_settled(destination: str, message_id: str, outcome: str, code: str, fields: tuple[str, ...]) -> None:
+def delivery_settled(
+    destination: str, message_id: str, outcome: AttemptOutcome, code: str, fields: tuple[str, ...]
+) -> None:
     """An attempt to deliver an event has ended."""
-    _settled.labels(destination, outcome).inc()
+    _settled.labels(destination, outcome.value).inc()
     tracing.note("delivery settled", message_id=message_id, outcome=outcome, code=code)
-    write = log.warning if outcome in ("dead", "deferred") else log.info
+    write = log.warning if outcome in (AttemptOutcome.DEAD, AttemptOutcome.DEFERRED) else log.info
     write("delivery settled", destination=destination, message_id=message_id, outcome=outcome, code=code, fields=fields)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from svix.webhooks import Webhook
 
+from connector.settlement import DeliveryState, Refusal
 from connector.store.inbox import Arrival, Owed
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the tests, 32 bytes!").decode()
@@ -98,6 +99,8 @@ def _is_text(body: bytes) -> bool:
 def an_arrival(message_id: str = "", payload: Mapping[str, Any] | None = None, **changes: Any) -> Arrival:
     """A message on its way into the inbox of agency `sunrise`, owed to one destination."""
     body = json.dumps(payload or a_customer()).encode()
+    state = DeliveryState(changes.pop("state", DeliveryState.READY))
+    why = Refusal(changes.pop("code", ""), changes.pop("reason", ""))
     values: dict[str, Any] = {
         "agency": "sunrise",
         "message_id": message_id or a_message_id(),
@@ -107,5 +110,7 @@ def an_arrival(message_id: str = "", payload: Mapping[str, Any] | None = None, *
         "received_at": NOON,
         "body": body,
         "owed": (Owed(DESTINATION, LANE),),
+        "state": state,
+        "why": why,
     }
     return Arrival(**{**values, **changes})

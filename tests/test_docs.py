@@ -21,12 +21,12 @@ from pydantic import BaseModel
 from connector import cli, mapping
 from connector.carecycle import catalogue, recognise
 from connector.destinations import VENDORS
-from connector.destinations.hubspot.errors import POLICIES, PROBLEMS, SERVER, TROUBLES
+from connector.destinations.hubspot.errors import OTHER, POLICIES, PROBLEMS, SERVER, TROUBLES
 from connector.destinations.salesforce.account import API_VERSION
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.destinations.salesforce.login import PERMANENT
-from connector.destinations.salesforce.rules import RULES, Kind
-from connector.errors import ConnectorError
+from connector.destinations.salesforce.rules import RULES, UNKNOWN, Kind
+from connector.errors import ConnectorError, PauseReason
 from connector.mapping.conditions import _OPERATORS as OPERATORS
 from connector.mapping.formats import FORMATS
 from connector.mapping.reference import put_in_place
@@ -385,20 +385,32 @@ class TestLanguage:
         assert put_in_place(LANGUAGE) == LANGUAGE, "python -m connector.mapping.reference docs/mapping.md"
 
 
-def rows_of_codes(table: str) -> list[tuple[list[str], str]]:
-    """The codes of each row in capitals, and the word of a second column that is code, too."""
-    found = rows(table, r"^\| ((?:`[A-Z_0-9]+`(?:, )?)+) \|(?: `([a-z]+)` \|)?")
-    return [(codes.replace("`", "").split(", "), reason) for codes, reason in found]
+def rows_of_codes(table: str) -> list[tuple[str, ...]]:
+    """Of each row: the codes, the pause reason where there is one, the cause and the action."""
+    found = rows(table, r"^\| ((?:`[A-Z_0-9]+`(?:, )?)+) \|(?: `([a-z]+)` \|)? ([^|]+) \| ([^|]+) \|$")
+    return [(codes.replace("`", "").replace(", ", " "), *others) for codes, *others in found]
+
+
+ACTION = re.compile(
+    r"(add|allow|change|check|correct|create|discard|exempt|find|finish|fix|free|give|look|make|map|merge|open|opt|raise|"
+    r"remove|renew|replay|report|restore|select|use|wait|activate)\b"
+)
 
 
 class TestDeadLetters:
     def test_every_refusal_of_salesforce_is_explained_as_the_rules_have_it_and_no_other(self) -> None:
         pausing = (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION)
-        ours = [(rule.codes.split(), rule.reason if rule.kind in pausing else "", rule.kind) for rule in RULES]
+        ours = [
+            (
+                (rule.codes, rule.reason or "", rule.cause.replace("{fields}", "the field"), rule.action),
+                rule.kind,
+            )
+            for rule in RULES
+        ]
         told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
-        assert told["Errors that pause the lane"] == [one[:2] for one in ours if one[2] in pausing]
-        assert told["Errors that cause a dead letter"] == [one[:2] for one in ours if one[2] is Kind.REJECTED]
-        assert told["Errors that are retried"] == [one[:2] for one in ours if one[2] not in (*pausing, Kind.REJECTED)]
+        assert told["Errors that pause the lane"] == [row for row, kind in ours if kind in pausing]
+        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind is Kind.REJECTED]
+        assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, Kind.REJECTED)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
         assert {code for code in PERMANENT if f"`{code}`" not in SALESFORCE} == set()
@@ -409,11 +421,13 @@ class TestDeadLetters:
         assert f"| `api_version` | `{API_VERSION}` |" in SALESFORCE
 
     def test_every_refusal_of_hubspot_is_explained_as_the_connector_words_it(self) -> None:
-        told = dict(rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*waits\*\))? \|$"))
-        assert told == {code: problem.text for code, problem in PROBLEMS.items()}
+        told = rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*waits\*\))? \| ([^|]+) \|$")
+        assert told == [
+            (code, one.cause.replace("{fields}", "the property"), one.action) for code, one in PROBLEMS.items()
+        ]
 
     def test_every_refusal_of_hubspot_that_passes_by_itself_is_marked(self) -> None:
-        waits = {code for (code,) in ((one,) for one in rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| [^|]+\(\*waits\*\) \|$"))}
+        waits = {code for (code,) in ((one,) for one in rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| [^|]+\(\*waits\*\) \|"))}
         assert waits == {code for code, problem in PROBLEMS.items() if problem.verdict == "deferred"}
 
     def test_every_trouble_of_a_hubspot_account_is_told_as_the_connector_words_it(self) -> None:
@@ -431,19 +445,20 @@ class TestDeadLetters:
 
     def test_every_code_of_our_own_is_explained(self) -> None:
         ours = re.findall(
-            r'"([A-Z]+(?:_[A-Z]+)*[A-Z])", (?:f?"[a-z]|lost|plan)',
-            source("delivery/write.py", "delivery/settle.py", "receive.py"),
+            r'Refusal(?:\.of)?\(\s*"([A-Z_]+)"', source("delivery/*.py", "settlement.py", "destinations/**/*.py")
         )
-        ours += re.findall(r'code="([A-Z_]+)"', source("delivery/*.py", "receive.py", "destinations/**/*.py"))
         assert {"AMBIGUOUS", "UNKNOWN_TYPE", "NOT_A_NUMBER", "LOST"} <= set(ours)
         assert {code for code in ours if f"`{code}`" not in OPERATING + SALESFORCE + HUBSPOT} == set()
 
     def test_every_reason_a_lane_pauses_for_is_explained(self) -> None:
-        vendors = source("destinations/**/*.py", "store/desk.py", "delivery/worker.py")
-        reasons = set(re.findall(r'Trouble\(\s*"(\w+)"|reason="(\w+)"|DestinationUnusable\([\w."]+, "(\w+)"', vendors))
-        names = {name for found in reasons for name in found if name} | {rule.reason for rule in RULES if rule.reason}
-        assert {"auth", "quota", "network", "FAULT"} <= names
-        assert {name for name in names | {"operator"} if f"`{name}`" not in OPERATING} == set()
+        names = {
+            reason.value for reason in PauseReason if reason is not PauseReason.REFUSED
+        }  # told by the refusal's code
+        assert {name for name in names if f"`{name}`" not in OPERATING} == set()
+
+    def test_every_refusal_has_an_action(self) -> None:
+        causes = [(one.cause, one.action) for one in (*RULES, *PROBLEMS.values(), UNKNOWN, OTHER)]
+        assert [cause for cause, action in causes if not ACTION.match(action)] == []
 
 
 class TestLinks:

@@ -140,9 +140,8 @@ def _held_back(stage: Stage, messages: list[Message]) -> Table:
 
 
 def _withheld(delivery: dict[str, Any]) -> list[str]:
-    return [
-        flag for attempt in delivery["tries"] for record in attempt["records"] for flag in record["withheld"].values()
-    ]
+    notes = [note for attempt in delivery["tries"] for note in attempt["records"]]
+    return [flag for note in notes for flag in (*note.withheld.values(), note.withheld_by) if flag]
 
 
 def _calls(stage: Stage, messages: list[Message]) -> Table:

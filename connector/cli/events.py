@@ -34,6 +34,7 @@ def _filtered(command: Any) -> Any:
     return command
 
 
+_states = click.Choice([state.value for state in REPLAYABLE])
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -78,16 +79,16 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     for delivery in story["deliveries"]:
         click.echo(f"\n{delivery['destination']}: {delivery['state']} {delivery['code']} {delivery['reason']}".rstrip())
         rows = [
-            [attempt["outcome"], record["record"], record["object"], record["crm_id"], ", ".join(record["fields"])]
+            [attempt["outcome"], note.record, note.object, note.crm_id, ", ".join(note.fields)]
             for attempt in delivery["tries"]
-            for record in attempt["records"]
+            for note in attempt["records"]
         ]
         show_table("", ("outcome", "record", "object", "CRM id", "fields written"), rows, "no attempt yet")
 
 
 @events.command()
 @_filtered
-@click.option("--state", default="dead", show_default=True, type=click.Choice(REPLAYABLE), help="Only this state.")
+@click.option("--state", default="dead", show_default=True, type=_states, help="Only this state.")
 @click.option("--all", "every", is_flag=True, help="All deliveries in this state.")
 @click.option("--plan", "planning", is_flag=True, help="Change nothing: show what would happen. Needs -c.")
 @click.option(

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.running.config import read_process
+from connector.settlement import RecordNote
 from connector.store import Store, open_store
 
 TIMEZONE = "America/New_York"
@@ -65,7 +66,13 @@ def opened_store() -> Iterator[Store]:
 
 def show_json(result: Any) -> None:
     """Print a result for programs."""
-    click.echo(json.dumps(result, indent=2, default=str, ensure_ascii=False))
+    click.echo(json.dumps(result, indent=2, default=_as_json, ensure_ascii=False))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, RecordNote):
+        return value.as_data()
+    return str(value)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:

@@ -13,8 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.backoff import DAY, HOUR, SECOND
-from connector.errors import DestinationUnusable
-from connector.store.tables import BUDGET
+from connector.errors import DestinationUnusable, PauseReason
 from connector.store.usage import STEP, Told, Usage
 
 NEARLY: Final = 0.95
@@ -126,7 +125,9 @@ class Budget:
             ours = self._kept | {now: self._kept.get(now, 0) + self._new}
             heard = self._heard(told, now)
         if stop := verdict(self.allowance, ours, heard, now):
-            raise DestinationUnusable(self.destination, BUDGET, stop.reason, retry_after=stop.wait_ms / SECOND)
+            raise DestinationUnusable(
+                self.destination, PauseReason.BUDGET, stop.reason, retry_after=stop.wait_ms / SECOND
+            )
 
     def _heard(self, told: tuple[int, int] | None, now: int) -> Told | None:
         """The newest thing the CRM said: just now, where it was called since the last batch."""

@@ -29,9 +29,9 @@ from connector.delivery.settle import (
     pause_for,
     raised_by,
     remember,
-    running,
     settle_delivery,
     stops_the_line,
+    streak_after,
 )
 from connector.delivery.write import SEARCH_LAG, Answer, Writing
 from connector.destinations.base import Destination
@@ -119,7 +119,7 @@ def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> 
     """Let the lane rest without touching a delivery. Raises LeaseLost."""
     pause = pause_for(cause, lease.failures, pace.roll())
     store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
-    telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
+    telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)
 
 
 class Known(Protocol):
@@ -260,7 +260,7 @@ class _Batch:
 
     def _settlement(self, written: _Written, planned: Planned, around: Circumstances, again: bool) -> Settlement:
         standing, answers, unusable = written.standing, written.writing.answers, written.writing.unusable
-        refused = running(standing.refused, answers.values(), counting=not again)
+        refused = streak_after(standing.refused, answers.values(), counting=not again)
         if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
             unusable, answers = stopped, {key: one for key, one in answers.items() if cause(one) != refused.cause}
         shared = contested(answers.values())
@@ -284,7 +284,7 @@ def _remembered(answers: Iterable[Answer], digest: Callable[[Value], str]) -> li
 
 def _tell(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:
     for one in settlement.settled:
-        fields = tuple(sorted({name for record in one.records for name in record["fields"]}))
-        telemetry.delivery_settled(lease.destination, messages[one.delivery_id], one.outcome, one.code, fields)
+        fields = tuple(sorted({name for note in one.records for name in note.fields}))
+        telemetry.delivery_settled(lease.destination, messages[one.delivery_id], one.outcome, one.why.code, fields)
     if pause := settlement.pause:
-        telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.reason, pause.wait_ms / 1000)
+        telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)

@@ -13,7 +13,7 @@ from connector.errors import ConnectorError, UnreadableEvent
 from connector.mapping import Mapping
 from connector.mapping.planning import plan
 from connector.model import Delivery, Event, Plan
-from connector.settlement import Settled
+from connector.settlement import UNKNOWN_TYPE, AttemptOutcome, DeliveryState, Refusal, Settled, unreadable
 
 Planned = list[tuple[Delivery, Plan]]
 
@@ -76,10 +76,14 @@ def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled
     try:
         event = recognise.as_read(delivery.event)
         if event is None:
-            return Settled(delivery.id, "ignored", "ignored", "UNKNOWN_TYPE", "no known type of event")
+            return Settled(delivery.id, DeliveryState.IGNORED, AttemptOutcome.IGNORED, UNKNOWN_TYPE)
         return plan(event, mapping, timezone=timezone)
     except UnreadableEvent as error:
-        return Settled(delivery.id, "dead", "dead", error.code, error.problem)
+        return _dead(delivery, unreadable(error))
     except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
-        problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
-        return Settled(delivery.id, "dead", "dead", "FAULT", problem)
+        cause = f"the connector itself failed ({telemetry.place(error)})"
+        return _dead(delivery, Refusal("FAULT", cause, "report it as a bug, then replay after an update"))
+
+
+def _dead(delivery: Delivery, why: Refusal) -> Settled:
+    return Settled(delivery.id, DeliveryState.DEAD, AttemptOutcome.DEAD, why)

@@ -12,7 +12,7 @@ from typing import Final
 
 from connector import telemetry
 from connector.delivery.deliver import Route
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping import Loaded, render
 from connector.mapping.target import TargetSchema
 from connector.store import Store
@@ -20,9 +20,6 @@ from connector.store import Store
 ASK_EVERY: Final = 6 * 3600.0
 ASK_AGAIN: Final = 60.0
 """Seconds until the CRM is asked for its schema again, after it told it and after it could not."""
-
-SENSITIVE: Final = "sensitive"
-"""Why a lane rests whose mapping would send health information to a property that is not marked sensitive."""
 
 Print = tuple[tuple[str, int, int], ...]
 """What tells one state of some files from another: name, size and time of change of each."""
@@ -117,13 +114,13 @@ def exposing(loaded: Loaded) -> list[str]:
 
 
 def _refused(loaded: Loaded, exposed: list[str]) -> DestinationUnusable:
-    return DestinationUnusable(loaded.files[0].name, SENSITIVE, "; ".join(exposed), retry_after=ASK_AGAIN)
+    return DestinationUnusable(loaded.files[0].name, PauseReason.SENSITIVE, "; ".join(exposed), retry_after=ASK_AGAIN)
 
 
 UNCHECKED: Final = DestinationUnusable(
     "the mapping",
-    SENSITIVE,
-    "sends health information, and the CRM has not yet shown that where it goes is marked sensitive",
+    PauseReason.SENSITIVE,
+    "sends health information to fields the CRM has not yet confirmed as sensitive",
     retry_after=2.0,
 )
 

@@ -5,25 +5,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.consent import States
 from connector.delivery.fold import CREATING, Digest, doubted, in_doubt
 from connector.delivery.write import LINK, Answer
 from connector.destinations.base import Outcome, Verdict
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
-from connector.settlement import NO_RECORD, Pause, Raised, Remembered, Settled, Streak
-from connector.store.tables import BUDGET
+from connector.settlement import (
+    NO_RECORD,
+    WRITTEN,
+    AttemptOutcome,
+    CauseKey,
+    DeliveryState,
+    Pause,
+    Raised,
+    RecordNote,
+    RecordVerdict,
+    Refusal,
+    Remembered,
+    Settled,
+    Streak,
+)
 
 STOP_THE_LINE: Final = 20
-"""So many records refused for one cause, and none accepted between them: the cause is the destination's."""
+"""After this many records in a row rejected for one cause, the cause is the destination's."""
 
 AGAIN: Final = 60 * backoff.SECOND
 """Until an opt-out that did not go out, while its lane waits for the day's API calls, is tried again."""
 
-_LOST: Final = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM had lost the record: it is written in full next")
+_LOST: Final = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal("LOST", "the CRM had lost the record", "replay: the record is written in full"),
+)
 
 Answers = Mapping[RecordKey, Answer]
 
@@ -46,57 +62,72 @@ def settle_delivery(
     """
     keys = [write.key for write in plan.writes if write.key in asked]
     if not keys:
-        reason = plan.reason or "withheld by consent"
-        return Settled(delivery.id, "skipped", "skipped", "SKIPPED", reason, records=_kept_back(plan, []))
+        why = Refusal("SKIPPED", plan.reason or "withheld by consent")
+        return Settled(
+            delivery.id, DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, why, records=_held_back_whole(plan, [])
+        )
     if any(key not in answers for key in keys):
         return None
     own = [answers[key] for key in keys]
-    told = Settled(
+    settled = Settled(
         delivery.id,
-        *_standing(plan, own),
-        records=[*(_record(answer, plan) for answer in own), *_kept_back(plan, own)],
+        *_end(plan, own),
+        records=[*(_note(answer, plan) for answer in own), *_held_back_whole(plan, own)],
         request_id=next((one.outcome.request_id for one in own if one.outcome and one.outcome.request_id), ""),
         duration_ms=around.duration_ms,
     )
-    worst = _worst(_LOST if one.lost else one.outcome for one in own if one.outcome)
-    if worst is None:
-        return told
-    return _refused(delivery, told, worst, around)
+    worst = _worst(own)
+    return settled if worst is None else _refused(delivery, settled, worst, around)
 
 
-def _worst(outcomes: Iterable[Outcome]) -> Outcome | None:
-    bad = [one for one in outcomes if one.verdict in (Verdict.REJECTED, Verdict.DEFERRED)]
-    # A record that merely waits for a refused one is not the cause an operator has to mend.
-    return max(bad, key=lambda one: (one.verdict is Verdict.REJECTED, one.code != "PARENT_MISSING"), default=None)
+def _worst(own: Iterable[Answer]) -> Outcome | None:
+    """The outcome to report when something was refused: it names the mapping's record."""
+    outcomes = [
+        replace(outcome, refusal=replace(outcome.refusal, record=answer.folded.write.name))
+        for answer in own
+        if (outcome := _LOST if answer.lost else answer.outcome) and _refuses(outcome.verdict)
+    ]
+    # A record that only waits for a refused one is not the cause an operator has to fix.
+    return max(outcomes, key=lambda one: (one.verdict is Verdict.REJECTED, one.code != "PARENT_MISSING"), default=None)
 
 
-def _refused(delivery: Delivery, told: Settled, worst: Outcome, around: Circumstances) -> Settled:
-    reason = worst.problem + (f" [{', '.join(worst.fields)}]" if worst.fields else "")
+def _refuses(verdict: Verdict) -> bool:
+    match verdict:
+        case Verdict.REJECTED | Verdict.DEFERRED:
+            return True
+        case Verdict.DELIVERED | Verdict.SKIPPED:
+            return False
+        case _:
+            assert_never(verdict)
+
+
+def _refused(delivery: Delivery, settled: Settled, worst: Outcome, around: Circumstances) -> Settled:
     if worst.verdict is Verdict.REJECTED or backoff.exhausted(delivery.attempts + 1, delivery.first_at, around.now):
-        return replace(told, state="dead", outcome="dead", code=worst.code, reason=reason)
+        return replace(settled, state=DeliveryState.DEAD, outcome=AttemptOutcome.DEAD, why=worst.refusal)
     wait = backoff.delay(delivery.attempts, around.roll())
     if worst.retry_after is not None:
         wait = max(wait, int(worst.retry_after * backoff.SECOND))
-    return replace(told, state="ready", outcome="deferred", code=worst.code, reason=reason, wait_ms=wait)
+    return replace(settled, state=DeliveryState.READY, outcome=AttemptOutcome.DEFERRED, why=worst.refusal, wait_ms=wait)
 
 
-def _standing(plan: Plan, own: Sequence[Answer]) -> tuple[str, str, str, str]:
-    """State, outcome, code and reason of a delivery nothing was held against."""
+_UPDATES_NOTHING: Final = Refusal(NO_RECORD, "the event updates a record the CRM does not have")
+_OPT_OUT_WAITS: Final = Refusal(NO_RECORD, "the opt-out waits for its CRM record to exist; everything else was written")
+_SUPERSEDED: Final = Refusal("SUPERSEDED", "a later event already covered everything in it")
+_UNCHANGED: Final = Refusal("UNCHANGED", "the CRM already has all of it")
+
+
+def _end(plan: Plan, own: Sequence[Answer]) -> tuple[DeliveryState, AttemptOutcome, Refusal]:
+    """How a delivery ends of which nothing was refused."""
     missing = {one.folded.write.key for one in own if one.outcome and one.outcome.verdict is Verdict.SKIPPED}
     if len(missing) == len(own):
-        return "skipped", "skipped", NO_RECORD, "an update of a record the CRM does not hold"
+        return DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, _UPDATES_NOTHING
     if any(write.flags and write.key in missing for write in plan.writes):
-        return (
-            "skipped",
-            "skipped",
-            NO_RECORD,
-            "the opt-out waits for a record the CRM does not hold; all else is written",
-        )
+        return DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, _OPT_OUT_WAITS
     if _superseded(plan, {answer.folded.write.key: answer for answer in own}):
-        return "superseded", "superseded", "SUPERSEDED", "everything in it was said anew by a later event"
+        return DeliveryState.SUPERSEDED, AttemptOutcome.SUPERSEDED, _SUPERSEDED
     if all(answer.outcome is None for answer in own):
-        return "delivered", "unchanged", "UNCHANGED", "the CRM holds all of it already"
-    return "delivered", "delivered", "", ""
+        return DeliveryState.DELIVERED, AttemptOutcome.UNCHANGED, _UNCHANGED
+    return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, WRITTEN
 
 
 def _superseded(plan: Plan, answers: Answers) -> bool:
@@ -112,28 +143,27 @@ def _superseded(plan: Plan, answers: Answers) -> bool:
     return bool(beaten) and all(beaten) and not raised
 
 
-def _kept_back(plan: Plan, own: Sequence[Answer]) -> list[dict[str, Any]]:
-    """The records consent kept back as a whole."""
+def _held_back_whole(plan: Plan, own: Sequence[Answer]) -> list[RecordNote]:
+    """The records consent held back as a whole."""
     made = {answer.folded.write.name for answer in own}
-    blank: dict[str, Any] = {"object": "", "crm_id": None, "fields": [], "kept": [], "verdict": "withheld", "code": ""}
     whole = {one.record: one.flag for one in plan.withheld if not one.field and one.record not in made}
-    return [{"record": record, **blank, "withheld": {"(the whole record)": flag}} for record, flag in whole.items()]
+    return [RecordNote(record, withheld_by=flag, verdict=RecordVerdict.WITHHELD) for record, flag in whole.items()]
 
 
-def _record(answer: Answer, plan: Plan) -> dict[str, Any]:
-    """What an attempt keeps of one record: names and ids, never a value."""
-    withheld = [*(one for one in plan.withheld if one.record == answer.folded.write.name), *answer.folded.withheld]
-    write, decision = answer.folded.write, answer.decision
-    return {
-        "record": write.name,
-        "object": write.key.object,
-        "crm_id": answer.crm_id,
-        "fields": sorted([*decision.fields, *decision.consent.values()]) if answer.outcome else [],
-        "withheld": {one.field: one.flag for one in withheld},
-        "kept": list(decision.kept),
-        "verdict": answer.outcome.verdict if answer.outcome else "unchanged",
-        "code": answer.outcome.code if answer.outcome else "",
-    }
+def _note(answer: Answer, plan: Plan) -> RecordNote:
+    write, decision, outcome = answer.folded.write, answer.decision, answer.outcome
+    withheld = [*(one for one in plan.withheld if one.record == write.name), *answer.folded.withheld]
+    return RecordNote(
+        write.name,
+        write.key.object,
+        answer.crm_id,
+        tuple(sorted([*decision.fields, *decision.consent.values()])) if outcome else (),
+        {one.field: one.flag for one in withheld if one.field},
+        next((one.flag for one in withheld if not one.field), ""),
+        tuple(decision.kept),
+        RecordVerdict(outcome.verdict) if outcome else RecordVerdict.UNCHANGED,
+        outcome.code if outcome else "",
+    )
 
 
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
@@ -234,30 +264,36 @@ def _keys(plan: Plan) -> set[RecordKey]:
     return {write.key for write in plan.writes}
 
 
-def cause(answer: Answer) -> str:
-    """Why a record was refused for good; empty when it was not."""
+def cause(answer: Answer) -> CauseKey | None:
+    """The cause a record was rejected for; None when it was not."""
     outcome = answer.outcome
-    return f"{outcome.code}: {outcome.problem}" if outcome and outcome.verdict is Verdict.REJECTED else ""
+    if outcome is None or outcome.verdict is not Verdict.REJECTED:
+        return None
+    return replace(outcome.refusal, record=answer.folded.write.name).key
 
 
-def running(before: Streak, answers: Iterable[Answer], *, counting: bool = True) -> Streak:
-    """The streak of refusals for one cause after one more batch: any record accepted ends it."""
+def streak_after(before: Streak, answers: Iterable[Answer], *, counting: bool = True) -> Streak:
+    """The streak of rejections for one cause after one more batch: any record accepted ends it."""
     seen = list(answers)
     if any(one.outcome and one.outcome.verdict is Verdict.DELIVERED for one in seen):
         return Streak()
-    causes = Counter(cause(one) for one in seen if cause(one))
+    causes = Counter(key for one in seen if (key := cause(one)))
     if not (causes and counting):
         return before
     (most, count), *_ = causes.most_common(1)
     return Streak(most, count + (before.count if before.cause == most else 0))
 
 
-def stops_the_line(lane: str, refused: Streak, answers: Iterable[Answer]) -> DestinationUnusable | None:
-    """The destination's own trouble, when as many as that were refused for the cause these answers tell again."""
-    if refused.count < STOP_THE_LINE or all(cause(one) != refused.cause for one in answers):
+def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> DestinationUnusable | None:
+    """The destination's own trouble, when the streak is long and one of these answers continues it."""
+    if streak.count < STOP_THE_LINE:
         return None
-    code, _, problem = refused.cause.partition(": ")
-    return DestinationUnusable(lane, code, f"{STOP_THE_LINE} records running were refused: {problem}")
+    for answer in answers:
+        if answer.outcome and cause(answer) == streak.cause:
+            why = answer.outcome.refusal
+            problem = f"{STOP_THE_LINE} records in a row were rejected: {why.cause}"
+            return DestinationUnusable(lane, PauseReason.REFUSED, problem, refused=why.code)
+    return None
 
 
 def ahead(
@@ -277,7 +313,9 @@ def _raised(plan: Plan, asked: Collection[RecordKey], answers: Answers) -> bool:
 
 
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
-    """How long a lane rests after this, having failed so often in a row."""
-    if error.reason == BUDGET and error.retry_after is not None:  # the moment is known: no guessing around it
-        return Pause(int((error.retry_after + 60 * roll) * backoff.SECOND), error.reason, error.problem)
-    return Pause(backoff.pause(failures, roll, error.retry_after), error.reason, error.problem)
+    """How long a lane rests after this, having failed this many times in a row."""
+    if error.reason is PauseReason.BUDGET and error.retry_after is not None:  # the moment is known
+        wait = int((error.retry_after + 60 * roll) * backoff.SECOND)
+    else:
+        wait = backoff.pause(failures, roll, error.retry_after)
+    return Pause(wait, error.reason, error.problem, error.refused)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from connector import telemetry
 from connector.delivery.deliver import Pace, Route, deliver, rest
 from connector.delivery.plan_ahead import Beforehand
-from connector.errors import DestinationUnusable, LeaseLost, StoreUnavailable
+from connector.errors import DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -128,5 +128,5 @@ class Worker:
             return deliver(self._store, route, lease, self._pace, beforehand)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
-        problem = f"a fault of the connector itself ({telemetry.place(error)}): please report it"
-        rest(self._store, lease, DestinationUnusable(lease.lane, "FAULT", problem), self._pace)
+        problem = f"the connector itself failed ({telemetry.place(error)}): please report it as a bug"
+        rest(self._store, lease, DestinationUnusable(lease.lane, PauseReason.FAULT, problem), self._pace)

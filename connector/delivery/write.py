@@ -13,7 +13,7 @@ from connector.delivery.match import find_existing
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Entry, FieldWrite, Lookup, Mark, Mode, RecordKey, Ref, Rule, Stamp, Value, Write
-from connector.settlement import Remembered
+from connector.settlement import Refusal, Remembered
 
 LINK = "@link "
 """Prefix of the ledger's fields for the associations made."""
@@ -22,13 +22,25 @@ SEARCH_LAG = 300_000
 """Milliseconds after which a CRM's search shows what was written: a slow one takes up to a minute."""
 
 
-_PARENT_MISSING = Outcome(Verdict.DEFERRED, code="PARENT_MISSING", problem="waits for the record it points at")
-_LOOKUP_MISSING = Outcome(Verdict.REJECTED, code="LOOKUP_MISSING", problem="the CRM holds no single match")
-_AMBIGUOUS = Outcome(Verdict.REJECTED, code="AMBIGUOUS", problem="merge them, then replay")
+_PARENT_MISSING = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal(
+        "PARENT_MISSING",
+        "the record waits for the record it refers to",
+        "fix the dead letter of the other record first, then replay",
+    ),
+)
 _UNSURE = Outcome(
     Verdict.DEFERRED,
-    code="CREATE_UNSURE",
-    problem="the CRM may have made the record without saying so: it is searched for before it is made again",
+    refusal=Refusal(
+        "CREATE_UNSURE",
+        "the CRM may have created the record without confirming it",
+        "replay: the record is searched for before it is created again",
+    ),
+)
+_GONE = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal("LOST", "the CRM no longer has this record", "replay: the record is written in full"),
 )
 
 
@@ -108,8 +120,7 @@ class Writing:
         for folded in resolved:
             key = folded.write.key
             if key in matches.ambiguous:
-                ids = ", ".join(matches.ambiguous[key])
-                self._answer(folded, replace(_AMBIGUOUS, problem=f"several records match: {ids}; {_AMBIGUOUS.problem}"))
+                self._answer(folded, _ambiguous(matches.ambiguous[key]))
                 continue
             existing = matches.existing.get(key)
             answer = self._decide(folded, existing)
@@ -142,8 +153,7 @@ class Writing:
         """Have the ledger forget records that were pointed at in vain and not written now: they are made anew next."""
         for key, parent in self.answers.items():
             if parent.outcome is None and parent.crm_id and parent.crm_id in pointed_at:
-                deferred = Outcome(Verdict.DEFERRED, code="LOST", problem="the CRM no longer holds this record")
-                self.answers[key] = replace(parent, outcome=deferred, gone=True)
+                self.answers[key] = replace(parent, outcome=_GONE, gone=True)
 
     def _doubted(self, answer: Answer) -> Remembered | None:
         folded, entry = answer.folded, answer.entry
@@ -173,7 +183,7 @@ class Writing:
             elif (wait := self._unsure_for(folded)) > 0:
                 self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
             elif lost := _lost_lookups(folded.write, looked_up):
-                self._answer(folded, replace(_LOOKUP_MISSING, fields=lost))
+                self._answer(folded, _lookup_missing(lost))
             else:
                 resolved.append(self._resolved(folded, looked_up))
         return resolved
@@ -252,6 +262,16 @@ class Writing:
             for kind, crm_id in links
             if crm_id and (LINK + kind not in marks or marks[LINK + kind].digest != self.digest(crm_id))
         )
+
+
+def _ambiguous(ids: Sequence[str]) -> Outcome:
+    cause = f"several records match: {', '.join(ids)}"
+    return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them, then replay"))
+
+
+def _lookup_missing(fields: tuple[str, ...]) -> Outcome:
+    cause, action = "the CRM has no match, or more than one, for {fields}", "correct the match in the CRM, then replay"
+    return Outcome(Verdict.REJECTED, refusal=Refusal.of("LOOKUP_MISSING", cause, action, fields))
 
 
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:

@@ -11,6 +11,7 @@ from connector.crm import Crm
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
+from connector.settlement import WRITTEN, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,28 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The CRM's answer for one row. `problem` is ours, in plain words: the CRM's own text may echo values.
+    """The CRM's answer for one row. `refusal` is in our words: the CRM's own text may repeat values.
 
-    id: the CRM's id of the record, where it exists. fields: the target fields the CRM named.
+    id: the CRM's id of the record, where it exists.
     consent_written: the opt-outs went out although the row was refused. retry_after: seconds, where the CRM said so.
     """
 
     verdict: Verdict
     id: str | None = None
-    code: str = ""
-    problem: str = ""
-    fields: tuple[str, ...] = ()
+    refusal: Refusal = WRITTEN
     consent_written: bool = False
     retry_after: float | None = None
     request_id: str = ""
+
+    @property
+    def code(self) -> str:
+        """The refusal's code; empty for a record that was written."""
+        return self.refusal.code
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The target fields the CRM named."""
+        return self.refusal.fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from connector.backoff import DAY, HOUR, SECOND
+from connector.errors import PauseReason
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
@@ -117,7 +118,11 @@ def _silence(seen: Seen) -> Alarm | None:
 def _lanes(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.lanes:
         left = lane["paused_until"] - seen.now
-        if lane["pause_code"] != "operator" and left > 0 and (lane["failures"] >= FAILED_OFTEN or left > LONG_PAUSE):
+        if (
+            lane["pause_code"] != PauseReason.OPERATOR
+            and left > 0
+            and (lane["failures"] >= FAILED_OFTEN or left > LONG_PAUSE)
+        ):
             text = (
                 f"{lane['pause_reason']} ({lane['pause_code']}). {lane['ready']} deliveries wait, none is lost; "
                 "it tries again by itself. docs/operating.md, 'Why a lane pauses', says what to do."

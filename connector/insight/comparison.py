@@ -12,6 +12,7 @@ from connector.delivery.plan_ahead import plan_all
 from connector.insight.differences import Change, compare
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Plan, Stamp
+from connector.settlement import DeliveryState
 from connector.store import Store
 from connector.store.desk import Filter
 
@@ -78,8 +79,8 @@ def differences(
     before, failed = plan_all(present, was, timezone)
     after, fails = plan_all(present, would_be, timezone)
     old, new = ({delivery.id: plan for delivery, plan in planned} for planned in (before, after))
-    known = {one.delivery_id for one in failed if one.state == "dead"}
-    newly = {one.delivery_id: (one.code, one.reason) for one in fails if one.state == "dead"}
+    known = {one.delivery_id for one in failed if one.state is DeliveryState.DEAD}
+    newly = {one.delivery_id: (one.why.code, one.why.cause) for one in fails if one.state is DeliveryState.DEAD}
     for delivery in present:
         event, nothing = delivery.event, Plan(delivery.event.customer_id, {}, Stamp(0, ""))
         changes = compare(old.get(delivery.id, nothing), new.get(delivery.id, nothing))

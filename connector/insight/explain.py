@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import Any, Final
+from typing import Final
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
@@ -19,11 +19,9 @@ from connector.insight.accounts import Account, named, place
 from connector.mapping import formats
 from connector.mapping.planning import plan
 from connector.model import Entry, Mark, Plan, RecordKey, Stamp, Write
+from connector.settlement import DeliveryState, RecordNote, RecordVerdict
 from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
-
-WHOLE: Final = frozenset({"", "(the whole record)"})
-"""How an attempt names a record that consent kept back as a whole."""
 
 _OURS: Final = "@"
 """The ledger's notes of its own, beside the fields, begin with it."""
@@ -227,13 +225,12 @@ class _Telling:
         for step in sorted(self.steps, key=lambda one: -one.event.source_time):
             for one in reversed(step.tries):
                 for note in one.records:
-                    flags = (flag for name, flag in note["withheld"].items() if name in WHOLE)
-                    found.setdefault(note["record"], next(flags, ""))
+                    found.setdefault(note.record, note.withheld_by)
         return found
 
     def _record(self, row: _Row, kept_back: Mapping[str, str]) -> RecordWhy:
         notes = {step.delivery_id: self._notes(step, row) for step in self.steps}
-        row.name = row.name or next((note["record"] for kept in notes.values() for _, note in kept), "")
+        row.name = row.name or next((note.record for kept in notes.values() for _, note in kept), "")
         told = {step.delivery_id: dict(self._offers(step, row, notes[step.delivery_id])) for step in self.steps}
         names = dict.fromkeys(
             [*(name for offers in told.values() for name in offers), *row.entry.marks],
@@ -244,18 +241,18 @@ class _Telling:
         shown = tuple(one for one in fields if one.said)
         return RecordWhy(self.destination, row.name, row.object, crm_id, link, shown, kept_back.get(row.name, ""))
 
-    def _notes(self, step: Step, row: _Row) -> list[tuple[Try, Mapping[str, Any]]]:
+    def _notes(self, step: Step, row: _Row) -> list[tuple[Try, RecordNote]]:
         """What this event's attempts noted of the record."""
         mine = row.name if step.delivery_id in row.writes else None
         return [
             (one, note)
             for one in step.tries
             for note in one.records
-            if (note["crm_id"] and note["crm_id"] == row.entry.crm_id) or (mine and note["record"] == mine)
+            if (note.crm_id and note.crm_id == row.entry.crm_id) or (mine and note.record == mine)
         ]
 
     def _offers(
-        self, step: Step, row: _Row, notes: Sequence[tuple[Try, Mapping[str, Any]]]
+        self, step: Step, row: _Row, notes: Sequence[tuple[Try, RecordNote]]
     ) -> Iterator[tuple[str, Stamp | None]]:
         """The fields this event had something to say about, with the time it says it of where that is known."""
         own = row.writes.get(step.delivery_id)
@@ -265,14 +262,14 @@ class _Telling:
             yield from ((target, planned.stamp) for target in own.flags.values())
             yield from ((one.field, None) for one in planned.withheld if one.record == own.name and one.field)
         for _, note in notes:
-            yield from ((name, None) for name in (*note["withheld"], *note["kept"]) if name not in WHOLE)
+            yield from ((name, None) for name in (*note.withheld, *note.kept))
 
     def _field(
         self,
         row: _Row,
         name: str,
         told: Mapping[int, Mapping[str, Stamp | None]],
-        notes: Mapping[int, Sequence[tuple[Try, Mapping[str, Any]]]],
+        notes: Mapping[int, Sequence[tuple[Try, RecordNote]]],
     ) -> FieldWhy:
         mark = row.entry.marks.get(name)
         said = [
@@ -283,13 +280,13 @@ class _Telling:
         where = place(self.account.loaded(), row.name, name) if self.account and row.name else ""
         return FieldWhy(name, where, tuple(one for one in said if one is not None))
 
-    def _traced(self, one: Said, name: str, notes: Mapping[int, Sequence[tuple[Try, Mapping[str, Any]]]]) -> Said:
+    def _traced(self, one: Said, name: str, notes: Mapping[int, Sequence[tuple[Try, RecordNote]]]) -> Said:
         """An event that said what the CRM held already, with the attempt that had written it."""
         wrote = [
             (made.at, step.event.source_time, step, made)
             for step in self.steps
             for made, note in notes[step.delivery_id]
-            if name in note["fields"] and note["verdict"] == "delivered"
+            if name in note.fields and note.verdict is RecordVerdict.DELIVERED
         ]
         if not wrote:
             return one
@@ -306,7 +303,7 @@ def _said(
     step: Step,
     name: str,
     mark: Mark | None,
-    notes: Sequence[tuple[Try, Mapping[str, Any]]],
+    notes: Sequence[tuple[Try, RecordNote]],
     planned: Plan,
     offers: Mapping[str, Stamp | None],
 ) -> Said | None:
@@ -314,7 +311,7 @@ def _said(
     event = step.event
     blank = Said(event.message_id, event.type, event.source_time, "")
     if mark is not None and mark.stamp.tie == _tie(event.message_id):
-        wrote = next((one for one, note in reversed(notes) if name in note["fields"]), None)
+        wrote = next((one for one, note in reversed(notes) if name in note.fields), None)
         if wrote is None:
             return replace(blank, verdict="repeated")
         return replace(blank, verdict="wrote", written_at=wrote.at, mapping_version=wrote.mapping_version)
@@ -322,15 +319,16 @@ def _said(
         return None
     if flag := _withheld(name, notes, planned):
         return replace(blank, verdict="withheld", by=flag)
-    if any(name in note["kept"] for _, note in notes[-1:]):
+    if any(name in note.kept for _, note in notes[-1:]):
         return replace(blank, verdict="kept")
-    if step.state in ("dead", "ready"):
-        return replace(blank, verdict="refused" if step.state == "dead" else "waiting", by=step.code)
+    if step.state in (DeliveryState.DEAD, DeliveryState.READY):
+        refused = step.state is DeliveryState.DEAD
+        return replace(blank, verdict="refused" if refused else "waiting", by=step.code)
     stamp = offers[name]
     newer = mark is not None and (stamp is None or stamp < mark.stamp)
     return replace(blank, verdict="superseded" if newer else "unmapped")
 
 
-def _withheld(name: str, notes: Sequence[tuple[Try, Mapping[str, Any]]], planned: Plan) -> str:
-    noted = next((note["withheld"][name] for _, note in reversed(notes) if name in note["withheld"]), "")
+def _withheld(name: str, notes: Sequence[tuple[Try, RecordNote]], planned: Plan) -> str:
+    noted = next((note.withheld[name] for _, note in reversed(notes) if name in note.withheld), "")
     return noted or next((one.flag for one in planned.withheld if one.field == name), "")

@@ -1,38 +1,34 @@
-"""What is wrong, by cause and in plain words: which field a CRM refused, for how many customers, where it is mapped."""
+"""What is wrong, by cause: which field a CRM refused, for how many customers, where it is mapped, what to do."""
 
 from __future__ import annotations
 
 import hashlib
-import re
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Final
 
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
 from connector.insight.rehearse import Coming, Foreseen, rehearse
 from connector.mapping import Severity
+from connector.settlement import CauseKey, DeliveryState, Refusal
 from connector.store import Store
 from connector.store.desk import Filter
+from connector.store.letters import DeadLetters
 
-_FIELDS: Final = re.compile(r"\s\[([^\]]+)\]\Z")
-_OWNED: Final = re.compile(r"\bthe (?:field|property)'s (\w+)")
-_SUBJECT: Final = re.compile(r"\b(?:the|this) (?:field|property)\b")
-_CHOPPED: Final = re.compile(r"[:;] ")
-_UNREADABLE: Final = (
-    "careCycle sent something this version cannot read. Replay once the connector is updated, or discard."
-)
-_MEND: Final = "Mend the cause in careCycle, in the CRM or in the mapping, then replay."
+_FIX: Final = "fix the cause in careCycle, the CRM or the mapping, then replay"
+_UNREADABLE: Final = "careCycle sent something this version cannot read"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The dead letters one replay frees: those of one destination, code and reason.
+    """The dead letters one replay frees: those of one destination, code, fields and record of the mapping.
 
-    what: the refusal in a sentence; do: what to do about it. since, until: epoch ms of the first and the newest;
-    newest: the id of that delivery.
+    what: the refusal in a sentence; do: what to do about it. reason: the newest one's words, as stored.
+    since, until: epoch ms of the first and the newest; newest: the ID of that delivery.
     record, object: where the refused fields belong; places: where the mapping writes them, as file:line.
     """
 
@@ -60,12 +56,16 @@ class Cause:
     @property
     def chosen(self) -> Filter:
         """Exactly these deliveries."""
-        return Filter(destination=self.destination, code=self.code, reason=self.reason, state="dead")
+        return Filter(
+            destination=self.destination,
+            cause=CauseKey(self.code, self.fields, self.record),
+            state=DeliveryState.DEAD,
+        )
 
 
 def find_causes(store: Store, accounts: Sequence[Account] = ()) -> list[Cause]:
     """Every cause of dead letters, the most first. accounts: whose mappings are known, for the lines."""
-    return [_cause(store, row, named(accounts, row["destination"])) for row in store.letters.causes()]
+    return [_cause(store, group, named(accounts, group.destination)) for group in store.letters.causes()]
 
 
 def cause_of(causes: Iterable[Cause], id: str) -> Cause | None:
@@ -125,7 +125,7 @@ def foretell(store: Store, account: Account, cause: Cause) -> Foretold | None:
 
 
 def _sends(one: Foreseen, cause: Cause) -> bool:
-    return any(set(record["fields"]) & set(cause.fields) for record in one.records)
+    return any(set(note.fields) & set(cause.fields) for note in one.records)
 
 
 def _findings(account: Account, cause: Cause) -> tuple[str, ...]:
@@ -140,68 +140,48 @@ def _findings(account: Account, cause: Cause) -> tuple[str, ...]:
     )
 
 
-def _cause(store: Store, row: Mapping[str, Any], account: Account | None) -> Cause:
-    fields = fields_of(row["reason"])
-    what, do = said(row["code"], row["reason"])
-    told = _refused_record(store.letters.last_try(row["newest"]), fields)
-    record, kind = told.get("record", ""), told.get("object", "")
-    found = [place(account.loaded(), record, name) for name in fields] if account and record else []
-    key = "\0".join((row["destination"], row["code"], row["reason"]))
+def _cause(store: Store, group: DeadLetters, account: Account | None) -> Cause:
+    why = group.why
+    notes = store.letters.last_notes(group.newest)
+    places = [place(account.loaded(), why.record, name) for name in why.fields] if account and why.record else []
+    what, action = sentences(why)
     return Cause(
-        hashlib.sha256(key.encode()).hexdigest()[:12],
-        row["destination"],
-        row["code"],
-        row["reason"],
-        row["count"],
-        row["customers"],
-        row["since"],
-        row["until"],
-        row["newest"],
+        _id(group),
+        group.destination,
+        why.code,
+        why.cause,
+        group.count,
+        group.customers,
+        group.since,
+        group.until,
+        group.newest,
         what,
-        do,
-        fields,
-        record,
-        kind,
-        tuple(dict.fromkeys(filter(None, found))),
+        action,
+        why.fields,
+        why.record,
+        next((note.object for note in notes if note.record == why.record), ""),
+        tuple(dict.fromkeys(filter(None, places))),
     )
 
 
-def _refused_record(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> Mapping[str, Any]:
-    """The record a refusal is about: one that was refused, rather one that was to get these fields."""
-    refused = [one for one in records if one["verdict"] in ("rejected", "deferred")]
-    return max(refused, key=lambda one: len(set(one["fields"]) & set(fields)), default={})
+def _id(group: DeadLetters) -> str:
+    """The same for the same cause, however its sentence reads."""
+    key = json.dumps([group.destination, *group.why.key])
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def fields_of(reason: str) -> tuple[str, ...]:
-    """The fields a reason names."""
-    found = _FIELDS.search(reason)
-    return tuple(found[1].split(", ")) if found else ()
+def sentences(why: Refusal) -> tuple[str, str]:
+    """What was refused, and what to do about it, each as a sentence.
 
-
-def said(code: str, reason: str) -> tuple[str, str]:
-    """A reason as a sentence about its field, and what to do about it.
-
-    >>> said("INVALID_OPTION", "the value is none of the property's options: add the option [state]")
-    ("The value is none of the options of 'state'.", 'Add the option. Then replay.')
+    >>> sentences(Refusal("INVALID_OPTION", "'state' does not offer this value", "add it, then replay"))
+    ("'state' does not offer this value.", 'Add it, then replay.')
     """
-    fields = fields_of(reason)
-    what, *todo = _CHOPPED.split(_FIELDS.sub("", reason), maxsplit=1)
-    if len(fields) == 1:
-        what = _about(what, f"'{fields[0]}'")
-    elif fields:
-        what = f"{', '.join(map(repr, fields))}: {what}"
-    if code == UnreadableEvent.code:
-        return _sentence(what), _UNREADABLE
-    return _sentence(what or "No reason was told"), f"{_sentence(todo[0])} Then replay." if todo else _MEND
-
-
-def _about(what: str, name: str) -> str:
-    of_it = _OWNED.sub(lambda found: f"the {found[1]} of {name}", what)
-    bare = re.compile(rf"(?<!['\w]){re.escape(name[1:-1])}(?!['\w])")
-    told = bare.sub(lambda _: name, _SUBJECT.sub(lambda _: name, of_it, count=1))
-    return told if name in told else f"{name}: {told}"
+    cause = why.cause or "no reason was given"
+    if why.code == UnreadableEvent.code:
+        cause = f"{_UNREADABLE}: {cause}"
+    return _sentence(cause), _sentence(why.action or _FIX)
 
 
 def _sentence(text: str) -> str:
     text = text.strip().rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:]}."

@@ -7,17 +7,17 @@ have written. Memory holds a step of deliveries and the newest records, whatever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, assert_never
 
 from connector.delivery.deliver import Route, prepare
 from connector.delivery.plan_ahead import Planned, plan_all
 from connector.delivery.settle import Answers, Circumstances, consents_after, remember, settle_delivery
 from connector.insight.stand_in import DryDestination, Overlay
 from connector.model import Lookup, Plan, Rule
-from connector.settlement import Settled
+from connector.settlement import AttemptOutcome, DeliveryState, RecordNote, Settled
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.history import Stored
@@ -35,7 +35,22 @@ class Coming(StrEnum):
     PURGED = "purged"
 
 
-_COMING: Final = {"delivered": Coming.WRITE, "dead": Coming.REFUSED, "deferred": Coming.REFUSED}
+def _coming(outcome: AttemptOutcome) -> Coming:
+    match outcome:
+        case AttemptOutcome.DELIVERED:
+            return Coming.WRITE
+        case AttemptOutcome.UNCHANGED:
+            return Coming.UNCHANGED
+        case AttemptOutcome.SUPERSEDED:
+            return Coming.SUPERSEDED
+        case AttemptOutcome.SKIPPED:
+            return Coming.SKIPPED
+        case AttemptOutcome.IGNORED:
+            return Coming.IGNORED
+        case AttemptOutcome.DEFERRED | AttemptOutcome.DEAD:
+            return Coming.REFUSED
+        case _:
+            assert_never(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +74,11 @@ class Foreseen:
     delivery_id: int
     message_id: str
     type: str
-    state: str
+    state: DeliveryState
     coming: Coming
     code: str = ""
     reason: str = ""
-    records: Sequence[Mapping[str, Any]] = ()
+    records: Sequence[RecordNote] = ()
     at: tuple[Spot, ...] = ()
     asks: tuple[str, ...] = ()
     before: str = ""
@@ -150,13 +165,13 @@ def _told(stored: Stored, ending: _Ending | None, version: str) -> Foreseen:
     if ending is None:
         return told
     settled = ending.settled
-    coming = _COMING.get(settled.outcome) or Coming(settled.outcome)
-    same = stored.state == "dead" and stored.mapping_version == version and coming is Coming.WRITE
+    coming = _coming(settled.outcome)
+    same = stored.state is DeliveryState.DEAD and stored.mapping_version == version and coming is Coming.WRITE
     return replace(
         told,
         coming=coming,
-        code=settled.code,
-        reason=settled.reason,
+        code=settled.why.code,
+        reason=settled.why.cause,
         records=settled.records,
         at=ending.at,
         asks=ending.asks,
@@ -181,7 +196,7 @@ class Tally:
         self.asks.update(one.asks)
         self.before.update([one.before] if one.before else [])
         if one.coming is Coming.WRITE:
-            self.fields.update((record["record"], name) for record in one.records for name in record["fields"])
+            self.fields.update((note.record, name) for note in one.records for name in note.fields)
         elif one.reason:
             self.reasons[one.coming, one.code, one.reason] += 1
         if one.coming is Coming.REFUSED:

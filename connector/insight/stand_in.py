@@ -13,6 +13,7 @@ from connector.destinations.base import Destination, Found, Outcome, Row, Verdic
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
+from connector.settlement import Refusal
 
 REMEMBERED: Final = 20_000
 """Records and customers whose rehearsed state is kept; of older ones the ledger speaks again."""
@@ -20,7 +21,7 @@ REMEMBERED: Final = 20_000
 _NEW: Final = "(new)"
 """Stands for the CRM's id of a record that would be made."""
 
-_NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
+_NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="there is no such record"))
 
 _Key = TypeVar("_Key")
 _Kept = TypeVar("_Kept")

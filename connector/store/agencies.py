@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import agencies, deliveries, events
@@ -48,7 +49,7 @@ class Agencies:
             select(events.c.agency, func.count())
             .join_from(deliveries, events)
             .join(agencies, agencies.c.name == events.c.agency)
-            .where(deliveries.c.state == "dead", deliveries.c.accepted_at < soon)
+            .where(deliveries.c.state == DeliveryState.DEAD, deliveries.c.accepted_at < soon)
             .group_by(events.c.agency)
             .order_by(events.c.agency)
         )

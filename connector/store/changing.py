@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.tables import STATE, audit, deliveries, events
 
@@ -23,7 +24,7 @@ class Change:
 
     who: str
     action: str
-    state: str
+    state: DeliveryState
     values: Mapping[str, Any]
 
 

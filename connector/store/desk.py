@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
 
-from connector.errors import StateChanged
+from connector.errors import PauseReason, StateChanged
+from connector.settlement import CauseKey, DeliveryState
 from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
+from connector.store.notes import fields_as_text, read_notes
 from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes
 
 PAGE: Final = 50
 CAUSES: Final = 500
 """Dead letters have few causes; where they have more, the commonest are told."""
-REPLAYABLE: Final = ("dead", "delivered", "superseded", "skipped", "ignored")
+REPLAYABLE: Final = (
+    DeliveryState.DEAD,
+    DeliveryState.DELIVERED,
+    DeliveryState.SUPERSEDED,
+    DeliveryState.SKIPPED,
+    DeliveryState.IGNORED,
+)
 """The states a delivery can be replayed from: all but waiting."""
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
@@ -26,9 +33,9 @@ FOREVER: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries; empty means any. `before` is a delivery id: pages go backwards from the newest.
+    """Which deliveries; empty means any. `before` is a delivery ID: pages go backwards from the newest.
 
-    since, until: accepted at or after, and before (epoch ms).
+    cause: refused for exactly this. since, until: accepted at or after, and before (epoch ms).
     """
 
     customer_id: str = ""
@@ -36,7 +43,7 @@ class Filter:
     destination: str = ""
     state: str = ""
     code: str = ""
-    reason: str = ""
+    cause: CauseKey | None = None
     type: str = ""
     before: int = 0
     since: int = 0
@@ -51,10 +58,15 @@ class Filter:
             deliveries.c.destination: self.destination,
             deliveries.c.state: self.state,
             deliveries.c.code: self.code,
-            deliveries.c.reason: self.reason,
         }
         found: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
-        if self.code:
+        if self.cause:
+            found += [
+                deliveries.c.code == self.cause.code,
+                deliveries.c.fields == fields_as_text(self.cause.fields),
+                deliveries.c.record == self.cause.record,
+            ]
+        if self.code or (self.cause and self.cause.code):
             found.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
         if self.since:
             found.append(deliveries.c.accepted_at >= self.since)
@@ -97,7 +109,7 @@ class Desk:
         found = self._rows(_listed().where(events.c.message_id == message_id).order_by(deliveries.c.id))
         for delivery in found:
             tries = self._rows(select(attempts).where(attempts.c.delivery_id == delivery["id"]).order_by(attempts.c.id))
-            delivery["tries"] = [{**one, "records": json.loads(one["records"])} for one in tries]
+            delivery["tries"] = [{**one, "records": read_notes(one["records"])} for one in tries]
         return found
 
     def payload(self, message_id: str) -> dict[str, Any]:
@@ -188,22 +200,22 @@ class Desk:
 
         In small steps, each told of with the count so far: traffic goes on meanwhile. Purged payloads stay as they are.
         """
-        wanted = wanted if wanted.state else replace(wanted, state="dead")
+        wanted = wanted if wanted.state else replace(wanted, state=DeliveryState.DEAD)
         if wanted.state not in REPLAYABLE:
             return 0
-        changes = {"state": "ready", "attempts": 0, "due_at": self._db.now()}
+        changes = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
         chosen = [*wanted.clauses(), events.c.payload.is_not(None)]
-        return change(self._db, chosen, Change(who, "replay", wanted.state, changes), told)
+        return change(self._db, chosen, Change(who, "replay", DeliveryState(wanted.state), changes), told)
 
     def discard(self, wanted: Filter, who: str) -> int:
         """Give dead deliveries up for good; how many. They stay on record as skipped."""
-        changes = {"state": "skipped", "reason": f"discarded by {who}"}
-        chosen = replace(wanted, state="dead").clauses()
-        return change(self._db, chosen, Change(who, "discard", "dead", changes), lambda count: None)
+        changes = {"state": DeliveryState.SKIPPED, "reason": f"discarded by {who}"}
+        chosen = replace(wanted, state=DeliveryState.DEAD).clauses()
+        return change(self._db, chosen, Change(who, "discard", DeliveryState.DEAD, changes), lambda count: None)
 
     def pause(self, lane: str, who: str) -> None:
         """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""
-        changes = {"paused_until": FOREVER, "pause_code": "operator", "pause_reason": f"paused by {who}"}
+        changes = {"paused_until": FOREVER, "pause_code": PauseReason.OPERATOR, "pause_reason": f"paused by {who}"}
         self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause")
 
     def resume(self, lane: str, who: str) -> None:
@@ -235,11 +247,6 @@ class Desk:
         with self._db.reading() as connection:
             rows: Sequence[Row[Any]] = connection.execute(statement).all()
         return [dict(row._mapping) for row in rows]
-
-
-def _counted(count: int, wanted: Filter) -> str:
-    by = ", ".join(part for part in (wanted.destination, wanted.code, wanted.message_id) if part)
-    return f"{count} dead deliveries" + (f" of {by}" if by else "")
 
 
 def _listed() -> Select[Any]:

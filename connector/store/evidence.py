@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, assert_never
 
 from sqlalchemy import Row
 
-from connector.settlement import NO_RECORD
-
-NOT_APPLIED: Final[Mapping[str, str]] = {
-    "ready": "waiting",
-    "dead": "dead letter",
-    "delivered": "not mapped",
-    "superseded": "not mapped",
-    "ignored": "not mapped",
-}
-"""Why an opt-out is in no CRM, by the state of the delivery that brought it."""
+from connector.settlement import NO_RECORD, DeliveryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +53,7 @@ def _is_applied(event: Row[Any], delivery: Row[Any], evidence: Evidence) -> bool
     known = evidence.known
     if any(_since(one, event, delivery) for one in evidence.raised):
         return True
-    unheard = delivery.state in ("ready", "dead") and known.value is False
+    unheard = delivery.state in (DeliveryState.READY, DeliveryState.DEAD) and known.value is False
     return known.applied_at is not None and not known.owed and not unheard
 
 
@@ -74,13 +64,20 @@ def _since(one: Row[Any], event: Row[Any], delivery: Row[Any]) -> bool:
 
 def _standing(delivery: Row[Any]) -> tuple[str, None, str, str, str]:
     """Why a delivery's opt-out is in no CRM."""
-    status, why = NOT_APPLIED.get(delivery.state, ""), f"{delivery.code}: {delivery.reason}".strip(": ")
-    if delivery.state == "ready" and delivery.paused:
-        status, why = "paused", f"{delivery.pause_code}: {delivery.pause_reason}"
-    elif delivery.state == "skipped" and delivery.code == "SKIPPED":
-        status, why = "not mapped", delivery.reason
-    elif delivery.state == "skipped":
-        status = "no record" if delivery.code == NO_RECORD else "discarded"
-    elif status == "not mapped":
-        why = "the mapping does not carry this flag"
+    state, why = DeliveryState(delivery.state), f"{delivery.code}: {delivery.reason}".strip(": ")
+    match state:
+        case DeliveryState.READY if delivery.paused:
+            status, why = "paused", f"{delivery.pause_code}: {delivery.pause_reason}"
+        case DeliveryState.READY:
+            status = "waiting"
+        case DeliveryState.DEAD:
+            status = "dead letter"
+        case DeliveryState.SKIPPED if delivery.code == "SKIPPED":
+            status, why = "not mapped", delivery.reason
+        case DeliveryState.SKIPPED:
+            status = "no record" if delivery.code == NO_RECORD else "discarded"
+        case DeliveryState.DELIVERED | DeliveryState.SUPERSEDED | DeliveryState.IGNORED:
+            status, why = "not mapped", "the mapping does not carry this flag"
+        case _:
+            assert_never(state)
     return status, None, "", "", why

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, case, func, literal, select
 
+from connector.settlement import AttemptOutcome
 from connector.store.database import Database
 from connector.store.tables import attempts, deliveries
 
@@ -14,7 +15,7 @@ HOUR: Final = 3_600_000
 PACE_MS: Final = 10 * 60_000
 """The pace of a lane is that of so many ms, or of its newest attempts where they were many."""
 NEWEST: Final = 5000
-_OVER: Final = ("deferred", "dead")
+_OVER: Final = (AttemptOutcome.DEFERRED, AttemptOutcome.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Figures:
         now = self._db.now()
         window = (
             select(attempts.c.delivery_id, attempts.c.at)
-            .where(attempts.c.at > now - PACE_MS, attempts.c.outcome != "deferred")
+            .where(attempts.c.at > now - PACE_MS, attempts.c.outcome != AttemptOutcome.DEFERRED)
             .order_by(attempts.c.at.desc())
             .limit(NEWEST)
             .subquery()

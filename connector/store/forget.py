@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,10 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, select, update
 
 from connector.errors import FixConfiguration
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
+from connector.store.notes import read_notes
 from connector.store.tables import STATE, attempts, audit, consents, deliveries, events, lanes, ledger, raises
 
 _STEP: Final = 200
@@ -62,7 +63,7 @@ class Forget:
         with self._db.transaction() as connection:
             # The lanes first: whoever settles a batch now is waited for, whoever comes later finds its lease lost.
             mine = deliveries.c.event_id.in_(_of(customer_id, unread))
-            owing = select(deliveries.c.lane).where(mine, STATE == "ready")
+            owing = select(deliveries.c.lane).where(mine, STATE == DeliveryState.READY)
             connection.execute(update(lanes).where(lanes.c.name.in_(owing)).values(token=lanes.c.token))
             found = self._events(connection, customer_id, unread)
             held = self._held(connection, customer_id, found)
@@ -95,7 +96,7 @@ class Forget:
         theirs = deliveries.c.event_id.in_(found)
         owed = select(deliveries.c.id).where(theirs)
         tried = list(connection.execute(select(attempts.c.records).where(attempts.c.delivery_id.in_(owed))).scalars())
-        owing = select(deliveries.c.lane).where(theirs, STATE == "ready")
+        owing = select(deliveries.c.lane).where(theirs, STATE == DeliveryState.READY)
         leased = select(lanes.c.name).where(lanes.c.name.in_(owing), lanes.c.token != "")
         raised = select(consents.c.destination, consents.c.flag).where(
             consents.c.customer_id == customer_id, consents.c.value
@@ -106,7 +107,7 @@ class Forget:
         return Held(
             events=len(found),
             deliveries=_count(connection, deliveries, theirs),
-            waiting=_count(connection, deliveries, theirs & (STATE == "ready")),
+            waiting=_count(connection, deliveries, theirs & (STATE == DeliveryState.READY)),
             attempts=len(tried),
             ledger=_count(connection, ledger, ledger.c.customer_id == customer_id),
             opt_outs=tuple(sorted((row.destination, row.flag) for row in connection.execute(raised))),
@@ -122,8 +123,8 @@ class Forget:
         tried = select(deliveries.c.destination, attempts.c.records).join_from(attempts, deliveries)
         found = {tuple(row) for row in connection.execute(known)}
         for row in connection.execute(tried.where(deliveries.c.id.in_(owed))):
-            records = json.loads(row.records)
-            found |= {(row.destination, one["object"], one["crm_id"]) for one in records if one["crm_id"]}
+            notes = read_notes(row.records)
+            found |= {(row.destination, one.object, one.crm_id) for one in notes if one.crm_id}
         return tuple(sorted(found))
 
     def _remove(self, connection: Connection, customer_id: str, found: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, func, select
 
 from connector.model import Delivery
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.desk import Filter
 from connector.store.inbox import Inbox
@@ -24,7 +25,7 @@ class Stored:
 
     delivery: Delivery
     destination: str
-    state: str
+    state: DeliveryState
     code: str
     mapping_version: str
     purged: bool
@@ -70,4 +71,6 @@ class History:
 
     def _stored(self, row: Row[Any]) -> Stored:
         held = self._inbox.delivery(row)
-        return Stored(held, row.destination, row.state, row.code, row.mapping_version, row.payload is None)
+        return Stored(
+            held, row.destination, DeliveryState(row.state), row.code, row.mapping_version, row.payload is None
+        )

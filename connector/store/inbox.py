@@ -20,13 +20,13 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
-    literal_column,
     select,
     true,
     update,
 )
 
 from connector.model import Delivery, Event
+from connector.settlement import WRITTEN, DeliveryState, Refusal
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.rows import as_rows, given
@@ -43,7 +43,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One verified message on its way into the inbox. `state`, `code` and `reason` are those of its deliveries.
+    """One verified message on its way into the inbox. `state` and `why` are those of its deliveries.
 
     raised: the consent flags its customer says true of.
     """
@@ -57,9 +57,8 @@ class Arrival:
     body: bytes = field(repr=False)
     owed: tuple[Owed, ...] = ()
     priority: int = 0
-    state: str = "ready"
-    code: str = ""
-    reason: str = ""
+    state: DeliveryState = DeliveryState.READY
+    why: Refusal = WRITTEN
     raised: frozenset[str] = frozenset()
 
 
@@ -122,8 +121,9 @@ class Inbox:
                 "state": arrival.state,
                 "priority": arrival.priority,
                 "accepted_at": arrival.received_at,
-                "code": arrival.code,
-                "reason": arrival.reason,
+                "code": arrival.why.code,
+                "reason": arrival.why.cause,
+                "action": arrival.why.action,
             }
             for event_id, arrival in fresh
             for owed in arrival.owed
@@ -135,13 +135,13 @@ class Inbox:
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.event_id.in_(sent_again), STATE == "dead")
-            .values(state="ready", attempts=0, due_at=self._db.now())
+            .where(deliveries.c.event_id.in_(sent_again), STATE == DeliveryState.DEAD)
+            .values(state=DeliveryState.READY, attempts=0, due_at=self._db.now())
         )
 
     def waiting(self, most: int) -> int:
         """How many deliveries wait, counted no further than `most`."""
-        some = select(literal(1)).where(deliveries.c.state == literal_column("'ready'")).limit(most).subquery()
+        some = select(literal(1)).where(deliveries.c.state == READY).limit(most).subquery()
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
@@ -199,7 +199,7 @@ def _add_events(engine: Engine) -> Any:
 
 
 def _add_deliveries(database: Database) -> Insert:
-    names = ("event_id", "destination", "lane", "state", "priority", "accepted_at", "code", "reason")
+    names = ("event_id", "destination", "lane", "state", "priority", "accepted_at", "code", "reason", "action")
     owed = given(database.engine, *(deliveries.c[name] for name in names))
     return deliveries.insert().from_select([*names, "due_at"], select(*owed.c, database.now()))
 

@@ -19,10 +19,11 @@ from sqlalchemy import (
     update,
 )
 
-from connector.settlement import NO_RECORD
+from connector.errors import PauseReason
+from connector.settlement import NO_RECORD, DeliveryState
 from connector.store.database import Database
 from connector.store.rows import given
-from connector.store.tables import BUDGET, PRIORITIES, RAISING, READY, STATE, attempts, deliveries, events, lanes
+from connector.store.tables import PRIORITIES, RAISING, READY, STATE, attempts, deliveries, events, lanes
 
 _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))
 _SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
@@ -52,7 +53,7 @@ class LaneStatements:
         self.attempt = _attempt(database)
         self.put_off = (
             update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), STATE == "ready")
+            .where(deliveries.c.id == bindparam("the_id"), STATE == DeliveryState.READY)
             .values(due_at=now + _milliseconds("wait"))
         )
         self.wake_raises = _wake_raises(now)
@@ -72,7 +73,7 @@ def _wanted(now: ColumnElement[int]) -> Any:
     some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
     may = or_(
         and_(lane.c.paused_until <= now, some),
-        and_(lane.c.pause_code == BUDGET, owes.where(deliveries.c.priority == RAISING)),
+        and_(lane.c.pause_code == PauseReason.BUDGET, owes.where(deliveries.c.priority == RAISING)),
     )
     named = lane.c.name.in_(bindparam("names", expanding=True))
     return select(lane.c.name).where(named, lane.c.leased_until <= now, may).order_by(lane.c.leased_until).limit(1)
@@ -94,7 +95,7 @@ def _going_on(now: ColumnElement[int]) -> dict[str, Any]:
 
 def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
     until = now + _milliseconds("wait")
-    longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != BUDGET)  # that one opens for opt-outs
+    longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != PauseReason.BUDGET)  # that one opens for opt-outs
     return {
         "leased_until": now,
         "token": "",
@@ -113,18 +114,18 @@ def _next_due(now: ColumnElement[int]) -> Any:
         .scalar_subquery()
         for priority in PRIORITIES
     ]
-    passes = case((lanes.c.pause_code == BUDGET, 0), else_=lanes.c.paused_until)
+    passes = case((lanes.c.pause_code == PauseReason.BUDGET, 0), else_=lanes.c.paused_until)
     return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest).where(_SOME)
 
 
 def _settle(database: Database) -> Any:
-    now, settled = database.now(), ("id", "state", "code", "reason", "mapping_version", "due_at")
-    ended = given(database.engine, *(deliveries.c[name] for name in settled))
+    now, kept = database.now(), ("state", "code", "reason", "action", "fields", "record", "mapping_version")
+    ended = given(database.engine, *(deliveries.c[name] for name in ("id", *kept, "due_at")))
     return (
         update(deliveries)
-        .where(deliveries.c.id == ended.c.id, STATE == "ready")
+        .where(deliveries.c.id == ended.c.id, STATE == DeliveryState.READY)
         .values(
-            **{name: ended.c[name] for name in ("state", "code", "reason", "mapping_version")},
+            **{name: ended.c[name] for name in kept},
             attempts=deliveries.c.attempts + 1,
             due_at=now + ended.c.due_at,
             settled_at=now,
@@ -144,7 +145,7 @@ def _wake_raises(now: ColumnElement[int]) -> Any:
         deliveries.c.event_id.in_(select(events.c.id).where(customers, events.c.payload.is_not(None))),
         deliveries.c.destination == bindparam("the_destination"),
         deliveries.c.priority == max(PRIORITIES),
-        STATE == "skipped",
+        STATE == DeliveryState.SKIPPED,
         deliveries.c.code == NO_RECORD,
     )
-    return update(deliveries).where(*waiting).values(state="ready", due_at=now)
+    return update(deliveries).where(*waiting).values(state=DeliveryState.READY, due_at=now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, select, update
 
-from connector.errors import LeaseLost
+from connector.errors import LeaseLost, PauseReason
 from connector.model import RecordKey
-from connector.settlement import Pause, Remembered, Settled, Settlement, Standing, Streak, Theirs
+from connector.settlement import DeliveryState, Pause, Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger
+from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, read_cause
 from connector.store.rows import as_rows
-from connector.store.tables import BUDGET, PRIORITIES, STATE, deliveries, events, lanes
+from connector.store.tables import PRIORITIES, STATE, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Lanes:
             row = connection.execute(self._sql.standing, _mine(lease)).first()
         if row is None:
             raise _lost(lease)
-        return Standing(row.failures, Streak(row.refused_cause, row.refused_count), row.at)
+        return Standing(row.failures, Streak(read_cause(row.refused_cause), row.refused_count), row.at)
 
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
@@ -99,10 +99,10 @@ class Lanes:
             .where(
                 deliveries.c.destination == lease.destination,
                 deliveries.c.event_id.in_(events_of) | deliveries.c.id.in_(theirs.deliveries),
-                STATE.in_(("delivered", "superseded")),
+                STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED)),
                 deliveries.c.settled_at >= since,
             )
-            .values(state="ready", due_at=self._db.now())
+            .values(state=DeliveryState.READY, due_at=self._db.now())
         )
         with self._db.waking() as connection:
             connection.execute(update(lanes).where(lanes.c.name == lease.lane).values(token=""))
@@ -146,7 +146,7 @@ class Lanes:
 
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         refused, pause = settlement.refused, settlement.pause
-        streak = {"new_cause": refused.cause, "new_count": refused.count}
+        streak = {"new_cause": cause_as_text(refused.cause), "new_count": refused.count}
         if pause is None:
             return self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})
         return self._fence(connection, lease, self._sql.pause, {**streak, **_resting(pause)})
@@ -180,16 +180,19 @@ def _lost(lease: Lease) -> LeaseLost:
 
 
 def _resting(pause: Pause) -> dict[str, Any]:
-    failed = 0 if pause.code == BUDGET else 1  # a plan kept is no failure
-    return {"wait": pause.wait_ms, "new_code": pause.code, "new_reason": pause.reason, "failed": failed}
+    failed = 0 if pause.reason is PauseReason.BUDGET else 1  # keeping to the budget is no failure
+    return {"wait": pause.wait_ms, "new_code": pause.code, "new_reason": pause.problem, "failed": failed}
 
 
 def _end(settled: Settled, settlement: Settlement) -> dict[str, Any]:
     return {
         "id": settled.delivery_id,
         "state": settled.state,
-        "code": settled.code,
-        "reason": settled.reason,
+        "code": settled.why.code,
+        "reason": settled.why.cause,
+        "action": settled.why.action,
+        "fields": fields_as_text(settled.why.fields),
+        "record": settled.why.record,
         "mapping_version": settlement.mapping_version,
         "due_at": settled.wait_ms,
     }
@@ -199,8 +202,8 @@ def _attempt(settled: Settled, settlement: Settlement) -> dict[str, Any]:
     return {
         "delivery_id": settled.delivery_id,
         "outcome": settled.outcome,
-        "code": settled.code,
-        "records": json.dumps(list(settled.records), separators=(",", ":")),
+        "code": settled.why.code,
+        "records": notes_as_text(settled.records),
         "request_id": settled.request_id,
         "duration_ms": settled.duration_ms,
         "mapping_version": settlement.mapping_version,

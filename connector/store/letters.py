@@ -1,19 +1,35 @@
-"""Dead letters by cause: the delivery's destination and code, and the reason, which names the fields."""
+"""Dead letters by cause: the destination, and the code, the fields and the mapping's record of the refusal."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import Row, func, select
 
+from connector.settlement import RecordNote, Refusal
 from connector.store.database import Database
-from connector.store.tables import attempts, deliveries, events
+from connector.store.notes import read_fields, read_notes
+from connector.store.tables import DEAD, attempts, deliveries, events
 
 CAUSES = 500
-"""Dead letters have few causes; where they have more, the commonest are told."""
+"""Dead letters have few causes; of more, the most common are shown."""
 
-_DEAD = deliveries.c.state == literal_column("'dead'")  # a literal, so that the partial index serves it
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """The dead letters of one cause. why: as of the newest. since, until: when the first and the newest died, epoch ms.
+
+    newest: the ID of the newest delivery.
+    """
+
+    destination: str
+    why: Refusal
+    count: int
+    customers: int
+    since: int
+    until: int
+    newest: int
 
 
 class Letters:
@@ -22,33 +38,38 @@ class Letters:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def causes(self) -> list[dict[str, Any]]:
-        """Each cause with its deliveries, its customers, when it began and went on (epoch ms), the most first.
-
-        newest: the id of the newest delivery of that cause.
-        """
+    def causes(self) -> list[DeadLetters]:
+        """The dead letters of each cause, the most first."""
         died = func.coalesce(deliveries.c.settled_at, deliveries.c.accepted_at)
-        cause = (deliveries.c.destination, deliveries.c.code, deliveries.c.reason)
-        statement = (
+        cause = (deliveries.c.destination, deliveries.c.code, deliveries.c.fields, deliveries.c.record)
+        grouped = (
             select(
                 *cause,
-                func.count().label("count"),
+                func.count().label("dead"),
                 func.count(events.c.customer_id.distinct()).label("customers"),
                 func.min(died).label("since"),
                 func.max(died).label("until"),
                 func.max(deliveries.c.id).label("newest"),
             )
             .join_from(deliveries, events)
-            .where(_DEAD)
+            .where(deliveries.c.state == DEAD)
             .group_by(*cause)
             .order_by(func.count().desc(), *cause)
             .limit(CAUSES)
         )
         with self._db.reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(statement)]
+            rows = connection.execute(grouped).all()
+            newest = deliveries.c.id.in_([row.newest for row in rows])
+            words = {
+                row.id: row
+                for row in connection.execute(
+                    select(deliveries.c.id, deliveries.c.reason, deliveries.c.action).where(newest)
+                )
+            }
+        return [_dead_letters(row, words[row.newest]) for row in rows if row.newest in words]
 
-    def last_try(self, delivery_id: int) -> list[dict[str, Any]]:
-        """What the last attempt of a delivery keeps of each record; nothing when it was never tried."""
+    def last_notes(self, delivery_id: int) -> tuple[RecordNote, ...]:
+        """What the last attempt of a delivery noted of each record; nothing when it was never tried."""
         statement = (
             select(attempts.c.records)
             .where(attempts.c.delivery_id == delivery_id)
@@ -56,5 +77,10 @@ class Letters:
             .limit(1)
         )
         with self._db.reading() as connection:
-            found = connection.execute(statement).scalar()
-        return list(json.loads(found)) if found else []
+            kept = connection.execute(statement).scalar()
+        return read_notes(kept) if kept else ()
+
+
+def _dead_letters(row: Row[Any], words: Any) -> DeadLetters:
+    why = Refusal(row.code, words.reason, words.action, read_fields(row.fields), row.record)
+    return DeadLetters(row.destination, why, row.dead, row.customers, row.since, row.until, row.newest)

@@ -22,9 +22,10 @@ from sqlalchemy import (
 )
 
 from connector.carecycle.catalogue import FLAGS
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.evidence import Evidence, OptOut, judged
-from connector.store.tables import consents, deliveries, events, lanes, raises
+from connector.store.tables import consents, deliveries, events, lanes, raises, written_out
 
 STEP: Final = 500
 """Events looked at in one step of a report: what it holds in memory does not grow with the period."""
@@ -54,7 +55,7 @@ class OptOuts:
 
         A dead letter counts until it is replayed or discarded, or another event brings its opt-out into the CRM.
         """
-        now, ready, dead = self._db.now(), _counted("ready"), _counted("dead")
+        now, ready, dead = self._db.now(), _counted(DeliveryState.READY), _counted(DeliveryState.DEAD)
         statement = (
             select(
                 lanes.c.name,
@@ -151,24 +152,24 @@ class OptOuts:
         return found
 
 
-def _counted(state: str) -> Subquery:
+def _counted(state: DeliveryState) -> Subquery:
     """The opt-outs in a state of their deliveries that are in no CRM, by lane; its partial index serves it."""
     return (
         select(deliveries.c.lane, func.count().label("count"), func.min(deliveries.c.accepted_at).label("since"))
         .join_from(deliveries, events)
-        .where(deliveries.c.state == literal_column(f"'{state}'"), deliveries.c.priority == 1, _owed(state))
+        .where(deliveries.c.state == written_out(state), deliveries.c.priority == 1, _owed(state))
         .group_by(deliveries.c.lane)
         .subquery()
     )
 
 
-def _owed(state: str) -> ColumnElement[bool]:
+def _owed(state: DeliveryState) -> ColumnElement[bool]:
     """Whether an event raises an opt-out that is not in the CRM; an event kept by an older version may always."""
     raised = (and_(events.c.raised.contains(flag), ~_applied(flag, state)) for flag in FLAGS)
     return or_(events.c.raised == "", *raised)
 
 
-def _applied(flag: str, state: str) -> ColumnElement[bool]:
+def _applied(flag: str, state: DeliveryState) -> ColumnElement[bool]:
     known = exists().where(
         consents.c.destination == deliveries.c.destination,
         consents.c.customer_id == events.c.customer_id,
@@ -176,7 +177,7 @@ def _applied(flag: str, state: str) -> ColumnElement[bool]:
         consents.c.owed.is_(false()),
         consents.c.applied_at.is_not(None),
     )
-    if state == "dead":
+    if state is DeliveryState.DEAD:
         return known
     # What waits may raise anew a flag of which careCycle has said false since: that is not in the CRM.
     return known.where(or_(consents.c.value.is_(None), consents.c.value.is_(true())))

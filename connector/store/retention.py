@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Select, delete, exists, select, update
 
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.dialect import give_space_back
 from connector.store.tables import DEAD, READY, attempts, deliveries, events
@@ -36,7 +37,7 @@ class Retention:
             .where(events.c.agency == agency, deliveries.c.state == DEAD, deliveries.c.accepted_at < before)
             .limit(STEP)
         )
-        changes = {"state": "skipped", "reason": "a dead letter nobody freed in its time"}
+        changes = {"state": DeliveryState.SKIPPED, "reason": "a dead letter nobody replayed in time"}
         with self._db.transaction() as connection:
             return connection.execute(update(deliveries).where(deliveries.c.id.in_(old)).values(changes)).rowcount
 

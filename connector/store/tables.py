@@ -24,7 +24,9 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0007"
+from connector.settlement import DeliveryState
+
+REVISION: Final = "0008"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -49,9 +51,6 @@ RAISING: Final = 1
 
 PRIORITIES: Final = (RAISING, 0)
 
-BUDGET: Final = "budget"
-"""The code of the pause that opt-outs pass."""
-
 events: Final = Table(
     "events",
     metadata,
@@ -74,9 +73,14 @@ events: Final = Table(
     Index(None, "type", "id"),
 )
 
-READY: Final[ColumnElement[str]] = literal_column("'ready'")
-DEAD: Final[ColumnElement[str]] = literal_column("'dead'")
-"""Written out in statements, so that the partial indexes serve them."""
+
+def written_out(state: DeliveryState) -> ColumnElement[str]:
+    """A state as a literal of a statement: partial indexes serve no parameter."""
+    return literal_column(f"'{state.value}'")
+
+
+READY: Final = written_out(DeliveryState.READY)
+DEAD: Final = written_out(DeliveryState.DEAD)
 
 deliveries: Final = Table(
     "deliveries",
@@ -93,6 +97,9 @@ deliveries: Final = Table(
     Column("settled_at", BigInteger),
     Column("code", String(80), nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
+    Column("action", Text, nullable=False, server_default=""),
+    Column("fields", Text, nullable=False, server_default="[]"),  # JSON: [names]
+    Column("record", Text, nullable=False, server_default=""),  # of the mapping
     Column("mapping_version", String(32), nullable=False, default=""),
     UniqueConstraint("event_id", "destination"),
     Index(None, "accepted_at"),
@@ -115,7 +122,7 @@ attempts: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("outcome", String(12), nullable=False),
     Column("code", String(80), nullable=False),
-    Column("records", Text, nullable=False),  # JSON: [{record, object, crm_id, fields: [names]}]
+    Column("records", Text, nullable=False),  # JSON: see store.notes
     Column("request_id", String(128), nullable=False),
     Column("duration_ms", Integer, nullable=False),
     Column("mapping_version", String(32), nullable=False),
@@ -175,7 +182,7 @@ lanes: Final = Table(
     Column("pause_code", String(80), nullable=False, default=""),
     Column("pause_reason", Text, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
-    Column("refused_cause", Text, nullable=False, default=""),
+    Column("refused_cause", Text, nullable=False, default=""),  # JSON: [code, [fields], record]
     Column("refused_count", Integer, nullable=False, default=0),
 )
 

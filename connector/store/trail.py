@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, select
 
 from connector.model import Entry, Event
+from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.ledger import read_marks
+from connector.store.notes import read_notes
 from connector.store.tables import attempts, deliveries, events, ledger
 
 LONGEST: Final = 200
@@ -24,10 +25,10 @@ class Try:
     """One attempt. at: epoch ms. records: as the attempt keeps them, names and ids only."""
 
     at: int
-    outcome: str
+    outcome: AttemptOutcome
     code: str
     mapping_version: str
-    records: Sequence[Mapping[str, Any]]
+    records: Sequence[RecordNote]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Step:
 
     delivery_id: int
     destination: str
-    state: str
+    state: DeliveryState
     code: str
     reason: str
     event: Event
@@ -107,12 +108,12 @@ class Trail:
             ).all()
         tries: dict[int, list[Try]] = {}
         for one in made:
-            kept = Try(one.at, one.outcome, one.code, one.mapping_version, json.loads(one.records))
+            kept = Try(one.at, AttemptOutcome(one.outcome), one.code, one.mapping_version, read_notes(one.records))
             tries.setdefault(one.delivery_id, []).append(kept)
         return [self._step(row, tries.get(row.delivery_id, [])) for row in rows]
 
     def _step(self, row: Any, tries: Sequence[Try]) -> Step:
-        told = (row.delivery_id, row.destination, row.state, row.code, row.reason)
+        told = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
         return Step(*told, self._inbox.event(row), row.payload is None, tries)
 
     def records(self, customer_id: str) -> list[Known]:

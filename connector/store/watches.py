@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import func, select, update
 
 from connector.backoff import HOUR
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, watches
@@ -65,7 +66,7 @@ class Watches:
         group = (deliveries.c.destination, deliveries.c.code)
         lately = (
             select(*group, func.count().label("count"))
-            .where(deliveries.c.state == "dead", deliveries.c.settled_at >= self._db.now() - HOUR)
+            .where(deliveries.c.state == DeliveryState.DEAD, deliveries.c.settled_at >= self._db.now() - HOUR)
             .group_by(*group)
             .order_by(*group)
         )

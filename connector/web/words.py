@@ -5,34 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from markupsafe import Markup
 
 from connector.insight.explain import Said
 from connector.insight.overview import MASK
+from connector.settlement import AttemptOutcome, DeliveryState
 from connector.store.desk import FOREVER
 from connector.store.figures import Pace
 
-STATES: Final[Mapping[str, tuple[str, str]]] = {
-    "ready": ("waiting", "Accepted, not yet written to the CRM"),
-    "delivered": ("delivered", "The CRM holds everything from the event"),
-    "superseded": ("superseded", "A later event already covered it"),
-    "skipped": ("skipped", "The mapping, consent or an operator left nothing to write"),
-    "ignored": ("ignored", "A type of event this connector does not know"),
-    "dead": ("dead letter", "Rejected: fix the cause, then replay"),
+STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
+    DeliveryState.READY: ("waiting", "Accepted, not yet written to the CRM"),
+    DeliveryState.DELIVERED: ("delivered", "The CRM holds everything from the event"),
+    DeliveryState.SUPERSEDED: ("superseded", "A later event already covered it"),
+    DeliveryState.SKIPPED: ("skipped", "The mapping, consent or an operator left nothing to write"),
+    DeliveryState.IGNORED: ("ignored", "A type of event this connector does not know"),
+    DeliveryState.DEAD: ("dead letter", "Rejected: fix the cause, then replay"),
 }
 """Each state of a delivery: its word and what it means."""
-
-_OUTCOMES: Final[Mapping[str, str]] = {
-    "delivered": "written to the CRM",
-    "unchanged": "nothing to write: the CRM already holds all of it",
-    "superseded": "nothing to write: a later event already covered it",
-    "skipped": "nothing to write",
-    "ignored": "nothing to write: a type of event this connector does not know",
-    "deferred": "postponed, to be retried",
-    "dead": "rejected: it became a dead letter",
-}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
 
@@ -105,12 +96,29 @@ def since(at: int, now: int) -> str:
 
 def state_word(state: str) -> str:
     """Name a delivery's state."""
-    return STATES.get(state, (state, ""))[0]
+    return STATES[DeliveryState(state)][0]
 
 
-def outcome_words(outcome: str) -> str:
+def outcome_words(name: str) -> str:
     """Say how an attempt ended."""
-    return _OUTCOMES.get(outcome, outcome)
+    outcome = AttemptOutcome(name)
+    match outcome:
+        case AttemptOutcome.DELIVERED:
+            return "written to the CRM"
+        case AttemptOutcome.UNCHANGED:
+            return "nothing to write: the CRM already holds all of it"
+        case AttemptOutcome.SUPERSEDED:
+            return "nothing to write: a later event already covered it"
+        case AttemptOutcome.SKIPPED:
+            return "nothing to write"
+        case AttemptOutcome.IGNORED:
+            return "nothing to write: a type of event this connector does not know"
+        case AttemptOutcome.DEFERRED:
+            return "postponed, to be retried"
+        case AttemptOutcome.DEAD:
+            return "rejected: it became a dead letter"
+        case _:
+            assert_never(outcome)
 
 
 def lane_state(lane: Mapping[str, Any]) -> str:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from connector.cli import cli
+from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store, open_store
 from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival
 from tests.web.conftest import RECORD, settle
 
-REASON = "the field does not offer this value: add it in Salesforce or to the mapping's table [MailingState]"
-REFUSED = {**RECORD, "record": "contact", "fields": ["MailingState"], "verdict": "rejected"}
+WHY = Refusal(
+    "BAD_VALUE",
+    "'MailingState' does not offer this value",
+    "add it in Salesforce, then replay",
+    ("MailingState",),
+    "contact",
+)
+REFUSED = replace(RECORD, record="contact", fields=("MailingState",), verdict=RecordVerdict.REJECTED)
 
 
 @pytest.fixture
@@ -59,7 +67,7 @@ class TestProblems:
         self, store: Store, environment: dict[str, str], agency: str
     ) -> None:
         store.inbox.accept([an_arrival()])
-        settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
+        settle(store, "dead", why=WHY, records=[REFUSED])
         result = run(environment, "problems", "-c", agency)
         assert result.exit_code == 1
         told = ["'MailingState' does not offer this value. (BAD_VALUE)", "1 delivery for 1 customer since"]
@@ -68,7 +76,7 @@ class TestProblems:
 
     def test_it_comes_as_json_too(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival()])
-        settle(store, "dead", code="BAD_VALUE", reason=REASON)
+        settle(store, "dead", why=WHY)
         (cause,) = json.loads(run(environment, "problems", "--json").output)
         assert (cause["fields"], cause["count"], cause["customers"]) == (["MailingState"], 1, 1)
 
@@ -83,7 +91,7 @@ class TestWhy:
         self, store: Store, environment: dict[str, str], agency: str
     ) -> None:
         store.inbox.accept([an_arrival("msg_refused")])
-        settle(store, "dead", code="BAD_VALUE", reason=REASON, records=[REFUSED])
+        settle(store, "dead", why=WHY, records=[REFUSED])
         output = run(environment, "why", CUSTOMER, "-c", agency).output
         assert f"customer {CUSTOMER}: 1 event" in output
         assert "msg_refused: rejected by the CRM (BAD_VALUE)" in output

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
 from connector.receive import Agency, read
+from connector.settlement import DeliveryState, Refusal
 from connector.store import Store, open_store
 from tests.builders import DATA_KEY, NOON, SECRET, a_customer
 
@@ -61,7 +62,7 @@ def accept(
     store: Store, message_id: str, *, at: int = NOON, state: str = "ready", code: str = "", **fields: Any
 ) -> None:
     arrival = read(AGENCY, message_id, json.dumps(a_customer(**fields)).encode(), at)
-    store.inbox.accept([replace(arrival, state=state, code=code) if code else arrival])
+    store.inbox.accept([replace(arrival, state=DeliveryState(state), why=Refusal(code)) if code else arrival])
 
 
 class TestReplayPlan:
@@ -120,7 +121,7 @@ class TestReplay:
 
     def test_a_long_one_says_how_far_it_is(self, house: House, store: Store) -> None:
         arrivals = [read(AGENCY, f"m{n}", json.dumps(a_customer()).encode(), NOON) for n in range(600)]
-        store.inbox.accept([replace(one, state="dead", code="X") for one in arrivals])
+        store.inbox.accept([replace(one, state=DeliveryState.DEAD, why=Refusal("X")) for one in arrivals])
         result = house.run("events", "replay", "--all")
         assert (result.stderr, result.stdout) == ("500 so far\n600 so far\n", "600 deliveries queued again\n")
 
@@ -134,7 +135,7 @@ class TestReplay:
 
     def test_field_names_in_a_reason_are_shown(self, house: House, store: Store) -> None:
         arrival = read(AGENCY, "one", json.dumps(a_customer()).encode(), NOON)
-        store.inbox.accept([replace(arrival, state="dead", code="X", reason="is refused [email]")])
+        store.inbox.accept([replace(arrival, state=DeliveryState.DEAD, why=Refusal("X", "is refused [email]"))])
         assert "[email]" in house.run("events", "list").stdout
 
 

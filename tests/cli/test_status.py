@@ -14,7 +14,8 @@ from rich.console import Console
 
 from connector.cli import cli
 from connector.cli.status import watch
-from connector.settlement import Pause
+from connector.errors import PauseReason
+from connector.settlement import Pause, Refusal
 from connector.store import Store, open_store
 from connector.store.usage import Told
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
@@ -78,7 +79,7 @@ class TestStatus:
 
     def test_a_paused_lane_says_why_and_until_when(self, store: Store) -> None:
         store.inbox.accept([an_arrival(), an_arrival()])
-        settle(store, "ready", Pause(5 * MINUTE, "quota", "[the] calls are used up"), outcome="deferred")
+        settle(store, "ready", Pause(5 * MINUTE, PauseReason.QUOTA, "[the] calls are used up"), outcome="deferred")
         told = seen(store)
         assert "[the] calls are used up (quota). It resumes by itself in 5 minutes." in told
 
@@ -98,7 +99,7 @@ class TestStatus:
         assert "and 1 cause more" in told
 
     def test_a_reason_never_steers_the_terminal(self, store: Store) -> None:
-        refuse(store, 1, "X", "not an option\x1b[2J [email]")
+        refuse(store, 1, "X", "not an option\x1b[2J [email]", "email")
         assert "not an option\ufffd[2J [email]" in seen(store)
 
     def test_an_unusual_silence_is_pointed_out_for_its_agency(self, store: Store, clock: Clock) -> None:
@@ -118,7 +119,7 @@ class TestStatus:
 
     def test_a_program_reads_the_same(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(priority=1)])
-        settle(store, "dead", code="BAD")
+        settle(store, "dead", why=Refusal("BAD"))
         told: dict[str, Any] = json.loads(CliRunner().invoke(cli, ["status", "--json"], env=environment).stdout)
         assert (told["dead"], told["opt_outs"], told["lanes"][0]["state"]) == (1, 1, "waiting")
         assert (told["causes"][0]["code"], told["silences"]["sunrise"]["unusual"]) == ("BAD", False)

@@ -91,7 +91,7 @@ class TestWriting:
     def test_a_refusal_names_the_field_and_no_value(self, pair: Pair) -> None:
         (outcome,) = pair.destination.write([pair.row(**pair.too_long)])
         assert outcome.fields == tuple(pair.too_long)
-        assert not any(value in outcome.problem for value in pair.too_long.values())
+        assert not any(value in outcome.refusal.cause for value in pair.too_long.values())
 
     def test_an_opt_out_of_a_refused_row_goes_out_alone(self, pair: Pair) -> None:
         pair.destination.write([pair.row()])

@@ -11,7 +11,7 @@ from connector.insight.accounts import Account
 from connector.insight.problems import Cause, Foretold, find_causes, foretell
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetSchema
-from connector.settlement import Settled, Settlement
+from connector.settlement import AttemptOutcome, DeliveryState, Refusal, Settled, Settlement
 from connector.store import Store
 from connector.store.inbox import Owed
 from tests.builders import a_customer, an_arrival
@@ -46,9 +46,8 @@ def refuse(store: Store, version: str, field: str) -> Cause:
         store.inbox.accept([an_arrival("", payload, customer_id=customer, owed=(Owed(DESTINATION, LANE),))])
     lease = store.lanes.lease("worker", [LANE], 60_000)
     assert lease is not None
-    dead = [
-        Settled(one.id, "dead", "dead", "BAD_VALUE", f"the field is bad [{field}]") for one in store.inbox.due(LANE, 9)
-    ]
+    why = Refusal("BAD_VALUE", "the field is bad", fields=(field,))
+    dead = [Settled(one.id, DeliveryState.DEAD, AttemptOutcome.DEAD, why) for one in store.inbox.due(LANE, 9)]
     store.lanes.settle(lease, Settlement(version, dead), 60_000)
     (cause,) = find_causes(store)
     return cause

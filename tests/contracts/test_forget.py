@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connector.errors import FixConfiguration, LeaseLost
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
-from connector.settlement import Remembered, Settled, Settlement, Theirs
+from connector.settlement import AttemptOutcome, DeliveryState, RecordNote, Remembered, Settled, Settlement, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
 from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
@@ -18,7 +19,7 @@ HOLD = 60_000
 OTHER = "0f0e0d0c-0000-4000-8000-000000000001"
 CONTACT = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
 RAISED = {"doNotCall": FlagState(Stamp(7, "a"), True, applied=True)}
-RECORD = {"record": "person", "object": "Contact", "crm_id": "003A", "fields": ["Phone"]}
+RECORD = RecordNote("person", "Contact", "003A", ("Phone",))
 
 
 def leased(store: Store) -> Lease:
@@ -38,7 +39,12 @@ def known(store: Store) -> Store:
     store.inbox.accept([an_arrival("done")])
     lease = leased(store)
     (due,) = store.inbox.due(LANE, 10)
-    told = Settled(due.id, "delivered", "delivered", records=[RECORD, {**RECORD, "object": "Task", "crm_id": "00T1"}])
+    told = Settled(
+        due.id,
+        DeliveryState.DELIVERED,
+        AttemptOutcome.DELIVERED,
+        records=[RECORD, replace(RECORD, object="Task", crm_id="00T1")],
+    )
     states = {CUSTOMER: {**RAISED, "doNotMail": FlagState(Stamp(7, "a"), False)}, OTHER: RAISED}
     store.lanes.settle(lease, Settlement("v1", [told], [remembered(due.id)], states), HOLD)
     store.lanes.release(lease)
@@ -125,9 +131,12 @@ class TestAnEventInFlight:
     def test_is_not_brought_back_by_the_worker_that_held_it(self, known: Store, lease: Lease) -> None:
         due = known.inbox.due(LANE, 1)[0]
         known.forget.run(CUSTOMER, "tester")
+        settled = Settled(due.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED)
         with pytest.raises(LeaseLost):
             known.lanes.settle(
-                lease, Settlement("v1", [Settled(due.id, "delivered", "delivered")], [remembered(due.id)]), HOLD
+                lease,
+                Settlement("v1", [settled], [remembered(due.id)]),
+                HOLD,
             )
         assert not known.forget.plan(CUSTOMER).anything
 

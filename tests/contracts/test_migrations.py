@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, insert, text
 
+from connector.delivery.plan_ahead import Beforehand
 from connector.receive import read
 from connector.store import Store, database
 from connector.store.database import open_database
@@ -37,6 +38,7 @@ STATES = {
     "ignored": "UNKNOWN_TYPE",
     "dead": "X",
 }
+OUTCOMES = {"ready": "deferred"}
 
 
 def chain() -> ScriptDirectory:
@@ -80,7 +82,15 @@ def fill(connection: Connection, seal: Seal) -> None:
             connection, tables, "deliveries", id=number, event_id=number, destination=DESTINATION, lane=LANE,
             state=state, code=code, accepted_at=NOON, due_at=NOON, attempts=1,
         )  # fmt: skip
-        put(connection, tables, "attempts", delivery_id=number, outcome=state, records="[]", at=NOON)
+        put(
+            connection,
+            tables,
+            "attempts",
+            delivery_id=number,
+            outcome=OUTCOMES.get(state, state),
+            records="[]",
+            at=NOON,
+        )
     put(connection, tables, "ledger", destination=DESTINATION, object="Contact", key="k", marks="{}", delivery_id=2)
     put(connection, tables, "consents", destination=DESTINATION, customer_id="c-1", flag="doNotSMS", value=False, at=1)
     put(connection, tables, "lanes", name=LANE, destination=DESTINATION)
@@ -148,6 +158,7 @@ class Kept(Stage):
 
     def wipe(self) -> None:
         """Make nothing new but the lane and the route."""
+        self.beforehand = Beforehand()
         self.store.lanes.open({LANE: DESTINATION})
         self.route = self.served()
 

@@ -12,7 +12,7 @@ import pytest
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, deliver
 from connector.destinations import VENDORS
-from connector.errors import DestinationUnusable, LeaseLost
+from connector.errors import DestinationUnusable, LeaseLost, PauseReason
 from connector.mapping import load_text, shipped_folder
 from connector.receive import Agency, read
 from connector.running.bootstrap import load_mapping
@@ -221,7 +221,7 @@ class TestConsent:
     def test_what_was_withheld_is_on_record(self, house: House) -> None:
         (message_id,) = house.pass_on(a_customer(doNotSMS=True))
         (attempt,) = house.store.desk.story(message_id)[0]["tries"]
-        assert attempt["records"][0]["withheld"] == {house.names["mobile"]: "doNotSMS"}
+        assert attempt["records"][0].withheld == {house.names["mobile"]: "doNotSMS"}
 
 
 class TestTrouble:
@@ -272,7 +272,7 @@ class TestTrouble:
     def test_twenty_refused_for_one_cause_stop_the_line(self, house: House) -> None:
         ids = house.pass_on(*(a_customer(id=f"c-{n}", email="no address") for n in range(25)))
         assert {house.state(message_id)[0] for message_id in ids} == {"ready"}
-        assert "20 records running were refused" in house.store.desk.lanes()[0]["pause_reason"]
+        assert "20 records in a row were rejected" in house.store.desk.lanes()[0]["pause_reason"]
 
     def test_an_event_that_was_parked_stays_parked_when_replayed(self, house: House) -> None:
         (message_id,) = house.accept({"event_type": "customer.updated"})
@@ -372,9 +372,12 @@ class TestBetweenARecordAndItsLink:
         assert len(house.sandbox.associations) == len(house.sandbox.opted_out) == 1
 
 
+BARRED = DestinationUnusable("the mapping", PauseReason.SENSITIVE, "a property is plain", retry_after=60)
+
+
 class TestABarredDestination:
     def test_sends_nothing_keeps_every_event_and_says_why(self, house: House) -> None:
-        house.route.barred = DestinationUnusable("the mapping", "sensitive", "a property is plain", retry_after=60)
+        house.route.barred = BARRED
         (message,) = house.pass_on(a_customer())
         assert house.people() == []
         (lane,) = house.store.desk.lanes()
@@ -383,7 +386,7 @@ class TestABarredDestination:
         assert (delivery["state"], delivery["attempts"]) == ("ready", 0)
 
     def test_goes_on_within_a_minute_or_so_after_it_was_freed(self, house: House) -> None:
-        house.route.barred = DestinationUnusable("the mapping", "sensitive", "a property is plain", retry_after=60)
+        house.route.barred = BARRED
         (message,) = house.pass_on(a_customer())
         house.route.barred = None
         house.clock.forward(66_000)

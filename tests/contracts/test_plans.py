@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
-from connector.settlement import Remembered, Settled, Settlement, Theirs
+from connector.settlement import AttemptOutcome, DeliveryState, Remembered, Settled, Settlement, Theirs
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival
@@ -66,7 +66,7 @@ class TestNoStatement:
         known = Remembered(CONTACT, Entry("003x", {"LastName": Mark(Stamp(1, "m"), "d")}), CUSTOMER, first.id, new=True)
         store.lanes.intend(lease, [known], HOLD)
         states = {CUSTOMER: {"doNotCall": FlagState(Stamp(1, "m"), value=True)}}
-        settled = [Settled(first.id, "delivered", outcome="delivered")]
+        settled = [Settled(first.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED)]
         ahead, put_off = [second.id], {third.id: 1_000}
         store.lanes.settle(lease, Settlement("v1", settled, [known], states, ahead=ahead, put_off=put_off), HOLD)
         store.lanes.overtaken(lease, {}, Theirs({CUSTOMER}, [first.id]), 0)

@@ -12,7 +12,7 @@ from connector.delivery.deliver import Route
 from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
 from connector.destinations import VENDORS
 from connector.destinations.base import Destination
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetObject, TargetSchema
 from connector.store import Store
@@ -33,7 +33,7 @@ class Crm:
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         self.asked += 1
         if self.schema is None:
-            raise DestinationUnusable("HubSpot", "outage", "down")
+            raise DestinationUnusable("HubSpot", PauseReason.OUTAGE, "down")
         return self.schema
 
 

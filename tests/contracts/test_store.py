@@ -18,10 +18,19 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, event, select, text
 
 from connector.backoff import DAY
-from connector.errors import FixConfiguration, InboxFull, LeaseLost, StateChanged, StoreUnavailable
+from connector.errors import FixConfiguration, InboxFull, LeaseLost, PauseReason, StateChanged, StoreUnavailable
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
 from connector.running.upkeep import Keep, Upkeep
-from connector.settlement import Pause, Remembered, Settled, Settlement
+from connector.settlement import (
+    AttemptOutcome,
+    DeliveryState,
+    Pause,
+    RecordNote,
+    Refusal,
+    Remembered,
+    Settled,
+    Settlement,
+)
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.changing import STEP
@@ -47,7 +56,8 @@ def leased(store: Store) -> Lease:
 
 def settle(store: Store, lease: Lease, state: str, **changes: object) -> None:
     delivery = store.inbox.due(LANE, 1)[0]
-    settled = Settled(delivery.id, state, outcome=state, **changes)  # type: ignore[arg-type]  # the test names them
+    outcome = AttemptOutcome.DEFERRED if state == DeliveryState.READY else AttemptOutcome(state)
+    settled = Settled(delivery.id, DeliveryState(state), outcome, **changes)  # type: ignore[arg-type]  # the test names them
     store.lanes.settle(lease, Settlement("v1", [settled]), HOLD)
 
 
@@ -142,17 +152,19 @@ class TestLanes:
 
     def test_a_settled_delivery_is_not_due_again(self, store: Store) -> None:
         store.inbox.accept([an_arrival("one")])
-        settle(store, leased(store), "delivered", request_id="r1", records=[{"record": "contact", "fields": ["Phone"]}])
+        settle(store, leased(store), "delivered", request_id="r1", records=[RecordNote("contact", fields=("Phone",))])
         story = store.desk.story("one")[0]
         assert (story["state"], story["attempts"], story["tries"][0]["request_id"]) == ("delivered", 1, "r1")
 
     def test_what_is_told_of_it_comes_out_as_it_went_in(self, store: Store) -> None:
         store.inbox.accept([an_arrival("one")])
         told = 'it\'s "odd": {1} \\u0041 \n 100 % \u2603 \U0001f600 %(x)s :y $.z'
-        records = [{"record": "contact", "crm_id": None, "fields": [told]}]
-        settle(store, leased(store), "dead", code="X'); --", reason=told, records=records, duration_ms=2**31 - 1)
+        records = (RecordNote("contact", fields=(told,)),)
+        why = Refusal("X'); --", told, told, (told,), told)
+        settle(store, leased(store), "dead", why=why, records=records, duration_ms=2**31 - 1)
         story = store.desk.story("one")[0]
         assert (story["code"], story["reason"]) == ("X'); --", told)
+        assert store.letters.causes()[0].why == why
         assert (story["tries"][0]["records"], story["tries"][0]["duration_ms"]) == (records, 2**31 - 1)
 
     def test_a_deferred_delivery_is_due_when_its_wait_is_over(self, store: Store, clock: Clock) -> None:
@@ -165,7 +177,7 @@ class TestLanes:
     def test_a_paused_lane_rests_and_its_deliveries_lose_no_attempt(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival()])
         lease = leased(store)
-        store.lanes.settle(lease, Settlement("v1", pause=Pause(30_000, "auth", "log in again")), HOLD)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(30_000, PauseReason.AUTH, "log in again")), HOLD)
         assert store.lanes.lease("worker one", [LANE], HOLD) is None
         assert store.desk.lanes()[0]["pause_reason"] == "log in again"
         clock.forward(30_000)
@@ -186,7 +198,7 @@ class TestLanes:
         lease = leased(store)
         store.lanes.renew(lease, HOLD)
         store.lanes.intend(lease, [], HOLD)
-        store.lanes.settle(lease, Settlement("v1", pause=Pause(HOLD, "auth", "log in again")), HOLD)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(HOLD, PauseReason.AUTH, "log in again")), HOLD)
         store.lanes.release(lease)
         assert store.lanes.next_due_ms([LANE], HOLD) > HOLD / 2
         store.close()
@@ -295,7 +307,7 @@ class TestDesk:
         lease = leased(store)
         store.desk.pause(LANE, "ana")
         assert store.lanes.settle(lease, Settlement("v1"), HOLD)
-        store.lanes.settle(lease, Settlement("v1", pause=Pause(1_000, "outage", "down")), HOLD)
+        store.lanes.settle(lease, Settlement("v1", pause=Pause(1_000, PauseReason.OUTAGE, "down")), HOLD)
         assert store.desk.lanes()[0]["pause_reason"] == "paused by ana"
         assert store.lanes.next_due_ms([LANE], 60_000) == 60_000
 

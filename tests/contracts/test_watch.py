@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connector.errors import NotTold
+from connector.errors import NotTold, PauseReason
 from connector.insight import notify
 from connector.insight.alarm_watch import Subscriber, Watch
 from connector.insight.alarms import MINUTE
@@ -96,7 +96,7 @@ def paused(store: Store) -> None:
     store.inbox.accept([an_arrival()])
     lease = store.lanes.lease("worker", [LANE], 60_000)
     assert lease is not None
-    store.lanes.settle(lease, Settlement("", pause=Pause(3_600_000, "auth", "the login is refused")), 60_000)
+    store.lanes.settle(lease, Settlement("", pause=Pause(3_600_000, PauseReason.AUTH, "the login is refused")), 60_000)
 
 
 class TestWatch:

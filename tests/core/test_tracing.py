@@ -15,6 +15,7 @@ from opentelemetry.trace import get_current_span
 
 from connector import telemetry, tracing
 from connector.errors import FixConfiguration
+from connector.settlement import AttemptOutcome
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ class TestSpans:
 
     def test_a_delivery_is_found_by_its_message(self, spans: InMemorySpanExporter) -> None:
         with telemetry.batch("sunrise/crm/0"):
-            telemetry.delivery_settled("sunrise/crm", "msg_1", "delivered", "", ("FirstName",))
+            telemetry.delivery_settled("sunrise/crm", "msg_1", AttemptOutcome.DELIVERED, "", ("FirstName",))
         (event,) = seen(spans)["deliver"].events
         assert dict(event.attributes or {}) == {"message_id": "msg_1", "outcome": "delivered", "code": ""}
 

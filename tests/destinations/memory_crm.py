@@ -18,11 +18,12 @@ from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict, a
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
 from connector.destinations.vendor import Vendor
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.demands import Demands
 from connector.mapping.target import TargetField, TargetObject, TargetSchema
 from connector.model import Mode, Value
 from connector.sandbox.wire import Wire
+from connector.settlement import Refusal
 
 TEXT, PLAIN_KEY = TargetField(type="string", length=40), TargetField(type="string", length=64, unique=True)
 
@@ -98,7 +99,7 @@ class Memory:
             self._on_call(method, path, 0 if fault else 200, 0.0)
             if fault is None:
                 return result
-        raise DestinationUnusable("Memory", "unreachable", "Memory cannot be reached")
+        raise DestinationUnusable("Memory", PauseReason.UNREACHABLE, "Memory cannot be reached")
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         portions = [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
@@ -110,7 +111,7 @@ class Memory:
         held = self.vault.held.setdefault(kind, {})
         ref = row.id or next((ref for ref, one in held.items() if one.get(key.field) == key.value), None)
         if row.id is not None and row.id not in held:
-            return Outcome(Verdict.DEFERRED, code="NO_SUCH_REF", problem="the record no longer exists")
+            return Outcome(Verdict.DEFERRED, refusal=Refusal("NO_SUCH_REF", "the record no longer exists"))
         if ref is None and row.mode is Mode.UPDATE:
             return Outcome(Verdict.SKIPPED)
         if refused := self._refused(kind, row.fields, new=ref is None):
@@ -125,9 +126,11 @@ class Memory:
         too_long = tuple(n for n, v in values.items() if isinstance(v, str) and len(v) > (known[n].length or len(v)))
         missing = tuple(name for name, one in known.items() if one.required and new and not values.get(name))
         if missing:
-            return Outcome(Verdict.REJECTED, code="NAME_MISSING", problem="a required field is missing", fields=missing)
+            return Outcome(
+                Verdict.REJECTED, refusal=Refusal("NAME_MISSING", "a required field is missing", fields=missing)
+            )
         if too_long:
-            return Outcome(Verdict.REJECTED, code="TOO_LONG", problem="the value is too long", fields=too_long)
+            return Outcome(Verdict.REJECTED, refusal=Refusal("TOO_LONG", "the value is too long", fields=too_long))
         return None
 
     def _opted_out(self, row: Row, ref: str | None, refused: Outcome) -> Outcome:

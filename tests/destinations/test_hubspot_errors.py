@@ -61,4 +61,8 @@ class TestTheTable:
         status = int(code.removeprefix("HTTP_")) if code.startswith("HTTP_") else 400
         portal.fault(UPSERTS, portal.refused(status, "" if status != 400 else code), times=9)
         [outcome] = hubspot.write([a_contact()])
-        assert (outcome.code, outcome.verdict, outcome.problem) == (code, PROBLEMS[code].verdict, PROBLEMS[code].text)
+        assert (outcome.code, outcome.verdict, outcome.refusal.action) == (
+            code,
+            PROBLEMS[code].verdict,
+            PROBLEMS[code].action,
+        )

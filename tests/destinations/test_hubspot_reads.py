@@ -227,7 +227,7 @@ class TestDescribe:
     def test_an_outage_while_reading_is_an_outage(self, portal, hubspot):
         portal.fault("dataSensitivity=sensitive", portal.html(503), times=9)
         portal.fault("/properties", portal.html(503), skip=1, times=9)
-        with pytest.raises(DestinationUnusable, match="cannot answer"):
+        with pytest.raises(DestinationUnusable, match="not available"):
             hubspot.describe(["contacts"])
 
 

@@ -129,7 +129,7 @@ class TestRecordsKnownByTheirId:
     def test_an_update_of_a_record_that_is_not_there_is_skipped(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         (outcome,) = salesforce.write([a_contact(mode=UPDATE)])
-        assert (outcome.verdict, outcome.problem) == (Verdict.SKIPPED, "no such record")
+        assert (outcome.verdict, outcome.refusal.cause) == (Verdict.SKIPPED, "Salesforce has no such record")
         assert sandbox.records("Contact") == []
 
     def test_an_update_of_a_record_that_is_there_is_delivered(self, pair: Pair) -> None:
@@ -205,7 +205,7 @@ class TestRecordsRefusedForGood:
         (created,) = salesforce.write([a_lead()])
         sandbox.change(str(created.id), IsConverted=True)
         (outcome,) = salesforce.write([a_lead()])
-        assert (outcome.code, "contact it became" in outcome.problem) == ("CANNOT_UPDATE_CONVERTED_LEAD", True)
+        assert (outcome.code, "contact it became" in outcome.refusal.cause) == ("CANNOT_UPDATE_CONVERTED_LEAD", True)
 
     def test_twins_of_a_key_are_rejected(self, pair: Pair) -> None:
         sandbox, salesforce = pair
@@ -337,7 +337,7 @@ class TestRequestsRefusedAsAWhole:
     def test_a_server_that_breaks_on_everything_is_an_outage(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         sandbox.fail(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred", times=1000)
-        with pytest.raises(DestinationUnusable, match="Salesforce failed inside"):
+        with pytest.raises(DestinationUnusable, match="Salesforce had an internal error"):
             salesforce.write([a_contact(f"c-{n}") for n in range(200)])
 
     def test_too_much_at_once_is_sent_in_halves(self, pair: Pair) -> None:

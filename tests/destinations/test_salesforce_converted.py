@@ -172,7 +172,7 @@ class TestWhatCannotGoThere:
         with sandbox_and_destination(options=options) as (sandbox, salesforce):
             converted(sandbox)
             (outcome,) = salesforce.write([a_lead()])
-            assert (outcome.code, "contact it became" in outcome.problem) == (REFUSED, True)
+            assert (outcome.code, "contact it became" in outcome.refusal.cause) == (REFUSED, True)
 
     def test_the_code_at_another_record_is_taken_as_it_is(self, pair: Pair) -> None:
         sandbox, salesforce = pair

@@ -74,7 +74,7 @@ class TestTheTable:
 
     def test_every_pause_has_a_reason_and_every_rule_words_for_people(self) -> None:
         assert [rule.codes for rule in RULES if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE) and not rule.reason] == []
-        assert all(len(rule.problem) > 15 for rule in RULES)
+        assert all(len(rule.cause) > 15 for rule in RULES)
 
 
 class TestOfOneRecord:
@@ -91,7 +91,7 @@ class TestOfOneRecord:
         one, other = salesforce.write([a_contact(), a_contact(TWO)])
         verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
         assert (one.verdict, one.code, other.verdict) == (verdict, code, Verdict.DELIVERED)
-        assert one.problem.startswith(rule.problem.partition("{")[0])
+        assert rule.cause.partition("{fields}")[0] in one.refusal.cause
         assert (len(sandbox.calls()), one.retry_after) == (3 if rule.kind is Kind.AGAIN else 1, rule.retry_after)
 
 

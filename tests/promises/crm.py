@@ -10,9 +10,10 @@ from typing import Any
 
 from connector.destinations import VENDORS
 from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
+from connector.settlement import Refusal
 
 MEMORY = VENDORS["salesforce"]
 """It behaves as the CRM that its mappings are written for."""
@@ -79,7 +80,8 @@ class Crm:
             case None:
                 return [self._write(row) for row in rows]
             case Fault.LOCKED:
-                return self._alternate(rows, lambda _: Outcome(Verdict.DEFERRED, code="LOCKED", problem="planned"))
+                locked = Outcome(Verdict.DEFERRED, refusal=Refusal("LOCKED", "planned"))
+                return self._alternate(rows, lambda _: locked)
             case Fault.REFUSED:
                 return self._alternate(rows, self._refuse)
             case Fault.DOWN | Fault.CUT | Fault.REPLY_LOST | Fault.KILLED_BEFORE | Fault.KILLED_AFTER:
@@ -95,23 +97,23 @@ class Crm:
             self._write(row)
         if fault in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER):
             return Killed()
-        return DestinationUnusable("memory", "OUTAGE", "planned")
+        return DestinationUnusable("memory", PauseReason.OUTAGE, "planned")
 
     def _refuse(self, row: Row) -> Outcome:
         """Reject a row, but write its opt-outs if the record exists."""
         flags = row.consent and self._write(replace(row, fields=dict.fromkeys(row.consent, True), mode=Mode.UPDATE))
         written = bool(flags) and flags.verdict is Verdict.DELIVERED
-        return Outcome(Verdict.REJECTED, code="PLANNED", problem="planned", consent_written=written)
+        return Outcome(Verdict.REJECTED, refusal=Refusal("PLANNED", "planned"), consent_written=written)
 
     def _write(self, row: Row) -> Outcome:
         held = self._held(row)
         if held is None and row.mode is Mode.UPDATE:
             return Outcome(Verdict.SKIPPED)
         if self.strict and row.fields.get("City") == REFUSED:
-            refused = Outcome(Verdict.REJECTED, code="BAD_VALUE", problem="the value is not offered", fields=("City",))
-            return replace(refused, consent_written=self._refuse(row).consent_written)
+            why = Refusal.of("BAD_VALUE", "the value is not offered", "offer it, then replay", ("City",))
+            return Outcome(Verdict.REJECTED, refusal=why, consent_written=self._refuse(row).consent_written)
         if held is None and row.key.object == "Contact" and not row.fields.get(REQUIRED):
-            return Outcome(Verdict.REJECTED, code="REQUIRED_FIELD_MISSING", problem="required", fields=(REQUIRED,))
+            return Outcome(Verdict.REJECTED, refusal=Refusal("REQUIRED_FIELD_MISSING", "required", fields=(REQUIRED,)))
         if held is None:
             held = {"Id": f"{next(self._ids):03d}", "object": row.key.object}
             self.records[held["Id"]] = held

@@ -99,11 +99,11 @@ class TestNotApplied:
     def test_one_that_waits_for_a_lane_with_the_reason_of_the_pause(self, stage: Stage) -> None:
         stage.crm.faults.append(Fault.DOWN)
         pass_on(stage, "m1", a_person("c-1", 1, doNotCall=True))
-        assert (line(stage).status, line(stage).why) == ("paused", "OUTAGE: planned")
+        assert (line(stage).status, line(stage).why) == ("paused", "outage: planned")
 
     def test_a_dead_letter_with_its_code(self, stage: Stage) -> None:
         pass_on(stage, "m1", refused())
-        assert (line(stage).status, line(stage).why) == ("dead letter", "BAD_VALUE: the value is not offered [City]")
+        assert (line(stage).status, line(stage).why) == ("dead letter", "BAD_VALUE: 'City': the value is not offered")
 
     def test_a_dead_letter_somebody_gave_up(self, stage: Stage) -> None:
         pass_on(stage, "m1", refused())

@@ -105,7 +105,7 @@ class TestPause:
         stage.accept("m", a_person("c-1", 1))
         stage.crm.faults.append(Fault.DOWN)
         stage.drain()
-        assert (stage.lane()["paused"], stage.lane()["pause_code"]) == (True, "OUTAGE")
+        assert (stage.lane()["paused"], stage.lane()["pause_code"]) == (True, "outage")
         assert (stage.settled("m")["attempts"], stage.settled("m")["tries"]) == (0, [])
 
     def test_it_probes_and_goes_on_by_itself(self, stage: Stage) -> None:
@@ -159,7 +159,7 @@ class TestStopTheLine:
         dead = [one for one in ids if stage.state(one)[0] == "dead"]
         assert len(dead) == 18
         assert stage.lane()["pause_code"] == "BAD_VALUE"
-        assert "20 records running were refused" in stage.lane()["pause_reason"]
+        assert "20 records in a row were rejected" in stage.lane()["pause_reason"]
 
     def test_a_probe_fills_no_dead_letters_while_the_cause_lasts(self, stage: Stage) -> None:
         ids = crowd(stage, 30, city=REFUSED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from connector.settlement import DeliveryState, Refusal
 from connector.store.desk import Filter
 from tests.promises.crm import REFUSED
 from tests.promises.stage import HOLD, MAPPINGS, Stage, a_person, a_talk
@@ -64,7 +65,7 @@ class TestReplaying:
         assert stage.state("one")[0] == "delivered"
 
     def test_what_an_older_version_could_not_read_is_read_now(self, stage: Stage) -> None:
-        unread = {"type": "", "customer_id": None, "state": "dead", "code": "E210"}
+        unread = {"type": "", "customer_id": None, "state": DeliveryState.DEAD, "why": Refusal("E210")}
         stage.store.inbox.accept([replace(stage.arrival("one", a_person("c-1", 1, city="Rome")), **unread)])
         replay(stage, code="E210")
         assert (stage.state("one"), stage.contact()["City"]) == (("delivered", ""), "Rome")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,17 @@ from werkzeug.test import TestResponse
 from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.mapping import load, shipped_folder
-from connector.settlement import Pause, Settled, Settlement
+from connector.settlement import (
+    WRITTEN,
+    AttemptOutcome,
+    DeliveryState,
+    Pause,
+    RecordNote,
+    RecordVerdict,
+    Refusal,
+    Settled,
+    Settlement,
+)
 from connector.store import Store
 from connector.web.console import create_console
 from connector.web.health import create_admin
@@ -34,16 +43,15 @@ VIEWERS_HASH = generate_password_hash(VIEWERS, CHEAP)
 KEY = b"a signing key of the tests"
 MINUTE = 60_000
 ACTIONS = ("/logout", "/problems/0/replay", "/problems/0/discard", "/lanes/pause", "/lanes/resume", "/nowhere")
-RECORD: Mapping[str, Any] = {
-    "record": "person",
-    "object": "Contact",
-    "crm_id": "003000000000001AAA",
-    "fields": ["FirstName", "LastName"],
-    "withheld": {"MobilePhone": "doNotCall"},
-    "kept": ["LeadSource"],
-    "verdict": "delivered",
-    "code": "",
-}
+RECORD = RecordNote(
+    "person",
+    "Contact",
+    "003000000000001AAA",
+    ("FirstName", "LastName"),
+    {"MobilePhone": "doNotCall"},
+    kept=("LeadSource",),
+    verdict=RecordVerdict.DELIVERED,
+)
 
 
 @pytest.fixture
@@ -104,13 +112,21 @@ def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
     return client.post(path, data={"token": token(client), **form}, follow_redirects=True)
 
 
-def settle(store: Store, state: str, pause: Pause | None = None, **changes: Any) -> None:
+def settle(
+    store: Store, state: str, pause: Pause | None = None, why: Refusal = WRITTEN, outcome: str = "", **changes: Any
+) -> None:
     """Settle everything that is due."""
     store.lanes.open({LANE: DESTINATION})
     lease = store.lanes.lease("a worker", [LANE], MINUTE)
     assert lease is not None
     settled = [
-        Settled(one.id, state, **{"outcome": state, "request_id": "request-7", "duration_ms": 120, **changes})
+        Settled(
+            one.id,
+            DeliveryState(state),
+            AttemptOutcome(outcome or ("deferred" if state == "ready" else state)),
+            why,
+            **{"request_id": "request-7", "duration_ms": 120, **changes},
+        )
         for one in store.inbox.due(LANE, 100)
     ]
     store.lanes.settle(lease, Settlement("mapping-v1", settled, pause=pause), MINUTE)
@@ -118,6 +134,6 @@ def settle(store: Store, state: str, pause: Pause | None = None, **changes: Any)
         store.lanes.release(lease)
 
 
-def refuse(store: Store, count: int, code: str, reason: str) -> None:
+def refuse(store: Store, count: int, code: str, cause: str, *fields: str, action: str = "") -> None:
     store.inbox.accept([an_arrival() for _ in range(count)])
-    settle(store, "dead", code=code, reason=reason)
+    settle(store, "dead", why=Refusal(code, cause, action, fields))

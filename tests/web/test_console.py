@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind, Privacy
-from connector.errors import FixConfiguration
+from connector.errors import FixConfiguration, PauseReason
 from connector.insight.problems import find_causes
-from connector.settlement import Pause
+from connector.settlement import Pause, Refusal
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.inbox import Owed
@@ -256,7 +256,7 @@ class TestOverview:
 
     def test_a_paused_lane_says_why_and_until_when(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival()])
-        settle(store, "ready", Pause(15 * MINUTE, "quota", "the day's limit of API calls is used up"))
+        settle(store, "ready", Pause(15 * MINUTE, PauseReason.QUOTA, "the day's limit of API calls is used up"))
         page = operator.get("/console").text
         assert "the day&#39;s limit of API calls is used up (quota)" in page
         assert '<time datetime="2026-06-18T12:15:00Z">2026-06-18 12:15:00</time> UTC' in page
@@ -296,7 +296,7 @@ class TestLanes:
 
     def test_a_lane_that_paused_itself_may_be_resumed_or_held(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival()])
-        settle(store, "ready", Pause(MINUTE, "auth", "the login is refused"))
+        settle(store, "ready", Pause(MINUTE, PauseReason.AUTH, "the login is refused"))
         page = operator.get("/console").text
         assert f"/console/lanes/resume?lane={LANE}" in page
         assert f"/console/lanes/pause?lane={LANE}" in page
@@ -359,7 +359,7 @@ class TestEvents:
 class TestOneEvent:
     def test_its_story_is_told_in_order(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival("msg_story")])
-        settle(store, "ready", outcome="deferred", code="UNABLE_TO_LOCK_ROW", wait_ms=5000)
+        settle(store, "ready", why=Refusal("UNABLE_TO_LOCK_ROW"), outcome="deferred", wait_ms=5000)
         clock.forward(MINUTE)
         settle(store, "delivered", records=[RECORD])
         page = operator.get("/console/events/msg_story").text
@@ -391,9 +391,9 @@ class TestOneEvent:
 
     def test_a_dead_one_tells_its_cause_and_where_to_go(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_dead")])
-        settle(store, "dead", code="INVALID_OPTION", reason="none of the options [state]")
+        settle(store, "dead", why=Refusal("INVALID_OPTION", "none of the options of 'state'", fields=("state",)))
         page = operator.get("/console/events/msg_dead").text
-        assert "none of the options [state]" in page
+        assert "none of the options of &#39;state&#39;" in page
         assert "What to do: see Problems" in page
 
     def test_one_that_waits_tells_when_it_is_due(self, operator: FlaskClient, store: Store) -> None:
@@ -465,7 +465,7 @@ class TestExpiring:
     def test_dead_letters_near_their_end_are_pointed_out(
         self, operator: FlaskClient, store: Store, clock: Clock
     ) -> None:
-        refuse(store, 4, "INVALID_EMAIL", "no e-mail address [email]")
+        refuse(store, 4, "INVALID_EMAIL", "no e-mail address", "email")
         store.agencies.announce([Terms("sunrise", False, 90)])
         told = "4 dead letters will be discarded within 7 days"
         clock.forward(82 * 24 * 60 * MINUTE)
@@ -541,7 +541,7 @@ class TestPrivacy:
                 an_arrival("msg_c", {"event_type": "canary-type", "name": "canary-name"}, type="", state="ignored"),
             ]
         )
-        settle(store, "dead", code="INVALID_OPTION", reason="none of the options", records=[RECORD])
+        settle(store, "dead", why=Refusal("INVALID_OPTION", "none of the options"), records=[RECORD])
         pages = ["", "/events", f"/events?customer_id={CUSTOMER}", "/problems"]
         pages += [f"/events/msg_{one}" for one in "abc"]
         (cause,) = find_causes(store)

@@ -20,8 +20,9 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
+from connector.errors import PauseReason
 from connector.insight.problems import find_causes
-from connector.settlement import Pause
+from connector.settlement import Pause, Refusal
 from connector.store import Store
 from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
 from tests.conftest import Clock
@@ -78,13 +79,15 @@ def ready_address(sqlite_ready: str) -> str:
 @pytest.fixture
 def address(store: Store, clock: Clock) -> Iterator[str]:
     """A console over a store that holds something of everything."""
-    refuse(store, 2, "INVALID_OPTION", "the value is none of the property's options: add the option [state]")
+    refuse(store, 2, "INVALID_OPTION", "the value is not one of the options of 'state'", "state")
     store.inbox.accept([an_arrival("msg_refused")])
-    settle(store, "dead", code="INVALID_EMAIL", reason="not an e-mail address [email]")
+    settle(store, "dead", why=Refusal("INVALID_EMAIL", "not an email address", fields=("email",)))
     store.inbox.accept([an_arrival("msg_delivered", a_customer(timezone="America/" + "North_Dakota" * 20))])
     settle(store, "delivered", records=[RECORD])
     store.inbox.accept([an_arrival("msg_" + "waiting" * 20, customer_id="c" * 64, priority=1)])
-    settle(store, "ready", Pause(15 * MINUTE, "quota", "the day's limit of calls is used up"), outcome="deferred")
+    settle(
+        store, "ready", Pause(15 * MINUTE, PauseReason.QUOTA, "the day's limit of calls is used up"), outcome="deferred"
+    )
     clock.forward(6 * MINUTE)
     server = make_server("127.0.0.1", 0, an_app(store, clock), threaded=True)
     thread = Thread(target=server.serve_forever)

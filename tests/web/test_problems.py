@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 
-from connector.insight.problems import Cause, find_causes, said
+from connector.insight.problems import Cause, find_causes, sentences
+from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store
 from tests.builders import DESTINATION, an_arrival
 from tests.web.conftest import RECORD, act, an_account, log_in, refuse, settle
 
-PICKLIST = "the field does not offer this value: add it in Salesforce or to the mapping's table"
-REFUSED: Mapping[str, Any] = {
-    **RECORD,
-    "record": "contact",
-    "fields": ["LastName", "MailingState"],
-    "verdict": "rejected",
-}
+PICKLIST = "'MailingState' does not offer this value"
+ADD_IT = "add it in Salesforce or to the mapping's table, then replay"
+REFUSED = replace(RECORD, record="contact", fields=("LastName", "MailingState"), verdict=RecordVerdict.REJECTED)
 
 
 @pytest.fixture
 def four_dead(store: Store) -> Store:
-    refuse(store, 3, "INVALID_OPTION", "none of the options [state]")
-    refuse(store, 1, "INVALID_OPTION", "none of the options [status]")
+    refuse(store, 3, "INVALID_OPTION", "none of the options", "state")
+    refuse(store, 1, "INVALID_OPTION", "none of the options", "status")
     return store
 
 
@@ -35,40 +31,48 @@ def the_cause(store: Store) -> Cause:
 
 
 class TestWords:
-    def test_a_refusal_names_its_field_in_a_sentence(self) -> None:
-        what, do = said("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{PICKLIST} [MailingState]")
+    def test_cause_and_action_come_as_sentences(self) -> None:
+        what, action = sentences(Refusal("INVALID_OPTION", PICKLIST, ADD_IT, ("MailingState",)))
         assert what == "'MailingState' does not offer this value."
-        assert do == "Add it in Salesforce or to the mapping's table. Then replay."
+        assert action == "Add it in Salesforce or to the mapping's table, then replay."
 
-    def test_a_property_s_own_things_are_named_with_it(self) -> None:
-        what, _ = said("INVALID_OPTION", "the value is none of the property's options: add the option [state]")
-        assert what == "The value is none of the options of 'state'."
+    def test_fields_are_named_in_the_cause(self) -> None:
+        assert Refusal.of("X", "the text is too long for {fields}", "", ("A", "B")).cause.endswith("for 'A', 'B'")
+        assert Refusal.of("X", "it has the wrong type", "", ("A", "B")).cause == "'A', 'B': it has the wrong type"
 
-    def test_several_fields_are_named_before_it(self) -> None:
-        assert said("X", "the field has the wrong type [A, B]")[0] == "'A', 'B': the field has the wrong type."
+    def test_a_refusal_without_an_action_gets_general_advice(self) -> None:
+        assert sentences(Refusal("X", "several records match"))[1].startswith("Fix the cause in careCycle")
 
-    def test_a_refusal_without_field_or_advice_is_told_as_it_is(self) -> None:
-        what, do = said("X", "several records match")
-        assert what == "Several records match."
-        assert do.startswith("Mend the cause")
-
-    def test_nothing_told_is_said(self) -> None:
-        assert said("X", "")[0] == "No reason was told."
+    def test_a_missing_cause_is_reported_as_such(self) -> None:
+        assert sentences(Refusal("X"))[0] == "No reason was given."
 
 
 class TestCauses:
     def test_customers_are_counted_once(self, store: Store) -> None:
-        refuse(store, 2, "X", "bad [A]")
+        refuse(store, 2, "X", "bad", "A")
         store.inbox.accept([an_arrival(customer_id="another")])
-        settle(store, "dead", code="X", reason="bad [A]")
+        settle(store, "dead", why=Refusal("X", "bad", fields=("A",)))
         assert (the_cause(store).count, the_cause(store).customers) == (3, 2)
 
     def test_each_field_is_a_cause_of_its_own_the_most_first(self, four_dead: Store) -> None:
         assert [(one.fields, one.count) for one in find_causes(four_dead)] == [(("state",), 3), (("status",), 1)]
 
+    def test_the_same_refusal_in_other_words_is_one_cause(self, store: Store) -> None:
+        refuse(store, 1, "AMBIGUOUS", "several records match: 1, 2")
+        refuse(store, 2, "AMBIGUOUS", "several records match: 3, 4")
+        (cause,) = find_causes(store)
+        assert (cause.count, cause.reason) == (3, "several records match: 3, 4")
+
+    def test_the_same_field_of_another_record_is_another_cause(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "dead", why=Refusal("X", "bad", fields=("A",), record="contact"))
+        store.inbox.accept([an_arrival()])
+        settle(store, "dead", why=Refusal("X", "bad", fields=("A",), record="lead"))
+        assert {one.record for one in find_causes(store)} == {"contact", "lead"}
+
     def test_the_line_of_the_mapping_is_told(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])
-        settle(store, "dead", code="X", reason=f"{PICKLIST} [MailingState]", records=[REFUSED])
+        settle(store, "dead", why=Refusal("X", PICKLIST, ADD_IT, ("MailingState",), "contact"), records=[REFUSED])
         (cause,) = find_causes(store, [an_account()])
         assert (cause.record, cause.object) == ("contact", "Contact")
         assert re.fullmatch(r"salesforce-contact\.yaml:\d+", cause.places[0])
@@ -85,15 +89,15 @@ class TestThePage:
         assert "No dead letters." in operator.get("/console/problems").text
 
     def test_a_cause_tells_whom_since_when_and_what_to_do(self, operator: FlaskClient, store: Store) -> None:
-        refuse(store, 2, "INVALID_OPTION", f"{PICKLIST} [state]")
+        refuse(store, 2, "INVALID_OPTION", PICKLIST, "MailingState", action=ADD_IT)
         page = operator.get("/console/problems").text
-        assert "&#39;state&#39; does not offer this value." in page
+        assert "&#39;MailingState&#39; does not offer this value." in page
         assert "<strong>1 customer</strong> since 12:00 (2 deliveries)." in page
-        assert "Add it in Salesforce or to the mapping&#39;s table." in page
+        assert "Add it in Salesforce or to the mapping&#39;s table, then replay." in page
 
     def test_one_cause_lists_whom_it_is_about(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_dead")])
-        settle(store, "dead", code="X", reason="bad [A]")
+        settle(store, "dead", why=Refusal("X", "bad", fields=("A",)))
         assert "msg_dead</a>" in operator.get(f"/console/problems/{the_cause(store).id}").text
 
     def test_a_paused_lane_is_pointed_out(self, operator: FlaskClient, store: Store) -> None:
@@ -103,7 +107,10 @@ class TestThePage:
 
     def test_what_was_parked_at_the_door_has_its_own_advice(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="E210", reason="customer.id is missing")])
-        assert "careCycle sent something this version cannot read." in operator.get("/console/problems").text
+        assert (
+            "CareCycle sent something this version cannot read: customer.id is missing."
+            in operator.get("/console/problems").text
+        )
 
 
 class TestActions:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask.testing import FlaskClient
 
 from connector.store import Store
 from tests.builders import CUSTOMER, a_customer, an_arrival
 from tests.web.conftest import RECORD, settle
 
-WRITTEN = {**RECORD, "record": "contact", "fields": ["FirstName"], "withheld": {"MobilePhone": "doNotCall"}}
+WRITTEN = replace(RECORD, record="contact", fields=("FirstName",), withheld={"MobilePhone": "doNotCall"})
 
 
 class TestWhy:

@@ -26,7 +26,7 @@ from connector.destinations.hubspot.replies import Reply, daily_usage
 from connector.destinations.hubspot.settings import HubSpotSettings
 from connector.destinations.hubspot.values import normal
 from connector.destinations.hubspot.vendor import HUBSPOT
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
@@ -144,7 +144,7 @@ def _undecoded(error: Exception) -> Reply:
     hidden = error.__context__
     if not isinstance(hidden, ApiException):
         problem = f"its client library fails ({type(error).__name__}): install the connector's own dependencies again"
-        raise DestinationUnusable("HubSpot", "client", problem) from None
+        raise DestinationUnusable("HubSpot", PauseReason.CLIENT, problem) from None
     return _reply(hidden.status, hidden.headers, b"")
 
 

@@ -12,16 +12,16 @@ from typing import Final
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.hubspot.calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
-from connector.destinations.hubspot.errors import PROBLEMS
 from connector.destinations.hubspot.object_types import type_id
-from connector.destinations.hubspot.refusals import Refusal, outcome
+from connector.destinations.hubspot.refusals import RecordError, outcome
 from connector.destinations.hubspot.replies import OptOuts, Pairs
+from connector.settlement import Refusal
 
 EMAIL: Final = [("channel", "EMAIL")]
 LINKS: Final = 2_000
 """Pairs HubSpot links in one call."""
 
-_UNSUBSCRIBE, _ASSOCIATION = PROBLEMS["UNSUBSCRIBE"].text, Refusal("ASSOCIATION")
+_UNSUBSCRIBE, _ASSOCIATION = outcome(RecordError("UNSUBSCRIBE")).refusal, RecordError("ASSOCIATION")
 
 
 def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -48,11 +48,15 @@ def _with_opt_out(row: Row, out: Outcome, done: bool) -> Outcome:
         case Verdict.REJECTED, True:
             return replace(out, consent_written=out.consent_written or not row.consent)
         case Verdict.REJECTED, False:
-            return replace(out, consent_written=False, problem=f"{out.problem}; {_UNSUBSCRIBE}")
+            return replace(out, consent_written=False, refusal=_also_not_opted_out(out.refusal))
         case ((Verdict.DELIVERED | Verdict.SKIPPED), False):
-            return replace(out, verdict=Verdict.REJECTED, code="UNSUBSCRIBE", problem=_UNSUBSCRIBE)
+            return replace(out, verdict=Verdict.REJECTED, refusal=_UNSUBSCRIBE)
         case _:
             return out
+
+
+def _also_not_opted_out(why: Refusal) -> Refusal:
+    return replace(why, cause=f"{why.cause}; {_UNSUBSCRIBE.cause}", action=f"{why.action}; {_UNSUBSCRIBE.action}")
 
 
 Pair = tuple[str, str]

@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
 from connector.destinations.hubspot.refusals import reply_refusal, trouble, used_up
 from connector.destinations.hubspot.replies import Reply, parse
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 
 TRIES: Final = 3
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -145,7 +145,7 @@ def expect(model: type[Parsed], reply: Reply) -> Parsed:
     if not reply.ok:
         found = reply_refusal(reply)
         text = f"HubSpot refused to read: {found.code}" + (f" ({', '.join(found.fields)})" if found.fields else "")
-        raise DestinationUnusable("HubSpot", "request", text)
+        raise DestinationUnusable("HubSpot", PauseReason.REQUEST, text)
     parsed = parse(model, reply)
     if parsed is None:
         raise unusable(UNREADABLE)

@@ -1,4 +1,4 @@
-"""What HubSpot's refusals mean, as data, in words for the agency's admin.
+"""What HubSpot's refusals mean, as data, for the agency's administrator.
 
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from connector.destinations.base import LOST_ID, Verdict
+from connector.errors import PauseReason
 
 PATIENCE: Final = 15.0
 """The longest wait, in seconds, spent inside one attempt."""
@@ -18,42 +19,48 @@ class Trouble(NamedTuple):
     """Why the whole account cannot be written. wait: seconds before the next try within the attempt (None: no use).
     grows: the wait doubles from try to try. park: seconds until the lane should ask again, None: as it sees fit."""
 
-    reason: str
+    reason: PauseReason
     problem: str
     wait: float | None = None
     grows: bool = False
     park: float | None = None
 
 
-_OUTAGE = "HubSpot cannot answer at the moment"
-_SUPPORT = "HubSpot cannot be reached behind its own front door: if this lasts, ask HubSpot's support"
+_OUTAGE = Trouble(PauseReason.OUTAGE, "HubSpot is not available at the moment", 1, True)
+_GATEWAY = Trouble(
+    PauseReason.OUTAGE, "HubSpot's own gateway is failing: if this lasts, contact HubSpot support", 1, True
+)
 
 TROUBLES: Final[Mapping[int, Trouble]] = {
-    0: Trouble("network", "HubSpot did not answer: look at the network between here and api.hubapi.com", 1, True),
-    401: Trouble("auth", "HubSpot does not accept the access token: put a valid one into the agency file"),
-    403: Trouble("permissions", "the access token lacks a scope: grant it in HubSpot's settings of the app or key"),
-    407: Trouble("network", "a proxy in front of HubSpot asks for a login"),
-    408: Trouble("outage", _OUTAGE, 1, True),
-    423: Trouble("locked", "HubSpot keeps the account's records locked", 2),
-    425: Trouble("outage", _OUTAGE, 1, True),
-    429: Trouble("rate", "HubSpot's limit of requests in ten seconds is used up", 10),
-    477: Trouble("maintenance", "HubSpot is moving this account to another data centre", park=3600),
-    522: Trouble("outage", _SUPPORT, 1, True),
-    525: Trouble("outage", _SUPPORT, 1, True),
-    526: Trouble("outage", _SUPPORT, 1, True),
-    530: Trouble("auth", "HubSpot cannot read the access token: put a valid one into the agency file"),
+    0: Trouble(PauseReason.NETWORK, "HubSpot did not answer: check the network route to api.hubapi.com", 1, True),
+    401: Trouble(PauseReason.AUTH, "HubSpot rejects the access token: put a valid one in the agency file"),
+    403: Trouble(
+        PauseReason.PERMISSIONS, "the access token lacks a scope: add it in the app's or key's HubSpot settings"
+    ),
+    407: Trouble(PauseReason.NETWORK, "a proxy between the connector and HubSpot asks for a login"),
+    408: _OUTAGE,
+    423: Trouble(PauseReason.LOCKED, "HubSpot keeps the account's records locked", 2),
+    425: _OUTAGE,
+    429: Trouble(PauseReason.RATE, "HubSpot's limit of requests in ten seconds is used up", 10),
+    477: Trouble(PauseReason.MAINTENANCE, "HubSpot is moving this account to another data center", park=3600),
+    522: _GATEWAY,
+    525: _GATEWAY,
+    526: _GATEWAY,
+    530: Trouble(PauseReason.AUTH, "HubSpot cannot read the access token: put a valid one in the agency file"),
 }
 POLICIES: Final[Mapping[str, Trouble]] = {
-    "DAILY": Trouble("quota", "the account's daily limit of HubSpot API requests is used up", park=3600),
-    "SECONDLY": Trouble("rate", "HubSpot's limit of requests in a second is used up", 1),
+    "DAILY": Trouble(PauseReason.QUOTA, "the account's daily limit of HubSpot API requests is used up", park=3600),
+    "SECONDLY": Trouble(PauseReason.RATE, "HubSpot's limit of requests in a second is used up", 1),
     "TEN_SECONDLY_ROLLING": TROUBLES[429],
 }
-SERVER: Final = Trouble("outage", _OUTAGE, 1, True)
+SERVER: Final = _OUTAGE
 REDIRECT: Final = Trouble(
-    "reply", "HubSpot's address answers with a redirect: look at `endpoint` and at proxies in between"
+    PauseReason.REPLY, "HubSpot's address answers with a redirect: check `endpoint` and any proxy in between"
 )
-STRANGE: Final = Trouble("reply", "HubSpot refused the request in a way its API does not describe")
-UNREADABLE: Final = Trouble("reply", "the answer is not HubSpot's: a proxy or a maintenance page stands in between", 1)
+STRANGE: Final = Trouble(PauseReason.REPLY, "HubSpot rejected the request in a way its API does not describe")
+UNREADABLE: Final = Trouble(
+    PauseReason.REPLY, "the answer is not HubSpot's: it comes from a proxy or a maintenance page in between", 1
+)
 
 FOR_ROWS: Final = frozenset({400, 404, 409, 413, 414, 422})
 """The statuses that speak of what was sent, not of the account."""
@@ -63,45 +70,89 @@ NOT_DONE: Final = frozenset({423, 429})
 
 
 class Problem(NamedTuple):
-    """What a code means for one record, in words for the agency's admin."""
+    """What a code means for one record and what to do about it, for an administrator. `{fields}` are its properties."""
 
-    text: str
+    cause: str
+    action: str
     verdict: Verdict = Verdict.REJECTED
 
 
 _LATER = Verdict.DEFERRED
+_SUPPORT = "replay; if it happens again, open a case with HubSpot support"
+_NUMBERS = "map a number, with `format:` or `table:`, then replay"
+
 PROBLEMS: Final[Mapping[str, Problem]] = {
-    "PROPERTY_DOESNT_EXIST": Problem("the portal has no such property: create it, or take it out of the mapping"),
-    "READ_ONLY_VALUE": Problem("HubSpot sets this property itself: take it out of the mapping"),
-    "INVALID_OPTION": Problem("the value is none of the property's options: add the option, or map it with a table"),
-    "INVALID_EMAIL": Problem("HubSpot does not take this for an e-mail address: correct it in careCycle"),
-    "INVALID_INTEGER": Problem("the property holds whole numbers only"),
-    "INVALID_LONG": Problem("the property holds numbers only"),
-    "INVALID_DECIMAL": Problem("the property holds numbers only"),
-    "INVALID_DATE": Problem("the property wants a date, or a time with its offset"),
-    "PROPERTY_VALUE_TOO_LONG": Problem("the text is longer than the property holds: use `cut` in the mapping"),
-    "REQUIRED_PROPERTY_MISSING": Problem("HubSpot needs this property to create the record: map it"),
-    "CONFLICTING_UNIQUE_VALUE": Problem("another record already holds this unique value: merge the two in HubSpot"),
-    "CONFLICT": Problem("the e-mail address belongs to another contact: merge the two in HubSpot"),
-    "DUPLICATE_ID": Problem("two rows lead to one record: look for two careCycle customers on one HubSpot record"),
-    "KEY_NOT_UNIQUE": Problem(
-        "the mapping's key is not a unique property: create one with unique values, or write unique_key: false"
+    "PROPERTY_DOESNT_EXIST": Problem(
+        "the portal has no property {fields}", "create the property, or remove it from the mapping, then replay"
     ),
-    "OBJECT_TYPE_UNKNOWN": Problem("the portal has no object of this name: look at `object` in the mapping"),
-    "OBJECT_NOT_FOUND": Problem("the record no longer exists in HubSpot"),
-    LOST_ID: Problem("the record was deleted in HubSpot: it is made again in full", _LATER),
-    "HTTP_404": Problem("HubSpot knows no such object: look at `object` in the mapping"),
-    "HTTP_413": Problem("the record is larger than HubSpot takes"),
-    "RATE_LIMITS": Problem("HubSpot's rate limit met this record", _LATER),
-    "INTERNAL_ERROR": Problem("HubSpot failed on this record", _LATER),
-    "SERVICE_UNAVAILABLE": Problem("HubSpot failed on this record", _LATER),
-    "TIMEOUT": Problem("HubSpot took too long over this record", _LATER),
-    "LOCKED": Problem("HubSpot keeps this record locked", _LATER),
-    "UNACCOUNTED": Problem("HubSpot reported success without telling of this record", _LATER),
-    "ASSOCIATION": Problem("the record is written, but HubSpot did not link it", _LATER),
-    "UNSUBSCRIBE": Problem("HubSpot did not opt the e-mail address out: check the address in careCycle"),
+    "READ_ONLY_VALUE": Problem("HubSpot sets {fields} itself", "remove the property from the mapping, then replay"),
+    "INVALID_OPTION": Problem(
+        "the value is not one of the options of {fields}",
+        "add the option in HubSpot, or map the value with a `table:`, then replay",
+    ),
+    "INVALID_EMAIL": Problem(
+        "HubSpot does not accept the email address in {fields}",
+        "correct the address in careCycle, which sends a new event, then discard this one",
+    ),
+    "INVALID_INTEGER": Problem("{fields} accepts whole numbers only", _NUMBERS),
+    "INVALID_LONG": Problem("{fields} accepts numbers only", _NUMBERS),
+    "INVALID_DECIMAL": Problem("{fields} accepts numbers only", _NUMBERS),
+    "INVALID_DATE": Problem(
+        "{fields} needs a date, or a time with its offset", "correct `format:` in the mapping, then replay"
+    ),
+    "PROPERTY_VALUE_TOO_LONG": Problem(
+        "the text is too long for {fields}", "add `cut: true` to the property in the mapping, then replay"
+    ),
+    "REQUIRED_PROPERTY_MISSING": Problem(
+        "HubSpot needs {fields} to create the record", "map the property with a `default:`, then replay"
+    ),
+    "CONFLICTING_UNIQUE_VALUE": Problem(
+        "another record already has this unique value", "merge the two records in HubSpot, then replay"
+    ),
+    "CONFLICT": Problem(
+        "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay"
+    ),
+    "DUPLICATE_ID": Problem(
+        "two rows lead to one record", "find the two careCycle customers that share a HubSpot record, then replay"
+    ),
+    "KEY_NOT_UNIQUE": Problem(
+        "the mapping's key is not a unique property",
+        "create a property with unique values, or set `unique_key: false` in the mapping, then replay",
+    ),
+    "OBJECT_TYPE_UNKNOWN": Problem(
+        "the portal has no object of this name", "correct `object` in the mapping, then replay"
+    ),
+    "OBJECT_NOT_FOUND": Problem("the record no longer exists in HubSpot", "restore the record in HubSpot, then replay"),
+    LOST_ID: Problem("the record was deleted in HubSpot", "replay: the record is written in full again", _LATER),
+    "HTTP_404": Problem("HubSpot has no such object", "correct `object` in the mapping, then replay"),
+    "HTTP_413": Problem(
+        "the record is too large for HubSpot", "add `cut: true` to long texts in the mapping, then replay"
+    ),
+    "RATE_LIMITS": Problem(
+        "HubSpot's rate limit stopped this record", "replay when fewer programs use the account", _LATER
+    ),
+    "INTERNAL_ERROR": Problem("HubSpot had an internal error on this record", _SUPPORT, _LATER),
+    "SERVICE_UNAVAILABLE": Problem("HubSpot was not available for this record", _SUPPORT, _LATER),
+    "TIMEOUT": Problem("HubSpot took too long for this record", _SUPPORT, _LATER),
+    "LOCKED": Problem(
+        "HubSpot keeps this record locked",
+        "look for imports or workflows that keep the record locked, then replay",
+        _LATER,
+    ),
+    "UNACCOUNTED": Problem("HubSpot's reply does not say what became of this record", _SUPPORT, _LATER),
+    "ASSOCIATION": Problem(
+        "the record was written, but HubSpot did not link it",
+        "check that the linked record exists and that the account allows this association, then replay",
+        _LATER,
+    ),
+    "UNSUBSCRIBE": Problem(
+        "HubSpot did not opt out the email address",
+        "opt the address out in HubSpot, correct it in careCycle, then discard",
+    ),
 }
-OTHER: Final = Problem("HubSpot does not accept the record: look at the properties' validation rules")
+OTHER: Final = Problem(
+    "HubSpot rejected the record", "check the validation rules of its properties in HubSpot, then replay"
+)
 
 WHOLE: Final = frozenset({"KEY_NOT_UNIQUE", "OBJECT_TYPE_UNKNOWN", "HTTP_404"})
 """Codes that concern every row of the request alike."""

@@ -15,16 +15,17 @@ from connector.destinations.hubspot.adopt import adopted
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder
-from connector.destinations.hubspot.refusals import Refusal, named_ids, outcome, refusal, reply_refusal, traces
+from connector.destinations.hubspot.refusals import RecordError, named_ids, outcome, refusal, reply_refusal, traces
 from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written
 from connector.destinations.hubspot.values import folded, wire
 from connector.model import Mode
+from connector.settlement import Refusal
 
 Rows = Mapping[int, Row]
 """rows by their place in the call of write()"""
 Outcomes = dict[int, Outcome]
 
-UNACCOUNTED, _GONE = Refusal("UNACCOUNTED"), Refusal(LOST_ID)
+UNACCOUNTED, _GONE = RecordError("UNACCOUNTED"), RecordError(LOST_ID)
 STAGE = "lifecyclestage"
 
 
@@ -137,8 +138,12 @@ class RecordWriter:
         return first | self._batch(target, {n: rows[n] for n in places[half:]})
 
 
-_ABSENT = Outcome(Verdict.SKIPPED, code="ABSENT", problem="HubSpot holds no record of this key, and none is to be made")
-_EXISTS = Outcome(Verdict.SKIPPED, code="EXISTS", problem="HubSpot already holds the record, and it is only created")
+_ABSENT = Outcome(
+    Verdict.SKIPPED, refusal=Refusal("ABSENT", "HubSpot has no record with this key, and the mapping only updates")
+)
+_EXISTS = Outcome(
+    Verdict.SKIPPED, refusal=Refusal("EXISTS", "HubSpot already has the record, and the mapping only creates")
+)
 
 
 def _with_opt_outs(out: Outcome, done: Outcome) -> Outcome:
@@ -177,7 +182,7 @@ def _identity(row: Row, target: Target) -> dict[str, Any]:
     return {"id": row.key.value, "idProperty": row.key.field}
 
 
-def _carries(row: Row, found: Refusal) -> bool:
+def _carries(row: Row, found: RecordError) -> bool:
     return bool({row.key.field, *row.fields} & set(found.fields))
 
 
@@ -205,13 +210,13 @@ def _stage_kept(rows: Rows, answered: Outcomes, batch: Batch) -> dict[int, Row]:
     }
 
 
-def _answer(found: Refusal | None, written: Written | None, request_id: str) -> Outcome:
+def _answer(found: RecordError | None, written: Written | None, request_id: str) -> Outcome:
     if found is None and written is not None:
         return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id)
     return outcome(found or UNACCOUNTED, request_id)
 
 
-def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, Refusal]:
+def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:
     refused = {}
     for error in errors:
         named, ids = set(traces(error)), set(named_ids(error))

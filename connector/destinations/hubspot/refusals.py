@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connector.destinations.base import Outcome
@@ -25,6 +25,7 @@ from connector.destinations.hubspot.errors import (
     Trouble,
 )
 from connector.destinations.hubspot.replies import ErrorBody, Reply, error_body
+from connector.settlement import Refusal
 
 _SIGNS: Final = (
     ("by non-unique", "KEY_NOT_UNIQUE"),
@@ -40,7 +41,7 @@ _SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_]{3,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RecordError:
     """What HubSpot said of one record, without a value in it. existing: the record that owns what we wanted."""
 
     code: str
@@ -110,7 +111,7 @@ def _seconds(text: str) -> float | None:
     return float(text) if re.fullmatch(r"\d{1,7}(\.\d+)?", text.strip()) else None
 
 
-def refusal(body: ErrorBody, status: int = 400) -> Refusal:
+def refusal(body: ErrorBody, status: int = 400) -> RecordError:
     """What an error says of a record: our code for it and the properties it names."""
     listed = list(_property_problems(body.message))
     codes = [detail.code for detail in body.errors] + [str(one.get("error", "")) for one in listed]
@@ -119,11 +120,11 @@ def refusal(body: ErrorBody, status: int = 400) -> Refusal:
     fields = tuple(dict.fromkeys(name for name in names if _NAME.fullmatch(name)))
     existing = _existing(body)
     if body.category == "CONFLICT":
-        return Refusal("CONFLICT", fields or ("email",), existing)
-    return Refusal(_code(body, codes, status), fields, existing)
+        return RecordError("CONFLICT", fields or ("email",), existing)
+    return RecordError(_code(body, codes, status), fields, existing)
 
 
-def reply_refusal(reply: Reply) -> Refusal:
+def reply_refusal(reply: Reply) -> RecordError:
     """What a refused request says."""
     return refusal(error_body(reply), reply.status)
 
@@ -157,13 +158,13 @@ def _listed(value: list[str] | str | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
-def outcome(found: Refusal, request_id: str = "") -> Outcome:
+def outcome(error: RecordError, request_id: str = "") -> Outcome:
     """The outcome of a row that was refused."""
-    problem = PROBLEMS.get(found.code, OTHER)
-    owner = f" (HubSpot record {found.existing})" if found.existing else ""
-    return Outcome(
-        problem.verdict, code=found.code, problem=problem.text + owner, fields=found.fields, request_id=request_id
-    )
+    problem = PROBLEMS.get(error.code, OTHER)
+    why = Refusal.of(error.code, problem.cause, problem.action, error.fields, a_field="a property")
+    if error.existing:
+        why = replace(why, cause=f"{why.cause} (HubSpot record {error.existing})")
+    return Outcome(problem.verdict, refusal=why, request_id=request_id)
 
 
 def traces(body: ErrorBody) -> list[str]:

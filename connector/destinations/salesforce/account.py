@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
-from connector.destinations.salesforce import fit, records, values
+from connector.destinations.salesforce import errors, fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.client import Client, Sleep
@@ -28,16 +28,17 @@ from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
+from connector.settlement import Refusal
 
 API_VERSION: Final = "67.0"
 """Summer '26, which every org runs by now; 68.0 brings nothing used here."""
 
 _BY_ID: Final = "composite/sobjects"
-_NOT_THERE: Final = Outcome(Verdict.SKIPPED, problem="no such record")
+_NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="Salesforce has no such record"))
+_SAME_KEY: Final = errors.ApiError(300, "DUPLICATE_EXTERNAL_ID")
 _TWINS: Final = Outcome(
     Verdict.REJECTED,
-    code="DUPLICATE_EXTERNAL_ID",
-    problem="several records hold this key: merge them and make the key field unique",
+    refusal=errors.refusal(_SAME_KEY, errors.rule_for(_SAME_KEY)),
 )
 
 
@@ -151,9 +152,7 @@ class Salesforce:
             try:
                 made[place] = self._fit(row, fresh)
             except fit.Misfit as misfit:
-                refused[place] = Outcome(
-                    Verdict.REJECTED, code=misfit.code, problem=misfit.problem, fields=misfit.fields
-                )
+                refused[place] = Outcome(Verdict.REJECTED, refusal=misfit.refusal)
         return made, refused
 
     def _fit(self, row: Row, fresh: set[str]) -> dict[str, Value]:

@@ -10,11 +10,11 @@ from simple_salesforce.exceptions import SalesforceError
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
 from connector.destinations.salesforce import errors
-from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.rules import Kind
 from connector.destinations.salesforce.transport import Line
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 
 NO_ANSWER: Final = "NO_ANSWER"
 UNREADABLE: Final = "UNREADABLE_REPLY"
@@ -46,13 +46,15 @@ class Client:
         self.base = f"/services/data/v{login.version}/"
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """The JSON of a reply, or its Refusal. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""
+        """The JSON of a reply, or its ApiError. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""
         retrying = within_attempt(_passing, self.tries, self.sleep)
         reply = retrying(self._admitted, method, path, options)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, ApiError):
             rule = errors.rule_for(reply)
             if reply.code == NO_ANSWER:
-                raise DestinationUnusable("Salesforce", "unreachable", "no answer: check the domain and the network")
+                raise DestinationUnusable(
+                    "Salesforce", PauseReason.UNREACHABLE, "no answer: check the domain and the network"
+                )
             if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION):
                 raise errors.unusable(rule)
         return reply
@@ -60,7 +62,7 @@ class Client:
     def _admitted(self, method: str, path: str, options: dict[str, Any]) -> Any:
         session = self._login.session()
         reply = self._once(session, method, path, options)
-        if isinstance(reply, Refusal) and errors.rule_for(reply).kind is Kind.SESSION:
+        if isinstance(reply, ApiError) and errors.rule_for(reply).kind is Kind.SESSION:
             return self._once(self._login.session(ended=session), method, path, options)
         return reply
 
@@ -70,11 +72,11 @@ class Client:
         except SalesforceError as refused:
             return errors.read(refused.status, refused.content)
         except (requests.exceptions.JSONDecodeError, TypeError):  # TypeError: a bare number has no len()
-            return Refusal(self.line.last.status, UNREADABLE)
+            return ApiError(self.line.last.status, UNREADABLE)
         except requests.RequestException:
-            return Refusal(0, NO_ANSWER)
+            return ApiError(0, NO_ANSWER)
 
 
 def _passing(reply: Any) -> bool:
     """Whether a moment may help: no answer, or a server that is away."""
-    return isinstance(reply, Refusal) and (reply.code == NO_ANSWER or errors.rule_for(reply).kind is Kind.OUTAGE)
+    return isinstance(reply, ApiError) and (reply.code == NO_ANSWER or errors.rule_for(reply).kind is Kind.OUTAGE)

@@ -13,6 +13,7 @@ from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.salesforce import values
 from connector.destinations.salesforce.reads import Reader
 from connector.model import Mode, RecordKey
+from connector.settlement import Refusal
 
 CODE: Final = "CANNOT_UPDATE_CONVERTED_LEAD"
 _BECAME: Final = "ConvertedContactId"
@@ -28,6 +29,10 @@ _THEIRS: Final = frozenset({"ownerid", "status", "recordtypeid"})
 """A contact's owner and state are the business of whoever converted the lead."""
 
 
+_HOMELESS: Final = "the lead was converted, and the contact it became has no such field"
+_CREATE: Final = "create the field on Contact too, then replay"
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A row written elsewhere. homeless: opt-outs the contact has no field for."""
@@ -39,8 +44,7 @@ class Moved:
         """What became of the row it was: an opt-out that found no place is a refusal, whatever else was written."""
         if not self.homeless:
             return outcome
-        problem = "the lead was converted, and the contact it became has no such field: create it there too"
-        return Outcome(Verdict.REJECTED, code=CODE, problem=problem, fields=self.homeless)
+        return Outcome(Verdict.REJECTED, refusal=Refusal.of(CODE, _HOMELESS, _CREATE, self.homeless))
 
 
 class Leads:

@@ -1,4 +1,4 @@
-"""Reading Salesforce's refusals. Its own texts echo values: they are read here and go no further."""
+"""Read Salesforce's errors. Its own texts repeat values: they are read here and go no further."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce.rules import RULES, UNKNOWN, UNKNOWN_FAULT, Kind, Rule
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
+from connector.settlement import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One error as Salesforce told it, of a whole request or of one record."""
+class ApiError:
+    """One error as Salesforce sent it, for a whole request or for one record."""
 
     status: int
     code: str
@@ -31,38 +32,40 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}|[a-z_]{3,79}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
-def rule_for(refusal: Refusal, key_field: str = "") -> Rule:
+def rule_for(error: ApiError, key_field: str = "") -> Rule:
     """The rule that fits; an unknown code is a refusal for good, an unknown fault of the server is an outage."""
-    for rule in _BY_CODE.get(refusal.code, ()):
-        if not rule.says or re.search(
-            rule.says.replace("{key}", re.escape(key_field) or "(?!)"), refusal.message, re.I
-        ):
+    for rule in _BY_CODE.get(error.code, ()):
+        if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), error.message, re.I):
             return rule
-    return UNKNOWN_FAULT if refusal.status >= 500 else UNKNOWN
+    return UNKNOWN_FAULT if error.status >= 500 else UNKNOWN
 
 
-def named(refusal: Refusal, ours: Collection[str]) -> tuple[str, ...]:
+def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:
     """The fields a refusal names: those it lists, and those of `ours` its text mentions."""
-    listed = [name for name in refusal.fields if _NAME.fullmatch(name)]
-    column = re.search(r"^No such column '(\w+)'", refusal.message)
-    fields = re.search(r"^Unable to create/update fields: ([\w, ]+)", refusal.message)
+    listed = [name for name in error.fields if _NAME.fullmatch(name)]
+    column = re.search(r"^No such column '(\w+)'", error.message)
+    fields = re.search(r"^Unable to create/update fields: ([\w, ]+)", error.message)
     words = [column[1]] if column else re.split(r"[, ]+", fields[1]) if fields else []
     return tuple(dict.fromkeys([*listed, *(word for word in words if word in ours)]))
 
 
-def told(refusal: Refusal, rule: Rule, ours: Collection[str] = ()) -> str:
-    """The problem in our words."""
-    return rule.problem.replace("{fields}", ", ".join(named(refusal, ours)) or "a field")
+def described(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> str:
+    """What is wrong and what to do about it, in our words."""
+    why = refusal(error, rule, ours)
+    return f"{why.cause}: {why.action}"
 
 
-def outcome(refusal: Refusal, rule: Rule, ours: Collection[str], request_id: str) -> Outcome:
+def refusal(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> Refusal:
+    """The rule's cause and action for this error."""
+    return Refusal.of(error.code, rule.cause, rule.action, named(error, ours), a_field="a field")
+
+
+def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str) -> Outcome:
     """One record's refusal in our words."""
     verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
     return Outcome(
         verdict,
-        code=refusal.code,
-        problem=told(refusal, rule, ours),
-        fields=named(refusal, ours),
+        refusal=refusal(error, rule, ours),
         retry_after=rule.retry_after if verdict is Verdict.DEFERRED else None,
         request_id=request_id,
     )
@@ -70,21 +73,25 @@ def outcome(refusal: Refusal, rule: Rule, ours: Collection[str], request_id: str
 
 def unusable(rule: Rule) -> DestinationUnusable:
     """The whole account cannot be used."""
-    return DestinationUnusable("Salesforce", rule.reason or "outage", rule.problem, retry_after=rule.retry_after)
+    return DestinationUnusable(
+        "Salesforce", rule.reason or PauseReason.OUTAGE, f"{rule.cause}: {rule.action}", retry_after=rule.retry_after
+    )
 
 
-def read(status: int, content: Any) -> Refusal:
+def read(status: int, content: Any) -> ApiError:
     """The refusal in a reply's body: a list of errors, one error, or text that is not Salesforce's own.
 
     A code that does not look like one is not passed on.
     """
     first = content[0] if isinstance(content, list) and content else content
     if not isinstance(first, dict):
-        return Refusal(status, f"HTTP_{status}")
+        return ApiError(status, f"HTTP_{status}")
     code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
     fields = first.get("fields")
     listed = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
-    return Refusal(status, code if _CODE.fullmatch(code) else f"HTTP_{status}", str(first.get("message") or ""), listed)
+    return ApiError(
+        status, code if _CODE.fullmatch(code) else f"HTTP_{status}", str(first.get("message") or ""), listed
+    )
 
 
 def hopeless(code: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -12,16 +12,19 @@ from connector.destinations.base import as_text
 from connector.destinations.salesforce.schema import DescribedObject
 from connector.destinations.salesforce.values import MOMENT
 from connector.model import Value
+from connector.settlement import Refusal
 
+_WRONG_TYPE: Final = "a value does not fit its field, which is for numbers, dates or a checkbox"
+_CORRECT: Final = "correct the mapping with `format:` or `table:`, then replay"
 _NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 
 
 class Misfit(Exception):
     """Values that their fields cannot hold."""
 
-    def __init__(self, code: str, problem: str, fields: Sequence[str]) -> None:
-        super().__init__(code)
-        self.code, self.problem, self.fields = code, problem, tuple(fields)
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> dict[str, Value]:
@@ -31,7 +34,7 @@ def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> di
     """
     endless = [name for name, value in fields.items() if isinstance(value, float) and not math.isfinite(value)]
     if endless:
-        raise Misfit(code="NOT_A_NUMBER", problem="a number is not finite", fields=endless)
+        raise Misfit(Refusal.of("NOT_A_NUMBER", "a number is not finite", _CORRECT, tuple(endless)))
     kinds = {own.name.lower(): own.type for own in described.fields} if described else {}
     made: dict[str, Value] = {}
     bad = []
@@ -41,8 +44,7 @@ def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> di
         except ValueError:
             bad.append(name)
     if bad:
-        problem = "a value does not fit its field, which is for numbers, dates or a check box"
-        raise Misfit(code="WRONG_TYPE", problem=problem, fields=bad)
+        raise Misfit(Refusal.of("WRONG_TYPE", _WRONG_TYPE, _CORRECT, tuple(bad)))
     return made
 
 

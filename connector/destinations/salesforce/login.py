@@ -20,7 +20,7 @@ from connector.destinations.salesforce.auth import (
     Password,
 )
 from connector.destinations.salesforce.transport import Line
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 
 PERMANENT: Final = {
     "invalid_client_id": "the connected app is unknown: check client_id",
@@ -58,7 +58,7 @@ class Login:
     def _open(self, *, renew: bool) -> Session:
         if isinstance(self._auth, OpenSession):
             if renew:
-                raise self._failed("auth", "the session ended and cannot be renewed: give a new session_id")
+                raise self._failed(PauseReason.AUTH, "the session ended and cannot be renewed: give a new session_id")
             return self._built(self._auth.session_id.get_secret_value(), self._auth.instance_url)
         return self._built(*self._granted(self._auth))
 
@@ -89,15 +89,15 @@ class Login:
     def _refused(self, code: str) -> DestinationUnusable:
         status = self._line.last.status
         if code in PERMANENT:
-            return self._failed("auth", f"{PERMANENT[code]} ({code})")
+            return self._failed(PauseReason.AUTH, f"{PERMANENT[code]} ({code})")
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
-                "auth", f"the login is refused with HTTP {status}: check the domain and the credentials"
+                PauseReason.AUTH, f"the login is refused with HTTP {status}: check the domain and the credentials"
             )
         answer = f"answered HTTP {status}" if status else "did not answer"
-        return self._failed("unreachable", f"the login {answer}: check the domain and the network")
+        return self._failed(PauseReason.UNREACHABLE, f"the login {answer}: check the domain and the network")
 
-    def _failed(self, reason: str, problem: str) -> DestinationUnusable:
+    def _failed(self, reason: PauseReason, problem: str) -> DestinationUnusable:
         self._failures += 1
         self._failure = DestinationUnusable("Salesforce", reason, problem)
         return self._failure

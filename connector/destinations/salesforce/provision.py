@@ -12,7 +12,7 @@ from typing import Any, Final
 from connector.destinations.provision import Done, Making, Obstacle, Provision, Step
 from connector.destinations.salesforce import errors
 from connector.destinations.salesforce.client import Client
-from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.provision_access import Access
 from connector.destinations.salesforce.provision_fields import (
     Address,
@@ -92,7 +92,7 @@ class SalesforceProvisioner:
         head = "SELECT QualifiedApiName FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = "
         soql = "".join((head, f"'{kind}' AND QualifiedApiName IN (", names, ")"))
         reply = self._client.call("GET", "tooling/query/", params={"q": soql})
-        if isinstance(reply, Refusal) or not isinstance(reply, Mapping):
+        if isinstance(reply, ApiError) or not isinstance(reply, Mapping):
             doubts.append(
                 f"{kind}: whether a missing field is only hidden cannot be told: give the connector's user the "
                 "permission View Setup and Configuration"
@@ -105,7 +105,7 @@ class SalesforceProvisioner:
         where = address(demand.object, demand.field)
         body: dict[str, Any] = {"FullName": f"{where.owner}.{where.name}", "Metadata": metadata(demand)}
         reply = self._client.call("POST", "tooling/sobjects/CustomField/", json=body)
-        if not isinstance(reply, Refusal) or _exists(reply):
+        if not isinstance(reply, ApiError) or _exists(reply):
             return ""
         if reply.code in _NOT_ALLOWED or reply.code.startswith("INSUFFICIENT_ACCESS"):
             return _CUSTOMIZE
@@ -114,14 +114,14 @@ class SalesforceProvisioner:
                 f"Salesforce refuses a unique external id on activities here ({reply.code}): write calls to a custom "
                 "object of yours instead, with a mapping of your own"
             )
-        return f"Salesforce refuses it: {errors.told(reply, errors.rule_for(reply))} ({reply.code})"
+        return f"Salesforce refuses it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"
 
 
 def _address(step: Step) -> Address:
     return address(step.demand.object, step.demand.field)
 
 
-def _exists(reply: Refusal) -> bool:
+def _exists(reply: ApiError) -> bool:
     """Made in the meantime, or by a call whose reply was lost, or hidden all along: granting it is what is left."""
     return reply.code in _TAKEN and "already" in reply.message.lower()
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from connector.destinations.salesforce import errors
 from connector.destinations.salesforce.client import Client
-from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.provision_fields import PERMISSION_LABEL, PERMISSION_SET, Address
 from connector.destinations.salesforce.reads import Reader
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 
 _SETS: Final = (
     "the connector's user may not give permissions: give it Manage Profiles and Permission Sets, or have an "
@@ -44,7 +44,7 @@ class Access:
             if left and (problem := self._assign(own)):
                 problems |= dict.fromkeys(left, problem)
         except DestinationUnusable as error:
-            if error.reason != "configuration":
+            if error.reason is not PauseReason.CONFIGURATION:
                 raise
             return dict.fromkeys(wanted, _SETS)  # the permission sets are hidden from this user
         return problems
@@ -93,7 +93,9 @@ class Access:
         reply = self._client.call("GET", "")
         identity = reply.get("identity") if isinstance(reply, Mapping) else None
         if not isinstance(identity, str):
-            raise DestinationUnusable("Salesforce", "configuration", "Salesforce does not tell which user we are")
+            raise DestinationUnusable(
+                "Salesforce", PauseReason.CONFIGURATION, "Salesforce does not tell which user we are"
+            )
         return identity.rstrip("/").rpartition("/")[2]
 
     def _made(self, kind: str, body: Mapping[str, Any], not_allowed: str) -> tuple[str, str]:
@@ -104,8 +106,8 @@ class Access:
 
 
 def _told(reply: Any, not_allowed: str) -> str:
-    if not isinstance(reply, Refusal) or reply.code in ("DUPLICATE_VALUE", "DUPLICATE_DEVELOPER_NAME"):
+    if not isinstance(reply, ApiError) or reply.code in ("DUPLICATE_VALUE", "DUPLICATE_DEVELOPER_NAME"):
         return ""
     if reply.code.startswith("INSUFFICIENT_ACCESS") or reply.code in ("NOT_FOUND", "INVALID_TYPE"):
         return not_allowed
-    return f"Salesforce refuses it: {errors.told(reply, errors.rule_for(reply))} ({reply.code})"
+    return f"Salesforce refuses it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"

@@ -14,10 +14,10 @@ from connector.destinations.base import Found
 from connector.destinations.salesforce import errors, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.client import UNREADABLE, Client
-from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.rules import Kind
 from connector.destinations.salesforce.schema import DescribedObject
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -70,7 +70,7 @@ class Reader:
         """The object as it is now; None where it is missing or hidden."""
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
         reply = self._client.call("GET", f"sobjects/{quote(object, safe='')}/describe")
-        if isinstance(reply, Refusal) and reply.status == 404:
+        if isinstance(reply, ApiError) and reply.status == 404:
             return None
         described = _read(DescribedObject, reply, f"the description of {object}")
         self._known[object] = described
@@ -114,7 +114,7 @@ class Reader:
         kind = _type(self._known.get(object), field) or _type(self.describe(object), field)
         if not kind:
             problem = f"{object}.{field} is missing or hidden from the connector's user"
-            raise DestinationUnusable("Salesforce", "configuration", problem)
+            raise DestinationUnusable("Salesforce", PauseReason.CONFIGURATION, problem)
         return kind
 
     def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> list[dict[str, Any]]:
@@ -149,10 +149,10 @@ def _blank_is_none(value: Any) -> Any:
 
 def _read(model: type[Model], reply: Any, thing: str) -> Model:
     """Parse a reply that must be there."""
-    if isinstance(reply, Refusal) and reply.code != UNREADABLE:
+    if isinstance(reply, ApiError) and reply.code != UNREADABLE:
         rule = errors.rule_for(reply)
-        reason = "configuration" if rule.kind is Kind.REJECTED else "outage"
-        raise DestinationUnusable("Salesforce", reason, f"{thing} cannot be read: {errors.told(reply, rule)}")
+        reason = PauseReason.CONFIGURATION if rule.kind is Kind.REJECTED else PauseReason.OUTAGE
+        raise DestinationUnusable("Salesforce", reason, f"{thing} cannot be read: {errors.described(reply, rule)}")
     with suppress(ValidationError):  # its text holds the reply, so it must not even be this one's context
         return model.model_validate(reply, strict=True)
-    raise DestinationUnusable("Salesforce", "outage", f"{thing} came back in a form we cannot read")
+    raise DestinationUnusable("Salesforce", PauseReason.OUTAGE, f"{thing} came back in a form we cannot read")

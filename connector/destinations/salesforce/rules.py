@@ -1,4 +1,4 @@
-"""What each of Salesforce's refusals means for us: a table. The first rule that fits is the one.
+"""What each of Salesforce's refusals means, as a table. The first rule that fits applies.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm and the StatusCode enumeration
 of the Enterprise WSDL.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from connector.errors import PauseReason
 
 
 class Kind(StrEnum):
@@ -25,215 +27,368 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """codes: separated by spaces. says: what the message must match. problem: for an admin, with `{fields}`.
+    """codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
 
-    retry_after: seconds. every: it is true of every record of the request.
+    reason: why a lane pauses. retry_after: seconds. every: it is true of every record of the request.
     """
 
     codes: str
     kind: Kind
-    problem: str
+    cause: str
+    action: str
     says: str = ""
-    reason: str = ""
+    reason: PauseReason | None = None
     retry_after: float | None = None
     every: bool = False
 
 
 _AGAIN, _SMALLER, _LATER, _NO, _OUTAGE, _STOP, _SESSION = Kind
 _TRIGGERS = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR"
+_LOCKED = (
+    "the record is locked by other work in Salesforce",
+    "look for imports or automation that keep the record locked, then replay",
+)
 
 RULES: Final = (
-    # Somebody else's work on the same record
-    Rule(
-        f"UNABLE_TO_LOCK_ROW {_TRIGGERS}",
-        _AGAIN,
-        "the record is locked by other work in Salesforce",
-        "UNABLE_TO_LOCK_ROW|^unable to obtain",
-    ),
-    Rule("UNABLE_TO_LOCK_ROW", _AGAIN, "the record is locked by other work in Salesforce"),
+    # Other work on the same record
+    Rule(f"UNABLE_TO_LOCK_ROW {_TRIGGERS}", _AGAIN, *_LOCKED, "UNABLE_TO_LOCK_ROW|^unable to obtain"),
+    Rule("UNABLE_TO_LOCK_ROW", _AGAIN, *_LOCKED),
     Rule(
         "DUPLICATE_VALUE",
         _AGAIN,
         "another writer created the record at the same moment",
+        "replay: the next try updates the record",
         "duplicate value found: (<unknown>|{key}) ",
     ),
-    Rule("DUPLICATE_VALUE", _AGAIN, "the record was sent twice in one request", "^Duplicate external id specified"),
+    Rule(
+        "DUPLICATE_VALUE",
+        _AGAIN,
+        "the record was sent twice in one request",
+        "replay; if it happens again, report it as a bug in the connector",
+        "^Duplicate external id specified",
+    ),
     # Too much at once
     Rule(
         _TRIGGERS,
         _SMALLER,
-        "the org's own automation ran into a limit of Salesforce",
+        "the org's own automation hit a Salesforce limit",
+        "make the org's triggers and flows do less work for each record, then replay",
         "Too many SOQL|CPU (time )?limit|limit exceeded|LimitException",
     ),
     Rule(
         "QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG TOO_MANY_APEX_REQUESTS EXCEEDED_ID_LIMIT HTTP_413",
         _SMALLER,
-        "the request was too much for Salesforce at once",
+        "the request was too large or too slow for Salesforce",
+        "replay when the org is less busy; if it happens again, make its automation lighter",
     ),
     Rule(
         "UNKNOWN_EXCEPTION INTERNAL_ERROR INTERNAL_SERVER_ERROR HTTP_500",
         _SMALLER,
-        "Salesforce failed inside; if this stays, ask Salesforce support",
+        "Salesforce had an internal error",
+        "replay; if it happens again, open a case with Salesforce support",
     ),
     # The whole account
     Rule(
         "INVALID_SESSION_ID",
         _STOP,
-        "the user may not use the REST API: check the connected app's policies and the profile's API access",
+        "the connector's user may not use the REST API",
+        "give the user the API Enabled permission and allow it in the connected app's policies",
         "not valid for use with the REST API|Connected app is not attached",
-        "auth",
+        PauseReason.AUTH,
     ),
     Rule(
         "INVALID_SESSION_ID SESSION_EXPIRED INVALID_AUTH_HEADER HTTP_401",
         _SESSION,
         "the session ended and a new login did not help",
-        reason="auth",
+        "renew the credentials in the agency file and restart the connector",
+        reason=PauseReason.AUTH,
     ),
     Rule(
         "INVALID_LOGIN LOGIN_MUST_USE_SECURITY_TOKEN INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
         _STOP,
-        "the login is refused: check the credentials",
-        reason="auth",
+        "Salesforce rejected the login",
+        "correct the credentials in the agency file and restart the connector",
+        reason=PauseReason.AUTH,
     ),
     Rule(
         "API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED FUNCTIONALITY_NOT_ENABLED LICENSE_LIMIT_EXCEEDED",
         _STOP,
         "the org's edition or the user's permissions do not allow API access",
-        reason="auth",
+        "use an edition with API access and give the user the API Enabled permission",
+        reason=PauseReason.AUTH,
     ),
-    Rule("REQUEST_LIMIT_EXCEEDED", _STOP, "too many long requests at once", "Concurrent", "busy", 30),
-    Rule("REQUEST_LIMIT_EXCEEDED", _STOP, "the org's daily API calls are used up", reason="quota", retry_after=900),
+    Rule(
+        "REQUEST_LIMIT_EXCEEDED",
+        _STOP,
+        "too many long requests at once",
+        "wait: it is retried after 30 seconds",
+        "Concurrent",
+        PauseReason.BUSY,
+        30,
+    ),
+    Rule(
+        "REQUEST_LIMIT_EXCEEDED",
+        _STOP,
+        "the org's daily API calls are used up",
+        "wait until calls of the last 24 hours expire, or buy more",
+        reason=PauseReason.QUOTA,
+        retry_after=900,
+    ),
     Rule(
         "STORAGE_LIMIT_EXCEEDED",
         _STOP,
-        "the org's storage is full: free some or buy more",
-        reason="storage",
+        "the org's storage is full",
+        "free some storage or buy more",
+        reason=PauseReason.STORAGE,
         retry_after=3600,
     ),
     Rule(
         "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE INVALID_READ_ONLY_USER_DML",
         _STOP,
         "Salesforce is read-only for maintenance",
-        reason="maintenance",
+        "wait for the maintenance to end",
+        reason=PauseReason.MAINTENANCE,
         retry_after=300,
     ),
     Rule(
         "UNSUPPORTED_API_VERSION GONE HTTP_410",
         _STOP,
-        "Salesforce no longer speaks this API version: raise api_version",
-        reason="configuration",
+        "Salesforce no longer supports this API version",
+        "raise `api_version` in the agency file, or remove it",
+        reason=PauseReason.CONFIGURATION,
     ),
     Rule(
         "HTTP_301 HTTP_302 HTTP_303 HTTP_307 HTTP_308",
         _STOP,
-        "Salesforce sent us to another address: check the domain",
-        reason="unreachable",
+        "Salesforce redirected the request to another address",
+        "correct `domain` in the agency file",
+        reason=PauseReason.UNREACHABLE,
     ),
     Rule(
         "SERVER_UNAVAILABLE SERVICE_UNAVAILABLE BAD_GATEWAY GATEWAY_TIMEOUT "
         "HTTP_408 HTTP_420 HTTP_429 HTTP_502 HTTP_503 HTTP_504",
         _OUTAGE,
         "Salesforce is not available",
-        reason="outage",
+        "wait; status.salesforce.com shows known outages",
+        reason=PauseReason.OUTAGE,
     ),
-    Rule("HTTP_404", _STOP, "nothing answers there: check the domain and api_version", reason="configuration"),
-    Rule("HTTP_403 HTTP_407", _STOP, "refused before the API: check IP ranges and the proxy", reason="auth"),
+    Rule(
+        "HTTP_404",
+        _STOP,
+        "there is no Salesforce API at this address",
+        "correct `domain` and `api_version` in the agency file",
+        reason=PauseReason.CONFIGURATION,
+    ),
+    Rule(
+        "HTTP_403 HTTP_407",
+        _STOP,
+        "the request was blocked before it reached the API",
+        "allow the connector's IP address in the user's profile and network access list, and check the proxy",
+        reason=PauseReason.AUTH,
+    ),
     Rule(
         "METHOD_NOT_ALLOWED URI_TOO_LONG UNSUPPORTED_MEDIA_TYPE "
         "HTTP_405 HTTP_409 HTTP_412 HTTP_414 HTTP_415 HTTP_428 HTTP_431",
         _STOP,
-        "our request is not taken in this form: look for a proxy in between, or report it as a fault of the connector",
-        reason="request",
+        "Salesforce rejected the form of our request",
+        "check for a proxy that changes requests; if there is none, report it as a bug in the connector",
+        reason=PauseReason.REQUEST,
     ),
     # This record, later
-    Rule("INVALID_FIELD", _LATER, "the record it points at is not in Salesforce yet", "^Foreign key external ID"),
+    Rule(
+        "INVALID_FIELD",
+        _LATER,
+        "the record it refers to is not in Salesforce yet",
+        "fix the dead letter of the other record first, then replay",
+        "^Foreign key external ID",
+    ),
     Rule(
         "ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
         _LATER,
         "the record is locked by an approval or a workflow",
+        "finish the approval in Salesforce, then replay",
         retry_after=900,
     ),
     Rule(
         "ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY",
         _LATER,
-        "the record, or one it points at, was deleted or merged in Salesforce",
+        "the record, or one it refers to, was deleted or merged in Salesforce",
+        "replay: the missing record is written in full",
     ),
     Rule(
         "ALL_OR_NONE_OPERATION_ROLLED_BACK PROCESSING_HALTED",
         _LATER,
-        "the record was held back by another one of its request",
+        "the record was held back by another record in the same request",
+        "fix the other dead letters of this account first, then replay",
     ),
     # The mapping, or what the connector's user may do
     Rule(
         "INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE",
         _NO,
-        "{fields} cannot be written: it is misspelt, missing, read-only or hidden from the connector's user",
+        "{fields} cannot be written: misspelled, missing, read-only or hidden from the connector's user",
+        "correct the mapping, or make the field editable in the connector's permission set, then replay",
     ),
     Rule(
         "NOT_FOUND INVALID_TYPE INVALID_ENTITY_FOR_UPSERT",
         _NO,
         "the object or its key field is missing or hidden from the connector's user",
+        "create the object or key field, or add it to the connector's permission set, then replay",
         every=True,
     ),
-    Rule("INVALID_EXTERNAL_ID_FIELD_NAME", _NO, "the key field is not an external id", every=True),
+    Rule(
+        "INVALID_EXTERNAL_ID_FIELD_NAME",
+        _NO,
+        "the key field is not an external ID",
+        "select External ID and Unique on the key field, then replay",
+        every=True,
+    ),
     Rule(
         "JSON_PARSER_ERROR",
         _NO,
-        "a value has the wrong type for its field: check text against numbers, dates and check boxes",
+        "a value has the wrong type for its field",
+        "correct the mapping with `format:` or `table:`, then replay",
     ),
-    Rule("MALFORMED_QUERY", _NO, "a query of ours is not understood: report it as a fault of the connector"),
-    Rule("MALFORMED_ID", _NO, "{fields} needs the id of a Salesforce record"),
+    Rule(
+        "MALFORMED_QUERY",
+        _NO,
+        "Salesforce does not understand a query of ours",
+        "report it as a bug in the connector",
+    ),
+    Rule(
+        "MALFORMED_ID",
+        _NO,
+        "{fields} needs the ID of a Salesforce record",
+        "use `ref:`, `lookup:` or an ID for this field in the mapping, then replay",
+    ),
     Rule(
         "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY "
         "TXN_SECURITY_NO_ACCESS",
         _NO,
-        "the connector's user may not write this record: check its permissions and sharing",
+        "the connector's user may not write this record",
+        "give the user edit access to the object and, under private sharing, to the records, then replay",
     ),
-    Rule("INACTIVE_OWNER_OR_USER", _NO, "the owner is not an active user"),
+    Rule(
+        "INACTIVE_OWNER_OR_USER",
+        _NO,
+        "the owner is not an active user",
+        "activate the user, or remove the owner from the mapping, then replay",
+    ),
     # The record itself
-    Rule("MISSING_ARGUMENT", _NO, "the record's key is empty"),
-    Rule("REQUIRED_FIELD_MISSING", _NO, "{fields} is required and was not given"),
-    Rule("STRING_TOO_LONG", _NO, "{fields} is longer than its field: add cut: true to the mapping"),
+    Rule(
+        "MISSING_ARGUMENT",
+        _NO,
+        "the record's key is empty",
+        "report it as a bug in the connector: careCycle's IDs are never empty",
+    ),
+    Rule(
+        "REQUIRED_FIELD_MISSING",
+        _NO,
+        "{fields} is required and has no value",
+        "map the field with a `default:`, then replay",
+    ),
+    Rule(
+        "STRING_TOO_LONG",
+        _NO,
+        "the text is too long for {fields}",
+        "add `cut: true` to the field in the mapping, or make the field longer, then replay",
+    ),
     Rule(
         "MAX_TASK_DESCRIPTION_EXCEEEDED MAX_TASK_DESCRIPTION_EXCEEDED",
         _NO,
-        "the description is longer than a task's may be: add cut: true to the mapping",
+        "the text is too long for a task's description",
+        "add `cut: true` to the field in the mapping, then replay",
     ),
     Rule(
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         _NO,
-        "{fields} does not offer this value: add it in Salesforce or to the mapping's table",
+        "{fields} does not offer this value",
+        "add the value in Salesforce or to the mapping's table, then replay",
     ),
-    Rule("INVALID_EMAIL_ADDRESS", _NO, "{fields} is not an e-mail address Salesforce accepts"),
-    Rule("NUMBER_OUTSIDE_VALID_RANGE DATE_OUT_OF_RANGE", _NO, "{fields} is out of range"),
-    Rule("INVALID_TYPE_ON_FIELD_IN_RECORD", _NO, "{fields} has the wrong type, or a check box was to be cleared"),
-    Rule("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", _NO, "{fields} holds characters Salesforce does not keep"),
+    Rule(
+        "INVALID_EMAIL_ADDRESS",
+        _NO,
+        "Salesforce does not accept the email address in {fields}",
+        "correct the address in careCycle, which sends a new event, then discard this one",
+    ),
+    Rule(
+        "NUMBER_OUTSIDE_VALID_RANGE DATE_OUT_OF_RANGE",
+        _NO,
+        "the value of {fields} is out of range",
+        "correct the value in careCycle, which sends a new event, then discard this one",
+    ),
+    Rule(
+        "INVALID_TYPE_ON_FIELD_IN_RECORD",
+        _NO,
+        "the value of {fields} has the wrong type, or a checkbox was to be cleared",
+        "remove `if_null: clear` from checkboxes in the mapping, then replay",
+    ),
+    Rule(
+        "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET",
+        _NO,
+        "{fields} has characters Salesforce cannot store",
+        "remove those characters in careCycle, which sends a new event, then discard this one",
+    ),
     Rule(
         "FIELD_CUSTOM_VALIDATION_EXCEPTION FIELD_FILTER_VALIDATION_EXCEPTION",
         _NO,
-        "a validation rule of the org refuses the record",
+        "a validation rule of the org rejects the record",
+        "exempt the connector's user from the validation rule, or map the values it asks for, then replay",
     ),
     Rule(
         "FIELD_INTEGRITY_EXCEPTION",
         _NO,
-        "{fields} does not fit: a look-up to the wrong kind of record, or a state or country outside the org's list",
-    ),
-    Rule(_TRIGGERS, _NO, "a trigger or flow of the org refuses the record"),
-    Rule("DUPLICATE_VALUE", _NO, "another record already holds a value that must be unique"),
-    Rule(
-        "DUPLICATE_EXTERNAL_ID HTTP_300", _NO, "several records hold this key: merge them and make the key field unique"
+        "the value does not fit {fields}: a lookup to the wrong kind of record, or a state or country not on the list",
+        "use a `table:` with your org's states and countries, or `WhatId` for a person account, then replay",
     ),
     Rule(
-        "DUPLICATES_DETECTED", _NO, "a duplicate rule of the org blocks the record: merge the twins or loosen the rule"
+        _TRIGGERS,
+        _NO,
+        "a trigger or flow of the org rejects the record",
+        "change the trigger or flow so that it accepts the connector's user, then replay",
+    ),
+    Rule(
+        "DUPLICATE_VALUE",
+        _NO,
+        "another record already has a value that must be unique",
+        "merge the two records, or remove the field from the mapping, then replay",
+    ),
+    Rule(
+        "DUPLICATE_EXTERNAL_ID HTTP_300",
+        _NO,
+        "several records have this key",
+        "merge the duplicates and select Unique on the key field, then replay",
+    ),
+    Rule(
+        "DUPLICATES_DETECTED",
+        _NO,
+        "a duplicate rule of the org blocks the record",
+        "merge the duplicates, loosen the rule, or set `duplicate_warnings: pass`, then replay",
     ),
     Rule(
         "CANNOT_UPDATE_CONVERTED_LEAD",
         _NO,
-        "the lead was converted, and the contact it became is not to be found: map this customer to a contact",
+        "the lead was converted, and the contact it became cannot be found",
+        "map this customer to a contact, then replay",
     ),
-    Rule("ENTITY_IS_ARCHIVED", _NO, "the record is archived"),
-    Rule("INVALID_PERSON_ACCOUNT_OPERATION", _NO, "the fields do not fit a person account"),
+    Rule("ENTITY_IS_ARCHIVED", _NO, "the record is archived", "discard it: archived records cannot be changed"),
+    Rule(
+        "INVALID_PERSON_ACCOUNT_OPERATION",
+        _NO,
+        "the fields do not fit a person account",
+        "map `LastName` instead of `Name`, check the record type, then replay",
+    ),
 )
 
-UNKNOWN_FAULT: Final = Rule("", Kind.OUTAGE, "Salesforce is not available", reason="outage")
-UNKNOWN: Final = Rule("", Kind.REJECTED, "Salesforce refuses the record for a reason we do not know")
+UNKNOWN_FAULT: Final = Rule(
+    "",
+    Kind.OUTAGE,
+    "Salesforce is not available",
+    "wait; status.salesforce.com shows known outages",
+    reason=PauseReason.OUTAGE,
+)
+UNKNOWN: Final = Rule(
+    "",
+    Kind.REJECTED,
+    "Salesforce rejected the record for a reason we do not know",
+    "look up the code in Salesforce's documentation, fix the cause, then replay",
+)

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce import errors
 from connector.destinations.salesforce.client import UNREADABLE, Client, within_attempt
-from connector.destinations.salesforce.errors import Refusal
+from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.rules import Kind, Rule
+from connector.settlement import Refusal
 
 Record = dict[str, Any]
 
@@ -30,6 +31,12 @@ class _Result(BaseModel):
     errors: list[dict[str, Any]] = []
 
 
+_LEFT_OVER: Final = "its request was rejected because of another record, and there are too many to tell which"
+_UNACCOUNTED: Final = Refusal(
+    UNREADABLE,
+    "Salesforce's reply does not say whether the record was written",
+    "replay: what is already in Salesforce is not written twice",
+)
 _RESULTS: Final = TypeAdapter(list[_Result])
 
 
@@ -66,7 +73,7 @@ class Batch:
 
     def _send(self, records: Sequence[Record]) -> list[_Told]:
         reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
-        if isinstance(reply, Refusal) and reply.code != UNREADABLE:
+        if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
         try:
             results = _RESULTS.validate_python(reply, strict=True)
@@ -84,13 +91,13 @@ class Batch:
             return self._unaccounted()
         return self._judged(record, errors.read(200, result.errors))
 
-    def _judged(self, record: Record, refusal: Refusal) -> _Told:
+    def _judged(self, record: Record, refusal: ApiError) -> _Told:
         rule = errors.rule_for(refusal, self.key_field)
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
         return _Told(errors.outcome(refusal, rule, record.keys(), self._request), rule.kind is Kind.AGAIN)
 
-    def _refused(self, records: Sequence[Record], refusal: Refusal) -> list[_Told]:
+    def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Told]:
         """A refusal of the whole request: leave the culprits out, and send the others again."""
         rule = errors.rule_for(refusal, self.key_field)
         if len(records) == 1 or rule.every:
@@ -105,20 +112,19 @@ class Batch:
         middle = len(records) // 2
         return self._send(records[:middle]) + self._send(records[middle:])
 
-    def _without(self, records: Sequence[Record], refusal: Refusal, columns: set[str]) -> list[_Told]:
+    def _without(self, records: Sequence[Record], refusal: ApiError, columns: set[str]) -> list[_Told]:
         innocent = [record for record in records if not columns & record.keys()]
         told = iter(self._send(innocent) if innocent else ())
         return [self._judged(record, refusal) if columns & record.keys() else next(told) for record in records]
 
-    def _left_over(self, refusal: Refusal, rule: Rule) -> _Told:
+    def _left_over(self, refusal: ApiError, rule: Rule) -> _Told:
         if rule.kind is Kind.SMALLER and not self.delivered:
             raise errors.unusable(rule)
-        problem = "its request was refused for another record's sake, and there are too many of those to tell which"
-        return _Told(Outcome(Verdict.DEFERRED, code=refusal.code, problem=problem, request_id=self._request))
+        why = Refusal(refusal.code, _LEFT_OVER, "fix the other dead letters of this account first, then replay")
+        return _Told(Outcome(Verdict.DEFERRED, refusal=why, request_id=self._request))
 
     def _unaccounted(self) -> _Told:
-        problem = "Salesforce's reply does not say what became of the record"
-        return _Told(Outcome(Verdict.DEFERRED, code=UNREADABLE, problem=problem, request_id=self._request))
+        return _Told(Outcome(Verdict.DEFERRED, refusal=_UNACCOUNTED, request_id=self._request))
 
     @property
     def _request(self) -> str:

@@ -1,0 +1,70 @@
+"""How lists of names are kept in text columns: what attempts note of records, and which fields a refusal names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from connector.settlement import WHOLE_RECORD, CauseKey, RecordNote, RecordVerdict
+
+VERSION: Final = 2
+"""Of the JSON of notes. Version 1 was a bare list, in which a record withheld as a whole looked like a field."""
+
+
+def notes_as_text(notes: Iterable[RecordNote]) -> str:
+    """Notes as `attempts.records` holds them."""
+    return _text({"v": VERSION, "records": [{**_data(note), "withheld_by": note.withheld_by} for note in notes]})
+
+
+def _data(note: RecordNote) -> dict[str, Any]:
+    return {**note.as_data(), "withheld": dict(note.withheld)}
+
+
+def read_notes(text: str) -> tuple[RecordNote, ...]:
+    """Notes from `attempts.records`, whichever version wrote them."""
+    kept = json.loads(text)
+    return tuple(_note(data) for data in (kept if isinstance(kept, list) else kept["records"]))
+
+
+def _note(data: Mapping[str, Any]) -> RecordNote:
+    withheld = {**data.get("withheld", {})}
+    whole = [withheld.pop(name) for name in (WHOLE_RECORD, "") if name in withheld]
+    return RecordNote(
+        data["record"],
+        data.get("object", ""),
+        data.get("crm_id"),
+        tuple(data.get("fields", ())),
+        withheld,
+        data.get("withheld_by") or next(iter(whole), ""),
+        tuple(data.get("kept", ())),
+        RecordVerdict(data.get("verdict", RecordVerdict.DELIVERED)),
+        data.get("code", ""),
+    )
+
+
+def fields_as_text(fields: Iterable[str]) -> str:
+    """The fields of a refusal as `deliveries.fields` holds them: equal for the same fields."""
+    return _text(list(fields))
+
+
+def read_fields(text: str) -> tuple[str, ...]:
+    """The fields of a refusal from `deliveries.fields`."""
+    return tuple(json.loads(text))
+
+
+def cause_as_text(cause: CauseKey | None) -> str:
+    """A cause as `lanes.refused_cause` holds it; empty for none."""
+    return "" if cause is None else _text([cause.code, list(cause.fields), cause.record])
+
+
+def read_cause(text: str) -> CauseKey | None:
+    """A cause from `lanes.refused_cause`."""
+    if not text:
+        return None
+    code, fields, record = json.loads(text)
+    return CauseKey(code, tuple(fields), record)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
