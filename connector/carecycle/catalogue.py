@@ -1,4 +1,4 @@
-"""careCycle's events: every field, its type, its closed values and how private it is.
+"""careCycle's events: every field, its type, its fixed values and how private it is.
 
 Source: careCycle's "Events & Payloads" page. One vocabulary serves every event: `customer.firstName` is `firstName`
 in customer.created and `customer.firstName` in call.completed.
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Privacy(StrEnum):
-    """The class of a field: the console masks by it, and the check of sensitive targets reads it."""
+    """The class of a field. It decides what the console masks and what needs a target marked sensitive."""
 
     IDENTITY = "identity"
     CONTACT = "contact"
@@ -42,12 +42,12 @@ class Privacy(StrEnum):
 
 
 HEALTH_INFORMATION: Final = frozenset({Privacy.MEDICARE, Privacy.HEALTH, Privacy.CALL_CONTENT})
-"""What only goes to a target marked sensitive, unless the mapping accepts it aloud."""
+"""Classes sent only to targets marked sensitive, unless the mapping explicitly accepts it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the vocabulary, for instance `customer.status`."""
+    """One event field, for example `customer.status`. length: the most characters, if known."""
 
     path: str
     kind: Kind
@@ -58,7 +58,7 @@ class Field:
 
 
 class _Absent:
-    """The type of ABSENT: a field the payload does not carry at all, which is not the same as null."""
+    """The type of ABSENT: a field the payload does not contain at all, unlike null."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -150,8 +150,8 @@ _ALL: Final = (
     Field("customer.assignedUser.npn", _T, _OPS),
     Field("customer.assignedUser.role", _T, _OPS),
     Field("customer.assignedUser.licensedStates", _L, _OPS, about="2-letter US state codes"),
-    *(Field(f"customer.{flag}", _B, _OPS, about="contact suppression: respect it") for flag in FLAGS),
-    Field("customer", _O, _OPS, about="the customer itself: null when a call was linked to none"),
+    *(Field(f"customer.{flag}", _B, _OPS, about="contact suppression flag: must be respected") for flag in FLAGS),
+    Field("customer", _O, _OPS, about="the customer; null if the call is not linked to one"),
     Field("call.id", _U, _OPS, about="careCycle call ID", length=36),
     Field("call.createdAt", _DT, _OPS),
     Field("call.phoneNumber", _T, _CON, about="the customer's phone number, E.164", length=16),
@@ -189,18 +189,20 @@ _PLACES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 EVENTS: Final = tuple(_PLACES)
 
 Reader = Callable[[Mapping[str, Any]], Any]
-"""payload -> the field's value, None where the sender holds none, ABSENT where the payload does not carry it."""
+"""payload -> the field's value; None if careCycle has none, ABSENT if the payload does not contain it."""
 
 
 def carried_by(path: str) -> frozenset[str]:
-    """The event types whose payload has this field."""
+    """List the event types whose payload has this field."""
     head = path.split(".", 1)[0]
-    return frozenset(EVENTS) if head == "event" else frozenset(e for e, places in _PLACES.items() if head in places)
+    if head == "event":
+        return frozenset(EVENTS)
+    return frozenset(event for event, places in _PLACES.items() if head in places)
 
 
 @cache
 def steps(path: str, event_type: str) -> tuple[str, ...]:
-    """The keys that lead to a field inside one event's payload; KeyError when the event does not carry it."""
+    """Return the keys that lead to a field in an event's payload; KeyError if the event does not carry it."""
     if path == "event.type":
         return ("event_type",)
     head, _, rest = path.partition(".")
@@ -209,7 +211,7 @@ def steps(path: str, event_type: str) -> tuple[str, ...]:
 
 @cache
 def reader(path: str, event_type: str) -> Reader:
-    """Compile the way to one field. A null object on the way reads as null."""
+    """Compile a reader of one field. If an object around it is null, it reads as null."""
     match steps(path, event_type):
         case ():
             return lambda payload: payload
@@ -220,7 +222,7 @@ def reader(path: str, event_type: str) -> Reader:
 
 
 def walk(value: Any, keys: tuple[str, ...]) -> Any:
-    """What stands at the end of these keys: None after a null on the way, ABSENT where there is nothing."""
+    """Follow keys into nested objects: None if an object on the way is null, ABSENT if a key is missing."""
     for key in keys:
         if not isinstance(value, Mapping):
             return None if value is None else ABSENT
@@ -229,35 +231,35 @@ def walk(value: Any, keys: tuple[str, ...]) -> Any:
 
 
 def unknown_fields(payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
-    """What a payload carries beyond the catalogue: where it stands in the payload -> its value."""
+    """Return what a payload contains beyond the catalogue: place in the payload -> value."""
     if event_type not in _PLACES:
         return dict(payload)
     known = {steps(path, event_type): field.kind for path, field in FIELDS.items() if event_type in carried_by(path)}
-    return dict(_beyond(payload, (), known))
+    return dict(_unknown_in(payload, (), known))
 
 
-def _beyond(
-    part: Mapping[str, Any], way: tuple[str, ...], known: Mapping[tuple[str, ...], Kind]
+def _unknown_in(
+    part: Mapping[str, Any], outer: tuple[str, ...], known: Mapping[tuple[str, ...], Kind]
 ) -> Iterator[tuple[str, Any]]:
     for name, value in part.items():
-        here = (*way, name)
-        if here not in known:
-            yield ".".join(here), value
-        elif known[here] is Kind.OBJECT and isinstance(value, Mapping):
-            yield from _beyond(value, here, known)
+        keys = (*outer, name)
+        if keys not in known:
+            yield ".".join(keys), value
+        elif known[keys] is Kind.OBJECT and isinstance(value, Mapping):
+            yield from _unknown_in(value, keys, known)
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)\Z")
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO 8601 timestamp with its offset; ValueError otherwise."""
+    """Parse an ISO 8601 timestamp with an offset; ValueError for anything else."""
     if not _TIME.match(text):
         raise ValueError("not an ISO 8601 timestamp with an offset")
     return datetime.fromisoformat(text)
 
 
 def epoch_ms(text: str) -> int:
-    """An ISO 8601 timestamp as whole milliseconds since 1970 UTC."""
+    """Convert an ISO 8601 timestamp to whole milliseconds since 1970 UTC."""
     moment = parse_time(text)
     return round(moment.timestamp() * 1000)

@@ -5,9 +5,10 @@ from connector.mapping.diagnostics import Diagnostic, Severity
 from connector.mapping.examples import Result, failures, run_examples
 from connector.mapping.leaving import leaving
 from connector.mapping.load import Loaded, load, load_text, shipped_folder
-from connector.mapping.reached import Spot, unreached
+from connector.mapping.reached import unreached
 from connector.mapping.rendering import render, to_json, to_sarif
 from connector.mapping.schema import json_schema
+from connector.mapping.spots import Spot
 
 __all__ = [
     "Diagnostic",

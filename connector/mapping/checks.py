@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.carecycle import catalogue
-from connector.mapping import checks_consent, checks_records, conditions, links
+from connector.mapping import checks_conditions, checks_consent, checks_records, links
 from connector.mapping.diagnostics import Report
 from connector.mapping.example_events import EXAMPLES, keys_of
 from connector.mapping.schema import File, Test
@@ -18,8 +18,8 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
     if target is not None and target.crm != file.crm.name:
         scope.at("crm").add("M200", f"this mapping is for {file.crm.name}, but the schema is from {target.crm}")
         scope = Scope(file, tree, report, None)
-    conditions.check(scope.at("filter"), file.filter)
-    conditions.check_events(scope.at("filter"), file.filter)
+    checks_conditions.check(scope.at("filter"), file.filter)
+    checks_conditions.check_events(scope.at("filter"), file.filter)
     for name, record in file.records.items():
         checks_records.check(scope, name, record)
     links.check_circles(scope)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 from connector.carecycle import catalogue
-from connector.mapping import conditions, event_paths
+from connector.mapping import checks_conditions, checks_withheld, conditions
 from connector.mapping.diagnostics import Severity
-from connector.mapping.schema import File
 from connector.mapping.schema_conditions import Condition
 from connector.mapping.scope import Scope, events_of, known_record, listed
 from connector.mapping.target import TargetField
-from connector.model import Mode, Rule
+from connector.model import Mode
 
 _CARRY_OR_WAIVE = "add it under consent: flags:, or list it under consent: waive: to say so on purpose"
 
@@ -29,7 +27,7 @@ def check(scope: Scope) -> None:
     for flag, fields in consent.withhold.items():
         _known_flag(here.at("withhold", flag), flag)
         for number, field in enumerate(fields):
-            _check_withheld(here.at("withhold", flag, number), field)
+            checks_withheld.check(here.at("withhold", flag, number), field)
     for flag, records in consent.skip.items():
         _known_flag(here.at("skip", flag), flag)
         for number, record in enumerate(records):
@@ -56,7 +54,7 @@ def _check_lists(scope: Scope) -> None:
 
 
 def _check_raise(scope: Scope, flag: str, when: Condition) -> None:
-    """Report a rule that raises nothing, or everybody's flag. An inherited rule that no longer applies is a warning."""
+    """Report a rule that raises no flag or every customer's. For an inherited rule it is only a warning."""
     if not _known_flag(scope, flag):
         return
     consent, severity = scope.file.consent, None if scope.own else Severity.WARNING
@@ -66,8 +64,8 @@ def _check_raise(scope: Scope, flag: str, when: Condition) -> None:
         hint = "add it under consent: flags:"
         scope.add_at_key("M221", f"{flag} is raised here, but no record carries it", hint, severity)
     here = scope.at("when")
-    conditions.check(here, when)
-    conditions.check_events(here, when, severity)
+    checks_conditions.check(here, when)
+    checks_conditions.check_events(here, when, severity)
     if not any(conditions.reads(when)):
         here.add("M133", f"an empty condition raises {flag} for every customer", "name an event field to compare")
 
@@ -119,48 +117,3 @@ def _check_target(scope: Scope, full: str, object: str, field: str, fields: dict
         scope.add("M203", f"{full} cannot be written")
     if target.type != "boolean":
         scope.add("M202", f"{full} is {target.type} but a flag is boolean")
-
-
-def _check_withheld(scope: Scope, target: str) -> None:
-    name, _, field = target.partition(".")
-    if not known_record(scope, name):
-        return
-    known = scope.file.records[name].fields
-    if field not in known:
-        message = f"{name} maps no field '{field}', so there is nothing to withhold"
-        scope.add("M220", message, scope.suggest(field, known))
-    elif scope.file.consent.withheld == "clear":
-        _check_erased(scope, name, field)
-
-
-def _check_erased(scope: Scope, name: str, field: str) -> None:
-    """Report a withheld field that cannot be erased, although the file asks for it."""
-    full, kind = f"{name}.{field}", scope.file.records[name].object
-    known = scope.target.objects.get(kind) if scope.target else None
-    if reason := never_erased(scope.file, name, field):
-        scope.add("M224", f"{full} is withheld but never erased: {reason}", "", Severity.WARNING)
-    elif known and field in known.fields and known.fields[field].required:
-        scope.add("M224", f"{full} cannot be erased: {kind} requires it", "remove it from withhold:")
-
-
-def never_erased(file: File, name: str, field: str) -> str:
-    """Say why a withheld field is not erased although the file says `withheld: clear`; empty if it is.
-
-    Erasing must give the same result in any order of events: it needs the customer's own clock, a write rule that does
-    not depend on which event came first, and a record that runs on every event that can raise a flag.
-    """
-    record = file.records[name]
-    mapped = record.fields[field]
-    keys = [path for key in record.key.values() for path in event_paths.of_source(key.as_source())]
-    if record.mode is Mode.CREATE:
-        return f"'{name}' is only ever created"
-    for event in file.events or catalogue.EVENTS:
-        if event not in events_of(file, name):
-            return f"'{name}' does not run on {event}"
-    if "customer" not in _heads(keys) or not _heads([*keys, *event_paths.of_source(mapped)]) <= {"customer", "event"}:
-        return "it does not depend on the customer alone"
-    return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK) else ""
-
-
-def _heads(paths: Iterable[str]) -> set[str]:
-    return {path.partition(".")[0] for path in paths}

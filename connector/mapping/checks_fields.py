@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import conditions, shapes
+from connector.mapping import checks_conditions, shapes
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Lookup, MappedField, Source
@@ -19,7 +19,7 @@ _READING_RULES = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
 
 
 def check(scope: Scope, record: Record, name: str, field: MappedField, fields: Fields | None) -> None:
-    conditions.check(scope.at("when"), field.when)
+    checks_conditions.check(scope.at("when"), field.when)
     given = shapes.of_source(scope, field)
     check_single_value(scope, given)
     _check_pointer(scope, field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.mapping import checks_fields, conditions, event_paths, shapes
+from connector.mapping import checks_conditions, checks_fields, event_paths, shapes
 from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.schema import Record
@@ -22,7 +22,7 @@ def check(scope: Scope, name: str, record: Record) -> None:
     _check_events(here, record)
     target = target_object(here.at("object"), record.object)
     fields = target.fields if target else None
-    conditions.check(here.at("when"), record.when)
+    checks_conditions.check(here.at("when"), record.when)
     _check_key(here, record, fields)
     if not record.unique_key and scope.file.crm.keeps_keys_unique:
         message = f"unique_key: false does not apply to {scope.file.crm.title}"

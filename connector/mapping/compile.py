@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from connector.carecycle import catalogue
 from connector.mapping import conditions, event_paths, values
-from connector.mapping.checks_consent import never_erased
+from connector.mapping.checks_withheld import never_erased
 from connector.mapping.compiled import (
     Clock,
     CompiledMapping,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FIELDS, FLAGS, Kind
-from connector.mapping.conditions import TAKES
+from connector.mapping.checks_conditions import TAKES
 
 Schema = dict[str, Any]
 _CONDITION: Final[Schema] = {"$ref": "#/$defs/Condition"}

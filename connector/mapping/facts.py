@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FLAGS
-from connector.mapping import formats
+from connector.mapping import times
 from connector.model import Event, Stamp
 
 _FLAG_READERS = {
@@ -36,7 +36,7 @@ class Facts:
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
     """Return the customer's time zone. timezone: the agency's, used if the customer's own is unknown."""
-    return formats.zone(of_customer(event, "timezone"), formats.zone(timezone, UTC))
+    return times.zone(of_customer(event, "timezone"), times.zone(timezone, UTC))
 
 
 def of_customer(event: Event, field: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_tables, conditions, templates
+from connector.mapping import checks_conditions, checks_tables, templates
 from connector.mapping.formats import FORMATS, Format
 from connector.mapping.schema_sources import MappedField, Source
 from connector.mapping.scope import Scope, event_field, listed
@@ -83,7 +83,7 @@ def _of_ref(_: Scope, __: Source) -> Iterator[Shape]:
 
 def _of_cases(scope: Scope, source: Source) -> Iterator[Shape]:
     for number, case in enumerate(source.cases or ()):
-        conditions.check(scope.at(number, "when"), case.when)
+        checks_conditions.check(scope.at(number, "when"), case.when)
         if case.then:
             yield from of_source(scope.at(number, "then"), case.then)
         if case.else_:

@@ -8,13 +8,15 @@ from datetime import UTC
 import pytest
 
 from connector.carecycle import recognise
-from connector.mapping import diagnostics, formats, modifiers, scope, templates, tree_builder
+from connector.mapping import diagnostics, formats, modifiers, scope, templates, times, tree_builder
 from connector.mapping.formats import FORMATS
 
 
 class TestExamples:
     @pytest.mark.parametrize(
-        "module", [diagnostics, formats, modifiers, recognise, scope, templates, tree_builder], ids=lambda m: m.__name__
+        "module",
+        [diagnostics, formats, modifiers, recognise, scope, templates, times, tree_builder],
+        ids=lambda m: m.__name__,
     )
     def test_every_documented_example_holds(self, module: object) -> None:
         result = doctest.testmod(module)  # type: ignore[arg-type]
@@ -27,17 +29,17 @@ class TestExamples:
 
 class TestDates:
     def test_a_timestamp_without_offset_has_no_date(self) -> None:
-        assert formats.date("2026-06-17T02:00:00", UTC) is None
+        assert times.date("2026-06-17T02:00:00", UTC) is None
 
     def test_a_date_beyond_the_calendar_is_no_date(self) -> None:
-        assert formats.date("9999-12-31T23:59:59Z", formats.zone("Pacific/Kiritimati", UTC)) is None
+        assert times.date("9999-12-31T23:59:59Z", times.zone("Pacific/Kiritimati", UTC)) is None
 
     def test_an_american_winter_day_ends_at_midnight_there(self) -> None:
-        assert formats.date("2026-01-02T05:59:59Z", formats.zone("America/Chicago", UTC)) == "2026-01-01"
+        assert times.date("2026-01-02T05:59:59Z", times.zone("America/Chicago", UTC)) == "2026-01-01"
 
     @pytest.mark.parametrize("name", ["", "Mars", "../etc/passwd", "America", "\0", "x" * 5000, "\ud800", 5, None])
     def test_an_unknown_zone_falls_back(self, name: object) -> None:
-        assert formats.zone(name, UTC) is UTC
+        assert times.zone(name, UTC) is UTC
 
 
 class TestPhones:
