@@ -160,7 +160,7 @@ class TestHealthInformation:
     def test_nothing_is_sent_before_the_crm_told_what_is_sensitive(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, HIDDEN)
         edited.refresh()
-        assert "has not yet shown" in reason(edited)
+        assert "has not yet confirmed" in reason(edited)
 
     def test_a_sensitive_property_may_have_it(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, HIDDEN)
