@@ -1,4 +1,4 @@
-"""Backups, and what the ledger may still be believed after one was put back."""
+"""Backups, and what the ledger still knows after one was restored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from connector.model import Mark
 from connector.store import Store, copying
 
 _OF_OURS = "@"
-"""Prefix of the ledger's marks that are about no field."""
+"""Prefix of the ledger's marks that are not about a field."""
 
 
 def backup(store: Store, target: Path, told: Callable[[float], None]) -> None:
-    """Copy the store to a file beside the traffic. Its ledger is in doubt already: see `doubt`.
+    """Copy the store to a file while it is in use. The copy's ledger is already in doubt: see `doubt`.
 
     Raises FixConfiguration, StoreUnavailable.
     """
@@ -22,15 +22,15 @@ def backup(store: Store, target: Path, told: Callable[[float], None]) -> None:
 
 
 def restored(store: Store) -> int:
-    """Put the whole ledger in doubt, after an older copy took the database's place; how many records."""
+    """Put the whole ledger in doubt after the database was restored from a backup. Returns how many records."""
     return copying.rewrite_marks(store.database.engine, doubt)
 
 
 def doubt(marks: Mapping[str, Mark]) -> dict[str, Mark]:
-    """A record's marks while nobody knows what was written since: the watermarks stand, the values are forgotten.
+    """Return a record's marks after a restore: the watermarks are kept, and the values count as unknown.
 
-    A value said once more is then sent, though the ledger remembers the same one from before. A value that people were
-    not to lose is ours where the CRM still holds what the ledger remembers; else it counts as theirs.
+    A value that comes again is then sent, even if the ledger had the same one. For a field that people may edit, the
+    value is ours if the CRM still holds the one the ledger had; otherwise it counts as theirs.
     """
     after = {}
     for name, mark in marks.items():

@@ -27,24 +27,24 @@ from connector.store import Store, open_store
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
-    """The agencies as the door knows them. Raises FixConfiguration."""
+    """Build the agencies that the receiver accepts messages for. Raises FixConfiguration."""
     return {file.settings.agency: _agency(file) for file in files}
 
 
 def _agency(file: AgencyFile) -> Agency:
     settings = file.settings
     secrets = [secret.get_secret_value() for secret in settings.webhook.secrets]
-    spread = {name: one.partitions for name, one in settings.destinations.items()}
+    spread = {name: destination.partitions for name, destination in settings.destinations.items()}
     return Agency(settings.agency, Verifier(settings.agency, secrets), spread)
 
 
 def open_process_store(process: Process, environment: Mapping[str, str]) -> Store:
-    """The store this process's environment names. Raises FixConfiguration, StoreUnavailable."""
+    """Open the store that this process's environment names. Raises FixConfiguration, StoreUnavailable."""
     return open_store(process.database_url, environment)
 
 
 def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
-    """The file of a destination's mapping: beside the agency file, or shipped. Raises FixConfiguration."""
+    """Find the file of a destination's mapping: beside the agency file, or shipped. Raises FixConfiguration."""
     own, shipped = file.path.parent / settings.mapping, shipped_folder() / f"{settings.mapping}.yaml"
     for path in (own, shipped):
         if path.is_file():
@@ -53,12 +53,12 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
 
 
 def read_mapping(path: Path, schema: TargetSchema | None = None) -> Loaded:
-    """A mapping with everything there is to say about it; schema: the account's own, where known."""
+    """Load a mapping with its diagnostics. schema: the account's own, if known."""
     return load(path, schema=schema, shipped=shipped_folder(), crms=VENDORS)
 
 
 def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapping:
-    """A mapping that loads. Raises FixMapping with every diagnostic and its lines."""
+    """Load a mapping that must be correct. Raises FixMapping with every diagnostic and its line."""
     loaded = read_mapping(path, schema)
     if loaded.mapping is None:
         raise FixMapping(str(path), "does not load\n" + render(loaded.diagnostics, loaded.texts))
@@ -66,9 +66,9 @@ def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapp
 
 
 def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
-    """The route of every destination, with its mapping watched.
+    """Open the route of every destination, with its mapping watched for changes.
 
-    Raises FixConfiguration, FixMapping: the process does not start on what cannot work.
+    Raises FixConfiguration, FixMapping: the process must not start with a configuration that cannot work.
     """
     watched = []
     for file in files:
@@ -84,7 +84,7 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
 
 
 def notices(file: AgencyFile) -> list[tuple[str, str]]:
-    """What works in an agency's file today and will be withdrawn: the destination, and what to change."""
+    """List the deprecated settings of an agency's file: the destination, and what to change."""
     return [
         (f"{file.settings.agency}/{name}", settings.notice)
         for name, settings in file.settings.destinations.items()
@@ -93,7 +93,7 @@ def notices(file: AgencyFile) -> list[tuple[str, str]]:
 
 
 def open_route(file: AgencyFile, name: str) -> Route:
-    """One destination with its mapping. Raises FixConfiguration, FixMapping."""
+    """Open a destination with its mapping. Raises FixConfiguration, FixMapping."""
     settings = file.settings.destinations[name]
     full_name = f"{file.settings.agency}/{name}"
     mapping = load_mapping(mapping_path(file, settings))
@@ -112,9 +112,9 @@ def open_route(file: AgencyFile, name: str) -> Route:
 
 
 def subscriber(file: AgencyFile) -> Subscriber:
-    """How an agency's people are told of what needs them."""
+    """Build the way an agency is alerted."""
     settings = file.settings.alarms
-    renewals = [(name, one.renew_by) for name, one in file.settings.destinations.items() if one.renew_by]
+    renewals = [(name, own.renew_by) for name, own in file.settings.destinations.items() if own.renew_by]
     return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals)
 
 
@@ -134,7 +134,7 @@ def _ways(settings: Alarms) -> list[Way]:
 
 
 def open_accounts(files: Sequence[AgencyFile]) -> list[Account]:
-    """Every CRM account as operators see it; no CRM is called."""
+    """Build every CRM account as operators see it, without calling any CRM."""
     return [_account(file, name) for file in files for name in file.settings.destinations]
 
 
@@ -142,7 +142,7 @@ def _account(file: AgencyFile, name: str) -> Account:
     settings = file.settings.destinations[name]
     try:
         path = mapping_path(file, settings)
-    except FixConfiguration:  # workers refuse to start over it; receiving, and looking, go on
+    except FixConfiguration:  # workers refuse to start without it; receiving events and the console go on
         path = file.path.parent / settings.mapping
     full_name = f"{file.settings.agency}/{name}"
     return Account(
@@ -156,12 +156,12 @@ def _account(file: AgencyFile, name: str) -> Account:
 
 
 def saved_path(file: AgencyFile, name: str) -> Path:
-    """Where the schema of an agency's destination is saved, and looked for: beside the agency file."""
+    """Return where the schema of a destination is saved: beside the agency file."""
     return file.path.parent / f"{file.settings.agency}-{name}.schema.json"
 
 
 def _link(settings: DestinationSettings) -> Link:
-    """The addresses of records for people; nobody looks for them where a sandbox stands for the CRM."""
+    """Return what links to an account's records; a sandbox or proxy has no pages to link to."""
     if settings.endpoint is not None:
         return no_link
     return partial(destinations.vendor_of(settings).record_address, settings)

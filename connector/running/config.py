@@ -1,4 +1,4 @@
-"""The agency's YAML and the process's environment, as frozen models. Secrets are references, never written down."""
+"""The agency file and the process's environment, as frozen models. The file refers to secrets and holds none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 
 
 class Webhook(_Frozen):
-    """How careCycle's messages are recognised."""
+    """How careCycle's messages are verified."""
 
     secrets: tuple[SecretStr, ...] = Field(min_length=1, description="signing secrets, the newest first")
 
@@ -40,27 +40,27 @@ Destination = Annotated[DestinationSettings, BeforeValidator(read_settings)]
 class Retention(_Frozen):
     """How long payloads are kept, in days."""
 
-    payloads: int = Field(30, ge=1, description="from the day the event came")
-    dead_letters: int = Field(90, ge=1, description="a delivery nobody freed")
+    payloads: int = Field(30, ge=1, description="after the day the event arrived")
+    dead_letters: int = Field(90, ge=1, description="then a dead letter is given up")
 
 
 class MailSettings(_Frozen):
-    """How alarms go out by mail."""
+    """How alarms are sent by mail."""
 
-    to: tuple[str, ...] = Field(min_length=1, description="who gets them")
-    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="whom they come from")
+    to: tuple[str, ...] = Field(min_length=1, description="recipients")
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="the sender's address")
     server: str = Field(pattern=r"^[^:/\s]+:\d{1,5}$", description="the mail server, as host:port")
-    security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is kept private")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is encrypted")
     username: str = Field("", description="left out: no login")
     password: SecretStr = SecretStr("")
 
 
 class Alarms(_Frozen):
-    """Who is told when something needs a person."""
+    """Where alarms are sent."""
 
-    webhook: SecretStr | None = Field(None, description="POSTed {text: ...}: Slack, Teams, Mattermost take it as it is")
+    webhook: SecretStr | None = Field(None, description="receives {text: ...} by POST: Slack, Teams, Mattermost")
     mail: MailSettings | None = None
-    every: int = Field(60, ge=1, le=1440, description="minutes: one alarm is told at most once in so long")
+    every: int = Field(60, ge=1, le=1440, description="minutes before the same alarm is sent again")
 
     @field_validator("webhook")
     @classmethod
@@ -73,13 +73,13 @@ class Alarms(_Frozen):
 class AgencySettings(_Frozen):
     """One agency's file."""
 
-    agency: str = Field(pattern=_NAME, description="the name in the hook's address: /hooks/<agency>")
+    agency: str = Field(pattern=_NAME, description="the name in the webhook's address: /hooks/<agency>")
     webhook: Webhook
     destinations: dict[Annotated[str, Field(pattern=_NAME)], Destination] = Field(min_length=1)
-    timezone: str = Field("America/New_York", description="for dates of customers whose own time zone is unknown")
+    timezone: str = Field("America/New_York", description="for customers whose own time zone is unknown")
     retention: Retention = Retention()
     alarms: Alarms = Alarms()
-    reveal_values: bool = Field(False, description="whether operators may have one event's values shown, for a reason")
+    reveal_values: bool = Field(False, description="whether operators may reveal one event's values, giving a reason")
 
     @field_validator("timezone")
     @classmethod
@@ -87,7 +87,7 @@ class AgencySettings(_Frozen):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is no IANA time zone, for instance America/Phoenix") from None
+            raise ValueError("must be an IANA time zone, for example America/Phoenix") from None
         return name
 
 
@@ -99,7 +99,7 @@ class AgencyFile(_Frozen):
 
 
 class Process(_Frozen):
-    """What the environment says of this process."""
+    """This process's settings, from the environment."""
 
     database_url: str
     listen: tuple[str, int]
@@ -113,7 +113,7 @@ class Process(_Frozen):
 
 
 def read_process(environment: Mapping[str, str]) -> Process:
-    """The process's own settings. Raises FixConfiguration."""
+    """Read the process's settings from its environment. Raises FixConfiguration."""
     level = environment.get("CONNECTOR_LOG_LEVEL", "info")
     if level not in ("debug", "info", "warning", "error"):
         raise FixConfiguration("CONNECTOR_LOG_LEVEL", "must be debug, info, warning or error")
@@ -146,7 +146,7 @@ def _address(setting: str, text: str) -> tuple[str, int]:
 
 
 def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[AgencyFile]:
-    """Every agency file named, or in a folder named. Raises FixConfiguration with every problem at once."""
+    """Read the agency files named, and those in the folders named. Raises FixConfiguration with every problem."""
     files = [file for path in paths for file in (_agency_files(path) if path.is_dir() else [path])]
     if not files:
         raise FixConfiguration(", ".join(map(str, paths)) or "-c", "names no agency file", "-c agency.yaml")
@@ -169,7 +169,7 @@ def _repeated(agencies: Sequence[AgencyFile]) -> list[str]:
 
 
 def _agency_files(folder: Path) -> list[Path]:
-    """The agency files of a folder; the mappings that lie beside them are not."""
+    """List the agency files of a folder, leaving out the mappings beside them."""
     return [file for file in sorted(folder.glob("*.y*ml")) if not _is_mapping(file)]
 
 
@@ -177,7 +177,7 @@ def _is_mapping(file: Path) -> bool:
     try:
         _, tree = source.read(file.read_bytes(), str(file), Report())
     except OSError:
-        return False  # told when it is read as what it seems to be
+        return False  # reported when it is read as an agency file
     return tree is not None and tree.get("agency") is None and any(tree.get(key) for key in _MAPPING_KEYS)
 
 
@@ -188,18 +188,18 @@ def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
         raise FixConfiguration(str(file), f"cannot be read: {error.strerror}") from None
     report = Report()
     _, tree = source.read(data, str(file), report)
-    problems = [str(found) for found in report.sorted([str(file)])]
+    problems = [str(problem) for problem in report.sorted([str(file)])]
     if tree is not None and not problems:
         content = _Secrets(file, environment, problems).resolve(tree)
         if not problems:
             try:
                 return AgencySettings.model_validate(content)
             except ValidationError as error:
-                problems = [_told(tree, one["loc"], one["msg"]) for one in error.errors()]
+                problems = [_located(tree, problem["loc"], problem["msg"]) for problem in error.errors()]
     raise FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
 
 
-def _told(tree: Node, loc: tuple[int | str, ...], message: str) -> str:
+def _located(tree: Node, loc: tuple[int | str, ...], message: str) -> str:
     place = find(tree, loc).place
     return f"{_where(place)}: {'.'.join(map(str, loc))}: {message.removeprefix('Value error, ')}"
 
@@ -209,7 +209,7 @@ def _where(place: Place) -> str:
 
 
 class _Secrets:
-    """Puts the values in place of `${NAME}` and `file:path`, and names every one that is not there."""
+    """Replaces `${NAME}` and `file:path` with the values they refer to, and reports every one that is missing."""
 
     def __init__(self, file: Path, environment: Mapping[str, str], problems: list[str]) -> None:
         self._folder, self._environment, self._problems = file.parent, environment, problems
@@ -221,8 +221,8 @@ class _Secrets:
                 return {key: self.resolve(value) for key, (_, value) in entries.items()}
             case list() as items:
                 return [self.resolve(item) for item in items]
-            case str() as text if found := _REFERENCE.match(text):
-                return self._from_environment(node, found[1])
+            case str() as text if reference := _REFERENCE.match(text):
+                return self._from_environment(node, reference[1])
             case str() as text if text.startswith("file:"):
                 return self._from_file(node, self._folder / text.removeprefix("file:"))
             case value:

@@ -1,4 +1,4 @@
-"""What is wrong with an installation: each thing looked at, what was found, and what to do."""
+"""Check an installation: each thing that must work, how it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LITTLE_SPACE: Final = 1 << 30
 
 
 class Health(StrEnum):
-    """How one thing is."""
+    """How something is."""
 
     FINE = "fine"
     DOUBTFUL = "doubtful"
@@ -37,7 +37,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `do` is for the operator; empty where nothing is to be done."""
+    """What was checked and the result. `do`: what the operator should do; empty if nothing."""
 
     thing: str
     health: Health
@@ -48,7 +48,7 @@ class Finding:
 def examine(
     process: Process, files: Sequence[AgencyFile], environment: Mapping[str, str], now: Callable[[], datetime], url: str
 ) -> Iterator[Finding]:
-    """Look at everything, in the order in which it has to work. url: where careCycle reaches us, or empty."""
+    """Check everything, in the order in which it has to work. url: where careCycle reaches us, or empty."""
     yield from _database(process, environment, now)
     for file in files:
         for name in file.settings.destinations:
@@ -62,11 +62,13 @@ def _database(process: Process, environment: Mapping[str, str], now: Callable[[]
     try:
         store = bootstrap.open_process_store(process, environment)
     except ConnectorError as error:
-        yield Finding("database and data key", Health.WRONG, str(error), "until this is mended nothing can be received")
+        yield Finding(
+            "database and data key", Health.WRONG, str(error), "fix this first: nothing is received until then"
+        )
         return
     try:
-        yield Finding("database and data key", Health.FINE, "open, up to date, and the key fits")
-        yield _skew("clock against the database's", now().timestamp() - store.database.moment() / 1000)
+        yield Finding("database and data key", Health.FINE, "open, up to date, and the key matches")
+        yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
         yield from _space(store)
     finally:
         store.close()
@@ -76,9 +78,11 @@ def _space(store: Store) -> Iterator[Finding]:
     folder = store.database.folder()
     if folder is not None:
         free = shutil.disk_usage(folder).free
-        little = free < LITTLE_SPACE
-        found = f"{free / (1 << 30):.1f} GiB free beside the database"
-        yield Finding("disk", Health.DOUBTFUL if little else Health.FINE, found, "make room" if little else "")
+        shown = f"{free / (1 << 30):.1f} GiB free on the database's disk"
+        if free < LITTLE_SPACE:
+            yield Finding("disk", Health.DOUBTFUL, shown, "free some space")
+        else:
+            yield Finding("disk", Health.FINE, shown)
 
 
 def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> Iterator[Finding]:
@@ -86,12 +90,14 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
     try:
         route = bootstrap.open_route(file, name)
     except ConnectorError as error:
-        yield Finding(thing, Health.WRONG, str(error), "connector check shows every problem with its line")
+        yield Finding(thing, Health.WRONG, str(error), "run connector check: it lists every problem with its line")
         return
     try:
         schema = route.destination.describe(route.mapping.objects)
     except DestinationUnusable as error:
-        yield Finding(thing, Health.WRONG, f"{error.problem} ({error.reason})", "docs/operating.md, Why a lane pauses")
+        yield Finding(
+            thing, Health.WRONG, f"{error.problem} ({error.reason})", "see docs/operating.md: Why a lane pauses"
+        )
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
         yield _fit(thing, bootstrap.read_mapping(path, schema))
@@ -101,26 +107,26 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
 
 
 def _fit(thing: str, loaded: mapping.Loaded) -> Finding:
-    errors = sum(one.severity is Severity.ERROR for one in loaded.diagnostics)
-    told = f"reached; {', '.join(sorted(loaded.mapping.objects))} can be read" if loaded.mapping else "reached"
+    errors = sum(problem.severity is Severity.ERROR for problem in loaded.diagnostics)
     if not errors:
-        return Finding(thing, Health.FINE, f"{told}; its mapping fits its fields")
-    problems = f"its mapping does not fit its fields: {errors} problem{'s' if errors > 1 else ''}"
-    return Finding(thing, Health.WRONG, problems, "connector check -c ... --live shows them with their lines")
+        objects = f"; {', '.join(sorted(loaded.mapping.objects))} can be read" if loaded.mapping else ""
+        return Finding(thing, Health.FINE, f"reached{objects}; the mapping fits the account's fields")
+    problems = f"the mapping does not fit the account's fields: {errors} problem{'s' if errors > 1 else ''}"
+    return Finding(thing, Health.WRONG, problems, "run connector check -c ... --live: it lists them with their lines")
 
 
 def _crm_clock(crm: Crm, endpoint: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """This machine's clock against the CRM's: a wrong one refuses genuine messages and JWT logins."""
+    """Compare this machine's clock with the CRM's: with a wrong clock, valid messages and JWT logins are rejected."""
     try:
-        answer = _asked("HEAD", endpoint or crm.address)
+        answer = _request("HEAD", endpoint or crm.address)
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError):
-        return  # the CRM was reached by its own way; only its clock stays unknown
-    yield _skew(f"clock against {crm.title}'s", now().timestamp() - theirs.timestamp())
+        return  # the CRM itself was reached; only its clock is unknown
+    yield _skew(f"clock compared with {crm.title}'s", now().timestamp() - theirs.timestamp())
 
 
-def _asked(method: str, address: str, body: bytes | None = None) -> requests.Response:
-    """Raises requests.RequestException."""
+def _request(method: str, address: str, body: bytes | None = None) -> requests.Response:
+    """Send one request. Raises requests.RequestException."""
     with requests.Session() as session:
         session.trust_env = False  # .netrc is for other programs
         return session.request(method, address, data=body, timeout=TIMEOUT, allow_redirects=False)
@@ -129,30 +135,30 @@ def _asked(method: str, address: str, body: bytes | None = None) -> requests.Res
 def _skew(thing: str, seconds: float) -> Finding:
     if abs(seconds) <= SKEW:
         return Finding(thing, Health.FINE, f"{abs(seconds):.0f} s apart")
-    do = "set this machine's time by NTP: a wrong clock refuses genuine messages"
+    do = "set this machine's clock with NTP: with a wrong clock, valid messages are rejected"
     return Finding(thing, Health.WRONG, f"{abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}", do)
 
 
 def _endpoint(address: str) -> Finding:
-    """An unsigned message must come as far as our own refusal."""
+    """Send an unsigned message: only the connector itself rejects it with 401."""
     try:
-        answer = _asked("POST", address, b"{}")
+        answer = _request("POST", address, b"{}")
     except requests.RequestException as error:
-        found = f"cannot be reached: {type(error).__name__}"
-        return Finding(address, Health.WRONG, found, "look at DNS, firewall and the proxy in front")
+        problem = f"cannot be reached: {type(error).__name__}"
+        return Finding(address, Health.WRONG, problem, "check DNS, the firewall and the reverse proxy")
     match answer.status_code:
         case 401:
-            return Finding(address, Health.FINE, "reached; what is not signed is refused")
+            return Finding(address, Health.FINE, "reached; unsigned messages are rejected")
         case 404:
             return Finding(address, Health.WRONG, "answers 404", "the path is /hooks/<agency>, as in the agency file")
         case 503:
-            return Finding(address, Health.WRONG, "reached, but cannot keep events now", "look at the database")
+            return Finding(address, Health.WRONG, "reached, but cannot store events now", "check the database")
         case status:
-            found = f"answers {status}, which the connector would not"
-            return Finding(address, Health.WRONG, found, "something in front of it answers: look at the proxy")
+            problem = f"answers {status}, which the connector never does here"
+            return Finding(address, Health.WRONG, problem, "something else answers: check the reverse proxy")
 
 
 def _console(process: Process) -> Finding:
     if process.console_password_hash is None or process.admin_listen is None:
-        return Finding("console", Health.DOUBTFUL, "is off", "connector console password, to switch it on")
+        return Finding("console", Health.DOUBTFUL, "is off", "run connector console password to turn it on")
     return Finding("console", Health.FINE, "is on")

@@ -1,4 +1,4 @@
-"""The roles as they run: receive and console behind listeners, work behind its lanes."""
+"""The roles as they run: receive and console serve listeners, work serves lanes."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
 
 _NEW: Final = 10_000
-"""New objects between two searches for garbage. Python's 700 are a few events: a batch, all of it alive, was searched
+"""New objects between two garbage collections. With Python's 700, which is a few events, a batch in use was collected
 a hundred times, which took a tenth of its time.
 """
 
 
 def collect_rarely() -> None:
-    """Search for garbage less often than Python does by itself, as each role does from its start."""
+    """Collect garbage less often than Python does by default."""
     gc.set_threshold(_NEW)
 
 
 def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
-    """Every lane these agencies have, and its destination."""
+    """Map every lane of these agencies to its destination."""
     return {
         lane_name(file.settings.agency, name, partition): f"{file.settings.agency}/{name}"
         for file in files
@@ -57,10 +57,10 @@ def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
 
 
 def _announce(store: Store, files: Sequence[AgencyFile]) -> None:
-    """Tell the store of the lanes there are, and of what these agencies allow."""
+    """Record these agencies' lanes and settings in the store."""
     store.lanes.open(lanes_of(files))
-    told = [file.settings for file in files]
-    store.agencies.announce([Terms(one.agency, one.reveal_values, one.retention.dead_letters) for one in told])
+    settings = [file.settings for file in files]
+    store.agencies.announce([Terms(own.agency, own.reveal_values, own.retention.dead_letters) for own in settings])
 
 
 def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, console: bool) -> None:
@@ -77,19 +77,19 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             writer = Writer(accept)
             closing.callback(writer.close)
             hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
-            door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands over and waits for nothing
+            door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands events over and never waits
             writer.tell = door.soon
             doors.append(door)
         if process.admin_listen:
             doors.append(_door(_admin(store, process, files if console else None), process.admin_listen))
         role = "receive" if hooks else "console"
         telemetry.role_started(role, " ".join(f"{door.host}:{door.port}" for door in doors))
-        asyncio.run(_until_told(doors))
+        asyncio.run(_until_stopped(doors))
         telemetry.role_stopped(role)
 
 
 def _allow_sockets() -> None:
-    """Raise the soft limit of open files, often 1,024: a crowd of idle connections must not use it up."""
+    """Raise the soft limit of open files, often 1,024, so that many idle connections do not use it up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = SOCKETS if hard == resource.RLIM_INFINITY else min(hard, SOCKETS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -97,7 +97,7 @@ def _allow_sockets() -> None:
 
 
 def _admin(store: Store, process: Process, files: Sequence[AgencyFile] | None) -> Flask:
-    """The admin port's pages; the console's among them where it is wanted and somebody has a password."""
+    """Build the admin port's pages, with the console if it is wanted and has a password."""
     if files is None:
         return create_admin(store)
     passwords = Passwords(process.console_password_hash, process.console_viewer_password_hash)
@@ -108,23 +108,23 @@ def _admin(store: Store, process: Process, files: Sequence[AgencyFile] | None) -
 
 
 def _cookie_key(store: Store) -> bytes:
-    """The key of the console's cookies: the same after a restart, and in every container of one database."""
+    """Return the key of the console's cookies, the same after a restart and in every container of one database."""
     return bytes.fromhex(store.database.digest("console cookies", size=32))
 
 
 def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None) -> Door:
-    """A listener on a free port. Raises FixConfiguration when another program has it."""
+    """Open a listener. Raises FixConfiguration if another program uses the port."""
     host, port = address
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
-            raise FixConfiguration(f"{host}:{port}", f"cannot be listened on: {error.strerror}") from None
+            raise FixConfiguration(f"{host}:{port}", f"the connector cannot listen here: {error.strerror}") from None
     return Door(app, host, port, limits or Limits())
 
 
-async def _until_told(doors: Sequence[Door]) -> None:
+async def _until_stopped(doors: Sequence[Door]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _close_all, doors)
@@ -137,22 +137,22 @@ def _close_all(doors: Sequence[Door]) -> None:
 
 
 def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
-    """Deliver until SIGTERM; then finish the batch in hand. Raises FixConfiguration, FixMapping."""
+    """Deliver until SIGTERM, then finish the current batch. Raises FixConfiguration, FixMapping."""
     collect_rarely()
     with ExitStack() as closing:
         store = bootstrap.open_process_store(process, os.environ)
         closing.callback(store.close)
         watched = bootstrap.open_routes(files)
-        routes = {one.route.name: one.route for one in watched}
+        routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():
             closing.callback(route.destination.close)
             store.mappings.running(route.name, route.mapping.version)
         lanes = lanes_of(files)
         _announce(store, files)
-        keep = {one.settings.agency: Keep(**dict(one.settings.retention)) for one in files}
+        keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.time)
-        told = [one for one in map(bootstrap.subscriber, files) if one.ways]
-        beside = (upkeep, Watch(store, told, time.time))
+        subscribers = [subscriber for subscriber in map(bootstrap.subscriber, files) if subscriber.ways]
+        beside = (upkeep, Watch(store, subscribers, time.time))
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes)
@@ -166,7 +166,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
 
 
 def _beside(door: Door) -> Callable[[], None]:
-    """Serve a listener in a thread of its own; returns what stops it."""
+    """Serve a listener in its own thread. Returns a function that stops it."""
     thread = threading.Thread(target=lambda: asyncio.run(serve_all([door])), name="admin", daemon=True)
     thread.start()
 

@@ -1,4 +1,4 @@
-"""The process above the roles: makes one for each, makes it anew when it dies, and none outlives it."""
+"""The supervisor: starts a process for each role, restarts those that die, and lets none outlive it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from connector import telemetry
 
 CONFIGURATION_REFUSED: Final = 2
 GRACE: Final = 25.0
-"""Seconds a role has to finish what is in hand; a container is commonly killed after 30."""
+"""Seconds a role has to finish its current work; a container is usually killed after 30."""
 
 YOUNG: Final = 2.0
-"""A role that died within so many seconds of its start will hardly live longer when started again at once."""
+"""Seconds: a role that dies sooner than this after its start waits before it is restarted."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,15 +28,15 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def supervise(names: Sequence[str]) -> str | int:
     """Keep a process for each role until SIGTERM, or until one refuses its configuration.
 
-    Returns once in each of those processes, with its role's name, and at last in this one, with the exit status.
-    They are forks of this one: what was imported is in memory once, and a role that died is back in a moment.
+    Returns once in each of those processes, with its role's name, and finally in this one, with the exit status.
+    They are forks of this process: imported modules are in memory once, and a role that died restarts quickly.
     """
-    told: list[int] = []  # no Event: setting one in a signal while this thread waits for it locks up for good
+    signals: list[int] = []  # not an Event: setting one in a signal handler deadlocks while this thread waits for it
     for number in _SIGNALS:
-        signal.signal(number, lambda number, _: told.append(number))
+        signal.signal(number, lambda number, _: signals.append(number))
     roles, lifeline, refused = [_Role(name) for name in names], os.pipe(), False
     gc.freeze()
-    while not (refused or told):
+    while not (refused or signals):
         for role in roles:
             refused |= role.ended(time.monotonic()) == CONFIGURATION_REFUSED
             if role.due(time.monotonic()) and not refused and role.fork(lifeline):
@@ -48,7 +48,7 @@ def supervise(names: Sequence[str]) -> str | int:
 
 @dataclass(slots=True)
 class _Role:
-    """One role's process: started again at once when it dies, or after 1 s, 2 s, ... 30 s when it keeps dying young."""
+    """One role's process. When it dies it is restarted at once, or after 1 s, 2 s, ... 30 s if it keeps dying early."""
 
     name: str
     pid: int = 0
@@ -60,8 +60,8 @@ class _Role:
         return self.pid == 0 and now >= self.began + self.wait
 
     def fork(self, lifeline: tuple[int, int]) -> bool:
-        """Start it; whether this is the new process."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a signal to a process half made would be lost
+        """Start it. Returns True in the new process."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a signal during the fork would be lost
         self.began, self.pid = time.monotonic(), os.fork()
         if self.pid == 0:
             _become(self.name, lifeline)
@@ -69,13 +69,13 @@ class _Role:
         return self.pid == 0
 
     def ended(self, now: float) -> int | None:
-        """Its exit status, once, when it is over."""
+        """Return its exit status, once, after it ended."""
         if self.pid == 0:
             return None
-        pid, told = os.waitpid(self.pid, os.WNOHANG)
+        pid, wait_status = os.waitpid(self.pid, os.WNOHANG)
         if pid == 0:
             return None
-        status = os.waitstatus_to_exitcode(told)
+        status = os.waitstatus_to_exitcode(wait_status)
         if status != CONFIGURATION_REFUSED:
             telemetry.role_died(self.name, status)
         young = now - self.began < YOUNG
@@ -84,7 +84,7 @@ class _Role:
 
 
 def _become(name: str, lifeline: tuple[int, int]) -> None:
-    """Make a role of this new process: it ends with its supervisor, and is told apart in lists of processes."""
+    """Turn this new process into a role: it ends with its supervisor and has its own name in process lists."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     reading, writing = lifeline
@@ -95,7 +95,7 @@ def _become(name: str, lifeline: tuple[int, int]) -> None:
 
 
 def _end_with_supervisor(lifeline: int) -> None:
-    """Wait until nobody holds the other end any more, however the supervisor ended; then stop, gracefully at first."""
+    """Wait until the supervisor has ended, in whatever way; then stop, gracefully at first."""
     os.read(lifeline, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
@@ -103,7 +103,7 @@ def _end_with_supervisor(lifeline: int) -> None:
 
 
 def _stop(roles: Sequence[_Role]) -> None:
-    """Ask each process to finish what is in hand, and end those that take too long."""
+    """Ask each process to finish its current work, and kill those that take too long."""
     alive = [role for role in roles if role.pid]
     for role in alive:
         os.kill(role.pid, signal.SIGTERM)

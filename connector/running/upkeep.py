@@ -1,4 +1,4 @@
-"""What a worker does beside delivering: take in edited mappings, purge what retention no longer allows."""
+"""What a worker does besides delivering: reload edited mappings and purge data past its retention."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _REST, _STEP_REST = 3600.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Days an agency keeps payloads after their event is settled, and dead letters nobody freed."""
+    """Days an agency keeps payloads after their event is settled, and dead letters."""
 
     payloads: int
     dead_letters: int
 
 
 class Upkeep:
-    """Call it as often as you like: it looks at mappings each time and purges once an hour, in small steps.
+    """Checks the mappings at every call, and purges once an hour, in small steps. It may be called at any rate.
 
     clock: epoch seconds.
     """
@@ -36,10 +36,10 @@ class Upkeep:
         self._next: float = 0.0
 
     def __call__(self) -> None:
-        """Do what is due."""
+        """Do what is due now."""
         try:
-            for one in self._watched:
-                one.refresh(self._store, self._clock())
+            for mapping in self._watched:
+                mapping.refresh(self._store, self._clock())
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
                 done += self._store.retention.give_space_back()

@@ -138,4 +138,4 @@ class TestRefusingToStart:
         with socket.socket() as other:
             other.bind(("127.0.0.1", embedded.port))
             other.listen()
-            assert f"127.0.0.1:{embedded.port}: cannot be listened on" in self.refused(embedded)
+            assert f"127.0.0.1:{embedded.port}: the connector cannot listen here" in self.refused(embedded)

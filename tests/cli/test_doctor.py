@@ -74,7 +74,7 @@ class TestDoctor:
         )
         installed.file.write_text(installed.file.read_text().replace("mapping: hubspot", "mapping: own.yaml"))
         result = installed.run("doctor")
-        assert (result.exit_code, "does not fit its fields: 1 problem" in result.stdout) == (1, True)
+        assert (result.exit_code, "does not fit the account's fields: 1 problem" in result.stdout) == (1, True)
 
     def test_an_endpoint_nobody_answers_is_found(self, installed: Installation) -> None:
         found = installed.found("--url", "http://127.0.0.1:1")
@@ -82,7 +82,7 @@ class TestDoctor:
 
     def test_the_real_endpoint_is_recognised_by_its_refusal(self, installed: Installation, served: Served) -> None:
         found = installed.found("--url", served.url.removesuffix("/hooks/sunrise"))
-        assert found[served.url]["found"] == "reached; what is not signed is refused"
+        assert found[served.url]["found"] == "reached; unsigned messages are rejected"
 
     def test_it_shows_no_secret(self, installed: Installation) -> None:
         assert installed.sandbox.token not in installed.run("doctor").output

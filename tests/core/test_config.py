@@ -56,7 +56,7 @@ class TestAgencyFile:
         ("old", "new", "told"),
         [
             ("agency: sunrise", "agency: Sun Rise", ":1:9: agency:"),
-            ("agency: sunrise", "agency: sunrise\ntimezone: Arizona", ":2:11: timezone: is no IANA time zone"),
+            ("agency: sunrise", "agency: sunrise\ntimezone: Arizona", ":2:11: timezone: must be an IANA time zone"),
             ("mapping: hubspot, ", "", "destinations.hubspot"),
             ("access_token", "acces_token", "destinations.hubspot.auth"),
             ("hubspot, auth", "hubspot, salesforce: {converted_leads: stop}, auth", "salesforce: is for a Salesforce"),
