@@ -26,7 +26,7 @@ from benchmarks.figures import Beside, Figure, table
 from connector import destinations
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.delivery.plan_ahead import Beforehand
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read
@@ -125,7 +125,9 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
         agency = Agency("bench", Verifier("bench", ["whsec_YmVuY2htYXJr"]), {"crm": 1})
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in messages])
-        route = Route(DESTINATION, account, load_mapping(shipped_folder() / f"{SHIPPED[crm]}.yaml"), "America/New_York")
+        route = Route(
+            DESTINATION, account, Running(load_mapping(shipped_folder() / f"{SHIPPED[crm]}.yaml")), "America/New_York"
+        )
         if crm == "salesforce":  # a worker does this when it starts; HubSpot's schema is only used for checks
             account.describe(route.mapping.objects)
         lease = store.lanes.lease("bench", [LANE], 600_000)

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from benchmarks.databases import KEY, Databases, databases
 from benchmarks.figures import Beside, Figure, table
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.delivery.plan_ahead import Beforehand
 from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
 from connector.destinations.salesforce.vendor import SALESFORCE
@@ -87,7 +87,7 @@ class Grown:
         self.store: Store = open_store(address, KEY)
         self.size, self.now, self.turn = size, int(time.time() * 1000), 0
         mapping = load_mapping(shipped_folder() / "salesforce-contact.yaml")
-        self.route = Route(DESTINATION, Sink(), mapping, "America/New_York")
+        self.route = Route(DESTINATION, Sink(), Running(mapping), "America/New_York")
         self.store.lanes.open({LANE: DESTINATION})
         self.fill()
 

@@ -26,7 +26,7 @@ PLACES = {
     "inbox": ("errors store/inbox", "one table; full is an error"),
     "delivery": ("delivery model settlement store telemetry", "the value, its state, its row, and settling it"),
     "destination": ("cli destinations errors insight running", "the protocol, its stand-in, and choosing one"),
-    "mapping": ("errors insight mapping running store telemetry web", "the language, the running version, its page"),
+    "mapping": ("delivery errors insight mapping running store telemetry web", "the language, what runs, its page"),
     "record": (
         "cli destinations insight mapping model settlement store/forget store/trail",
         "made by a mapping, written to a CRM, explained; listed before a customer is forgotten",

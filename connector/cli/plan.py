@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from connector.cli.options import agency_option, columns_of, json_option, opened_store, quiet, show_json, show_table
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.errors import FixConfiguration
 from connector.insight.comparison import Comparison
 from connector.insight.rehearse import Coming, Tally, rehearse
@@ -123,7 +123,7 @@ def _with(mapping: CompiledMapping | None, routes: Sequence[Route]) -> list[Rout
     """The routes as they are, or those for the mapping's CRM as if that mapping ran."""
     if mapping is None:
         return list(routes)
-    return [replace(route, mapping=mapping) for route in routes if route.mapping.crm == mapping.crm]
+    return [replace(route, running=Running(mapping)) for route in routes if route.mapping.crm == mapping.crm]
 
 
 def _rehearsed(store: Store, route: Route, wanted: Filter, live: bool) -> Tally:

@@ -44,21 +44,34 @@ from connector.store import Store
 from connector.store.lanes import Lease
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs for a destination. barred: why nothing may be sent."""
+
+    mapping: Mapping
+    barred: DestinationUnusable | None = None
+
+
 @dataclass(slots=True)
 class Route:
-    """One destination as a worker serves it: the CRM, the mapping that is running, and what it remembers between.
+    """One destination as a worker serves it: the CRM, what runs, and what is kept between batches.
 
-    search_lag: milliseconds after which the CRM's search shows what was written. barred: why nothing may be sent.
+    running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another one's bar.
+    search_lag: milliseconds after which the CRM's search shows what was written.
     """
 
     name: str
     destination: Destination
-    mapping: Mapping
+    running: Running
     timezone: str
     search_lag: int = SEARCH_LAG
-    barred: DestinationUnusable | None = None
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
     budget: Budget = field(default_factory=Budget)
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping that runs."""
+        return self.running.mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +106,11 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: B
     due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising, opened=known)
     if not due:
         return False
-    # An edited mapping may take its place at any time: a batch keeps the one it began with. A bar is set before the
-    # mapping it is about, and lifted after that is gone.
-    barred, mapping = route.barred, route.mapping
-    if barred := barred or route.barred:
-        rest(store, lease, barred, pace)
+    running = route.running  # an edited mapping may replace it at any time: a batch keeps what it began with
+    if running.barred:
+        rest(store, lease, running.barred, pace)
         return False
+    mapping = running.mapping
     planned, unplanned = plan_all(due, mapping, route.timezone, beforehand)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)

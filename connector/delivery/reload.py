@@ -1,4 +1,4 @@
-"""Edited mappings without a restart: a changed file is compiled beside the running one, and takes its place whole.
+"""Edited mappings without a restart: a changed file is compiled beside the running one, and replaces it as a whole.
 
 Where the CRM can be asked, a mapping is checked against the CRM's own schema too, now and then also an unchanged one.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from connector import telemetry
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping import Loaded, render
 from connector.mapping.target import TargetSchema
@@ -53,14 +53,14 @@ class Watched:
         after = fingerprint(loaded.files)
         # The state before loading, where the files are the same: an edit made meanwhile is then seen next time.
         self.seen = before if [one[0] for one in before] == [one[0] for one in after] else after
+        was, problem = self.route.running, self._problem(loaded)
+        mapping = was.mapping if problem or loaded.mapping is None else loaded.mapping
         bar = self._bar(plain, loaded, checked=schema is not None)
-        runs = loaded.mapping or plain.mapping  # what runs from here on, unless it is an edit that is refused
-        if bar and runs and (loaded.mapping or runs.version == self.route.mapping.version):
-            self.route.barred = bar
-        self._take(store, loaded)
-        if runs and runs.version == self.route.mapping.version:
-            self.route.barred = bar
-        if self.route.barred:
+        checked = loaded.mapping or plain.mapping
+        about_it = checked is not None and checked.version == mapping.version  # not about an edit that is refused
+        self.route.running = Running(mapping, bar if about_it else was.barred)
+        self._report(store, problem, was.mapping.version)
+        if self.route.running.barred:
             self.ask_at = now + ASK_AGAIN
 
     def _schema(self, plain: Loaded, now: float) -> TargetSchema | None:
@@ -84,19 +84,18 @@ class Watched:
             self.cleared = version
         if not exposing(plain) or version == self.cleared:
             return None
-        return self.route.barred or UNCHECKED
+        return self.route.running.barred or UNCHECKED
 
-    def _take(self, store: Store, loaded: Loaded) -> None:
-        running, problem = self.route.mapping, self._problem(loaded)
+    def _report(self, store: Store, problem: str, before: str) -> None:
+        """Record a mapping that was refused, or that runs from now on. before: the version that ran."""
+        version = self.route.mapping.version
         if problem:
             if problem != self.problem:
                 store.mappings.refused(self.route.name, problem)
                 telemetry.mapping_refused(self.route.name, problem)
-        elif loaded.mapping is not None:
-            self.route.mapping = loaded.mapping
-            if self.problem or loaded.mapping.version != running.version:
-                store.mappings.running(self.route.name, loaded.mapping.version)
-                telemetry.mapping_changed(self.route.name, loaded.mapping.version)
+        elif self.problem or version != before:
+            store.mappings.running(self.route.name, version)
+            telemetry.mapping_changed(self.route.name, version)
         self.problem = problem
 
     def _problem(self, loaded: Loaded) -> str:

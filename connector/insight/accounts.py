@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import Print, fingerprint
 from connector.destinations.base import Destination
 from connector.mapping import Loaded, Mapping
@@ -56,7 +56,7 @@ class Account:
             return None
         if self._destination is None:
             self._destination = self.connect()
-        return Route(self.name, self._destination, mapping, self.timezone)
+        return Route(self.name, self._destination, Running(mapping), self.timezone)
 
     @property
     def mapping(self) -> Mapping | None:

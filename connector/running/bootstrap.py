@@ -9,7 +9,7 @@ from pathlib import Path
 from connector import destinations, telemetry
 from connector.carecycle.signature import Verifier
 from connector.delivery.budget import Allowance, Budget
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
 from connector.destinations import VENDORS
 from connector.destinations.settings import DestinationSettings
@@ -78,7 +78,7 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
             path = mapping_path(file, settings)
             first = read_mapping(path)
             route = open_route(file, name)
-            route.barred = UNCHECKED if exposing(first) else None
+            route.running = Running(route.mapping, UNCHECKED if exposing(first) else None)
             watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files)))
     return watched
 
@@ -108,7 +108,7 @@ def open_route(file: AgencyFile, name: str) -> Route:
     day, timezone = mapping.crm.day, file.settings.timezone
     limit = settings.daily_limit or day.limit
     budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
-    return Route(full_name, destination, mapping, timezone, settings.search_lag * 1000, budget=budget)
+    return Route(full_name, destination, Running(mapping), timezone, settings.search_lag * 1000, budget=budget)
 
 
 def subscriber(file: AgencyFile) -> Subscriber:

@@ -10,7 +10,7 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.delivery.budget import Allowance, Budget
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.mapping import shipped_folder
 from connector.running.bootstrap import load_mapping, open_route
 from connector.running.config import read_agencies
@@ -84,7 +84,7 @@ def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterato
         shipped, names = "hubspot", HUBSPOT
     mapping = load_mapping(shipped_folder() / f"{shipped}.yaml")
     with opened as (sandbox, destination):
-        route = Route(DESTINATION, destination, mapping, "America/New_York")
+        route = Route(DESTINATION, destination, Running(mapping), "America/New_York")
         house.append(Metered(store, clock, sandbox, route, names))
         house[0].restart()
         house[0].allow(None)

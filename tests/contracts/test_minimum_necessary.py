@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind, Privacy
 from connector.cli import cli
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.destinations import VENDORS
 from connector.mapping import leaving, load, shipped_folder
 from connector.mapping.example_events import EXAMPLES, example
@@ -48,7 +48,7 @@ def sent(mapping: str, tmp_path: Path) -> str:
     store.lanes.open({LANE: DESTINATION})
     with fixtures.sandbox_and_destination() as (sandbox, destination):
         text = (shipped_folder() / f"{mapping}.yaml").read_text("utf-8")
-        route = Route(DESTINATION, destination, compiled(text, schema=None), "America/New_York")
+        route = Route(DESTINATION, destination, Running(compiled(text, schema=None)), "America/New_York")
         for event in EXAMPLES:
             body = json.dumps(example(event, kept(event))).encode()
             store.inbox.accept([read(AGENCY, f"secret {event}", body, 0)])

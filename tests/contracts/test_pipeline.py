@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable, LeaseLost, PauseReason
 from connector.mapping import load_text, shipped_folder
@@ -86,7 +86,7 @@ class House:
     def remap(self, text: str) -> None:
         loaded = load_text(text, "edited.yaml", shipped=shipped_folder(), crms=VENDORS)
         assert loaded.mapping is not None, loaded.diagnostics
-        self.route.mapping = loaded.mapping
+        self.route.running = Running(loaded.mapping)
 
 
 SALESFORCE = {
@@ -112,7 +112,7 @@ def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterato
         shipped, names = "hubspot", HUBSPOT
     mapping = load_mapping(shipped_folder() / f"{shipped}.yaml")
     with opened as (sandbox, destination):
-        yield House(store, clock, sandbox, Route(DESTINATION, destination, mapping, "America/New_York"), names)
+        yield House(store, clock, sandbox, Route(DESTINATION, destination, Running(mapping), "America/New_York"), names)
 
 
 def raised(value: Any) -> bool:
@@ -282,7 +282,7 @@ class TestTrouble:
 
     def test_an_event_we_fail_to_plan_is_a_dead_letter_and_harms_no_other(self, house: House) -> None:
         broken: Any = {**house.route.mapping.programs, "customer.updated": "no program"}
-        house.route.mapping = replace(house.route.mapping, programs=broken)
+        house.route.running = Running(replace(house.route.mapping, programs=broken))
         failed, good = house.pass_on(a_customer(), a_call(None))
         assert (house.state(failed), house.state(good)[0]) == (("dead", "FAULT"), "delivered")
 
@@ -377,7 +377,7 @@ BARRED = DestinationUnusable("the mapping", PauseReason.SENSITIVE, "a property i
 
 class TestABarredDestination:
     def test_sends_nothing_keeps_every_event_and_says_why(self, house: House) -> None:
-        house.route.barred = BARRED
+        house.route.running = Running(house.route.mapping, BARRED)
         (message,) = house.pass_on(a_customer())
         assert house.people() == []
         (lane,) = house.store.desk.lanes()
@@ -386,9 +386,9 @@ class TestABarredDestination:
         assert (delivery["state"], delivery["attempts"]) == ("ready", 0)
 
     def test_goes_on_within_a_minute_or_so_after_it_was_freed(self, house: House) -> None:
-        house.route.barred = BARRED
+        house.route.running = Running(house.route.mapping, BARRED)
         (message,) = house.pass_on(a_customer())
-        house.route.barred = None
+        house.route.running = Running(house.route.mapping, None)
         house.clock.forward(66_000)
         house.drain()
         assert house.state(message)[0] == "delivered"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from connector.delivery.deliver import Running
 from connector.insight import stand_in
 from connector.insight.comparison import Comparison
 from connector.insight.differences import WHOLE, compare
@@ -46,7 +47,7 @@ def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
 
 
 def foreseen(stage: Stage, mapping: Mapping | None = None, wanted: Filter | None = None, **how: Any) -> list[Foreseen]:
-    route = replace(stage.route, mapping=mapping or stage.route.mapping)
+    route = replace(stage.route, running=Running(mapping or stage.route.mapping))
     return list(rehearse(stage.store, route, wanted or Filter(), **how))
 
 

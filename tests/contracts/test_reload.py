@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
 from connector.destinations import VENDORS
 from connector.destinations.base import Destination
@@ -46,7 +46,7 @@ class Edited:
         first = self.load()
         assert first.mapping is not None
         self.crm, self.now = Crm(), 0.0
-        self.route = Route("sunrise/crm", cast(Destination, self.crm), first.mapping, "America/New_York")
+        self.route = Route("sunrise/crm", cast(Destination, self.crm), Running(first.mapping), "America/New_York")
         self.watched = Watched(self.route, self.load, fingerprint(first.files), ask_at=ASK_EVERY)
 
     def load(self, schema: TargetSchema | None = None) -> Any:
@@ -147,13 +147,13 @@ def running(tmp_path: Path, store: Store, text: str) -> Edited:
     """A process that starts on this mapping."""
     edited = Edited(tmp_path / "own.yaml", store, text)
     edited.watched.ask_at = 0.0
-    edited.route.barred = UNCHECKED if exposing(edited.load()) else None
+    edited.route.running = Running(edited.route.mapping, UNCHECKED if exposing(edited.load()) else None)
     return edited
 
 
 def reason(edited: Edited) -> str:
-    assert edited.route.barred is not None
-    return edited.route.barred.problem
+    assert edited.route.running.barred is not None
+    return edited.route.running.barred.problem
 
 
 class TestHealthInformation:
@@ -166,7 +166,7 @@ class TestHealthInformation:
         edited = running(tmp_path, store, HIDDEN)
         edited.crm.schema = portal()
         edited.refresh()
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
 
     def test_an_outage_afterwards_holds_nothing_up(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, HIDDEN)
@@ -174,7 +174,7 @@ class TestHealthInformation:
         edited.refresh()
         edited.crm.schema, edited.now = None, ASK_EVERY
         edited.refresh()
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
 
     def test_a_plain_property_may_not_and_the_reason_says_what_to_do(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, PLAIN)
@@ -197,30 +197,30 @@ class TestHealthInformation:
         edited.crm.schema = portal()
         edited.refresh()
         edited.save(text)
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
         assert edited.told()["problem"] == ""
 
     def test_a_portal_that_is_changed_is_noticed_within_a_minute(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, HIDDEN)
         edited.crm.schema = portal(without="carecycle_mbi")
         edited.refresh()
-        assert edited.route.barred is not None
+        assert edited.route.running.barred is not None
         edited.crm.schema, edited.now = portal(), edited.now + ASK_AGAIN
         edited.refresh()
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
 
     def test_an_edit_that_is_refused_bars_nothing(self, edited: Edited) -> None:
         edited.crm.schema = portal()
         edited.save(PLAIN)
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
         assert "M210" in edited.told()["problem"]
 
     def test_an_edit_nobody_could_check_is_barred_until_it_is(self, edited: Edited) -> None:
         edited.save(HIDDEN)
-        assert edited.route.barred is UNCHECKED
+        assert edited.route.running.barred is UNCHECKED
         edited.crm.schema, edited.now = portal(), ASK_AGAIN
         edited.refresh()
-        assert edited.route.barred is None
+        assert edited.route.running.barred is None
 
     def test_on_a_call_nothing_is_sensitive(self, tmp_path: Path, store: Store) -> None:
         text = "extends: hubspot\nrecords: {call: {fields: {hs_call_body: call.summary}}}\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import EXAMPLES
 from connector.receive import Agency, read
@@ -45,7 +45,9 @@ def delivered(name: str, tmp_path: Path) -> Iterator[Delivered]:
     store = open_store(f"sqlite:///{tmp_path}/connector.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
     store.lanes.open({LANE: DESTINATION})
     with opened as (sandbox, destination):
-        route = Route(DESTINATION, destination, load_mapping(shipped_folder() / f"{name}.yaml"), "America/New_York")
+        route = Route(
+            DESTINATION, destination, Running(load_mapping(shipped_folder() / f"{name}.yaml")), "America/New_York"
+        )
         yield Delivered(sandbox, _pass_on(store, route))
     store.close()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable
 from connector.mapping import load_text, shipped_folder
@@ -37,7 +37,9 @@ def house(store: Store, clock: Clock) -> Iterator[House]:
     assert loaded.mapping is not None, loaded.diagnostics
     knobs = {"unique_calls": False, "index_lag": INDEX_LAG, "clock": lambda: clock() / 1000}
     with fixtures.sandbox_and_destination(**knobs) as (sandbox, destination):
-        yield House(store, clock, sandbox, Route(DESTINATION, destination, loaded.mapping, "America/New_York"), HUBSPOT)
+        yield House(
+            store, clock, sandbox, Route(DESTINATION, destination, Running(loaded.mapping), "America/New_York"), HUBSPOT
+        )
 
 
 def wait(house: House, minutes: float) -> None:

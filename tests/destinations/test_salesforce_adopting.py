@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.mapping import shipped_folder
 from connector.running.bootstrap import load_mapping
 from connector.store import Store
@@ -27,7 +27,9 @@ def house(store: Store, clock: Clock) -> Iterator[House]:
     store.lanes.open({LANE: DESTINATION})
     mapping = load_mapping(shipped_folder() / "salesforce-contact.yaml")
     with sandbox_and_destination() as (sandbox, destination):
-        made = House(store, clock, sandbox, Route(DESTINATION, destination, mapping, "America/New_York"), SALESFORCE)
+        made = House(
+            store, clock, sandbox, Route(DESTINATION, destination, Running(mapping), "America/New_York"), SALESFORCE
+        )
         made.remap(BY_EMAIL)
         yield made
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connector.delivery.deliver import Route
+from connector.delivery.deliver import Route, Running
 from connector.destinations.base import Verdict
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.mapping import shipped_folder
@@ -186,7 +186,7 @@ def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterato
     store.lanes.open({LANE: DESTINATION})
     mapping = load_mapping(shipped_folder() / f"salesforce-{request.param}.yaml")
     with sandbox_and_destination() as (sandbox, destination):
-        route = Route(DESTINATION, destination, mapping, "America/New_York")
+        route = Route(DESTINATION, destination, Running(mapping), "America/New_York")
         yield House(store, clock, sandbox, route, SALESFORCE)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
-from connector.delivery.deliver import Pace, deliver
+from connector.delivery.deliver import Pace, Running, deliver
 from connector.mapping import editor, target
 from connector.receive import Agency, read
 from connector.running.bootstrap import load_mapping, open_accounts, open_route
@@ -76,7 +76,7 @@ def deliver_to(file: AgencyFile, *payloads: dict[str, Any]) -> set[str]:
     """Deliver events as a worker does; the states they end in."""
     route = open_route(file, "crm")
     schema = route.destination.describe(route.mapping.objects)
-    route.mapping = load_mapping(file.path.parent / "own.yaml", schema)
+    route.running = Running(load_mapping(file.path.parent / "own.yaml", schema))
     store = open_store(f"sqlite:///{file.path.parent}/connector.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
     store.lanes.open({LANE: route.name})
     agency = Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 1})

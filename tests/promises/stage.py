@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.delivery.plan_ahead import Beforehand
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
@@ -152,7 +152,7 @@ class Stage:
         self.beforehand = Beforehand()
 
     def served(self) -> Route:
-        return Route(DESTINATION, self.crm, MAPPINGS[0], ZONE)
+        return Route(DESTINATION, self.crm, Running(MAPPINGS[0]), ZONE)
 
     def arrival(self, message_id: str, payload: dict[str, Any]) -> Arrival:
         return read(AGENCY, message_id, json.dumps(payload).encode(), self.clock())

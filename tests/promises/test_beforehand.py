@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.delivery.deliver import Running
 from connector.delivery.plan_ahead import Beforehand
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
@@ -34,7 +35,7 @@ class TestTheNextBatch:
     def test_follows_a_mapping_exchanged_meanwhile(self, stage: Stage) -> None:
         crowd(stage, 4)
         stage.deliver(batch=2)
-        stage.route.mapping = MAPPINGS[1]
+        stage.route.running = Running(MAPPINGS[1])
         stage.deliver(batch=2)
         assert sorted(one["Status"] for one in stage.crm.records.values()) == ["New", "New", "Open", "Open"]
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from connector.carecycle.catalogue import FLAGS
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.deliver import Pace, Route, Running, deliver
 from connector.destinations.base import Destination, Outcome, Row
 from connector.mapping import Mapping
 from connector.receive import read
@@ -148,7 +148,7 @@ class World:
             self.suffer()
             self.drain()
         self.before = self.held()
-        self.route.mapping = mapping(self.crm, self.withheld, _MENDED[self.crm])
+        self.route.running = Running(mapping(self.crm, self.withheld, _MENDED[self.crm]))
         self.store.desk.replay(Filter(), "ana")
         self.drain()
         self.after = self.held()
@@ -198,7 +198,7 @@ def open_world(address: str, crm: str, trouble: str, withheld: str) -> Iterator[
     fixtures: Any = hubspot_fixtures if crm == "hubspot" else salesforce_fixtures
     clock = Clock()
     with open_stage(address, clock) as stage, fixtures.sandbox_and_destination() as (sandbox, destination):
-        route = Route(DESTINATION, destination, mapping(crm, withheld, _REFUSABLE[crm]), ZONE)
+        route = Route(DESTINATION, destination, Running(mapping(crm, withheld, _REFUSABLE[crm])), ZONE)
         yield World(crm, trouble, withheld, stage.store, clock, sandbox, route)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.event import listen
 
+from connector.delivery.deliver import Running
 from connector.store.desk import Filter
 from connector.store.evidence import OptOut
 from connector.store.opt_outs import STEP, Period
@@ -131,7 +132,7 @@ class TestNotApplied:
         assert (line(stage).status, stage.contact()["NoCall"]) == ("applied", True)
 
     def test_one_whose_call_was_written_while_its_customer_is_not_held(self, stage: Stage) -> None:
-        stage.route.mapping = ACTIVE_ONLY
+        stage.route.running = Running(ACTIVE_ONLY)
         pass_on(stage, "m1", a_talk("k-1", a_person("c-1", 1, doNotCall=True), 2))
         assert (line(stage).status, len(stage.crm.records)) == ("no record", 1)
         pass_on(stage, "m2", a_person("c-1", 2, status="Active", doNotCall=False))

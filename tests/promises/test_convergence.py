@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from connector.delivery.consent import observe, withholding
-from connector.delivery.deliver import deliver
+from connector.delivery.deliver import Running, deliver
 from connector.errors import LeaseLost
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
@@ -191,7 +191,7 @@ class Convergence(RuleBasedStateMachine):
     @rule()
     def edit_the_mapping(self) -> None:
         self.stage.mapping = 1 - self.stage.mapping
-        self.stage.route.mapping = MAPPINGS[self.stage.mapping]
+        self.stage.route.running = Running(MAPPINGS[self.stage.mapping])
         self.reloaded = True
 
     @rule(customer=customers, field=st.sampled_from(["Owner", "Email", "City"]))
@@ -269,7 +269,7 @@ class Convergence(RuleBasedStateMachine):
         for mapping in MAPPINGS if self.reloaded else MAPPINGS[:1]:
             self.reference.wipe()
             self.reference.crm.strict = False
-            self.reference.route.mapping = mapping
+            self.reference.route.running = Running(mapping)
             self.reference.live([(message_id, self.accepted[message_id]) for message_id in order])
             made.append(self.reference.crm)
         return made

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector import backoff
-from connector.delivery.deliver import deliver
+from connector.delivery.deliver import Running, deliver
 from connector.errors import LeaseLost
 from connector.mapping import Mapping
 from connector.settlement import Theirs
@@ -234,16 +234,16 @@ class TestPoison:
     def test_a_fault_of_ours_over_one_event_is_its_dead_letter_and_no_more(self, stage: Stage) -> None:
         stage.accept("odd", a_talk("k-1", a_person("c-1", 1), 2))
         stage.accept("good", a_person("c-2", 1))
-        stage.route.mapping = faulty_for_calls()
+        stage.route.running = Running(faulty_for_calls())
         stage.drain()
         assert (stage.state("odd"), stage.state("good")) == (("dead", "FAULT"), ("delivered", ""))
         assert "ZeroDivisionError at test_failure_policy.py" in stage.settled("odd")["reason"]
 
     def test_its_dead_letter_passes_once_the_fault_is_mended(self, stage: Stage) -> None:
         stage.accept("odd", a_talk("k-1", a_person("c-1", 1), 2))
-        stage.route.mapping = faulty_for_calls()
+        stage.route.running = Running(faulty_for_calls())
         stage.drain()
-        stage.route.mapping = MAPPINGS[0]
+        stage.route.running = Running(MAPPINGS[0])
         stage.store.desk.replay(Filter(code="FAULT"), "ana")
         stage.drain()
         assert stage.state("odd") == ("delivered", "")
@@ -410,7 +410,7 @@ class TestCrashes:
         assert stage.contact()["Owner"] == "Ben"
 
     def test_a_record_made_just_before_is_still_pointed_at(self, stage: Stage) -> None:
-        stage.route.mapping = compiled(ONCE.format(how="mode: create"))
+        stage.route.running = Running(compiled(ONCE.format(how="mode: create")))
         stage.accept("m", a_talk("k-1", a_person("c-1", 1), 2))
         self.kill(stage, Fault.KILLED_AFTER)
         stage.drain()
@@ -418,7 +418,7 @@ class TestCrashes:
         assert call["Who"] == stage.contact()["Id"]
 
     def test_a_record_made_by_hand_is_still_adopted(self, stage: Stage) -> None:
-        stage.route.mapping = compiled(ONCE.format(how="also_match: [{ Email: customer.email }]"))
+        stage.route.running = Running(compiled(ONCE.format(how="also_match: [{ Email: customer.email }]")))
         stage.crm.records["900"] = {"Id": "900", "object": "Contact", "Email": "a@example.com", "LastName": "D"}
         stage.accept("m", a_person("c-1", 1, agentName="Ana", email="a@example.com"))
         self.kill(stage, Fault.KILLED_BEFORE)

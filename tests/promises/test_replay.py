@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from connector.delivery.deliver import Running
 from connector.settlement import DeliveryState, Refusal
 from connector.store.desk import Filter
 from tests.promises.crm import REFUSED
@@ -44,7 +45,7 @@ class TestReplaying:
 
     def test_a_new_mapping_reaches_what_was_delivered_before_it(self, stage: Stage) -> None:
         told(stage)
-        stage.route.mapping = MAPPINGS[1]
+        stage.route.running = Running(MAPPINGS[1])
         replay(stage, state="delivered")
         assert (stage.contact()["Status"], stage.contact()["City"]) == ("Open", "Rome")
 
