@@ -53,7 +53,7 @@ def _is_applied(event: Row[Any], delivery: Row[Any], evidence: Evidence) -> bool
     known = evidence.known
     if any(_since(one, event, delivery) for one in evidence.raised):
         return True
-    unheard = delivery.state in (DeliveryState.READY, DeliveryState.DEAD) and known.value is False
+    unheard = delivery.state in (DeliveryState.READY, DeliveryState.DEAD) and known.value is False and not known.spoken
     return known.applied_at is not None and not known.owed and not unheard
 
 

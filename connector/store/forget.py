@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
 from connector.errors import FixConfiguration
 from connector.settlement import DeliveryState
@@ -99,7 +99,7 @@ class Forget:
         owing = select(deliveries.c.lane).where(theirs, STATE == DeliveryState.READY)
         leased = select(lanes.c.name).where(lanes.c.name.in_(owing), lanes.c.token != "")
         raised = select(consents.c.destination, consents.c.flag).where(
-            consents.c.customer_id == customer_id, consents.c.value
+            consents.c.customer_id == customer_id, or_(consents.c.value, consents.c.spoken)
         )
         before = select(func.max(audit.c.at)).where(
             audit.c.action == _ACTION, audit.c.thing.startswith(self._ledger.alias(customer_id))
@@ -147,7 +147,7 @@ class Forget:
             kept = {**row._mapping, "customer_id": alias}
             same = (consents.c[name] == kept[name] for name in ("destination", "customer_id", "flag"))
             connection.execute(delete(consents).where(*same))
-            if row.value:
+            if row.value or row.spoken:
                 connection.execute(consents.insert(), kept)
 
 

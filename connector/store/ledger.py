@@ -98,7 +98,7 @@ class Ledger:
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
             for row in connection.execute(self._consents, asked):
-                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed)
+                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed, row.spoken)
                 known.setdefault(named[row.customer_id], {})[row.flag] = state
         return known
 
@@ -115,6 +115,7 @@ class Ledger:
                     "tie": state.stamp.tie,
                     "value": state.value,
                     "owed": state.owed,
+                    "spoken": state.spoken,
                 }
                 told[state.applied].append(row)
         return {applied: as_rows(rows) for applied, rows in told.items()}
@@ -143,7 +144,7 @@ def _upsert_consents(database: Database, applied: bool) -> Any:
     told = given(database.engine, *(one for one in consents.c if one.name != "applied_at"))
     known = select(*told.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
     statement = insert(database.engine, consents).from_select([*told.c.keys(), "applied_at"], known)
-    newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
+    newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed", "spoken")}
     kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
     return statement.on_conflict_do_update(
         index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}

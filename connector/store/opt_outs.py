@@ -180,7 +180,7 @@ def _applied(flag: str, state: DeliveryState) -> ColumnElement[bool]:
     if state is DeliveryState.DEAD:
         return known
     # What waits may raise anew a flag of which careCycle has said false since: that is not in the CRM.
-    return known.where(or_(consents.c.value.is_(None), consents.c.value.is_(true())))
+    return known.where(or_(consents.c.value.is_(None), consents.c.value.is_(true()), consents.c.spoken))
 
 
 def _new(event: Row[Any]) -> list[str]:

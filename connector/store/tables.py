@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0008"
+REVISION: Final = "0010"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -153,6 +153,7 @@ consents: Final = Table(
     Column("value", Boolean),
     Column("applied_at", BigInteger),
     Column("owed", Boolean, nullable=False, server_default=false()),
+    Column("spoken", Boolean, nullable=False, server_default=false()),
 )
 
 raises: Final = Table(

@@ -81,6 +81,12 @@ class TestForgetting:
         known.forget.run(CUSTOMER, "tester")
         assert known.ledger.consents(DESTINATION, [CUSTOMER]) == {CUSTOMER: RAISED}
 
+    def test_a_spoken_opt_out_stays_in_force_although_the_snapshot_says_false(self, known: Store) -> None:
+        spoken = {CUSTOMER: {"doNotCall": FlagState(Stamp(9, "b"), False, applied=True, spoken=True)}}
+        known.lanes.settle(leased(known), Settlement("v1", consents=spoken), HOLD)
+        known.forget.run(CUSTOMER, "tester")
+        assert known.ledger.consents(DESTINATION, [CUSTOMER]) == spoken
+
     def test_what_is_heard_after_they_came_back_counts_again(self, known: Store) -> None:
         known.forget.run(CUSTOMER, "tester")
         lowered = {CUSTOMER: {"doNotCall": FlagState(Stamp(9, "b"), False, applied=True)}}

@@ -226,6 +226,14 @@ class TestLedger:
     def test_entries_belong_to_one_destination(self, store: Store) -> None:
         assert store.ledger.entries("sunrise/hubspot", [CONTACT]) == {}
 
+    def test_a_spoken_opt_out_is_kept_beside_the_newest_snapshot(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        lease = leased(store)
+        for applied in (False, True):
+            spoken = FlagState(Stamp(1, "a"), False, applied=applied, owed=not applied, spoken=True)
+            store.lanes.settle(lease, Settlement("v1", consents={CUSTOMER: {"doNotCall": spoken}}), HOLD)
+            assert store.ledger.consents(DESTINATION, [CUSTOMER]) == {CUSTOMER: {"doNotCall": spoken}}
+
     def test_the_moment_a_raise_was_applied_stays(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival()])
         lease = leased(store)
