@@ -165,10 +165,20 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The ledger's memory of one record. crm_id is None until the CRM has confirmed a write."""
+    """The ledger's memory of one record. crm_id is None until the CRM confirmed a write.
+
+    fields: what was last written to each. links: the associations made, by the other record's object. meant: for a
+    field people may edit, the digests of values that were sent and may be in the CRM: they count as ours.
+    unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
+    without a unique key was sent to be created, epoch ms, until the answer is known.
+    """
 
     crm_id: str | None = None
-    marks: Mapping[str, Mark] = attribute(default_factory=dict)
+    fields: Mapping[str, Mark] = attribute(default_factory=dict)
+    links: Mapping[str, Mark] = attribute(default_factory=dict)
+    meant: Mapping[str, Mapping[str, Stamp]] = attribute(default_factory=dict)
+    unsubscribed: Mark | None = None
+    creating: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

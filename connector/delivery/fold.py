@@ -16,15 +16,6 @@ from connector.model import Entry, FieldWrite, Mark, Mode, Plan, RecordKey, Rule
 Digest = Callable[[Value], str]
 """A keyed digest of a value as the CRM would hand it back."""
 
-UNSUBSCRIBED = "@unsubscribed"
-"""The ledger's field for the address last opted out through the CRM's own subscription service."""
-
-CREATING = "@creating"
-"""The ledger's field for the moment a record without a unique key was sent to be made, until its answer is known."""
-
-MEANT = "@meant "
-"""Prefix of the ledger's fields for values about to be written: after a crash they pass for ours, not a person's."""
-
 _FIRST_COMES = frozenset({Rule.ON_CREATE, Rule.IF_BLANK})
 _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 
@@ -140,7 +131,7 @@ class Decision:
 
 def standing(fields: Mapping[str, FieldWrite], entry: Entry, digest: Digest) -> dict[str, FieldWrite]:
     """The fields that the ledger does not already know as newer or as said."""
-    return {name: one for name, one in fields.items() if _news(one, entry.marks.get(name), digest)}
+    return {name: one for name, one in fields.items() if _news(one, entry.fields.get(name), digest)}
 
 
 def _news(one: FieldWrite, mark: Mark | None, digest: Digest) -> bool:
@@ -160,7 +151,7 @@ def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[s
     news = standing(folded.write.fields, entry, digest)
     compared = tuple(name for name, one in news.items() if one.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
     unknown = entry.crm_id is None and (
-        CREATING in entry.marks
+        entry.creating is not None
         or bool(folded.write.also_match)
         or folded.write.mode is Mode.CREATE
         or any(one.rule is not Rule.ALWAYS for one in news.values())
@@ -184,8 +175,6 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
     consent = _raises(folded, entry, known, digest)
     marks |= {target: Mark(folded.flags[flag][1], digest(True)) for flag, target in consent.items()}
     unsubscribe = _address(folded, entry, digest)
-    if unsubscribe is not None:
-        marks[UNSUBSCRIBED] = Mark(folded.write.stamp, digest(unsubscribe))
     return Decision(
         fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict == "send"},
         consent=consent,
@@ -197,7 +186,7 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
 
 def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict[str, str]:
     """The raises to send: what never reached the CRM, and what this very record does not carry (it was made anew)."""
-    carried = {name for name, mark in entry.marks.items() if mark.digest == digest(True)}
+    carried = {name for name, mark in entry.fields.items() if mark.digest == digest(True)}
     return {
         flag: target
         for flag, (target, _) in folded.flags.items()
@@ -205,26 +194,21 @@ def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict
     }
 
 
-def in_doubt(folded: Folded, decision: Decision, marks: Mapping[str, Mark], digest: Digest) -> dict[str, Mark]:
-    """A record's marks while nobody can tell whether the CRM took what was decided: kept before the write.
+def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -> Entry:
+    """A record's entry while nobody can tell whether the CRM took what was decided: kept before the write.
 
-    Without them, a value written just before a crash would outlive a newer event that says again what the ledger
+    Without it, a value written just before a crash would outlive a newer event that says again what the ledger
     remembers from before it, and would pass for a person's edit.
     """
-    after = dict(marks)
+    fields, meant = dict(entry.fields), dict(entry.meant)
     for name, value in decision.fields.items():
-        was = marks.get(name)
-        if was is not None:
-            after[name] = Mark(was.stamp, "")
-        if folded.write.fields[name].rule is Rule.UNLESS_EDITED:
-            ours = {digest(value), was.digest if was else ""} - {""}
-            after |= {f"{MEANT}{name} {one}": Mark(folded.write.fields[name].stamp, one) for one in ours}
-    return after
-
-
-def doubted(name: str) -> str:
-    """The field whose doubtful value a mark of the ledger is about; empty for every other mark."""
-    return name.removeprefix(MEANT).rpartition(" ")[0] if name.startswith(MEANT) else ""
+        before, write = entry.fields.get(name), folded.write.fields[name]
+        if before is not None:
+            fields[name] = Mark(before.stamp, "")
+        if write.rule is Rule.UNLESS_EDITED:
+            ours = {digest(value), before.digest if before else ""} - {""}
+            meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}
+    return replace(entry, fields=fields, meant=meant)
 
 
 def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None, exists: bool, digest: Digest) -> str:
@@ -234,25 +218,25 @@ def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None
     if one.rule is Rule.ON_CREATE:
         return "kept"
     current = existing.values.get(name) if existing else None
-    if current in (None, "") and (one.rule is Rule.IF_BLANK or name not in entry.marks):
+    if current in (None, "") and (one.rule is Rule.IF_BLANK or name not in entry.fields):
         return "send"
     if digest(current) == digest(plain(one)):
         return "same"
-    mark = entry.marks.get(name)
-    ours = (mark is not None and mark.digest == digest(current)) or f"{MEANT}{name} {digest(current)}" in entry.marks
+    mark = entry.fields.get(name)
+    ours = (mark is not None and mark.digest == digest(current)) or digest(current) in entry.meant.get(name, {})
     return "send" if one.rule is Rule.UNLESS_EDITED and ours else "kept"
 
 
 def _advanced(fields: Mapping[str, FieldWrite], news: Mapping[str, FieldWrite], entry: Entry) -> dict[str, Mark]:
     """Marks of fields said again by a newer event with the same value: nothing to send, but the watermark moves."""
     return {
-        name: Mark(one.stamp, entry.marks[name].digest)
+        name: Mark(one.stamp, entry.fields[name].digest)
         for name, one in fields.items()
-        if name not in news and name in entry.marks and one.stamp > entry.marks[name].stamp
+        if name not in news and name in entry.fields and one.stamp > entry.fields[name].stamp
     }
 
 
 def _address(folded: Folded, entry: Entry, digest: Digest) -> str | None:
     address = folded.write.unsubscribe
-    mark = entry.marks.get(UNSUBSCRIBED)
+    mark = entry.unsubscribed
     return None if address is None or (mark and mark.digest == digest(address)) else address

@@ -9,8 +9,8 @@ from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.consent import States
-from connector.delivery.fold import CREATING, Digest, doubted, in_doubt
-from connector.delivery.write import LINK, Answer
+from connector.delivery.fold import Digest, in_doubt
+from connector.delivery.write import Answer
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable, PauseReason
 from connector.model import Delivery, Entry, Mark, Plan, RecordKey
@@ -137,7 +137,7 @@ def _superseded(plan: Plan, answers: Answers) -> bool:
         for write in plan.writes
         if (answer := answers.get(write.key))
         for name, one in write.fields.items()
-        for mark in [answer.decision.marks.get(name) or answer.entry.marks.get(name)]
+        for mark in [answer.decision.marks.get(name) or answer.entry.fields.get(name)]
     ]
     raised = any(set(one.flags) & set(answers[one.key].decision.consent) for one in plan.writes if one.key in answers)
     return bool(beaten) and all(beaten) and not raised
@@ -167,43 +167,46 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
 
 
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
-    """The record's new ledger entry; None when nothing is to be learnt from this answer."""
-    folded, outcome = answer.folded, answer.outcome
+    """The record's new ledger entry; None when nothing is to be learned from this answer."""
+    folded, decision, entry, outcome = answer.folded, answer.decision, answer.entry, answer.outcome
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
-        if answer.lost:
-            return _entry(answer, None, {})
-        # The opt-outs went out although the rest was refused.
-        carried = {name: answer.decision.marks[name] for name in answer.decision.consent.values()}
-        if outcome.consent_written:
-            return _entry(answer, answer.crm_id, {**answer.entry.marks, **carried})
-        return _after_creating(answer, outcome)
-    made = {LINK + link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
-    marks = {**answer.decision.marks, **made}
-    if not marks and answer.crm_id == answer.entry.crm_id:
+        return _remember_refused(answer, outcome)
+    links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
+    address = decision.unsubscribe
+    unsubscribed = None if address is None else Mark(folded.write.stamp, digest(address))
+    if not (decision.marks or links or unsubscribed) and answer.crm_id == entry.crm_id:
         return None
-    if answer.lost:  # the new record holds what was sent this time and nothing else
-        sent = {*answer.decision.fields, *answer.decision.consent.values()}
-        return _entry(answer, answer.crm_id, {name: mark for name, mark in marks.items() if name in sent})
-    known = {name: mark for name, mark in _settled_marks(answer).items() if doubted(name) not in marks}
-    return _entry(answer, answer.crm_id, {**known, **marks})
+    if answer.lost:  # the new record has what was sent this time and nothing else
+        sent = {*decision.fields, *decision.consent.values()}
+        return _remembered(
+            answer, Entry(answer.crm_id, {name: mark for name, mark in decision.marks.items() if name in sent})
+        )
+    known = Entry(
+        answer.crm_id,
+        {**entry.fields, **decision.marks},
+        {**entry.links, **links},
+        {name: values for name, values in entry.meant.items() if name not in decision.marks},
+        unsubscribed or entry.unsubscribed,
+    )
+    return _remembered(answer, known)
 
 
-def _after_creating(answer: Answer, outcome: Outcome) -> Remembered | None:
-    """Of a record sent to be made whose write is not over: its id where it was made; that it is not, where refused."""
-    if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):
-        return _entry(answer, outcome.id, _settled_marks(answer))
+def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
+    entry, decision = answer.entry, answer.decision
+    if answer.lost:
+        return _remembered(answer, Entry())
+    if outcome.consent_written:  # the opt-outs were written although the rest was refused
+        carried = {name: decision.marks[name] for name in decision.consent.values()}
+        return _remembered(answer, replace(entry, crm_id=answer.crm_id, fields={**entry.fields, **carried}))
+    if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):  # it is known now whether it was made
+        return _remembered(answer, replace(entry, crm_id=outcome.id, creating=None))
     return None
 
 
-def _settled_marks(answer: Answer) -> dict[str, Mark]:
-    """What the ledger held, now that it is known whether the record was made."""
-    return {name: mark for name, mark in answer.entry.marks.items() if name != CREATING}
-
-
-def _entry(answer: Answer, crm_id: str | None, marks: Mapping[str, Mark]) -> Remembered:
+def _remembered(answer: Answer, entry: Entry) -> Remembered:
     folded = answer.folded
-    new = crm_id is not None and crm_id != answer.entry.crm_id
-    return Remembered(folded.write.key, Entry(crm_id, marks), folded.customer_id, max(folded.deliveries), new)
+    new = entry.crm_id is not None and entry.crm_id != answer.entry.crm_id
+    return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries), new)
 
 
 def may_stand(answer: Answer | None) -> bool:
@@ -214,7 +217,7 @@ def may_stand(answer: Answer | None) -> bool:
 def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
     """The ledger's entry after a write that came too late: of what it sent, nobody knows what the CRM holds now."""
     folded = answer.folded
-    entry = Entry(known.crm_id or answer.crm_id, in_doubt(folded, answer.decision, known.marks, digest))
+    entry = replace(in_doubt(folded, answer.decision, known, digest), crm_id=known.crm_id or answer.crm_id)
     return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries))
 
 

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from connector.delivery.consent import States
-from connector.delivery.fold import CREATING, Decision, Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.fold import Decision, Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import Entry, FieldWrite, Lookup, Mark, Mode, RecordKey, Ref, Rule, Stamp, Value, Write
+from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
-
-LINK = "@link "
-"""Prefix of the ledger's fields for the associations made."""
 
 SEARCH_LAG = 300_000
 """Milliseconds after which a CRM's search shows what was written: a slow one takes up to a minute."""
@@ -157,12 +154,12 @@ class Writing:
 
     def _doubted(self, answer: Answer) -> Remembered | None:
         folded, entry = answer.folded, answer.entry
-        marks = in_doubt(folded, answer.decision, entry.marks, self.digest)
+        doubted = in_doubt(folded, answer.decision, entry, self.digest)
         if answer.creating:
-            marks |= {CREATING: Mark(Stamp(self.now(), ""), "")}
-        if marks == entry.marks:
+            doubted = replace(doubted, creating=self.now())
+        if doubted == entry:
             return None
-        return Remembered(folded.write.key, Entry(entry.crm_id, marks), folded.customer_id, max(folded.deliveries))
+        return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries))
 
     def _answer(self, folded: Folded, outcome: Outcome) -> None:
         self.answers[folded.write.key] = Answer(folded, self._entry(folded), outcome=outcome)
@@ -199,8 +196,9 @@ class Writing:
     def _unsure_for(self, folded: Folded) -> int:
         """Milliseconds until a search would show the record, if what was sent to make it did."""
         entry = self._entry(folded)
-        sent = entry.marks.get(CREATING)
-        return sent.stamp.at + self.search_lag - self.now() if sent and entry.crm_id is None else 0
+        if entry.creating is None or entry.crm_id is not None:
+            return 0
+        return entry.creating + self.search_lag - self.now()
 
     def _must_wait(self, write: Write, looked_up: Mapping[Lookup, Value]) -> bool:
         lookups = [one.value for one in write.fields.values() if isinstance(one.value, Lookup)]
@@ -256,11 +254,11 @@ class Writing:
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
         links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
-        marks = answer.entry.marks
+        made = answer.entry.links
         return tuple(
             Link(kind, crm_id)
             for kind, crm_id in links
-            if crm_id and (LINK + kind not in marks or marks[LINK + kind].digest != self.digest(crm_id))
+            if crm_id and (kind not in made or made[kind].digest != self.digest(crm_id))
         )
 
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import Final
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
@@ -22,9 +21,6 @@ from connector.model import Entry, Mark, Plan, RecordKey, Stamp, Write
 from connector.settlement import DeliveryState, RecordNote, RecordVerdict
 from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
-
-_OURS: Final = "@"
-"""The ledger's notes of its own, beside the fields, begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +229,9 @@ class _Telling:
         row.name = row.name or next((note.record for kept in notes.values() for _, note in kept), "")
         told = {step.delivery_id: dict(self._offers(step, row, notes[step.delivery_id])) for step in self.steps}
         names = dict.fromkeys(
-            [*(name for offers in told.values() for name in offers), *row.entry.marks],
+            [*(name for offers in told.values() for name in offers), *row.entry.fields],
         )
-        fields = tuple(self._field(row, name, told, notes) for name in names if not name.startswith(_OURS))
+        fields = tuple(self._field(row, name, told, notes) for name in names)
         crm_id = row.entry.crm_id or ""
         link = self.account.link(row.object, crm_id) if self.account and crm_id else ""
         shown = tuple(one for one in fields if one.said)
@@ -271,7 +267,7 @@ class _Telling:
         told: Mapping[int, Mapping[str, Stamp | None]],
         notes: Mapping[int, Sequence[tuple[Try, RecordNote]]],
     ) -> FieldWhy:
-        mark = row.entry.marks.get(name)
+        mark = row.entry.fields.get(name)
         said = [
             _said(step, name, mark, notes[step.delivery_id], self.plans[step.delivery_id], told[step.delivery_id])
             for step in sorted(self.steps, key=lambda one: -one.event.source_time)

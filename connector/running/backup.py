@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from connector.delivery.fold import MEANT
-from connector.model import Mark
+from connector.model import Entry, Mark
 from connector.store import Store, copying
-
-_OF_OURS = "@"
-"""Prefix of the ledger's marks that are not about a field."""
 
 
 def backup(store: Store, target: Path, told: Callable[[float], None]) -> None:
@@ -23,20 +20,19 @@ def backup(store: Store, target: Path, told: Callable[[float], None]) -> None:
 
 def restored(store: Store) -> int:
     """Put the whole ledger in doubt after the database was restored from a backup. Returns how many records."""
-    return copying.rewrite_marks(store.database.engine, doubt)
+    return copying.rewrite_entries(store.database.engine, doubt)
 
 
-def doubt(marks: Mapping[str, Mark]) -> dict[str, Mark]:
-    """Return a record's marks after a restore: the watermarks are kept, and the values count as unknown.
+def doubt(entry: Entry) -> Entry:
+    """Return a record's entry after a restore: the watermarks are kept, and the values count as unknown.
 
     A value that comes again is then sent, even if the ledger had the same one. For a field that people may edit, the
     value is ours if the CRM still holds the one the ledger had; otherwise it counts as theirs.
     """
-    after = {}
-    for name, mark in marks.items():
-        if name.startswith(_OF_OURS) or not mark.digest:
-            after[name] = mark
-        else:
-            after[name] = Mark(mark.stamp, "")
-            after[f"{MEANT}{name} {mark.digest}"] = mark
-    return after
+    ours = {
+        name: {**entry.meant.get(name, {}), mark.digest: mark.stamp}
+        for name, mark in entry.fields.items()
+        if mark.digest
+    }
+    fields = {name: Mark(mark.stamp, "") for name, mark in entry.fields.items()}
+    return replace(entry, fields=fields, meant={**entry.meant, **ours})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,16 +12,15 @@ from sqlalchemy import Engine, select, tuple_, update
 from sqlalchemy.engine import make_url
 
 from connector.errors import FixConfiguration, StoreUnavailable
-from connector.model import Mark
+from connector.model import Entry
 from connector.store import dialect
-from connector.store.ledger import marks_as_text, read_marks
+from connector.store.entries import entry_as_text, read_entry
 from connector.store.tables import ledger
 
 _PAGES, _REST, _STEP = 1000, 0.01, 500
 """4 MB at a time and a rest of 10 ms between, so that traffic goes on; ledger entries of one transaction."""
 
-Marks = Mapping[str, Mark]
-Rewrite = Callable[[Marks], Marks]
+Rewrite = Callable[[Entry], Entry]
 
 
 def copy(engine: Engine, target: Path, rewrite: Rewrite, told: Callable[[float], None]) -> None:
@@ -39,7 +38,7 @@ def copy(engine: Engine, target: Path, rewrite: Rewrite, told: Callable[[float],
     try:
         _copy_pages(engine, draft, told)
         fresh = dialect.open_engine(make_url(f"sqlite:///{draft}"))
-        rewrite_marks(fresh, rewrite)
+        rewrite_entries(fresh, rewrite)
         fresh.dispose()
         _finish(draft)
         os.link(draft, target)  # unlike a rename, it never takes the place of a file made meanwhile
@@ -90,7 +89,7 @@ def _finish(draft: Path) -> None:
         os.fsync(file.fileno())
 
 
-def rewrite_marks(engine: Engine, rewrite: Rewrite) -> int:
+def rewrite_entries(engine: Engine, rewrite: Rewrite) -> int:
     """Rewrite every entry of the ledger in small steps; how many."""
     key = (ledger.c.destination, ledger.c.object, ledger.c.key)
     last, count = ("", "", ""), 0
@@ -100,7 +99,7 @@ def rewrite_marks(engine: Engine, rewrite: Rewrite) -> int:
             rows = connection.execute(step).all()
             for row in rows:
                 mine = [column == row[place] for place, column in enumerate(key)]
-                marks = marks_as_text(rewrite(read_marks(row.marks)))
+                marks = entry_as_text(rewrite(read_entry(None, row.marks)))
                 connection.execute(update(ledger).where(*mine).values(marks=marks))
         count += len(rows)
         if len(rows) < _STEP:

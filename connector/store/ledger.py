@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_column, null, select
 
-from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
+from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Raised, Remembered
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.entries import entry_as_text, read_entry
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
 
@@ -54,7 +54,7 @@ class Ledger:
         with self._db.reading() as connection:
             rows = connection.execute(self._entries, asked).all()
         return {
-            wanted[row.object, row.key]: Entry(row.crm_id, read_marks(row.marks))
+            wanted[row.object, row.key]: read_entry(row.crm_id, row.marks)
             for row in rows
             if (row.object, row.key) in wanted
         }
@@ -83,7 +83,7 @@ class Ledger:
             "key": self.key_digest(one.key),
             "crm_id": one.entry.crm_id,
             "customer_id": one.customer_id,
-            "marks": marks_as_text(one.entry.marks),
+            "marks": entry_as_text(one.entry),
             "delivery_id": one.delivery_id,
         }
 
@@ -149,13 +149,3 @@ def _upsert_consents(database: Database, applied: bool) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}
     )
-
-
-def marks_as_text(marks: Mapping[str, Mark]) -> str:
-    """Marks as their column holds them."""
-    return json.dumps({name: [*mark.stamp, mark.digest] for name, mark in marks.items()})
-
-
-def read_marks(text: str) -> dict[str, Mark]:
-    """Marks as their column held them."""
-    return {name: Mark(Stamp(at, tie), digest) for name, (at, tie, digest) in json.loads(text).items()}

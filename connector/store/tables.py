@@ -137,7 +137,7 @@ ledger: Final = Table(
     Column("key", String(32), primary_key=True),  # a keyed digest of the key's field and value
     Column("crm_id", String(64)),
     Column("customer_id", String(64)),
-    Column("marks", Text, nullable=False),  # JSON: {field: [at, tie, digest]}
+    Column("marks", Text, nullable=False),  # JSON: see store.entries
     Column("delivery_id", BigInteger, nullable=False),
     Index(None, "customer_id"),
 )

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, select
 from connector.model import Entry, Event
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 from connector.store.database import Database
+from connector.store.entries import read_entry
 from connector.store.inbox import Inbox
-from connector.store.ledger import read_marks
 from connector.store.notes import read_notes
 from connector.store.tables import attempts, deliveries, events, ledger
 
@@ -128,4 +128,4 @@ class Trail:
         statement = select(ledger).where(which).order_by(ledger.c.destination, ledger.c.object, ledger.c.delivery_id)
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        return [Known(row.destination, row.object, row.key, Entry(row.crm_id, read_marks(row.marks))) for row in rows]
+        return [Known(row.destination, row.object, row.key, read_entry(row.crm_id, row.marks)) for row in rows]

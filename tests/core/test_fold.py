@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.delivery.consent import must_raise, observe, stands, withholding
-from connector.delivery.fold import UNSUBSCRIBED, Existing, Folded, decide, fold, to_read
+from connector.delivery.fold import Existing, Folded, decide, fold, to_read
 from connector.delivery.settle import consents_after, remember
 from connector.delivery.write import Answer
 from connector.destinations.base import Outcome, Verdict
@@ -160,7 +160,7 @@ class TestDecide:
         plan = a_plan(1)
         one = folded(replace(plan, writes=(replace(plan.writes[0], unsubscribe="a@b"),)))
         assert decide(one, Entry(), {}, None, digest).unsubscribe == "a@b"
-        same, other = (Entry("1", {UNSUBSCRIBED: Mark(stamp(1), text)}) for text in ("#a@b", "#old@b"))
+        same, other = (Entry("1", unsubscribed=Mark(stamp(1), text)) for text in ("#a@b", "#old@b"))
         assert decide(one, same, {}, None, digest).unsubscribe is None
         assert decide(one, other, {}, None, digest).unsubscribe == "a@b"
 

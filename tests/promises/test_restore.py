@@ -11,7 +11,7 @@ import pytest
 
 from connector.delivery.plan_ahead import Beforehand
 from connector.errors import FixConfiguration
-from connector.model import Mark, Stamp
+from connector.model import Entry, Mark, Stamp
 from connector.running.backup import backup, doubt, restored
 from connector.store import Store
 from connector.store.database import open_database
@@ -111,8 +111,9 @@ class TestRestoring:
         assert stage.contact()["City"] == "Rome"
 
     def test_doubting_twice_is_doubting_once(self) -> None:
-        marks = {"City": Mark(Stamp(1, "a"), "d"), "@link Call": Mark(Stamp(1, "a"), "e")}
-        assert doubt(doubt(marks)) == doubt(marks)
+        mark = Mark(Stamp(1, "a"), "d")
+        entry = Entry("003", {"City": mark}, {"Call": mark})
+        assert doubt(doubt(entry)) == doubt(entry)
 
 
 class TestCopying:

@@ -1,0 +1,82 @@
+"""The ledger's memory of a record as its text column holds it: versioned JSON, read back from every version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connector.model import Entry, Mark, Stamp
+
+VERSION: Final = 2
+"""Version 1 was a flat object of marks, in which a prefix told a link or a value in doubt from a field."""
+
+_LINK, _MEANT, _UNSUBSCRIBED, _CREATING = "@link ", "@meant ", "@unsubscribed", "@creating"
+
+
+def entry_as_text(entry: Entry) -> str:
+    """Everything but the CRM's ID, which has a column of its own."""
+    data: dict[str, Any] = {"v": VERSION, "fields": _marks(entry.fields)}
+    if entry.links:
+        data["links"] = _marks(entry.links)
+    if entry.meant:
+        data["meant"] = {name: dict(values) for name, values in entry.meant.items()}
+    if entry.unsubscribed:
+        data["unsubscribed"] = _mark(entry.unsubscribed)
+    if entry.creating is not None:
+        data["creating"] = entry.creating
+    return json.dumps(data)
+
+
+def read_entry(crm_id: str | None, text: str) -> Entry:
+    """An entry from its columns."""
+    data = json.loads(text)
+    if data.get("v") != VERSION:
+        return _version_1(crm_id, data)
+    return Entry(
+        crm_id,
+        _read_marks(data["fields"]),
+        _read_marks(data.get("links", {})),
+        {name: _read_stamps(values) for name, values in data.get("meant", {}).items()},
+        _read_mark(data["unsubscribed"]) if "unsubscribed" in data else None,
+        data.get("creating"),
+    )
+
+
+def _version_1(crm_id: str | None, data: Mapping[str, Any]) -> Entry:
+    marks = _read_marks(data)
+    meant: dict[str, dict[str, Stamp]] = {}
+    for name, mark in marks.items():
+        if name.startswith(_MEANT):
+            field, _, digest = name.removeprefix(_MEANT).rpartition(" ")
+            meant.setdefault(field, {})[digest] = mark.stamp
+    creating = marks.get(_CREATING)
+    return Entry(
+        crm_id,
+        {name: mark for name, mark in marks.items() if not name.startswith("@")},
+        {name.removeprefix(_LINK): mark for name, mark in marks.items() if name.startswith(_LINK)},
+        meant,
+        marks.get(_UNSUBSCRIBED),
+        creating.stamp.at if creating else None,
+    )
+
+
+def _mark(mark: Mark) -> list[Any]:
+    return [*mark.stamp, mark.digest]
+
+
+def _marks(marks: Mapping[str, Mark]) -> dict[str, list[Any]]:
+    return {name: [*mark.stamp, mark.digest] for name, mark in marks.items()}
+
+
+def _read_mark(data: tuple[int, str, str]) -> Mark:
+    at, tie, digest = data
+    return Mark(Stamp(at, tie), digest)
+
+
+def _read_marks(data: Mapping[str, Any]) -> dict[str, Mark]:
+    return {name: Mark(Stamp(at, tie), digest) for name, (at, tie, digest) in data.items()}
+
+
+def _read_stamps(data: Mapping[str, Any]) -> dict[str, Stamp]:
+    return {digest: Stamp(*stamp) for digest, stamp in data.items()}
