@@ -65,7 +65,7 @@ class TestForeseeing:
         stage.accept("one", a_person("c-1", 1, city="Rome"))
         (one,) = foreseen(stage)
         assert one.coming == "write"
-        assert {"City", "LastName", "Status"} <= set(one.records[0]["fields"])
+        assert {"City", "LastName", "Status"} <= set(one.records[0].fields)
 
     def test_what_the_crm_holds_already_would_change_nothing(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
@@ -84,7 +84,7 @@ class TestForeseeing:
     def test_a_field_of_an_older_mapping_alone_is_written_anew(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
         (one,) = foreseen(stage, MAPPINGS[1])
-        assert (one.coming, one.records[0]["fields"]) == ("write", ["Status"])
+        assert (one.coming, one.records[0].fields) == ("write", ("Status",))
 
     def test_a_purged_payload_is_told_as_that(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
