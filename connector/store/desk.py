@@ -155,17 +155,18 @@ class Desk:
         return self._rows(statement)
 
     def dead(self) -> list[dict[str, Any]]:
-        """Dead letters grouped by destination and cause, the most first."""
+        """Dead letters grouped by destination and cause, the most first. reason: of one of them."""
+        cause = (deliveries.c.destination, deliveries.c.code, deliveries.c.fields, deliveries.c.record)
         statement = (
             select(
                 deliveries.c.destination,
                 deliveries.c.code,
-                deliveries.c.reason,
+                func.max(deliveries.c.reason).label("reason"),
                 func.count().label("count"),
                 func.min(func.coalesce(deliveries.c.settled_at, deliveries.c.accepted_at)).label("since"),
             )
             .where(deliveries.c.state == DEAD)
-            .group_by(deliveries.c.destination, deliveries.c.code, deliveries.c.reason)
+            .group_by(*cause)
             .order_by(func.count().desc())
             .limit(CAUSES)
         )

@@ -18,7 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, insert, text
 
 from connector.delivery.plan_ahead import Beforehand
+from connector.model import Entry, Mark, Stamp
 from connector.receive import read
+from connector.settlement import Refusal
 from connector.store import Store, database
 from connector.store.database import open_database
 from connector.store.desk import Filter
@@ -140,6 +142,51 @@ class TestUpgrading:
             assert stage.state("new")[0] == "delivered"
             assert stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotSMS"].value is False
             assert len(stage.store.desk.story("delivered")[0]["tries"]) == 1
+
+    @pytest.mark.parametrize("revision", [revision for revision in REVISIONS if revision < "0008"])
+    def test_a_refusal_kept_as_a_sentence_becomes_data(
+        self, database_address: str, clock: Clock, revision: str
+    ) -> None:
+        made_at(database_address, revision)
+        change(database_address, "UPDATE deliveries SET reason = :text WHERE state = 'dead'", SENTENCE)
+        change(database_address, "UPDATE attempts SET records = :text WHERE outcome = 'dead'", NOTED)
+        with up_to_date(database_address, clock) as stage:
+            (letters,) = stage.store.letters.causes()
+            notes = stage.store.letters.last_notes(letters.newest)
+        assert letters.why == Refusal("X", "not an option", "add the option, then replay", ("state", "city"), "person")
+        assert [(note.record, note.verdict, note.withheld_by) for note in notes] == [
+            ("call", "withheld", "doNotCall"),
+            ("person", "rejected", ""),
+        ]
+
+    @pytest.mark.parametrize("revision", REVISIONS)
+    def test_links_and_values_in_doubt_are_read_from_their_old_names(
+        self, database_address: str, clock: Clock, revision: str
+    ) -> None:
+        made_at(database_address, revision)
+        change(database_address, "UPDATE ledger SET marks = :text", MARKS)
+        with up_to_date(database_address, clock) as stage:
+            (known,) = stage.store.trail.record(DESTINATION, "Contact", "k")
+        mark = Mark(Stamp(1, "a"), "d")
+        assert known.entry == Entry(None, {"City": mark}, {"Call": mark}, {"Owner": {"d": mark.stamp}})
+
+
+SENTENCE = "not an option: add the option [state, city]"
+NOTED = json.dumps(
+    [
+        {"record": "call", "verdict": "withheld", "fields": [], "withheld": {"(the whole record)": "doNotCall"}},
+        {"record": "person", "object": "Contact", "verdict": "rejected", "fields": ["city"], "withheld": {}},
+    ]
+)
+MARKS = json.dumps({name: [1, "a", "d"] for name in ("City", "@link Call", "@meant Owner d")})
+
+
+def change(address: str, statement: str, kept: str) -> None:
+    """Change what that older program had kept."""
+    engine = open_engine(parse_url(address))
+    with engine.begin() as connection:
+        connection.execute(text(statement), {"text": kept})
+    engine.dispose()
 
 
 @contextmanager
