@@ -208,7 +208,7 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
         if write.rule is Rule.UNLESS_EDITED:
             ours = {digest(value), before.digest if before else ""} - {""}
             meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}
-    return replace(entry, fields=fields, meant=meant)
+    return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)
 
 
 def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None, exists: bool, digest: Digest) -> str:

@@ -14,11 +14,21 @@ VERSION: Final = 2
 
 def notes_as_text(notes: Iterable[RecordNote]) -> str:
     """Notes as `attempts.records` holds them."""
-    return _text({"v": VERSION, "records": [{**_data(note), "withheld_by": note.withheld_by} for note in notes]})
+    return _text({"v": VERSION, "records": [_data(note) for note in notes]})
 
 
 def _data(note: RecordNote) -> dict[str, Any]:
-    return {**note.as_data(), "withheld": dict(note.withheld)}
+    return {
+        "record": note.record,
+        "object": note.object,
+        "crm_id": note.crm_id,
+        "fields": note.fields,
+        "withheld": note.withheld,
+        "withheld_by": note.withheld_by,
+        "kept": note.kept,
+        "verdict": note.verdict,
+        "code": note.code,
+    }
 
 
 def read_notes(text: str) -> tuple[RecordNote, ...]:
