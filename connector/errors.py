@@ -71,7 +71,7 @@ class StateChanged(ConnectorError):
     code = "E320"
 
 
-class NotTold(ConnectorError):
+class AlarmNotSent(ConnectorError):
     """An alarm was not delivered: its webhook or mail server did not accept it."""
 
     code = "E500"

@@ -151,16 +151,16 @@ def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) 
     log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters, rows=rows)
 
 
-def alarm_told(agency: str, raised: list[str], over: list[str]) -> None:
+def alarm_sent(agency: str, raised: list[str], over: list[str]) -> None:
     """An alarm was sent: what is wrong, or over."""
     _alarms.labels(agency, "told").inc()
     log.warning("alarm", agency=agency, raised=raised, over=over)
 
 
-def alarm_not_told(agency: str, problem: str) -> None:
+def alarm_failed(agency: str, problem: str) -> None:
     """An alarm could not be sent."""
     _alarms.labels(agency, "failed").inc()
-    log.error("alarm not told", agency=agency, problem=problem)
+    log.error("alarm not sent", agency=agency, problem=problem)
 
 
 def dead_letters_expiring(agency: str, count: int, days: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from connector.cli.options import agency_option
-from connector.errors import NotTold
+from connector.errors import AlarmNotSent
 from connector.running import bootstrap
 from connector.running.config import read_agencies
 
@@ -30,7 +30,7 @@ def test(paths: tuple[Path, ...]) -> None:
             try:
                 way(f"[{subscriber.agency}] a test", "The connector can reach you. Nothing is wrong.\n")
                 click.echo(f"{subscriber.agency}: sent")
-            except NotTold as error:
+            except AlarmNotSent as error:
                 failed += 1
                 click.echo(f"{subscriber.agency}: error[{error.code}] {error}", err=True)
     raise SystemExit(1 if failed else 0)

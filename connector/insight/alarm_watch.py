@@ -1,4 +1,4 @@
-"""Look at each agency once a minute and tell its people what changed for the worse, or is over."""
+"""Check each agency once a minute and send its people what got worse or is over."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import date
 from typing import Any, Final
 
 from connector import telemetry
-from connector.errors import NotTold, StoreUnavailable
+from connector.errors import AlarmNotSent, StoreUnavailable
 from connector.insight.alarms import MINUTE, News, Seen, news, raised, silence, written
 from connector.store import Store
 
 _TURN: Final = MINUTE - MINUTE // 12
-"""A little less than the minute that lies between two looks: clocks are not exact."""
+"""Slightly less than the minute between two checks, because clocks are not exact."""
 
 Way = Callable[[str, str], None]
-"""Sends a subject and a body somewhere. Raises NotTold."""
+"""Sends a subject and a body somewhere. Raises AlarmNotSent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An agency whose people want to know. window in ms; renewals: (destination, by when)."""
+    """An agency whose people receive alarms. window in ms; renewals: (destination, deadline)."""
 
     agency: str
     ways: Sequence[Way]
@@ -30,37 +30,37 @@ class Subscriber:
 
 
 class Watch:
-    """Call it as often as you like: it looks once a minute. clock: epoch seconds."""
+    """Checks every agency, at most once a minute however often it is called. clock: epoch seconds."""
 
     def __init__(self, store: Store, agencies: Sequence[Subscriber], clock: Callable[[], float]) -> None:
         self._store, self._agencies, self._clock = store, agencies, clock
         self._next = 0.0
 
     def __call__(self) -> None:
-        """Look, where it is time."""
+        """Check every agency if a minute has passed."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + MINUTE / 1000
         try:
-            for one in self._agencies:
-                self._look(one)
+            for subscriber in self._agencies:
+                self._check(subscriber)
         except StoreUnavailable as error:
             telemetry.store_unavailable("watch", error.problem)
 
-    def _look(self, one: Subscriber) -> None:
-        turn = self._store.watches.take(one.agency, _TURN)
+    def _check(self, subscriber: Subscriber) -> None:
+        turn = self._store.watches.take(subscriber.agency, _TURN)
         if turn is None:
             return
-        seen = look(self._store, one.agency, turn.now, turn.looked_at, one.renewals)
-        found = news(raised(seen), turn.told, turn.now, one.window)
-        if found and not _tell(one, found):
-            return  # tried again in a minute
-        if found.told != turn.told:
-            self._store.watches.told(one.agency, found.told)
+        seen = look(self._store, subscriber.agency, turn.now, turn.looked_at, subscriber.renewals)
+        message = news(raised(seen), turn.sent, turn.now, subscriber.window)
+        if message and not _send(subscriber, message):
+            return  # retried in a minute
+        if message.sent != turn.sent:
+            self._store.watches.remember(subscriber.agency, message.sent)
 
 
 def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequence[tuple[str, date]] = ()) -> Seen:
-    """What is to be seen of one agency. Raises StoreUnavailable."""
+    """Read one agency's state. Raises StoreUnavailable."""
     return Seen(
         now,
         _own(agency, store.desk.lanes()),
@@ -77,17 +77,17 @@ def _own(agency: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
     return [row for row in rows if row["destination"].startswith(f"{agency}/")]
 
 
-def _tell(one: Subscriber, found: News) -> bool:
-    """Whether at least one way worked."""
-    subject, body = written(one.agency, found)
+def _send(subscriber: Subscriber, message: News) -> bool:
+    """Send a message every way the agency wants; return whether at least one worked."""
+    subject, body = written(subscriber.agency, message)
     worked = []
-    for way in one.ways:
+    for way in subscriber.ways:
         try:
             way(subject, body)
-        except NotTold as error:
-            telemetry.alarm_not_told(one.agency, str(error))
+        except AlarmNotSent as error:
+            telemetry.alarm_failed(subscriber.agency, str(error))
             worked.append(False)
         else:
-            telemetry.alarm_told(one.agency, [alarm.key for alarm in found.raised], list(found.over))
+            telemetry.alarm_sent(subscriber.agency, [alarm.key for alarm in message.raised], list(message.over))
             worked.append(True)
     return any(worked)

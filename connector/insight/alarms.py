@@ -1,4 +1,4 @@
-"""What somebody must be told of at once, in words that say what to do. Pure: seen goes in, alarms come out."""
+"""Alarms: what needs somebody's attention now, and what to do about it. Pure: an agency's state in, alarms out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connector.errors import PauseReason
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
 MANY_DEAD: Final = 5
-"""Dead letters of one cause within an hour. Fewer can wait until somebody looks at the console."""
+"""Dead letters with one code within an hour. Fewer can wait until somebody opens the console."""
 
 FAILED_OFTEN: Final = 4
 LONG_PAUSE: Final = MINUTE
@@ -22,17 +22,17 @@ SILENT_GAPS: Final = 4
 LEAST_SILENCE: Final = 30 * MINUTE
 RENEW_AHEAD: Final = 14
 GIVES_UP: Final = DAY
-"""About how long careCycle sends a message again: Svix's default schedule ends after 27 hours and a half."""
+"""About how long careCycle retries a message: Svix's default schedule ends after 27.5 hours."""
 
 _REPLAY: Final = (
-    "What careCycle could not deliver it gives up after about a day: once the connector answers again, open the "
-    "endpoint in careCycle's dashboard and replay what failed since {since}. Duplicates change nothing."
+    "careCycle gives up on undelivered events after about a day. Once the connector is reachable again, open the "
+    "endpoint in careCycle's dashboard and replay what failed since {since}. Duplicates do no harm."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """When the newest event came (epoch ms), how long ago (ms), and the usual gap (ms), None where too few came."""
+    """When the newest event arrived (epoch ms), how long ago (ms), and the usual gap (ms; None with too few events)."""
 
     at: int
     ms: int
@@ -40,14 +40,14 @@ class Silence:
 
     @property
     def unusual(self) -> bool:
-        """Whether nothing came for four times the usual gap, and for half an hour at least."""
+        """Whether nothing has arrived for four times the usual gap, and for at least half an hour."""
         return self.usual_ms is not None and self.ms > max(SILENT_GAPS * self.usual_ms, LEAST_SILENCE)
 
 
 def silence(arrivals: Iterable[int], now: int) -> Silence | None:
-    """The silence since the newest of an agency's arrivals (epoch ms, in any order); None when nothing ever came.
+    """Measure the silence since an agency's newest arrival (epoch ms, in any order); None if nothing ever arrived.
 
-    Usual is the longest gap but one in a hundred, so nights are usual.
+    The usual gap is the 99th percentile, so that quiet nights count as usual.
     """
     times = sorted(arrivals)
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
@@ -60,7 +60,7 @@ class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
     lanes: rows of Desk.lanes(). opt_outs: rows of OptOuts.standing(). dead: {destination, code, count} of the last
-    hour. mappings: rows of Mappings.all(). looked_at: when somebody last looked; 0: never. renewals: (what, by when).
+    hour. mappings: rows of Mappings.all(). looked_at: the last check; 0: never. renewals: (credentials, deadline).
     """
 
     now: int
@@ -83,21 +83,21 @@ class Alarm:
 
     @property
     def key(self) -> str:
-        """What makes it the same alarm as a minute ago."""
+        """Identifies the same alarm from one check to the next."""
         return f"{self.kind} {self.thing}"
 
 
 def raised(seen: Seen) -> list[Alarm]:
-    """Everything that is wrong now."""
-    found = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
-    found += _renewals(seen)
-    return [one for one in found if one is not None]
+    """List everything that is wrong now."""
+    alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
+    alarms += _renewals(seen)
+    return [alarm for alarm in alarms if alarm is not None]
 
 
 def _down(seen: Seen) -> Alarm | None:
     if not seen.looked_at or seen.now - seen.looked_at < HOUR:
         return None
-    text = f"The connector did not work from {when(seen.looked_at)} to {when(seen.now)}."
+    text = f"The connector was not running from {when(seen.looked_at)} to {when(seen.now)}."
     if seen.now - seen.looked_at > GIVES_UP * 0.8:
         text += " " + _REPLAY.format(since=when(seen.looked_at))
     return Alarm("was down", "connector", text)
@@ -107,8 +107,8 @@ def _silence(seen: Seen) -> Alarm | None:
     if seen.silence is None or not seen.silence.unusual:
         return None
     text = (
-        f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Look in careCycle's "
-        "dashboard whether it still sends to this endpoint, and whether the endpoint can be reached from outside."
+        f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Check in careCycle's "
+        "dashboard that it still sends to this endpoint, and that the endpoint is reachable from the internet."
     )
     if seen.silence.ms > GIVES_UP * 0.8:
         text += " " + _REPLAY.format(since=when(seen.silence.at))
@@ -124,8 +124,8 @@ def _lanes(seen: Seen) -> Iterator[Alarm]:
             and (lane["failures"] >= FAILED_OFTEN or left > LONG_PAUSE)
         ):
             text = (
-                f"{lane['pause_reason']} ({lane['pause_code']}). {lane['ready']} deliveries wait, none is lost; "
-                "it tries again by itself. docs/operating.md, 'Why a lane pauses', says what to do."
+                f"{lane['pause_reason']} ({lane['pause_code']}). {lane['ready']} deliveries are waiting; none "
+                "are lost. The lane retries on its own. For what to do, see 'Why a lane pauses' in docs/operating.md."
             )
             yield Alarm("lane paused", lane["name"], text)
 
@@ -148,64 +148,67 @@ def _dead(seen: Seen) -> Iterator[Alarm]:
     for group in seen.dead:
         if group["count"] >= MANY_DEAD:
             text = (
-                f"{group['count']} deliveries were refused within an hour ({group['code']}). The console's page "
-                "Problems says why and what to do; after that, replay them there."
+                f"{group['count']} deliveries were rejected within an hour ({group['code']}). The Problems page of the "
+                "console says why and what to do. Then replay them there."
             )
             yield Alarm("dead letters", f"{group['destination']} {group['code']}", text)
 
 
 def _mappings(seen: Seen) -> Iterator[Alarm]:
-    for one in seen.mappings:
-        if one["problem"]:
+    for mapping in seen.mappings:
+        if mapping["problem"]:
             text = (
-                "The mapping as it stands now does not fit, because it was edited or the CRM's fields changed. The "
-                "last good one runs on, until a restart. `connector check -c agency.yaml --live` shows line and column."
+                "The mapping no longer fits, because it was edited or the CRM's fields changed. The last good version "
+                "stays in use until a restart. `connector check -c agency.yaml --live` shows the line and column."
             )
-            yield Alarm("mapping refused", one["destination"], text)
+            yield Alarm("mapping refused", mapping["destination"], text)
 
 
 def _renewals(seen: Seen) -> Iterator[Alarm]:
     today = datetime.fromtimestamp(seen.now / SECOND, UTC).date()
     for thing, by in seen.renewals:
         if (by - today).days <= RENEW_AHEAD:
-            yield Alarm("renew", thing, f"Its credentials are to be renewed by {by}: then change `renew_by`, too.")
+            yield Alarm("renew", thing, f"Its credentials must be renewed by {by}. Then update `renew_by` as well.")
 
 
 def when(moment: int) -> str:
-    """A moment (epoch ms) for a reader of mail."""
+    """Format a time (epoch ms) for an alarm message."""
     return f"{datetime.fromtimestamp(moment / SECOND, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-Told = Mapping[str, Mapping[str, Any]]
-"""What was told before: key -> {kind, thing, at (epoch ms), on}. It is kept as JSON."""
+Sent = Mapping[str, Mapping[str, Any]]
+"""The alarms sent so far, stored as JSON: key -> {at: when it was sent (epoch ms), on: whether it still applies}."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What to tell now, and what has been told once that is done."""
+    """What to send now, and every alarm sent once that is done. over: keys of the alarms that have ended."""
 
     raised: Sequence[Alarm]
     over: Sequence[str]
-    told: Told
+    sent: Sent
 
     def __bool__(self) -> bool:
         return bool(self.raised or self.over)
 
 
-def news(current: Iterable[Alarm], told: Told, now: int, window: int) -> News:
-    """Each alarm at most once a window (ms), even when it comes and goes; each end once."""
-    alarms = {one.key: one for one in current}
-    fresh = [one for key, one in alarms.items() if key not in told or now - told[key]["at"] >= window]
-    over = [key for key, one in told.items() if one["on"] and key not in alarms]
-    kept = {key: {**one, "on": key in alarms} for key, one in told.items() if key in alarms or now - one["at"] < window}
-    said = {one.key: {"at": now, "on": True} for one in fresh}
-    return News(fresh, over, {**kept, **said})
+def news(current: Iterable[Alarm], sent: Sent, now: int, window: int) -> News:
+    """Decide what to send: each alarm at most once per window (ms), even if it comes and goes, and each end once."""
+    alarms = {alarm.key: alarm for alarm in current}
+    fresh = [alarm for key, alarm in alarms.items() if key not in sent or now - sent[key]["at"] >= window]
+    over = [key for key, state in sent.items() if state["on"] and key not in alarms]
+    kept = {
+        key: {**state, "on": key in alarms}
+        for key, state in sent.items()
+        if key in alarms or now - state["at"] < window
+    }
+    return News(fresh, over, kept | {alarm.key: {"at": now, "on": True} for alarm in fresh})
 
 
-def written(agency: str, told: News) -> tuple[str, str]:
-    """The subject and the body of a message."""
-    lines = [f"{one.kind}: {one.thing}\n{one.text}\n" for one in told.raised]
-    lines += [f"over: {key}\n" for key in told.over]
-    first = told.raised[0].key if told.raised else f"over: {told.over[0]}"
-    more = len(told.raised) + len(told.over) - 1
+def written(agency: str, message: News) -> tuple[str, str]:
+    """Write the subject and the body of a message."""
+    lines = [f"{alarm.kind}: {alarm.thing}\n{alarm.text}\n" for alarm in message.raised]
+    lines += [f"over: {key}\n" for key in message.over]
+    first = message.raised[0].key if message.raised else f"over: {message.over[0]}"
+    more = len(message.raised) + len(message.over) - 1
     return f"[{agency}] {first}" + (f" and {more} more" if more else ""), "\n".join(lines)

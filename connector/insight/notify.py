@@ -1,4 +1,4 @@
-"""Tell people outside: a webhook that chat programs understand, or mail."""
+"""Send alarms to people: by a webhook that chat programs understand, or by mail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import requests
 
-from connector.errors import NotTold
+from connector.errors import AlarmNotSent
 
 TIMEOUT: Final = 10.0
 
@@ -29,19 +29,19 @@ class Mail:
 
 
 def post(url: str, subject: str, body: str) -> None:
-    """POST {"text": ...}, which Slack, Teams, Mattermost and the like take as it is. Raises NotTold."""
+    """POST {"text": ...}, which Slack, Teams and Mattermost accept. Raises AlarmNotSent."""
     try:
         with requests.Session() as session:
             session.trust_env = False  # .netrc is for other programs
             answer = session.post(url, json={"text": f"{subject}\n\n{body}"}, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        raise NotTold("alarms.webhook", f"does not answer: {type(error).__name__}") from None
+        raise AlarmNotSent("alarms.webhook", f"does not answer: {type(error).__name__}") from None
     if not answer.ok or answer.is_redirect:
-        raise NotTold("alarms.webhook", f"answered {answer.status_code}", "is the address still good?")
+        raise AlarmNotSent("alarms.webhook", f"answered {answer.status_code}", "is the address still good?")
 
 
 def send(mail: Mail, subject: str, body: str) -> None:
-    """Send one mail. Raises NotTold."""
+    """Send one mail. Raises AlarmNotSent."""
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, mail.sender, ", ".join(mail.to)
     message.set_content(body)
@@ -51,7 +51,9 @@ def send(mail: Mail, subject: str, body: str) -> None:
                 server.login(mail.username, mail.password)
             server.send_message(message)
     except (smtplib.SMTPException, OSError) as error:
-        raise NotTold("alarms.mail", f"{mail.host}:{mail.port} did not take it: {type(error).__name__}") from None
+        raise AlarmNotSent(
+            "alarms.mail", f"{mail.host}:{mail.port} did not accept it: {type(error).__name__}"
+        ) from None
 
 
 def _connected(mail: Mail) -> smtplib.SMTP:

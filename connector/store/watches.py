@@ -1,4 +1,4 @@
-"""Who looked after an agency last, and what its people were told: several workers look, one of them tells."""
+"""When each agency was last checked and which alarms its people were sent: of several workers, only one sends."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ARRIVALS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One look at an agency: now, when the last one was (epoch ms; 0: never), and what its people were told."""
+    """One check of an agency: now, when the last check was (epoch ms; 0: never), and the alarms sent so far."""
 
     now: int
     looked_at: int
-    told: Mapping[str, Any]
+    sent: Mapping[str, Any]
 
 
 class Watches:
-    """One row an agency."""
+    """One row per agency."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def take(self, agency: str, rest_ms: int) -> Turn | None:
-        """Take this turn of looking, unless somebody took one within the rest."""
+        """Claim this check of the agency, unless a worker claimed one within the last `rest_ms`."""
         with self._db.transaction() as connection:
             blank = {"agency": agency, "looked_at": 0, "told": "{}"}
             connection.execute(insert(self._db.engine, watches).values(blank).on_conflict_do_nothing())
@@ -45,13 +45,13 @@ class Watches:
                 return None
         return Turn(row.now, row.looked_at, json.loads(row.told))
 
-    def told(self, agency: str, told: Any) -> None:
-        """Remember what was told."""
+    def remember(self, agency: str, sent: Any) -> None:
+        """Store the alarms sent so far."""
         with self._db.transaction() as connection:
-            connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(told)))
+            connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(sent)))
 
     def arrivals(self, agency: str) -> list[int]:
-        """When the newest events came, newest first (epoch ms)."""
+        """Return when the newest events arrived, newest first (epoch ms)."""
         newest = (
             select(events.c.received_at)
             .where(events.c.agency == agency, events.c.payload.is_not(None))
@@ -62,7 +62,7 @@ class Watches:
             return list(connection.execute(newest).scalars())
 
     def died_lately(self) -> list[dict[str, Any]]:
-        """Dead letters of the last hour, counted by destination and code."""
+        """Count the dead letters of the last hour by destination and code."""
         group = (deliveries.c.destination, deliveries.c.code)
         lately = (
             select(*group, func.count().label("count"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connector.errors import NotTold, PauseReason
+from connector.errors import AlarmNotSent, PauseReason
 from connector.insight import notify
 from connector.insight.alarm_watch import Subscriber, Watch
 from connector.insight.alarms import MINUTE
@@ -164,11 +164,11 @@ class TestWatch:
 class TestNotify:
     def test_a_redirect_is_not_followed(self, chat: Chat) -> None:
         chat.status = 302
-        with pytest.raises(NotTold, match="answered 302"):
+        with pytest.raises(AlarmNotSent, match="answered 302"):
             notify.post(chat.url, "s", "b")
 
     def test_an_address_nobody_answers_is_not_told_in_full(self) -> None:
-        with pytest.raises(NotTold) as caught:
+        with pytest.raises(AlarmNotSent) as caught:
             notify.post("http://127.0.0.1:1/services/secret", "s", "b")
         assert "secret" not in str(caught.value)
 
@@ -183,6 +183,6 @@ class TestNotify:
 
     def test_a_mail_server_without_tls_gets_no_letter_by_default(self, post_office: tuple[int, list[str]]) -> None:
         port, taken = post_office
-        with pytest.raises(NotTold, match="did not take it: SMTPNotSupportedError"):
+        with pytest.raises(AlarmNotSent, match="did not accept it: SMTPNotSupportedError"):
             notify.send(notify.Mail(["a@x.example"], "c@x.example", "127.0.0.1", port), "hot", "body")
         assert taken == []

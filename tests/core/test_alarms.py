@@ -119,23 +119,23 @@ class TestSilence:
 class TestNews:
     def test_an_alarm_is_told_once_a_window(self) -> None:
         first = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW)
-        again = news([Alarm("silence", "events", "x")], first.told, NOON + WINDOW - 1, WINDOW)
-        later = news([Alarm("silence", "events", "x")], again.told, NOON + WINDOW, WINDOW)
+        again = news([Alarm("silence", "events", "x")], first.sent, NOON + WINDOW - 1, WINDOW)
+        later = news([Alarm("silence", "events", "x")], again.sent, NOON + WINDOW, WINDOW)
         assert (len(first.raised), bool(again), len(later.raised)) == (1, False, 1)
 
     def test_its_end_is_told_once(self) -> None:
         first = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW)
-        over = news([], first.told, NOON + MINUTE, WINDOW)
-        assert (over.over, bool(news([], over.told, NOON + 2 * MINUTE, WINDOW))) == (["silence events"], False)
+        over = news([], first.sent, NOON + MINUTE, WINDOW)
+        assert (over.over, bool(news([], over.sent, NOON + 2 * MINUTE, WINDOW))) == (["silence events"], False)
 
     def test_one_that_comes_and_goes_is_not_told_each_time(self) -> None:
-        told = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW).told
-        told = news([], told, NOON + MINUTE, WINDOW).told
-        assert not news([Alarm("silence", "events", "x")], told, NOON + 2 * MINUTE, WINDOW)
+        sent = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW).sent
+        sent = news([], sent, NOON + MINUTE, WINDOW).sent
+        assert not news([Alarm("silence", "events", "x")], sent, NOON + 2 * MINUTE, WINDOW)
 
     def test_what_is_long_over_is_forgotten(self) -> None:
-        told = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW).told
-        assert news([], told, NOON + WINDOW, WINDOW).told == {}
+        sent = news([Alarm("silence", "events", "x")], {}, NOON, WINDOW).sent
+        assert news([], sent, NOON + WINDOW, WINDOW).sent == {}
 
     def test_the_message_names_the_agency_and_every_thing(self) -> None:
         both = news([Alarm("silence", "events", "what"), Alarm("renew", "crm", "do")], {}, NOON, WINDOW)
