@@ -50,7 +50,7 @@ CEILINGS = {
     "carecycle": 3,
     "delivery": 154,
     "destinations": 177,
-    "insight": 153,
+    "insight": 79,
     "running": 45,
     "sandbox": 1,
     "settlement": 1,

@@ -1,4 +1,4 @@
-"""Each CRM account as operators see it: the mapping its file holds now, the lines of that mapping, links to records."""
+"""Each CRM account as operators see it: its current mapping, where that mapping writes a field, links to records."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from connector.mapping.target import TargetSchema
 from connector.mapping.tree import find_key
 
 Link = Callable[[str, str], str]
-"""CRM object, CRM id -> the address of that record for people; empty where it is not known."""
+"""CRM object, CRM ID -> the web address of that record; empty if unknown."""
 
 
 def no_link(object: str, crm_id: str) -> str:
-    """The link of an account whose web address is not known."""
+    """Return no link, for an account whose web address is unknown."""
     return ""
 
 
 @dataclass(slots=True)
 class Account:
-    """One destination, by its full name. read: loads the mapping's file, against a schema where one is given.
+    """One destination, by its full name. read: loads the mapping file and checks it against a schema if given one.
 
-    schema: what was saved of the CRM's own; None where nothing was. connect: opens the account, calling nobody yet.
+    schema: the CRM's saved schema, if any. connect: opens the account without calling the CRM yet.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Account:
     _destination: Destination | None = field(default=None, repr=False)
 
     def loaded(self) -> Loaded:
-        """The mapping as its file has it now, or as it last loaded where somebody broke it since."""
+        """Load the mapping from its file, or return the last good version if the file no longer loads."""
         good = self._good
         if good is not None and self._seen == fingerprint(Path(name) for name, _, _ in self._seen):
             return good
@@ -51,7 +51,7 @@ class Account:
         return good
 
     def route(self, mapping: Mapping) -> Route | None:
-        """The account under a mapping, for a rehearsal; None where it cannot be opened. Raises FixConfiguration."""
+        """Build a route that rehearses a mapping; None if the account cannot be opened. Raises FixConfiguration."""
         if self.connect is None:
             return None
         if self._destination is None:
@@ -60,17 +60,17 @@ class Account:
 
     @property
     def mapping(self) -> Mapping | None:
-        """The mapping, where its file ever loaded."""
+        """The mapping; None if its file has never loaded."""
         return self.loaded().mapping
 
 
 def named(accounts: Iterable[Account], name: str) -> Account | None:
-    """The account of that name."""
-    return next((one for one in accounts if one.name == name), None)
+    """Find an account by name."""
+    return next((account for account in accounts if account.name == name), None)
 
 
 def place(loaded: Loaded, record: str, field: str) -> str:
-    """Where a mapping writes a field of a record, as file:line; empty where it does not."""
+    """Return where a mapping writes a record's field, as file:line; empty if it does not."""
     if loaded.written is None:
         return ""
     file, tree = loaded.written

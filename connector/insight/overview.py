@@ -1,4 +1,4 @@
-"""What operators ask and do, for the commands and the console alike."""
+"""What the console and the commands show operators: the state of everything, and what happened to one message."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from connector.store.figures import Pace
 
 MASK: Final = "•••"
 UNKNOWN: Final = "unknown"
-"""The class of what careCycle sent and this version's catalogue does not hold."""
+"""The privacy class of a field that this version's catalogue does not contain."""
 
 
 def masked(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
-    """Every field of a payload that holds something: its path, its class, and its value where that is operational.
+    """List a payload's non-empty fields: path, privacy class, and the value if its class is operational.
 
-    Of what the catalogue does not know not even the name is told, only how much there is.
+    Fields that the catalogue does not know are only counted: even their names stay hidden.
     """
     shown = [
         {**row, "value": row["value"] if row["privacy"] == Privacy.OPERATIONAL else MASK}
@@ -35,7 +35,7 @@ def masked(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
 
 
 def revealed(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
-    """The same with every value, and with every field the catalogue does not know."""
+    """List a payload's fields with every value, including fields the catalogue does not know."""
     beyond = catalogue.unknown_fields(payload, event_type)
     return [
         *_known(payload, event_type),
@@ -76,12 +76,12 @@ def consent_standing(store: Store) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How things stand now, for the console's overview and `connector status`. Times in epoch ms, UTC; ages in ms.
+    """The current state, for the console's overview page and `connector status`. Times in epoch ms, UTC; ages in ms.
 
-    came_today: events; today: their deliveries by state. waiting: deliveries ready. lanes: rows of Desk.lanes().
-    paces: by lane. consent: of consent_standing(). causes: rows of Desk.dead(), the most first. calls: each
-    destination's API calls of the day, empty where the CRM never told them. mappings: rows of Mappings.all().
-    silences: of each agency of which anything ever came.
+    came_today: events received; today: their deliveries by state. waiting: deliveries ready. lanes: rows of
+    Desk.lanes(). paces: by lane. consent: of consent_standing(). causes: rows of Desk.dead(), largest first. calls:
+    each destination's API calls today, empty where the CRM does not report them. mappings: rows of Mappings.all().
+    silences: by agency, for those that ever received anything.
     """
 
     now: int
@@ -99,12 +99,12 @@ class Overview:
 
     @property
     def agencies(self) -> list[str]:
-        """The agencies that have a lane."""
+        """The agencies that have a lane, sorted."""
         return agencies_of(self.lanes)
 
     @property
     def dead(self) -> int:
-        """Dead letters."""
+        """The number of dead letters."""
         return sum(group["count"] for group in self.causes)
 
     @property
@@ -124,14 +124,14 @@ class Overview:
 
     @property
     def last_ms(self) -> int | None:
-        """How long ago the newest event of all came; None when none ever did."""
-        return min((one.ms for one in self.silences.values()), default=None)
+        """How long ago the newest event arrived (ms); None if none ever did."""
+        return min((silence.ms for silence in self.silences.values()), default=None)
 
 
 def overview(store: Store, now: int) -> Overview:
-    """How things stand. Raises StoreUnavailable."""
+    """Read the current state. now: epoch ms. Raises StoreUnavailable."""
     midnight, lanes = now - now % DAY, store.desk.lanes()
-    told = {one["destination"]: one for one in store.usage.all()}
+    usage = {row["destination"]: row for row in store.usage.all()}
     silences = {agency: silence(store.watches.arrivals(agency), now) for agency in agencies_of(lanes)}
     return Overview(
         now=now,
@@ -143,19 +143,19 @@ def overview(store: Store, now: int) -> Overview:
         paces=store.figures.paces(),
         consent=consent_standing(store),
         causes=store.desk.dead(),
-        calls={name: told.get(name, {}) for name in sorted({lane["destination"] for lane in lanes})},
+        calls={name: usage.get(name, {}) for name in sorted({lane["destination"] for lane in lanes})},
         mappings=store.mappings.all(),
-        silences={agency: one for agency, one in silences.items() if one},
+        silences={agency: quiet for agency, quiet in silences.items() if quiet},
     )
 
 
 def agencies_of(lanes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The agencies whose lanes these are."""
+    """List the agencies of these lanes, sorted."""
     return sorted({lane["destination"].partition("/")[0] for lane in lanes})
 
 
 def story(store: Store, message_id: str) -> dict[str, Any] | None:
-    """One message's story: its masked payload, its deliveries and each attempt; None when it is not known."""
+    """Show one message: its masked payload, its deliveries and every attempt; None if the message is unknown."""
     deliveries = store.desk.story(message_id)
     if not deliveries:
         return None
@@ -169,8 +169,8 @@ def story(store: Store, message_id: str) -> dict[str, Any] | None:
 
 
 def story_revealed(store: Store, message_id: str, who: str, reason: str) -> dict[str, Any] | None:
-    """The same with every value shown, after it was written down who asked and why. Raises FixConfiguration."""
-    told = story(store, message_id)
-    if told is None:
+    """Show one message with every value, after recording who asked and why. Raises FixConfiguration."""
+    shown = story(store, message_id)
+    if shown is None:
         return None
-    return {**told, "payload": revealed(store.reveal.payload(message_id, who, reason), told["type"])}
+    return {**shown, "payload": revealed(store.reveal.payload(message_id, who, reason), shown["type"])}
