@@ -26,8 +26,9 @@ from benchmarks.figures import Beside, Figure, table
 from connector import destinations
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running, deliver
+from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read
 from connector.running.bootstrap import load_mapping

@@ -6,7 +6,7 @@ No text here ever contains a payload value: only field names, ids, files and lin
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ConnectorError(Exception):
@@ -100,6 +100,25 @@ class PauseReason(StrEnum):
     OPERATOR = "operator"
     FAULT = "FAULT"
     REFUSED = "refused"
+
+
+ACCOUNT_WIDE: Final = frozenset(
+    {
+        PauseReason.AUTH,
+        PauseReason.PERMISSIONS,
+        PauseReason.NETWORK,
+        PauseReason.UNREACHABLE,
+        PauseReason.OUTAGE,
+        PauseReason.MAINTENANCE,
+        PauseReason.LOCKED,
+        PauseReason.BUSY,
+        PauseReason.RATE,
+        PauseReason.QUOTA,
+        PauseReason.CONFIGURATION,
+        PauseReason.CLIENT,
+    }
+)
+"""The pauses that hold opt-outs too: nothing can be written to the account. Every other pause lets them through."""
 
 
 class DestinationUnusable(ConnectorError):

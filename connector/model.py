@@ -199,9 +199,10 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event owed to one destination, as leased. first_at: when it was accepted, in epoch ms."""
+    """One event owed to one destination, as leased. first_at: when it was accepted, in epoch ms. event_id: its row."""
 
     id: int
     attempts: int
     first_at: int
     event: Event
+    event_id: int = 0

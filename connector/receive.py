@@ -13,7 +13,7 @@ from connector import telemetry
 from connector.carecycle import recognise
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
-from connector.settlement import UNKNOWN_TYPE, DeliveryState, unreadable
+from connector.settlement import UNKNOWN_TYPE, DeliveryState, Refusal, unreadable
 from connector.store.inbox import Arrival, Owed
 from connector.store.tables import PRIORITIES
 from connector.store.writer import Keeper
@@ -76,24 +76,41 @@ def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keepe
 
 def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
-    blank = Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
     try:
-        reading = recognise.read(json.loads(body), message_id)
-    except UnreadableEvent as error:
-        return replace(blank, state=DeliveryState.DEAD, why=unreadable(error))
+        payload = json.loads(body)
     except (ValueError, RecursionError):
-        return replace(
-            blank, state=DeliveryState.DEAD, why=unreadable(UnreadableEvent(message_id, "the body is not JSON"))
-        )
+        error = UnreadableEvent(message_id, "the body is not JSON")
+        return _unread(agency, message_id, body, now, None, unreadable(error))
+    try:
+        reading = recognise.read(payload, message_id)
+    except UnreadableEvent as error:
+        return _unread(agency, message_id, body, now, payload, unreadable(error))
     if reading is None:
-        return replace(blank, state=DeliveryState.IGNORED, why=UNKNOWN_TYPE)
+        return replace(_unread(agency, message_id, body, now, payload, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
     urgent, ordinary = PRIORITIES
     return replace(
-        blank,
+        _blank(agency, message_id, body, now),
         type=reading.type,
         customer_id=reading.customer_id,
         source_time=now if reading.source_time is None else reading.source_time,
         owed=agency.owed(reading.customer_id or message_id),
         priority=urgent if reading.raised else ordinary,
         raised=reading.raised,
+    )
+
+
+def _blank(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
+    return Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
+
+
+def _unread(agency: Agency, message_id: str, body: bytes, now: int, payload: object, why: Refusal) -> Arrival:
+    """A message that is no event we can deliver. The opt-outs of the customer it names count all the same."""
+    remnant = recognise.remnant(payload)
+    return replace(
+        _blank(agency, message_id, body, now),
+        customer_id=remnant.customer_id,
+        owed=agency.owed(remnant.customer_id or message_id),
+        raised=remnant.raised,
+        state=DeliveryState.DEAD,
+        why=why,
     )

@@ -160,6 +160,44 @@ class Raised:
     delivery_id: int
 
 
+class ObligationState(StrEnum):
+    """Where an opt-out is that is owed to a destination."""
+
+    OWED = "owed"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    NO_RECORD = "no record"
+    NOT_MAPPED = "not mapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One customer's opt-out, owed to one destination until the CRM confirms it.
+
+    since: epoch ms when it was received. event_id: the newest event that raises it. attempts: since it was last owed.
+    """
+
+    destination: str
+    customer_id: str
+    flag: str
+    since: int
+    event_id: int = 0
+    attempts: int = 0
+    state: ObligationState = ObligationState.OWED
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What became of one obligation. wait_ms: until it is looked at again; None: not before something happens to it."""
+
+    obligation: Obligation
+    state: ObligationState
+    why: Refusal = WRITTEN
+    object: str = ""
+    crm_id: str | None = None
+    wait_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Streak:
     """How many records in a row a destination rejected for one cause; None: for no cause."""
@@ -218,8 +256,7 @@ class Theirs:
 class Settlement:
     """Everything a batch leaves behind, recorded in one commit.
 
-    ahead: deliveries whose opt-outs went ahead: what is left of them waits its turn.
-    put_off: deliveries that wait so many milliseconds without having been tried.
+    payments: what became of obligations. owed: opt-outs that events raised themselves, as customers do in calls.
     """
 
     mapping_version: str
@@ -229,5 +266,5 @@ class Settlement:
     raised: Sequence[Raised] = ()
     pause: Pause | None = None
     refused: Streak = Streak()
-    ahead: Sequence[int] = ()
-    put_off: Mapping[int, int] = field(default_factory=dict)
+    payments: Sequence[Payment] = ()
+    owed: Sequence[Obligation] = ()

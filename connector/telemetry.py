@@ -23,6 +23,7 @@ log: Final = structlog.get_logger("connector")
 _accepted = Counter("connector_events_accepted_total", "Events stored in the inbox", ["agency", "type"])
 _duplicates = Counter("connector_events_duplicate_total", "Messages received again", ["agency"])
 _refused = Counter("connector_messages_refused_total", "Requests that were not careCycle messages", ["reason"])
+_opt_outs = Counter("connector_opt_outs_paid_total", "Opt-outs tried on their own", ["destination", "flag", "state"])
 _parked = Counter("connector_events_parked_total", "Genuine messages the catalogue cannot read", ["agency"])
 _unavailable = Counter("connector_store_unavailable_total", "Times the database could not be used", ["where"])
 _settled = Counter("connector_deliveries_settled_total", "Delivery attempts by outcome", ["destination", "outcome"])
@@ -144,6 +145,12 @@ def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: fl
     """A destination cannot be used for now, so its lane pauses."""
     _pauses.labels(destination, code).inc()
     log.error("lane paused", lane=lane, code=code, reason=reason, seconds=round(seconds, 1))
+
+
+def opt_out_paid(destination: str, flag: str, state: str, code: str) -> None:
+    """An opt-out was tried on its own: it is in the CRM now, or says why not."""
+    _opt_outs.labels(destination, flag, state).inc()
+    log.info("opt-out", destination=destination, flag=flag, state=str(state), code=code)
 
 
 def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) -> None:

@@ -28,8 +28,8 @@ PLACES = {
     "destination": ("cli destinations errors insight running", "the protocol, its stand-in, and choosing one"),
     "mapping": ("delivery errors insight mapping running store telemetry web", "the language, what runs, its page"),
     "record": (
-        "cli destinations insight mapping model settlement store/forget store/trail",
-        "made by a mapping, written to a CRM, explained; listed before a customer is forgotten",
+        "cli destinations insight mapping model settlement store/forget store/ledger store/trail",
+        "made by a mapping, written to a CRM, explained; a customer's; listed before one is forgotten",
     ),
     "ledger": ("store/ledger", "one table"),
     "lane": ("cli insight receive running store telemetry web", "chosen, leased, paused, shown"),

@@ -46,10 +46,10 @@ def status(as_json: bool) -> None:
         show_json(destinations)
     else:
         rows = [
-            [row["destination"], row["waiting"], row["dead"], _age(row["oldest_seconds"]), row["paused"]]
+            [row["destination"], row["waiting"], row["refused"], _age(row["oldest_seconds"]), row["paused"]]
             for row in destinations
         ]
-        columns = ("destination", "waiting", "dead letters", "oldest", "paused")
+        columns = ("destination", "waiting", "refused", "oldest", "paused")
         show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector first.")
 
 

@@ -95,10 +95,8 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"
     yield Text(oldest, "red" if view.late else "")
     for row in view.consent:
-        if row["waiting"] or row["dead"]:
-            yield Text(
-                f"  {row['destination']}: {row['waiting']:,} waiting, {row['dead']:,} held back by a dead letter"
-            )
+        if row["waiting"] or row["refused"]:
+            yield Text(f"  {row['destination']}: {row['waiting']:,} waiting, {row['refused']:,} refused by the CRM")
 
 
 def _lanes(view: Overview) -> Table:

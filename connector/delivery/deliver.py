@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Read
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,6 @@ from connector.delivery.lookups import Lookups
 from connector.delivery.plan_ahead import Beforehand, Planned, plan_all
 from connector.delivery.settle import (
     Circumstances,
-    ahead,
     amend,
     cause,
     consents_after,
@@ -28,16 +27,16 @@ from connector.delivery.settle import (
     may_stand,
     pause_for,
     raised_by,
-    remember,
+    remembered,
     settle_delivery,
+    spoken_in,
     stops_the_line,
     streak_after,
 )
-from connector.delivery.write import SEARCH_LAG, Answer, Writing
+from connector.delivery.write import SEARCH_LAG, Writing
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, LeaseLost
 from connector.mapping import Mapping
-from connector.mapping.planning import flags_alone
 from connector.model import Entry, RecordKey, Value
 from connector.settlement import Remembered, Settled, Settlement, Standing, Theirs
 from connector.store import Store
@@ -84,7 +83,7 @@ class Pace:
     roll: Callable[[], float] = random.random
 
 
-def deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None = None) -> bool:
+def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None = None) -> bool:
     """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable.
 
     beforehand: this lane's, kept between batches; without it nothing is planned before its turn.
@@ -103,7 +102,7 @@ def _keep_count(store: Store, route: Route, pace: Pace) -> None:
 
 def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None) -> bool:
     known = beforehand.events if beforehand else {}
-    due = store.inbox.due(lease.lane, pace.batch, raising=lease.raising, opened=known)
+    due = store.inbox.due(lease.lane, pace.batch, opened=known)
     if not due:
         return False
     running = route.running  # an edited mapping may replace it at any time: a batch keeps what it began with
@@ -114,8 +113,6 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: B
     planned, unplanned = plan_all(due, mapping, route.timezone, beforehand)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
-    if lease.raising:
-        return batch.raise_flags([(delivery, flags_alone(one)) for delivery, one in planned], unplanned)
     if beforehand and len(due) == pace.batch:
         next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
         batch.meanwhile = partial(beforehand.making, next_due, mapping, route.timezone)
@@ -211,25 +208,6 @@ class _Batch:
 
         return self._carry(planned, settled)
 
-    def raise_flags(self, planned: Planned, unplanned: Sequence[Settled]) -> bool:
-        """Write the opt-outs alone, and leave the deliveries waiting untried; whether the lane goes on."""
-
-        def settled(written: _Written) -> Settlement:
-            answers = written.writing.answers
-            done, put_off = ahead(planned, {one.write.key for one in written.folded}, answers)
-            return Settlement(
-                self.version,
-                unplanned,
-                _remembered(answers.values(), written.writing.digest),
-                consents_after(written.states, answers.values()),
-                list(raised_by(answers.values())),
-                refused=written.standing.refused,
-                ahead=done,
-                put_off=put_off,
-            )
-
-        return self._carry(planned, settled)
-
     def _carry(self, planned: Planned, settled: Callable[[_Written], Settlement]) -> bool:
         """Write, and record the settlement of what was written; whether the lane goes on."""
         standing, started = self.store.lanes.standing(self.lease), self.pace.clock()
@@ -247,9 +225,8 @@ class _Batch:
         return not paused
 
     def _allowed(self) -> None:
-        """Raises DestinationUnusable where the day's API calls are used up; an opt-out does not ask."""
-        if not self.lease.raising:
-            self.route.budget.check(self.route.destination.usage, int(self.pace.clock() * 1000))
+        """Raises DestinationUnusable where the day's API calls are used up."""
+        self.route.budget.check(self.route.destination.usage, int(self.pace.clock() * 1000))
 
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
         def intend(meant: Sequence[Remembered]) -> None:
@@ -282,16 +259,13 @@ class _Batch:
         return Settlement(
             self.version,
             [one for one in settled if one is not None],
-            _remembered(answers.values(), written.writing.digest),
+            remembered(answers.values(), written.writing.digest),
             consents_after(written.states, written.writing.answers.values()),
             list(raised_by(written.writing.answers.values())),
             pause_for(unusable, standing.failures, around.roll()) if unusable else None,
             refused,
+            owed=list(spoken_in(planned, self.lease.destination)),
         )
-
-
-def _remembered(answers: Iterable[Answer], digest: Callable[[Value], str]) -> list[Remembered]:
-    return [one for one in (remember(answer, digest) for answer in answers) if one is not None]
 
 
 def _tell(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:

@@ -20,6 +20,7 @@ from connector.settlement import (
     AttemptOutcome,
     CauseKey,
     DeliveryState,
+    Obligation,
     Pause,
     Raised,
     RecordNote,
@@ -32,9 +33,6 @@ from connector.settlement import (
 
 STOP_THE_LINE: Final = 20
 """After this many records in a row rejected for one cause, the cause is the destination's."""
-
-AGAIN: Final = 60 * backoff.SECOND
-"""Until an opt-out that did not go out, while its lane waits for the day's API calls, is tried again."""
 
 _LOST: Final = Outcome(
     Verdict.DEFERRED,
@@ -166,6 +164,11 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
     )
 
 
+def remembered(answers: Iterable[Answer], digest: Digest) -> list[Remembered]:
+    """The new ledger entries of the records of a batch."""
+    return [entry for entry in (remember(answer, digest) for answer in answers) if entry is not None]
+
+
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
     """The record's new ledger entry; None when nothing is to be learned from this answer."""
     folded, decision, entry, outcome = answer.folded, answer.decision, answer.entry, answer.outcome
@@ -240,6 +243,13 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
             yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last)
 
 
+def spoken_in(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
+    """The opt-outs that events raise by themselves: the mapping knows of them, the inbox does not."""
+    for delivery, plan in planned:
+        for flag in sorted(plan.spoken) if plan.customer_id else ():
+            yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
+
+
 def contested(answers: Iterable[Answer]) -> frozenset[int]:
     """The deliveries merged into a refused write: one of them may be to blame, and is to be found by halves."""
     return frozenset(
@@ -297,22 +307,6 @@ def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> Dest
             problem = f"{STOP_THE_LINE} records in a row were rejected: {why.cause}"
             return DestinationUnusable(lane, PauseReason.REFUSED, problem, refused=why.code)
     return None
-
-
-def ahead(
-    planned: Sequence[tuple[Delivery, Plan]], asked: Collection[RecordKey], answers: Answers
-) -> tuple[list[int], dict[int, int]]:
-    """Deliveries whose opt-outs were sent ahead of the rest: those done, and how many ms each of the others waits."""
-    done = [delivery.id for delivery, plan in planned if _raised(plan, asked, answers)]
-    return done, {delivery.id: AGAIN for delivery, _ in planned if delivery.id not in set(done)}
-
-
-def _raised(plan: Plan, asked: Collection[RecordKey], answers: Answers) -> bool:
-    """Whether the CRM took the opt-outs of a plan, or holds no record to raise them on."""
-    keys = [write.key for write in plan.writes if write.key in asked]  # of others, consent holds back the whole record
-    taken = (Verdict.DELIVERED, Verdict.SKIPPED)
-    outcomes = [answers[key].outcome for key in keys if key in answers]
-    return len(outcomes) == len(keys) and all(one is None or one.verdict in taken for one in outcomes)
 
 
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
-from connector.delivery.deliver import Pace, Route, deliver, rest
+from connector.delivery.deliver import Pace, Route, rest
 from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.turn import deliver
 from connector.errors import DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.store import Store
 from connector.store.lanes import Lease

@@ -58,6 +58,7 @@ class Answer:
     found: str | None = None
     gone: bool = False
     creating: bool = False
+    candidates: tuple[str, ...] = ()
 
     @property
     def crm_id(self) -> str | None:
@@ -117,7 +118,8 @@ class Writing:
         for folded in resolved:
             key = folded.write.key
             if key in matches.ambiguous:
-                self._answer(folded, _ambiguous(matches.ambiguous[key]))
+                candidates = matches.ambiguous[key]
+                self._answer(folded, _ambiguous(candidates), candidates)
                 continue
             existing = matches.existing.get(key)
             answer = self._decide(folded, existing)
@@ -161,8 +163,9 @@ class Writing:
             return None
         return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries))
 
-    def _answer(self, folded: Folded, outcome: Outcome) -> None:
-        self.answers[folded.write.key] = Answer(folded, self._entry(folded), outcome=outcome)
+    def _answer(self, folded: Folded, outcome: Outcome, candidates: tuple[str, ...] = ()) -> None:
+        answer = Answer(folded, self._entry(folded), outcome=outcome, candidates=candidates)
+        self.answers[folded.write.key] = answer
 
     def _entry(self, folded: Folded) -> Entry:
         return self.entries.get(folded.write.key, Entry())

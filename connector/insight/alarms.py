@@ -134,13 +134,13 @@ def _opt_outs(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.opt_outs:
         if lane["oldest_ms"] > LATE_OPT_OUT:
             text = (
-                f"{lane['waiting'] + lane['dead']} opt-outs are not in the CRM, the oldest for "
+                f"{lane['waiting'] + lane['refused']} opt-outs are not in the CRM, the oldest for "
                 f"{lane['oldest_ms'] // MINUTE} minutes. Until they are, people who opted out look callable there."
             )
             if lane["waiting"]:
                 text += f" {lane['waiting']} wait: `connector lanes list` says what holds the lane."
-            if lane["dead"]:
-                text += f" {lane['dead']} were refused: `connector problems` says why; mend that and replay them."
+            if lane["refused"]:
+                text += f" {lane['refused']} were refused and are retried: `connector consent report` says why."
             yield Alarm("opt-outs late", lane["name"], text)
 
 

@@ -60,14 +60,17 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+_COUNTS: Final = ("waiting", "refused", "no_record", "not_mapped")
+
+
 def consent_standing(store: Store) -> list[dict[str, Any]]:
     """Every destination with its opt-outs that are not in its CRM yet, and why the lanes that are paused are."""
     found: dict[str, dict[str, Any]] = {}
     for lane in store.opt_outs.standing():
-        blank = {"destination": lane["destination"], "waiting": 0, "dead": 0, "oldest_ms": 0, "paused": ""}
+        blank = {"destination": lane["destination"], "oldest_ms": 0, "paused": "", **dict.fromkeys(_COUNTS, 0)}
         one = found.setdefault(lane["destination"], blank)
-        one["waiting"] += lane["waiting"]
-        one["dead"] += lane["dead"]
+        for count in _COUNTS:
+            one[count] += lane[count]
         one["oldest_ms"] = max(one["oldest_ms"], lane["oldest_ms"])
         if lane["paused"]:
             one["paused"] = f"{lane['pause_code']}: {lane['pause_reason']}"
@@ -109,8 +112,8 @@ class Overview:
 
     @property
     def opt_outs(self) -> int:
-        """Opt-outs that are in no CRM, waiting or dead letters."""
-        return sum(one["waiting"] + one["dead"] for one in self.consent)
+        """Opt-outs that are not in their CRM yet, waiting or refused."""
+        return sum(one["waiting"] + one["refused"] for one in self.consent)
 
     @property
     def oldest_opt_out(self) -> int:

@@ -115,6 +115,14 @@ class CompiledMapping:
     test_customers: bool
     programs: Mapping[str, EventProgram] = field(repr=False)
 
+    def flag_fields(self, object: str, flag: str) -> tuple[str, ...]:
+        """The target fields of an object that carry a flag."""
+        records = (record for program in self.programs.values() for record in program.records)
+        fields = (
+            target for record in records if record.object == object for name, target in record.flags if name == flag
+        )
+        return tuple(dict.fromkeys(fields))
+
     @property
     def objects(self) -> list[str]:
         """List every CRM object it writes or searches, in alphabetical order."""

@@ -17,6 +17,7 @@ from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.mappings import Mappings
+from connector.store.obligations import Obligations
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
@@ -31,10 +32,11 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.inbox = Inbox(database)
+        self.obligations = Obligations(database)
+        self.inbox = Inbox(database, self.obligations)
         self.ledger = Ledger(database)
-        self.lanes = Lanes(database, self.ledger)
-        self.desk = Desk(database, self.inbox)
+        self.lanes = Lanes(database, self.ledger, self.obligations)
+        self.desk = Desk(database, self.inbox, self.obligations)
         self.letters = Letters(database)
         self.figures = Figures(database)
         self.history = History(database, self.inbox)
@@ -44,7 +46,7 @@ class Store:
         self.rotation = Rotation(database)
         self.forget = Forget(database, self.ledger, self.desk)
         self.reveal = Reveal(database, self.inbox, self.desk)
-        self.mappings = Mappings(database)
+        self.mappings = Mappings(database, self.obligations)
         self.usage = Usage(database)
         self.watches = Watches(database)
         self.opt_outs = OptOuts(database)

@@ -15,7 +15,7 @@ from connector.errors import FixConfiguration, StoreUnavailable
 from connector.model import Entry
 from connector.store import dialect
 from connector.store.entries import entry_as_text, read_entry
-from connector.store.tables import ledger
+from connector.store.tables import ledger, obligations
 
 _PAGES, _REST, _STEP = 1000, 0.01, 500
 """4 MB at a time and a rest of 10 ms between, so that traffic goes on; ledger entries of one transaction."""
@@ -90,7 +90,7 @@ def _finish(draft: Path) -> None:
 
 
 def rewrite_entries(engine: Engine, rewrite: Rewrite) -> int:
-    """Rewrite every entry of the ledger in small steps; how many."""
+    """Rewrite every entry of the ledger in small steps; how many. Every opt-out is then checked against the CRM."""
     key = (ledger.c.destination, ledger.c.object, ledger.c.key)
     last, count = ("", "", ""), 0
     while True:
@@ -103,5 +103,8 @@ def rewrite_entries(engine: Engine, rewrite: Rewrite) -> int:
                 connection.execute(update(ledger).where(*mine).values(marks=marks))
         count += len(rows)
         if len(rows) < _STEP:
-            return count
+            break
         last = (rows[-1].destination, rows[-1].object, rows[-1].key)
+    with dialect.transaction(engine) as connection:
+        connection.execute(update(obligations).values(due_at=0))
+    return count

@@ -9,12 +9,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
 
 from connector.errors import PauseReason, StateChanged
-from connector.settlement import CauseKey, DeliveryState
+from connector.settlement import CauseKey, DeliveryState, ObligationState
 from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.notes import fields_as_text, read_notes
-from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes
+from connector.store.obligations import Obligations
+from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes, obligations
 
 PAGE: Final = 50
 CAUSES: Final = 500
@@ -96,8 +97,8 @@ class Filter:
 class Desk:
     """Read for pages and commands; change state only where it is still what the operator saw."""
 
-    def __init__(self, database: Database, inbox: Inbox) -> None:
-        self._db, self._inbox = database, inbox
+    def __init__(self, database: Database, inbox: Inbox, obligations: Obligations) -> None:
+        self._db, self._inbox, self._obligations = database, inbox, obligations
 
     def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
         """Deliveries with their events, newest first; never a payload."""
@@ -119,18 +120,29 @@ class Desk:
         return self._inbox.payload(row) if row else {}
 
     def lanes(self) -> list[dict[str, Any]]:
-        """Every lane with its backlog and the age in ms of the oldest delivery and of the oldest opt-out in it."""
+        """Every lane with its backlog, the opt-outs it owes, and the age in ms of the oldest of each."""
         now = self._db.now()
         backlog = (
             select(
                 deliveries.c.lane,
                 func.count().label("ready"),
                 (now - func.min(deliveries.c.accepted_at)).label("oldest_ms"),
-                (now - func.min(deliveries.c.accepted_at).filter(deliveries.c.priority == 1)).label("opt_out_ms"),
-                func.count().filter(deliveries.c.priority == 1).label("opt_outs"),
             )
             .where(deliveries.c.state == READY)
             .group_by(deliveries.c.lane)
+            .subquery()
+        )
+        owed = (
+            select(
+                obligations.c.lane,
+                func.count().label("opt_outs"),
+                func.min(obligations.c.since).label("since"),
+            )
+            .where(
+                obligations.c.state != literal_column("'applied'"),  # a literal, so that the partial index serves it
+                obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
+            )
+            .group_by(obligations.c.lane)
             .subquery()
         )
         statement = (
@@ -146,10 +158,11 @@ class Desk:
                 (lanes.c.leased_until > now).label("leased"),
                 func.coalesce(backlog.c.ready, 0).label("ready"),
                 backlog.c.oldest_ms,
-                func.coalesce(backlog.c.opt_outs, 0).label("opt_outs"),
-                backlog.c.opt_out_ms,
+                func.coalesce(owed.c.opt_outs, 0).label("opt_outs"),
+                (now - owed.c.since).label("opt_out_ms"),
             )
             .join_from(lanes, backlog, lanes.c.name == backlog.c.lane, isouter=True)
+            .join(owed, lanes.c.name == owed.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
         return self._rows(statement)
@@ -224,6 +237,9 @@ class Desk:
         forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
         changes = {"paused_until": 0, "pause_code": "", "pause_reason": "", **forgotten}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
+
+        with self._db.waking() as connection:
+            self._obligations.wake_open(connection, obligations.c.lane == lane)
 
     def _turn(self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str) -> None:
         with self._db.waking() as connection:

@@ -1,20 +1,21 @@
-"""What became of one opt-out in one destination, judged from the rows that tell of it. Pure."""
+"""What became of one opt-out in one destination, judged from the rows that record it. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 from sqlalchemy import Row
 
-from connector.settlement import NO_RECORD, DeliveryState
+from connector.settlement import ObligationState
 
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
     """One opt-out, and what became of it in one destination. Times in epoch ms.
 
-    status: applied, waiting, paused, dead letter, discarded, no record or not mapped. why: more of all but the first.
+    status: applied, waiting, paused, refused, no record or not mapped. why: more about every status but the first.
     """
 
     customer_id: str
@@ -29,55 +30,22 @@ class OptOut:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of one customer's flag in one destination, and every time it was raised there."""
-
-    known: Row[Any]
-    raised: list[Row[Any]]
-
-
-def judged(event: Row[Any], flag: str, delivery: Row[Any], evidence: Evidence | None) -> OptOut:
-    """What the rows of an event, of its delivery and of what is known since say of one flag the event raised."""
-    told = (event.customer_id, flag, event.message_id, event.received_at, delivery.destination)
-    if evidence is None or not _is_applied(event, delivery, evidence):
-        return OptOut(*told, *_standing(delivery))
-    since = [one for one in evidence.raised if _since(one, event, delivery)]
-    made = since[0] if since else evidence.raised[-1] if evidence.raised else None
-    if made is None:
-        return OptOut(*told, "applied", evidence.known.applied_at)
-    return OptOut(*told, "applied", made.at, made.object, made.crm_id or "")
-
-
-def _is_applied(event: Row[Any], delivery: Row[Any], evidence: Evidence) -> bool:
-    known = evidence.known
-    if any(_since(one, event, delivery) for one in evidence.raised):
-        return True
-    unheard = delivery.state in (DeliveryState.READY, DeliveryState.DEAD) and known.value is False and not known.spoken
-    return known.applied_at is not None and not known.owed and not unheard
-
-
-def _since(one: Row[Any], event: Row[Any], delivery: Row[Any]) -> bool:
-    """Whether a raise came with this delivery or after it; clocks of two machines may differ, ids do not."""
-    return bool(one.delivery_id >= delivery.id or one.at >= event.received_at)
-
-
-def _standing(delivery: Row[Any]) -> tuple[str, None, str, str, str]:
-    """Why a delivery's opt-out is in no CRM."""
-    state, why = DeliveryState(delivery.state), f"{delivery.code}: {delivery.reason}".strip(": ")
+def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[Row[Any]]) -> OptOut:
+    """Judge one flag that an event raised, by its obligation and every time the flag reached the CRM."""
+    whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
+    since = next((row for row in applied if row.at >= event.received_at), None)
+    if since is not None:
+        return OptOut(*whose, "applied", since.at, since.object, since.crm_id or "")
+    why = ": ".join(part for part in (obligation.code, obligation.reason) if part)
+    state = ObligationState(obligation.state)
     match state:
-        case DeliveryState.READY if delivery.paused:
-            status, why = "paused", f"{delivery.pause_code}: {delivery.pause_reason}"
-        case DeliveryState.READY:
-            status = "waiting"
-        case DeliveryState.DEAD:
-            status = "dead letter"
-        case DeliveryState.SKIPPED if delivery.code == "SKIPPED":
-            status, why = "not mapped", delivery.reason
-        case DeliveryState.SKIPPED:
-            status = "no record" if delivery.code == NO_RECORD else "discarded"
-        case DeliveryState.DELIVERED | DeliveryState.SUPERSEDED | DeliveryState.IGNORED:
-            status, why = "not mapped", "the mapping does not carry this flag"
+        case ObligationState.APPLIED:
+            return OptOut(*whose, "applied", obligation.applied_at, obligation.object, obligation.crm_id or "")
+        case ObligationState.OWED if obligation.paused:
+            return OptOut(*whose, "paused", why=f"{obligation.pause_code}: {obligation.pause_reason}")
+        case ObligationState.OWED:
+            return OptOut(*whose, "waiting", why=why)
+        case ObligationState.REFUSED | ObligationState.NO_RECORD | ObligationState.NOT_MAPPED:
+            return OptOut(*whose, state.value, why=why)
         case _:
             assert_never(state)
-    return status, None, "", "", why

@@ -15,7 +15,18 @@ from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
-from connector.store.tables import STATE, attempts, audit, consents, deliveries, events, lanes, ledger, raises
+from connector.store.tables import (
+    STATE,
+    attempts,
+    audit,
+    consents,
+    deliveries,
+    events,
+    lanes,
+    ledger,
+    obligations,
+    raises,
+)
 
 _STEP: Final = 200
 _ACTION: Final = "forget"
@@ -134,7 +145,7 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        for table in (consents, raises):
+        for table in (consents, obligations, raises):
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # The message ids stay: a message is sent again when our answer was missed, and must not come back so.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}

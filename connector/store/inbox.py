@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,11 +26,12 @@ from sqlalchemy import (
 )
 
 from connector.model import Delivery, Event
-from connector.settlement import WRITTEN, DeliveryState, Refusal
+from connector.settlement import WRITTEN, DeliveryState, Obligation, Refusal
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.obligations import Obligations
 from connector.store.rows import as_rows, given
-from connector.store.tables import RAISING, READY, STATE, deliveries, events
+from connector.store.tables import READY, STATE, deliveries, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,13 @@ _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 class Inbox:
     """Accepts many arrivals in one transaction; hands out what is due."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, obligations: Obligations) -> None:
+        self._db, self._obligations = database, obligations
         # Built once: building a statement takes several times as long as running it.
         self._add_events = _add_events(database.engine)
         self._add_deliveries = _add_deliveries(database)
         due = _due(database.now())
-        self._due = {False: due, True: due.where(deliveries.c.priority == RAISING)}
+        self._due = due
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries."""
@@ -85,7 +86,9 @@ class Inbox:
             return []
         with self._db.waking() as connection:
             ids = self._insert_events(connection, list(unique.values()))
-            self._insert_deliveries(connection, [(ids[key], unique[key]) for key in ids])
+            fresh_arrivals = [(ids[key], unique[key]) for key in ids]
+            self._insert_deliveries(connection, fresh_arrivals)
+            self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
             for key in unique.keys() - ids.keys():
                 self._revive(connection, *key)
         fresh = {id(unique[key]) for key in ids}
@@ -145,23 +148,31 @@ class Inbox:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
-    def due(
-        self, lane: str, limit: int, *, raising: bool = False, after: int = 0, opened: Mapping[int, Event] = _NOTHING
-    ) -> list[Delivery]:
-        """What this lane owes now: opt-outs first (raising: nothing else), then the longest due. Payloads opened.
+    def due(self, lane: str, limit: int, *, after: int = 0, opened: Mapping[int, Event] = _NOTHING) -> list[Delivery]:
+        """What this lane owes now: those that raise an opt-out first, then the longest due. Payloads opened.
 
         after: so many are left out first. opened: events by delivery id, taken as they are where still kept.
         """
         wanted = {"the_lane": lane, "most": limit, "after": after}
         with self._db.reading() as connection:
-            return [self._delivery(row, opened) for row in connection.execute(self._due[raising], wanted)]
+            return [self._delivery(row, opened) for row in connection.execute(self._due, wanted)]
 
     def _delivery(self, row: Row[Any], opened: Mapping[int, Event]) -> Delivery:
         event = opened.get(row.delivery_id)
         # The id of what was forgotten may be another's now, and what is kept of an old event has no payload any more.
         if event is None or event.message_id != row.message_id or row.payload is None:
             event = self.event(row)
-        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event)
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event, row.id)
+
+    def deliveries_of(self, destination: str, event_ids: Collection[int]) -> dict[int, Delivery]:
+        """The deliveries of these events to one destination, by event: what is no longer kept is not in the answer."""
+        statement = (
+            select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
+            .join_from(deliveries, events)
+            .where(deliveries.c.destination == destination, deliveries.c.event_id.in_(event_ids))
+        )
+        with self._db.reading() as connection:
+            return {row.id: self._delivery(row, _NOTHING) for row in connection.execute(statement)}
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
@@ -182,6 +193,16 @@ class Inbox:
         except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obligation, str]]:
+    for event_id, arrival in arrivals:
+        for owed in arrival.owed if arrival.customer_id else ():
+            for flag in sorted(arrival.raised):
+                yield (
+                    Obligation(owed.destination, arrival.customer_id or "", flag, arrival.received_at, event_id),
+                    owed.lane,
+                )
 
 
 def _add_events(engine: Engine) -> Any:

@@ -19,11 +19,11 @@ from sqlalchemy import (
     update,
 )
 
-from connector.errors import PauseReason
-from connector.settlement import NO_RECORD, DeliveryState
+from connector.errors import ACCOUNT_WIDE, PauseReason
+from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.rows import given
-from connector.store.tables import PRIORITIES, RAISING, READY, STATE, attempts, deliveries, events, lanes
+from connector.store.tables import PRIORITIES, READY, STATE, attempts, deliveries, lanes, obligations
 
 _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))
 _SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
@@ -51,12 +51,6 @@ class LaneStatements:
         self.next_due = _next_due(now)
         self.settle = _settle(database)
         self.attempt = _attempt(database)
-        self.put_off = (
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("the_id"), STATE == DeliveryState.READY)
-            .values(due_at=now + _milliseconds("wait"))
-        )
-        self.wake_raises = _wake_raises(now)
 
 
 def _milliseconds(name: str) -> Any:
@@ -67,13 +61,18 @@ def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
     return (lanes.c.paused_until > now).label("paused")
 
 
+def _lets_opt_outs_through(lane: Any) -> ColumnElement[bool]:
+    return lane.c.pause_code.not_in(ACCOUNT_WIDE)  # type: ignore[no-any-return]  # an alias has no column types
+
+
 def _wanted(now: ColumnElement[int]) -> Any:
     lane = lanes.alias()
     owes = exists().where(deliveries.c.lane == lane.c.name, deliveries.c.state == READY, deliveries.c.due_at <= now)
     some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
+    obliged = exists().where(obligations.c.lane == lane.c.name, obligations.c.due_at <= now)
     may = or_(
         and_(lane.c.paused_until <= now, some),
-        and_(lane.c.pause_code == PauseReason.BUDGET, owes.where(deliveries.c.priority == RAISING)),
+        and_(or_(lane.c.paused_until <= now, _lets_opt_outs_through(lane)), obliged),
     )
     named = lane.c.name.in_(bindparam("names", expanding=True))
     return select(lane.c.name).where(named, lane.c.leased_until <= now, may).order_by(lane.c.leased_until).limit(1)
@@ -114,8 +113,9 @@ def _next_due(now: ColumnElement[int]) -> Any:
         .scalar_subquery()
         for priority in PRIORITIES
     ]
-    passes = case((lanes.c.pause_code == PauseReason.BUDGET, 0), else_=lanes.c.paused_until)
-    return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, *soonest).where(_SOME)
+    passes = case((_lets_opt_outs_through(lanes), 0), else_=lanes.c.paused_until)
+    obliged = select(func.min(obligations.c.due_at)).where(obligations.c.lane == lanes.c.name).scalar_subquery()
+    return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, obliged, *soonest).where(_SOME)
 
 
 def _settle(database: Database) -> Any:
@@ -137,15 +137,3 @@ def _attempt(database: Database) -> Any:
     names = [one.name for one in attempts.c if one.name not in ("id", "at")]
     tried = given(database.engine, *(attempts.c[name] for name in names))
     return attempts.insert().from_select([*names, "at"], select(*tried.c, database.now()))
-
-
-def _wake_raises(now: ColumnElement[int]) -> Any:
-    customers = events.c.customer_id.in_(bindparam("customers", expanding=True))
-    waiting = (
-        deliveries.c.event_id.in_(select(events.c.id).where(customers, events.c.payload.is_not(None))),
-        deliveries.c.destination == bindparam("the_destination"),
-        deliveries.c.priority == max(PRIORITIES),
-        STATE == DeliveryState.SKIPPED,
-        deliveries.c.code == NO_RECORD,
-    )
-    return update(deliveries).where(*waiting).values(state=DeliveryState.READY, due_at=now)

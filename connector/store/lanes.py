@@ -17,29 +17,31 @@ from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger
 from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, read_cause
+from connector.store.obligations import Obligations
 from connector.store.rows import as_rows
-from connector.store.tables import PRIORITIES, STATE, deliveries, events, lanes
+from connector.store.tables import STATE, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing.
 
-    raising: the lane waits for the day's API calls, and only opt-outs may go out.
+    obligations_only: the lane is paused for something that does not hold opt-outs, and only they may go out.
     """
 
     lane: str
     destination: str
     token: str
     failures: int = 0
-    raising: bool = False
+    obligations_only: bool = False
 
 
 class Lanes:
     """Leases lanes and records what a lease's holder did. Every change is guarded by the lease's token."""
 
-    def __init__(self, database: Database, ledger: Ledger) -> None:
-        self._db, self._ledger, self._sql = database, ledger, LaneStatements(database)
+    def __init__(self, database: Database, ledger: Ledger, obligations: Obligations) -> None:
+        self._db, self._ledger, self._obligations = database, ledger, obligations
+        self._sql = LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
         """Make sure these lanes exist: lane -> destination."""
@@ -118,31 +120,21 @@ class Lanes:
         tries = as_rows([_attempt(one, settlement) for one in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         entries = self._ledger.rows(lease.destination, settlement.remembered)
+        owed = self._obligations.rows((one, lease.lane) for one in settlement.owed)
+        payments = self._obligations.payments(settlement.payments)
         with self._db.transaction() as connection:  # on SQLite, who accepts an event waits for it: nothing but writes
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
                 connection.execute(self._sql.settle, ends)
                 connection.execute(self._sql.attempt, tries)
-            if settlement.put_off:
-                waits = [{"the_id": one, "wait": wait} for one, wait in settlement.put_off.items()]
-                connection.execute(self._sql.put_off, waits)
-            if settlement.ahead:
-                ordinary = (
-                    update(deliveries).where(deliveries.c.id.in_(settlement.ahead)).values(priority=min(PRIORITIES))
-                )
-                connection.execute(ordinary)
             self._ledger.remember(connection, entries)
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
-            self._wake_raises(connection, lease, settlement)
+            self._obligations.owe(connection, owed)
+            self._obligations.applied(connection, lease.destination, settlement.raised)
+            self._obligations.wake(connection, lease.destination, _woken(settlement))
+            self._obligations.settle(connection, payments)
         return paused
-
-    def _wake_raises(self, connection: Connection, lease: Lease, settlement: Settlement) -> None:
-        """Opt-outs that found no record to be raised on are due again once the customer has a new one."""
-        customers = {one.customer_id for one in settlement.remembered if one.new and one.customer_id is not None}
-        if customers:
-            theirs = {"customers": list(customers), "the_destination": lease.destination}
-            connection.execute(self._sql.wake_raises, theirs)
 
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         refused, pause = settlement.refused, settlement.pause
@@ -156,9 +148,9 @@ class Lanes:
         with self._db.reading() as connection:
             rows = connection.execute(self._sql.next_due, {"names": list(names)}).all()
         waits = [
-            max(due, paused, leased) - now
-            for now, leased, raising, plain, *dues in rows
-            for due, paused in zip(dues, (raising, plain), strict=True)
+            max(due, resumes, leased) - now
+            for now, leased, opt_outs_resume, paused_until, *dues in rows
+            for due, resumes in zip(dues, (opt_outs_resume, paused_until, paused_until), strict=True)
             if due is not None
         ]
         return max(0, int(min([longest, *waits])))
@@ -169,6 +161,11 @@ class Lanes:
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
+
+
+def _woken(settlement: Settlement) -> set[str]:
+    """The customers whose opt-outs are to be looked at again: they have a new record."""
+    return {one.customer_id for one in settlement.remembered if one.new and one.customer_id is not None}
 
 
 def _mine(lease: Lease) -> dict[str, Any]:

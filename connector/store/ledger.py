@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_column, null, select
 
@@ -15,6 +15,15 @@ from connector.store.dialect import insert
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
+
+
+class KnownRecord(NamedTuple):
+    """A CRM record, and the customer it was written for."""
+
+    customer_id: str
+    object: str
+    crm_id: str
+
 
 _ANY: Final = literal_column("1") == 1
 """Without a condition, SQLite takes what follows for a join's: https://www.sqlite.org/lang_upsert.html"""
@@ -58,6 +67,14 @@ class Ledger:
             for row in rows
             if (row.object, row.key) in wanted
         }
+
+    def records_of(self, destination: str, customers: Collection[str]) -> list[KnownRecord]:
+        """The CRM records known to be these customers'."""
+        statement = select(ledger.c.customer_id, ledger.c.object, ledger.c.crm_id).where(
+            ledger.c.destination == destination, ledger.c.customer_id.in_(customers), ledger.c.crm_id.is_not(None)
+        )
+        with self._db.reading() as connection:
+            return [KnownRecord(*row) for row in connection.execute(statement)]
 
     def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
         """Entries as a parameter: made before a transaction begins, which others wait for."""

@@ -8,20 +8,23 @@ from sqlalchemy import null, select
 
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import mappings
+from connector.store.obligations import Obligations
+from connector.store.tables import mappings, obligations
 
 
 class Mappings:
     """One row a destination."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, obligations: Obligations) -> None:
+        self._db, self._obligations = database, obligations
 
     def running(self, destination: str, version: str) -> None:
-        """A mapping took its place; what was refused before is forgotten."""
+        """A mapping took its place; what was refused before is forgotten. Opt-outs not in the CRM are tried again."""
         self._put(
             destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
         )
+        with self._db.waking() as connection:
+            self._obligations.wake_open(connection, obligations.c.destination == destination)
 
     def refused(self, destination: str, problem: str) -> None:
         """An edited mapping does not load: `problem` is its diagnostics. The last good one keeps running."""

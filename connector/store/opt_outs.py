@@ -6,33 +6,25 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Select,
-    Subquery,
-    and_,
-    exists,
-    false,
-    func,
-    literal_column,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Row, Select, case, func, literal_column, or_, select
 
-from connector.carecycle.catalogue import FLAGS
-from connector.settlement import DeliveryState
+from connector.errors import ACCOUNT_WIDE
+from connector.settlement import ObligationState
 from connector.store.database import Database
-from connector.store.evidence import Evidence, OptOut, judged
-from connector.store.tables import consents, deliveries, events, lanes, raises, written_out
+from connector.store.evidence import OptOut, judged
+from connector.store.tables import events, lanes, obligations, raises
 
 STEP: Final = 500
 """Events looked at in one step of a report: what it holds in memory does not grow with the period."""
 
 _Rows = Sequence[Row[Any]]
 _Where = tuple[str, str, str]
-"""destination, customer, flag."""
+_COUNTED: Final = (
+    ("waiting", ObligationState.OWED),
+    ("refused", ObligationState.REFUSED),
+    ("no_record", ObligationState.NO_RECORD),
+    ("not_mapped", ObligationState.NOT_MAPPED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +37,41 @@ class Period:
 
 
 class OptOuts:
-    """Reads alone. A row of `raises` is written in the very commit that settles the delivery."""
+    """Reads alone. Every figure of opt-outs comes from the obligations, so that all of them agree."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def standing(self) -> list[dict[str, Any]]:
-        """Every lane with the opt-outs not yet in its CRM: how many wait or are dead letters, the oldest's age in ms.
+        """Every lane with its opt-outs that are not in its CRM, by state, and the age in ms of the oldest to act on.
 
-        A dead letter counts until it is replayed or discarded, or another event brings its opt-out into the CRM.
+        waiting: owed. refused: by the CRM. no_record, not_mapped: nothing to write them to, or no field for them.
         """
-        now, ready, dead = self._db.now(), _counted(DeliveryState.READY), _counted(DeliveryState.DEAD)
+        now, late = self._db.now(), (ObligationState.OWED, ObligationState.REFUSED)
+        counted = (
+            select(
+                obligations.c.lane,
+                *(func.sum(case((obligations.c.state == state, 1), else_=0)).label(name) for name, state in _COUNTED),
+                func.min(case((obligations.c.state.in_(late), obligations.c.since))).label("since"),
+            )
+            .where(obligations.c.state != literal_column("'applied'"))  # a literal, so that the partial index serves it
+            .group_by(obligations.c.lane)
+            .subquery()
+        )
         statement = (
             select(
                 lanes.c.name,
                 lanes.c.destination,
-                func.coalesce(ready.c.count, 0).label("waiting"),
-                func.coalesce(dead.c.count, 0).label("dead"),
-                (now - func.coalesce(ready.c.since, now)).label("waits_ms"),
-                (now - func.coalesce(dead.c.since, now)).label("dead_ms"),
+                *(func.coalesce(counted.c[name], 0).label(name) for name, _ in _COUNTED),
+                (now - func.coalesce(counted.c.since, now)).label("oldest_ms"),
                 (lanes.c.paused_until > now).label("paused"),
                 lanes.c.pause_code,
                 lanes.c.pause_reason,
             )
-            .join_from(lanes, ready, lanes.c.name == ready.c.lane, isouter=True)
-            .join(dead, lanes.c.name == dead.c.lane, isouter=True)
+            .join_from(lanes, counted, lanes.c.name == counted.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
-        found = [dict(row._mapping) for row in self._rows(statement)]
-        return [{**one, "oldest_ms": max(0, one.pop("waits_ms"), one.pop("dead_ms"))} for one in found]
+        return [{**row._mapping, "oldest_ms": max(0, row.oldest_ms)} for row in self._rows(statement)]
 
     def report(self, period: Period) -> Iterator[OptOut]:
         """Every opt-out of a period in the order received, once for each destination it was owed to.
@@ -96,7 +94,7 @@ class OptOuts:
             .scalar_subquery()
             .label("before")
         )
-        columns = ("id", "message_id", "customer_id", "received_at", "raised")
+        columns = ("id", "agency", "message_id", "customer_id", "received_at", "raised")
         statement = (
             select(*(events.c[name] for name in columns), said)
             .where(events.c.raised != literal_column("''"))  # a literal, so that the partial index serves it
@@ -114,73 +112,37 @@ class OptOuts:
             return connection.execute(statement).all()
 
     def _told(self, opted_out: _Rows) -> Iterator[OptOut]:
-        if not opted_out:
-            return
-        owed = self._deliveries(opted_out)
-        evidence = self._evidence(opted_out, {one.destination for found in owed.values() for one in found})
+        customers = {event.customer_id for event in opted_out}
+        owed = self._obligations(customers)
+        applied = self._raises(customers)
         for event in opted_out:
             for flag in _new(event):
-                for delivery in owed.get(event.id, ()):
-                    yield judged(event, flag, delivery, evidence.get((delivery.destination, event.customer_id, flag)))
+                for obligation in owed.get((event.agency, event.customer_id, flag), ()):
+                    times = applied.get((obligation.destination, event.customer_id, flag), [])
+                    yield judged(event, flag, obligation, times)
 
-    def _deliveries(self, opted_out: _Rows) -> dict[int, list[Row[Any]]]:
-        columns = ("id", "event_id", "destination", "state", "attempts", "code", "reason")
+    def _obligations(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
+        """By agency, customer and flag."""
+        holds = (lanes.c.paused_until > self._db.now()) & lanes.c.pause_code.in_(ACCOUNT_WIDE)
         statement = (
-            select(
-                *(deliveries.c[name] for name in columns),
-                (lanes.c.paused_until > self._db.now()).label("paused"),
-                lanes.c.pause_code,
-                lanes.c.pause_reason,
-            )
-            .join_from(deliveries, lanes, lanes.c.name == deliveries.c.lane, isouter=True)
-            .where(deliveries.c.event_id.in_([event.id for event in opted_out]))
-            .order_by(deliveries.c.destination)
+            select(obligations, holds.label("paused"), lanes.c.pause_code, lanes.c.pause_reason)
+            .join_from(obligations, lanes, lanes.c.name == obligations.c.lane, isouter=True)
+            .where(obligations.c.customer_id.in_(customers))
+            .order_by(obligations.c.destination)
         )
-        found: dict[int, list[Row[Any]]] = {}
-        for row in self._rows(statement):
-            found.setdefault(row.event_id, []).append(row)
+        found: dict[_Where, list[Row[Any]]] = {}
+        for row in self._rows(statement) if customers else ():
+            agency = row.destination.partition("/")[0]
+            found.setdefault((agency, row.customer_id, row.flag), []).append(row)
         return found
 
-    def _evidence(self, opted_out: _Rows, destinations: Collection[str]) -> dict[_Where, Evidence]:
-        customers = {event.customer_id for event in opted_out}
-        theirs = (consents.c.destination.in_(destinations), consents.c.customer_id.in_(customers))
-        known = self._rows(select(consents).where(*theirs))
-        found = {(row.destination, row.customer_id, row.flag): Evidence(row, []) for row in known}
-        theirs = (raises.c.destination.in_(destinations), raises.c.customer_id.in_(customers))
-        for row in self._rows(select(raises).where(*theirs).order_by(raises.c.id)):
-            found[row.destination, row.customer_id, row.flag].raised.append(row)
+    def _raises(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
+        """Every time a flag reached the CRM, by destination, customer and flag."""
+        statement = select(raises).where(raises.c.customer_id.in_(customers)).order_by(raises.c.id)
+        found: dict[_Where, list[Row[Any]]] = {}
+        for row in self._rows(statement) if customers else ():
+            found.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
         return found
-
-
-def _counted(state: DeliveryState) -> Subquery:
-    """The opt-outs in a state of their deliveries that are in no CRM, by lane; its partial index serves it."""
-    return (
-        select(deliveries.c.lane, func.count().label("count"), func.min(deliveries.c.accepted_at).label("since"))
-        .join_from(deliveries, events)
-        .where(deliveries.c.state == written_out(state), deliveries.c.priority == 1, _owed(state))
-        .group_by(deliveries.c.lane)
-        .subquery()
-    )
-
-
-def _owed(state: DeliveryState) -> ColumnElement[bool]:
-    """Whether an event raises an opt-out that is not in the CRM; an event kept by an older version may always."""
-    raised = (and_(events.c.raised.contains(flag), ~_applied(flag, state)) for flag in FLAGS)
-    return or_(events.c.raised == "", *raised)
-
-
-def _applied(flag: str, state: DeliveryState) -> ColumnElement[bool]:
-    known = exists().where(
-        consents.c.destination == deliveries.c.destination,
-        consents.c.customer_id == events.c.customer_id,
-        consents.c.flag == flag,
-        consents.c.owed.is_(false()),
-        consents.c.applied_at.is_not(None),
-    )
-    if state is DeliveryState.DEAD:
-        return known
-    # What waits may raise anew a flag of which careCycle has said false since: that is not in the CRM.
-    return known.where(or_(consents.c.value.is_(None), consents.c.value.is_(true()), consents.c.spoken))
 
 
 def _new(event: Row[Any]) -> list[str]:

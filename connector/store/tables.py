@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0010"
+REVISION: Final = "0011"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -170,6 +170,31 @@ raises: Final = Table(
     Index(None, "customer_id", "destination", "flag"),
 )
 """Every time an opt-out reached a CRM, for good: neither retention nor a later event takes it away."""
+
+obligations: Final = Table(
+    "obligations",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("customer_id", String(64), primary_key=True),
+    Column("flag", String(16), primary_key=True),
+    Column("lane", String(140), nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False, server_default="owed"),
+    Column("due_at", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("code", String(80), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("action", Text, nullable=False, server_default=""),
+    Column("fields", Text, nullable=False, server_default="[]"),
+    Column("applied_at", BigInteger),
+    Column("object", String(64), nullable=False, server_default=""),
+    Column("crm_id", String(64)),
+    Index(None, "customer_id"),
+    Index("ix_obligations_due", "lane", "due_at", **_where("due_at IS NOT NULL")),
+    Index("ix_obligations_open", "lane", "state", "since", **_where("state <> 'applied'")),
+)
+"""Every opt-out owed to a destination, from the moment its event is accepted."""
 
 lanes: Final = Table(
     "lanes",

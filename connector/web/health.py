@@ -109,7 +109,7 @@ class _Gauges(Collector):
 def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     for name, about, key, unit in (
         ("connector_opt_outs_waiting", "Opt-outs waiting", "waiting", 1),
-        ("connector_opt_outs_dead", "Opt-outs held back by a dead letter", "dead", 1),
+        ("connector_opt_outs_refused", "Opt-outs the CRM refuses", "refused", 1),
         ("connector_oldest_opt_out_seconds", "Age of the oldest opt-out not yet applied", "oldest_ms", 1000),
     ):
         gauge = GaugeMetricFamily(name, about, labels=["lane"])

@@ -212,7 +212,7 @@ class TestDesk:
     def test_opt_outs_not_in_the_crm_are_told(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         (told,) = json.loads(run("consent", "status", "--json", **environment).output)
-        assert (told["destination"], told["waiting"], told["dead"]) == (DESTINATION, 1, 0)
+        assert (told["destination"], told["waiting"], told["refused"]) == (DESTINATION, 1, 0)
         assert DESTINATION in run("consent", "status", **environment).output
 
     def test_opt_outs_are_reported_as_csv(self, store: Store, environment: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from connector.cli import cli
 from connector.cli.status import watch
 from connector.errors import PauseReason
-from connector.settlement import Pause, Refusal
+from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store, open_store
 from connector.store.usage import Told
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
@@ -68,14 +68,18 @@ class TestStatus:
         store.inbox.accept([an_arrival()])
         assert "3 events. Deliveries: 1 waiting, 2 delivered." in seen(store)
 
-    def test_opt_outs_that_wait_and_that_died_are_told(self, store: Store, clock: Clock) -> None:
-        store.inbox.accept([an_arrival(priority=1)])
-        settle(store, "dead")
-        store.inbox.accept([an_arrival(priority=1)])
+    def test_opt_outs_that_wait_and_that_are_refused_are_counted(self, store: Store, clock: Clock) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        for customer in ("c-1", "c-2"):
+            store.inbox.accept([an_arrival(customer_id=customer, priority=1, raised=frozenset({"doNotCall"}))])
+        refused = Payment(store.obligations.due(LANE, 1)[0], ObligationState.REFUSED, wait_ms=60 * MINUTE)
+        lease = store.lanes.lease("worker", [LANE], MINUTE)
+        assert lease is not None
+        store.lanes.settle(lease, Settlement("", payments=[refused]), MINUTE)
         clock.forward(7 * MINUTE)
         told = seen(store)
         assert "2 opt-outs not yet in the CRM, the oldest for 7 minutes:" in told
-        assert f"{DESTINATION}: 1 waiting, 1 held back by a dead letter" in told
+        assert f"{DESTINATION}: 1 waiting, 1 refused by the CRM" in told
 
     def test_a_paused_lane_says_why_and_until_when(self, store: Store) -> None:
         store.inbox.accept([an_arrival(), an_arrival()])
@@ -118,7 +122,7 @@ class TestStatus:
         assert f"Mapping rejected: {DESTINATION}" in told
 
     def test_a_program_reads_the_same(self, store: Store, environment: dict[str, str]) -> None:
-        store.inbox.accept([an_arrival(priority=1)])
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         settle(store, "dead", why=Refusal("BAD"))
         told: dict[str, Any] = json.loads(CliRunner().invoke(cli, ["status", "--json"], env=environment).stdout)
         assert (told["dead"], told["opt_outs"], told["lanes"][0]["state"]) == (1, 1, "waiting")

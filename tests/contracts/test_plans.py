@@ -11,7 +11,17 @@ import pytest
 from sqlalchemy import event
 
 from connector.model import Entry, FlagState, Mark, RecordKey, Stamp
-from connector.settlement import AttemptOutcome, DeliveryState, Remembered, Settled, Settlement, Theirs
+from connector.settlement import (
+    AttemptOutcome,
+    DeliveryState,
+    Obligation,
+    ObligationState,
+    Payment,
+    Remembered,
+    Settled,
+    Settlement,
+    Theirs,
+)
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival
@@ -59,7 +69,7 @@ class TestNoStatement:
         store.inbox.accept([an_arrival("one"), an_arrival("two"), an_arrival("three")])
         lease = store.lanes.lease("worker", [LANE], HOLD)
         assert lease is not None
-        first, second, third = store.inbox.due(LANE, 10)
+        first, *_ = store.inbox.due(LANE, 10)
         store.lanes.standing(lease)
         store.ledger.entries(DESTINATION, [CONTACT])
         store.ledger.consents(DESTINATION, [CUSTOMER])
@@ -67,8 +77,11 @@ class TestNoStatement:
         store.lanes.intend(lease, [known], HOLD)
         states = {CUSTOMER: {"doNotCall": FlagState(Stamp(1, "m"), value=True)}}
         settled = [Settled(first.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED)]
-        ahead, put_off = [second.id], {third.id: 1_000}
-        store.lanes.settle(lease, Settlement("v1", settled, [known], states, ahead=ahead, put_off=put_off), HOLD)
+        owed = Obligation(DESTINATION, CUSTOMER, "doNotCall", 1, first.event_id)
+        payments = [Payment(owed, ObligationState.REFUSED, wait_ms=1_000)]
+        store.lanes.settle(lease, Settlement("v1", settled, [known], states, payments=payments, owed=[owed]), HOLD)
+        store.obligations.due(LANE, 10)
+        store.opt_outs.standing()
         store.lanes.overtaken(lease, {}, Theirs({CUSTOMER}, [first.id]), 0)
         store.lanes.next_due_ms([LANE], HOLD)
         assert walked == []

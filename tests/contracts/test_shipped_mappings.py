@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running, deliver
+from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import EXAMPLES
 from connector.receive import Agency, read

@@ -333,7 +333,7 @@ class TestDesk:
 
     def test_lanes_tell_their_backlog_and_oldest_opt_out(self, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
-        store.inbox.accept([an_arrival(), an_arrival(priority=1)])
+        store.inbox.accept([an_arrival(), an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         clock.forward(2_000)
         lane = store.desk.lanes()[0]
         assert (lane["ready"], lane["opt_outs"], lane["opt_out_ms"]) == (2, 1, 2_000)

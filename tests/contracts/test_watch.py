@@ -16,12 +16,10 @@ from connector.errors import AlarmNotSent, PauseReason
 from connector.insight import notify
 from connector.insight.alarm_watch import Subscriber, Watch
 from connector.insight.alarms import MINUTE
-from connector.settlement import Pause, Settlement
+from connector.settlement import ObligationState, Pause, Payment, Settlement
 from connector.store import Store
-from connector.store.desk import Filter
 from tests.builders import DESTINATION, LANE, an_arrival
 from tests.conftest import Clock
-from tests.web.conftest import settle
 
 
 class Chat:
@@ -87,6 +85,14 @@ def _served(server: socketserver.TCPServer, thing: Any) -> Iterator[Any]:
     server.server_close()
 
 
+def paid(store: Store, payment: Payment) -> None:
+    """Record what became of an obligation."""
+    lease = store.lanes.lease("worker", [LANE], MINUTE)
+    assert lease is not None
+    store.lanes.settle(lease, Settlement("", payments=[payment]), MINUTE)
+    store.lanes.release(lease)
+
+
 def subscribed(store: Store, chat: Chat, clock: Clock) -> Watch:
     return Watch(store, [Subscriber("sunrise", [partial(notify.post, chat.url)], 60 * MINUTE)], lambda: clock() / 1000)
 
@@ -114,18 +120,20 @@ class TestWatch:
             f"[sunrise] over: lane paused {LANE}",
         ]
 
-    def test_an_opt_out_in_a_dead_letter_is_told_until_it_is_given_up(
+    def test_an_opt_out_the_crm_refuses_is_reported_until_it_is_applied(
         self, store: Store, chat: Chat, clock: Clock
     ) -> None:
-        store.inbox.accept([an_arrival("m1", priority=1)])
-        settle(store, "dead")
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival("m1", priority=1, raised=frozenset({"doNotCall"}))])
+        (owed,) = store.obligations.due(LANE, 9)
+        paid(store, Payment(owed, ObligationState.REFUSED, wait_ms=MINUTE))
         clock.forward(6 * MINUTE)
         watch = subscribed(store, chat, clock)
         watch()
-        store.desk.discard(Filter(message_id="m1"), "ana")
         clock.forward(MINUTE)
+        paid(store, Payment(owed, ObligationState.APPLIED))
         watch()
-        assert "1 were refused: `connector problems` says why" in chat.said[0]
+        assert "1 were refused and are retried: `connector consent report` says why" in chat.said[0]
         assert [text.splitlines()[0] for text in chat.said] == [
             f"[sunrise] opt-outs late {LANE}",
             f"[sunrise] over: opt-outs late {LANE}",

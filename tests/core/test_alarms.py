@@ -20,7 +20,7 @@ def a_lane(**changes: Any) -> dict[str, Any]:
 
 
 def owed(**changes: Any) -> dict[str, Any]:
-    return {"name": "sunrise/crm/0", "waiting": 0, "dead": 0, "oldest_ms": 5 * MINUTE + 1, **changes}
+    return {"name": "sunrise/crm/0", "waiting": 0, "refused": 0, "oldest_ms": 5 * MINUTE + 1, **changes}
 
 
 def often(gap: int) -> list[int]:
@@ -52,9 +52,9 @@ class TestWhatIsRaised:
         assert kinds(opt_outs=[owed(waiting=1)]) == ["opt-outs late"]
         assert kinds(opt_outs=[owed(waiting=1, oldest_ms=5 * MINUTE)]) == []
 
-    def test_an_opt_out_in_a_dead_letter_is_told_with_what_to_do(self) -> None:
-        (alarm,) = raised(Seen(NOON, opt_outs=[owed(dead=2)]))
-        assert (alarm.kind, "connector problems" in alarm.text, "lanes list" in alarm.text) == (
+    def test_an_opt_out_that_is_refused_is_reported_with_what_to_do(self) -> None:
+        (alarm,) = raised(Seen(NOON, opt_outs=[owed(refused=2)]))
+        assert (alarm.kind, "consent report" in alarm.text, "lanes list" in alarm.text) == (
             "opt-outs late",
             True,
             False,

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
-from connector.delivery.deliver import Pace, Running, deliver
+from connector.delivery.deliver import Pace, Running
+from connector.delivery.turn import deliver
 from connector.mapping import editor, target
 from connector.receive import Agency, read
 from connector.running.bootstrap import load_mapping, open_accounts, open_route

@@ -54,6 +54,7 @@ class Crm:
     batch: int = 200
     usage: tuple[int, int] | None = None
     strict: bool = True
+    unwritable: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: list[Row] = field(default_factory=list)
@@ -106,9 +107,15 @@ class Crm:
         return Outcome(Verdict.REJECTED, refusal=Refusal("PLANNED", "planned"), consent_written=written)
 
     def _write(self, row: Row) -> Outcome:
+        if row.id is None and len(self.all(row.key.object, row.key.value)) > 1:
+            return Outcome(Verdict.REJECTED, refusal=Refusal("TWINS", "several records hold the key", "merge them"))
         held = self._held(row)
         if held is None and row.mode is Mode.UPDATE:
             return Outcome(Verdict.SKIPPED)
+        if hidden := sorted(self.unwritable & row.fields.keys()):
+            written = bool(row.consent) and row.consent != row.fields.keys() and self._refuse(row).consent_written
+            refusal = Refusal("INVALID_FIELD", "hidden from this user", "make it visible", tuple(hidden))
+            return Outcome(Verdict.REJECTED, refusal=refusal, consent_written=written)
         if self.strict and row.fields.get("City") == REFUSED:
             why = Refusal.of("BAD_VALUE", "the value is not offered", "offer it, then replay", ("City",))
             return Outcome(Verdict.REJECTED, refusal=why, consent_written=self._refuse(row).consent_written)
@@ -119,7 +126,8 @@ class Crm:
             self.records[held["Id"]] = held
         self._watch(row, held)
         held.update(row.fields)
-        held[row.key.field] = row.key.value
+        if row.key.field != self.crm.id_field:
+            held[row.key.field] = row.key.value
         self.writes.append(row)
         return Outcome(Verdict.DELIVERED, id=held["Id"])
 

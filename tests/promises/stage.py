@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import event, text
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running, deliver
+from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
 from connector.receive import Agency, read
@@ -30,6 +31,7 @@ LANE, DESTINATION = "sunrise/crm/0", "sunrise/crm"
 ZONE = "America/New_York"
 HOLD = 60_000
 HOUR = 3_600_000
+WIPED = ("attempts", "deliveries", "events", "ledger", "consents", "obligations", "raises", "lanes", "audit")
 
 _MAPPING = """\
 version: 1
@@ -143,7 +145,7 @@ class Stage:
 
     def wipe(self) -> None:
         with self.store.database.transaction() as connection:
-            for table in ("attempts", "deliveries", "events", "ledger", "consents", "raises", "lanes", "audit"):
+            for table in WIPED:
                 connection.execute(text(f"DELETE FROM {table}"))
         self.store.lanes.open({LANE: DESTINATION})
         self.clock.now = NOON

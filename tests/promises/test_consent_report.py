@@ -102,28 +102,31 @@ class TestNotApplied:
         pass_on(stage, "m1", a_person("c-1", 1, doNotCall=True))
         assert (line(stage).status, line(stage).why) == ("paused", "outage: planned")
 
-    def test_a_dead_letter_with_its_code(self, stage: Stage) -> None:
-        pass_on(stage, "m1", refused())
-        assert (line(stage).status, line(stage).why) == ("dead letter", "BAD_VALUE: 'City': the value is not offered")
+    def test_one_the_crm_refuses_with_its_code_and_field(self, stage: Stage) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        stage.crm.unwritable.add("NoCall")
+        pass_on(stage, "m2", a_person("c-1", 1, doNotCall=True))
+        assert (line(stage).status, line(stage).why) == ("refused", "INVALID_FIELD: hidden from this user")
 
-    def test_a_dead_letter_somebody_gave_up(self, stage: Stage) -> None:
+    def test_one_of_a_record_the_crm_refuses_to_make(self, stage: Stage) -> None:
         pass_on(stage, "m1", refused())
-        stage.store.desk.discard(Filter(message_id="m1"), "ana")
-        assert (line(stage).status, line(stage).why) == ("discarded", "BAD_VALUE: discarded by ana")
-
-    def test_a_dead_letter_retention_gave_up(self, stage: Stage) -> None:
-        pass_on(stage, "m1", refused())
-        stage.store.retention.give_up("sunrise", NOON + HOUR)
-        stage.store.retention.purge("sunrise", NOON + HOUR)
-        assert line(stage).status == "discarded"
-
-    def test_a_dead_letter_that_was_replayed_is_applied(self, stage: Stage) -> None:
-        pass_on(stage, "m1", refused())
+        assert line(stage).status == "no record"
         stage.crm.strict = False
         stage.store.desk.replay(Filter(message_id="m1"), "ana")
-        assert line(stage).status == "waiting"
         stage.drain()
         assert line(stage).status == "applied"
+
+    @pytest.mark.parametrize("by", ["an operator", "retention"])
+    def test_one_whose_dead_letter_was_given_up_is_still_owed(self, stage: Stage, by: str) -> None:
+        pass_on(stage, "m1", refused())
+        if by == "retention":
+            stage.store.retention.give_up("sunrise", NOON + HOUR)
+            stage.store.retention.purge("sunrise", NOON + HOUR)
+        else:
+            stage.store.desk.discard(Filter(message_id="m1"), "ana")
+        assert line(stage).status == "no record"
+        pass_on(stage, "m2", a_person("c-1", 2, doNotCall=None))
+        assert (line(stage).status, stage.contact()["NoCall"]) == ("applied", True)
 
     def test_one_of_somebody_the_crm_does_not_hold_until_it_does(self, stage: Stage) -> None:
         pass_on(stage, "m1", a_person("c-1", 1, status="Inactive", doNotCall=True))
@@ -140,11 +143,14 @@ class TestNotApplied:
 
     def test_a_flag_the_mapping_waives(self, stage: Stage) -> None:
         pass_on(stage, "m1", a_person("c-1", 1, doNotMail=True))
-        assert (line(stage).status, line(stage).why) == ("not mapped", "the mapping does not carry this flag")
+        assert (line(stage).status, line(stage).why) == (
+            "not mapped",
+            "NOT_MAPPED: the mapping does not carry this flag",
+        )
 
     def test_one_of_a_test_customer(self, stage: Stage) -> None:
         pass_on(stage, "m1", a_person("c-1", 1, doNotCall=True, testCustomer=True))
-        assert (line(stage).status, line(stage).why) == ("not mapped", "test customer")
+        assert (line(stage).status, line(stage).why) == ("not mapped", "NOT_MAPPED: test customer")
 
 
 class TestReading:
@@ -168,27 +174,29 @@ class TestReading:
 class TestStanding:
     @pytest.fixture
     def standing(self, stage: Stage) -> Any:
-        return lambda: {name: stage.store.opt_outs.standing()[0][name] for name in ("waiting", "dead", "oldest_ms")}
+        return lambda: {name: stage.store.opt_outs.standing()[0][name] for name in ("waiting", "refused", "oldest_ms")}
 
     def test_what_waits_is_counted_with_its_age(self, stage: Stage, standing: Any) -> None:
         stage.accept("m1", a_person("c-1", 1, doNotCall=True))
         stage.clock.forward(7_000)
-        assert standing() == {"waiting": 1, "dead": 0, "oldest_ms": 7_000}
+        assert standing() == {"waiting": 1, "refused": 0, "oldest_ms": 7_000}
 
-    def test_a_dead_letter_still_ages(self, stage: Stage, standing: Any) -> None:
-        pass_on(stage, "m1", refused())
+    def test_what_the_crm_refuses_ages(self, stage: Stage, standing: Any) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        stage.crm.unwritable.add("NoCall")
+        pass_on(stage, "m2", a_person("c-1", 1, doNotCall=True))
         stage.clock.forward(7_000)
-        assert standing() == {"waiting": 0, "dead": 1, "oldest_ms": 7_000}
+        assert standing() == {"waiting": 0, "refused": 1, "oldest_ms": 7_000}
 
     def test_a_dead_letter_whose_opt_out_was_written_alone_does_not(self, stage: Stage, standing: Any) -> None:
         pass_on(stage, "m1", a_person("c-1", 0))
         pass_on(stage, "m2", refused())
-        assert standing() == {"waiting": 0, "dead": 0, "oldest_ms": 0}
+        assert standing() == {"waiting": 0, "refused": 0, "oldest_ms": 0}
 
     def test_a_later_event_of_somebody_whose_opt_out_is_in_is_none(self, stage: Stage, standing: Any) -> None:
         pass_on(stage, "m1", a_person("c-1", 1, doNotCall=True))
         stage.accept("m2", a_person("c-1", 2, doNotCall=True))
-        assert standing() == {"waiting": 0, "dead": 0, "oldest_ms": 0}
+        assert standing() == {"waiting": 0, "refused": 0, "oldest_ms": 0}
 
     def test_a_lane_with_nothing_in_it_is_told_too(self, stage: Stage) -> None:
         assert [one["name"] for one in stage.store.opt_outs.standing()] == [LANE]
@@ -216,7 +224,7 @@ class TestCost:
         listen(stage.store.database.engine, "before_cursor_execute", explain)
         assert len(lines(stage)) == len(stage.store.opt_outs.standing()) == 1
         assert any("ix_events_raised" in plan for plan in plans)
-        big = ("events", "deliveries", "consents", "raises")
+        big = ("events", "deliveries", "obligations", "raises")
         assert [
             plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] in big and "ix_" not in plan
         ] == []

@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 )
 
 from connector.delivery.consent import observe, withholding
-from connector.delivery.deliver import Running, deliver
+from connector.delivery.deliver import Running
+from connector.delivery.turn import deliver
 from connector.errors import LeaseLost
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
@@ -135,7 +136,10 @@ class Convergence(RuleBasedStateMachine):
         except (Killed, LeaseLost):
             return  # the lease is left to run out
         store.lanes.release(lease)
-        self.just_heard += [one.event.message_id for one in due]
+        if (
+            self.stage.lane()["paused_until"] <= self.stage.clock()
+        ):  # an account that fails opt-outs hears of nothing else
+            self.just_heard += [one.event.message_id for one in due]
         states = {
             customer: observe(known.get(customer, {}), [one for one in plans if one.customer_id == customer])
             for customer in CUSTOMERS

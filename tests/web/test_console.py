@@ -236,7 +236,7 @@ class TestOverview:
 
     def test_the_age_of_the_oldest_opt_out_is_shown(self, operator: FlaskClient, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
-        store.inbox.accept([an_arrival(priority=1)])
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         clock.forward(7 * MINUTE)
         page = operator.get("/console").text
         assert "the oldest for 7 minutes" in page
@@ -244,7 +244,7 @@ class TestOverview:
 
     def test_a_fresh_opt_out_is_no_alarm(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
-        store.inbox.accept([an_arrival(priority=1)])
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         assert "An opt-out has waited" not in operator.get("/console").text
 
     def test_a_lane_is_waiting_draining_or_paused(self, operator: FlaskClient, store: Store) -> None:

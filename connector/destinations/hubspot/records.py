@@ -27,6 +27,8 @@ Outcomes = dict[int, Outcome]
 
 UNACCOUNTED, _GONE = RecordError("UNACCOUNTED"), RecordError(LOST_ID)
 STAGE = "lifecyclestage"
+ID = "id"
+"""The key of a row that is known by the record's own id alone: there is no such property to write."""
 
 
 class Target(NamedTuple):
@@ -165,7 +167,7 @@ def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
 
 def _target(row: Row, with_key: bool) -> Target:
     path = UPDATE if row.id else UPSERT if row.unique else CREATE
-    return Target(path, row.key.object, row.key.field, with_key)
+    return Target(path, row.key.object, row.key.field, with_key and row.key.field != ID)
 
 
 def _input(n: int, row: Row, target: Target) -> dict[str, Any]:

@@ -1,0 +1,177 @@
+"""Opt-outs as obligations: one row per customer, flag and destination, from the moment an event is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Integer, bindparam, case, func, literal_column, null, select, update
+
+from connector.settlement import Obligation, ObligationState, Payment, Raised
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.notes import fields_as_text
+from connector.store.rows import Rows, as_rows, given
+from connector.store.tables import consents, obligations
+
+_KEY: Final = ("destination", "customer_id", "flag")
+_NEW: Final = (*_KEY, "lane", "event_id", "since")
+_WHY: Final = ("state", "code", "reason", "action", "fields")
+_PAID: Final = (*_KEY, *_WHY, "event_id", "object", "crm_id", "due_at")
+_NO_REFUSAL: Final = {"code": "", "reason": "", "action": "", "fields": "[]"}
+_ALWAYS: Final = literal_column("1") == 1
+"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
+
+
+class Obligations:
+    """What is owed, lane by lane. The inbox adds to it; payments and settled batches close it."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        # Built once: building a statement takes several times as long as running it.
+        self._owe, self._renew = _owe(database), _renew(database)
+        self._pay = _pay(database)
+        self._due = (
+            select(obligations)
+            .where(obligations.c.lane == bindparam("the_lane"), obligations.c.due_at <= database.now())
+            .order_by(obligations.c.due_at, obligations.c.event_id)
+            .limit(bindparam("most", type_=Integer))
+        )
+
+    def rows(self, owed: Iterable[tuple[Obligation, str]]) -> Rows:
+        """Obligations and their lanes as a parameter; of several events about one flag, the last counts."""
+        rows = {
+            (one.destination, one.customer_id, one.flag): {
+                "destination": one.destination,
+                "customer_id": one.customer_id,
+                "flag": one.flag,
+                "lane": lane,
+                "event_id": one.event_id,
+                "since": one.since,
+            }
+            for one, lane in owed
+        }
+        return as_rows([rows[key] for key in sorted(rows)])  # sorted: two receivers never wait for each other
+
+    def owe(self, connection: Connection, rows: Rows) -> None:
+        """Note what newly accepted events raise."""
+        if rows:
+            connection.execute(self._owe, rows)
+            connection.execute(self._renew, rows)
+
+    def due(self, lane: str, limit: int) -> list[Obligation]:
+        """What this lane owes now, the longest due first."""
+        with self._db.reading() as connection:
+            rows = connection.execute(self._due, {"the_lane": lane, "most": limit}).all()
+        return [
+            Obligation(
+                row.destination,
+                row.customer_id,
+                row.flag,
+                row.since,
+                row.event_id,
+                row.attempts,
+                ObligationState(row.state),
+            )
+            for row in rows
+        ]
+
+    def payments(self, paid: Sequence[Payment]) -> Rows:
+        """Payments as a parameter: made before a transaction begins, which others wait for."""
+        return as_rows([_payment(one) for one in paid])
+
+    def settle(self, connection: Connection, payments: Rows) -> None:
+        """Record payments; an obligation that a newer event has renewed meanwhile stays owed."""
+        if payments:
+            connection.execute(self._pay, payments)
+
+    def applied(self, connection: Connection, destination: str, raised: Iterable[Raised]) -> None:
+        """Close what an ordinary write carried. One that another record of the customer refused stays refused."""
+        for one in raised:
+            connection.execute(
+                update(obligations)
+                .where(
+                    obligations.c.destination == destination,
+                    obligations.c.customer_id == one.customer_id,
+                    obligations.c.flag == one.flag,
+                    obligations.c.state.not_in((ObligationState.APPLIED, ObligationState.REFUSED)),
+                )
+                .values(
+                    state=ObligationState.APPLIED,
+                    attempts=0,
+                    due_at=null(),
+                    applied_at=self._db.now(),
+                    object=one.object,
+                    crm_id=one.crm_id,
+                    **_NO_REFUSAL,
+                )
+            )
+
+    def wake(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
+        """Have these customers' obligations looked at again: they have a new record, or another address."""
+        if customers:
+            theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
+            connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
+
+    def wake_open(self, connection: Connection, *where: Any) -> None:
+        """Have tried again whatever of these is not in the CRM: a mapping changed, or a lane goes on."""
+        open_ = obligations.c.state != ObligationState.APPLIED
+        connection.execute(update(obligations).where(open_, *where).values(due_at=self._db.now()))
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    owed = payment.obligation
+    return {
+        "destination": owed.destination,
+        "customer_id": owed.customer_id,
+        "flag": owed.flag,
+        "event_id": owed.event_id,
+        "state": payment.state,
+        "code": payment.why.code,
+        "reason": payment.why.cause,
+        "action": payment.why.action,
+        "fields": fields_as_text(payment.why.fields),
+        "object": payment.object,
+        "crm_id": payment.crm_id,
+        "due_at": payment.wait_ms,
+    }
+
+
+def _owe(database: Database) -> Any:
+    """One that is in the CRM stays so: it is only looked at again."""
+    new = given(database.engine, *(obligations.c[name] for name in _NEW))
+    rows = select(*new.c, database.now()).where(_ALWAYS)
+    statement = insert(database.engine, obligations).from_select([*_NEW, "due_at"], rows)
+    newer = {name: statement.excluded[name] for name in ("lane", "event_id", "due_at")}
+    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "attempts": 0})
+
+
+def _renew(database: Database) -> Any:
+    """One that is in the CRM is owed anew where careCycle has said false since: a person may have lowered the flag."""
+    new = given(database.engine, *(obligations.c[name] for name in _NEW))
+    lowered = select(consents.c.flag).where(
+        *(consents.c[name] == new.c[name] for name in _KEY), consents.c.value.is_(False), ~consents.c.spoken
+    )
+    return (
+        update(obligations)
+        .where(*(obligations.c[name] == new.c[name] for name in _KEY))
+        .where(obligations.c.state == ObligationState.APPLIED, lowered.exists())
+        .values(state=ObligationState.OWED, since=new.c.since)
+    )
+
+
+def _pay(database: Database) -> Any:
+    paid = given(database.engine, *(obligations.c[name] for name in _PAID))
+    is_applied, was_applied = (table.c.state == ObligationState.APPLIED for table in (paid, obligations))
+    return (
+        update(obligations)
+        .where(*(obligations.c[name] == paid.c[name] for name in (*_KEY, "event_id")))
+        .values(
+            **{name: paid.c[name] for name in _WHY},
+            due_at=database.now() + paid.c.due_at,  # NULL stays NULL: not due again by itself
+            attempts=case((is_applied, 0), else_=obligations.c.attempts + 1),
+            applied_at=case((is_applied & ~was_applied, database.now()), else_=obligations.c.applied_at),
+            object=func.coalesce(func.nullif(paid.c.object, ""), obligations.c.object),
+            crm_id=func.coalesce(paid.c.crm_id, obligations.c.crm_id),
+        )
+    )

@@ -1,0 +1,211 @@
+"""An opt-out is an obligation of its own: nothing of an event, a record or a mapping keeps it out of the CRM."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from connector.delivery.deliver import Running
+from connector.errors import PauseReason
+from connector.receive import read
+from connector.settlement import ObligationState, Pause, Settlement
+from connector.store.tables import events, obligations
+from tests.promises.crm import REFUSED, Fault
+from tests.promises.stage import AGENCY, HOLD, LANE, Stage, a_person, a_talk, compiled
+
+NO_CALLS = {"doNotCall": True}
+
+
+def owed(stage: Stage) -> dict[tuple[str, str], str]:
+    """(customer, flag) -> state, of every obligation there is."""
+    with stage.store.database.reading() as connection:
+        return {(row.customer_id, row.flag): row.state for row in connection.execute(select(obligations))}
+
+
+def row(stage: Stage, customer: str = "c-1", flag: str = "doNotCall") -> Any:
+    with stage.store.database.reading() as connection:
+        mine = (obligations.c.customer_id == customer, obligations.c.flag == flag)
+        return connection.execute(select(obligations).where(*mine)).one()
+
+
+def pause(stage: Stage, reason: PauseReason, seconds: int = 3600) -> None:
+    lease = stage.lease()
+    assert lease is not None
+    stage.store.lanes.settle(lease, Settlement("", pause=Pause(seconds * 1000, reason, "planned")), HOLD)
+
+
+def by_hand(stage: Stage, key: str, number: str) -> dict[str, Any]:
+    """A contact that is in the CRM already."""
+    record = {"Id": number, "object": "Contact", "Key": key, "LastName": "Delacroix"}
+    stage.crm.records[number] = record
+    return record
+
+
+class TestAnObligation:
+    def test_is_there_from_the_moment_an_event_is_accepted(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, doNotCall=True, doNotSMS=True))
+        assert owed(stage) == {("c-1", "doNotCall"): "owed", ("c-1", "doNotSMS"): "owed"}
+
+    def test_is_applied_with_its_record_once_the_crm_confirmed_it(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        found = row(stage)
+        assert (found.state, found.object, found.crm_id, found.due_at) == ("applied", "Contact", "001", None)
+
+    def test_stays_applied_while_later_events_say_the_same(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        since = row(stage).since
+        stage.clock.forward(60_000)
+        stage.accept("n", a_person("c-1", 2, **NO_CALLS))
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+        stage.drain()
+        assert row(stage).due_at is None
+        assert row(stage).since == stage.clock() or row(stage).since == since
+
+    def test_is_owed_again_after_carecycle_said_false_and_then_true(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        stage.accept("n", a_person("c-1", 2))
+        stage.drain()
+        stage.crm.records["001"]["NoCall"] = False  # a person lowers it
+        stage.accept("o", a_person("c-1", 3, **NO_CALLS))
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
+        stage.drain()
+        assert stage.crm.records["001"]["NoCall"] is True
+
+    def test_of_a_flag_no_mapping_carries_says_so(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, doNotMail=True))
+        stage.drain()
+        assert owed(stage) == {("c-1", "doNotMail"): "not mapped"}
+
+    def test_waits_for_a_record_and_is_applied_with_it(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, status="Inactive", **NO_CALLS))  # left out by the filter
+        stage.drain()
+        assert owed(stage) == {("c-1", "doNotCall"): "no record"}
+        stage.accept("n", a_person("c-1", 2))
+        stage.drain()
+        assert (owed(stage), stage.crm.records["001"]["NoCall"]) == ({("c-1", "doNotCall"): "applied"}, True)
+
+
+class TestNothingKeepsAnOptOutOut:
+    def test_not_a_value_the_crm_refuses(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.accept("m", a_person("c-1", 1, city=REFUSED, **NO_CALLS))
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+    def test_not_another_flag_that_cannot_be_written(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.crm.unwritable.add("NoText")
+        stage.accept("m", a_person("c-1", 1, doNotCall=True, doNotSMS=True))
+        stage.drain()
+        assert contact["NoCall"] is True
+        assert owed(stage) == {("c-1", "doNotCall"): "applied", ("c-1", "doNotSMS"): "refused"}
+        found = row(stage, flag="doNotSMS")
+        assert (found.code, found.fields) == ("INVALID_FIELD", '["NoText"]')
+
+    def test_not_twins(self, stage: Stage) -> None:
+        twins = [by_hand(stage, "c-1", "900"), by_hand(stage, "c-1", "901")]
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        assert [twin["NoCall"] for twin in twins] == [True, True]
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
+    def test_not_a_look_up_that_finds_nobody(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.route.running = Running(LOOKING)
+        stage.accept("m", a_person("c-1", 1, agentName="Nobody", **NO_CALLS))
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+    @pytest.mark.parametrize("reason", [PauseReason.OPERATOR, PauseReason.BUDGET, PauseReason.REFUSED])
+    def test_not_a_lane_that_is_paused_for_its_data(self, stage: Stage, reason: PauseReason) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.accept("first", a_person("c-2", 1))
+        pause(stage, reason)
+        stage.accept("m", a_person("c-1", 1, city="Mesa", **NO_CALLS))
+        stage.drain()
+        assert (contact["NoCall"], contact.get("City")) == (True, None)
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
+    def test_not_an_event_that_cannot_be_read(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        call = a_talk("k-1", a_person("c-1", 1, **NO_CALLS), 1)
+        del call["id"]
+        stage.accept("m", call)
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+    def test_not_a_payload_that_is_gone(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        with stage.store.database.transaction() as connection:
+            connection.execute(events.update().values(payload=None))
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+    def test_not_the_odd_field_beside_it(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.accept("m", a_person("c-1", 1, subsidyAmount=148.5, dateOfBirth="04/12/1958", **NO_CALLS))
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+
+class TestAnAccountThatCannotBeUsed:
+    def test_keeps_an_obligation_owed_and_it_goes_first_when_that_ends(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.accept("first", a_person("c-2", 1))
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.crm.faults.append(Fault.DOWN)
+        stage.drain()
+        assert (owed(stage), contact.get("NoCall")) == ({("c-1", "doNotCall"): "owed"}, None)
+        stage.clock.forward(stage.store.lanes.next_due_ms([LANE], 10 * 3_600_000))
+        stage.drain()
+        assert stage.crm.writes[0].fields == {"NoCall": True}
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
+
+class TestARefusal:
+    def test_is_tried_again_and_ends_when_its_cause_does(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.crm.unwritable.add("NoCall")
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        assert owed(stage) == {("c-1", "doNotCall"): ObligationState.REFUSED}
+        stage.crm.unwritable.clear()
+        stage.clock.forward(row(stage).due_at - stage.clock())
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+
+class TestAMessageNobodyCanRead:
+    def test_opts_out_whom_it_names(self) -> None:
+        body = {"event_type": 7, "customer": {"id": "c-1", "doNotMail": True}}
+        arrival = read(AGENCY, "m", json.dumps(body).encode(), 1)
+        assert (arrival.state, arrival.customer_id, arrival.raised) == ("dead", "c-1", {"doNotMail"})
+
+    def test_of_an_unknown_type_opts_out_whom_it_names(self) -> None:
+        body = a_person("c-1", 1, event_type="customer.merged", doNotCall=True)
+        arrival = read(AGENCY, "m", json.dumps(body).encode(), 1)
+        assert (arrival.state, arrival.customer_id, arrival.raised) == ("ignored", "c-1", {"doNotCall"})
+
+
+LOOKING = compiled("""\
+version: 1
+crm: salesforce
+consent:
+  flags: { doNotCall: contact.NoCall }
+  waive: [doNotSMS, doNotEmail, doNotMail]
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields:
+      LastName: customer.lastName
+      Owner: { lookup: { object: User, match: { Name: customer.agentName }, return: id, missing: reject } }
+""")
