@@ -16,7 +16,7 @@ from connector.destinations.vendor import Vendor
 from connector.errors import FixConfiguration
 
 VENDORS: Final[dict[str, Vendor]] = {}
-"""Every CRM by its name."""
+"""Every CRM, by name."""
 
 
 def register(vendor: Vendor) -> None:
@@ -29,13 +29,13 @@ register(HUBSPOT)
 
 
 def read_settings(block: Any) -> DestinationSettings:
-    """A destination's block of an agency file, as the settings of the CRM whose credentials it holds.
+    """Read a destination's block of an agency file as the settings of the CRM its credentials belong to.
 
     Raises pydantic.ValidationError.
     """
     auth = block.get("auth") if isinstance(block, dict) else None
     if not isinstance(auth, dict):
-        return DestinationSettings.model_validate(block)  # which says what is missing
+        return DestinationSettings.model_validate(block)  # its error names what is missing
     vendor = next((vendor for vendor in VENDORS.values() if vendor.auth_key in auth), None)
     if vendor is None:
         keys = ", ".join(f"{known.auth_key}: ({known.title})" for known in VENDORS.values())
@@ -55,12 +55,12 @@ def _misplaced(key: str, problem: str) -> ValidationError:
 
 
 def vendor_of(settings: DestinationSettings) -> Vendor:
-    """The CRM that settings are for."""
+    """The CRM these settings are for."""
     return next(vendor for vendor in VENDORS.values() if isinstance(settings, vendor.settings))
 
 
 def connect(crm: Crm, settings: DestinationSettings, on_call: CallLog) -> Destination:
-    """The account that settings describe, for a mapping of `crm`; no CRM is called.
+    """Open the account that the settings describe, for a mapping of `crm`, without calling the CRM.
 
     Raises FixConfiguration when the settings are for another CRM.
     """

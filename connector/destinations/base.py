@@ -1,4 +1,4 @@
-"""What every CRM must do: take rows, answer one outcome per row, in order."""
+"""The contract of a destination: rows go in, and one outcome per row comes back, in order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.settlement import WRITTEN, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Another CRM record, by the CRM's own id, to associate with."""
+    """Another CRM record to associate with, by the CRM's own id."""
 
     object: str
     id: str
@@ -24,16 +24,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record to write, everything resolved.
+    """One record to write, with all references resolved.
 
-    fields: target -> value; the key field is not among them. None clears.
-    id: write to this CRM record (adopted, or known) and set its key field; without it, write by the key.
-    known: the CRM's id of the record as the ledger has it, which may be out of date.
-    compared: those of `fields` that are sent because of what the record held, or that it did not exist.
-    consent: those of `fields` that raise an opt-out: they are written alone when the rest is refused.
-    unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
-    unique: whether the CRM keeps the key unique; where not, a row without an id is created, and only once.
-    adopt: the fields by which a record people made by hand may be taken over.
+    fields: target field -> value, without the key field. None clears the field.
+    id: the CRM record to write to (adopted or known), which also gets the key; without it, the key decides.
+    known: the CRM's id of the record according to the ledger, which may be out of date.
+    compared: the `fields` sent because of the record's previous values, or because it did not exist.
+    consent: the `fields` that set an opt-out; they are written alone when the CRM rejects the rest.
+    unsubscribe: the email address to opt out through the CRM's own subscription service.
+    unique: whether the CRM enforces unique keys; if not, a row without an id is created, and only once.
+    adopt: the fields by which a record created by hand may be adopted.
     """
 
     key: RecordKey
@@ -50,24 +50,25 @@ class Row:
 
 
 LOST_ID: Final = "GONE"
-"""The code of a record that was to be written by its id, and which the CRM has lost."""
+"""The code for a record written by its id that no longer exists in the CRM."""
 
 
 class Verdict(StrEnum):
-    """What the CRM said of one row."""
+    """What the CRM did with one row."""
 
     DELIVERED = "delivered"
     SKIPPED = "skipped"  # an update of a record that does not exist
-    DEFERRED = "deferred"  # may pass later: a lock, a fault of the CRM for this one record, a missing parent
-    REJECTED = "rejected"  # will not pass until somebody changes something
+    DEFERRED = "deferred"  # may succeed later: a lock, an internal CRM error on this record, a missing parent
+    REJECTED = "rejected"  # will fail until someone changes something
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The CRM's answer for one row. `refusal` is in our words: the CRM's own text may repeat values.
+    """The CRM's answer for one row. `refusal` is in our words, because the CRM's own text may repeat values.
 
-    id: the CRM's id of the record, where it exists.
-    consent_written: the opt-outs went out although the row was refused. retry_after: seconds, where the CRM said so.
+    id: the CRM's id of the record, if it exists.
+    consent_written: the opt-outs were written although the row was rejected.
+    retry_after: seconds, if the CRM asked for a pause.
     """
 
     verdict: Verdict
@@ -84,20 +85,20 @@ class Outcome:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The target fields the CRM named."""
+        """The target fields that the CRM named."""
         return self.refusal.fields
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record that exists in the CRM, with the fields asked for (a blank one is None)."""
+    """A record that exists in the CRM, with the requested fields (None if blank)."""
 
     id: str
     values: Mapping[str, Value] = field(repr=False)
 
 
 def as_text(value: Value) -> str:
-    """A value as both CRMs spell it in text: booleans in small letters, whole numbers without a point."""
+    """A value as text: booleans in lower case, whole numbers without a decimal point."""
     match value:
         case None:
             return ""
@@ -110,7 +111,7 @@ def as_text(value: Value) -> str:
 
 
 class CallLog(Protocol):
-    """Told of every HTTP call to a CRM: the method, a path without values, the status (0: no answer), milliseconds."""
+    """Called after every HTTP call with method, path without values, status (0: no answer) and milliseconds."""
 
     def __call__(self, method: str, path: str, status: int, duration_ms: float) -> None: ...
 
@@ -119,41 +120,41 @@ class Destination(Protocol):
     """One CRM account. Every method may raise DestinationUnusable and nothing else."""
 
     batch: int
-    """How many rows fit one write call."""
+    """The most rows one write call can send."""
 
     @property
     def crm(self) -> Crm:
-        """Whose account it is."""
+        """The CRM this account belongs to."""
         ...
 
     @property
     def usage(self) -> tuple[int, int] | None:
-        """API calls used and allowed today by the whole account, as the last reply told; None where none did."""
+        """API calls used and allowed today for the whole account, as last reported by the CRM; None if never."""
         ...
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Write rows (distinct keys, any mix of objects, none pointing at another). One outcome per row, in order."""
+        """Write rows with distinct keys, of any objects, none referring to another. One outcome per row, in order."""
         ...
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
-        """Records whose `field` is one of `values`, with `read` fields: value -> the records that hold it.
+        """Records whose `field` has one of `values`, with the `read` fields: value -> its records.
 
-        The values are matched as the CRM matches them (letter case aside) and answered under the value asked.
+        Values match as they do in the CRM, ignoring case; the keys are the values as given.
         """
         ...
 
     def normal(self, value: Value) -> str:
-        """A value as this CRM hands it back, as text: what we wrote and what we read compare equal by it."""
+        """A value as text in this CRM's canonical form, in which values written and read back compare equal."""
         ...
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """The account's own schema of these objects."""
+        """The account's schema for these objects."""
         ...
 
     def provisioner(self) -> Provisioner:
-        """What prepares the account for a mapping."""
+        """The provisioner that prepares this account for a mapping."""
         ...
 
     def close(self) -> None:
-        """Let connections go."""
+        """Close the connections."""
         ...

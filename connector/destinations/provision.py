@@ -1,4 +1,4 @@
-"""Preparing a CRM account for a mapping: what it lacks, as a plan, and making it. Contract of both CRMs."""
+"""The contract for preparing a CRM account for a mapping: plan what is missing, then create it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connector.mapping.demands import Demand, Demands
 
 
 class Making(StrEnum):
-    """What a step makes."""
+    """What a step creates."""
 
     FIELD = "field"
     PERMISSION = "field permission"
@@ -19,9 +19,9 @@ class Making(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the account lacks and we can make, for the sake of one field. `about`: in plain words.
+    """Something the account lacks for one field and the connector can create.
 
-    demand: the field as it will be.
+    demand: the field as it will be created. about: the same in plain words.
     """
 
     making: Making
@@ -30,13 +30,13 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What is made, as people would call it."""
+        """The name to show for what is created."""
         return f"{self.demand.object}.{self.demand.field}"
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One thing the account lacks and nobody but a person can mend, and how."""
+    """Something the account lacks that only a person can fix, and how."""
 
     object: str
     field: str
@@ -46,7 +46,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """Everything an account lacks for a mapping. doubts: what could not be looked at, and why."""
+    """Everything an account lacks for a mapping. doubts: what could not be checked, and why."""
 
     steps: tuple[Step, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
@@ -55,26 +55,26 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a step; `problem` is empty when it was made."""
+    """The result of a step; `problem` is empty on success."""
 
     step: Step
     problem: str = ""
 
 
 class Provisioner(Protocol):
-    """Every method that speaks to the CRM may raise DestinationUnusable, and nothing else."""
+    """Prepares one account. Every method that calls the CRM may raise DestinationUnusable and nothing else."""
 
     fixed: str
-    """What of a field cannot be changed once it is made, and what to do about one that does not fit."""
+    """What cannot be changed about an existing field, and what to do about a field that does not fit."""
 
     def plan(self, demands: Demands) -> Provision:
-        """What the account lacks. Changes nothing."""
+        """List what the account lacks, without changing anything."""
         ...
 
     def apply(self, steps: Sequence[Step]) -> list[Done]:
-        """Make it, in order; a step that is refused holds up only what needs it. Doing it twice is doing it once."""
+        """Carry out the steps in order; a failed step blocks only those that need it. Safe to repeat."""
         ...
 
     def files(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """The same as files to deploy, path -> text; empty where the CRM knows no such thing."""
+        """The same steps as files to deploy, path -> text; empty if the CRM deploys no files."""
         ...

@@ -1,4 +1,4 @@
-"""What an agency's file says of one CRM account, whatever the CRM. Each CRM's own settings derive from these."""
+"""The settings of a CRM account that all CRMs share. Each CRM's own settings derive from these."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DestinationSettings(BaseModel):
 
     @property
     def notice(self) -> str:
-        """What works today and will be withdrawn, with what to change; empty where there is nothing."""
+        """A warning about a deprecated setting, with what to change; empty if there is none."""
         return ""
 
     @field_validator("budget", mode="before")

@@ -1,4 +1,4 @@
-"""One CRM as the connector knows it: the facts about it, and how an account of it is described and opened."""
+"""A CRM as the connector sees it: facts about it, its settings, and how to connect to an account."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from connector.destinations.base import CallLog, Destination
 from connector.destinations.settings import DestinationSettings
 
 Connect = Callable[[Any, CallLog], Destination]
-"""The CRM's own settings, and what to tell of each call -> the account. Calls nobody yet."""
+"""The CRM's own settings and the call log -> the account, without calling the CRM yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor(Crm):
     """A CRM with everything needed to connect to it.
 
-    settings: what an agency's file may say of an account. auth_key: the key of `auth:` that shows whose it is.
-    record_address: settings, object, CRM id -> the page of that record for people; empty where it is not known.
+    settings: the settings an agency file may give. auth_key: the key under `auth:` that identifies this CRM.
+    record_address: settings, object, CRM id -> the URL of the record's page; empty if unknown.
     """
 
     settings: type[DestinationSettings]
@@ -30,7 +30,7 @@ class Vendor(Crm):
 
 
 def on_first_use(module: str) -> Connect:
-    """`connect` of a module that imports a client library: only the roles that call a CRM pay for loading it."""
+    """`connect` of a module that is imported on first use, so that only roles calling the CRM load its library."""
 
     def connect(settings: DestinationSettings, on_call: CallLog) -> Destination:
         return cast(Destination, importlib.import_module(module).connect(settings, on_call))

@@ -97,7 +97,7 @@ class TestSensitiveData:
 
     def test_a_portal_without_sensitive_data_is_told_so(self, portal: Opened) -> None:
         agency = portal(own(self.NUMBER), sensitive_data=False)
-        assert "a super admin turns sensitive data on" in agency.run("provision", "--apply").output
+        assert "a super admin to turn sensitive data on" in agency.run("provision", "--apply").output
 
     def test_a_property_that_exists_and_is_not_sensitive_is_never_taken(self, portal: Opened) -> None:
         agency = portal(own(self.NUMBER), custom=True)
@@ -114,14 +114,14 @@ class TestByHand:
         told = agency.run("provision", "--apply")
         assert told.exit_code == 1
         assert "contacts.do_not_call is string" in told.output
-        assert "make another under a new name" in told.output
+        assert "create another under a new name" in told.output
         assert agency.network_writes() == []
 
     def test_a_key_whose_values_are_not_unique_is_told(self, portal: Opened) -> None:
         agency = portal(custom=True)
         add(agency, "contacts", Property("carecycle_id"))
         (told,) = agency.told()["by_hand"]
-        assert (told["field"], told["problem"]) == ("carecycle_id", "is the key and its values are not unique")
+        assert (told["field"], told["problem"]) == ("carecycle_id", "is the key, but its values are not unique")
 
     def test_the_eleventh_unique_property_is_one_too_many(self, portal: Opened) -> None:
         agency = portal()
@@ -133,11 +133,11 @@ class TestByHand:
     def test_a_misspelt_property_of_hubspots_is_no_new_one(self, portal: Opened) -> None:
         agency = portal(own("fristname: customer.firstName"))
         (told,) = agency.told()["by_hand"]
-        assert told["problem"] == "looks like HubSpot's own firstname, misspelt"
+        assert told["problem"] == "looks like HubSpot's own firstname, misspelled"
 
     def test_a_name_hubspot_keeps_for_itself_is_a_slip_in_the_mapping(self, portal: Opened) -> None:
         (told,) = portal(own("hs_favourite: customer.city")).told()["by_hand"]
-        assert "HubSpot keeps for its own" in told["problem"]
+        assert "HubSpot reserves for its own" in told["problem"]
 
     def test_a_portal_that_allows_no_unique_property_on_calls_is_told(self, portal: Opened) -> None:
         (refused,) = portal(unique_calls=False).told("--apply")["refused"]

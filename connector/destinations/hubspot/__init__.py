@@ -1,1 +1,1 @@
-"""HubSpot as a destination. `account` alone knows its client library; the rest is cheap to import."""
+"""HubSpot as a destination. Only `account` imports the client library; the rest is cheap to import."""

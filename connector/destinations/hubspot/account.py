@@ -1,4 +1,4 @@
-"""HubSpot as a destination: the one module that knows its client library."""
+"""HubSpot as a destination; the only module that uses its client library."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ TIMEOUT: Final = (5.0, 30.0)
 
 
 class HubSpot:
-    """One HubSpot account. sleep and jitter serve the short waits inside one attempt;
-    timeout is seconds to connect and seconds to wait for an answer; version a dated one, None the paths of old."""
+    """One HubSpot account.
+
+    sleep, jitter: for the short waits within one attempt. timeout: seconds to connect, and to wait for a reply.
+    version: a dated API version; None for the v3 and v4 paths.
+    """
 
     crm = HUBSPOT
     batch = BATCH
@@ -59,54 +62,55 @@ class HubSpot:
 
     @property
     def usage(self) -> tuple[int, int] | None:
-        """Calls used and allowed today by the whole account, as the last reply told; some kinds of app are not told."""
+        """Calls used and allowed today for the whole account; None if HubSpot does not report it to this app."""
         return self._client.usage
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Write records, then opt addresses out, then link what was written."""
+        """Write the records, then opt addresses out, then link what was written."""
         answered = self._writer.write(dict(enumerate(rows)))
         outcomes = opt_out(self._calls, rows, [answered[n] for n in range(len(rows))])
         return link(self._calls, rows, outcomes)
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
-        """Records by a property: one call per hundred values where it is unique, a search where it is not."""
+        """Records by a property: one call per hundred values if it is unique, otherwise a search."""
         return self._finder.find(object, field, values, tuple(read))
 
     def normal(self, value: Value) -> str:
-        """A value as HubSpot hands it back."""
+        """A value as HubSpot returns it, as text."""
         return normal(value)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The properties of these objects; `owners` are HubSpot's users."""
-        named = {name: describe(self._calls, name) for name in objects}
-        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=named)
+        described = {name: describe(self._calls, name) for name in objects}
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=described)
 
     def provisioner(self) -> HubSpotProvisioner:
-        """What prepares the portal for a mapping."""
+        """The provisioner that prepares this portal for a mapping."""
         return HubSpotProvisioner(self._calls)
 
     def close(self) -> None:
-        """Let connections go."""
+        """Close the connections."""
         self._client.close()
 
 
 class _Client:
-    """The vendor's client, held once: each access to an API of it would open connections of its own."""
+    """HubSpot's client, kept for reuse: each access to one of its APIs would open new connections."""
 
     def __init__(
         self, token: str, host: str, on_call: CallLog, timeout: tuple[float, float], version: str | None
     ) -> None:
-        with _logging_kept():
+        with _logging_unchanged():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
         self._on_call, self._timeout, self._version = on_call, timeout, version
         self.usage: tuple[int, int] | None = None
 
     def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
-        """One request; what the network or HubSpot does comes back as a reply."""
-        began = time.perf_counter()
+        """Send one request; errors of the network or of HubSpot come back as a reply."""
+        started = time.perf_counter()
         reply = self._answer(path, parts, query, body)
         self.usage = daily_usage(reply) or self.usage
-        self._on_call(path.method, path.shown(parts, self._version), reply.status, (time.perf_counter() - began) * 1000)
+        duration_ms = (time.perf_counter() - started) * 1000
+        self._on_call(path.method, path.shown(parts, self._version), reply.status, duration_ms)
         return reply
 
     def _answer(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
@@ -140,17 +144,17 @@ def _reply(status: int, headers: Mapping[str, str] | None, body: bytes) -> Reply
 
 
 def _undecoded(error: Exception) -> Reply:
-    """The client decodes an error's body as it raises: one that is not UTF-8, or none at all, hides the status."""
-    hidden = error.__context__
-    if not isinstance(hidden, ApiException):
-        problem = f"its client library fails ({type(error).__name__}): install the connector's own dependencies again"
+    """The reply to an error whose body the client could not decode: its own exception is hidden in the context."""
+    api_error = error.__context__
+    if not isinstance(api_error, ApiException):
+        problem = f"HubSpot's client library failed ({type(error).__name__}): reinstall the connector's dependencies"
         raise DestinationUnusable("HubSpot", PauseReason.CLIENT, problem) from None
-    return _reply(hidden.status, hidden.headers, b"")
+    return _reply(api_error.status, api_error.headers, b"")
 
 
 @contextmanager
-def _logging_kept() -> Iterator[None]:
-    """Undo what the client's Configuration does to everybody's logging."""
+def _logging_unchanged() -> Iterator[None]:
+    """Undo the changes that the client's Configuration makes to global logging."""
     loggers = [logging.getLogger(name) for name in ("urllib3", "hubspot.crm.objects")]
     levels, debuglevel = [logger.level for logger in loggers], http.client.HTTPConnection.debuglevel
     try:
@@ -159,12 +163,10 @@ def _logging_kept() -> Iterator[None]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         http.client.HTTPConnection.debuglevel = debuglevel
-        wire = logging.getLogger(
-            "urllib3.connectionpool"
-        )  # its DEBUG lines hold URLs, and one of ours holds an address
-        wire.setLevel(max(wire.level, logging.INFO))
+        connections = logging.getLogger("urllib3.connectionpool")
+        connections.setLevel(max(connections.level, logging.INFO))  # DEBUG logs URLs, and ours may hold an address
 
 
 def connect(settings: HubSpotSettings, on_call: CallLog) -> HubSpot:
-    """One portal, as an agency file describes it. Nothing is called yet."""
+    """Open the portal that an agency file describes, without calling it yet."""
     return HubSpot(settings.auth, endpoint=settings.endpoint, on_call=on_call, version=settings.api_version)

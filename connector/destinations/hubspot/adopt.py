@@ -1,4 +1,4 @@
-"""Contacts people made by hand, met only when HubSpot refuses their e-mail address a second time."""
+"""Adopt contacts created by hand that only show up when HubSpot rejects their email address as a duplicate."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ ADDRESS = "email"
 
 
 def adopted(finder: Finder, rows: Mapping[int, Row], answered: Mapping[int, Outcome]) -> dict[int, Row]:
-    """The rows whose address is a contact's that is nobody's yet, to be written to that contact by its id.
+    """Rows whose address belongs to a contact without a key, to be written to that contact by its id.
 
-    Only where the mapping adopts by e-mail address. May raise DestinationUnusable.
+    Only if the mapping adopts by email address. May raise DestinationUnusable.
     """
-    refused = {n: row for n, row in rows.items() if answered[n].code == "CONFLICT" and _may_adopt(row)}
-    takes: dict[int, Row] = {}
-    for kind, key in sorted({(row.key.object, row.key.field) for row in refused.values()}):
-        asked = {
-            n: str(row.fields[ADDRESS]) for n, row in refused.items() if (row.key.object, row.key.field) == (kind, key)
+    conflicting = {n: row for n, row in rows.items() if answered[n].code == "CONFLICT" and _may_adopt(row)}
+    adopting: dict[int, Row] = {}
+    for kind, key in sorted({(row.key.object, row.key.field) for row in conflicting.values()}):
+        addresses = {
+            n: str(row.fields[ADDRESS])
+            for n, row in conflicting.items()
+            if (row.key.object, row.key.field) == (kind, key)
         }
-        owners = finder.find(kind, ADDRESS, list(asked.values()), (key,))
-        takes |= {
-            n: replace(rows[n], id=found[0].id)
-            for n, address in asked.items()
-            if len(found := owners[address]) == 1 and not found[0].values.get(key)
+        contacts = finder.find(kind, ADDRESS, list(addresses.values()), (key,))
+        adopting |= {
+            n: replace(rows[n], id=holders[0].id)
+            for n, address in addresses.items()
+            if len(holders := contacts[address]) == 1 and not holders[0].values.get(key)
         }
-    return takes
+    return adopting
 
 
 def _may_adopt(row: Row) -> bool:

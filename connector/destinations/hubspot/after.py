@@ -1,4 +1,4 @@
-"""What follows the records themselves: opting addresses out, and linking records.
+"""What follows the records themselves: opt addresses out, and link records.
 
 https://developers.hubspot.com/docs/api-reference/communication-preferences-subscriptions-v4/guide
 https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
@@ -19,13 +19,13 @@ from connector.settlement import Refusal
 
 EMAIL: Final = [("channel", "EMAIL")]
 LINKS: Final = 2_000
-"""Pairs HubSpot links in one call."""
+"""The most pairs HubSpot links in one call."""
 
 _UNSUBSCRIBE, _ASSOCIATION = outcome(RecordError("UNSUBSCRIBE")).refusal, RecordError("ASSOCIATION")
 
 
 def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Opt every row's address out, whatever became of its record."""
+    """Opt out the address of every row, even if its record was not written."""
     done = {
         address: _opted_out(calls, address) for address in dict.fromkeys(row.unsubscribe for row in rows) if address
     }
@@ -36,11 +36,11 @@ def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> l
 
 
 def _opted_out(calls: Calls, address: str) -> bool:
-    """Opt out; an address that refuses because it already is counts as done."""
+    """Whether the address is opted out now; HubSpot rejects the request if it already was."""
     if calls.ask(UNSUBSCRIBE, query=EMAIL, address=address).ok:
         return True
     reply = calls.ask(SUBSCRIPTIONS, query=EMAIL, address=address)
-    return reply.ok and any(one.status == "UNSUBSCRIBED" for one in expect(OptOuts, reply).results)
+    return reply.ok and any(opt_out.status == "UNSUBSCRIBED" for opt_out in expect(OptOuts, reply).results)
 
 
 def _with_opt_out(row: Row, out: Outcome, done: bool) -> Outcome:
@@ -63,7 +63,7 @@ Pair = tuple[str, str]
 
 
 def link(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Associate the delivered rows with their links; a row that was not linked is deferred."""
+    """Associate the delivered rows with their links; a row that could not be linked is deferred."""
     wanted: dict[tuple[str, str], list[Pair]] = {}
     for row, out in zip(rows, outcomes, strict=True):
         for kinds, pair in _pairs(row, out):
@@ -90,14 +90,13 @@ def _associated(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[
 
 
 def _link_some(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[Pair]:
-    """The pairs HubSpot says it linked; a refused batch is split until the culprit stands alone."""
-    body = {"inputs": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs]}
-    start, end = map(type_id, kinds)
-    reply = calls.ask(ASSOCIATE, object=start, other=end, body=body)
+    """The pairs that HubSpot confirms; a rejected batch is split until the failing pair is isolated."""
+    body = {"inputs": [{"from": {"id": start}, "to": {"id": end}} for start, end in pairs]}
+    start_type, end_type = map(type_id, kinds)
+    reply = calls.ask(ASSOCIATE, object=start_type, other=end_type, body=body)
     if reply.ok:
-        found = expect(Pairs, reply).results
-        ends = {(str(one.start.id), str(one.end.id)) for one in found}
-        return ends | {(other, one) for one, other in ends}
+        linked = {(str(pair.start.id), str(pair.end.id)) for pair in expect(Pairs, reply).results}
+        return linked | {(end, start) for start, end in linked}
     if len(pairs) == 1:
         return set()
     half = len(pairs) // 2

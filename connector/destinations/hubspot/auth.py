@@ -1,4 +1,4 @@
-"""How the connector proves itself to HubSpot. Kept apart from the vendor's client, so that configuration loads fast."""
+"""HubSpot's credentials, kept apart from its client library so that configuration loads fast."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class HubSpotAuth(BaseModel):
     def _fits_a_header(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value().strip()
         if not re.fullmatch(r"[!-~]+", text):
-            raise ValueError("is empty or holds characters no access token has")
+            raise ValueError("is empty, or has characters that no access token has")
         return SecretStr(text)

@@ -1,4 +1,4 @@
-"""HubSpot's paths in one table, and short waits inside one attempt."""
+"""HubSpot's paths in one table, and short retries within one attempt."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class Path(NamedTuple):
-    """A method and a path template. Only {object} and {other} are ever shown filled in.
+    """A method and a path template. Only {object} and {other} are filled in for logs.
 
-    once: asked twice it would do its work twice, so it is asked again only where it was certainly not done.
+    once: not idempotent, so it is retried only if it certainly had no effect.
     """
 
     method: str
@@ -29,14 +29,14 @@ class Path(NamedTuple):
     once: bool = False
 
     def of(self, version: str | None) -> str:
-        """The template in a dated version of the API, as 2026-03; without one, as it stands here."""
+        """The template in a dated API version such as 2026-03; without a version, unchanged."""
         if version is None:
             return self.template
-        old = next(prefix for prefix in DATED if self.template.startswith(prefix))
-        return f"{DATED[old]}/{version}{self.template.removeprefix(old)}"
+        undated = next(prefix for prefix in DATED if self.template.startswith(prefix))
+        return f"{DATED[undated]}/{version}{self.template.removeprefix(undated)}"
 
     def shown(self, parts: Mapping[str, str], version: str | None = None) -> str:
-        """The path without values."""
+        """The path for logs, without values."""
         text = self.of(version)
         for name in ("object", "other"):
             text = text.replace(f"{{{name}}}", parts.get(name, ""))
@@ -51,7 +51,7 @@ DATED: Final[Mapping[str, str]] = {
     "/crm/v4/associations": "/crm/associations",
     "/communication-preferences/v4": "/communication-preferences",
 }
-"""How a path of old begins -> how its dated successor does, before the version."""
+"""Prefix of a v3 or v4 path -> prefix of its dated successor, before the version."""
 
 UPSERT: Final = Path("POST", "/crm/v3/objects/{object}/batch/upsert")
 CREATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/create", once=True)
@@ -68,83 +68,83 @@ Query = list[tuple[str, str]]
 
 
 class Send(Protocol):
-    """One HTTP request, answered whatever happens; it never raises for what the network or HubSpot does."""
+    """Sends one HTTP request. Errors of the network or of HubSpot come back as a reply; they do not raise."""
 
     def __call__(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply: ...
 
 
-class _Passing(Exception):
-    """A trouble that may be over in seconds."""
+class _Troubled(Exception):
+    """HubSpot or the network has a trouble, which a retry may get past."""
 
-    def __init__(self, found: Trouble) -> None:
-        super().__init__(found.reason)
-        self.found = found
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.reason)
+        self.trouble = trouble
 
 
 class Calls:
-    """Requests to one account, tried again where a short wait may help and nothing can be done twice by it."""
+    """Requests to one account, retried where a short wait may help and nothing can be written twice."""
 
     def __init__(self, send: Send, sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
         self._send, self._sleep, self._jitter = send, sleep, jitter
         self._free_at = 0.0
 
     def ask(self, path: Path, *, query: Query | None = None, body: Any = None, **parts: str) -> Reply:
-        """A reply that is a success or speaks of what was sent. Raises DestinationUnusable."""
-        return self._patiently(lambda: self._once(path, parts, query or [], body))
+        """A reply that is a success or rejects what was sent. Raises DestinationUnusable."""
+        return self._retried(lambda: self._once(path, parts, query or [], body))
 
     def read(self, model: type[Parsed], path: Path, *, query: Query | None = None, **parts: str) -> Parsed:
-        """A success parsed by its model. Raises DestinationUnusable."""
+        """A successful reply, parsed as `model`. Raises DestinationUnusable."""
         return expect(model, self.ask(path, query=query, **parts))
 
     def _once(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
-        if (wait := self._free_at - time.monotonic()) > 0:  # refused requests count as errors at HubSpot: ask for none
+        if (wait := self._free_at - time.monotonic()) > 0:  # HubSpot counts rejected requests as errors: avoid them
             self._sleep(wait)
         reply = self._send(path, parts, query, body)
         self._free_at = time.monotonic() + used_up(reply)
-        found = trouble(reply)
-        if found is None and reply.ok and not _speaks_json(reply):
-            found = UNREADABLE
-        if found is not None:
-            raise _Passing(found._replace(wait=None) if path.once and reply.status not in NOT_DONE else found)
+        problem = trouble(reply)
+        if problem is None and reply.ok and not _is_json(reply):
+            problem = UNREADABLE
+        if problem is not None:
+            raise _Troubled(problem._replace(wait=None) if path.once and reply.status not in NOT_DONE else problem)
         return reply
 
-    def _patiently(self, once: Callable[[], Reply]) -> Reply:
+    def _retried(self, once: Callable[[], Reply]) -> Reply:
         retrying = Retrying(
             sleep=self._sleep,
             stop=_stop,
             wait=self._pause,
-            retry=retry_if_exception_type(_Passing),
+            retry=retry_if_exception_type(_Troubled),
             reraise=True,
         )
         try:
             return retrying(once)
-        except _Passing as passing:
-            raise unusable(passing.found) from None
+        except _Troubled as error:
+            raise unusable(error.trouble) from None
 
     def _pause(self, state: RetryCallState) -> float:
-        found = _found(state)
-        growth = 2 ** (state.attempt_number - 1) if found.grows else 1
-        return (found.wait or 0.0) * growth + self._jitter()
+        last = _last_trouble(state)
+        growth = 2 ** (state.attempt_number - 1) if last.grows else 1
+        return (last.wait or 0.0) * growth + self._jitter()
 
 
-def _found(state: RetryCallState) -> Trouble:
+def _last_trouble(state: RetryCallState) -> Trouble:
     error = state.outcome.exception() if state.outcome else None
-    return error.found if isinstance(error, _Passing) else UNREADABLE
+    return error.trouble if isinstance(error, _Troubled) else UNREADABLE
 
 
 def _stop(state: RetryCallState) -> bool:
-    return stop_after_attempt(TRIES)(state) or _found(state).wait is None
+    return stop_after_attempt(TRIES)(state) or _last_trouble(state).wait is None
 
 
-def _speaks_json(reply: Reply) -> bool:
+def _is_json(reply: Reply) -> bool:
     return reply.body[:1] in (b"", b"{") or "json" in reply.headers.get("content-type", "")
 
 
 def expect(model: type[Parsed], reply: Reply) -> Parsed:
-    """A success's body by its model. Raises DestinationUnusable for a refusal or for anything else."""
+    """The body of a successful reply, parsed as `model`. Raises DestinationUnusable for any other reply."""
     if not reply.ok:
-        found = reply_refusal(reply)
-        text = f"HubSpot refused to read: {found.code}" + (f" ({', '.join(found.fields)})" if found.fields else "")
+        error = reply_refusal(reply)
+        text = f"HubSpot rejected a read: {error.code}" + (f" ({', '.join(error.fields)})" if error.fields else "")
         raise DestinationUnusable("HubSpot", PauseReason.REQUEST, text)
     parsed = parse(model, reply)
     if parsed is None:
@@ -152,7 +152,7 @@ def expect(model: type[Parsed], reply: Reply) -> Parsed:
     return parsed
 
 
-def unusable(found: Trouble) -> DestinationUnusable:
+def unusable(trouble: Trouble) -> DestinationUnusable:
     """The error that pauses the lane."""
-    park = found.park if found.park is not None or found.grows else found.wait
-    return DestinationUnusable("HubSpot", found.reason, found.problem, retry_after=park)
+    park = trouble.park if trouble.park is not None or trouble.grows else trouble.wait
+    return DestinationUnusable("HubSpot", trouble.reason, trouble.problem, retry_after=park)

@@ -1,4 +1,4 @@
-"""The portal's own schema, from the properties API.
+"""The portal's schema, from the properties API.
 
 https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
 """
@@ -20,10 +20,10 @@ _TYPES: Final = {
     "bool": "boolean",
     "phone_number": "phone",
 }
-# The properties API does not tell what creating a record needs: every activity wants its place on the timeline.
+# The properties API does not list what a new record requires: every activity needs its place on the timeline.
 _REQUIRED: Final = dict.fromkeys(("calls", "notes", "meetings", "tasks", "emails"), "hs_timestamp")
 _SENSITIVE: Final = ("sensitive", "highly_sensitive")
-# "Sensitive data" in HubSpot's guide lists where it may be kept; activities are not among them.
+# HubSpot's guide "Sensitive data" lists the objects that may hold it; activities are not among them.
 NEVER_SENSITIVE: Final = frozenset(_REQUIRED)
 
 OWNERS: Final = TargetObject(
@@ -38,12 +38,12 @@ OWNERS: Final = TargetObject(
 
 
 def describe(calls: Calls, object: str) -> TargetObject:
-    """One object's properties, the sensitive ones included where the token may see them."""
+    """The properties of one object, with the sensitive ones that the token may see."""
     if object == "owners":
         return OWNERS
-    fields = {one.name: _field(object, one, sensitive=False) for one in _listed(calls, object, "non_sensitive")}
+    fields = {own.name: _field(object, own, sensitive=False) for own in _listed(calls, object, "non_sensitive")}
     for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
-        fields |= {one.name: _field(object, one, sensitive=True) for one in _hidden(calls, object, sensitivity)}
+        fields |= {own.name: _field(object, own, sensitive=True) for own in _sensitive(calls, object, sensitivity)}
     return TargetObject(fields=fields)
 
 
@@ -51,8 +51,8 @@ def _listed(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinit
     return calls.read(Properties, PROPERTIES, query=[("dataSensitivity", sensitivity)], object=object).results
 
 
-def _hidden(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:
-    """Those a token without the scope, or a portal without sensitive data, does not show: there are none to use."""
+def _sensitive(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:
+    """The sensitive properties; none if the token lacks the scope or the portal has no sensitive data."""
     try:
         reply = calls.ask(PROPERTIES, query=[("dataSensitivity", sensitivity)], object=object)
     except DestinationUnusable as error:
@@ -62,25 +62,25 @@ def _hidden(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinit
     return expect(Properties, reply).results if reply.ok else []
 
 
-def _field(object: str, one: PropertyDefinition, *, sensitive: bool) -> TargetField:
-    kind = _kind(one)
+def _field(object: str, own: PropertyDefinition, *, sensitive: bool) -> TargetField:
+    kind = _kind(own)
     return TargetField(
         type=kind,
         length=LONGEST if kind in ("string", "phone") else None,
-        required=_REQUIRED.get(object) == one.name,
-        unique=one.unique or (object, one.name) == ("contacts", "email"),
-        writable=not one.changes.read_only,
+        required=_REQUIRED.get(object) == own.name,
+        unique=own.unique or (object, own.name) == ("contacts", "email"),
+        writable=not own.changes.read_only,
         sensitive=sensitive,
         restricted=kind == "picklist",
-        options=tuple(Option(value=option.value) for option in one.options) if "picklist" in kind else (),
+        options=tuple(Option(value=option.value) for option in own.options) if "picklist" in kind else (),
     )
 
 
-def _kind(one: PropertyDefinition) -> str:
-    if one.type == "enumeration":
-        if one.refers_to or one.external:
+def _kind(own: PropertyDefinition) -> str:
+    if own.type == "enumeration":
+        if own.refers_to or own.external:
             return "reference"
-        return "multipicklist" if one.field_type == "checkbox" else "picklist"
-    if one.type == "string" and one.field_type == "phonenumber":
+        return "multipicklist" if own.field_type == "checkbox" else "picklist"
+    if own.type == "string" and own.field_type == "phonenumber":
         return "phone"
-    return _TYPES.get(one.type, "string")
+    return _TYPES.get(own.type, "string")

@@ -12,12 +12,15 @@ from connector.destinations.base import LOST_ID, Verdict
 from connector.errors import PauseReason
 
 PATIENCE: Final = 15.0
-"""The longest wait, in seconds, spent inside one attempt."""
+"""The longest wait within one attempt, in seconds."""
 
 
 class Trouble(NamedTuple):
-    """Why the whole account cannot be written. wait: seconds before the next try within the attempt (None: no use).
-    grows: the wait doubles from try to try. park: seconds until the lane should ask again, None: as it sees fit."""
+    """Why nothing can be written to the account now.
+
+    wait: seconds before the next try within the attempt; None if a retry is pointless. grows: the wait doubles.
+    park: seconds until the lane should try again; None leaves it to the lane.
+    """
 
     reason: PauseReason
     problem: str
@@ -63,14 +66,14 @@ UNREADABLE: Final = Trouble(
 )
 
 FOR_ROWS: Final = frozenset({400, 404, 409, 413, 414, 422})
-"""The statuses that speak of what was sent, not of the account."""
+"""The statuses that concern what was sent, not the account."""
 
 NOT_DONE: Final = frozenset({423, 429})
-"""The statuses that pass and that say that nothing was written."""
+"""The temporary statuses which guarantee that nothing was written."""
 
 
 class Problem(NamedTuple):
-    """What a code means for one record and what to do about it, for an administrator. `{fields}` are its properties."""
+    """What a code means for one record, and what an administrator can do. `{fields}` are the named properties."""
 
     cause: str
     action: str
@@ -113,7 +116,8 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay"
     ),
     "DUPLICATE_ID": Problem(
-        "two rows lead to one record", "find the two careCycle customers that share a HubSpot record, then replay"
+        "two careCycle records lead to the same HubSpot record",
+        "find the two careCycle customers that share a HubSpot record, then replay",
     ),
     "KEY_NOT_UNIQUE": Problem(
         "the mapping's key is not a unique property",
@@ -155,6 +159,6 @@ OTHER: Final = Problem(
 )
 
 WHOLE: Final = frozenset({"KEY_NOT_UNIQUE", "OBJECT_TYPE_UNKNOWN", "HTTP_404"})
-"""Codes that concern every row of the request alike."""
+"""Codes that apply to every row of the request."""
 OF_PROPERTY: Final = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
-"""Codes that concern every row carrying the named property, whatever its value."""
+"""Codes that apply to every row with the named property, whatever its value."""

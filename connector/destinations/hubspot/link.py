@@ -1,4 +1,4 @@
-"""Where people find a record of a portal, by the portal's number (Hub ID) and the object's type id."""
+"""URLs of a portal's records, made of the portal's number (Hub ID) and the object's type id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TYPE_ID: Final = re.compile(r"[02]-\d+")
 
 
 def record_address(portal: int | None, object: str, crm_id: str) -> str:
-    """The address of one record; empty where the portal or the object's type is not known."""
+    """The URL of a record's page; empty if the portal or the object's type is unknown."""
     kind = type_id(object)
     if portal is None or not _TYPE_ID.fullmatch(kind) or not crm_id.isdigit():
         return ""

@@ -1,6 +1,6 @@
-"""HubSpot's objects by their type ids, which stand for a name in a path and in a record's address.
+"""The type ids of HubSpot's objects, which replace names in API paths and record URLs.
 
-HubSpot promises names in paths only for a few objects, numbers for all.
+HubSpot guarantees names in paths for a few objects only, and type ids for all.
 
 https://developers.hubspot.com/docs/guides/api/crm/understanding-the-crm#object-type-ids
 """
@@ -23,5 +23,5 @@ _STANDARD: Final = {
 
 
 def type_id(object: str) -> str:
-    """The type id of a standard object; any other name as it is, as custom objects are named by theirs."""
+    """The type id of a standard object; other names are unchanged, because custom objects go by their type id."""
     return _STANDARD.get(object, object)

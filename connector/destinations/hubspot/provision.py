@@ -1,4 +1,4 @@
-"""Preparing a HubSpot portal for a mapping: a property group, unique properties, choices, sensitivity.
+"""Prepare a HubSpot portal for a mapping: property group, unique properties, options, sensitivity.
 
 https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
 """
@@ -26,7 +26,7 @@ PROPERTY: Final = Path("GET", "/crm/v3/properties/{object}/{name}")
 
 GROUP_NAME: Final = "carecycle"
 MOST_UNIQUE: Final = 10
-"""Properties with unique values that HubSpot allows each object."""
+"""The most properties with unique values that HubSpot allows per object."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ALIKE: Final = 0.85
@@ -41,47 +41,49 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "picklist": ("enumeration", "select"),
 }
 _SHOWN: Final = {"string": "text", "phone": "phone number", "int": "number", "double": "number", "boolean": "yes or no"}
-_FIXED = "HubSpot fixes a property's uniqueness and sensitivity when it is made"
+_FIXED = "HubSpot cannot change whether an existing property is unique or sensitive"
 
 
 class HubSpotProvisioner:
-    """The contract of destinations.provision."""
+    """Implements destinations.provision.Provisioner."""
 
     fixed = (
-        f"{_FIXED}, and we never alter an existing one: make another under a new name by naming that in your mapping "
-        "(extends:), then run this again; or delete the old one in HubSpot's settings if nothing is kept in it."
+        f"{_FIXED}, and the connector never changes existing properties: create another under a new name by using that "
+        "name in your mapping (extends:) and running this again, or delete the old one in HubSpot if it holds no data."
     )
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def plan(self, demands: Demands) -> Provision:
-        """What the portal lacks. Raises DestinationUnusable."""
-        told: list[Step | Obstacle] = []
-        for kind, asked in demands.items():
-            known = describe(self._calls, kind)
-            missing = [demand for name, demand in asked.items() if name not in known.fields]
-            own = self._calls.read(Properties, PROPERTIES, object=kind).results if missing else []
-            steps = [one for demand in missing for one in _missing(demand, [p.name for p in own if p.hubspot_defined])]
-            told += [*_within_the_limit(steps, known), *_not_unique(asked, known)]
-        steps_alone = tuple(one for one in told if isinstance(one, Step))
-        return Provision(steps_alone, tuple(one for one in told if isinstance(one, Obstacle)))
+        """List what the portal lacks. Raises DestinationUnusable."""
+        lacks: list[Step | Obstacle] = []
+        for kind, wanted in demands.items():
+            existing = describe(self._calls, kind)
+            missing = [demand for name, demand in wanted.items() if name not in existing.fields]
+            listed = self._calls.read(Properties, PROPERTIES, object=kind).results if missing else []
+            standard = [definition.name for definition in listed if definition.hubspot_defined]
+            planned = [_missing(demand, standard) for demand in missing]
+            lacks += [*_within_the_limit(planned, existing), *_not_unique(wanted, existing)]
+        steps = tuple(item for item in lacks if isinstance(item, Step))
+        return Provision(steps, tuple(item for item in lacks if isinstance(item, Obstacle)))
 
     def apply(self, steps: Sequence[Step]) -> list[Done]:
-        """Create the properties, in a group of our own. Raises DestinationUnusable."""
-        problems = {kind: _permitted(self._group, kind) for kind in dict.fromkeys(one.demand.object for one in steps)}
+        """Create the properties in a group named careCycle. Raises DestinationUnusable."""
+        problems = {kind: _permitted(self._group, kind) for kind in dict.fromkeys(step.demand.object for step in steps)}
         return [Done(step, problems[step.demand.object] or _permitted(self._create, step.demand)) for step in steps]
 
     def files(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """None: HubSpot deploys no files."""
+        """Return nothing: HubSpot deploys no files."""
         return {}
 
     def _group(self, kind: str) -> str:
+        """Create the property group if it does not exist; returns why it could not."""
         reply = self._calls.ask(GROUPS, object=kind, body={"name": GROUP_NAME, "label": "careCycle"})
-        return "" if reply.ok or reply.status == 409 else f"HubSpot refuses the property group ({_code(reply)})"
+        return "" if reply.ok or reply.status == 409 else f"HubSpot rejected the property group ({_code(reply)})"
 
     def _create(self, demand: Demand) -> str:
-        """Create one property; why it was not made."""
+        """Create one property; returns why it could not."""
         reply = self._calls.ask(CREATE, object=demand.object, body=body(demand))
         if reply.ok:
             return ""
@@ -89,27 +91,27 @@ class HubSpotProvisioner:
             return self._taken(demand)
         if demand.wanted.sensitive:
             return (
-                f"HubSpot refuses a sensitive property ({_code(reply)}): a super admin turns sensitive data on in "
-                "HubSpot's settings, which needs Enterprise"
+                f"HubSpot rejected a sensitive property ({_code(reply)}): ask a super admin to turn sensitive data on "
+                "in HubSpot's settings, which requires Enterprise"
             )
         if demand.wanted.unique:
-            return f"HubSpot refuses a property with unique values on {demand.object} here ({_code(reply)})"
-        return f"HubSpot refuses it ({_code(reply)})"
+            return f"this portal does not allow a property with unique values on {demand.object} ({_code(reply)})"
+        return f"HubSpot rejected the property ({_code(reply)})"
 
     def _taken(self, demand: Demand) -> str:
-        """Why a name that is taken does not serve; a property made by a call whose reply was lost does."""
-        found = self._calls.ask(PROPERTY, object=demand.object, name=demand.field)
-        own = parse(PropertyDefinition, found) if found.ok else None
+        """Why an existing property cannot be used; empty if it fits, as when the reply to our call was lost."""
+        reply = self._calls.ask(PROPERTY, object=demand.object, name=demand.field)
+        own = parse(PropertyDefinition, reply) if reply.ok else None
         if own is not None and (own.type, own.unique) == (_TYPES[demand.wanted.type][0], demand.wanted.unique):
             return ""
-        return "a property of this name exists and is hidden from the access token, or archived: look in HubSpot"
+        return "a property with this name exists, but is hidden from the access token, or archived: check in HubSpot"
 
 
 def body(demand: Demand) -> dict[str, Any]:
-    """What creates a property."""
+    """The request body that creates a property."""
     wanted = demand.wanted
     kind, form = _TYPES[wanted.type]
-    made: dict[str, Any] = {
+    definition: dict[str, Any] = {
         "name": demand.field,
         "label": demand.field.replace("_", " ").capitalize().replace("Carecycle", "careCycle"),
         "type": kind,
@@ -117,11 +119,11 @@ def body(demand: Demand) -> dict[str, Any]:
         "groupName": GROUP_NAME,
     }
     if options := _options(wanted):
-        made["options"] = [
-            {"label": label, "value": value, "displayOrder": place, "hidden": False}
-            for place, (label, value) in enumerate(options)
+        definition["options"] = [
+            {"label": label, "value": value, "displayOrder": position, "hidden": False}
+            for position, (label, value) in enumerate(options)
         ]
-    return made | ({"hasUniqueValue": True} if wanted.unique else {}) | _sensitivity(wanted)
+    return definition | ({"hasUniqueValue": True} if wanted.unique else {}) | _sensitivity(wanted)
 
 
 def _sensitivity(wanted: TargetField) -> dict[str, str]:
@@ -131,13 +133,13 @@ def _sensitivity(wanted: TargetField) -> dict[str, str]:
 def _options(wanted: TargetField) -> list[tuple[str, str]]:
     if wanted.type == "boolean":
         return [("Yes", "true"), ("No", "false")]
-    return [(one.value, one.value) for one in wanted.options]
+    return [(option.value, option.value) for option in wanted.options]
 
 
-def _permitted(make: Callable[[Any], str], what: Any) -> str:
-    """What came of it; a permission that lacks is told and holds up nothing else."""
+def _permitted(create: Callable[[Any], str], subject: Any) -> str:
+    """The problem `create` returns; a missing permission is such a problem too, and stops nothing else."""
     try:
-        return make(what)
+        return create(subject)
     except DestinationUnusable as error:
         if error.reason != "permissions":
             raise
@@ -148,51 +150,52 @@ def _code(reply: Reply) -> str:
     return reply_refusal(reply).code
 
 
-def _missing(demand: Demand, standard: Sequence[str]) -> Iterator[Step | Obstacle]:
+def _missing(demand: Demand, standard: Sequence[str]) -> Step | Obstacle:
     problem, advice = _impossible(demand, standard)
     if problem:
-        yield Obstacle(demand.object, demand.field, problem, advice)
-        return
-    plain = demand.object in NEVER_SENSITIVE  # HubSpot keeps no sensitive data there; the check of the mapping says so
+        return Obstacle(demand.object, demand.field, problem, advice)
+    plain = demand.object in NEVER_SENSITIVE  # the mapping check reports sensitive data that goes there
     wanted = demand.wanted.model_copy(update={"sensitive": demand.wanted.sensitive and not plain})
-    yield Step(Making.FIELD, replace(demand, wanted=wanted), _about(wanted))
+    return Step(Making.FIELD, replace(demand, wanted=wanted), _about(wanted))
 
 
 def _impossible(demand: Demand, standard: Sequence[str]) -> tuple[str, str]:
-    """Why we do not make this property, and what to do; empty when we can."""
-    line = f"mend line {demand.line} of the mapping"
+    """Why this property cannot be created, and what to do; empty if it can."""
+    fix = f"correct line {demand.line} of the mapping"
     if demand.field.startswith(("hs_", "hubspot_")):
-        return "has a name HubSpot keeps for its own properties, and the portal has none such", line
+        return "has a name HubSpot reserves for its own properties, and the portal has no such property", fix
     if not _NAME.fullmatch(demand.field):
-        return "is no name HubSpot takes", "small letters, digits and underscores, at most 100, a letter first"
+        problem = "is not a valid property name in HubSpot"
+        return problem, "use at most 100 lower-case letters, digits and underscores, starting with a letter"
     if near := difflib.get_close_matches(demand.field, standard, 1, _ALIKE):
-        return f"looks like HubSpot's own {near[0]}, misspelt", f"{line}; if it is meant, create it by hand"
+        return f"looks like HubSpot's own {near[0]}, misspelled", f"{fix}, or create it by hand if the name is right"
     if demand.wanted.type not in _TYPES:
-        return "is to point at a record", "associate: links records in HubSpot"
+        return "would have to refer to a record", "use `associate:`, which links records in HubSpot"
     return "", ""
 
 
 def _about(wanted: TargetField) -> str:
     kind = _SHOWN.get(wanted.type, wanted.type)
     if wanted.type == "picklist":
-        kind = f"one of {len(wanted.options)} options: {', '.join(one.value for one in wanted.options)}"
+        kind = f"one of {len(wanted.options)} options: {', '.join(option.value for option in wanted.options)}"
     return kind + (", unique values" if wanted.unique else "") + (", sensitive" if wanted.sensitive else "")
 
 
-def _within_the_limit(told: Sequence[Step | Obstacle], known: TargetObject) -> Iterator[Step | Obstacle]:
-    taken = sum(one.unique and one.writable and name != "email" for name, one in known.fields.items())
-    for one in told:
-        if isinstance(one, Step) and one.demand.wanted.unique:
+def _within_the_limit(planned: Sequence[Step | Obstacle], existing: TargetObject) -> Iterator[Step | Obstacle]:
+    """What is planned, with an obstacle for each unique property that exceeds HubSpot's limit."""
+    taken = sum(field.unique and field.writable and name != "email" for name, field in existing.fields.items())
+    for item in planned:
+        if isinstance(item, Step) and item.demand.wanted.unique:
             taken += 1
             if taken > MOST_UNIQUE:
                 problem = f"would be one more than the {MOST_UNIQUE} properties with unique values HubSpot allows"
-                yield Obstacle(one.demand.object, one.demand.field, problem, "delete one that nobody uses in HubSpot")
+                yield Obstacle(item.demand.object, item.demand.field, problem, "delete an unused one in HubSpot")
                 continue
-        yield one
+        yield item
 
 
-def _not_unique(asked: Mapping[str, Demand], known: TargetObject) -> Iterator[Obstacle]:
-    for name, demand in asked.items():
-        if demand.wanted.unique and name in known.fields and not known.fields[name].unique:
+def _not_unique(wanted: Mapping[str, Demand], existing: TargetObject) -> Iterator[Obstacle]:
+    for name, demand in wanted.items():
+        if demand.wanted.unique and name in existing.fields and not existing.fields[name].unique:
             advice = f"{_FIXED}: delete it in HubSpot if it is empty, or name another property as the key"
-            yield Obstacle(demand.object, name, "is the key and its values are not unique", advice)
+            yield Obstacle(demand.object, name, "is the key, but its values are not unique", advice)

@@ -1,4 +1,4 @@
-"""Finding records: by a unique property, by search where the property is not unique, owners by their list."""
+"""Find records by a unique property, by search if the property is not unique, and owners by their list."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class Finder:
         self._not_unique: set[tuple[str, str]] = set()
 
     def find(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
-        """Value asked -> the records that hold it."""
+        """Records by a property: each of `values` -> the records that have it."""
         asked = list(dict.fromkeys(value for value in values if value))
         answers: Answers = {value: [] for value in values}
         if object == "owners":
             return answers | (self._find_owners(field, asked, names) if asked else {})
-        for some in chunks(asked, BATCH):
+        for chunk in chunks(asked, BATCH):
             ask = self._search if (object, field) in self._not_unique else self._read
-            answers.update(ask(object, field, some, names))
+            answers.update(ask(object, field, chunk, names))
         return answers
 
     def _read(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
-        """One batch read, split when it is refused: a value HubSpot cannot read is one nobody holds."""
+        """Read one batch, and split it if HubSpot rejects it: no record has a value that HubSpot cannot parse."""
         reply = self._calls.ask(READ, object=object, body=_read_body(field, asked, names))
         if not reply.ok:
             return self._refused(object, field, asked, names, reply)
         batch = expect(Read, reply)
         if len(asked) == 1:
-            return {asked[0]: [found(record, names) for record in batch.results]}
+            return {asked[0]: [_as_found(record, names) for record in batch.results]}
         answers = _matched(field, asked, names, batch)
-        # A secondary e-mail address finds its contact, which then shows another one: ask for what is left one by one.
         missing = {identity for error in batch.errors for identity in named_ids(error)}
-        left = [value for value in asked if value not in answers and value.lower() not in missing]
-        for value in left:
+        unmatched = [value for value in asked if value not in answers and value.lower() not in missing]
+        # A contact read by its secondary email address shows its primary one, so it is matched by asking alone.
+        for value in unmatched:
             answers.update(self._read(object, field, [value], names))
         return answers
 
@@ -64,18 +64,18 @@ class Finder:
         if len(asked) == 1:
             return {}
         half = len(asked) // 2
-        parts = [self._read(object, field, some, names) for some in (asked[:half], asked[half:])]
-        return parts[0] | parts[1]
+        first = self._read(object, field, asked[:half], names)
+        return first | self._read(object, field, asked[half:], names)
 
     def _search(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
-        """Every record with one of the values. The index lags by seconds: good for records people made, not ours."""
+        """Search for the values. The index lags by seconds, so this finds records made by people, not by us."""
         wanted = {"propertyName": field, "operator": "IN", "values": sorted({value.lower() for value in asked})}
         body = {"filterGroups": [{"filters": [wanted]}], "properties": sorted({*names, field}), "limit": 200}
         answers: Answers = {}
-        for one in self._pages(object, body):
+        for record in self._pages(object, body):
             for value in asked:
-                if folded(one.properties.get(field)) == folded(value):
-                    answers.setdefault(value, []).append(found(one, names))
+                if folded(record.properties.get(field)) == folded(value):
+                    answers.setdefault(value, []).append(_as_found(record, names))
         return answers
 
     def _pages(self, object: str, body: dict[str, object]) -> Iterator[Written]:
@@ -86,12 +86,12 @@ class Finder:
             after = page.paging.next.after if page.paging and page.paging.next else None
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
-        """Owners are few, and HubSpot looks them up by nothing but one address a call: read them all."""
-        held = [(owner, _owner(owner)) for owner in self._owners()]
+        """Read all owners and pick: they are few, and HubSpot looks up only one address per call."""
+        owners = [(owner, _owner(owner)) for owner in self._owners()]
         return {
             value: [
                 Found(owner.id, {name: values.get(name) for name in names})
-                for owner, values in held
+                for owner, values in owners
                 if folded(values.get(field)) == folded(value)
             ]
             for value in asked
@@ -107,18 +107,17 @@ class Finder:
 
 
 def chunks(rows: Sequence[str], size: int) -> Iterator[list[str]]:
-    """The rows in pieces of at most `size`."""
+    """Split the rows into lists of at most `size`."""
     for start in range(0, len(rows), size):
         yield list(rows[start : start + size])
 
 
-def found(one: Written, names: Sequence[str]) -> Found:
-    """A record as the rest of the house reads it."""
-    return Found(one.id, {name: _value(one, name) for name in names})
+def _as_found(record: Written, names: Sequence[str]) -> Found:
+    return Found(record.id, {name: _value(record, name) for name in names})
 
 
-def _value(one: Written, name: str) -> Value:
-    return one.id if name in ("id", "hs_object_id") else plain(name, one.properties.get(name))
+def _value(record: Written, name: str) -> Value:
+    return record.id if name in _ID_FIELDS else plain(name, record.properties.get(name))
 
 
 def _owner(owner: Owner) -> dict[str, Value]:
@@ -142,9 +141,9 @@ def _read_body(field: str, asked: list[str], names: Sequence[str]) -> dict[str, 
 
 
 def _matched(field: str, asked: list[str], names: Sequence[str], batch: Read) -> Answers:
-    """The records of a batch, each under the value that asked for it."""
+    """The records of a batch, each under the value it was read by."""
     if field in _ID_FIELDS:
         by_id = {record.id: record for record in batch.results}
-        return {value: [found(by_id[value], names)] for value in asked if value in by_id}
+        return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}
     by_value = {folded(record.properties.get(field)): record for record in batch.results}
-    return {value: [found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}
+    return {value: [_as_found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}

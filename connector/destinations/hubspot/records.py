@@ -1,4 +1,4 @@
-"""Writing records in batches: every row answered, a refused batch split until the culprit stands alone.
+"""Write records in batches: every row gets an outcome, and a rejected batch is split to isolate the bad row.
 
 https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide#upsert-records
 """
@@ -22,7 +22,7 @@ from connector.model import Mode
 from connector.settlement import Refusal
 
 Rows = Mapping[int, Row]
-"""rows by their place in the call of write()"""
+"""Rows by their position in the call to write()."""
 Outcomes = dict[int, Outcome]
 
 UNACCOUNTED, _GONE = RecordError("UNACCOUNTED"), RecordError(LOST_ID)
@@ -32,9 +32,9 @@ ID = "id"
 
 
 class Target(NamedTuple):
-    """What rows must share to travel in one batch.
+    """What rows must share to be sent in one batch.
 
-    with_key: the key property is written too; without it the batch is a correction of an earlier one.
+    with_key: whether the key property is written too; not when the batch corrects an earlier one.
     """
 
     path: Path
@@ -44,17 +44,17 @@ class Target(NamedTuple):
 
 
 class RecordWriter:
-    """Writes rows to one account, whatever their mode."""
+    """Writes rows to one account."""
 
     def __init__(self, calls: Calls, finder: Finder) -> None:
         self._calls, self._finder = calls, finder
 
     def write(self, rows: Rows) -> Outcomes:
-        """One outcome per row; a refused row's opt-outs are written alone."""
+        """Write the rows; the opt-outs of a rejected row are written alone. One outcome per row."""
         known, answered = self._resolved(rows)
         answered |= self._send(known)
-        taken = self._send(adopted(self._finder, known, answered))
-        answered |= {n: out for n, out in taken.items() if out.verdict is not Verdict.REJECTED}
+        adopting = self._send(adopted(self._finder, known, answered))
+        answered |= {n: out for n, out in adopting.items() if out.verdict is not Verdict.REJECTED}
         gone = {
             n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
         }
@@ -63,7 +63,7 @@ class RecordWriter:
         return answered | self._opt_outs_alone(rows, answered)
 
     def _resolved(self, rows: Rows) -> tuple[dict[int, Row], Outcomes]:
-        """Rows that may be sent, and the answers of those whose mode forbids it."""
+        """The rows to send, and the outcomes of those that their mode excludes."""
         ids = self._ids({n: row for n, row in rows.items() if row.id is None and row.mode is not Mode.UPSERT})
         known, answered = {}, {}
         for n, row in rows.items():
@@ -77,15 +77,15 @@ class RecordWriter:
         return known, answered
 
     def _ids(self, rows: Rows) -> dict[int, str]:
-        """The ids of the records that hold these rows' keys, where there are any."""
+        """The ids of the records that have these rows' keys, for keys with exactly one record."""
         ids: dict[int, str] = {}
-        for (kind, key), some in _grouped(rows, lambda row: (row.key.object, row.key.field)):
-            found = self._finder.find(kind, key, [row.key.value for row in some.values()], ())
-            ids |= {n: found[row.key.value][0].id for n, row in some.items() if len(found[row.key.value]) == 1}
+        for (kind, key), group in _grouped(rows, lambda row: (row.key.object, row.key.field)):
+            holders = self._finder.find(kind, key, [row.key.value for row in group.values()], ())
+            ids |= {n: holders[row.key.value][0].id for n, row in group.items() if len(holders[row.key.value]) == 1}
         return ids
 
     def _opt_outs_alone(self, rows: Rows, answered: Outcomes) -> Outcomes:
-        """The outcomes of the rows that were not written, with their opt-outs written where the record exists."""
+        """Write the opt-outs of rows that were not written, if their record exists; returns their new outcomes."""
         held_back = {
             n: row
             for n, row in rows.items()
@@ -100,7 +100,7 @@ class RecordWriter:
         return {n: _with_opt_outs(answered[n], done) for n, done in self._send(alone, with_key=False).items()}
 
     def _stages_set(self, rows: Rows) -> Outcomes:
-        """Set a lifecycle stage back: HubSpot moves it forward only, and ignores anything else until it is cleared."""
+        """Clear lifecycle stages, then set them: HubSpot ignores an earlier stage while a later one is set."""
         cleared = self._send({n: replace(row, fields={STAGE: None}) for n, row in rows.items()}, with_key=False)
         return cleared | self._send(
             {n: row for n, row in rows.items() if cleared[n].verdict is Verdict.DELIVERED}, with_key=False
@@ -108,9 +108,9 @@ class RecordWriter:
 
     def _send(self, rows: Rows, *, with_key: bool = True) -> Outcomes:
         answered: Outcomes = {}
-        for target, some in _grouped(rows, lambda row: _target(row, with_key)):
-            for start in range(0, len(some), BATCH):
-                answered |= self._batch(target, dict(list(some.items())[start : start + BATCH]))
+        for target, group in _grouped(rows, lambda row: _target(row, with_key)):
+            for start in range(0, len(group), BATCH):
+                answered |= self._batch(target, dict(list(group.items())[start : start + BATCH]))
         return answered
 
     def _batch(self, target: Target, rows: dict[int, Row]) -> Outcomes:
@@ -123,21 +123,21 @@ class RecordWriter:
         return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
 
     def _refused(self, target: Target, rows: dict[int, Row], reply: Reply) -> Outcomes:
-        """A batch that was refused as a whole: find the rows that caused it, and write the others."""
+        """Handle a batch that was rejected as a whole: reject the rows that caused it, and write the others."""
         cause = reply_refusal(reply)
         if len(rows) == 1 or cause.code in WHOLE:
             return {n: outcome(cause, reply.request_id) for n in rows}
-        guilty = [n for n, row in rows.items() if cause.code in OF_PROPERTY and _carries(row, cause)]
-        if guilty:
-            rest = {n: row for n, row in rows.items() if n not in guilty}
-            return dict.fromkeys(guilty, outcome(cause, reply.request_id)) | (self._batch(target, rest) if rest else {})
+        bad = [n for n, row in rows.items() if cause.code in OF_PROPERTY and _names_a_field_of(cause, row)]
+        if bad:
+            rest = {n: row for n, row in rows.items() if n not in bad}
+            return dict.fromkeys(bad, outcome(cause, reply.request_id)) | (self._batch(target, rest) if rest else {})
         return self._halved(target, rows)
 
     def _halved(self, target: Target, rows: dict[int, Row]) -> Outcomes:
-        """The outcomes of two smaller batches: the rows at fault are not known."""
-        places, half = list(rows), len(rows) // 2
-        first = self._batch(target, {n: rows[n] for n in places[:half]})
-        return first | self._batch(target, {n: rows[n] for n in places[half:]})
+        """Write the rows as two smaller batches, to isolate those that caused the rejection."""
+        positions, half = list(rows), len(rows) // 2
+        first = self._batch(target, {n: rows[n] for n in positions[:half]})
+        return first | self._batch(target, {n: rows[n] for n in positions[half:]})
 
 
 _ABSENT = Outcome(
@@ -149,7 +149,7 @@ _EXISTS = Outcome(
 
 
 def _with_opt_outs(out: Outcome, done: Outcome) -> Outcome:
-    """The refusal, unless its opt-outs may pass later: a row that is over would never raise them."""
+    """The row's outcome after its opt-outs: deferred if they are, because a settled row is never retried."""
     match done.verdict:
         case Verdict.DELIVERED:
             return replace(out, id=done.id, consent_written=True)
@@ -161,8 +161,8 @@ def _with_opt_outs(out: Outcome, done: Outcome) -> Outcome:
 
 def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
     pairs = sorted(((by(row), n) for n, row in rows.items()), key=lambda pair: (pair[0], pair[1]))
-    for shared, some in groupby(pairs, key=lambda pair: pair[0]):
-        yield shared, {n: rows[n] for _, n in some}
+    for shared, group in groupby(pairs, key=lambda pair: pair[0]):
+        yield shared, {n: rows[n] for _, n in group}
 
 
 def _target(row: Row, with_key: bool) -> Target:
@@ -180,21 +180,21 @@ def _identity(row: Row, target: Target) -> dict[str, Any]:
     if row.id:
         return {"id": row.id}
     if target.path is CREATE:
-        return {"associations": []}  # the specification requires it, HubSpot does not: links are made apart
+        return {"associations": []}  # the specification requires it, HubSpot does not: links are made separately
     return {"id": row.key.value, "idProperty": row.key.field}
 
 
-def _carries(row: Row, found: RecordError) -> bool:
-    return bool({row.key.field, *row.fields} & set(found.fields))
+def _names_a_field_of(error: RecordError, row: Row) -> bool:
+    return bool({row.key.field, *row.fields} & set(error.fields))
 
 
 def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outcomes:
-    """Results by trace id, else by key or id; never by their order, which is HubSpot's own."""
+    """Match results to rows by trace id, else by id or key; never by order, which HubSpot does not keep."""
     refused = _refusals(rows, batch.errors)
-    by_trace = {one.trace: one for one in batch.results if one.trace is not None}
-    rest = [one for one in batch.results if one.trace is None]
-    by_key = {folded(one.properties[target.key]): one for one in rest if one.properties.get(target.key)}
-    by_id = {one.id: one for one in rest}
+    by_trace = {result.trace: result for result in batch.results if result.trace is not None}
+    rest = [result for result in batch.results if result.trace is None]
+    by_key = {folded(result.properties[target.key]): result for result in rest if result.properties.get(target.key)}
+    by_id = {result.id: result for result in rest}
     answered = {}
     for n, row in rows.items():
         written = by_trace.get(str(n)) or by_id.get(row.id or "") or by_key.get(folded(row.key.value))
@@ -203,19 +203,19 @@ def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outco
 
 
 def _stage_kept(rows: Rows, answered: Outcomes, batch: Batch) -> dict[int, Row]:
-    """The rows whose record shows another stage than the one just written, with that stage alone to write."""
-    held = {one.id: one.properties.get(STAGE) for one in batch.results}
+    """Rows whose record still shows another lifecycle stage than the one written, reduced to that stage."""
+    shown = {result.id: result.properties.get(STAGE) for result in batch.results}
     return {
         n: replace(row, id=answered[n].id, fields={STAGE: row.fields[STAGE]})
         for n, row in rows.items()
-        if row.fields.get(STAGE) and held.get(answered[n].id or "") not in (None, "", row.fields[STAGE])
+        if row.fields.get(STAGE) and shown.get(answered[n].id or "") not in (None, "", row.fields[STAGE])
     }
 
 
-def _answer(found: RecordError | None, written: Written | None, request_id: str) -> Outcome:
-    if found is None and written is not None:
+def _answer(error: RecordError | None, written: Written | None, request_id: str) -> Outcome:
+    if error is None and written is not None:
         return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id)
-    return outcome(found or UNACCOUNTED, request_id)
+    return outcome(error or UNACCOUNTED, request_id)
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:

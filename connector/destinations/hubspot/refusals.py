@@ -1,4 +1,4 @@
-"""Reading HubSpot's refusals. Its own texts echo values: they are read here and never leave.
+"""Read HubSpot's refusals. Its own texts repeat values, so they are read here and not passed on.
 
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
@@ -42,7 +42,7 @@ _SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_]{3,40}")
 
 @dataclass(frozen=True, slots=True)
 class RecordError:
-    """What HubSpot said of one record, without a value in it. existing: the record that owns what we wanted."""
+    """HubSpot's error for one record, without values. existing: the id of the record it conflicts with."""
 
     code: str
     fields: tuple[str, ...] = ()
@@ -50,18 +50,18 @@ class RecordError:
 
 
 def trouble(reply: Reply) -> Trouble | None:
-    """Why this reply means that the account cannot be used now; None when it does not."""
-    if reply.ok or _speaks_of_rows(reply):
+    """Why this reply means that the account cannot be used now; None if it can."""
+    if reply.ok or _concerns_rows(reply):
         return None
-    found = _with_hints(_known(reply), reply)
+    cause = _with_hints(_known(reply), reply)
     pause = _seconds(reply.headers.get("retry-after", ""))
     if pause is None:
-        return found
-    return found._replace(wait=pause if found.wait is not None and pause <= PATIENCE else None, grows=False, park=pause)
+        return cause
+    return cause._replace(wait=pause if cause.wait is not None and pause <= PATIENCE else None, grows=False, park=pause)
 
 
-def _speaks_of_rows(reply: Reply) -> bool:
-    """A 404 that is not in HubSpot's words comes from a wrong address, not from HubSpot."""
+def _concerns_rows(reply: Reply) -> bool:
+    """Whether the error is about what was sent. A 404 without HubSpot's own message means a wrong address."""
     return reply.status in FOR_ROWS and (reply.status != 404 or error_body(reply).message != "")
 
 
@@ -86,25 +86,26 @@ def _policy(body: ErrorBody) -> str:
     return "DAILY" if "daily" in words else "SECONDLY" if " secondly" in words else "TEN_SECONDLY_ROLLING"
 
 
-def _with_hints(found: Trouble, reply: Reply) -> Trouble:
+def _with_hints(cause: Trouble, reply: Reply) -> Trouble:
+    """The trouble with the missing scopes, or with the wait that the reply's headers give."""
     if reply.status == 403 and (scopes := _scopes(error_body(reply))):
-        return found._replace(problem=f"{found.problem} ({', '.join(scopes)})")
+        return cause._replace(problem=f"{cause.problem} ({', '.join(scopes)})")
     interval = _seconds(reply.headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
-    if found is TROUBLES[429] and interval and interval / 1000 <= PATIENCE:
-        return found._replace(wait=interval / 1000)
-    return found
+    if cause is TROUBLES[429] and interval and interval / 1000 <= PATIENCE:
+        return cause._replace(wait=interval / 1000)
+    return cause
 
 
 def used_up(reply: Reply) -> float:
-    """Seconds until HubSpot takes requests again, where a success says that it was the last of its interval."""
+    """Seconds until HubSpot accepts requests again, if this success was the last of its interval; otherwise 0."""
     interval = _seconds(reply.headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
     last = reply.ok and reply.headers.get("x-hubspot-ratelimit-remaining") == "0"
-    return min(interval / 1000, PATIENCE) + 0.5 if last and interval else 0.0  # and a little for the way there
+    return min(interval / 1000, PATIENCE) + 0.5 if last and interval else 0.0  # 0.5 s for network latency
 
 
 def _scopes(body: ErrorBody) -> list[str]:
-    named = [one for detail in body.errors for one in _listed(detail.context.get("requiredGranularScopes"))]
-    return [scope for scope in named if _SCOPE.fullmatch(scope)]
+    scopes = [scope for detail in body.errors for scope in _listed(detail.context.get("requiredGranularScopes"))]
+    return [scope for scope in scopes if _SCOPE.fullmatch(scope)]
 
 
 def _seconds(text: str) -> float | None:
@@ -112,11 +113,11 @@ def _seconds(text: str) -> float | None:
 
 
 def refusal(body: ErrorBody, status: int = 400) -> RecordError:
-    """What an error says of a record: our code for it and the properties it names."""
-    listed = list(_property_problems(body.message))
-    codes = [detail.code for detail in body.errors] + [str(one.get("error", "")) for one in listed]
-    names = [n for d in body.errors for n in _listed(d.context.get("propertyName"))]
-    names += [*_listed(body.context.get("properties")), *(str(one.get("name", "")) for one in listed)]
+    """Our code for an error, and the properties it names."""
+    problems = list(_property_problems(body.message))
+    codes = [detail.code for detail in body.errors] + [str(problem.get("error", "")) for problem in problems]
+    names = [name for detail in body.errors for name in _listed(detail.context.get("propertyName"))]
+    names += [*_listed(body.context.get("properties")), *(str(problem.get("name", "")) for problem in problems)]
     fields = tuple(dict.fromkeys(name for name in names if _NAME.fullmatch(name)))
     existing = _existing(body)
     if body.category == "CONFLICT":
@@ -125,7 +126,7 @@ def refusal(body: ErrorBody, status: int = 400) -> RecordError:
 
 
 def reply_refusal(reply: Reply) -> RecordError:
-    """What a refused request says."""
+    """The error of a rejected request."""
     return refusal(error_body(reply), reply.status)
 
 
@@ -137,21 +138,22 @@ def _code(body: ErrorBody, codes: list[str], status: int) -> str:
 
 
 def _property_problems(message: str) -> Iterator[Mapping[str, Any]]:
-    """The JSON list HubSpot puts behind the colon of "Property values were not valid: [...]"."""
+    """The JSON list after the colon of "Property values were not valid: [...]"."""
     start = message.find("[{")
     try:
-        found = json.loads(message[start:]) if start >= 0 else []
+        problems = json.loads(message[start:]) if start >= 0 else []
     except ValueError:
         return
-    yield from (one for one in found if isinstance(one, dict))
+    yield from (problem for problem in problems if isinstance(problem, dict))
 
 
 def _existing(body: ErrorBody) -> str:
-    told = _listed(body.context.get("existingId"))
-    if told and told[0].isdigit():
-        return told[0]
-    said = _EXISTING.search(body.message)
-    return said[1] if said else ""
+    """The id of the record that already has the value; empty if the error does not name it."""
+    ids = _listed(body.context.get("existingId"))
+    if ids and ids[0].isdigit():
+        return ids[0]
+    match = _EXISTING.search(body.message)
+    return match[1] if match else ""
 
 
 def _listed(value: list[str] | str | None) -> list[str]:
@@ -159,7 +161,7 @@ def _listed(value: list[str] | str | None) -> list[str]:
 
 
 def outcome(error: RecordError, request_id: str = "") -> Outcome:
-    """The outcome of a row that was refused."""
+    """The outcome of a row with this error."""
     problem = PROBLEMS.get(error.code, OTHER)
     why = Refusal.of(error.code, problem.cause, problem.action, error.fields, a_field="a property")
     if error.existing:
@@ -168,10 +170,10 @@ def outcome(error: RecordError, request_id: str = "") -> Outcome:
 
 
 def traces(body: ErrorBody) -> list[str]:
-    """The trace ids an error of a batch names."""
+    """The trace ids that a batch error names."""
     return _listed(body.context.get("objectWriteTraceId"))
 
 
 def named_ids(body: ErrorBody) -> list[str]:
-    """The record identities an error names, in lower case."""
-    return [one.lower() for one in _listed(body.context.get("ids"))]
+    """The record ids that an error names, in lower case."""
+    return [identity.lower() for identity in _listed(body.context.get("ids"))]

@@ -1,4 +1,4 @@
-"""HubSpot's replies as models of the parts we read: entry by entry, so that one odd part never hides the others.
+"""Models of the parts of HubSpot's replies that we read. An invalid part never hides the valid ones.
 
 https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide and .../error-handling
 """
@@ -27,12 +27,12 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 _Item = TypeVar("_Item")
 
 _CONTEXT_AS_TEXT: Final = re.compile(r"(\w+)=(?:\[([^\]]*)\]|([^,}\[\]]*))")
-"""HubSpot's own reference prints a context as text: "{missingScopes=[scope1, scope2]}"."""
+"""HubSpot's reference shows a context as text: "{missingScopes=[scope1, scope2]}"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer; status 0 when there was none. Header names in lower case."""
+    """One HTTP reply; status 0 if there was none. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -48,13 +48,13 @@ class Reply:
 
 
 class _Reply(BaseModel):
-    """Strict about types. A part that is optional to us and of another type counts as absent."""
+    """A strictly typed reply. An optional part of the wrong type counts as absent."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _absent_where_odd(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    def _absent_if_invalid(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         try:
             return read(value)
         except ValidationError:
@@ -64,45 +64,54 @@ class _Reply(BaseModel):
             return declared.get_default(call_default_factory=True)
 
 
-def _without_odd_entries(entries: Any, read: ValidatorFunctionWrapHandler) -> Any:
+def _without_invalid_entries(entries: Any, read: ValidatorFunctionWrapHandler) -> Any:
     try:
         return read(entries)
     except ValidationError as error:
-        odd = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
-        if not isinstance(entries, list) or not odd:
+        invalid = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+        if not isinstance(entries, list) or not invalid:
             raise
-        return read([entry for place, entry in enumerate(entries) if place not in odd])
+        return read([entry for position, entry in enumerate(entries) if position not in invalid])
 
 
 def _text(value: Any) -> Any:
-    """A number as HubSpot would spell it in text."""
+    """A number as the text HubSpot would write; anything else unchanged."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _properties(value: Any) -> Any:
-    """Every value as text: one of another type is not blank."""
+    """Every value as text, so that a value of another type does not count as blank."""
     if not isinstance(value, dict):
         return value
-    return {name: held if held is None or isinstance(held, str) else json.dumps(held) for name, held in value.items()}
+    return {name: item if item is None or isinstance(item, str) else json.dumps(item) for name, item in value.items()}
 
 
 def _context(value: Any) -> Any:
-    """What names something in an error's context; the rest of it says nothing we read.
+    """The names and numbers in an error's context, as lists of texts; we read nothing else of it.
 
     >>> _context("{propertyName=[hs_language], id=7}"), _context({"ids": [7, None], "x": {"a": "b"}})
     ({'propertyName': ['hs_language'], 'id': ['7']}, {'ids': ['7']})
     """
     if isinstance(value, str):
-        matches = _CONTEXT_AS_TEXT.finditer(value)
-        return {found[1]: [item.strip() for item in (found[2] or found[3] or "").split(",")] for found in matches}
+        return _context_of_text(value)
     if not isinstance(value, dict):
         return value
-    lists = {name: held if isinstance(held, list) else [held] for name, held in value.items()}
-    texts = {name: [item for held in items if isinstance(item := _text(held), str)] for name, items in lists.items()}
+    texts = {name: _texts(item) for name, item in value.items()}
     return {name: items for name, items in texts.items() if items}
 
 
-Entries = Annotated[list[_Item], WrapValidator(_without_odd_entries)]
+def _context_of_text(text: str) -> dict[str, list[str]]:
+    matches = _CONTEXT_AS_TEXT.finditer(text)
+    return {match[1]: [item.strip() for item in (match[2] or match[3] or "").split(",")] for match in matches}
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts and numbers of a list, or of a single value, as texts."""
+    items = value if isinstance(value, list) else [value]
+    return [text for item in items if isinstance(text := _text(item), str)]
+
+
+Entries = Annotated[list[_Item], WrapValidator(_without_invalid_entries)]
 Id = Annotated[str, BeforeValidator(_text)]
 Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
 Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]
@@ -116,7 +125,7 @@ class Detail(_Reply):
 
 
 class ErrorBody(_Reply):
-    """An error answer, or one of the errors of a batch: every part optional."""
+    """An error reply, or one of the errors of a batch. Every part is optional."""
 
     category: str = ""
     message: str = ""
@@ -126,7 +135,7 @@ class ErrorBody(_Reply):
 
 
 class Written(_Reply):
-    """One record of a batch answer."""
+    """One record of a batch reply."""
 
     id: Id
     properties: Values = Field(default_factory=dict)
@@ -134,14 +143,14 @@ class Written(_Reply):
 
 
 class Batch(_Reply):
-    """The answer of a batch read or write; 200 may carry errors just as 207 does."""
+    """The reply to a batch write. A 200 may have errors, just as a 207."""
 
     results: Entries[Written] = Field(default_factory=list)
     errors: Entries[ErrorBody] = Field(default_factory=list)
 
 
 class Read(_Reply):
-    """The answer of a batch read. No entry is left out: a record that is missed would be made a second time."""
+    """The reply to a batch read. No entry may be dropped: a record that is missed would be created twice."""
 
     results: list[Written]
     errors: Entries[ErrorBody] = Field(default_factory=list)
@@ -156,7 +165,7 @@ class Paging(_Reply):
 
 
 class Page(_Reply):
-    """One page of a search. No entry is left out, as in `Read`."""
+    """One page of a search. No entry may be dropped, as in `Read`."""
 
     results: list[Written]
     paging: Paging | None = None
@@ -185,7 +194,7 @@ class Pair(_Reply):
 
 
 class Pairs(_Reply):
-    """The answer of a batch of default associations."""
+    """The reply to a batch of default associations."""
 
     results: Entries[Pair] = Field(default_factory=list)
 
@@ -223,16 +232,16 @@ class Properties(_Reply):
 
 
 def daily_usage(reply: Reply) -> tuple[int, int] | None:
-    """Calls used and allowed today, where the reply tells."""
-    head = "x-hubspot-ratelimit-daily"
-    limit, left = (reply.headers.get(name, "") for name in (head, f"{head}-remaining"))
+    """Calls used and allowed today, if the reply reports them."""
+    header = "x-hubspot-ratelimit-daily"
+    limit, left = (reply.headers.get(name, "") for name in (header, f"{header}-remaining"))
     if not (limit.isdecimal() and left.isdecimal() and int(limit) > 0):
         return None
     return max(int(limit) - int(left), 0), int(limit)
 
 
 def parse(model: type[Parsed], reply: Reply) -> Parsed | None:
-    """The reply's body by its model, an empty body as an empty object; None when it is not what HubSpot's API says."""
+    """Parse the body, treating an empty one as an empty object; None if it does not match HubSpot's API."""
     try:
         return model.model_validate_json(reply.body or b"{}")
     except ValidationError:
@@ -240,5 +249,5 @@ def parse(model: type[Parsed], reply: Reply) -> Parsed | None:
 
 
 def error_body(reply: Reply) -> ErrorBody:
-    """The error a reply tells, blank when it is none of HubSpot's own."""
+    """The error in a reply, blank if it is not in HubSpot's format."""
     return parse(ErrorBody, reply) or ErrorBody()

@@ -1,4 +1,4 @@
-"""What an agency's file says of a HubSpot portal."""
+"""The settings of a HubSpot portal in an agency file."""
 
 from __future__ import annotations
 

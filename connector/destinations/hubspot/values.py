@@ -1,4 +1,4 @@
-"""Values in HubSpot's formats, and back to one canonical text."""
+"""Convert values to HubSpot's formats, and back to one canonical text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.destinations.base import as_text
 from connector.model import Value
 
 LONGEST: Final = 65_536
-"""Characters a text property holds."""
+"""The most characters a text property holds."""
 
 RICH: Final = frozenset({"hs_call_body"})
 """Properties HubSpot renders as HTML."""
@@ -25,20 +25,20 @@ _TORN = re.compile(r"(&[#\w]*|<[br]*)\Z")
 
 
 def wire(name: str, value: Value) -> str:
-    """A value as HubSpot takes it for this property: always text, empty clears."""
+    """A value as it is sent to this property: always text; an empty text clears it."""
     text = _text(value)
     return _rich(text) if name in RICH else text
 
 
 def plain(name: str, text: str | None) -> str | None:
-    """A property as we would have written it: a blank one is None, HTML is text again."""
+    """A property's value as we would have written it: None if blank, with HTML turned back into text."""
     if not text:
         return None
     return html.unescape(re.sub(r"<br\s*/?>", "\n", text)) if name in RICH else text
 
 
 def normal(value: Value) -> str:
-    """One text for what we wrote and what HubSpot hands back."""
+    """A value as canonical text, in which values written and read back compare equal."""
     text = _text(value).strip()
     if _EPOCH_MS.fullmatch(text):
         return _iso(int(text))
@@ -49,7 +49,7 @@ def normal(value: Value) -> str:
 
 
 def folded(value: Value) -> str:
-    """The text by which HubSpot tells two keys apart: letter case aside."""
+    """A key as HubSpot compares keys, ignoring case."""
     return normal(value).lower()
 
 
