@@ -23,6 +23,7 @@ from connector.destinations.base import Destination, Outcome, Row
 from connector.mapping import Mapping
 from connector.receive import read
 from connector.sandbox.hubspot.faults import HubSpotFaults
+from connector.sandbox.hubspot.limits import Tier
 from connector.store import Store
 from connector.store.desk import Filter
 from tests.builders import a_customer
@@ -197,8 +198,9 @@ class World:
 @contextmanager
 def open_world(address: str, crm: str, trouble: str, withheld: str) -> Iterator[World]:
     fixtures: Any = hubspot_fixtures if crm == "hubspot" else salesforce_fixtures
+    roomy = {"tier": Tier(burst=2_000)} if crm == "hubspot" else {}  # each address is opted out by a call of its own
     clock = Clock()
-    with open_stage(address, clock) as stage, fixtures.sandbox_and_destination() as (sandbox, destination):
+    with open_stage(address, clock) as stage, fixtures.sandbox_and_destination(**roomy) as (sandbox, destination):
         route = Route(DESTINATION, destination, Running(mapping(crm, withheld, _REFUSABLE[crm])), ZONE)
         yield World(crm, trouble, withheld, stage.store, clock, sandbox, route)
 
