@@ -187,7 +187,7 @@ class FlagState:
 
     owed: an event raised the flag, and that has not reached the CRM yet.
     spoken: an event itself raised it, as when a customer says "do not call" in a call. It then counts as true, whatever
-    newer snapshots say, until an operator lowers it.
+    newer snapshots say, until an operator lowers it. lowered: when that was, epoch ms; 0 for never.
     """
 
     stamp: Stamp
@@ -195,6 +195,7 @@ class FlagState:
     applied: bool = False
     owed: bool = False
     spoken: bool = False
+    lowered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from connector.cli.options import json_option, opened_store, show_json, show_table
+from connector.carecycle.catalogue import FLAGS
+from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.insight import overview as operate
 from connector.running.config import read_agencies
 from connector.store.evidence import OptOut
@@ -55,6 +56,21 @@ def status(as_json: bool) -> None:
 
 def _age(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds))) if seconds else ""
+
+
+@consent.command()
+@click.argument("customer")
+@click.argument("flag", type=click.Choice(FLAGS))
+@click.option("--reason", required=True, help="Why; recorded in the audit log, so do not include personal data.")
+def lower(customer: str, flag: str, reason: str) -> None:
+    """Lower an opt-out that a customer spoke in a call, after they agreed to be contacted again.
+
+    Only opt-outs raised by a mapping's `raise:` can be lowered here; careCycle's own flags are changed in careCycle.
+    """
+    with opened_store() as store:
+        destinations = store.lowering.lower(customer, flag, who(), reason)
+    click.echo(f"{flag} of {customer} no longer counts as raised in a call ({', '.join(destinations)}).")
+    click.echo("The checkbox in the CRM stays set: clear it there.")
 
 
 @consent.command()

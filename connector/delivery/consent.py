@@ -18,7 +18,7 @@ def observe(states: States, plans: Iterable[Plan]) -> dict[str, FlagState]:
         for flag, value in plan.consent.items():
             known[flag] = _after_snapshot(known.get(flag), plan.stamp, value)
         for flag in plan.spoken:
-            known[flag] = _after_spoken(known.get(flag) or FlagState(plan.stamp, None))
+            known[flag] = _after_spoken(known.get(flag) or FlagState(plan.stamp, None), plan.stamp)
     return known
 
 
@@ -30,14 +30,17 @@ def _after_snapshot(state: FlagState | None, stamp: Stamp, value: bool | None) -
     applied = state.applied and not (newer and state.value is False and value is True)
     owed = not applied and (state.owed or value is True)
     newest = (stamp, value) if newer else (state.stamp, state.value)
-    return FlagState(*newest, applied, owed, state.spoken)
+    return FlagState(*newest, applied, owed, state.spoken, state.lowered)
 
 
-def _after_spoken(state: FlagState) -> FlagState:
+def _after_spoken(state: FlagState, stamp: Stamp) -> FlagState:
     """Return the state after an event itself raised the flag. The first time, the flag is always written to the CRM.
 
     Skipping that write while the newest snapshot says true would make the result depend on the order of arrival.
+    What was said before an operator lowered the flag counts no more.
     """
+    if stamp.at <= state.lowered:
+        return state
     applied = state.applied and state.spoken
     return replace(state, applied=applied, owed=not applied, spoken=True)
 

@@ -16,6 +16,7 @@ from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
+from connector.store.lowering import Lowering
 from connector.store.mappings import Mappings
 from connector.store.obligations import Obligations
 from connector.store.opt_outs import OptOuts
@@ -45,6 +46,7 @@ class Store:
         self.agencies = Agencies(database)
         self.rotation = Rotation(database)
         self.forget = Forget(database, self.ledger, self.desk)
+        self.lowering = Lowering(database, self.desk)
         self.reveal = Reveal(database, self.inbox, self.desk)
         self.mappings = Mappings(database, self.obligations)
         self.usage = Usage(database)

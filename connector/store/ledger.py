@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, cast, func, literal_column, null, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, literal_column, null, select
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Raised, Remembered
@@ -115,7 +115,8 @@ class Ledger:
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
             for row in connection.execute(self._consents, asked):
-                state = FlagState(Stamp(row.at, row.tie), row.value, row.applied_at is not None, row.owed, row.spoken)
+                applied = row.applied_at is not None
+                state = FlagState(Stamp(row.at, row.tie), row.value, applied, row.owed, row.spoken, row.lowered_at)
                 known.setdefault(named[row.customer_id], {})[row.flag] = state
         return known
 
@@ -133,6 +134,7 @@ class Ledger:
                     "value": state.value,
                     "owed": state.owed,
                     "spoken": state.spoken,
+                    "lowered_at": state.lowered,
                 }
                 told[state.applied].append(row)
         return {applied: as_rows(rows) for applied, rows in told.items()}
@@ -161,7 +163,11 @@ def _upsert_consents(database: Database, applied: bool) -> Any:
     told = given(database.engine, *(one for one in consents.c if one.name != "applied_at"))
     known = select(*told.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
     statement = insert(database.engine, consents).from_select([*told.c.keys(), "applied_at"], known)
-    newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed", "spoken")}
+    newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
+    # A batch that began before an operator lowered the flag does not know of it: what the operator did stays.
+    lowered_since = consents.c.lowered_at > statement.excluded.lowered_at
+    for name in ("spoken", "lowered_at"):
+        newer[name] = case((lowered_since, consents.c[name]), else_=statement.excluded[name])
     kept = func.coalesce(consents.c.applied_at, statement.excluded.applied_at) if applied else null()
     return statement.on_conflict_do_update(
         index_elements=["destination", "customer_id", "flag"], set_={**newer, "applied_at": kept}

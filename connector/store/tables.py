@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0011"
+REVISION: Final = "0012"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -154,6 +154,7 @@ consents: Final = Table(
     Column("applied_at", BigInteger),
     Column("owed", Boolean, nullable=False, server_default=false()),
     Column("spoken", Boolean, nullable=False, server_default=false()),
+    Column("lowered_at", BigInteger, nullable=False, server_default="0"),
 )
 
 raises: Final = Table(

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from connector.delivery.deliver import Running
-from connector.errors import PauseReason
+from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import ObligationState, Pause, Settlement
+from connector.store.desk import Filter
 from connector.store.tables import events, obligations
 from tests.promises.crm import REFUSED, Fault
-from tests.promises.stage import AGENCY, HOLD, LANE, Stage, a_person, a_talk, compiled
+from tests.promises.stage import AGENCY, DESTINATION, HOLD, LANE, Stage, a_person, a_talk, compiled
 
 NO_CALLS = {"doNotCall": True}
 
@@ -208,4 +209,65 @@ records:
     fields:
       LastName: customer.lastName
       Owner: { lookup: { object: User, match: { Name: customer.agentName }, return: id, missing: reject } }
+""")
+
+
+class TestAnOptOutSpokenInACall:
+    def spoken(self, stage: Stage, message_id: str = "m", at: int = 1) -> None:
+        stage.route.running = Running(SPEAKING)
+        stage.accept(message_id, a_talk("k-1", a_person("c-1", at), at, disposition="Do Not Call"))
+        stage.drain()
+
+    def test_is_an_obligation_applied_with_its_record(self, stage: Stage) -> None:
+        self.spoken(stage)
+        assert (owed(stage), stage.contact()["NoCall"]) == ({("c-1", "doNotCall"): "applied"}, True)
+
+    def test_stands_whatever_carecycle_says_until_an_operator_lowers_it(self, stage: Stage) -> None:
+        self.spoken(stage)
+        stage.accept("n", a_person("c-1", 2))
+        stage.drain()
+        stage.crm.records["001"]["NoCall"] = False
+        stage.crm.records.clear()  # made anew, it carries the flag again
+        stage.accept("o", a_person("c-1", 3, city="Mesa", county="Pima"))
+        stage.drain_in_time()
+        assert stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
+        stage.clock.forward(60_000)
+        assert stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed by letter") == [DESTINATION]
+        assert not stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
+        assert owed(stage) == {}
+        assert stage.store.desk.audit(1)[0]["thing"] == "doNotCall of c-1: agreed by letter"
+
+    def test_is_not_raised_again_by_a_replay_after_it_was_lowered(self, stage: Stage) -> None:
+        self.spoken(stage)
+        stage.clock.forward(600_000)
+        stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed")
+        stage.store.desk.replay(Filter(message_id="m", state="delivered"), "ana")
+        stage.drain()
+        assert not stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
+
+    def test_is_raised_again_by_another_call(self, stage: Stage) -> None:
+        self.spoken(stage)
+        stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed")
+        self.spoken(stage, "later", at=60)
+        assert stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
+
+    def test_that_nobody_spoke_cannot_be_lowered(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        with pytest.raises(StateChanged, match="careCycle's own flag"):
+            stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed")
+
+
+SPEAKING = compiled("""\
+version: 1
+crm: salesforce
+consent:
+  flags: { doNotCall: contact.NoCall }
+  waive: [doNotSMS, doNotEmail, doNotMail]
+  raise: { doNotCall: { when: { call.disposition: Do Not Call } } }
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields: { LastName: customer.lastName, City: customer.city }
 """)

@@ -1,0 +1,46 @@
+"""Lowering a spoken opt-out: only an operator can, and says why."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, false, select, true, update
+
+from connector.errors import StateChanged
+from connector.store.database import Database
+from connector.store.desk import Desk
+from connector.store.tables import consents, obligations
+
+
+class Lowering:
+    """What an operator does after a customer who opted out in a call has agreed to be contacted again."""
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._db, self._desk = database, desk
+
+    def lower(self, customer_id: str, flag: str, who: str, reason: str) -> list[str]:
+        """Let a spoken opt-out count no more; the destinations it counted for. careCycle's own flag stays as it is.
+
+        Calls until now raise it no more, even if they are replayed. Raises StateChanged when nobody spoke it.
+        """
+        mine = (consents.c.customer_id == customer_id, consents.c.flag == flag)
+        still_true = consents.c.value.is_(True)
+        with self._db.transaction() as connection:
+            spoken = select(consents.c.destination).where(*mine, consents.c.spoken.is_(true()))
+            destinations = sorted(connection.execute(spoken).scalars())
+            if not destinations:
+                raise StateChanged(
+                    customer_id, f"no {flag} spoken in a call", "if careCycle's own flag is true, change it there"
+                )
+            now = self._db.now()
+            connection.execute(update(consents).where(*mine).values(spoken=false(), lowered_at=now))
+            connection.execute(update(consents).where(*mine, ~still_true).values(owed=false()))
+            raised_by_snapshot = select(consents.c.destination).where(*mine, still_true)
+            connection.execute(
+                delete(obligations).where(
+                    obligations.c.customer_id == customer_id,
+                    obligations.c.flag == flag,
+                    obligations.c.destination.in_(destinations),
+                    obligations.c.destination.not_in(raised_by_snapshot),
+                )
+            )
+            self._desk.write_down(connection, who, "lower consent", f"{flag} of {customer_id}: {reason}")
+        return destinations
