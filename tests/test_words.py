@@ -49,7 +49,6 @@ CEILINGS = {
     # How many tics a package, or a page, may still have. Lower these; never raise them.
     "carecycle": 3,
     "delivery": 154,
-    "destinations": 93,
     "insight": 79,
     "running": 45,
     "sandbox": 1,

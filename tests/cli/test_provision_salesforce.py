@@ -45,8 +45,8 @@ class TestAnEmptyOrg:
         assert about == {
             "careCycle_Id__c": "text of 36 characters, unique, external id",
             "careCycle_Call_Id__c": "text of 45 characters, unique, external id",
-            "Do_Not_Text__c": "check box",
-            "Do_Not_Mail__c": "check box",
+            "Do_Not_Text__c": "checkbox",
+            "Do_Not_Mail__c": "checkbox",
             "Language__c": "picklist of 3 values: English, Spanish, Other",
             "Status__c": "picklist of 3 values: Open - Not Contacted, Working, Closed",
         }
@@ -112,7 +112,7 @@ class TestByHand:
         agency = org(mapping_text().replace("careCycle_Id__c", "External_Id__c"), custom_fields=True)
         (told,) = agency.told()["by_hand"]
         assert told["field"] == "External_Id__c"
-        assert told["advice"].startswith("tick Unique and External ID on it in Setup")
+        assert told["advice"].startswith("select Unique and External ID in Setup")
         assert agency.run("provision", "--apply").exit_code == 1
         assert agency.network_writes() == []
 
@@ -132,12 +132,12 @@ class TestByHand:
         told = agency.run("provision", "--apply")
         assert told.exit_code == 1
         assert "Household_Income__c is currency but the source is text" in told.output
-        assert "An existing field is never altered" in told.output
+        assert "The connector never changes an existing field" in told.output
 
     def test_a_field_that_points_at_a_record_is_not_guessed(self, org: Opened) -> None:
         fields = "Agent__c: { lookup: { object: User, match: { Email: customer.assignedUser.email } } }"
         (told,) = org(mapping_text(fields)).told()["by_hand"]
-        assert (told["field"], told["problem"]) == ("Agent__c", "is to point at a record")
+        assert (told["field"], told["problem"]) == ("Agent__c", "would have to refer to a record")
 
     def test_an_activity_field_that_may_not_be_unique_is_told_with_a_way_out(self, org: Opened) -> None:
         agency = org(unique_activities=False)

@@ -28,7 +28,7 @@ Outcomes = dict[int, Outcome]
 UNACCOUNTED, _GONE = RecordError("UNACCOUNTED"), RecordError(LOST_ID)
 STAGE = "lifecyclestage"
 ID = "id"
-"""The key of a row that is known by the record's own id alone: there is no such property to write."""
+"""The key of a row known only by its record's id, without a key property to write."""
 
 
 class Target(NamedTuple):

@@ -1,6 +1,6 @@
 """One Salesforce org as a destination, through simple-salesforce.
 
-Records go by sObject Collections, 200 a call, by external id: doing it twice is doing it once.
+Records are upserted by external id through sObject Collections, 200 per call, so a repeated call changes nothing.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from connector.model import Mode, Value
 from connector.settlement import Refusal
 
 API_VERSION: Final = "67.0"
-"""Summer '26, which every org runs by now; 68.0 brings nothing used here."""
+"""Summer '26, which every org runs by now; 68.0 adds nothing used here."""
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="Salesforce has no such record"))
 _SAME_KEY: Final = errors.ApiError(300, "DUPLICATE_EXTERNAL_ID")
-_TWINS: Final = Outcome(
+_DUPLICATES: Final = Outcome(
     Verdict.REJECTED,
     refusal=errors.refusal(_SAME_KEY, errors.rule_for(_SAME_KEY)),
 )
 
 
 class Salesforce:
-    """The contract of destinations.base. Several threads share one login.
+    """Implements destinations.base.Destination. Several threads share one login.
 
-    endpoint: scheme://host:port that stands for Salesforce, login included. on_call is told of every HTTP call.
-    tries: of one call or one locked record within an attempt; sleep waits between them, in seconds.
-    timeout: seconds to connect, and to wait for a reply. options: how Salesforce is to treat what we write.
+    endpoint: scheme://host:port to use in place of Salesforce, for the login too. on_call: called after every request.
+    tries: attempts at one call or one locked record within a delivery attempt; sleep: waits between them, in seconds.
+    timeout: seconds to connect, and to wait for a reply. options: how Salesforce treats what we write.
     """
 
     crm = SALESFORCE
@@ -79,11 +79,11 @@ class Salesforce:
 
     @property
     def usage(self) -> tuple[int, int] | None:
-        """Calls made and allowed in 24 hours, as the last reply told."""
+        """Calls made and allowed in 24 hours, as last reported by Salesforce; None if never."""
         return self._line.usage
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Write rows of distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
+        """Write rows with distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
         if self._options.converted_leads != "contact":
             outcomes = self._write(rows)
             self._raise_flags(rows, outcomes)
@@ -91,7 +91,7 @@ class Salesforce:
         return self._write_to_contacts(rows)
 
     def _write_to_contacts(self, rows: Sequence[Row]) -> list[Outcome]:
-        """The same, with what is meant for a converted lead going to the contact it became."""
+        """Write rows, sending changes of a converted lead to the contact it became."""
         moved = self._leads.remembered(rows)
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
@@ -105,107 +105,118 @@ class Salesforce:
             sent[place], outcomes[place] = converted[place].row, outcome
         self._raise_flags(sent, outcomes)
         moved |= converted
-        return [moved[place].told(outcomes[place]) if place in moved else outcomes[place] for place in range(len(rows))]
+        return [
+            moved[place].outcome_for_lead(outcomes[place]) if place in moved else outcomes[place]
+            for place in range(len(rows))
+        ]
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
-        """Records whose `field` is one of `values`, letter case aside. Raises DestinationUnusable."""
+        """Records whose `field` has one of `values`, ignoring case. Raises DestinationUnusable."""
         return self._reader.find(object, field, values, read)
 
     def normal(self, value: Value) -> str:
-        """A value as Salesforce hands it back, as text."""
+        """A value as Salesforce returns it, as text."""
         return values.normal(value)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """The org's own schema; an object that is missing or hidden is left out. Raises DestinationUnusable."""
+        """The org's schema, without objects that are missing or hidden. Raises DestinationUnusable."""
         described = self._reader.describe_all(objects)
-        found = {name: target(answer) for name, answer in described.items() if answer}
-        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=found)
+        visible = {name: target(answer) for name, answer in described.items() if answer}
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=visible)
 
     def provisioner(self) -> SalesforceProvisioner:
-        """What prepares the org for a mapping."""
+        """The provisioner that prepares this org for a mapping."""
         return SalesforceProvisioner(self._client, self._reader, self._version)
 
     def close(self) -> None:
-        """Let connections go."""
+        """Close the connections."""
         self._abreast.close()
         self._line.session.close()
 
     def _write(self, rows: Sequence[Row]) -> dict[int, Outcome]:
-        """The outcomes by place, in order."""
+        """Write rows; returns the outcome of each by its place in `rows`, in order."""
         fields, outcomes = self._fitted(rows)
-        aims = self._aims(rows, outcomes)
+        target_ids = self._target_ids(rows, outcomes)
         for by_id in (False, True):
-            chosen = {place: rows[place] for place, aim in aims.items() if bool(aim) is by_id}
+            chosen = {place: rows[place] for place, target_id in target_ids.items() if bool(target_id) is by_id}
             for (kind, field), alike in records.alike(chosen).items():
                 path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
-                for places in records.waves(alike, aims):
-                    sent = [records.record(rows[place], aims[place], fields[place]) for place in places]
+                for places in records.waves(alike, target_ids):
+                    sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
                     outcomes.update(zip(places, self._send(path, sent, field), strict=True))
         return dict(sorted(outcomes.items()))
 
     def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:
-        """The fields of each row as their types want them; and the refusals of rows that cannot have them so."""
-        made: dict[int, dict[str, Value]] = {}
+        """Each row's fields converted to the types Salesforce expects, and the refusals of rows that do not fit."""
+        fitting: dict[int, dict[str, Value]] = {}
         refused: dict[int, Outcome] = {}
-        fresh: set[str] = set()
+        refreshed: set[str] = set()
         for place, row in enumerate(rows):
             try:
-                made[place] = self._fit(row, fresh)
+                fitting[place] = self._fit(row, refreshed)
             except fit.Misfit as misfit:
                 refused[place] = Outcome(Verdict.REJECTED, refusal=misfit.refusal)
-        return made, refused
+        return fitting, refused
 
-    def _fit(self, row: Row, fresh: set[str]) -> dict[str, Value]:
-        """The fields of a row as their types want them; an old description is renewed before it refuses one."""
+    def _fit(self, row: Row, refreshed: set[str]) -> dict[str, Value]:
+        """A row's fields converted to their types; an object is described again before a value is rejected."""
         kind = row.key.object
         try:
             return fit.fitted(self._reader.known(kind), row.fields)
         except fit.Misfit:
-            if kind in fresh or self._reader.known(kind) is None:
+            if kind in refreshed or self._reader.known(kind) is None:
                 raise
-        fresh.add(kind)
+        refreshed.add(kind)
         return fit.fitted(self._reader.describe(kind), row.fields)
 
-    def _send(self, path: str, made: list[Record], key_field: str) -> list[Outcome]:
-        portions = (made[start : start + self.batch] for start in range(0, len(made), self.batch))
-        told = self._abreast([partial(Batch(self._client, path, key_field).write, portion) for portion in portions])
-        return [one for portion in told for one in portion]
+    def _send(self, path: str, sent: list[Record], key_field: str) -> list[Outcome]:
+        portions = (sent[start : start + self.batch] for start in range(0, len(sent), self.batch))
+        answers = self._abreast([partial(Batch(self._client, path, key_field).write, portion) for portion in portions])
+        return [outcome for answer in answers for outcome in answer]
 
-    def _aims(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
-        """The id each row is written to, empty for by key. Settles the updates of records that are not there."""
-        aims = {place: row.id or "" for place, row in enumerate(rows) if place not in outcomes}
-        unknown = [place for place, aim in aims.items() if not aim and rows[place].mode is Mode.UPDATE]
+    def _target_ids(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
+        """The id to write each row to, empty to write by key. Adds the outcomes of updates without a record."""
+        target_ids = {place: row.id or "" for place, row in enumerate(rows) if place not in outcomes}
+        unknown = [
+            place for place, target_id in target_ids.items() if not target_id and rows[place].mode is Mode.UPDATE
+        ]
         for place, ids in self._existing(rows, unknown).items():
             if len(ids) == 1:
-                aims[place] = ids[0]
+                target_ids[place] = ids[0]
             else:
-                outcomes[place] = _TWINS if ids else _NOT_THERE
-                del aims[place]
-        return aims
+                outcomes[place] = _DUPLICATES if ids else _NOT_THERE
+                del target_ids[place]
+        return target_ids
 
     def _existing(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str]]:
-        """The ids of the records that hold each row's key."""
+        """The ids of the records that have each row's key."""
         existing: dict[int, list[str]] = {}
         for (kind, field), alike in records.alike({place: rows[place] for place in places}).items():
             keys = [values.key(rows[place].key.value) for place in alike]
-            found = self._reader.find(kind, field, keys, ())
-            existing |= {place: [one.id for one in found[key]] for place, key in zip(alike, keys, strict=True)}
+            holders = self._reader.find(kind, field, keys, ())
+            existing |= {place: [holder.id for holder in holders[key]] for place, key in zip(alike, keys, strict=True)}
         return existing
 
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
-        """Write the opt-outs of refused rows alone, to every record that holds the key."""
-        refused = [place for place, told in outcomes.items() if rows[place].consent and records.worth_raising(told)]
+        """Write only the opt-outs of rejected rows, to every record that has the key."""
+        refused = [
+            place for place, outcome in outcomes.items() if rows[place].consent and records.worth_raising(outcome)
+        ]
         ids = self._existing(rows, [place for place in refused if not rows[place].id])
         ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
-        told = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
-        missed = {place for (place, _), own in zip(targets, told, strict=True) if own.verdict is not Verdict.DELIVERED}
+        answers = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
+        missed = {
+            place
+            for (place, _), answer in zip(targets, answers, strict=True)
+            if answer.verdict is not Verdict.DELIVERED
+        }
         for place, _ in targets:
             outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
 
 
 def connect(settings: SalesforceSettings, on_call: CallLog) -> Salesforce:
-    """One org, as an agency file describes it. Nothing is called yet."""
+    """Open the org that an agency file describes, without calling it yet."""
     return Salesforce(
         settings.auth,
         endpoint=settings.endpoint,

@@ -1,4 +1,4 @@
-"""Salesforce's credentials, as the agency file gives them. The client library is not needed to read them."""
+"""Salesforce's credentials in an agency file. Reading them does not need the client library."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 SHARED: Final = ("login", "test")
-"""The domains every org shares."""
+"""The login domains that all orgs share."""
 
 
 def _domain(text: str) -> str:
-    """`acme.my` of whatever way it is written: a full host or address too."""
+    """Reduce a domain, host name or URL to the form `acme.my`."""
     host = re.sub(r"^https?://", "", text.strip().lower()).partition("/")[0].removesuffix(".salesforce.com")
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", host) or host.endswith((".com", ".force")):
         raise ValueError("expected a My Domain such as acme.my.salesforce.com")
@@ -77,7 +77,7 @@ class JwtBearer(_Credentials):
 
 
 class OpenSession(_Credentials):
-    """A session somebody else opened. It cannot be renewed: for trials only."""
+    """A session opened elsewhere. It cannot be renewed, so it is for trials only."""
 
     flow: Literal["session"]
     session_id: SecretStr = Field(min_length=1, description="The session id or access token.")
@@ -87,11 +87,11 @@ class OpenSession(_Credentials):
 
 
 class Password(_Credentials):
-    """OAuth 2.0 username and password. Salesforce's older SOAP login() is gone from the API versions used here."""
+    """OAuth 2.0 username and password. The API versions used here no longer have the older SOAP login()."""
 
     notice: ClassVar[str] = (
         "flow: password is deprecated: Salesforce blocks it in new orgs and wherever multi-factor authentication is "
-        "asked for. Change to client_credentials or jwt"
+        "required. Change to client_credentials or jwt"
     )
 
     flow: Literal["password"]
@@ -112,12 +112,12 @@ Credentials = ClientCredentials | JwtBearer | OpenSession | Password
 
 
 class SalesforceOptions(BaseModel):
-    """How Salesforce is to treat what we write."""
+    """How Salesforce treats what we write."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     assignment_rules: bool = Field(
-        default=False, description="true: the org's assignment rules choose a lead's owner anew at every write"
+        default=False, description="true: the org's assignment rules choose a lead's owner again at every write"
     )
     duplicate_warnings: Literal["pass", "stop"] = Field(
         default="pass", description="what a duplicate rule that only warns does: pass, or stop for a dead letter"

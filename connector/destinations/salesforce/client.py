@@ -1,4 +1,4 @@
-"""Calls to Salesforce's REST API: a reply or a refusal comes back, an unusable account raises."""
+"""Call Salesforce's REST API: a reply or an error is returned; an unusable account raises."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Sleep = Callable[[float], None]
 
 
 def within_attempt(again: Callable[[Any], bool], tries: int, sleep: Sleep) -> Retrying:
-    """Seconds, not minutes: `again` tells by the result whether to try once more; the last result is returned."""
+    """Retry for seconds, not minutes, while `again(result)` is true; the last result is returned."""
 
     def last(state: RetryCallState) -> Any:
         return state.outcome.result() if state.outcome else None
@@ -38,7 +38,7 @@ def within_attempt(again: Callable[[Any], bool], tries: int, sleep: Sleep) -> Re
 
 
 class Client:
-    """One account's calls. All of ours are idempotent, so a lost reply is simply asked for again."""
+    """Calls to one account. All of them are idempotent, so a call whose reply is lost is simply repeated."""
 
     def __init__(self, line: Line, login: Login, headers: Mapping[str, str], *, tries: int, sleep: Sleep) -> None:
         self.line, self._login, self._headers = line, login, headers
@@ -47,8 +47,8 @@ class Client:
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The JSON of a reply, or its ApiError. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""
-        retrying = within_attempt(_passing, self.tries, self.sleep)
-        reply = retrying(self._admitted, method, path, options)
+        retrying = within_attempt(_temporary, self.tries, self.sleep)
+        reply = retrying(self._logged_in, method, path, options)
         if isinstance(reply, ApiError):
             rule = errors.rule_for(reply)
             if reply.code == NO_ANSWER:
@@ -59,7 +59,7 @@ class Client:
                 raise errors.unusable(rule)
         return reply
 
-    def _admitted(self, method: str, path: str, options: dict[str, Any]) -> Any:
+    def _logged_in(self, method: str, path: str, options: dict[str, Any]) -> Any:
         session = self._login.session()
         reply = self._once(session, method, path, options)
         if isinstance(reply, ApiError) and errors.rule_for(reply).kind is Kind.SESSION:
@@ -69,14 +69,14 @@ class Client:
     def _once(self, session: Any, method: str, path: str, options: dict[str, Any]) -> Any:
         try:
             return session.restful(path, method=method, headers=self._headers, **options)
-        except SalesforceError as refused:
-            return errors.read(refused.status, refused.content)
+        except SalesforceError as error:
+            return errors.read(error.status, error.content)
         except (requests.exceptions.JSONDecodeError, TypeError):  # TypeError: a bare number has no len()
             return ApiError(self.line.last.status, UNREADABLE)
         except requests.RequestException:
             return ApiError(0, NO_ANSWER)
 
 
-def _passing(reply: Any) -> bool:
-    """Whether a moment may help: no answer, or a server that is away."""
+def _temporary(reply: Any) -> bool:
+    """Whether a retry may help: no answer, or an outage."""
     return isinstance(reply, ApiError) and (reply.code == NO_ANSWER or errors.rule_for(reply).kind is Kind.OUTAGE)

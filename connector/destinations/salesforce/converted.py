@@ -1,4 +1,4 @@
-"""What is said of a converted lead goes to the contact it became: Salesforce refuses every change of the lead itself.
+"""Send changes of a converted lead to the contact it became: Salesforce rejects every change of the lead itself.
 
 https://help.salesforce.com/s/articleView?id=000384333
 """
@@ -26,22 +26,22 @@ _RENAMED: Final = {
     "country": "MailingCountry",
 }
 _THEIRS: Final = frozenset({"ownerid", "status", "recordtypeid"})
-"""A contact's owner and state are the business of whoever converted the lead."""
+"""Fields that people set when they convert a lead, and that are left alone on the contact."""
 
 
-_HOMELESS: Final = "the lead was converted, and the contact it became has no such field"
+_HOMELESS: Final = "the lead was converted, and its contact has no such field"
 _CREATE: Final = "create the field on Contact too, then replay"
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A row written elsewhere. homeless: opt-outs the contact has no field for."""
+    """A row to write to another record instead. homeless: the opt-out fields that a contact does not have."""
 
     row: Row
     homeless: tuple[str, ...] = ()
 
-    def told(self, outcome: Outcome) -> Outcome:
-        """What became of the row it was: an opt-out that found no place is a refusal, whatever else was written."""
+    def outcome_for_lead(self, outcome: Outcome) -> Outcome:
+        """The outcome of the original row: rejected if an opt-out has no field, even if the rest was written."""
         if not self.homeless:
             return outcome
         return Outcome(Verdict.REJECTED, refusal=Refusal.of(CODE, _HOMELESS, _CREATE, self.homeless))
@@ -54,7 +54,7 @@ class Leads:
         self._reader = reader
 
     def remembered(self, rows: Sequence[Row]) -> dict[int, Moved]:
-        """Rows of leads known to have become contacts, by their places. Raises DestinationUnusable."""
+        """Rows of leads that the ledger knows as contacts, by their places. Raises DestinationUnusable."""
         return {
             place: self._to_contact(row, str(row.known))
             for place, row in enumerate(rows)
@@ -62,53 +62,54 @@ class Leads:
         }
 
     def moved(self, rows: Sequence[Row], outcomes: Mapping[int, Outcome]) -> dict[int, Moved]:
-        """Rows refused for a converted lead's sake, as they can be written. Raises DestinationUnusable."""
-        refused = {place: rows[place] for place, told in outcomes.items() if told.code == CODE}
+        """Rows rejected because a lead was converted, rewritten for its contact. Raises DestinationUnusable."""
+        refused = {place: rows[place] for place, outcome in outcomes.items() if outcome.code == CODE}
         leads = {place: row for place, row in refused.items() if row.key.object == "Lead"}
-        pointing = {place: row for place, row in refused.items() if any(map(_is_lead, row.fields.values()))}
-        if not (leads or pointing) or not self._reader.has("Lead", _BECAME):
+        referring = {place: row for place, row in refused.items() if any(map(_is_lead, row.fields.values()))}
+        if not (leads or referring) or not self._reader.has("Lead", _BECAME):
             return {}
         contacts = self._contacts(leads)
-        turned = {place: Moved(row) for place, row in self._pointing_at_contacts(pointing).items()}
-        return turned | {place: self._to_contact(leads[place], contact) for place, contact in contacts.items()}
+        redirected = {place: Moved(row) for place, row in self._referring_to_contacts(referring).items()}
+        return redirected | {place: self._to_contact(leads[place], contact) for place, contact in contacts.items()}
 
     def _contacts(self, rows: Mapping[int, Row]) -> dict[int, str]:
-        """place -> the contact; two leads of one key, or a lead that became no contact, have none."""
+        """Place -> contact id, except where several leads share a key or a lead became no contact."""
         asked: dict[tuple[str, str], list[int]] = {}
         for place, row in rows.items():
             asked.setdefault(("Id", row.id) if row.id else (row.key.field, values.key(row.key.value)), []).append(place)
-        found: dict[int, str] = {}
+        contacts: dict[int, str] = {}
         for field in sorted({field for field, _ in asked}):
             became = self._became(field, [value for name, value in asked if name == field])
-            found |= {place: became[value] for value in became for place in asked[field, value]}
-        return found
+            contacts |= {place: became[value] for value in became for place in asked[field, value]}
+        return contacts
 
     def _became(self, field: str, wanted: Sequence[str]) -> dict[str, str]:
-        answered = self._reader.find("Lead", field, wanted, [_BECAME])
-        contacts = {value: found[0].values[_BECAME] for value, found in answered.items() if len(found) == 1}
+        """Each wanted value -> the contact that the one lead with it became."""
+        answers = self._reader.find("Lead", field, wanted, [_BECAME])
+        contacts = {value: leads[0].values[_BECAME] for value, leads in answers.items() if len(leads) == 1}
         return {value: contact for value, contact in contacts.items() if isinstance(contact, str)}
 
-    def _pointing_at_contacts(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Rows that point at converted leads, pointing at their contacts instead."""
+    def _referring_to_contacts(self, rows: Mapping[int, Row]) -> dict[int, Row]:
+        """Rows that refer to converted leads, changed to refer to their contacts."""
         leads = {value for row in rows.values() for value in row.fields.values() if _is_lead(value)}
         became = self._became("Id", sorted(map(str, leads))) if leads else {}
-        turned = {
+        redirected = {
             place: {name: became.get(str(value), value) for name, value in row.fields.items()}
             for place, row in rows.items()
         }
         return {
             place: replace(rows[place], fields=fields)
-            for place, fields in turned.items()
+            for place, fields in redirected.items()
             if fields != dict(rows[place].fields)
         }
 
     def _to_contact(self, row: Row, contact: str) -> Moved:
-        """The row's fields as far as a contact has them; what depended on the lead's own values stays behind."""
-        there = {name: target for name in row.fields if (target := self._on_contact(name))}
-        consent = frozenset(there[name] for name in row.consent if name in there)
-        fields = {target: row.fields[name] for name, target in there.items() if name not in row.compared}
+        """The fields that a contact has too, without those that depended on the lead's previous values."""
+        targets = {name: target for name in row.fields if (target := self._on_contact(name))}
+        consent = frozenset(targets[name] for name in row.consent if name in targets)
+        fields = {target: row.fields[name] for name, target in targets.items() if name not in row.compared}
         key = RecordKey("Contact", "Id", contact)
-        homeless = tuple(sorted(name for name in row.consent if name not in there))
+        homeless = tuple(sorted(name for name in row.consent if name not in targets))
         return Moved(Row(key, fields, id=contact, mode=Mode.UPSERT, consent=consent, known=contact), homeless)
 
     def _on_contact(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Read Salesforce's errors. Its own texts repeat values: they are read here and go no further."""
+"""Read Salesforce's errors. Its own texts repeat values, so they are read here and not passed on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
-    """The rule that fits; an unknown code is a refusal for good, an unknown fault of the server is an outage."""
+    """The first rule that matches; an unknown code is a rejection, and an unknown server error an outage."""
     for rule in _BY_CODE.get(error.code, ()):
         if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), error.message, re.I):
             return rule
@@ -41,7 +41,7 @@ def rule_for(error: ApiError, key_field: str = "") -> Rule:
 
 
 def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:
-    """The fields a refusal names: those it lists, and those of `ours` its text mentions."""
+    """The fields an error names: those it lists, and those of `ours` that its text mentions."""
     listed = [name for name in error.fields if _NAME.fullmatch(name)]
     column = re.search(r"^No such column '(\w+)'", error.message)
     fields = re.search(r"^Unable to create/update fields: ([\w, ]+)", error.message)
@@ -50,7 +50,7 @@ def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:
 
 
 def described(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> str:
-    """What is wrong and what to do about it, in our words."""
+    """The cause and the action in one text, in our words."""
     why = refusal(error, rule, ours)
     return f"{why.cause}: {why.action}"
 
@@ -61,7 +61,7 @@ def refusal(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> Refusal:
 
 
 def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str) -> Outcome:
-    """One record's refusal in our words."""
+    """The outcome of a record with this error."""
     verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
     return Outcome(
         verdict,
@@ -72,16 +72,16 @@ def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str)
 
 
 def unusable(rule: Rule) -> DestinationUnusable:
-    """The whole account cannot be used."""
+    """The error that pauses the lane."""
     return DestinationUnusable(
         "Salesforce", rule.reason or PauseReason.OUTAGE, f"{rule.cause}: {rule.action}", retry_after=rule.retry_after
     )
 
 
 def read(status: int, content: Any) -> ApiError:
-    """The refusal in a reply's body: a list of errors, one error, or text that is not Salesforce's own.
+    """The error in a reply's body: a list of errors, one error, or text that is not from Salesforce.
 
-    A code that does not look like one is not passed on.
+    A code that does not look like one is replaced with the HTTP status.
     """
     first = content[0] if isinstance(content, list) and content else content
     if not isinstance(first, dict):
@@ -95,5 +95,5 @@ def read(status: int, content: Any) -> ApiError:
 
 
 def hopeless(code: str) -> bool:
-    """Whether no record of its object can be written at all."""
+    """Whether this code means that no record of the object can be written."""
     return any(rule.every for rule in _BY_CODE.get(code, ()))

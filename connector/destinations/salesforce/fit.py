@@ -1,4 +1,4 @@
-"""Values as the field's type wants them: Salesforce's REST API takes no text for a check box or a number."""
+"""Convert values to their field's type: Salesforce's REST API accepts no text for a checkbox or a number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 
 
 class Misfit(Exception):
-    """Values that their fields cannot hold."""
+    """Some values do not fit their fields."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
@@ -28,7 +28,7 @@ class Misfit(Exception):
 
 
 def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> dict[str, Value]:
-    """The fields with values of the JSON type theirs wants; an object not described yet is taken at its word.
+    """Convert each value to the JSON type its field needs; without a description, values stay unchanged.
 
     Raises Misfit.
     """
@@ -36,16 +36,16 @@ def fitted(described: DescribedObject | None, fields: Mapping[str, Value]) -> di
     if endless:
         raise Misfit(Refusal.of("NOT_A_NUMBER", "a number is not finite", _CORRECT, tuple(endless)))
     kinds = {own.name.lower(): own.type for own in described.fields} if described else {}
-    made: dict[str, Value] = {}
+    converted: dict[str, Value] = {}
     bad = []
     for name, value in fields.items():
         try:
-            made[name] = _as(kinds.get(name.lower(), ""), value)
+            converted[name] = _as(kinds.get(name.lower(), ""), value)
         except ValueError:
             bad.append(name)
     if bad:
         raise Misfit(Refusal.of("WRONG_TYPE", _WRONG_TYPE, _CORRECT, tuple(bad)))
-    return made
+    return converted
 
 
 def _as(kind: str, value: Value) -> Value:
@@ -53,7 +53,7 @@ def _as(kind: str, value: Value) -> Value:
 
 
 def _flag(value: Value) -> Value:
-    """A check box.
+    """Convert a checkbox.
 
     >>> _flag(True), _flag("false")
     (True, False)
@@ -66,7 +66,7 @@ def _flag(value: Value) -> Value:
 
 
 def _number(value: Value) -> Value:
-    """Any number.
+    """Convert a number.
 
     >>> _number("42"), _number("-0.5"), _number(3)
     (42, -0.5, 3)
@@ -80,7 +80,7 @@ def _number(value: Value) -> Value:
 
 
 def _whole(value: Value) -> Value:
-    """A whole number.
+    """Convert a whole number.
 
     >>> _whole("42"), _whole(42.0)
     (42, 42)

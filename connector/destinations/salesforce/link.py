@@ -1,4 +1,4 @@
-"""Where people find a record of an org: <My Domain>/<id> leads to it in either interface."""
+"""URLs of an org's records: <My Domain>/<id> opens a record in Lightning and in Classic."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from connector.destinations.salesforce.auth import SHARED, Credentials, OpenSess
 
 
 def web_address(auth: Credentials) -> str:
-    """The org's address for people; empty where only the domain every org shares is known."""
+    """The org's address in a browser; empty if only a shared login domain is known."""
     if isinstance(auth, OpenSession):
         return auth.instance_url
     return "" if auth.domain in SHARED else f"https://{auth.domain}.salesforce.com"
 
 
 def record_address(auth: Credentials, object: str, crm_id: str) -> str:
-    """The address of one record; empty where it is not known."""
+    """The URL of a record's page; empty if unknown."""
     org = web_address(auth)
     return f"{org}/{crm_id}" if org and crm_id.isalnum() else ""

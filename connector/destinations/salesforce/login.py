@@ -1,4 +1,4 @@
-"""One login at a time turns credentials into a session for every thread."""
+"""Log in once and share the session among threads."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from connector.errors import DestinationUnusable, PauseReason
 
 PERMANENT: Final = {
     "invalid_client_id": "the connected app is unknown: check client_id",
-    "invalid_client": "the connected app refuses us: check client_id and client_secret",
-    "invalid_grant": "the login is refused: check the user, its connected app approval, the domain and the key",
+    "invalid_client": "the connected app rejected the login: check client_id and client_secret",
+    "invalid_grant": "the login was rejected: check the user, its connected app approval, the domain and the key",
     "unauthorized_client": "the connected app does not allow this flow",
     "unsupported_grant_type": "the connected app does not allow this flow",
-    "invalid_app_access": "the user is not admitted to the connected app",
+    "invalid_app_access": "the user is not allowed to use the connected app",
     "inactive_user": "the user is inactive",
     "inactive_org": "the org is locked or closed",
 }
 
 
 class Login:
-    """Gives out one session to every thread and renews it once when it has ended."""
+    """Gives every thread the same session, and renews it once when it has expired."""
 
     def __init__(self, auth: Credentials, line: Line, api_version: str) -> None:
         self._auth, self._line, self.version = auth, line, api_version
@@ -45,10 +45,10 @@ class Login:
         self._failure: DestinationUnusable | None = None
 
     def session(self, ended: Session | None = None) -> Session:
-        """The open session, or a new one when `ended` is the one in use. Raises DestinationUnusable."""
+        """The open session, or a new one if `ended` is the current one. Raises DestinationUnusable."""
         before = self._failures
         with self._lock:
-            if self._failure and self._failures > before:  # while we waited: repeated logins can lock the user
+            if self._failure and self._failures > before:  # failed while we waited: more logins could lock the user
                 raise self._failure
             if self._session is None or self._session is ended:
                 self._session = None
@@ -58,7 +58,9 @@ class Login:
     def _open(self, *, renew: bool) -> Session:
         if isinstance(self._auth, OpenSession):
             if renew:
-                raise self._failed(PauseReason.AUTH, "the session ended and cannot be renewed: give a new session_id")
+                raise self._failed(
+                    PauseReason.AUTH, "the session expired and cannot be renewed: provide a new session_id"
+                )
             return self._built(self._auth.session_id.get_secret_value(), self._auth.instance_url)
         return self._built(*self._granted(self._auth))
 
@@ -76,11 +78,11 @@ class Login:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # simple-salesforce would print the consumer key
                 session_id, instance = _ask(auth, self._line.session)
-        except SalesforceAuthenticationFailed as failed:
-            code = str(failed.code)
+        except SalesforceAuthenticationFailed as error:
+            code = str(error.code)
         except requests.RequestException:
             code = ""
-        except (AttributeError, TypeError):  # simple-salesforce, on a reply that is not a token's
+        except (AttributeError, TypeError):  # from simple-salesforce, if the reply is not a token reply
             code = ""
         else:
             return session_id, f"https://{instance}"
@@ -92,7 +94,7 @@ class Login:
             return self._failed(PauseReason.AUTH, f"{PERMANENT[code]} ({code})")
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
-                PauseReason.AUTH, f"the login is refused with HTTP {status}: check the domain and the credentials"
+                PauseReason.AUTH, f"the login was rejected with HTTP {status}: check the domain and the credentials"
             )
         answer = f"answered HTTP {status}" if status else "did not answer"
         return self._failed(PauseReason.UNREACHABLE, f"the login {answer}: check the domain and the network")
@@ -107,11 +109,11 @@ def _ask(auth: ClientCredentials | JwtBearer | Password, session: requests.Sessi
     # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm
     if isinstance(auth, ClientCredentials):
         secret = auth.client_secret.get_secret_value()
-        found = SalesforceLogin(
+        reply = SalesforceLogin(
             consumer_key=auth.client_id, consumer_secret=secret, domain=auth.domain, session=session
         )
     elif isinstance(auth, Password):
-        found = SalesforceLogin(
+        reply = SalesforceLogin(
             username=auth.username,
             password=auth.password.get_secret_value() + auth.security_token.get_secret_value(),
             consumer_key=auth.client_id,
@@ -120,7 +122,7 @@ def _ask(auth: ClientCredentials | JwtBearer | Password, session: requests.Sessi
             session=session,
         )
     else:
-        found = SalesforceLogin(
+        reply = SalesforceLogin(
             username=auth.username,
             consumer_key=auth.client_id,
             privatekey=auth.private_key.get_secret_value(),
@@ -128,14 +130,14 @@ def _ask(auth: ClientCredentials | JwtBearer | Password, session: requests.Sessi
             instance_url=auth.domain,
             session=session,
         )
-    session_id, instance = found
+    session_id, instance = reply
     if not isinstance(session_id, str) or not isinstance(instance, str):
         raise TypeError("not a token reply")
     return session_id, instance
 
 
 def _audience(domain: str) -> str:
-    """Salesforce accepts login and test alone as a JWT's audience, whatever host is asked."""
+    """A JWT's audience: Salesforce accepts only login or test, whatever host the request goes to."""
     if domain in SHARED:
         return domain
     return "test" if ".sandbox" in domain or "--" in domain else "login"

@@ -1,4 +1,4 @@
-"""Preparing a Salesforce org for a mapping: custom fields by the Tooling API, and the permission to edit them.
+"""Prepare a Salesforce org for a mapping: custom fields through the Tooling API, and permission to edit them.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_tooling.meta/api_tooling/tooling_api_objects_customfield.htm
 """
@@ -31,77 +31,78 @@ from connector.mapping.diagnostics import closest
 _TAKEN: Final = frozenset({"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"})
 _NOT_ALLOWED: Final = frozenset({"NOT_FOUND", "INVALID_TYPE", "FUNCTIONALITY_NOT_ENABLED"})
 _CUSTOMIZE: Final = (
-    "the connector's user may not create fields: give it the permission Customize Application, or deploy the folder "
+    "the connector's user may not create fields: give it the Customize Application permission, or deploy the folder "
     "that --metadata writes"
 )
 
 
 class SalesforceProvisioner:
-    """The contract of destinations.provision."""
+    """Implements destinations.provision.Provisioner."""
 
     fixed = (
-        "An existing field is never altered here: change its type, or tick Unique and External ID, in Setup, Object "
-        "Manager; or name another field in the mapping."
+        "The connector never changes an existing field: in Setup, Object Manager, change its type or select Unique and "
+        "External ID, or name another field in the mapping."
     )
 
     def __init__(self, client: Client, reader: Reader, api_version: str) -> None:
         self._client, self._reader, self._version = client, reader, api_version
 
     def plan(self, demands: Demands) -> Provision:
-        """What the org lacks. Raises DestinationUnusable."""
-        told: list[Step | Obstacle] = []
+        """List what the org lacks. Raises DestinationUnusable."""
+        lacks: list[Step | Obstacle] = []
         doubts: list[str] = []
-        for kind, asked in demands.items():
+        for kind, wanted in demands.items():
             described = self._reader.describe(kind)
             if described is None:
                 advice = "create it in Setup, or give the connector's user access to it"
-                told.append(Obstacle(kind, "", "the org has no such object, or hides it", advice))
+                lacks.append(Obstacle(kind, "", "the object is missing, or hidden from the connector's user", advice))
                 continue
-            told += self._lacking(asked, {field.name.lower(): field for field in described.fields}, doubts)
-        steps = tuple(one for one in told if isinstance(one, Step))
-        return Provision(steps, tuple(one for one in told if isinstance(one, Obstacle)), tuple(doubts))
+            lacks += self._lacking(wanted, {field.name.lower(): field for field in described.fields}, doubts)
+        steps = tuple(item for item in lacks if isinstance(item, Step))
+        return Provision(steps, tuple(item for item in lacks if isinstance(item, Obstacle)), tuple(doubts))
 
     def _lacking(
-        self, asked: Mapping[str, Demand], seen: Mapping[str, Described], doubts: list[str]
+        self, wanted: Mapping[str, Demand], visible: Mapping[str, Described], doubts: list[str]
     ) -> Iterator[Step | Obstacle]:
-        missing = [demand for name, demand in asked.items() if name.lower() not in seen]
+        missing = [demand for name, demand in wanted.items() if name.lower() not in visible]
         hidden = self._hidden(missing, doubts) if missing else set()
-        for name, demand in asked.items():
-            if found := seen.get(name.lower()):
-                yield from _existing(demand, found)
+        for name, demand in wanted.items():
+            if field := visible.get(name.lower()):
+                yield from _existing(demand, field)
             else:
-                yield from _missing(demand, name.lower() in hidden, seen.values())
+                yield from _missing(demand, name.lower() in hidden, visible.values())
 
     def apply(self, steps: Sequence[Step]) -> list[Done]:
         """Create the fields, then let the connector's user edit them. Raises DestinationUnusable."""
-        done = [Done(step, self._create(step.demand)) for step in steps if step.making is Making.FIELD]
-        failed = [one.step for one in done if one.problem]
-        allowed = [step for step in steps if step not in failed]
-        problems = Access(self._client, self._reader).grant(_address(step) for step in allowed)
-        refused = [Done(step, problems.get(_address(step).permission, "")) for step in allowed]
-        return [one for one in done if one.problem] + refused
+        created = [Done(step, self._create(step.demand)) for step in steps if step.making is Making.FIELD]
+        failed = [result for result in created if result.problem]
+        failed_steps = [result.step for result in failed]
+        editable = [step for step in steps if step not in failed_steps]
+        problems = Access(self._client, self._reader).grant(_address(step) for step in editable)
+        return failed + [Done(step, problems.get(_address(step).permission, "")) for step in editable]
 
     def files(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """The same as a folder in source format."""
+        """The same steps as a folder in source format."""
         fields = [step.demand for step in steps if step.making is Making.FIELD]
         return files(fields, map(_address, steps), self._version)
 
     def _hidden(self, missing: Sequence[Demand], doubts: list[str]) -> set[str]:
-        """Those of an object's fields that exist and are kept from the connector's user, in small letters."""
-        kind, names = missing[0].object, ", ".join(f"'{one.field}'" for one in missing if one.field.isidentifier())
+        """The lower-case names of an object's missing fields that exist but are hidden from the connector's user."""
+        kind = missing[0].object
+        names = ", ".join(f"'{demand.field}'" for demand in missing if demand.field.isidentifier())
         head = "SELECT QualifiedApiName FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = "
         soql = "".join((head, f"'{kind}' AND QualifiedApiName IN (", names, ")"))
         reply = self._client.call("GET", "tooling/query/", params={"q": soql})
         if isinstance(reply, ApiError) or not isinstance(reply, Mapping):
             doubts.append(
-                f"{kind}: whether a missing field is only hidden cannot be told: give the connector's user the "
-                "permission View Setup and Configuration"
+                f"{kind}: it is unknown whether missing fields are only hidden: give the connector's user the "
+                "View Setup and Configuration permission"
             )
             return set()
-        return {str(one.get("QualifiedApiName")).lower() for one in reply.get("records", ())}
+        return {str(record.get("QualifiedApiName")).lower() for record in reply.get("records", ())}
 
     def _create(self, demand: Demand) -> str:
-        """Create one field; why it was not, in our words."""
+        """Create one field; returns why it could not, in our words."""
         where = address(demand.object, demand.field)
         body: dict[str, Any] = {"FullName": f"{where.owner}.{where.name}", "Metadata": metadata(demand)}
         reply = self._client.call("POST", "tooling/sobjects/CustomField/", json=body)
@@ -111,10 +112,10 @@ class SalesforceProvisioner:
             return _CUSTOMIZE
         if demand.wanted.unique and where.owner == "Activity":
             return (
-                f"Salesforce refuses a unique external id on activities here ({reply.code}): write calls to a custom "
-                "object of yours instead, with a mapping of your own"
+                f"this org does not allow a unique external ID on activities ({reply.code}): write calls to a custom "
+                "object instead, with your own mapping"
             )
-        return f"Salesforce refuses it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"
+        return f"Salesforce rejected it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"
 
 
 def _address(step: Step) -> Address:
@@ -122,31 +123,30 @@ def _address(step: Step) -> Address:
 
 
 def _exists(reply: ApiError) -> bool:
-    """Made in the meantime, or by a call whose reply was lost, or hidden all along: granting it is what is left."""
+    """Whether the field exists already: created meanwhile, by a call whose reply was lost, or hidden until now."""
     return reply.code in _TAKEN and "already" in reply.message.lower()
 
 
-def _existing(demand: Demand, found: Described) -> Iterator[Step | Obstacle]:
-    if demand.wanted.unique and not (found.unique and (found.external_id or found.id_lookup)):
-        lacks = " and ".join(
-            name for name, has in (("Unique", found.unique), ("External ID", found.external_id)) if not has
-        )
-        advice = f"tick {lacks} on it in Setup, Object Manager; Salesforce refuses while two records share a value"
-        yield Obstacle(demand.object, demand.field, f"is the key and is not marked {lacks}", advice)
-    editable = found.createable or found.updateable
-    if not editable and found.permissionable and not (found.calculated or found.auto_number):
-        yield _permission(demand, "the connector's user sees it and may not edit it")
+def _existing(demand: Demand, field: Described) -> Iterator[Step | Obstacle]:
+    if demand.wanted.unique and not (field.unique and (field.external_id or field.id_lookup)):
+        options = (("Unique", field.unique), ("External ID", field.external_id))
+        lacks = " and ".join(name for name, selected in options if not selected)
+        advice = f"select {lacks} in Setup, Object Manager, once no two records share a value"
+        yield Obstacle(demand.object, demand.field, f"is the key, but is not marked {lacks}", advice)
+    editable = field.createable or field.updateable
+    if not editable and field.permissionable and not (field.calculated or field.auto_number):
+        yield _permission(demand, "the connector's user can see it but not edit it")
 
 
-def _missing(demand: Demand, hidden: bool, known: Iterable[Described]) -> Iterator[Step | Obstacle]:
+def _missing(demand: Demand, hidden: bool, visible: Iterable[Described]) -> Iterator[Step | Obstacle]:
     if hidden:
-        yield _permission(demand, "it exists and is hidden from the connector's user")
+        yield _permission(demand, "it exists but is hidden from the connector's user")
         return
     if not is_custom(demand.field):
-        near = closest(demand.field, tuple(field.name for field in known))
-        advice = f"line {demand.line} of the mapping" + (f": did you mean {near}?" if near else "")
-        problem = "is no field of the agency's own (those end in __c), and Salesforce has none of this name"
-        yield Obstacle(demand.object, demand.field, problem, f"mend {advice}")
+        near = closest(demand.field, tuple(field.name for field in visible))
+        advice = f"correct line {demand.line} of the mapping" + (f": did you mean {near}?" if near else "")
+        problem = "is not a custom field (those end in __c), and Salesforce has no standard field with this name"
+        yield Obstacle(demand.object, demand.field, problem, advice)
         return
     problem, advice = impossible(demand)
     if problem:

@@ -1,6 +1,6 @@
-"""A permission set that lets the connector's user edit the fields a mapping writes.
+"""A permission set that lets the connector's user edit the fields that a mapping writes.
 
-A new custom field is hidden from everybody, administrators too, until somebody is given a permission on it:
+A new custom field is hidden from everyone, administrators too, until a permission on it is granted:
 https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_fieldpermissions.htm
 """
 
@@ -17,7 +17,7 @@ from connector.destinations.salesforce.reads import Reader
 from connector.errors import DestinationUnusable, PauseReason
 
 _SETS: Final = (
-    "the connector's user may not give permissions: give it Manage Profiles and Permission Sets, or have an "
+    "the connector's user may not grant permissions: give it Manage Profiles and Permission Sets, or have an "
     f"administrator deploy what --metadata writes and assign the permission set {PERMISSION_SET} to it"
 )
 _ASSIGN: Final = (
@@ -27,22 +27,22 @@ _ASSIGN: Final = (
 
 
 class Access:
-    """Grants edit on fields, by one permission set of ours."""
+    """Grants the right to edit fields through one permission set of our own."""
 
     def __init__(self, client: Client, reader: Reader) -> None:
         self._client, self._reader = client, reader
 
     def grant(self, fields: Iterable[Address]) -> dict[str, str]:
-        """Let the connector's user edit these fields; those it still may not -> why. Raises DestinationUnusable."""
-        wanted = {one.permission: one for one in fields}
+        """Let the connector's user edit these fields; permission -> why it failed. Raises DestinationUnusable."""
+        wanted = {field.permission: field for field in fields}
         if not wanted:
             return {}
         try:
-            own, problem = self._set()
-            problems = dict.fromkeys(wanted, problem) if problem else self._allow(own, wanted)
-            left = [name for name in wanted if not problems.get(name)]
-            if left and (problem := self._assign(own)):
-                problems |= dict.fromkeys(left, problem)
+            set_id, problem = self._set()
+            problems = dict.fromkeys(wanted, problem) if problem else self._allow(set_id, wanted)
+            granted = [name for name in wanted if not problems.get(name)]
+            if granted and (problem := self._assign(set_id)):
+                problems |= dict.fromkeys(granted, problem)
         except DestinationUnusable as error:
             if error.reason is not PauseReason.CONFIGURATION:
                 raise
@@ -50,64 +50,67 @@ class Access:
         return problems
 
     def _set(self) -> tuple[str, str]:
-        """The id of our permission set, made where it is not there, or why it cannot be."""
-        if found := self._found():
-            return found, ""
-        made, problem = self._made("PermissionSet", {"Name": PERMISSION_SET, "Label": PERMISSION_LABEL}, _SETS)
-        return (made or ("" if problem else self._found())), problem
+        """The id of our permission set, created if it is missing, or why it cannot be."""
+        if set_id := self._set_id():
+            return set_id, ""
+        created, problem = self._create("PermissionSet", {"Name": PERMISSION_SET, "Label": PERMISSION_LABEL}, _SETS)
+        return (created or ("" if problem else self._set_id())), problem
 
-    def _found(self) -> str:
-        found = self._reader.find("PermissionSet", "Name", [PERMISSION_SET], [])[PERMISSION_SET]
-        return found[0].id if found else ""
+    def _set_id(self) -> str:
+        sets = self._reader.find("PermissionSet", "Name", [PERMISSION_SET], [])[PERMISSION_SET]
+        return sets[0].id if sets else ""
 
-    def _allow(self, own: str, wanted: Mapping[str, Address]) -> dict[str, str]:
+    def _allow(self, set_id: str, wanted: Mapping[str, Address]) -> dict[str, str]:
+        """Add the fields to our permission set; permission -> why it failed."""
         read = ["Field", "PermissionsEdit"]
-        found = self._reader.find("FieldPermissions", "ParentId", [own], read)[own]
-        rows = {str(one.values["Field"]): one for one in found}
+        rows = self._reader.find("FieldPermissions", "ParentId", [set_id], read)[set_id]
+        by_field = {str(row.values["Field"]): row for row in rows}
         problems = {}
         for name, field in wanted.items():
-            row = rows.get(name)
+            row = by_field.get(name)
             if row is not None and row.values["PermissionsEdit"] is True:
                 continue
             rights = {"PermissionsRead": True, "PermissionsEdit": True}
             if row is not None:
                 reply = self._client.call("PATCH", f"sobjects/FieldPermissions/{row.id}", json=rights)
-                problems[name] = _told(reply, _SETS)
+                problems[name] = _problem(reply, _SETS)
             else:
-                body = {"ParentId": own, "SobjectType": field.object, "Field": name, **rights}
-                _, problems[name] = self._made("FieldPermissions", body, _SETS)
+                body = {"ParentId": set_id, "SobjectType": field.object, "Field": name, **rights}
+                _, problems[name] = self._create("FieldPermissions", body, _SETS)
         return problems
 
-    def _assign(self, own: str) -> str:
-        """Assign our permission set to the connector's user; why not."""
+    def _assign(self, set_id: str) -> str:
+        """Assign our permission set to the connector's user; returns why it could not."""
         user = self._user()
-        held = self._reader.find("PermissionSetAssignment", "AssigneeId", [user], ["PermissionSetId"])[user]
-        if any(str(one.values["PermissionSetId"])[:15] == own[:15] for one in held):
+        assigned = self._reader.find("PermissionSetAssignment", "AssigneeId", [user], ["PermissionSetId"])[user]
+        if any(str(assignment.values["PermissionSetId"])[:15] == set_id[:15] for assignment in assigned):
             return ""
-        body = {"AssigneeId": user, "PermissionSetId": own}
-        return self._made("PermissionSetAssignment", body, _ASSIGN)[1]
+        body = {"AssigneeId": user, "PermissionSetId": set_id}
+        return self._create("PermissionSetAssignment", body, _ASSIGN)[1]
 
     def _user(self) -> str:
-        """The id of the user we are: the last part of the identity address that the API's root tells."""
+        """The id of the connector's user: the last part of the identity URL that the API's root returns."""
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_discoveryresource.htm
         reply = self._client.call("GET", "")
         identity = reply.get("identity") if isinstance(reply, Mapping) else None
         if not isinstance(identity, str):
             raise DestinationUnusable(
-                "Salesforce", PauseReason.CONFIGURATION, "Salesforce does not tell which user we are"
+                "Salesforce",
+                PauseReason.CONFIGURATION,
+                "Salesforce does not return the identity of the connector's user",
             )
         return identity.rstrip("/").rpartition("/")[2]
 
-    def _made(self, kind: str, body: Mapping[str, Any], not_allowed: str) -> tuple[str, str]:
-        """Create a record; its id, or why it was not made. A twin made by a call whose reply was lost is as good."""
+    def _create(self, kind: str, body: Mapping[str, Any], not_allowed: str) -> tuple[str, str]:
+        """Create a record; returns its id, or why it could not. An existing duplicate counts as success."""
         reply = self._client.call("POST", f"sobjects/{kind}", json=dict(body))
-        problem = _told(reply, not_allowed)
+        problem = _problem(reply, not_allowed)
         return (str(reply.get("id")), "") if isinstance(reply, Mapping) and not problem else ("", problem)
 
 
-def _told(reply: Any, not_allowed: str) -> str:
+def _problem(reply: Any, not_allowed: str) -> str:
     if not isinstance(reply, ApiError) or reply.code in ("DUPLICATE_VALUE", "DUPLICATE_DEVELOPER_NAME"):
         return ""
     if reply.code.startswith("INSUFFICIENT_ACCESS") or reply.code in ("NOT_FOUND", "INVALID_TYPE"):
         return not_allowed
-    return f"Salesforce refuses it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"
+    return f"Salesforce rejected it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"

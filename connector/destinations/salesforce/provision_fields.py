@@ -1,4 +1,4 @@
-"""A custom field as Salesforce defines it, for the Tooling API and as files to deploy.
+"""Definitions of custom fields, for the Tooling API and as files to deploy.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_meta.meta/api_meta/customfield.htm
 """
@@ -28,13 +28,13 @@ _SIMPLE: Final[Mapping[str, dict[str, Any]]] = {
     "int": {"type": "Number", "precision": 18, "scale": 0},
     "double": {"type": "Number", "precision": 18, "scale": 2},
 }
-_SHOWN: Final = {"boolean": "check box", "datetime": "date and time", "phone": "phone", "int": "whole number"}
+_SHOWN: Final = {"boolean": "checkbox", "datetime": "date and time", "phone": "phone", "int": "whole number"}
 _NAMESPACE: Final = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
 _FOLDER: Final = "force-app/main/default"
 
 
 class Address(NamedTuple):
-    """Where a field is defined, and by which names its permission goes."""
+    """The object a field is defined on (owner), and the object and name that its permission uses."""
 
     owner: str
     name: str
@@ -46,12 +46,12 @@ class Address(NamedTuple):
 
 
 def is_custom(name: str) -> bool:
-    """Whether a field of this name is the agency's own: Salesforce's have no such ending."""
+    """Whether a field with this name is custom, by its ending."""
     return name.endswith(("__c", "__pc"))
 
 
 def address(object: str, field: str) -> Address:
-    """A task's fields are defined on activities; a person account's `__pc` ones are the contact's."""
+    """Where a field is defined: tasks' custom fields on Activity, person accounts' `__pc` fields on Contact."""
     if object in _ACTIVITIES:
         return Address("Activity" if is_custom(field) else object, field, object)
     if field.endswith("__pc"):
@@ -60,19 +60,17 @@ def address(object: str, field: str) -> Address:
 
 
 def impossible(demand: Demand) -> tuple[str, str]:
-    """Why we do not make this field, and what to do; empty when we can."""
+    """Why this field cannot be created, and what to do; empty if it can."""
     wanted, where = demand.wanted, address(demand.object, demand.field)
     if not _CUSTOM.fullmatch(demand.field) or len(where.name) > 43:
-        return "is no name Salesforce takes", "letters, digits and single underscores, at most 40, then __c"
+        problem = "is not a valid custom field name in Salesforce"
+        return problem, "use at most 40 letters, digits and single underscores, then __c"
     if wanted.type == "reference":
-        return (
-            "is to point at a record",
-            "create the look-up field in Setup and choose what it points at",
-        )
+        return "would have to refer to a record", "create the lookup field in Setup and choose the object it refers to"
     if _is_long(wanted) and where.owner == "Activity":
         return (
             "may get more than 255 characters",
-            "activities hold no custom long text: map it to Description, or cut it",
+            "activities cannot have custom long text fields: map it to Description, or add `cut: true`",
         )
     return "", ""
 
@@ -80,7 +78,7 @@ def impossible(demand: Demand) -> tuple[str, str]:
 def about(wanted: TargetField) -> str:
     """The type in plain words."""
     if wanted.type == "picklist":
-        return f"picklist of {len(wanted.options)} values: {', '.join(one.value for one in wanted.options)}"
+        return f"picklist of {len(wanted.options)} values: {', '.join(option.value for option in wanted.options)}"
     if wanted.type in _SIMPLE:
         return _SHOWN.get(wanted.type, wanted.type) + _identity(wanted)
     return ("long text" if _is_long(wanted) else f"text of {wanted.length} characters") + _identity(wanted)
@@ -95,19 +93,19 @@ def _is_long(wanted: TargetField) -> bool:
 
 
 def metadata(demand: Demand) -> dict[str, Any]:
-    """The field's `Metadata`, as the Tooling API takes it."""
+    """The field's `Metadata` for the Tooling API."""
     wanted, label = demand.wanted, _label(address(demand.object, demand.field).name)
-    made: dict[str, Any] = {"label": label, **_typed(wanted)}
+    definition: dict[str, Any] = {"label": label, **_typed(wanted)}
     if wanted.unique:
-        made |= {"externalId": True, "unique": True}
-        made |= {"caseSensitive": False} if made["type"] == "Text" else {}
-    return made
+        definition |= {"externalId": True, "unique": True}
+        definition |= {"caseSensitive": False} if definition["type"] == "Text" else {}
+    return definition
 
 
 def _typed(wanted: TargetField) -> dict[str, Any]:
     if wanted.type == "picklist":
-        # Not restricted: a value added to the mapping's table later is no reason to refuse a record.
-        values = [{"valueName": one.value, "label": one.value, "default": False} for one in wanted.options]
+        # Not restricted, so that a value added to the mapping's table later is not rejected.
+        values = [{"valueName": option.value, "label": option.value, "default": False} for option in wanted.options]
         return {
             "type": "Picklist",
             "valueSet": {"restricted": False, "valueSetDefinition": {"sorted": False, "value": values}},
@@ -123,36 +121,36 @@ def _label(name: str) -> str:
 
 def files(fields: Iterable[Demand], editable: Iterable[Address], api_version: str) -> dict[str, str]:
     """A folder to deploy: the fields, and a permission set that lets its users edit them. Path -> text."""
-    made, allowed = list(fields), sorted({one.permission for one in editable})
-    where = [address(one.object, one.field) for one in made]
-    found = {
-        f"{_FOLDER}/objects/{at.owner}/fields/{at.name}.field-meta.xml": _field_file(at.name, metadata(one))
-        for at, one in zip(where, made, strict=True)
+    demands, allowed = list(fields), sorted({at.permission for at in editable})
+    where = [address(demand.object, demand.field) for demand in demands]
+    texts = {
+        f"{_FOLDER}/objects/{at.owner}/fields/{at.name}.field-meta.xml": _field_file(at.name, metadata(demand))
+        for at, demand in zip(where, demands, strict=True)
     }
     if allowed:
-        found[f"{_FOLDER}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_file(allowed)
+        texts[f"{_FOLDER}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_file(allowed)
     project = {"packageDirectories": [{"path": "force-app", "default": True}], "sourceApiVersion": api_version}
-    found["sfdx-project.json"] = json.dumps(project, indent=2) + "\n"
+    texts["sfdx-project.json"] = json.dumps(project, indent=2) + "\n"
     members = {"CustomField": sorted(f"{at.owner}.{at.name}" for at in where)}
     members |= {"PermissionSet": [PERMISSION_SET]} if allowed else {}
-    found["package.xml"] = _package_file(members, api_version)
-    return found
+    texts["package.xml"] = _package_file(members, api_version)
+    return texts
 
 
-def _field_file(name: str, made: dict[str, Any]) -> str:
-    return _document("CustomField", [f"    <fullName>{escape(name)}</fullName>", *_lines(made, 1)])
+def _field_file(name: str, definition: dict[str, Any]) -> str:
+    return _document("CustomField", [f"    <fullName>{escape(name)}</fullName>", *_lines(definition, 1)])
 
 
-def _lines(made: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """Nested elements; a file calls a picklist's value fullName where the Tooling API calls it valueName."""
+def _lines(definition: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Nested XML elements; files name a picklist value fullName, which the Tooling API calls valueName."""
     pad = "    " * depth
-    for name, value in sorted(made.items()):
+    for name, value in sorted(definition.items()):
         tag = "fullName" if name == "valueName" else name
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, dict):
-                yield from (f"{pad}<{tag}>", *_lines(one, depth + 1), f"{pad}</{tag}>")
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from (f"{pad}<{tag}>", *_lines(item, depth + 1), f"{pad}</{tag}>")
             else:
-                text = str(one).lower() if isinstance(one, bool) else escape(str(one))
+                text = str(item).lower() if isinstance(item, bool) else escape(str(item))
                 yield f"{pad}<{tag}>{text}</{tag}>"
 
 

@@ -1,4 +1,4 @@
-"""Rows as Salesforce's records, and how they are put together in requests."""
+"""Turn rows into Salesforce records, and group them into requests."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from connector.model import Value
 
 
 def alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:
-    """Places by object and key field, in the order given."""
+    """The rows' places, grouped by object and key field, in the given order."""
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in rows.items():
         groups.setdefault((row.key.object, row.key.field), []).append(place)
     return groups
 
 
-def waves(places: Iterable[int], aims: Mapping[int, str]) -> list[list[int]]:
-    """The places in as few turns as can be: of one id, each turn holds one row."""
+def waves(places: Iterable[int], target_ids: Mapping[int, str]) -> list[list[int]]:
+    """Split the places into as few waves as possible, with no id twice in a wave."""
     waves: list[list[int]] = []
-    turns: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for place in places:
-        turn = turns[aims[place]] if aims[place] else 0
-        turns[aims[place]] += 1
-        if turn == len(waves):
+        target_id = target_ids[place]
+        wave = seen[target_id] if target_id else 0
+        seen[target_id] += 1
+        if wave == len(waves):
             waves.append([])
-        waves[turn].append(place)
+        waves[wave].append(place)
     return waves
 
 
 def record(row: Row, id: str, fields: Mapping[str, Value]) -> Record:
-    """A row to write by its id, or by its key where that is empty."""
+    """The record to write by its id, or by its key if the id is empty."""
     key = {} if row.key.field == "Id" else {row.key.field: values.key(row.key.value)}
     return _head(row, id) | {name: values.outgoing(value) for name, value in fields.items()} | key
 
 
-def worth_raising(told: Outcome) -> bool:
-    """Whether the opt-outs of a record so refused may still go through alone."""
-    return told.verdict is Verdict.REJECTED and not hopeless(told.code)
+def worth_raising(outcome: Outcome) -> bool:
+    """Whether the opt-outs of a row with this outcome may succeed on their own."""
+    return outcome.verdict is Verdict.REJECTED and not hopeless(outcome.code)
 
 
 def flags(row: Row, id: str) -> Record:
-    """A row's opt-outs alone."""
+    """The record with only the row's opt-outs."""
     return _head(row, id) | {name: values.outgoing(row.fields[name]) for name in sorted(row.consent)}
 
 

@@ -1,4 +1,4 @@
-"""What each of Salesforce's refusals means, as a table. The first rule that fits applies.
+"""What each of Salesforce's errors means, as a table. The first rule that matches applies.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm and the StatusCode enumeration
 of the Enterprise WSDL.
@@ -14,22 +14,23 @@ from connector.errors import PauseReason
 
 
 class Kind(StrEnum):
-    """What to do about a refusal."""
+    """What to do about an error."""
 
-    AGAIN = "again"  # within the attempt; then deferred
+    AGAIN = "again"  # retried within the attempt, then deferred
     SMALLER = "smaller"  # a whole request is split; a single record is deferred
     LATER = "later"  # deferred
     REJECTED = "rejected"
-    OUTAGE = "outage"  # a whole request is tried again and then makes the account unusable; a single record is deferred
+    OUTAGE = "outage"  # a whole request is retried, then the account is unusable; a single record is deferred
     UNUSABLE = "unusable"
     SESSION = "session"  # a new login may help, once
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
+    """What some error codes mean and what to do about them.
 
-    reason: why a lane pauses. retry_after: seconds. every: it is true of every record of the request.
+    codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
+    reason: why a lane pauses. retry_after: seconds. every: applies to every record of the request.
     """
 
     codes: str
@@ -251,7 +252,7 @@ RULES: Final = (
     Rule(
         "MALFORMED_QUERY",
         _NO,
-        "Salesforce does not understand a query of ours",
+        "Salesforce does not understand one of our queries",
         "report it as a bug in the connector",
     ),
     Rule(

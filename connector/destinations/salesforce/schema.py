@@ -1,4 +1,4 @@
-"""Salesforce's description of an object in the words a mapping is checked in.
+"""Salesforce's description of an object, as the schema that mappings are checked against.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
 """
@@ -24,7 +24,7 @@ class _Choice(BaseModel):
 
 
 class Described(BaseModel):
-    """One field, as far as we read it."""
+    """The parts of a field's description that we read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     name: str
@@ -46,12 +46,12 @@ class Described(BaseModel):
 
     @property
     def kind(self) -> str:
-        """The type in the words of a saved schema."""
+        """The type as a saved schema names it."""
         return self.type if self.type in _KNOWN else _TYPES.get(self.type, "string")
 
     @property
     def required(self) -> bool:
-        """Whether a new record needs a value for it; a check box always has one."""
+        """Whether a new record needs a value for it; a checkbox always has one."""
         return self.createable and not self.nillable and not self.defaulted and self.kind != "boolean"
 
 
@@ -64,9 +64,9 @@ class DescribedObject(BaseModel):
 
 
 def target(described: DescribedObject) -> TargetObject:
-    """What a mapping may write, look up or match by."""
+    """The fields that a mapping may write, look up or match by."""
     fields = {own.name: _field(own) for own in described.fields if own.type not in _COMPOUND}
-    if "IsPersonAccount" in fields and "Name" in fields:  # a person's name is made of its parts, whatever describe says
+    if "IsPersonAccount" in fields and "Name" in fields:  # a person's name is computed, whatever describe says
         fields["Name"] = fields["Name"].model_copy(update={"required": False})
     return TargetObject(fields=fields)
 

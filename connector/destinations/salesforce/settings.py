@@ -1,4 +1,4 @@
-"""What an agency's file says of a Salesforce org."""
+"""The settings of a Salesforce org in an agency file."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class SalesforceSettings(DestinationSettings):
 
     @property
     def notice(self) -> str:
-        """That its way to log in is deprecated, where it is."""
+        """A warning if the login flow is deprecated."""
         return self.auth.notice if isinstance(self.auth, Password) else ""

@@ -1,7 +1,7 @@
-"""The HTTP session simple-salesforce speaks through: what it leaves out, this puts in.
+"""The HTTP session that simple-salesforce uses, with what it lacks.
 
-Timeouts on every call, login included; no redirects (a 302 turns a PATCH into a GET that succeeds); no environment (a
-.netrc would replace the token); an address standing for Salesforce; and a word to the call log.
+Timeouts on every call, including logins; no redirects (a 302 turns a PATCH into a GET that succeeds); nothing from the
+environment (a .netrc would replace the token); another address in place of Salesforce; and a call log.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from requests.adapters import HTTPAdapter
 from connector.destinations.base import CallLog
 
 TIMEOUT: Final = (10.0, 120.0)
-"""Seconds to connect, and between two bytes of a reply: 200 records with triggers take their time."""
+"""Seconds to connect, and between two bytes of a reply: 200 records with triggers take a while."""
 
 
 class Last(threading.local):
-    """The last reply of this thread. status 0: there was none."""
+    """The last reply in this thread; status 0 if there was none."""
 
     status = 0
     request_id = ""
 
 
 def _no_values(url: str) -> str:
-    """The path of an address: object and field names stay, a query's cursor does not."""
+    """The path of a URL for the call log: object and field names stay, but not a query's cursor."""
     return re.sub(r"/query/.+", "/query/{cursor}", urlsplit(url).path)
 
 
@@ -46,7 +46,7 @@ class _Adapter(HTTPAdapter):
         started, self._line.last.status, self._line.last.request_id = time.perf_counter(), 0, ""
         try:
             response = super().send(self._directed(request), *args, **options)
-            self._line.heard(response)
+            self._line.note(response)
         finally:
             self._on_call(method, path, self._line.last.status, (time.perf_counter() - started) * 1000)
         return response
@@ -67,7 +67,7 @@ class _Session(requests.Session):
 
 
 class Line:
-    """Our line to Salesforce. usage: calls made and allowed in 24 hours, as the last reply told."""
+    """The connection to Salesforce. usage: calls made and allowed in 24 hours, as last reported."""
 
     def __init__(self, endpoint: str | None, on_call: CallLog, *, timeout: tuple[float, float] = TIMEOUT) -> None:
         self.last = Last()
@@ -78,8 +78,8 @@ class Line:
         self.session.headers["User-Agent"] = "carecycle-crm-connector"
         self.session.mount("https://", _Adapter(self, endpoint, timeout, on_call))
 
-    def heard(self, response: requests.Response) -> None:
-        """Note what a reply's headers tell."""
+    def note(self, response: requests.Response) -> None:
+        """Remember the status, the request id and the API usage of a reply."""
         self.last.status = response.status_code
         self.last.request_id = _request_id(response.headers)
         used = re.search(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))

@@ -1,4 +1,4 @@
-"""Values on their way to Salesforce, as they come back, and inside a query."""
+"""Convert values for writing to Salesforce, for comparing with what it returns, and for queries."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def key(value: str) -> str:
-    """A key as it is sent: UUIDs in small letters, since an external id may or may not mind the case."""
+    """A key as it is sent: UUIDs in lower case, because an external id may or may not be case-sensitive."""
     clean = _CONTROL.sub("", value).strip()
     return clean.lower() if _UUID.fullmatch(clean) else clean
 
 
 def outgoing(value: Value) -> Value:
-    """A value Salesforce keeps: text without control characters."""
+    """A value as it is sent: text without control characters."""
     return _CONTROL.sub("", value) if isinstance(value, str) else value
 
 
 def normal(value: Value) -> str:
-    """A value as Salesforce hands it back, as text: what we wrote and what we read compare equal by it.
+    """A value as canonical text, in which values written and read back compare equal.
 
     >>> normal("2026-06-17T14:03:16.709-05:00") == normal("2026-06-17T19:03:16.000+0000") == "2026-06-17T19:03:16Z"
     True
@@ -67,7 +67,7 @@ _LITERALS: Final[dict[str, Callable[[str], str | None]]] = {
 
 
 def literal(kind: str, value: str) -> str | None:
-    """A value in a query on a field of this type; None where no record can hold it.
+    """A value as a literal in a query on a field of this type; None if no record can have it.
 
     >>> literal("string", "O'Neil"), literal("date", "1958-04-12"), literal("date", "soon")
     ("'O\\\\'Neil'", '1958-04-12', None)
@@ -79,7 +79,7 @@ def literal(kind: str, value: str) -> str | None:
 
 
 def portions(literals: Iterable[str], most: int, longest: int) -> Iterator[list[str]]:
-    """Group literals so that a query holds at most so many, and its address at most so many bytes of them."""
+    """Group literals for queries: at most `most` of them, and at most `longest` URL-encoded bytes, per group."""
     portion: list[str] = []
     size = 0
     for text in literals:

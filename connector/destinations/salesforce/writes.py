@@ -1,4 +1,4 @@
-"""Writing one request's worth of records: every one is accounted for, and one bad record spoils no other.
+"""Write the records of one request: each gets an outcome, and a bad record does not affect the others.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm
 """
@@ -21,7 +21,7 @@ from connector.settlement import Refusal
 Record = dict[str, Any]
 
 SPLITS: Final = 64
-"""Extra calls to find the culprits of a refused request: enough for the 20 in a row that stop a lane."""
+"""Extra calls to isolate the bad records of a rejected request: enough for the 20 in a row that stop a lane."""
 
 
 class _Result(BaseModel):
@@ -40,8 +40,8 @@ _UNACCOUNTED: Final = Refusal(
 _RESULTS: Final = TypeAdapter(list[_Result])
 
 
-class _Told(NamedTuple):
-    """An outcome, and whether the same record may pass in a moment."""
+class _Answer(NamedTuple):
+    """A record's outcome, and whether it may succeed if sent again right away."""
 
     outcome: Outcome
     again: bool = False
@@ -49,7 +49,7 @@ class _Told(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Records of one object on one path. key_field: empty when they go by id."""
+    """Writes records of one object to one path. key_field: empty if they are written by id."""
 
     client: Client
     path: str
@@ -59,19 +59,19 @@ class Batch:
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
         """Write at most 200 records. One outcome each, in order. Raises DestinationUnusable."""
-        told: dict[int, _Told] = {}
+        answers: dict[int, _Answer] = {}
         pending = list(range(len(records)))
 
         def once() -> bool:
             sent = list(pending)
-            told.update(zip(sent, self._send([records[place] for place in sent]), strict=True))
-            pending[:] = [place for place in sent if told[place].again]
+            answers.update(zip(sent, self._send([records[place] for place in sent]), strict=True))
+            pending[:] = [place for place in sent if answers[place].again]
             return bool(pending)
 
         within_attempt(bool, self.client.tries, self.client.sleep)(once)
-        return [told[place].outcome for place in range(len(records))]
+        return [answers[place].outcome for place in range(len(records))]
 
-    def _send(self, records: Sequence[Record]) -> list[_Told]:
+    def _send(self, records: Sequence[Record]) -> list[_Answer]:
         reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
         if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
@@ -83,22 +83,22 @@ class Batch:
             return [self._unaccounted() for _ in records]
         return [self._row(record, result) for record, result in zip(records, results, strict=True)]
 
-    def _row(self, record: Record, result: _Result) -> _Told:
+    def _row(self, record: Record, result: _Result) -> _Answer:
         if result.success and result.id:
             self.delivered = True
-            return _Told(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
+            return _Answer(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
         if result.success or not result.errors:
             return self._unaccounted()
         return self._judged(record, errors.read(200, result.errors))
 
-    def _judged(self, record: Record, refusal: ApiError) -> _Told:
+    def _judged(self, record: Record, refusal: ApiError) -> _Answer:
         rule = errors.rule_for(refusal, self.key_field)
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
-        return _Told(errors.outcome(refusal, rule, record.keys(), self._request), rule.kind is Kind.AGAIN)
+        return _Answer(errors.outcome(refusal, rule, record.keys(), self._request), rule.kind is Kind.AGAIN)
 
-    def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Told]:
-        """A refusal of the whole request: leave the culprits out, and send the others again."""
+    def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Answer]:
+        """Handle the rejection of a whole request: leave the bad records out, and send the others again."""
         rule = errors.rule_for(refusal, self.key_field)
         if len(records) == 1 or rule.every:
             return [self._judged(record, refusal) for record in records]
@@ -112,19 +112,20 @@ class Batch:
         middle = len(records) // 2
         return self._send(records[:middle]) + self._send(records[middle:])
 
-    def _without(self, records: Sequence[Record], refusal: ApiError, columns: set[str]) -> list[_Told]:
-        innocent = [record for record in records if not columns & record.keys()]
-        told = iter(self._send(innocent) if innocent else ())
-        return [self._judged(record, refusal) if columns & record.keys() else next(told) for record in records]
+    def _without(self, records: Sequence[Record], refusal: ApiError, columns: set[str]) -> list[_Answer]:
+        """Reject the records with one of these columns, and send the others again."""
+        others = [record for record in records if not columns & record.keys()]
+        answers = iter(self._send(others) if others else ())
+        return [self._judged(record, refusal) if columns & record.keys() else next(answers) for record in records]
 
-    def _left_over(self, refusal: ApiError, rule: Rule) -> _Told:
+    def _left_over(self, refusal: ApiError, rule: Rule) -> _Answer:
         if rule.kind is Kind.SMALLER and not self.delivered:
             raise errors.unusable(rule)
         why = Refusal(refusal.code, _LEFT_OVER, "fix the other dead letters of this account first, then replay")
-        return _Told(Outcome(Verdict.DEFERRED, refusal=why, request_id=self._request))
+        return _Answer(Outcome(Verdict.DEFERRED, refusal=why, request_id=self._request))
 
-    def _unaccounted(self) -> _Told:
-        return _Told(Outcome(Verdict.DEFERRED, refusal=_UNACCOUNTED, request_id=self._request))
+    def _unaccounted(self) -> _Answer:
+        return _Answer(Outcome(Verdict.DEFERRED, refusal=_UNACCOUNTED, request_id=self._request))
 
     @property
     def _request(self) -> str:
