@@ -35,6 +35,10 @@ PLACES = {
     "lane": ("cli insight receive running store telemetry web", "chosen, leased, paused, shown"),
     "lease": ("errors store/lanes telemetry", "taken and lost"),
     "attempt": ("destinations settlement store", "made by a destination, its outcome, kept by the store"),
+    "obligation": (
+        "delivery/obligations settlement store",
+        "owed from the inbox, paid by delivery, counted",
+    ),
     "outcome": ("destinations insight settlement store web", "returned by a destination, counted, worded"),
     "dead letter": ("store/letters telemetry", "grouped by cause, counted"),
     "superseded": ("delivery", "decided when deliveries are merged"),

@@ -33,19 +33,24 @@ class OptOut:
 def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[Row[Any]]) -> OptOut:
     """Judge one flag that an event raised, by its obligation and every time the flag reached the CRM."""
     whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
-    since = next((row for row in applied if row.at >= event.received_at), None)
-    if since is not None:
-        return OptOut(*whose, "applied", since.at, since.object, since.crm_id or "")
-    why = ": ".join(part for part in (obligation.code, obligation.reason) if part)
+    if (row := _first_since(applied, event.received_at)) is not None:
+        return OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
+    why = f"{obligation.code}: {obligation.reason}".strip(": ")
     state = ObligationState(obligation.state)
     match state:
         case ObligationState.APPLIED:
             return OptOut(*whose, "applied", obligation.applied_at, obligation.object, obligation.crm_id or "")
-        case ObligationState.OWED if obligation.paused:
-            return OptOut(*whose, "paused", why=f"{obligation.pause_code}: {obligation.pause_reason}")
         case ObligationState.OWED:
-            return OptOut(*whose, "waiting", why=why)
+            return OptOut(*whose, "paused" if obligation.paused else "waiting", why=_pause(obligation) or why)
         case ObligationState.REFUSED | ObligationState.NO_RECORD | ObligationState.NOT_MAPPED:
             return OptOut(*whose, state.value, why=why)
         case _:
             assert_never(state)
+
+
+def _pause(obligation: Row[Any]) -> str:
+    return f"{obligation.pause_code}: {obligation.pause_reason}" if obligation.paused else ""
+
+
+def _first_since(applied: Sequence[Row[Any]], at: int) -> Row[Any] | None:
+    return next((row for row in applied if row.at >= at), None)
