@@ -1,9 +1,9 @@
-"""Two mappings over the events stored: what the one would say otherwise than the other, told and counted."""
+"""Compare two mappings over the stored events: what the edited one would change, listed and counted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +12,16 @@ from connector.delivery.plan_ahead import plan_all
 from connector.insight.differences import Change, compare
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Plan, Stamp
-from connector.settlement import DeliveryState
+from connector.settlement import DeliveryState, Settled
 from connector.store import Store
 from connector.store.desk import Filter
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What another mapping would say of one stored event otherwise than the running one.
+    """What an edited mapping would change for one stored event.
 
-    fails: the code and the reason of an event that it alone cannot plan.
+    fails: code and reason, if the event fails with the edited mapping but not with the running one.
     """
 
     message_id: str
@@ -32,7 +32,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """Two mappings over stored events. Iterate to go through them; the counts are complete at the end."""
+    """Two mappings over stored events. Iterate to compare them; the counts are complete once the iteration ends."""
 
     store: Store
     route: Route
@@ -45,18 +45,21 @@ class Comparison:
     changes: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Difference]:
-        """Every stored event the two mappings differ about, oldest first. Raises StoreUnavailable."""
+        """Yield every stored event for which the mappings differ, oldest first. Raises StoreUnavailable."""
         for step in self.store.history.walk(Filter(destination=self.route.name), self.last):
-            present = [one.delivery for one in step if not one.purged]
+            present = [stored.delivery for stored in step if not stored.purged]
             self.events, self.purged = self.events + len(present), self.purged + len(step) - len(present)
-            for one in differences(present, self.route.mapping, self.would_be, self.route.timezone):
-                self.different += 1
-                self.changes.update((change.record, change.field, change.kind, change.line) for change in one.changes)
-                self.fails.update([one.fails] if one.fails[0] else [])
-                yield one
+            for difference in differences(present, self.route.mapping, self.would_be, self.route.timezone):
+                self._count(difference)
+                yield difference
+
+    def _count(self, difference: Difference) -> None:
+        self.different += 1
+        self.changes.update((change.record, change.field, change.kind, change.line) for change in difference.changes)
+        self.fails.update([difference.fails] if difference.fails[0] else [])
 
     def as_data(self) -> dict[str, Any]:
-        """The counts, with names alone."""
+        """Return the counts, with names but no values."""
         return {
             "destination": self.route.name,
             "events": self.events,
@@ -75,15 +78,19 @@ class Comparison:
 def differences(
     present: Sequence[Delivery], was: CompiledMapping, would_be: CompiledMapping, timezone: str
 ) -> Iterator[Difference]:
-    """What of these events another mapping would say otherwise."""
-    before, failed = plan_all(present, was, timezone)
-    after, fails = plan_all(present, would_be, timezone)
-    old, new = ({delivery.id: plan for delivery, plan in planned} for planned in (before, after))
-    known = {one.delivery_id for one in failed if one.state is DeliveryState.DEAD}
-    newly = {one.delivery_id: (one.why.code, one.why.cause) for one in fails if one.state is DeliveryState.DEAD}
+    """Yield what an edited mapping would change for each of these deliveries, if anything."""
+    planned_before, failed_before = plan_all(present, was, timezone)
+    planned_after, failed_after = plan_all(present, would_be, timezone)
+    before, after = ({delivery.id: plan for delivery, plan in planned} for planned in (planned_before, planned_after))
+    dead_before, dead_after = _dead(failed_before), _dead(failed_after)
     for delivery in present:
         event, nothing = delivery.event, Plan(delivery.event.customer_id, {}, Stamp(0, ""))
-        changes = compare(old.get(delivery.id, nothing), new.get(delivery.id, nothing))
-        told = newly.get(delivery.id, ("", "")) if delivery.id not in known else ("", "")
-        if changes or told[0]:
-            yield Difference(event.message_id, event.type, () if told[0] else tuple(changes), told)
+        if delivery.id in dead_after and delivery.id not in dead_before:
+            yield Difference(event.message_id, event.type, fails=dead_after[delivery.id])
+        elif changes := compare(before.get(delivery.id, nothing), after.get(delivery.id, nothing)):
+            yield Difference(event.message_id, event.type, tuple(changes))
+
+
+def _dead(settled: Iterable[Settled]) -> dict[int, tuple[str, str]]:
+    """Return code and reason of each delivery that became a dead letter, by delivery ID."""
+    return {end.delivery_id: (end.why.code, end.why.cause) for end in settled if end.state is DeliveryState.DEAD}

@@ -1,4 +1,4 @@
-"""How two mappings differ over one event: what each would say of every record, field by field. Pure."""
+"""Compare what two mappings make of one event, field by field. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 from connector.model import Plan, Write
 
 WHOLE = "(the whole record)"
-"""The field of a change that is about a whole record."""
+"""The field name of a change that concerns the whole record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. kind: added, removed or changed; field: WHOLE for a record, `(key)`, `(mode)`... for its frame.
+    """One difference. kind: added, removed or changed; field: a CRM field, WHOLE, or a property such as `(key)`.
 
-    was, would_be: what either mapping says, for a caller that masks it. line: where the new mapping says so, 0 where
-    it does not.
+    was, would_be: the two values, which the caller must mask. line: the new mapping's line for the field, 0 if none.
     """
 
     record: str
@@ -30,7 +29,7 @@ class Change:
 
 
 def compare(was: Plan, would_be: Plan) -> list[Change]:
-    """Every difference between two plans of one event, in the order of the records."""
+    """List the differences between two plans of one event, in the order of the records."""
     old = {write.name: write for write in was.writes}
     new = {write.name: write for write in would_be.writes}
     return [change for name in dict.fromkeys([*old, *new]) for change in _record(name, old.get(name), new.get(name))]
@@ -38,20 +37,25 @@ def compare(was: Plan, would_be: Plan) -> list[Change]:
 
 def _record(name: str, was: Write | None, would_be: Write | None) -> Iterator[Change]:
     if was is None or would_be is None:
-        yield Change(name, WHOLE, "added" if was is None else "removed")
+        yield Change(name, WHOLE, _kind(was, would_be))
         return
-    lines = {target: one.line for target, one in would_be.fields.items()}
-    old, new = _said(was), _said(would_be)
-    for target in dict.fromkeys([*old, *new]):
-        one, other = old.get(target), new.get(target)
-        if one != other:
-            kind = "added" if one is None else "removed" if other is None else "changed"
-            yield Change(name, target, kind, one and one[-1], other and other[-1], lines.get(target, 0))
+    lines = {target: written.line for target, written in would_be.fields.items()}
+    before, after = _contents(was), _contents(would_be)
+    for target in dict.fromkeys([*before, *after]):
+        old, new = before.get(target), after.get(target)
+        if old != new:
+            yield Change(name, target, _kind(old, new), old and old[-1], new and new[-1], lines.get(target, 0))
 
 
-def _said(write: Write) -> dict[str, tuple[Any, ...]]:
-    """Everything a write says, by field; the last of each is the value. The type counts: 1, 1.0 and true differ."""
-    frame = {
+def _kind(old: object | None, new: object | None) -> str:
+    if old is None:
+        return "added"
+    return "removed" if new is None else "changed"
+
+
+def _contents(write: Write) -> dict[str, tuple[Any, ...]]:
+    """List everything a write sets, by field, the value last. The type is included because 1 == 1.0 == True."""
+    properties = {
         "(object)": write.key.object,
         "(key)": (write.key.field, write.key.value),
         "(mode)": write.mode,
@@ -59,9 +63,9 @@ def _said(write: Write) -> dict[str, tuple[Any, ...]]:
         "(also_match)": write.also_match or None,
         "(unsubscribe)": write.unsubscribe,
     }
-    said: dict[str, tuple[Any, ...]] = {name: (part,) for name, part in frame.items() if part is not None}
-    for name, one in write.fields.items():
-        said[name] = (one.rule, one.guards, type(one.value), one.value)
+    contents: dict[str, tuple[Any, ...]] = {name: (part,) for name, part in properties.items() if part is not None}
+    for name, written in write.fields.items():
+        contents[name] = (written.rule, written.guards, type(written.value), written.value)
     for target in write.flags.values():
-        said[target] = (bool, True)
-    return said
+        contents[target] = (bool, True)
+    return contents

@@ -1,4 +1,4 @@
-"""What stands in for the ledger and the CRM where nothing may be written: a rehearsal's world."""
+"""Stand-ins for the ledger and the CRM, so that a rehearsal writes nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from connector.model import Entry, Mode, RecordKey, Value
 from connector.settlement import Refusal
 
 REMEMBERED: Final = 20_000
-"""Records and customers whose rehearsed state is kept; of older ones the ledger speaks again."""
+"""Rehearsed records and customers to remember. For older ones, the ledger's state is used again."""
 
 _NEW: Final = "(new)"
-"""Stands for the CRM's id of a record that would be made."""
+"""The CRM ID of a record that would be created."""
 
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="there is no such record"))
 
@@ -28,7 +28,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Overlay:
-    """The ledger, with what the rehearsal would have written laid over it."""
+    """The ledger, overlaid with what the rehearsal would have written."""
 
     def __init__(self, ledger: Known) -> None:
         self._ledger = ledger
@@ -36,17 +36,17 @@ class Overlay:
         self._consents: dict[str, States] = {}
 
     def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
-        """As the ledger's, after what was rehearsed."""
+        """Look up entries: the rehearsed one if any, else the ledger's."""
         rehearsed = {key: self._entries[key] for key in keys if key in self._entries}
         return {**self._ledger.entries(destination, set(keys) - rehearsed.keys()), **rehearsed}
 
     def consents(self, destination: str, customers: Collection[str]) -> dict[str, States]:
-        """As the ledger's, after what was rehearsed."""
-        rehearsed = {one: self._consents[one] for one in customers if one in self._consents}
+        """Look up consents: the rehearsed ones if any, else the ledger's."""
+        rehearsed = {customer: self._consents[customer] for customer in customers if customer in self._consents}
         return {**self._ledger.consents(destination, set(customers) - rehearsed.keys()), **rehearsed}
 
     def keep(self, entries: Mapping[RecordKey, Entry], consents: Mapping[str, States]) -> None:
-        """Remember what a step would have written, and forget the oldest where there is too much."""
+        """Remember what a step would have written; drop the oldest beyond REMEMBERED."""
         self._entries = _newest(self._entries, entries)
         self._consents = _newest(self._consents, consents)
 
@@ -58,7 +58,7 @@ def _newest(known: Mapping[_Key, _Kept], more: Mapping[_Key, _Kept]) -> dict[_Ke
 
 @dataclass(slots=True)
 class DryDestination:
-    """A CRM account that takes everything and keeps nothing. ask: whether the real one may be read from."""
+    """A CRM account that accepts every write and stores nothing. ask: whether to read from the real account."""
 
     real: Destination
     name: str
@@ -68,16 +68,16 @@ class DryDestination:
 
     @property
     def crm(self) -> Crm:
-        """The real one's."""
+        """The real account's CRM."""
         return self.real.crm
 
     @property
     def usage(self) -> tuple[int, int] | None:
-        """None: it makes no calls."""
+        """Always None: no calls are counted here."""
         return None
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Accept every row, but an update of a record nobody knows."""
+        """Accept every row except an update of an unknown record."""
         entries = self.known.entries(self.name, {row.key for row in rows})
         return [self._outcome(row, entries.get(row.key, Entry())) for row in rows]
 
@@ -86,20 +86,20 @@ class DryDestination:
         return _NOT_THERE if row.mode is Mode.UPDATE and held is None else Outcome(Verdict.DELIVERED, held or _NEW)
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
-        """What the CRM holds, where it may be asked; else nothing."""
+        """Search the real CRM if it may be asked; otherwise find nothing."""
         return self.real.find(object, field, values, read) if self.ask else {}
 
     def normal(self, value: Value) -> str:
-        """As the real one has it."""
+        """Normalize a value the way the real account does."""
         return self.real.normal(value)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """As the real one has it."""
+        """Describe the real account's fields."""
         return self.real.describe(objects)
 
     def provisioner(self) -> Provisioner:
-        """The real one's."""
+        """Return the real account's provisioner."""
         return self.real.provisioner()
 
     def close(self) -> None:
-        """Nothing: the real one is its owner's."""
+        """Do nothing: the real account is closed by its owner."""

@@ -1,6 +1,6 @@
-"""An edited mapping tried on one event, in memory: its checks, its own tests, and the records it would make.
+"""Try an edited mapping on one event, in memory: run its checks and its own tests, and plan its records.
 
-Texts are bounded in size, and no file but a shipped mapping is read for them.
+Input size is limited, and the only files read are shipped mappings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from connector.mapping.target import TargetSchema
 from connector.model import FieldWrite, Lookup, Plan, RecordKey, Ref, Withheld, Write
 
 MAX_TEXT: Final = 32 * 1024
-"""Bytes of a mapping, or of an event, that is tried: a mapping is a few hundred lines."""
+"""Most bytes accepted for a mapping or an event; a mapping is a few hundred lines."""
 NAME: Final = "edited.yaml"
 _SHOWN: Final = 500
 
@@ -38,7 +38,7 @@ _MADE_UP: Final[Mapping[Kind, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class TriedField:
-    """One field a record would get: what is sent, as JSON or in words, by which write rule, from which line."""
+    """One field of a planned record: what is sent (JSON or words), the write rule, and the mapping line."""
 
     target: str
     shown: str
@@ -48,7 +48,7 @@ class TriedField:
 
 @dataclass(frozen=True, slots=True)
 class TriedRecord:
-    """One record the mapping would make."""
+    """One record the mapping would write."""
 
     name: str
     object: str
@@ -60,9 +60,9 @@ class TriedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of it. problem: of the event, empty when it could come. reason: why no record is made.
+    """The result of a try. problem: why the event is not valid, if so. reason: why no record is written.
 
-    unread: the event's fields that could not be read and were left out.
+    unread: fields of the event that could not be read and were left out.
     """
 
     loaded: Loaded | None
@@ -74,15 +74,15 @@ class Tried:
     unread: tuple[FieldProblem, ...] = ()
 
     @property
-    def found(self) -> tuple[Diagnostic, ...]:
-        """What the checks say of the mapping."""
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What the checks report about the mapping."""
         return self.loaded.diagnostics if self.loaded else ()
 
 
 def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSchema | None = None) -> Tried:
-    """Check a mapping's text and plan one event with it. timezone: the agency's; schema: the CRM's own where known."""
+    """Check a mapping's text and plan one event with it. timezone: the agency's; schema: the CRM's, if known."""
     if max(len(text.encode(errors="replace")), len(event_text.encode(errors="replace"))) > MAX_TEXT:
-        return Tried(None, f"a text is longer than {MAX_TEXT // 1024} KiB: use connector check and connector map")
+        return Tried(None, f"the text is longer than {MAX_TEXT // 1024} KiB: use connector check and connector map")
     loaded = load_text(text, NAME, schema=schema, shipped=shipped_folder(), crms=VENDORS, sealed=True)
     reading, problem = _reading(event_text)
     if loaded.mapping is None:
@@ -103,14 +103,16 @@ def _reading(text: str) -> tuple[Reading | None, str]:
     except (ValueError, RecursionError):
         return None, "is not JSON"
     if reading is None:
-        return None, f"is of no known type: event_type is one of {', '.join(catalogue.EVENTS)}"
+        return None, f"has an unknown type: event_type must be one of {', '.join(catalogue.EVENTS)}"
     return reading, ""
 
 
 def _records(planned: Plan) -> Iterator[TriedRecord]:
     names = {write.key: write.name for write in planned.writes}
     for write in planned.writes:
-        fields = [TriedField(name, _shown(one, names), one.rule, one.line) for name, one in write.fields.items()]
+        fields = [
+            TriedField(name, _shown(field, names), field.rule, field.line) for name, field in write.fields.items()
+        ]
         fields += [TriedField(target, "true", "always", 0) for target in write.flags.values()]
         links = tuple(names[key] for key in write.links if key in names)
         yield TriedRecord(write.name, write.key.object, write.mode, _key(write), tuple(fields), links)
@@ -120,8 +122,8 @@ def _key(write: Write) -> tuple[str, str]:
     return write.key.field, write.key.value[:_SHOWN]
 
 
-def _shown(one: FieldWrite, names: Mapping[RecordKey, str]) -> str:
-    match one.value:
+def _shown(written: FieldWrite, names: Mapping[RecordKey, str]) -> str:
+    match written.value:
         case Ref(key):
             return f"the id of {names.get(key, key.object)}"
         case Lookup() as lookup:
@@ -131,12 +133,12 @@ def _shown(one: FieldWrite, names: Mapping[RecordKey, str]) -> str:
 
 
 def sample(event_type: str) -> dict[str, Any]:
-    """The catalogue's example of an event."""
+    """Return the catalogue's example of an event."""
     return example(event_type, {})
 
 
 def masked(payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
-    """A stored event to try on: what is operational as it came, the rest made up; null and absent as they came."""
+    """Copy a stored event for a try: keep operational values, null and absence; make up every other value."""
     given: dict[str, Any] = {}
     for path, field in catalogue.FIELDS.items():
         if (
@@ -157,13 +159,13 @@ def masked(payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
 
 
 def _without_empty(given: Mapping[str, Any], payload: Mapping[str, Any], event_type: str) -> dict[str, Any]:
-    """The fields less those inside an object that is null: setting them would make it one."""
+    """Drop the fields inside an object that is null, because setting them would create the object."""
     empty = {path for path, field in catalogue.FIELDS.items() if field.kind is Kind.OBJECT and path in given}
-    return {path: one for path, one in given.items() if not any(path.startswith(f"{parent}.") for parent in empty)}
+    return {path: value for path, value in given.items() if not any(path.startswith(f"{parent}.") for parent in empty)}
 
 
 def _made_up(path: str, event_type: str) -> Any:
-    """The example's value of a field; where it has none, one of its kind."""
+    """Return the example's value of a field, or else some value of its kind."""
     field = catalogue.FIELDS[path]
     value = catalogue.reader(path, event_type)(example(event_type, {}))
     if value is not None and value is not ABSENT:

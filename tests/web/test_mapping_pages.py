@@ -88,7 +88,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("text", ["", "{", "a: &a [*a]", "[" * 20_000, "crm: salesforce", "\0", "\ud800"])
     def test_a_text_that_is_no_mapping_is_told(self, text: str) -> None:
-        assert any(one.severity == "error" for one in try_mapping(text, an_event(), timezone=ZONE).found)
+        assert any(one.severity == "error" for one in try_mapping(text, an_event(), timezone=ZONE).diagnostics)
 
     @pytest.mark.parametrize("texts", [("x" * (MAX_TEXT + 1), ""), ("", "ü" * (MAX_TEXT // 2 + 1))])
     def test_texts_that_are_too_long_are_refused_unread(self, texts: tuple[str, str]) -> None:
@@ -101,7 +101,7 @@ class TestBadInput:
         absolute = str(shipped_folder() / "hubspot.yaml")
         for extends in (name, absolute):
             tried = try_mapping(f"extends: {extends}\n", an_event(), timezone=ZONE)
-            assert [one.code for one in tried.found] == ["M140"]
+            assert [one.code for one in tried.diagnostics] == ["M140"]
 
     def test_an_unknown_destination_or_event_is_not_found(self, operator: FlaskClient) -> None:
         pages = ("destination=nobody", "event=msg_nobody")
