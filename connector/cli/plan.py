@@ -15,7 +15,7 @@ from connector.cli.options import agency_option, columns_of, json_option, opened
 from connector.delivery.deliver import Route, Running
 from connector.errors import FixConfiguration
 from connector.insight.comparison import Comparison
-from connector.insight.rehearse import Coming, Tally, rehearse
+from connector.insight.rehearse import Expected, Tally, rehearse
 from connector.mapping import Mapping as CompiledMapping
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
@@ -24,13 +24,13 @@ from connector.store.desk import Filter
 from connector.web.words import counted
 
 _WORDS = {
-    Coming.WRITE: "would be written",
-    Coming.UNCHANGED: "unchanged: the CRM already holds all of it",
-    Coming.SUPERSEDED: "superseded: a later event already covered it",
-    Coming.SKIPPED: "skipped: the mapping or consent leaves nothing to write",
-    Coming.IGNORED: "ignored: a type of event this version does not know",
-    Coming.REFUSED: "would be rejected",
-    Coming.PURGED: "cannot be replayed: the payload has been purged",
+    Expected.WRITE: "would be written",
+    Expected.UNCHANGED: "unchanged: the CRM already holds all of it",
+    Expected.SUPERSEDED: "superseded: a later event already covered it",
+    Expected.SKIPPED: "skipped: the mapping or consent leaves nothing to write",
+    Expected.IGNORED: "ignored: a type of event this version does not know",
+    Expected.REFUSED: "would be rejected",
+    Expected.PURGED: "cannot be replayed: the payload has been purged",
 }
 
 
@@ -116,11 +116,11 @@ def preview(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, live
     else:
         for result in results:
             _show_tally(result, live)
-    return 1 if any(result[Coming.REFUSED] for result in results) else 0
+    return 1 if any(result[Expected.REFUSED] for result in results) else 0
 
 
 def _with(mapping: CompiledMapping | None, routes: Sequence[Route]) -> list[Route]:
-    """The routes as they are, or those for the mapping's CRM as if that mapping ran."""
+    """Return the routes, or with a mapping, those for its CRM as if they ran it."""
     if mapping is None:
         return list(routes)
     return [replace(route, running=Running(mapping)) for route in routes if route.mapping.crm == mapping.crm]
@@ -135,7 +135,7 @@ def _rehearsed(store: Store, route: Route, wanted: Filter, live: bool) -> Tally:
 
 def _show_tally(result: Mapping[str, Any], live: bool) -> None:
     name = result["destination"]
-    rows = [(result[coming], words) for coming, words in _WORDS.items() if result[coming]]
+    rows = [(result[expected], words) for expected, words in _WORDS.items() if result[expected]]
     title = f"{name}: {result['deliveries']} deliveries, if replayed now"
     show_table(title, ("deliveries", "what would happen"), rows, f"{name}: nothing to replay")
     _table("Fields that would be written", result["fields"], "record", "field", "deliveries")

@@ -1,4 +1,4 @@
-"""What is wrong, by cause: which field a CRM refused, for how many customers, where it is mapped, what to do."""
+"""Dead letters by cause: which field the CRM rejected, for how many customers, the mapping line and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
-from connector.insight.rehearse import Coming, Foreseen, rehearse
+from connector.insight.rehearse import Expected, Forecast, rehearse
 from connector.mapping import Severity
 from connector.settlement import CauseKey, DeliveryState, Refusal
 from connector.store import Store
@@ -25,11 +25,11 @@ _UNREADABLE: Final = "careCycle sent something this version cannot read"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The dead letters one replay frees: those of one destination, code, fields and record of the mapping.
+    """Dead letters with the same cause: one destination, code, set of fields and record of the mapping.
 
-    what: the refusal in a sentence; do: what to do about it. reason: the newest one's words, as stored.
-    since, until: epoch ms of the first and the newest; newest: the ID of that delivery.
-    record, object: where the refused fields belong; places: where the mapping writes them, as file:line.
+    what: the rejection in a sentence; do: what to do about it. reason: of the newest dead letter, as stored.
+    since, until: epoch ms of the first and the newest; newest: the newest delivery's ID.
+    record, object: where the rejected fields belong; places: where the mapping writes them, as file:line.
     """
 
     id: str
@@ -50,12 +50,12 @@ class Cause:
 
     @property
     def seen(self) -> str:
-        """What tells these dead letters from those of another moment."""
+        """Changes when a dead letter is added or removed."""
         return f"{self.count}-{self.newest}"
 
     @property
     def chosen(self) -> Filter:
-        """Exactly these deliveries."""
+        """A filter that selects these deliveries."""
         return Filter(
             destination=self.destination,
             cause=CauseKey(self.code, self.fields, self.record),
@@ -64,27 +64,27 @@ class Cause:
 
 
 def find_causes(store: Store, accounts: Sequence[Account] = ()) -> list[Cause]:
-    """Every cause of dead letters, the most first. accounts: whose mappings are known, for the lines."""
+    """List every cause of dead letters, largest first. accounts: used to look up the mapping lines."""
     return [_cause(store, group, named(accounts, group.destination)) for group in store.letters.causes()]
 
 
 def cause_of(causes: Iterable[Cause], id: str) -> Cause | None:
-    """The cause of that id; None when none of its dead letters is left."""
-    return next((one for one in causes if one.id == id), None)
+    """Find a cause by ID; None if none of its dead letters are left."""
+    return next((cause for cause in causes if cause.id == id), None)
 
 
-FORETOLD: Final = 1000
-"""Dead letters of one cause that are rehearsed for a page, the newest."""
+PREVIEWED: Final = 1000
+"""How many dead letters of a cause are rehearsed for a page: the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
-    """What would come of a cause's dead letters, were they tried now. The CRM itself is not asked.
+class ReplayPreview:
+    """What would happen to a cause's dead letters if replayed now, without asking the CRM.
 
-    of: rehearsed; passing: of them, those that another mapping than they were refused with takes;
-    sending: of those, the ones that send a refused field again. same: those that would go out as they were; stopped:
-    those the connector refuses itself; purged: without content. only_crm: fields only the CRM can tell of.
-    found: what the check against the saved schema says of the refused fields' lines.
+    of: how many were rehearsed. passing: would be sent, and the mapping has changed since they were rejected; sending:
+    of those, how many would send a rejected field again. same: would be sent by the same mapping as before. stopped:
+    the connector itself would reject them. purged: have no content. only_crm: fields whose result depends on the CRM.
+    findings: what the check against the saved schema reports for the mapping lines of the rejected fields.
     """
 
     of: int
@@ -95,48 +95,50 @@ class Foretold:
     purged: int
     capped: bool
     only_crm: tuple[str, ...] = ()
-    found: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
-def foretell(store: Store, account: Account, cause: Cause) -> Foretold | None:
-    """Rehearse a cause's dead letters with the mapping its file holds now; None where it cannot be told."""
+def preview_replay(store: Store, account: Account, cause: Cause) -> ReplayPreview | None:
+    """Rehearse a cause's dead letters with the current mapping file; None if that is not possible."""
     mapping = account.mapping
     route = account.route(mapping) if mapping else None
     if route is None:
         return None
-    coming: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     asks: Counter[str] = Counter()
-    for one in rehearse(store, route, cause.chosen, last=FORETOLD):
-        stopped = one.coming if one.coming in (Coming.REFUSED, Coming.PURGED) else ""
-        coming[stopped or ("same" if one.before else "passing")] += 1
-        coming["sending"] += not (stopped or one.before) and _sends(one, cause)
-        asks.update(one.asks)
-    return Foretold(
-        coming.total() - coming["sending"],
-        coming["passing"],
-        coming["sending"],
-        coming["same"],
-        coming[Coming.REFUSED],
-        coming[Coming.PURGED],
-        cause.count > FORETOLD,
+    for forecast in rehearse(store, route, cause.chosen, last=PREVIEWED):
+        stopped = forecast.expected if forecast.expected in (Expected.REFUSED, Expected.PURGED) else ""
+        counts[stopped or ("same" if forecast.before else "passing")] += 1
+        counts["sending"] += not (stopped or forecast.before) and _sends(forecast, cause)
+        asks.update(forecast.asks)
+    return ReplayPreview(
+        counts.total() - counts["sending"],
+        counts["passing"],
+        counts["sending"],
+        counts["same"],
+        counts[Expected.REFUSED],
+        counts[Expected.PURGED],
+        cause.count > PREVIEWED,
         tuple(sorted(asks)),
         _findings(account, cause),
     )
 
 
-def _sends(one: Foreseen, cause: Cause) -> bool:
-    return any(set(note.fields) & set(cause.fields) for note in one.records)
+def _sends(forecast: Forecast, cause: Cause) -> bool:
+    """Return whether a rejected field would be sent again."""
+    return any(set(note.fields) & set(cause.fields) for note in forecast.records)
 
 
 def _findings(account: Account, cause: Cause) -> tuple[str, ...]:
-    """What the check against the CRM's saved schema says of the lines a cause is about."""
+    """Check the mapping against the CRM's saved schema; return the errors on the cause's mapping lines."""
     schema = account.schema()
     if schema is None:
         return ()
-    found = account.read(schema).diagnostics
-    lines = [one for one in found if one.severity is Severity.ERROR]
+    errors = [error for error in account.read(schema).diagnostics if error.severity is Severity.ERROR]
     return tuple(
-        f"{one.code}: {one.message}" for one in lines if f"{PurePath(one.file).name}:{one.line}" in cause.places
+        f"{error.code}: {error.message}"
+        for error in errors
+        if f"{PurePath(error.file).name}:{error.line}" in cause.places
     )
 
 
@@ -165,13 +167,13 @@ def _cause(store: Store, group: DeadLetters, account: Account | None) -> Cause:
 
 
 def _id(group: DeadLetters) -> str:
-    """The same for the same cause, however its sentence reads."""
+    """Hash what identifies a cause; its sentence is not part of it."""
     key = json.dumps([group.destination, *group.why.key])
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def sentences(why: Refusal) -> tuple[str, str]:
-    """What was refused, and what to do about it, each as a sentence.
+    """Return what was rejected and what to do about it, each as a sentence.
 
     >>> sentences(Refusal("INVALID_OPTION", "'state' does not offer this value", "add it, then replay"))
     ("'state' does not offer this value.", 'Add it, then replay.')

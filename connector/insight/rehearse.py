@@ -1,7 +1,8 @@
-"""Foretell what would come of stored deliveries: planned, folded, decided and settled as ever, written nowhere.
+"""Rehearse stored deliveries: plan, merge, decide and settle them as usual, but write nothing.
 
-Each delivery meets the present mapping (or an edited one), the ledger as it is, and what the deliveries before it would
-have written. Memory holds a step of deliveries and the newest records, whatever the number of deliveries.
+Each delivery is rehearsed with the current mapping (or an edited one), the current ledger, and what the deliveries
+before it would have written. Memory use does not grow with the number of deliveries: it holds one page of deliveries
+and the newest records.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from connector.store.desk import Filter
 from connector.store.history import Stored
 
 
-class Coming(StrEnum):
-    """What would come of a delivery."""
+class Expected(StrEnum):
+    """What would happen to a delivery."""
 
     WRITE = "write"
     UNCHANGED = "unchanged"
@@ -35,27 +36,27 @@ class Coming(StrEnum):
     PURGED = "purged"
 
 
-def _coming(outcome: AttemptOutcome) -> Coming:
+def _expected(outcome: AttemptOutcome) -> Expected:
     match outcome:
         case AttemptOutcome.DELIVERED:
-            return Coming.WRITE
+            return Expected.WRITE
         case AttemptOutcome.UNCHANGED:
-            return Coming.UNCHANGED
+            return Expected.UNCHANGED
         case AttemptOutcome.SUPERSEDED:
-            return Coming.SUPERSEDED
+            return Expected.SUPERSEDED
         case AttemptOutcome.SKIPPED:
-            return Coming.SKIPPED
+            return Expected.SKIPPED
         case AttemptOutcome.IGNORED:
-            return Coming.IGNORED
+            return Expected.IGNORED
         case AttemptOutcome.DEFERRED | AttemptOutcome.DEAD:
-            return Coming.REFUSED
+            return Expected.REFUSED
         case _:
             assert_never(outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One field of one record, and the mapping's line that makes it (0: none does)."""
+    """One field of one record, and the mapping line that sets it (0 if none does)."""
 
     record: str
     field: str
@@ -63,19 +64,19 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What would come of one delivery. No value of its payload is in it.
+class Forecast:
+    """What would happen to one delivery, without any value of its payload.
 
-    state: its present one. records: as an attempt keeps them, with the names of the fields that would be written.
-    at: the fields a refusal names. asks: fields (`record.field`) only the CRM can tell of, unasked.
-    before: the code it was refused with under this very mapping: it passes only if the CRM has changed.
+    state: its current state. records: as an attempt stores them, with the names of the fields that would be written.
+    at: the fields a rejection names. asks: fields (`record.field`) whose result depends on the CRM, if it is not asked.
+    before: the code it was rejected with under this same mapping: it passes only if the CRM has changed.
     """
 
     delivery_id: int
     message_id: str
     type: str
     state: DeliveryState
-    coming: Coming
+    expected: Expected
     code: str = ""
     reason: str = ""
     records: Sequence[RecordNote] = ()
@@ -84,21 +85,21 @@ class Foreseen:
     before: str = ""
 
 
-def rehearse(store: Store, route: Route, wanted: Filter, *, last: int = 0, ask: bool = False) -> Iterator[Foreseen]:
-    """What would come of this destination's deliveries, oldest first, were they delivered now by `route.mapping`.
+def rehearse(store: Store, route: Route, wanted: Filter, *, last: int = 0, ask: bool = False) -> Iterator[Forecast]:
+    """Yield what would happen to this destination's deliveries, oldest first, if delivered now with `route.mapping`.
 
-    last: only the newest so many; 0 for all. ask: read from the CRM what delivering would read; it is never written.
+    last: only the newest `last` deliveries; 0 for all. ask: read from the CRM what a delivery would read. Never writes.
     Raises StoreUnavailable, and DestinationUnusable when asking.
     """
     overlay = Overlay(store.ledger)
     there = replace(route, destination=DryDestination(route.destination, route.name, overlay, ask))
     for step in store.history.walk(replace(wanted, destination=route.name), last):
-        present = [one for one in step if not one.purged]
-        planned, unplanned = plan_all((one.delivery for one in present), route.mapping, route.timezone)
-        foreseen = {one.delivery_id: _Ending(one) for one in unplanned}
-        foreseen |= _rehearsed(store, there, planned, overlay, ask)
-        for one in step:
-            yield _told(one, foreseen.get(one.delivery.id), route.mapping.version)
+        present = [stored.delivery for stored in step if not stored.purged]
+        planned, unplanned = plan_all(present, route.mapping, route.timezone)
+        endings = {settled.delivery_id: _Ending(settled) for settled in unplanned}
+        endings |= _rehearsed(store, there, planned, overlay, ask)
+        for stored in step:
+            yield _forecast(stored, endings.get(stored.delivery.id), route.mapping.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,9 @@ def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, a
     writing.run(folded)
     if writing.unusable is not None:
         raise writing.unusable
-    answers, asked = writing.answers, {one.write.key for one in folded}
+    answers, asked = writing.answers, {fold.write.key for fold in folded}
     overlay.keep(
-        {one.key: one.entry for answer in answers.values() if (one := remember(answer, writing.digest))},
+        {kept.key: kept.entry for answer in answers.values() if (kept := remember(answer, writing.digest))},
         consents_after(states, answers.values()),
     )
     around = Circumstances(0, lambda: 0.0)
@@ -130,21 +131,21 @@ def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, a
 
 
 def _asks(plan: Plan) -> Iterator[str]:
-    """The fields of a plan whose fate only the CRM can tell."""
+    """List the fields of a plan whose result depends on the CRM."""
     for write in plan.writes:
-        for name, one in write.fields.items():
-            if isinstance(one.value, Lookup) or one.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED):
+        for name, written in write.fields.items():
+            if isinstance(written.value, Lookup) or written.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED):
                 yield f"{write.name}.{name}"
 
 
 def _without_asking(plan: Plan) -> Plan:
-    """The plan without what is looked up in the CRM, as if nobody had edited anything there."""
+    """Drop look-ups from a plan, and assume that nobody edited a field in the CRM."""
     writes = []
     for write in plan.writes:
         known = {
-            name: replace(one, rule=Rule.ALWAYS) if one.rule is Rule.UNLESS_EDITED else one
-            for name, one in write.fields.items()
-            if not isinstance(one.value, Lookup)
+            name: replace(written, rule=Rule.ALWAYS) if written.rule is Rule.UNLESS_EDITED else written
+            for name, written in write.fields.items()
+            if not isinstance(written.value, Lookup)
         }
         writes.append(replace(write, fields=known))
     return replace(plan, writes=tuple(writes))
@@ -159,17 +160,17 @@ def _spots(plan: Plan, answers: Answers) -> tuple[Spot, ...]:
     )
 
 
-def _told(stored: Stored, ending: _Ending | None, version: str) -> Foreseen:
+def _forecast(stored: Stored, ending: _Ending | None, version: str) -> Forecast:
     event = stored.delivery.event
-    told = Foreseen(stored.delivery.id, event.message_id, event.type, stored.state, Coming.PURGED)
+    purged = Forecast(stored.delivery.id, event.message_id, event.type, stored.state, Expected.PURGED)
     if ending is None:
-        return told
+        return purged
     settled = ending.settled
-    coming = _coming(settled.outcome)
-    same = stored.state is DeliveryState.DEAD and stored.mapping_version == version and coming is Coming.WRITE
+    expected = _expected(settled.outcome)
+    same = stored.state is DeliveryState.DEAD and stored.mapping_version == version and expected is Expected.WRITE
     return replace(
-        told,
-        coming=coming,
+        purged,
+        expected=expected,
         code=settled.why.code,
         reason=settled.why.cause,
         records=settled.records,
@@ -181,39 +182,39 @@ def _told(stored: Stored, ending: _Ending | None, version: str) -> Foreseen:
 
 @dataclass(slots=True)
 class Tally:
-    """Deliveries rehearsed, counted: a table of names, however many they were."""
+    """Counts of rehearsed deliveries. Its size depends on the names, not on the number of deliveries."""
 
-    coming: Counter[Coming] = field(default_factory=Counter)
-    reasons: Counter[tuple[Coming, str, str]] = field(default_factory=Counter)
+    expected: Counter[Expected] = field(default_factory=Counter)
+    reasons: Counter[tuple[Expected, str, str]] = field(default_factory=Counter)
     spots: Counter[tuple[str, Spot]] = field(default_factory=Counter)
     before: Counter[str] = field(default_factory=Counter)
     fields: Counter[tuple[str, str]] = field(default_factory=Counter)
     asks: Counter[str] = field(default_factory=Counter)
 
-    def add(self, one: Foreseen) -> None:
-        """Count one more."""
-        self.coming[one.coming] += 1
-        self.asks.update(one.asks)
-        self.before.update([one.before] if one.before else [])
-        if one.coming is Coming.WRITE:
-            self.fields.update((note.record, name) for note in one.records for name in note.fields)
-        elif one.reason:
-            self.reasons[one.coming, one.code, one.reason] += 1
-        if one.coming is Coming.REFUSED:
-            self.spots.update((one.code, spot) for spot in one.at)
+    def add(self, forecast: Forecast) -> None:
+        """Count one more delivery."""
+        self.expected[forecast.expected] += 1
+        self.asks.update(forecast.asks)
+        self.before.update([forecast.before] if forecast.before else [])
+        if forecast.expected is Expected.WRITE:
+            self.fields.update((note.record, name) for note in forecast.records for name in note.fields)
+        elif forecast.reason:
+            self.reasons[forecast.expected, forecast.code, forecast.reason] += 1
+        if forecast.expected is Expected.REFUSED:
+            self.spots.update((forecast.code, spot) for spot in forecast.at)
 
     def as_data(self) -> dict[str, Any]:
-        """The counts, with names alone."""
+        """Return the counts, with names but no values."""
         return {
-            "deliveries": self.coming.total(),
-            **{coming.value: self.coming[coming] for coming in Coming},
+            "deliveries": self.expected.total(),
+            **{expected.value: self.expected[expected] for expected in Expected},
             "fields": [
                 {"record": record, "field": name, "deliveries": count}
                 for (record, name), count in self.fields.most_common()
             ],
             "reasons": [
-                {"coming": coming, "code": code, "reason": reason, "deliveries": count}
-                for (coming, code, reason), count in self.reasons.most_common()
+                {"coming": expected, "code": code, "reason": reason, "deliveries": count}
+                for (expected, code, reason), count in self.reasons.most_common()
             ],
             "refused_at": [
                 {"code": code, **asdict(spot), "deliveries": count} for (code, spot), count in self.spots.most_common()

@@ -10,7 +10,7 @@ from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.insight.accounts import Account, named
-from connector.insight.problems import Cause, Foretold, cause_of, find_causes, foretell
+from connector.insight.problems import Cause, ReplayPreview, cause_of, find_causes, preview_replay
 from connector.store import Store
 from connector.web import words
 from connector.web.gate import WHO, Gate
@@ -61,9 +61,9 @@ class Causes:
         done = "replayed: waiting to be written" if action == "replay" else "discarded: kept on record as skipped"
         return self.gate.back("console.problems", f"{words.counted(count, 'delivery', 'deliveries')} {done}.")
 
-    def _preview(self, cause: Cause) -> Foretold | None:
+    def _preview(self, cause: Cause) -> ReplayPreview | None:
         account = named(self.accounts, cause.destination)
-        return foretell(self.store, account, cause) if account else None
+        return preview_replay(self.store, account, cause) if account else None
 
     def _cause(self, id: str) -> Cause | None:
         return cause_of(find_causes(self.store, self.accounts), id)

@@ -13,7 +13,7 @@ from connector.delivery.deliver import Running
 from connector.insight import stand_in
 from connector.insight.comparison import Comparison
 from connector.insight.differences import WHOLE, compare
-from connector.insight.rehearse import Foreseen, Tally, rehearse
+from connector.insight.rehearse import Forecast, Tally, rehearse
 from connector.mapping import Mapping
 from connector.mapping.planning import plan
 from connector.store.desk import Filter
@@ -46,13 +46,13 @@ def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
         yield stage
 
 
-def foreseen(stage: Stage, mapping: Mapping | None = None, wanted: Filter | None = None, **how: Any) -> list[Foreseen]:
+def foreseen(stage: Stage, mapping: Mapping | None = None, wanted: Filter | None = None, **how: Any) -> list[Forecast]:
     route = replace(stage.route, running=Running(mapping or stage.route.mapping))
     return list(rehearse(stage.store, route, wanted or Filter(), **how))
 
 
-def coming(stage: Stage, mapping: Mapping | None = None) -> dict[str, str]:
-    return {one.message_id: one.coming for one in foreseen(stage, mapping)}
+def expected(stage: Stage, mapping: Mapping | None = None) -> dict[str, str]:
+    return {one.message_id: one.expected for one in foreseen(stage, mapping)}
 
 
 def everything_stored(stage: Stage) -> list[Any]:
@@ -64,49 +64,49 @@ class TestForeseeing:
     def test_what_was_never_written_would_be_with_its_fields(self, stage: Stage) -> None:
         stage.accept("one", a_person("c-1", 1, city="Rome"))
         (one,) = foreseen(stage)
-        assert one.coming == "write"
+        assert one.expected == "write"
         assert {"City", "LastName", "Status"} <= set(one.records[0].fields)
 
     def test_what_the_crm_holds_already_would_change_nothing(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
-        assert coming(stage) == {"one": "unchanged"}
+        assert expected(stage) == {"one": "unchanged"}
 
     def test_what_a_later_event_said_anew_is_superseded(self, stage: Stage) -> None:
         stage.live([("late", a_person("c-1", 9, city="Rome", county="Lazio"))])
         stage.accept("early", a_person("c-1", 1, city="Oslo", county="Viken"))
-        assert coming(stage)["early"] == "superseded"
+        assert expected(stage)["early"] == "superseded"
 
     def test_what_filter_and_consent_leave_out_is_skipped_and_says_by_what(self, stage: Stage) -> None:
         stage.accept("filtered", a_person("c-1", 1, status="Inactive"))
         (one,) = foreseen(stage)
-        assert (one.coming, one.reason) == ("skipped", "filtered")
+        assert (one.expected, one.reason) == ("skipped", "filtered")
 
     def test_a_field_of_an_older_mapping_alone_is_written_anew(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
         (one,) = foreseen(stage, MAPPINGS[1])
-        assert (one.coming, one.records[0].fields) == ("write", ("Status",))
+        assert (one.expected, one.records[0].fields) == ("write", ("Status",))
 
     def test_a_purged_payload_is_told_as_that(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
         stage.store.retention.purge("sunrise", NOON + DAY)
-        assert coming(stage) == {"one": "purged"}
+        assert expected(stage) == {"one": "purged"}
 
     def test_a_message_nobody_can_read_would_be_refused(self, stage: Stage) -> None:
         stage.accept("odd", {**a_person("c-1", 1), "id": None})
         (one,) = foreseen(stage)
-        assert (one.coming, one.code) == ("refused", "E210")
+        assert (one.expected, one.code) == ("refused", "E210")
         assert "customer.id" in one.reason
 
     def test_a_lookup_without_a_match_is_refused_with_field_and_line_when_the_crm_is_asked(self, stage: Stage) -> None:
         stage.accept("one", a_person("c-1", 1, agentName="Nobody"))
         (one,) = foreseen(stage, compiled(EDITED), ask=True)
-        assert (one.coming, one.code) == ("refused", "LOOKUP_MISSING")
+        assert (one.expected, one.code) == ("refused", "LOOKUP_MISSING")
         assert [(spot.record, spot.field, spot.line) for spot in one.at] == [("contact", "Owner", 11)]
 
     def test_what_only_the_crm_can_tell_is_said_when_it_is_not_asked(self, stage: Stage) -> None:
         stage.accept("one", a_person("c-1", 1, agentName="Nobody"))
         (one,) = foreseen(stage, compiled(EDITED))
-        assert (one.coming, one.asks) == ("write", ("contact.Owner",))
+        assert (one.expected, one.asks) == ("write", ("contact.Owner",))
         assert stage.crm.calls == 0
 
     def test_a_refusal_by_this_very_mapping_is_remembered(self, stage: Stage) -> None:
@@ -120,7 +120,7 @@ class TestForeseeing:
         for number in range(STEP):
             stage.accept(f"other {number}", a_person(f"o-{number}", 1))
         stage.accept("same again", a_person("c-1", 9, city="Rome", county="Lazio"))
-        told = coming(stage)
+        told = expected(stage)
         assert (told["first"], told["same again"]) == ("write", "unchanged")
 
     def test_only_the_newest_can_be_asked_for(self, stage: Stage) -> None:
@@ -153,9 +153,9 @@ class TestForeseeing:
 
 
 class TestForesight:
-    """What is foretold is what comes."""
+    """What is forecast is what happens."""
 
-    def test_delivering_does_what_was_foretold(self, stage: Stage) -> None:
+    def test_delivering_does_what_was_forecast(self, stage: Stage) -> None:
         stage.live([("a", a_person("c-1", 5, city="Rome")), ("b", a_talk("t-1", a_person("c-2", 5), 5))])
         stories = {
             "same": a_person("c-1", 5, city="Rome"),
@@ -168,12 +168,12 @@ class TestForesight:
         }
         for message_id, payload in stories.items():
             stage.accept(message_id, payload)
-        foretold = {one.message_id: (one.coming, one.code) for one in foreseen(stage, ask=True)}
+        forecast = {one.message_id: (one.expected, one.code) for one in foreseen(stage, ask=True)}
         stage.clock.forward(HOLD)  # the lease of what was delivered before runs out
         stage.drain()
         states = {"delivered": "write", "dead": "refused"}
         came = {name: stage.state(name) for name in stories}
-        assert {name: foretold[name] for name in stories} == {
+        assert {name: forecast[name] for name in stories} == {
             name: ("unchanged" if code == "UNCHANGED" else states.get(state, state), code)
             for name, (state, code) in came.items()
         }

@@ -1,4 +1,4 @@
-"""What is foretold of the dead letters of one cause, before anybody replays them."""
+"""What the console shows before the dead letters of one cause are replayed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from connector.destinations import VENDORS
 from connector.insight.accounts import Account
-from connector.insight.problems import Cause, Foretold, find_causes, foretell
+from connector.insight.problems import Cause, ReplayPreview, find_causes, preview_replay
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.settlement import AttemptOutcome, DeliveryState, Refusal, Settled, Settlement
@@ -53,44 +53,44 @@ def refuse(store: Store, version: str, field: str) -> Cause:
     return cause
 
 
-def told(house: House, account: Account, cause: Cause) -> Foretold:
-    found = foretell(house.store, account, cause)
-    assert found is not None
-    return found
+def preview(house: House, account: Account, cause: Cause) -> ReplayPreview:
+    shown = preview_replay(house.store, account, cause)
+    assert shown is not None
+    return shown
 
 
-class TestForetold:
+class TestReplayPreview:
     def test_under_the_same_mapping_they_would_go_out_as_they_were(self, house: House, own: Path) -> None:
         here = account(house, own)
         assert here.mapping is not None
-        found = told(house, here, refuse(house.store, here.mapping.version, house.names["city"]))
-        assert (found.of, found.same, found.passing) == (2, 2, 0)
+        shown = preview(house, here, refuse(house.store, here.mapping.version, house.names["city"]))
+        assert (shown.of, shown.same, shown.passing) == (2, 2, 0)
 
-    def test_a_mended_mapping_that_drops_the_field_would_pass(self, house: House, own: Path) -> None:
+    def test_a_fixed_mapping_that_drops_the_field_would_pass(self, house: House, own: Path) -> None:
         cause = refuse(house.store, "another", house.names["city"])
         own.write_text(f"extends: {shipped(house)}\nrecords: {{contact: {{remove: [{house.names['city']}]}}}}\n")
-        found = told(house, account(house, own), cause)
-        assert (found.of, found.passing, found.sending) == (2, 2, 0)
+        shown = preview(house, account(house, own), cause)
+        assert (shown.of, shown.passing, shown.sending) == (2, 2, 0)
 
-    def test_one_that_still_sends_the_field_is_told_apart(self, house: House, own: Path) -> None:
+    def test_one_that_still_sends_the_field_is_counted_separately(self, house: House, own: Path) -> None:
         cause = refuse(house.store, "another", house.names["city"])
-        found = told(house, account(house, own), cause)
-        assert (found.passing, found.sending) == (2, 2)
+        shown = preview(house, account(house, own), cause)
+        assert (shown.passing, shown.sending) == (2, 2)
 
     def test_a_purged_one_cannot_be_written(self, house: House, own: Path) -> None:
         cause = refuse(house.store, "another", house.names["city"])
         with house.store.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE events SET payload = NULL")
-        found = told(house, account(house, own), cause)
-        assert (found.purged, found.passing) == (2, 0)
+        shown = preview(house, account(house, own), cause)
+        assert (shown.purged, shown.passing) == (2, 0)
 
     def test_nothing_is_written_anywhere(self, house: House, own: Path) -> None:
         cause = refuse(house.store, "another", house.names["city"])
-        told(house, account(house, own), cause)
+        preview(house, account(house, own), cause)
         assert house.people() == []
         assert find_causes(house.store) == [cause]
 
-    def test_a_mapping_that_never_loaded_foretells_nothing(self, house: House, own: Path) -> None:
+    def test_a_mapping_that_never_loaded_has_no_preview(self, house: House, own: Path) -> None:
         cause = refuse(house.store, "another", house.names["city"])
         own.write_text("crm: [")
-        assert foretell(house.store, account(house, own), cause) is None
+        assert preview_replay(house.store, account(house, own), cause) is None
