@@ -53,7 +53,7 @@ CEILINGS = {
     # How many tics a package, or a page, may still have. Lower these; never raise them.
     "carecycle": 3,
     "delivery": 154,
-    "insight": 79,
+    "insight": 6,
     "running": 45,
     "sandbox": 1,
     "settlement": 1,

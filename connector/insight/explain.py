@@ -1,7 +1,7 @@
-"""Why the CRM holds what it holds: of one customer or call, each field, the event that wrote it, why others did not.
+"""Explain each CRM field of a customer or call: which event wrote it, and why other events did not.
 
-Told from the ledger's watermarks and the attempts' notes. Where the mapping is known, its plan of each stored event
-tells what the event would have said. Names, ids and times only, never a value.
+The sources are the ledger's watermarks and the attempts' notes; where the mapping is known, also its plan of each
+stored event. The result holds names, IDs and times only, never a value.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from typing import NamedTuple
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
@@ -24,11 +25,12 @@ from connector.store.trail import LONGEST, Known, Step, Try
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What one event meant for one field. at: the source's time, epoch ms.
+class Effect:
+    """What one event did to one field. at: careCycle's time of the event, epoch ms.
 
-    verdict: wrote, repeated, superseded, withheld, kept, refused, waiting or unmapped. by: the flag or code behind it;
-    of one that repeated, the message that wrote. written_at, mapping_version: of the attempt that wrote.
+    verdict: wrote, repeated, superseded, withheld, kept, refused, waiting or unmapped. by: the consent flag or error
+    code behind it; for repeated, the message that wrote the value. written_at, mapping_version: of the attempt that
+    wrote the value.
     """
 
     message_id: str
@@ -42,26 +44,26 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class FieldWhy:
-    """One field of a record. place: where the mapping says so, as file:line. said: by each event, the newest first."""
+    """One field of a record. place: its line in the mapping, as file:line. said: each event's effect, newest first."""
 
     field: str
     place: str
-    said: tuple[Said, ...]
+    said: tuple[Effect, ...]
 
     @property
-    def writer(self) -> Said | None:
-        """The event whose value the CRM was given last."""
-        return next((one for one in self.said if one.verdict in ("wrote", "repeated")), None)
+    def writer(self) -> Effect | None:
+        """The event whose value was last sent to the CRM."""
+        return next((effect for effect in self.said if effect.verdict in ("wrote", "repeated")), None)
 
     @property
-    def others(self) -> tuple[Said, ...]:
-        """Every other event that had something to say."""
-        return tuple(one for one in self.said if one is not self.writer)
+    def others(self) -> tuple[Effect, ...]:
+        """Every other event that concerned the field."""
+        return tuple(effect for effect in self.said if effect is not self.writer)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordWhy:
-    """One CRM record. withheld: the consent flag that keeps it back as a whole, if one does."""
+    """One CRM record. withheld: the consent flag that withholds the whole record, if one does."""
 
     destination: str
     record: str
@@ -74,9 +76,10 @@ class RecordWhy:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Everything there is to say of a customer or a call. events: looked at; purged: of them, without content.
+    """The explanation for a customer or call. events: how many were read; purged: how many of them have no content.
 
-    unmapped: the destinations whose mapping is not known here, so that only what was written down is told.
+    capped: only the newest events were read. unmapped: destinations whose mapping is not known here, for which only
+    the recorded facts are shown.
     """
 
     asked: str
@@ -88,63 +91,55 @@ class Why:
     records: tuple[RecordWhy, ...]
 
 
-def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why | None:
-    """Why the records of a customer, a call or a message's customer are as they are; None when nobody knows the id.
+_Keys = frozenset[tuple[str, str]]
+"""Records, each by its object and the digest of its key."""
 
-    A call's id is found through the mappings of `accounts` alone.
+
+class _Subject(NamedTuple):
+    """What to explain: a customer, or an event without one. only: if set, just these records, by destination."""
+
+    event_id: int
+    customer_id: str | None
+    only: Mapping[str, _Keys] | None = None
+
+
+def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why | None:
+    """Explain the records of a customer, a call, or the customer of a message; None if the ID is unknown.
+
+    A call's ID is known only if `accounts` include the mapping that writes the call.
     """
-    found = _found(store, asked, accounts)
-    if found is None:
+    subject = _subject(store, asked, accounts)
+    if subject is None:
         return None
-    event_id, customer, only = found
-    steps = store.trail.of_customer(customer) if customer else store.trail.of_event(event_id)
-    known = store.trail.records(customer) if customer else _known_of(store, steps, accounts)
-    records: list[RecordWhy] = [
-        one
-        for destination in sorted({step.destination for step in steps} | {one.destination for one in known})
-        for one in _Telling(
-            store,
-            destination,
-            named(accounts, destination),
-            [step for step in steps if step.destination == destination],
-            [one for one in known if one.destination == destination],
-        ).records(only)
-    ]
-    records.sort(key=_weight, reverse=True)  # the person, whom every event is about, before the calls
-    named_here = {account.name for account in accounts if account.mapping}
+    customer_id = subject.customer_id
+    steps = store.trail.of_customer(customer_id) if customer_id else store.trail.of_event(subject.event_id)
+    known = store.trail.records(customer_id) if customer_id else _known_of(store, steps, accounts)
+    mapped = {account.name for account in accounts if account.mapping}
     return Why(
         asked,
-        customer or "",
+        customer_id or "",
         len({step.event.message_id for step in steps}),
         len({step.event.message_id for step in steps if step.purged}),
         len(steps) == LONGEST,
-        tuple(sorted({step.destination for step in steps} - named_here)),
-        tuple(records),
+        tuple(sorted({step.destination for step in steps} - mapped)),
+        tuple(_records(store, accounts, steps, known, subject.only)),
     )
 
 
-def _weight(record: RecordWhy) -> int:
-    return max((len(field.said) for field in record.fields), default=0)
-
-
-_Found = tuple[int, str | None, Mapping[str, frozenset[tuple[str, str]]] | None]
-"""An event, its customer, and the records asked for by destination (None: all of the customer's)."""
-
-
-def _found(store: Store, asked: str, accounts: Sequence[Account]) -> _Found | None:
+def _subject(store: Store, asked: str, accounts: Sequence[Account]) -> _Subject | None:
     if message := store.trail.event(asked):
-        return *message, None
+        return _Subject(*message)
     if store.trail.of_customer(asked):
-        return 0, asked, None
+        return _Subject(0, asked)
     keys = {account.name: frozenset(_call_keys(store, account, asked)) for account in accounts}
     for name, wanted in keys.items():
-        if behind := store.trail.behind(name, wanted):
-            return *behind, keys
+        if writer := store.trail.behind(name, wanted):
+            return _Subject(*writer, keys)
     return None
 
 
 def _call_keys(store: Store, account: Account, call_id: str) -> Iterator[tuple[str, str]]:
-    """The records a mapping makes of a call of this id, as the ledger names them."""
+    """List the records that a mapping writes for a call."""
     program = account.mapping.programs.get("call.completed") if account.mapping else None
     for record in program.records if program else ():
         key = record.key({"event_type": "call.completed", "id": call_id}, UTC)
@@ -153,7 +148,7 @@ def _call_keys(store: Store, account: Account, call_id: str) -> Iterator[tuple[s
 
 
 def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) -> list[Known]:
-    """The records of an event without a customer."""
+    """List the records of an event that has no customer."""
     known = []
     for step in steps:
         for write in _planned(step, named(accounts, step.destination)).writes:
@@ -162,7 +157,7 @@ def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) 
 
 
 def _planned(step: Step, account: Account | None) -> Plan:
-    """What the mapping that is known now says of a stored event; nothing where it cannot be told."""
+    """Plan a stored event with the current mapping; an empty plan if that is not possible."""
     nothing = Plan(step.event.customer_id, {}, Stamp(step.event.source_time, ""))
     mapping = account.mapping if account else None
     if account is None or mapping is None or step.purged:
@@ -174,19 +169,50 @@ def _planned(step: Step, account: Account | None) -> Plan:
     return plan(event, mapping, timezone=account.timezone) if event else nothing
 
 
+def _records(
+    store: Store,
+    accounts: Sequence[Account],
+    steps: Sequence[Step],
+    known: Sequence[Known],
+    only: Mapping[str, _Keys] | None,
+) -> list[RecordWhy]:
+    """Explain the records of every destination: the person, whom every event concerns, before the calls."""
+    records: list[RecordWhy] = []
+    for destination in sorted({step.destination for step in steps} | {held.destination for held in known}):
+        explainer = _Explainer(
+            store,
+            destination,
+            named(accounts, destination),
+            [step for step in steps if step.destination == destination],
+            [held for held in known if held.destination == destination],
+        )
+        records += explainer.records(None if only is None else only.get(destination, frozenset()))
+    return sorted(records, key=_weight, reverse=True)
+
+
+def _weight(record: RecordWhy) -> int:
+    return max((len(field.said) for field in record.fields), default=0)
+
+
+_Offers = Mapping[str, Stamp | None]
+"""The fields that one event could set, each with the time its value dates from, if known."""
+
+
 @dataclass(slots=True)
-class _Row:
-    """One record being told: what the ledger holds, what each event's plan asks of it."""
+class _Draft:
+    """One record before it is explained. writes, notes and offers are by delivery ID."""
 
     object: str
     entry: Entry = field(default_factory=Entry)
     name: str = ""
     writes: dict[int, Write] = field(default_factory=dict)
+    notes: dict[int, list[tuple[Try, RecordNote]]] = field(default_factory=dict)
+    offers: dict[int, _Offers] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Telling:
-    """One destination's records of one customer."""
+class _Explainer:
+    """Explains one destination's records of one customer. plans: by delivery ID."""
 
     store: Store
     destination: str
@@ -195,136 +221,139 @@ class _Telling:
     known: Sequence[Known]
     plans: dict[int, Plan] = field(default_factory=dict)
 
-    def records(self, only: Mapping[str, frozenset[tuple[str, str]]] | None) -> Iterator[RecordWhy]:
-        """Every record, or those asked for."""
-        rows = {(one.object, one.key): _Row(one.object, one.entry) for one in self.known}
+    def records(self, wanted: _Keys | None) -> Iterator[RecordWhy]:
+        """Explain every record, or only those wanted."""
+        drafts, withheld = self._drafts(), self._withheld_records()
+        for key, draft in drafts.items():
+            if wanted is None or key in wanted:
+                yield self._record(draft, withheld)
+        if wanted is None:
+            explained = {draft.name for draft in drafts.values()}
+            for name, flag in withheld.items():
+                if flag and name not in explained:
+                    yield RecordWhy(self.destination, name, "", "", "", (), flag)
+
+    def _drafts(self) -> dict[tuple[str, str], _Draft]:
+        """Collect the records that the ledger knows or a stored event plans, by object and key digest."""
+        drafts = {(held.object, held.key): _Draft(held.object, held.entry) for held in self.known}
         for step in self.steps:
             planned = self.plans[step.delivery_id] = _planned(step, self.account)
             for write in planned.writes:
                 key = (write.key.object, self.store.ledger.key_digest(write.key))
-                row = rows.setdefault(key, _Row(write.key.object))
-                row.name = row.name or write.name
-                row.writes[step.delivery_id] = write
-        wanted = None if only is None else only.get(self.destination, frozenset())
-        kept_back = self._kept_back()
-        for key, row in rows.items():
-            if wanted is None or key in wanted:
-                yield self._record(row, kept_back)
-        named_above = {row.name for row in rows.values()}
-        for name, flag in kept_back.items() if wanted is None else ():
-            if flag and name not in named_above:
-                yield RecordWhy(self.destination, name, "", "", "", (), flag)
+                draft = drafts.setdefault(key, _Draft(write.key.object))
+                draft.name = draft.name or write.name
+                draft.writes[step.delivery_id] = write
+        return drafts
 
-    def _kept_back(self) -> dict[str, str]:
-        """Each record of the mapping, with the flag that kept it back as a whole at its newest event, if one did."""
-        found: dict[str, str] = {}
-        for step in sorted(self.steps, key=lambda one: -one.event.source_time):
-            for one in reversed(step.tries):
-                for note in one.records:
-                    found.setdefault(note.record, note.withheld_by)
-        return found
+    @property
+    def _newest_first(self) -> list[Step]:
+        return sorted(self.steps, key=lambda step: -step.event.source_time)
 
-    def _record(self, row: _Row, kept_back: Mapping[str, str]) -> RecordWhy:
-        notes = {step.delivery_id: self._notes(step, row) for step in self.steps}
-        row.name = row.name or next((note.record for kept in notes.values() for _, note in kept), "")
-        told = {step.delivery_id: dict(self._offers(step, row, notes[step.delivery_id])) for step in self.steps}
-        names = dict.fromkeys(
-            [*(name for offers in told.values() for name in offers), *row.entry.fields],
-        )
-        fields = tuple(self._field(row, name, told, notes) for name in names)
-        crm_id = row.entry.crm_id or ""
-        link = self.account.link(row.object, crm_id) if self.account and crm_id else ""
-        shown = tuple(one for one in fields if one.said)
-        return RecordWhy(self.destination, row.name, row.object, crm_id, link, shown, kept_back.get(row.name, ""))
+    def _withheld_records(self) -> dict[str, str]:
+        """Return the flag that withheld each whole record at its newest event; empty if none did."""
+        flags: dict[str, str] = {}
+        for step in self._newest_first:
+            for attempt in reversed(step.tries):
+                for note in attempt.records:
+                    flags.setdefault(note.record, note.withheld_by)
+        return flags
 
-    def _notes(self, step: Step, row: _Row) -> list[tuple[Try, RecordNote]]:
-        """What this event's attempts noted of the record."""
-        mine = row.name if step.delivery_id in row.writes else None
+    def _record(self, draft: _Draft, withheld: Mapping[str, str]) -> RecordWhy:
+        self._complete(draft)
+        offered = [name for offers in draft.offers.values() for name in offers]
+        fields = [self._field(draft, name) for name in dict.fromkeys([*offered, *draft.entry.fields])]
+        crm_id = draft.entry.crm_id or ""
+        link = self.account.link(draft.object, crm_id) if self.account and crm_id else ""
+        shown = tuple(field for field in fields if field.said)
+        flag = withheld.get(draft.name, "")
+        return RecordWhy(self.destination, draft.name, draft.object, crm_id, link, shown, flag)
+
+    def _complete(self, draft: _Draft) -> None:
+        """Add the notes, the name if only the notes know it, and the offers."""
+        draft.notes = {step.delivery_id: self._notes(step, draft) for step in self.steps}
+        draft.name = draft.name or next((note.record for notes in draft.notes.values() for _, note in notes), "")
+        draft.offers = {step.delivery_id: dict(self._offers(step, draft)) for step in self.steps}
+
+    def _notes(self, step: Step, draft: _Draft) -> list[tuple[Try, RecordNote]]:
+        """List what this event's attempts noted about the record."""
+        name = draft.name if step.delivery_id in draft.writes else None
         return [
-            (one, note)
-            for one in step.tries
-            for note in one.records
-            if (note.crm_id and note.crm_id == row.entry.crm_id) or (mine and note.record == mine)
+            (attempt, note)
+            for attempt in step.tries
+            for note in attempt.records
+            if (note.crm_id and note.crm_id == draft.entry.crm_id) or (name and note.record == name)
         ]
 
-    def _offers(
-        self, step: Step, row: _Row, notes: Sequence[tuple[Try, RecordNote]]
-    ) -> Iterator[tuple[str, Stamp | None]]:
-        """The fields this event had something to say about, with the time it says it of where that is known."""
-        own = row.writes.get(step.delivery_id)
+    def _offers(self, step: Step, draft: _Draft) -> Iterator[tuple[str, Stamp | None]]:
+        own = draft.writes.get(step.delivery_id)
         planned = self.plans[step.delivery_id]
         if own is not None:
-            yield from ((name, one.stamp) for name, one in own.fields.items())
+            yield from ((name, written.stamp) for name, written in own.fields.items())
             yield from ((target, planned.stamp) for target in own.flags.values())
-            yield from ((one.field, None) for one in planned.withheld if one.record == own.name and one.field)
-        for _, note in notes:
+            yield from ((held.field, None) for held in planned.withheld if held.record == own.name and held.field)
+        for _, note in draft.notes[step.delivery_id]:
             yield from ((name, None) for name in (*note.withheld, *note.kept))
 
-    def _field(
-        self,
-        row: _Row,
-        name: str,
-        told: Mapping[int, Mapping[str, Stamp | None]],
-        notes: Mapping[int, Sequence[tuple[Try, RecordNote]]],
-    ) -> FieldWhy:
-        mark = row.entry.fields.get(name)
-        said = [
-            _said(step, name, mark, notes[step.delivery_id], self.plans[step.delivery_id], told[step.delivery_id])
-            for step in sorted(self.steps, key=lambda one: -one.event.source_time)
-        ]
-        said = [self._traced(one, name, notes) if one and one.verdict == "repeated" else one for one in said]
-        where = place(self.account.loaded(), row.name, name) if self.account and row.name else ""
-        return FieldWhy(name, where, tuple(one for one in said if one is not None))
+    def _field(self, draft: _Draft, name: str) -> FieldWhy:
+        effects = [_effect(step, name, draft, self.plans[step.delivery_id]) for step in self._newest_first]
+        where = place(self.account.loaded(), draft.name, name) if self.account and draft.name else ""
+        return FieldWhy(name, where, tuple(self._traced(effect, name, draft) for effect in effects if effect))
 
-    def _traced(self, one: Said, name: str, notes: Mapping[int, Sequence[tuple[Try, RecordNote]]]) -> Said:
-        """An event that said what the CRM held already, with the attempt that had written it."""
-        wrote = [
-            (made.at, step.event.source_time, step, made)
+    def _traced(self, effect: Effect, name: str, draft: _Draft) -> Effect:
+        """If the event repeated the value the CRM held, add the attempt that had written it."""
+        if effect.verdict != "repeated":
+            return effect
+        written = [
+            (attempt.at, step.event.source_time, step, attempt)
             for step in self.steps
-            for made, note in notes[step.delivery_id]
+            for attempt, note in draft.notes[step.delivery_id]
             if name in note.fields and note.verdict is RecordVerdict.DELIVERED
         ]
-        if not wrote:
-            return one
-        _, _, step, made = max(wrote, key=lambda found: found[:2])
-        return replace(one, by=step.event.message_id, written_at=made.at, mapping_version=made.mapping_version)
+        if not written:
+            return effect
+        _, _, step, attempt = max(written, key=lambda entry: entry[:2])
+        return replace(effect, by=step.event.message_id, written_at=attempt.at, mapping_version=attempt.mapping_version)
 
 
 def _tie(message_id: str) -> str:
-    """The tie-break a stamp carries: it tells which event a watermark is of."""
+    """Return a stamp's tie-break, which identifies the event behind a watermark."""
     return hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def _said(
-    step: Step,
-    name: str,
-    mark: Mark | None,
-    notes: Sequence[tuple[Try, RecordNote]],
-    planned: Plan,
-    offers: Mapping[str, Stamp | None],
-) -> Said | None:
-    """What one event meant for a field; None when it had nothing to say about it."""
-    event = step.event
-    blank = Said(event.message_id, event.type, event.source_time, "")
+def _effect(step: Step, name: str, draft: _Draft, planned: Plan) -> Effect | None:
+    """Work out what one event did to a field; None if it did not concern the field."""
+    event, notes, offers = step.event, draft.notes[step.delivery_id], draft.offers[step.delivery_id]
+    mark = draft.entry.fields.get(name)
+    blank = Effect(event.message_id, event.type, event.source_time, "")
     if mark is not None and mark.stamp.tie == _tie(event.message_id):
-        wrote = next((one for one, note in reversed(notes) if name in note.fields), None)
-        if wrote is None:
-            return replace(blank, verdict="repeated")
-        return replace(blank, verdict="wrote", written_at=wrote.at, mapping_version=wrote.mapping_version)
+        return _written(blank, name, notes)
     if name not in offers:
         return None
     if flag := _withheld(name, notes, planned):
         return replace(blank, verdict="withheld", by=flag)
     if any(name in note.kept for _, note in notes[-1:]):
         return replace(blank, verdict="kept")
-    if step.state in (DeliveryState.DEAD, DeliveryState.READY):
-        refused = step.state is DeliveryState.DEAD
-        return replace(blank, verdict="refused" if refused else "waiting", by=step.code)
-    stamp = offers[name]
-    newer = mark is not None and (stamp is None or stamp < mark.stamp)
-    return replace(blank, verdict="superseded" if newer else "unmapped")
+    if step.state is DeliveryState.DEAD:
+        return replace(blank, verdict="refused", by=step.code)
+    if step.state is DeliveryState.READY:
+        return replace(blank, verdict="waiting", by=step.code)
+    return replace(blank, verdict="superseded" if _is_newer(mark, offers[name]) else "unmapped")
+
+
+def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]]) -> Effect:
+    """Describe an event whose value the CRM holds: it wrote the value, or repeated an equal one."""
+    attempt = next((attempt for attempt, note in reversed(notes) if name in note.fields), None)
+    if attempt is None:
+        return replace(blank, verdict="repeated")
+    return replace(blank, verdict="wrote", written_at=attempt.at, mapping_version=attempt.mapping_version)
+
+
+def _is_newer(mark: Mark | None, stamp: Stamp | None) -> bool:
+    """Return whether the CRM holds a value newer than this one; a value of unknown time counts as older."""
+    return mark is not None and (stamp is None or stamp < mark.stamp)
 
 
 def _withheld(name: str, notes: Sequence[tuple[Try, RecordNote]], planned: Plan) -> str:
+    """Return the consent flag that withheld a field; empty if none did."""
     noted = next((note.withheld[name] for _, note in reversed(notes) if name in note.withheld), "")
-    return noted or next((one.flag for one in planned.withheld if one.field == name), "")
+    return noted or next((held.flag for held in planned.withheld if held.field == name), "")

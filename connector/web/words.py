@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 
 from markupsafe import Markup
 
-from connector.insight.explain import Said
+from connector.insight.explain import Effect
 from connector.insight.overview import MASK
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.store.desk import FOREVER
@@ -143,7 +143,7 @@ _SAID: Final[Mapping[str, str]] = {
 }
 
 
-def said_words(said: Said) -> str:
+def said_words(said: Effect) -> str:
     """Say what an event did to a field."""
     words = _SAID[said.verdict]
     if said.verdict == "repeated":
@@ -153,7 +153,7 @@ def said_words(said: Said) -> str:
     return f"{words} ({said.by})" if said.by else words
 
 
-def others_words(others: Sequence[Said]) -> str:
+def others_words(others: Sequence[Effect]) -> str:
     """Sum up several events in one line: how many, and what most of them did."""
     most, count = Counter(said.verdict for said in others).most_common(1)[0]
     words = _SAID[most].partition(":")[0]
