@@ -7,11 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Executable, select, update
+from sqlalchemy import Connection, Executable, case, select, update
 
 from connector.errors import LeaseLost, PauseReason
 from connector.model import RecordKey
-from connector.settlement import DeliveryState, Pause, Remembered, Settled, Settlement, Standing, Streak, Theirs
+from connector.settlement import (
+    DeliveryState,
+    Obligation,
+    Pause,
+    Remembered,
+    Settled,
+    Settlement,
+    Standing,
+    Streak,
+    Theirs,
+)
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
@@ -131,6 +141,7 @@ class Lanes:
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._obligations.owe(connection, owed)
+            _note_spoken(connection, settlement.owed)
             self._obligations.applied(connection, lease.destination, settlement.raised)
             self._obligations.wake(connection, lease.destination, _woken(settlement))
             self._obligations.settle(connection, payments)
@@ -161,6 +172,14 @@ class Lanes:
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
+
+
+def _note_spoken(connection: Connection, owed: Iterable[Obligation]) -> None:
+    """Note on an event which flags it raised by itself, as the inbox notes those of its customer: reports list both."""
+    for one in owed:
+        raised = case((events.c.raised == "", one.flag), else_=events.c.raised.concat(f",{one.flag}"))
+        unnoted = (events.c.id == one.event_id, ~events.c.raised.contains(one.flag))
+        connection.execute(update(events).where(*unnoted).values(raised=raised))
 
 
 def _woken(settlement: Settlement) -> set[str]:

@@ -13,6 +13,7 @@ from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import ObligationState, Pause, Settlement
 from connector.store.desk import Filter
+from connector.store.opt_outs import Period
 from connector.store.tables import events, obligations
 from tests.promises.crm import REFUSED, Fault
 from tests.promises.stage import AGENCY, DESTINATION, HOLD, LANE, Stage, a_person, a_talk, compiled
@@ -221,6 +222,11 @@ class TestAnOptOutSpokenInACall:
     def test_is_an_obligation_applied_with_its_record(self, stage: Stage) -> None:
         self.spoken(stage)
         assert (owed(stage), stage.contact()["NoCall"]) == ({("c-1", "doNotCall"): "applied"}, True)
+
+    def test_is_in_the_report(self, stage: Stage) -> None:
+        self.spoken(stage)
+        (line,) = stage.store.opt_outs.report(Period(0, 2**62))
+        assert (line.message_id, line.flag, line.status) == ("m", "doNotCall", "applied")
 
     def test_stands_whatever_carecycle_says_until_an_operator_lowers_it(self, stage: Stage) -> None:
         self.spoken(stage)
