@@ -76,7 +76,7 @@ def drain(address: str, workers: int, events: int) -> float:
             process = subprocess.Popen(command, env=environment)
             closing.callback(process.wait)
             closing.callback(process.terminate)
-        while not any(lane["owner"] for lane in store.desk.lanes()):
+        while not any(lane.owner for lane in store.desk.lanes()):
             time.sleep(0.01)
         began = time.perf_counter()
         while store.desk.waiting():

@@ -26,13 +26,16 @@ PLACES = {
     "inbox": ("errors store/inbox", "one table; full is an error"),
     "delivery": ("delivery model settlement store telemetry", "the value, its state, its row, and settling it"),
     "destination": ("cli destinations errors insight running", "the protocol, its stand-in, and choosing one"),
-    "mapping": ("delivery errors insight mapping running store telemetry web", "the language, what runs, its page"),
+    "mapping": (
+        "delivery errors insight mapping running settlement store telemetry web",
+        "the language, what runs, its page",
+    ),
     "record": (
         "cli destinations insight mapping model settlement store/forget store/ledger store/trail",
         "made by a mapping, written to a CRM, explained; a customer's; listed before one is forgotten",
     ),
     "ledger": ("store/ledger", "one table"),
-    "lane": ("cli insight receive running store telemetry web", "chosen, leased, paused, shown"),
+    "lane": ("cli insight receive running settlement store telemetry web", "chosen, leased, paused, shown"),
     "lease": ("errors store/lanes telemetry", "taken and lost"),
     "attempt": ("destinations settlement store", "made by a destination, its outcome, kept by the store"),
     "obligation": (

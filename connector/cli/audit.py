@@ -18,5 +18,5 @@ def audit(limit: int, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    entries = [(moment_text(row["at"]), row["who"], row["action"], row["thing"]) for row in rows]
+    entries = [(moment_text(row.at), row.who, row.action, row.thing) for row in rows]
     show_table("What operators did", ("when (UTC)", "who", "action", "what"), entries, "Nothing yet.")

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable
-from dataclasses import astuple, fields
+from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def status(as_json: bool) -> None:
         standing = operate.consent_standing(store)
     destinations = [
         {
-            **{name: value for name, value in row.items() if name != "oldest_ms"},
-            "oldest_seconds": row["oldest_ms"] / 1000,
+            **{name: value for name, value in asdict(row).items() if name != "oldest_ms"},
+            "oldest_seconds": row.oldest_ms / 1000,
         }
         for row in standing
     ]

@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +18,7 @@ from rich.table import Table
 from connector.carecycle.samples import Message, Samples
 from connector.cli.stage import Stage
 from connector.sandbox.wire import Wire
+from connector.settlement.listings import DeliveryStory
 
 
 @click.command()
@@ -124,9 +124,9 @@ def _people(stage: Stage) -> Table:
 def _held_back(stage: Stage, messages: list[Message]) -> Table:
     """Everything that was not simply delivered, and why."""
     counts: Counter[tuple[str, str]] = Counter()
-    for delivery in stage.store.desk.outcomes():
-        if delivery["code"]:
-            counts[delivery["state"], delivery["reason"]] += delivery["count"]
+    for outcome in stage.store.desk.outcomes():
+        if outcome.code:
+            counts[outcome.state, outcome.reason] += outcome.count
     for message_id in dict.fromkeys(message.message_id for message in messages if message.note.startswith("opt-out")):
         for delivery in stage.store.desk.story(message_id):
             for flag in _withheld(delivery):
@@ -139,8 +139,8 @@ def _held_back(stage: Stage, messages: list[Message]) -> Table:
     return table
 
 
-def _withheld(delivery: dict[str, Any]) -> list[str]:
-    notes = [note for attempt in delivery["tries"] for note in attempt["records"]]
+def _withheld(delivery: DeliveryStory) -> list[str]:
+    notes = [note for attempt in delivery.tries for note in attempt.records]
     return [flag for note in notes for flag in (*note.withheld.values(), note.withheld_by) if flag]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from connector.cli.options import columns_of, json_option, moment, opened_store,
 from connector.cli.plan import preview
 from connector.errors import FixConfiguration
 from connector.insight import overview as operate
+from connector.settlement import DeliveryState
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
 from connector.web.words import counted
@@ -75,20 +76,20 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     if as_json:
         show_json(story)
         return
-    show_table(f"{story['type']} {message_id}", ("field", "class", "value"), [f.values() for f in story["payload"]], "")
-    for delivery in story["deliveries"]:
-        click.echo(f"\n{delivery['destination']}: {delivery['state']} {delivery['code']} {delivery['reason']}".rstrip())
+    show_table(f"{story.type} {message_id}", ("field", "class", "value"), [astuple(f) for f in story.payload], "")
+    for delivery in story.deliveries:
+        click.echo(f"\n{delivery.destination}: {delivery.state} {delivery.code} {delivery.reason}".rstrip())
         rows = [
-            [attempt["outcome"], note.record, note.object, note.crm_id, ", ".join(note.fields)]
-            for attempt in delivery["tries"]
-            for note in attempt["records"]
+            [attempt.outcome, note.record, note.object, note.crm_id, ", ".join(note.fields)]
+            for attempt in delivery.tries
+            for note in attempt.records
         ]
         show_table("", ("outcome", "record", "object", "CRM id", "fields written"), rows, "no attempt yet")
 
 
 @events.command()
 @_filtered
-@click.option("--state", default="dead", show_default=True, type=_states, help="Only this state.")
+@click.option("--state", default=DeliveryState.DEAD.value, show_default=True, type=_states, help="Only this state.")
 @click.option("--all", "every", is_flag=True, help="All deliveries in this state.")
 @click.option("--plan", "planning", is_flag=True, help="Change nothing: show what would happen. Needs -c.")
 @click.option(

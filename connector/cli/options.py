@@ -7,8 +7,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def show_json(result: Any) -> None:
 def _as_json(value: Any) -> Any:
     if isinstance(value, RecordNote):
         return value.as_data()
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     return str(value)
 
 
@@ -97,9 +100,9 @@ def moment_text(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[list[Any]]:
+def columns_of(rows: Sequence[object], columns: Sequence[str]) -> list[list[Any]]:
     """The named columns of each row."""
-    return [[row[column] for column in columns] for row in rows]
+    return [[getattr(row, column) for column in columns] for row in rows]
 
 
 @contextmanager

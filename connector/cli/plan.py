@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from connector.cli.options import agency_option, columns_of, json_option, opened_store, quiet, show_json, show_table
+from connector.cli.options import agency_option, json_option, opened_store, quiet, show_json, show_table
 from connector.delivery.deliver import Route, Running
 from connector.errors import FixConfiguration
 from connector.insight.comparison import Comparison
@@ -102,7 +102,7 @@ def _show_comparison(result: Mapping[str, Any], mapping_file: Path) -> None:
 def _table(title: str, rows: Sequence[Mapping[str, Any]], *columns: str) -> None:
     """Print a table of the named columns, if there are rows."""
     if rows:
-        show_table(title, columns, columns_of(rows, columns), "")
+        show_table(title, columns, [[row[column] for column in columns] for row in rows], "")
 
 
 def preview(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, live: bool, as_json: bool) -> int:

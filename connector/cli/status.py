@@ -15,6 +15,8 @@ from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
 from connector.insight.overview import Overview, overview
+from connector.settlement import DeliveryState
+from connector.settlement.listings import LaneStatus
 from connector.store import Store
 from connector.web.words import STATES, age, counted, forecast, held_by_hand, lane_state, stamp, state_word
 
@@ -62,12 +64,12 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
     yield from _dead(view)
     for name, calls in view.calls.items():
-        if calls.get("limit"):
-            yield Text(f"API calls today, {name}: {calls['used']:,} of {calls['limit']:,} used")
+        if calls and calls.limit:
+            yield Text(f"API calls today, {name}: {calls.used:,} of {calls.limit:,} used")
     for mapping in view.mappings:
-        if mapping["problem"]:
+        if mapping.problem:
             warning = "The last good version keeps running, until a restart."
-            yield Text(f"Mapping rejected: {mapping['destination']}. {warning}", "red")
+            yield Text(f"Mapping rejected: {mapping.destination}. {warning}", "red")
             yield Text("  connector check -c agency.yaml --live shows line and column")
 
 
@@ -83,7 +85,7 @@ def _came(view: Overview) -> Iterator[Text]:
 def _states(today: Mapping[str, int]) -> str:
     counts = {state: today[state] for state in STATES if state in today}
     return ", ".join(
-        counted(count, "dead letter") if state == "dead" else f"{count:,} {state_word(state)}"
+        counted(count, "dead letter") if state is DeliveryState.DEAD else f"{count:,} {state_word(state)}"
         for state, count in counts.items()
     )
 
@@ -95,23 +97,23 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"
     yield Text(oldest, "red" if view.late else "")
     for row in view.consent:
-        if row["waiting"] or row["refused"]:
-            yield Text(f"  {row['destination']}: {row['waiting']:,} waiting, {row['refused']:,} refused by the CRM")
+        if row.waiting or row.refused:
+            yield Text(f"  {row.destination}: {row.waiting:,} waiting, {row.refused:,} refused by the CRM")
 
 
 def _lanes(view: Overview) -> Table:
     table = Table("lane", "state", "waiting", "why it is paused, when it will be empty")
     for lane in view.lanes:
         state = lane_state(lane)
-        cells = (lane["name"], state, f"{lane['ready']:,}", _outlook(lane, view))
+        cells = (lane.name, state, f"{lane.ready:,}", _outlook(lane, view))
         table.add_row(*(Text(plain(cell)) for cell in cells), style="red" if state == "paused" else "")
     return table
 
 
-def _outlook(lane: Mapping[str, Any], view: Overview) -> str:
-    paused = f"{lane['pause_reason']} ({lane['pause_code']})." if lane["paused"] else ""
+def _outlook(lane: LaneStatus, view: Overview) -> str:
+    paused = f"{lane.pause_reason} ({lane.pause_code})." if lane.paused else ""
     by_hand = "Until someone resumes it." if held_by_hand(lane) else ""
-    empty = forecast(lane, view.paces.get(lane["name"]), view.now)
+    empty = forecast(lane, view.paces.get(lane.name), view.now)
     return " ".join(part for part in (paused, by_hand, empty) if part)
 
 
@@ -122,7 +124,7 @@ def _dead(view: Overview) -> Iterator[RenderableType]:
     yield Text(f"{counted(view.dead, 'dead letter')}; connector problems shows what to do:", "red")
     table = Table("dead", "destination", Column("code", overflow="fold"), "why")
     for cause in view.causes[:CAUSES]:
-        cells = (f"{cause['count']:,}", cause["destination"], cause["code"], cause["reason"])
+        cells = (f"{cause.count:,}", cause.destination, cause.code, cause.reason)
         table.add_row(*(Text(plain(cell)) for cell in cells))
     yield table
     if len(view.causes) > CAUSES:
@@ -131,12 +133,14 @@ def _dead(view: Overview) -> Iterator[RenderableType]:
 
 def _as_data(view: Overview) -> dict[str, Any]:
     """The overview as JSON data, with the figures calculated from it."""
-    lanes = [{**lane, "state": lane_state(lane), "hours_left": _hours_left(lane, view)} for lane in view.lanes]
+    lanes = [{**asdict(lane), "state": lane_state(lane), "hours_left": _hours_left(lane, view)} for lane in view.lanes]
     silences = {name: {**asdict(silence), "unusual": silence.unusual} for name, silence in view.silences.items()}
     calculated = {"dead": view.dead, "opt_outs": view.opt_outs, "oldest_opt_out_ms": view.oldest_opt_out}
-    return {**asdict(view), **calculated, "lanes": lanes, "silences": silences, "causes": view.causes[:CAUSES]}
+    calls = {name: asdict(used) if used else {} for name, used in view.calls.items()}
+    lists = {"lanes": lanes, "silences": silences, "causes": view.causes[:CAUSES], "calls": calls}
+    return {**asdict(view), **calculated, **lists}
 
 
-def _hours_left(lane: Mapping[str, Any], view: Overview) -> float | None:
-    pace = view.paces.get(lane["name"])
-    return pace.hours_left(lane["ready"]) if pace and not lane["paused"] else None
+def _hours_left(lane: LaneStatus, view: Overview) -> float | None:
+    pace = view.paces.get(lane.name)
+    return pace.hours_left(lane.ready) if pace and not lane.paused else None

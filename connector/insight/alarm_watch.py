@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from connector import telemetry
 from connector.errors import AlarmNotSent, StoreUnavailable
 from connector.insight.alarms import MINUTE, News, Seen, news, raised, silence, written
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
 from connector.store import Store
 
 _TURN: Final = MINUTE - MINUTE // 12
@@ -17,6 +18,9 @@ _TURN: Final = MINUTE - MINUTE // 12
 
 Way = Callable[[str, str], None]
 """Sends a subject and a body somewhere. Raises AlarmNotSent."""
+
+
+_Row = TypeVar("_Row", LaneStatus, LaneOptOuts, RecentDead, MappingStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,8 @@ def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequ
     )
 
 
-def _own(agency: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in rows if row["destination"].startswith(f"{agency}/")]
+def _own(agency: str, rows: Sequence[_Row]) -> list[_Row]:
+    return [row for row in rows if row.destination.startswith(f"{agency}/")]
 
 
 def _send(subscriber: Subscriber, message: News) -> bool:

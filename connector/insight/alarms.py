@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
@@ -59,15 +60,14 @@ def silence(arrivals: Iterable[int], now: int) -> Silence | None:
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    lanes: rows of Desk.lanes(). opt_outs: rows of OptOuts.standing(). dead: {destination, code, count} of the last
-    hour. mappings: rows of Mappings.all(). looked_at: the last check; 0: never. renewals: (credentials, deadline).
+    dead: of the last hour. looked_at: the last check; 0: never. renewals: (credentials, deadline).
     """
 
     now: int
-    lanes: Sequence[Mapping[str, Any]] = ()
-    opt_outs: Sequence[Mapping[str, Any]] = ()
-    dead: Sequence[Mapping[str, Any]] = ()
-    mappings: Sequence[Mapping[str, Any]] = ()
+    lanes: Sequence[LaneStatus] = ()
+    opt_outs: Sequence[LaneOptOuts] = ()
+    dead: Sequence[RecentDead] = ()
+    mappings: Sequence[MappingStatus] = ()
     silence: Silence | None = None
     looked_at: int = 0
     renewals: Sequence[tuple[str, date]] = ()
@@ -117,51 +117,51 @@ def _silence(seen: Seen) -> Alarm | None:
 
 def _lanes(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.lanes:
-        left = lane["paused_until"] - seen.now
+        left = lane.paused_until - seen.now
         if (
-            lane["pause_code"] != PauseReason.OPERATOR
+            lane.pause_code != PauseReason.OPERATOR
             and left > 0
-            and (lane["failures"] >= FAILED_OFTEN or left > LONG_PAUSE)
+            and (lane.failures >= FAILED_OFTEN or left > LONG_PAUSE)
         ):
             text = (
-                f"{lane['pause_reason']} ({lane['pause_code']}). {lane['ready']} deliveries are waiting; none "
+                f"{lane.pause_reason} ({lane.pause_code}). {lane.ready} deliveries are waiting; none "
                 "are lost. The lane retries on its own. For what to do, see 'Why a lane pauses' in docs/operating.md."
             )
-            yield Alarm("lane paused", lane["name"], text)
+            yield Alarm("lane paused", lane.name, text)
 
 
 def _opt_outs(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.opt_outs:
-        if lane["oldest_ms"] > LATE_OPT_OUT:
+        if lane.oldest_ms > LATE_OPT_OUT:
             text = (
-                f"{lane['waiting'] + lane['refused']} opt-outs are not in the CRM, the oldest for "
-                f"{lane['oldest_ms'] // MINUTE} minutes. Until they are, people who opted out look callable there."
+                f"{lane.waiting + lane.refused} opt-outs are not in the CRM, the oldest for "
+                f"{lane.oldest_ms // MINUTE} minutes. Until they are, people who opted out look callable there."
             )
-            if lane["waiting"]:
-                text += f" {lane['waiting']} wait: `connector lanes list` says what holds the lane."
-            if lane["refused"]:
-                text += f" {lane['refused']} were refused and are retried: `connector consent report` says why."
-            yield Alarm("opt-outs late", lane["name"], text)
+            if lane.waiting:
+                text += f" {lane.waiting} wait: `connector lanes list` says what holds the lane."
+            if lane.refused:
+                text += f" {lane.refused} were refused and are retried: `connector consent report` says why."
+            yield Alarm("opt-outs late", lane.name, text)
 
 
 def _dead(seen: Seen) -> Iterator[Alarm]:
     for group in seen.dead:
-        if group["count"] >= MANY_DEAD:
+        if group.count >= MANY_DEAD:
             text = (
-                f"{group['count']} deliveries were rejected within an hour ({group['code']}). The Problems page of the "
+                f"{group.count} deliveries were rejected within an hour ({group.code}). The Problems page of the "
                 "console says why and what to do. Then replay them there."
             )
-            yield Alarm("dead letters", f"{group['destination']} {group['code']}", text)
+            yield Alarm("dead letters", f"{group.destination} {group.code}", text)
 
 
 def _mappings(seen: Seen) -> Iterator[Alarm]:
     for mapping in seen.mappings:
-        if mapping["problem"]:
+        if mapping.problem:
             text = (
                 "The mapping no longer fits, because it was edited or the CRM's fields changed. The last good version "
                 "stays in use until a restart. `connector check -c agency.yaml --live` shows the line and column."
             )
-            yield Alarm("mapping refused", mapping["destination"], text)
+            yield Alarm("mapping refused", mapping.destination, text)
 
 
 def _renewals(seen: Seen) -> Iterator[Alarm]:

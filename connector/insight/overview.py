@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connector.backoff import DAY
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Privacy
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
+from connector.settlement.listings import CallsToday, DeadCause, DeliveryStory, LaneOptOuts, LaneStatus, MappingStatus
 from connector.store import Store
 from connector.store.figures import Pace
 
@@ -19,31 +20,40 @@ UNKNOWN: Final = "unknown"
 """The privacy class of a field that this version's catalogue does not contain."""
 
 
-def masked(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class ShownField:
+    """One field of a payload as people see it: the value may be masked."""
+
+    path: str
+    privacy: str
+    value: str
+
+
+def masked(payload: Mapping[str, Any], event_type: str) -> list[ShownField]:
     """List a payload's non-empty fields: path, privacy class, and the value if its class is operational.
 
     Fields that the catalogue does not know are only counted: even their names stay hidden.
     """
     shown = [
-        {**row, "value": row["value"] if row["privacy"] == Privacy.OPERATIONAL else MASK}
-        for row in _known(payload, event_type)
+        field if field.privacy == Privacy.OPERATIONAL else replace(field, value=MASK)
+        for field in _known(payload, event_type)
     ]
     if beyond := len(catalogue.unknown_fields(payload, event_type)):
         path = f"{beyond} field{'s' if beyond > 1 else ''} this version does not know"
-        shown.append({"path": path, "privacy": UNKNOWN, "value": MASK})
+        shown.append(ShownField(path, UNKNOWN, MASK))
     return shown
 
 
-def revealed(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
+def revealed(payload: Mapping[str, Any], event_type: str) -> list[ShownField]:
     """List a payload's fields with every value, including fields the catalogue does not know."""
     beyond = catalogue.unknown_fields(payload, event_type)
     return [
         *_known(payload, event_type),
-        *({"path": path, "privacy": UNKNOWN, "value": _text(value)} for path, value in beyond.items()),
+        *(ShownField(path, UNKNOWN, _text(value)) for path, value in beyond.items()),
     ]
 
 
-def _known(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
+def _known(payload: Mapping[str, Any], event_type: str) -> list[ShownField]:
     if event_type not in catalogue.EVENTS:
         return []
     shown = []
@@ -52,7 +62,7 @@ def _known(payload: Mapping[str, Any], event_type: str) -> list[dict[str, str]]:
             continue
         value = catalogue.reader(path, event_type)(payload)
         if value is not None and value is not ABSENT:
-            shown.append({"path": path, "privacy": str(field.privacy), "value": _text(value)})
+            shown.append(ShownField(path, str(field.privacy), _text(value)))
     return shown
 
 
@@ -60,31 +70,47 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-_COUNTS: Final = ("waiting", "refused", "no_record", "not_mapped")
+@dataclass(frozen=True, slots=True)
+class OptOutStanding:
+    """A destination's opt-outs that are not in its CRM, by state. paused: why a lane is paused; empty if none is."""
+
+    destination: str
+    oldest_ms: int = 0
+    paused: str = ""
+    waiting: int = 0
+    refused: int = 0
+    no_record: int = 0
+    not_mapped: int = 0
+
+    def with_lane(self, lane: LaneOptOuts) -> OptOutStanding:
+        """Add one of the destination's lanes."""
+        return OptOutStanding(
+            self.destination,
+            max(self.oldest_ms, lane.oldest_ms),
+            f"{lane.pause_code}: {lane.pause_reason}" if lane.paused else self.paused,
+            self.waiting + lane.waiting,
+            self.refused + lane.refused,
+            self.no_record + lane.no_record,
+            self.not_mapped + lane.not_mapped,
+        )
 
 
-def consent_standing(store: Store) -> list[dict[str, Any]]:
-    """Every destination with its opt-outs that are not in its CRM yet, and why the lanes that are paused are."""
-    found: dict[str, dict[str, Any]] = {}
+def consent_standing(store: Store) -> list[OptOutStanding]:
+    """List every destination with its opt-outs that are not in its CRM yet."""
+    standing: dict[str, OptOutStanding] = {}
     for lane in store.opt_outs.standing():
-        blank = {"destination": lane["destination"], "oldest_ms": 0, "paused": "", **dict.fromkeys(_COUNTS, 0)}
-        one = found.setdefault(lane["destination"], blank)
-        for count in _COUNTS:
-            one[count] += lane[count]
-        one["oldest_ms"] = max(one["oldest_ms"], lane["oldest_ms"])
-        if lane["paused"]:
-            one["paused"] = f"{lane['pause_code']}: {lane['pause_reason']}"
-    return list(found.values())
+        before = standing.get(lane.destination, OptOutStanding(lane.destination))
+        standing[lane.destination] = before.with_lane(lane)
+    return list(standing.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The current state, for the console's overview page and `connector status`. Times in epoch ms, UTC; ages in ms.
 
-    came_today: events received; today: their deliveries by state. waiting: deliveries ready. lanes: rows of
-    Desk.lanes(). paces: by lane. consent: of consent_standing(). causes: rows of Desk.dead(), largest first. calls:
-    each destination's API calls today, empty where the CRM does not report them. mappings: rows of Mappings.all().
-    silences: by agency, for those that ever received anything.
+    came_today: events received; today: their deliveries by state. waiting: deliveries ready. paces: by
+    lane. causes: of dead letters, largest first. calls: by destination; None where none were counted. silences: by
+    agency, for those that ever received anything.
     """
 
     now: int
@@ -92,12 +118,12 @@ class Overview:
     came_today: int
     today: Mapping[str, int]
     waiting: int
-    lanes: Sequence[Mapping[str, Any]]
+    lanes: Sequence[LaneStatus]
     paces: Mapping[str, Pace]
-    consent: Sequence[Mapping[str, Any]]
-    causes: Sequence[Mapping[str, Any]]
-    calls: Mapping[str, Mapping[str, Any]]
-    mappings: Sequence[Mapping[str, Any]]
+    consent: Sequence[OptOutStanding]
+    causes: Sequence[DeadCause]
+    calls: Mapping[str, CallsToday | None]
+    mappings: Sequence[MappingStatus]
     silences: Mapping[str, Silence]
 
     @property
@@ -108,17 +134,17 @@ class Overview:
     @property
     def dead(self) -> int:
         """The number of dead letters."""
-        return sum(group["count"] for group in self.causes)
+        return sum(group.count for group in self.causes)
 
     @property
     def opt_outs(self) -> int:
         """Opt-outs that are not in their CRM yet, waiting or refused."""
-        return sum(one["waiting"] + one["refused"] for one in self.consent)
+        return sum(row.waiting + row.refused for row in self.consent)
 
     @property
     def oldest_opt_out(self) -> int:
         """The age of the oldest of them; 0 when there is none."""
-        return max((one["oldest_ms"] for one in self.consent), default=0)
+        return max((row.oldest_ms for row in self.consent), default=0)
 
     @property
     def late(self) -> bool:
@@ -134,7 +160,7 @@ class Overview:
 def overview(store: Store, now: int) -> Overview:
     """Read the current state. now: epoch ms. Raises StoreUnavailable."""
     midnight, lanes = now - now % DAY, store.desk.lanes()
-    usage = {row["destination"]: row for row in store.usage.all()}
+    usage = {row.destination: row for row in store.usage.all()}
     silences = {agency: silence(store.watches.arrivals(agency), now) for agency in agencies_of(lanes)}
     return Overview(
         now=now,
@@ -146,34 +172,39 @@ def overview(store: Store, now: int) -> Overview:
         paces=store.figures.paces(),
         consent=consent_standing(store),
         causes=store.desk.dead(),
-        calls={name: usage.get(name, {}) for name in sorted({lane["destination"] for lane in lanes})},
+        calls={name: usage.get(name) for name in sorted({lane.destination for lane in lanes})},
         mappings=store.mappings.all(),
         silences={agency: quiet for agency, quiet in silences.items() if quiet},
     )
 
 
-def agencies_of(lanes: Sequence[Mapping[str, Any]]) -> list[str]:
+def agencies_of(lanes: Sequence[LaneStatus]) -> list[str]:
     """List the agencies of these lanes, sorted."""
-    return sorted({lane["destination"].partition("/")[0] for lane in lanes})
+    return sorted({lane.destination.partition("/")[0] for lane in lanes})
 
 
-def story(store: Store, message_id: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One message: its payload's fields, and its deliveries with every attempt."""
+
+    message_id: str
+    type: str
+    payload: Sequence[ShownField]
+    deliveries: Sequence[DeliveryStory]
+
+
+def story(store: Store, message_id: str) -> Story | None:
     """Show one message: its masked payload, its deliveries and every attempt; None if the message is unknown."""
     deliveries = store.desk.story(message_id)
     if not deliveries:
         return None
-    event_type = deliveries[0]["type"]
-    return {
-        "message_id": message_id,
-        "type": event_type,
-        "payload": masked(store.desk.payload(message_id), event_type),
-        "deliveries": deliveries,
-    }
+    event_type = deliveries[0].type
+    return Story(message_id, event_type, masked(store.desk.payload(message_id), event_type), deliveries)
 
 
-def story_revealed(store: Store, message_id: str, who: str, reason: str) -> dict[str, Any] | None:
+def story_revealed(store: Store, message_id: str, who: str, reason: str) -> Story | None:
     """Show one message with every value, after recording who asked and why. Raises FixConfiguration."""
     shown = story(store, message_id)
     if shown is None:
         return None
-    return {**shown, "payload": revealed(store.reveal.payload(message_id, who, reason), shown["type"])}
+    return replace(shown, payload=revealed(store.reveal.payload(message_id, who, reason), shown.type))

@@ -9,7 +9,16 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
 
 from connector.errors import PauseReason, StateChanged
-from connector.settlement import CauseKey, DeliveryState, ObligationState
+from connector.settlement import AttemptOutcome, CauseKey, DeliveryState, ObligationState
+from connector.settlement.listings import (
+    Attempt,
+    AuditEntry,
+    DeadCause,
+    DeliveryStatus,
+    DeliveryStory,
+    LaneStatus,
+    StateCount,
+)
 from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
@@ -100,18 +109,19 @@ class Desk:
     def __init__(self, database: Database, inbox: Inbox, obligations: Obligations) -> None:
         self._db, self._inbox, self._obligations = database, inbox, obligations
 
-    def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
+    def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[DeliveryStatus]:
         """Deliveries with their events, newest first; never a payload."""
         statement = _listed().where(*wanted.clauses(), *wanted.older()).order_by(*wanted.order()).limit(limit)
-        return self._rows(statement)
+        return [DeliveryStatus(**_delivery(row)) for row in self._rows(statement)]
 
-    def story(self, message_id: str) -> list[dict[str, Any]]:
+    def story(self, message_id: str) -> list[DeliveryStory]:
         """One message in every agency that received it: its deliveries, each with its attempts in order."""
-        found = self._rows(_listed().where(events.c.message_id == message_id).order_by(deliveries.c.id))
-        for delivery in found:
-            tries = self._rows(select(attempts).where(attempts.c.delivery_id == delivery["id"]).order_by(attempts.c.id))
-            delivery["tries"] = [{**one, "records": read_notes(one["records"])} for one in tries]
-        return found
+        statement = _listed().where(events.c.message_id == message_id).order_by(deliveries.c.id)
+        return [DeliveryStory(**_delivery(row), tries=self._attempts(row.id)) for row in self._rows(statement)]
+
+    def _attempts(self, delivery_id: int) -> tuple[Attempt, ...]:
+        statement = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id)
+        return tuple(_attempt(row) for row in self._rows(statement))
 
     def payload(self, message_id: str) -> dict[str, Any]:
         """The opened payload of one message: for masking, never to be shown as it is. Empty when unknown or purged."""
@@ -119,7 +129,7 @@ class Desk:
             row = connection.execute(select(events).where(events.c.message_id == message_id).limit(1)).first()
         return self._inbox.payload(row) if row else {}
 
-    def lanes(self) -> list[dict[str, Any]]:
+    def lanes(self) -> list[LaneStatus]:
         """Every lane with its backlog, the opt-outs it owes, and the age in ms of the oldest of each."""
         now = self._db.now()
         backlog = (
@@ -165,9 +175,9 @@ class Desk:
             .join(owed, lanes.c.name == owed.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
-        return self._rows(statement)
+        return [LaneStatus(**row._mapping) for row in self._rows(statement)]
 
-    def dead(self) -> list[dict[str, Any]]:
+    def dead(self) -> list[DeadCause]:
         """Dead letters grouped by destination and cause, the most first. reason: of one of them."""
         cause = (deliveries.c.destination, deliveries.c.code, deliveries.c.fields, deliveries.c.record)
         statement = (
@@ -183,12 +193,13 @@ class Desk:
             .order_by(func.count().desc())
             .limit(CAUSES)
         )
-        return self._rows(statement)
+        return [DeadCause(**row._mapping) for row in self._rows(statement)]
 
-    def outcomes(self) -> list[dict[str, Any]]:
+    def outcomes(self) -> list[StateCount]:
         """All deliveries counted by destination, state and why."""
         why = (deliveries.c.destination, deliveries.c.state, deliveries.c.code, deliveries.c.reason)
-        return self._rows(select(*why, func.count().label("count")).group_by(*why).order_by(*why))
+        rows = self._rows(select(*why, func.count().label("count")).group_by(*why).order_by(*why))
+        return [StateCount(**{**row._mapping, "state": DeliveryState(row.state)}) for row in rows]
 
     def states(self, since: int) -> dict[str, int]:
         """Deliveries accepted since (epoch ms), counted by state."""
@@ -256,17 +267,26 @@ class Desk:
         with self._db.transaction() as connection:
             self.write_down(connection, who, action, thing)
 
-    def audit(self, limit: int = PAGE) -> list[dict[str, Any]]:
+    def audit(self, limit: int = PAGE) -> list[AuditEntry]:
         """The newest things operators did."""
-        return self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
+        rows = self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
+        return [AuditEntry(**row._mapping) for row in rows]
 
-    def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+    def _rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         with self._db.reading() as connection:
-            rows: Sequence[Row[Any]] = connection.execute(statement).all()
-        return [dict(row._mapping) for row in rows]
+            return connection.execute(statement).all()
 
 
 def _listed() -> Select[Any]:
     own = [column for column in deliveries.c if column.name != "event_id"]
-    told = (events.c.agency, events.c.message_id, events.c.type, events.c.customer_id, events.c.source_time)
-    return select(*own, *told).join_from(deliveries, events)
+    of_event = (events.c.agency, events.c.message_id, events.c.type, events.c.customer_id, events.c.source_time)
+    return select(*own, *of_event).join_from(deliveries, events)
+
+
+def _delivery(row: Row[Any]) -> dict[str, Any]:
+    return {**row._mapping, "state": DeliveryState(row.state)}
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    typed = {"outcome": AttemptOutcome(row.outcome), "records": read_notes(row.records)}
+    return Attempt(**{**row._mapping, **typed})

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import null, select
 
+from connector.settlement.listings import MappingStatus
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
@@ -36,8 +37,8 @@ class Mappings:
         with self._db.transaction() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["destination"], set_=values))
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self) -> list[MappingStatus]:
         """Every destination's mapping, by name."""
         with self._db.reading() as connection:
             rows = connection.execute(select(mappings).order_by(mappings.c.destination)).all()
-        return [dict(row._mapping) for row in rows]
+        return [MappingStatus(**row._mapping) for row in rows]

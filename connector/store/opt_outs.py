@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, case, func, literal_column, or_, select
 
 from connector.errors import ACCOUNT_WIDE
 from connector.settlement import ObligationState
+from connector.settlement.listings import LaneOptOuts
 from connector.store.database import Database
 from connector.store.evidence import OptOut, judged
 from connector.store.tables import events, lanes, obligations, raises
@@ -42,11 +43,8 @@ class OptOuts:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def standing(self) -> list[dict[str, Any]]:
-        """Every lane with its opt-outs that are not in its CRM, by state, and the age in ms of the oldest to act on.
-
-        waiting: owed. refused: by the CRM. no_record, not_mapped: nothing to write them to, or no field for them.
-        """
+    def standing(self) -> list[LaneOptOuts]:
+        """Every lane with its opt-outs that are not in its CRM."""
         now, late = self._db.now(), (ObligationState.OWED, ObligationState.REFUSED)
         counted = (
             select(
@@ -71,7 +69,7 @@ class OptOuts:
             .join_from(lanes, counted, lanes.c.name == counted.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
-        return [{**row._mapping, "oldest_ms": max(0, row.oldest_ms)} for row in self._rows(statement)]
+        return [LaneOptOuts(**{**row._mapping, "oldest_ms": max(0, row.oldest_ms)}) for row in self._rows(statement)]
 
     def report(self, period: Period) -> Iterator[OptOut]:
         """Every opt-out of a period in the order received, once for each destination it was owed to.

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, delete, func, select
 
+from connector.settlement.listings import CallsToday
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import usage, usage_calls
@@ -60,15 +61,11 @@ class Usage:
             row = connection.execute(_SAID, asked).first()
         return kept, Told(*row) if row and row.allowed else None
 
-    def all(self) -> list[dict[str, Any]]:
-        """Each destination's calls of the day: destination, used and limit as the CRM last said at `at` (epoch ms; all
-        three None where it never did), and ours: how many of them we made, as of our last batch."""
+    def all(self) -> list[CallsToday]:
+        """Each destination's API calls today."""
         with self._db.reading() as connection:
             rows = connection.execute(select(usage).order_by(usage.c.destination)).all()
-        return [
-            {"destination": row.destination, "used": row.used, "limit": row.allowed, "at": row.at, "ours": row.ours}
-            for row in rows
-        ]
+        return [CallsToday(row.destination, row.used, row.allowed, row.at, row.ours) for row in rows]
 
 
 def _noting(database: Database, *told: str) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from connector.backoff import HOUR
 from connector.settlement import DeliveryState
+from connector.settlement.listings import RecentDead
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, watches
@@ -61,7 +62,7 @@ class Watches:
         with self._db.reading() as connection:
             return list(connection.execute(newest).scalars())
 
-    def died_lately(self) -> list[dict[str, Any]]:
+    def died_lately(self) -> list[RecentDead]:
         """Count the dead letters of the last hour by destination and code."""
         group = (deliveries.c.destination, deliveries.c.code)
         lately = (
@@ -71,4 +72,4 @@ class Watches:
             .order_by(*group)
         )
         with self._db.reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(lately)]
+            return [RecentDead(**row._mapping) for row in connection.execute(lately)]

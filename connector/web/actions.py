@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import StateChanged
+from connector.settlement.listings import LaneStatus
 from connector.store import Store
 from connector.web.gate import WHO, Gate
 from connector.web.pages import asked
@@ -37,7 +37,7 @@ class Actions:
 
     def turn_lane(self, action: str) -> AnyResponse:
         """Pause or resume one lane."""
-        lane = self._lane(request.form.get("lane", ""))["name"]
+        lane = self._lane(request.form.get("lane", "")).name
         desk = self.store.desk
         try:
             (desk.pause if action == "pause" else desk.resume)(lane, WHO)
@@ -45,8 +45,8 @@ class Actions:
             return self.gate.back("console.overview", _ALREADY_DONE[action].format(lane=lane))
         return self.gate.back("console.overview", _DONE[action].format(lane=lane))
 
-    def _lane(self, name: str) -> Mapping[str, Any]:
-        lane = next((lane for lane in self.store.desk.lanes() if lane["name"] == name), None)
+    def _lane(self, name: str) -> LaneStatus:
+        lane = next((lane for lane in self.store.desk.lanes() if lane.name == name), None)
         if lane is None:
             abort(404)
         return lane

@@ -28,7 +28,7 @@ class Causes:
 
     def problems(self) -> Response:
         """List every cause, the largest first."""
-        paused = [lane for lane in self.store.desk.lanes() if lane["paused"]]
+        paused = [lane for lane in self.store.desk.lanes() if lane.paused]
         causes = find_causes(self.store, self.accounts)
         return self._show("problems", causes=causes, paused=paused, **expiring(self.store))
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from connector import telemetry
 from connector.errors import StoreUnavailable
+from connector.settlement.listings import CallsToday, LaneOptOuts
 from connector.store import Store
 
 
@@ -80,21 +80,21 @@ class _Gauges(Collector):
         ):
             gauge = GaugeMetricFamily(name, about, labels=["lane"])
             for lane in lanes:
-                gauge.add_metric([lane["name"]], float(lane[key]))
+                gauge.add_metric([lane.name], float(getattr(lane, key)))
             yield gauge
         oldest = GaugeMetricFamily(
             "connector_oldest_delivery_seconds", "Age of the oldest delivery waiting", labels=["lane"]
         )
         for lane in lanes:
-            oldest.add_metric([lane["name"]], (lane["oldest_ms"] or 0) / 1000)
+            oldest.add_metric([lane.name], (lane.oldest_ms or 0) / 1000)
         yield oldest
         yield from _opt_outs(opt_outs)
         yield from _usage(usage)
         letters = GaugeMetricFamily("connector_dead_letters", "Dead letters", labels=["destination", "code"])
         counts: dict[tuple[str, str], int] = {}
         for group in dead:
-            where = (group["destination"], group["code"])
-            counts[where] = counts.get(where, 0) + group["count"]
+            where = (group.destination, group.code)
+            counts[where] = counts.get(where, 0) + group.count
         for where, count in counts.items():
             letters.add_metric(list(where), count)
         yield letters
@@ -106,7 +106,7 @@ class _Gauges(Collector):
         yield soon
 
 
-def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+def _opt_outs(standing: Sequence[LaneOptOuts]) -> Iterator[Metric]:
     for name, about, key, unit in (
         ("connector_opt_outs_waiting", "Opt-outs waiting", "waiting", 1),
         ("connector_opt_outs_refused", "Opt-outs the CRM refuses", "refused", 1),
@@ -114,11 +114,11 @@ def _opt_outs(standing: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     ):
         gauge = GaugeMetricFamily(name, about, labels=["lane"])
         for lane in standing:
-            gauge.add_metric([lane["name"]], lane[key] / unit)
+            gauge.add_metric([lane.name], getattr(lane, key) / unit)
         yield gauge
 
 
-def _usage(rows: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+def _usage(rows: Sequence[CallsToday]) -> Iterator[Metric]:
     """Each destination's API calls today, as far as the CRM reported them."""
     for name, about, key in (
         ("connector_crm_calls_used", "API calls today, by all programs", "used"),
@@ -127,6 +127,6 @@ def _usage(rows: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     ):
         gauge = GaugeMetricFamily(name, about, labels=["destination"])
         for row in rows:
-            if row[key] is not None:
-                gauge.add_metric([row["destination"]], float(row[key]))
+            if (calls := getattr(row, key)) is not None:
+                gauge.add_metric([row.destination], float(calls))
         yield gauge

@@ -18,6 +18,7 @@ from connector.insight.comparison import Comparison
 from connector.insight.tryout import Tried, masked, sample, try_mapping
 from connector.mapping import Mapping, run_examples
 from connector.mapping.target import TargetSchema
+from connector.settlement.listings import MappingStatus
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.web.gate import Gate
@@ -39,12 +40,12 @@ class Mappings:
 
     def mappings(self) -> Response:
         """Show every destination's mapping: the running version, the file's version, its checks and tests."""
-        running = {row["destination"]: row for row in self.store.mappings.all()}
+        running = {row.destination: row for row in self.store.mappings.all()}
         shown = [self._mapping(account, running.get(account.name)) for account in self.accounts]
         others = [name for name in running if not named(self.accounts, name)]
         return self.gate.show("mapping", mappings=shown, others=others)
 
-    def _mapping(self, account: Account, running: Any) -> dict[str, Any]:
+    def _mapping(self, account: Account, running: MappingStatus | None) -> dict[str, Any]:
         loaded = account.read(_schema(account))
         tests = run_examples(loaded.mapping, timezone=account.timezone) if loaded.mapping else []
         return {
@@ -115,9 +116,9 @@ class Mappings:
             return sample(name or catalogue.EVENTS[0])
         story = self.store.desk.story(name)
         payload = self.store.desk.payload(name) if story else {}
-        if not payload or story[0]["type"] not in catalogue.EVENTS:
+        if not payload or story[0].type not in catalogue.EVENTS:
             abort(404)
-        return masked(payload, story[0]["type"])
+        return masked(payload, story[0].type)
 
     def _written(self, account: Account) -> str:
         """The text of the mapping's own file, without the mapping it extends."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from flask import Response, g, request
 
 from connector.carecycle import catalogue
 from connector.insight.accounts import Account
-from connector.insight.overview import agencies_of, overview, story, story_revealed
+from connector.insight.overview import Story, agencies_of, overview, story, story_revealed
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 from connector.store.desk import PAGE, Filter
@@ -56,13 +56,13 @@ class Pages:
         return self.gate.show(
             "events",
             deliveries=deliveries[:PAGE],
-            older={**used, "before": deliveries[PAGE - 1]["id"]} if len(deliveries) > PAGE else None,
+            older={**used, "before": deliveries[PAGE - 1].id} if len(deliveries) > PAGE else None,
             newest=used if wanted.before else None,
             searched=searched,
             used=used,
             types=catalogue.EVENTS,
             states=words.STATES,
-            destinations=sorted({lane["destination"] for lane in lanes}),
+            destinations=sorted({lane.destination for lane in lanes}),
             agencies=agencies_of(lanes),
         )
 
@@ -78,12 +78,10 @@ class Pages:
             return self._event(message_id, masked, "Enter a reason first." if masked else "")
         return self._event(message_id, story_revealed(self.store, message_id, who, reason), revealed=True)
 
-    def _event(
-        self, message_id: str, shown: Mapping[str, Any] | None, problem: str = "", *, revealed: bool = False
-    ) -> Response:
+    def _event(self, message_id: str, shown: Story | None, problem: str = "", *, revealed: bool = False) -> Response:
         if shown is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
-        first, links = shown["deliveries"][0], {account.name: account.link for account in self.accounts}
+        first, links = shown.deliveries[0], {account.name: account.link for account in self.accounts}
         return self.gate.show(
             "event",
             400 if problem else 200,
@@ -91,8 +89,8 @@ class Pages:
             story=shown,
             first=first,
             links=links,
-            payload=words.by_privacy(shown["payload"]),
-            revealable=g.session.acts and self.store.reveal.allowed(first["agency"]) and not revealed,
+            payload=words.by_privacy(shown.payload),
+            revealable=g.session.acts and self.store.reveal.allowed(first.agency) and not revealed,
             revealed=revealed,
             problem=problem,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from markupsafe import Markup
 
 from connector.insight.explain import Effect
-from connector.insight.overview import MASK
+from connector.insight.overview import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
+from connector.settlement.listings import LaneStatus
 from connector.store.desk import FOREVER
 from connector.store.figures import Pace
 
@@ -49,15 +50,15 @@ def moment_of(text: str) -> int:
     return max(0, int((when.replace(tzinfo=when.tzinfo or UTC) - _EPOCH) / timedelta(milliseconds=1)))
 
 
-def forecast(lane: Mapping[str, Any], pace: Pace | None, now: int) -> str:
+def forecast(lane: LaneStatus, pace: Pace | None, now: int) -> str:
     """Say when a lane will be empty, judging by its pace."""
-    if not lane["ready"]:
+    if not lane.ready:
         return ""
-    if lane["paused"]:
-        return "" if held_by_hand(lane) else f"It resumes by itself in {age(max(0, lane['paused_until'] - now))}."
+    if lane.paused:
+        return "" if held_by_hand(lane) else f"It resumes by itself in {age(max(0, lane.paused_until - now))}."
     if pace is None:
         return "Nothing was written in the last ten minutes, so the time left cannot be estimated."
-    hours = pace.hours_left(lane["ready"])
+    hours = pace.hours_left(lane.ready)
     written = f"{round(pace.per_hour):,} per hour"
     if hours is None:
         arriving = f"{round(pace.given_per_hour):,} per hour"
@@ -121,14 +122,14 @@ def outcome_words(name: str) -> str:
             assert_never(outcome)
 
 
-def lane_state(lane: Mapping[str, Any]) -> str:
+def lane_state(lane: LaneStatus) -> str:
     """Name a lane's state: draining, waiting or paused."""
-    return "paused" if lane["paused"] else "draining" if lane["leased"] else "waiting"
+    return "paused" if lane.paused else "draining" if lane.leased else "waiting"
 
 
-def held_by_hand(lane: Mapping[str, Any]) -> bool:
+def held_by_hand(lane: LaneStatus) -> bool:
     """Whether only an operator can resume this lane."""
-    return bool(lane["paused_until"] == FOREVER)
+    return bool(lane.paused_until == FOREVER)
 
 
 _SAID: Final[Mapping[str, str]] = {
@@ -177,10 +178,10 @@ FILTERS: Final = (
 )
 
 
-def by_privacy(fields: Sequence[Mapping[str, str]]) -> list[tuple[str, bool, list[Mapping[str, str]]]]:
+def by_privacy(fields: Sequence[ShownField]) -> list[tuple[str, bool, list[ShownField]]]:
     """Group a masked payload by privacy class: (class, whether masked, its fields), visible classes first."""
-    classes: dict[str, list[Mapping[str, str]]] = {}
+    classes: dict[str, list[ShownField]] = {}
     for field in fields:
-        classes.setdefault(str(field["privacy"]), []).append(field)
-    groups = [(name, all(field["value"] == MASK for field in members), members) for name, members in classes.items()]
+        classes.setdefault(str(field.privacy), []).append(field)
+    groups = [(name, all(field.value == MASK for field in members), members) for name, members in classes.items()]
     return sorted(groups, key=lambda group: group[1])

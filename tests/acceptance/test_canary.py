@@ -157,9 +157,9 @@ def met(product: Product, store: Store, number: int, status: int, shape: str) ->
 
 def resumed(store: Store) -> bool:
     for lane in store.desk.lanes():
-        if lane["paused"]:
+        if lane.paused:
             with suppress(StateChanged):
-                store.desk.resume(lane["name"], "the test")
+                store.desk.resume(lane.name, "the test")
     return False
 
 
@@ -169,7 +169,7 @@ def pages(product: Product, store: Store) -> dict[str, bytes]:
     token = re.search(r'name="token" value="([^"]+)"', session.get(f"{root}/login", timeout=9).text)
     assert token is not None
     session.post(f"{root}/login", data={"token": token[1], "password": PASSWORD}, timeout=20)
-    events = [f"/events/{row['message_id']}" for row in store.desk.deliveries(Filter(), 200)]
+    events = [f"/events/{row.message_id}" for row in store.desk.deliveries(Filter(), 200)]
     shown = {page: session.get(root + page, timeout=9) for page in ["", "/events", "/problems", *set(events)]}
     assert {answer.status_code for answer in shown.values()} == {200}
     return {f"page {page}": answer.content for page, answer in shown.items()}
@@ -181,7 +181,7 @@ class TestCanaries:
         self, product: Product, store: Store, inputs: Path, tmp_path: Path, troubles: list[tuple[int, str]]
     ) -> None:
         live_through_it(product, store, troubles)
-        codes = {row["code"] for row in store.desk.outcomes()}
+        codes = {row.code for row in store.desk.outcomes()}
         assert {"E210", "UNKNOWN_TYPE"} < codes  # what must have happened did
         html = pages(product, store)
         arguments = {f"/proc/{one}": Path(f"/proc/{one}/cmdline").read_bytes() for one in product.children().values()}
@@ -201,7 +201,7 @@ class TestCanaries:
         secrets = [SECRET, DATA_KEY, CLIENT[1], product.hubspot.token, PASSWORD]
         assert finds(secrets, {**arguments, **files, **told, **html, "metrics": metrics}) == []
         assert finds(needles(), {**arguments, **files, **told, "metrics": metrics}) == []
-        one = store.desk.deliveries(Filter(), 1)[0]["message_id"]
+        one = store.desk.deliveries(Filter(), 1)[0].message_id
         assert finds(needles(private=True), {**html, "events show": command(product, "events", "show", one)}) == []
 
     def test_map_prints_values_to_whoever_gave_the_file_and_nowhere_else(self, product: Product, inputs: Path) -> None:

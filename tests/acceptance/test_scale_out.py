@@ -80,8 +80,8 @@ class TestSeveralOfARole:
                 workers[0].kill()
         product.until(lambda: product.landed() == (40, 40, 40, 40))
         store = Store(open_database(product.environment["CONNECTOR_DATABASE_URL"], {"CONNECTOR_DATA_KEY": DATA_KEY}))
-        lanes = {one["name"] for one in store.desk.lanes()}
-        used = {one["lane"] for one in store.desk.deliveries(Filter(), limit=200)}
+        lanes = {one.name for one in store.desk.lanes()}
+        used = {one.lane for one in store.desk.deliveries(Filter(), limit=200)}
         store.close()
         assert len(used) > 4
         assert used <= lanes

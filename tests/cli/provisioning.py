@@ -88,7 +88,7 @@ class Agency:
             lease = store.lanes.lease("test", [LANE], 60_000)
             assert lease is not None
             deliver(store, route, lease, Pace())
-            return {one["state"] for one in store.desk.deliveries(Filter())}
+            return {one.state for one in store.desk.deliveries(Filter())}
 
 
 def opening(folder: Path, sandbox: Callable[..., Any], mapping: str, **fresh: Any) -> Iterator[Opened]:

@@ -16,6 +16,7 @@ from connector.running.bootstrap import load_mapping, open_route
 from connector.running.config import read_agencies
 from connector.sandbox.hubspot.limits import Tier
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from connector.settlement.listings import CallsToday, LaneStatus
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.usage import Told
@@ -37,13 +38,13 @@ class Metered(House):
         share = None if calls is None else calls / limit
         self.route.budget.allowance = Allowance(share, limit, "America/Phoenix" if midnight else "")
 
-    def lane(self) -> dict[str, Any]:
+    def lane(self) -> LaneStatus:
         (lane,) = self.store.desk.lanes()
         return lane
 
     def ready(self, message_id: str) -> tuple[str, int]:
         (delivery,) = self.store.desk.deliveries(Filter(message_id=message_id))
-        return delivery["state"], delivery["attempts"]
+        return delivery.state, delivery.attempts
 
     def use_up(self, calls: int) -> None:
         """Other programs make so many calls."""
@@ -94,10 +95,10 @@ def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterato
 class TestCounting:
     def test_every_call_is_counted_and_what_the_crm_says_is_kept(self, house: Metered) -> None:
         house.pass_on(a_customer(), a_call(a_customer()))
-        (told,) = house.store.usage.all()
+        (calls,) = house.store.usage.all()
         made = len(house.sandbox.calls())
-        assert told == {"destination": DESTINATION, "used": told["used"], "limit": 1_000, "at": NOON, "ours": made}
-        assert 0 < told["used"] <= made
+        assert calls == CallsToday(DESTINATION, calls.used, 1_000, NOON, made)
+        assert 0 < (calls.used or 0) <= made
 
     def test_a_batch_without_a_call_counts_none(self, house: Metered) -> None:
         house.pass_on(a_customer(testCustomer=True))
@@ -115,9 +116,9 @@ class TestTheBudget:
     def test_the_pause_names_the_figure_and_when_it_goes_on(self, house: Metered) -> None:
         house.allow(1)
         house.pass_on(a_customer(), a_call(None))
-        assert house.lane()["pause_code"] == "budget"
-        assert "of 1 calls, 0.1 % of 1,000" in house.lane()["pause_reason"]
-        assert "goes on 2026-06-19" in house.lane()["pause_reason"]
+        assert house.lane().pause_code == "budget"
+        assert "of 1 calls, 0.1 % of 1,000" in house.lane().pause_reason
+        assert "goes on 2026-06-19" in house.lane().pause_reason
 
     def test_the_day_turns_over_and_the_rest_goes_out(self, house: Metered) -> None:
         house.allow(1)
@@ -126,7 +127,7 @@ class TestTheBudget:
         house.clock.forward(DAY + HOUR)
         house.drain()
         assert house.state(call) == ("delivered", "")
-        assert not house.lane()["paused"]
+        assert not house.lane().paused
 
     def test_a_restart_does_not_forget_the_day(self, house: Metered) -> None:
         house.pass_on(a_customer())
@@ -143,7 +144,7 @@ class TestTheBudget:
         (second,) = house.pass_on(a_call(None))
         assert house.state(first)[0] == "delivered"
         assert house.ready(second) == ("ready", 0)
-        assert "of 1,000, whoever made them" in house.lane()["pause_reason"]
+        assert "of 1,000, whoever made them" in house.lane().pause_reason
 
 
 class TestOptOutsWhileWaiting:
@@ -153,7 +154,7 @@ class TestOptOutsWhileWaiting:
         house.pass_on(a_customer())
         house.allow(1)
         house.pass_on(a_call(None))
-        assert house.lane()["pause_code"] == "budget"
+        assert house.lane().pause_code == "budget"
         return house
 
     def test_an_opt_out_goes_out_at_once_and_alone(self, waiting: Metered) -> None:
@@ -177,7 +178,7 @@ class TestOptOutsWhileWaiting:
 
     def test_it_no_longer_counts_as_an_opt_out_that_waits(self, waiting: Metered) -> None:
         waiting.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
-        assert (waiting.lane()["opt_outs"], waiting.lane()["opt_out_ms"]) == (0, None)
+        assert (waiting.lane().opt_outs, waiting.lane().opt_out_ms) == (0, None)
 
     def test_it_is_not_sent_again_while_the_lane_waits(self, waiting: Metered) -> None:
         waiting.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
@@ -242,7 +243,7 @@ class TestAsTheAgencyFileSays:
             route.budget.keep(store.usage, route.destination.usage, NOON)
             route.destination.close()
         assert route.budget.allowance == Allowance(0.05, None, "")
-        assert store.usage.all() == [{"destination": "sunrise/crm", "used": 1, "limit": 100_000, "at": NOON, "ours": 1}]
+        assert store.usage.all() == [CallsToday("sunrise/crm", 1, 100_000, NOON, 1)]
 
     def test_the_figures_are_metrics(self, store: Store) -> None:
         store.usage.add("sunrise/crm", 7, Told(120, 1_000, NOON), NOON, NOON - DAY)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from connector.settlement.listings import LaneStatus
 from connector.store import Store
 from connector.store.figures import HOUR, Pace
 from connector.web.chart import HEIGHT, chart
@@ -45,7 +48,7 @@ class TestThePace:
 
 
 class TestTheForecast:
-    LANE = {"ready": 30, "paused": False, "paused_until": 0}  # noqa: RUF012  # read only
+    LANE = LaneStatus(LANE, "sunrise/crm", ready=30)
 
     def test_it_says_when_the_lane_is_empty(self) -> None:
         assert "empty in about 30 minutes" in forecast(self.LANE, Pace(60, 0), NOON)
@@ -55,11 +58,11 @@ class TestTheForecast:
         assert "cannot be estimated" in forecast(self.LANE, None, NOON)
 
     def test_it_says_when_a_pause_ends(self) -> None:
-        paused = {**self.LANE, "paused": True, "paused_until": NOON + 5 * MINUTE}
+        paused = replace(self.LANE, paused=True, paused_until=NOON + 5 * MINUTE)
         assert forecast(paused, None, NOON) == "It resumes by itself in 5 minutes."
 
     def test_an_empty_lane_needs_none(self) -> None:
-        assert forecast({**self.LANE, "ready": 0}, None, NOON) == ""
+        assert forecast(replace(self.LANE, ready=0), None, NOON) == ""
 
 
 class TestTheChart:

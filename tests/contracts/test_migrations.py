@@ -141,7 +141,7 @@ class TestUpgrading:
             stage.drain()
             assert stage.state("new")[0] == "delivered"
             assert stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotSMS"].value is False
-            assert len(stage.store.desk.story("delivered")[0]["tries"]) == 1
+            assert len(stage.store.desk.story("delivered")[0].tries) == 1
 
     @pytest.mark.parametrize("revision", [revision for revision in REVISIONS if revision < "0008"])
     def test_a_refusal_kept_as_a_sentence_becomes_data(

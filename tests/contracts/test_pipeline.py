@@ -82,7 +82,7 @@ class House:
 
     def state(self, message_id: str) -> tuple[str, str]:
         (delivery,) = self.store.desk.deliveries(Filter(message_id=message_id))
-        return delivery["state"], delivery["code"]
+        return delivery.state, delivery.code
 
     def remap(self, text: str) -> None:
         loaded = load_text(text, "edited.yaml", shipped=shipped_folder(), crms=VENDORS)
@@ -221,8 +221,8 @@ class TestConsent:
 
     def test_what_was_withheld_is_on_record(self, house: House) -> None:
         (message_id,) = house.pass_on(a_customer(doNotSMS=True))
-        (attempt,) = house.store.desk.story(message_id)[0]["tries"]
-        assert attempt["records"][0].withheld == {house.names["mobile"]: "doNotSMS"}
+        (attempt,) = house.store.desk.story(message_id)[0].tries
+        assert attempt.records[0].withheld == {house.names["mobile"]: "doNotSMS"}
 
 
 class TestTrouble:
@@ -230,7 +230,7 @@ class TestTrouble:
         bad, good = house.pass_on(a_customer(email="no address"), a_call(None))
         assert (house.state(bad)[0], house.state(good)[0]) == ("dead", "delivered")
         (letter,) = house.store.desk.dead()
-        assert house.names["email"] in letter["reason"]
+        assert house.names["email"] in letter.reason
         assert "no address" not in json.dumps(house.store.desk.story(bad), default=str)
 
     def test_a_dead_letter_passes_after_a_replay_once_its_cause_is_gone(self, house: House) -> None:
@@ -245,8 +245,8 @@ class TestTrouble:
         house.sandbox.fault("", Wire.refuse, times=100)
         (message_id,) = house.pass_on(a_customer())
         (lane,) = house.store.desk.lanes()
-        assert (lane["paused"], lane["pause_reason"] != "") == (True, True)
-        assert house.store.desk.deliveries(Filter(message_id=message_id))[0]["attempts"] == 0
+        assert (lane.paused, lane.pause_reason != "") == (True, True)
+        assert house.store.desk.deliveries(Filter(message_id=message_id))[0].attempts == 0
 
     def test_the_lane_goes_on_by_itself(self, house: House) -> None:
         house.sandbox.fault("", Wire.refuse, times=100)
@@ -255,7 +255,7 @@ class TestTrouble:
         house.clock.forward(3_600_000)
         house.drain()
         assert house.state(message_id) == ("delivered", "")
-        assert not house.store.desk.lanes()[0]["paused"]
+        assert not house.store.desk.lanes()[0].paused
 
     def test_a_worker_killed_after_the_crm_wrote_makes_no_twin(self, house: House) -> None:
         (message_id,) = house.accept(a_call(a_customer()))
@@ -273,7 +273,7 @@ class TestTrouble:
     def test_twenty_refused_for_one_cause_stop_the_line(self, house: House) -> None:
         ids = house.pass_on(*(a_customer(id=f"c-{n}", email="no address") for n in range(25)))
         assert {house.state(message_id)[0] for message_id in ids} == {"ready"}
-        assert "20 records in a row were rejected" in house.store.desk.lanes()[0]["pause_reason"]
+        assert "20 records in a row were rejected" in house.store.desk.lanes()[0].pause_reason
 
     def test_an_event_that_was_parked_stays_parked_when_replayed(self, house: House) -> None:
         (message_id,) = house.accept({"event_type": "customer.updated"})
@@ -382,9 +382,9 @@ class TestABarredDestination:
         (message,) = house.pass_on(a_customer())
         assert house.people() == []
         (lane,) = house.store.desk.lanes()
-        assert (lane["pause_code"], lane["pause_reason"]) == ("sensitive", "a property is plain")
+        assert (lane.pause_code, lane.pause_reason) == ("sensitive", "a property is plain")
         (delivery,) = house.store.desk.deliveries(Filter(message_id=message))
-        assert (delivery["state"], delivery["attempts"]) == ("ready", 0)
+        assert (delivery.state, delivery.attempts) == ("ready", 0)
 
     def test_goes_on_within_a_minute_or_so_after_it_was_freed(self, house: House) -> None:
         house.route.running = Running(house.route.mapping, BARRED)

@@ -15,6 +15,7 @@ from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetObject, TargetSchema
+from connector.settlement.listings import MappingStatus
 from connector.store import Store
 from tests.destinations import hubspot_fixtures
 
@@ -59,7 +60,7 @@ class Edited:
     def refresh(self) -> None:
         self.watched.refresh(self.store, self.now)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> MappingStatus:
         (row,) = self.store.mappings.all()
         return row
 
@@ -83,44 +84,44 @@ class TestReloading:
         before = edited.route.mapping.version
         edited.save(OTHER)
         assert edited.route.mapping.version != before
-        assert edited.told()["version"] == edited.route.mapping.version
+        assert edited.told().version == edited.route.mapping.version
 
     def test_a_broken_one_is_refused_and_the_last_good_one_runs_on(self, edited: Edited) -> None:
         before = edited.route.mapping
         edited.save(BROKEN)
         assert edited.route.mapping is before
-        assert "own.yaml:2:" in edited.told()["problem"]
+        assert "own.yaml:2:" in edited.told().problem
 
     def test_mended_it_runs_and_the_refusal_is_forgotten(self, edited: Edited) -> None:
         edited.save(BROKEN)
         edited.save(OTHER)
-        assert (edited.told()["problem"], edited.told()["refused_at"]) == ("", None)
+        assert (edited.told().problem, edited.told().refused_at) == ("", None)
 
     def test_a_file_that_disappears_changes_nothing_but_is_told(self, edited: Edited) -> None:
         before = edited.route.mapping
         edited.path.unlink()
         edited.refresh()
         assert edited.route.mapping is before
-        assert "cannot be read" in edited.told()["problem"]
+        assert "cannot be read" in edited.told().problem
 
     def test_another_crms_mapping_is_refused(self, edited: Edited) -> None:
         edited.save("extends: salesforce-contact\n")
-        assert "a restart is needed" in edited.told()["problem"]
+        assert "a restart is needed" in edited.told().problem
 
     def test_an_edit_that_does_not_fit_the_crm_is_refused(self, edited: Edited) -> None:
         before = edited.route.mapping
         edited.crm.schema = portal(without="city")
         edited.save(OTHER)
         assert edited.route.mapping is before
-        assert "error[M201] contacts has no field 'city'" in edited.told()["problem"]
+        assert "error[M201] contacts has no field 'city'" in edited.told().problem
 
     def test_a_schema_that_changes_is_told_and_the_mapping_runs_on(self, edited: Edited) -> None:
         edited.crm.schema, edited.now = portal(without="city"), ASK_EVERY
         edited.refresh()
-        assert "M201" in edited.told()["problem"]
+        assert "M201" in edited.told().problem
         edited.crm.schema, edited.now = portal(), 2 * ASK_EVERY
         edited.refresh()
-        assert edited.told()["problem"] == ""
+        assert edited.told().problem == ""
 
     def test_the_crm_is_asked_seldom(self, edited: Edited) -> None:
         edited.crm.schema, edited.now = portal(), ASK_EVERY
@@ -198,7 +199,7 @@ class TestHealthInformation:
         edited.refresh()
         edited.save(text)
         assert edited.route.running.barred is None
-        assert edited.told()["problem"] == ""
+        assert edited.told().problem == ""
 
     def test_a_portal_that_is_changed_is_noticed_within_a_minute(self, tmp_path: Path, store: Store) -> None:
         edited = running(tmp_path, store, HIDDEN)
@@ -213,7 +214,7 @@ class TestHealthInformation:
         edited.crm.schema = portal()
         edited.save(PLAIN)
         assert edited.route.running.barred is None
-        assert "M210" in edited.told()["problem"]
+        assert "M210" in edited.told().problem
 
     def test_an_edit_nobody_could_check_is_barred_until_it_is(self, edited: Edited) -> None:
         edited.save(HIDDEN)

@@ -60,7 +60,7 @@ def _pass_on(store: Store, route: Route) -> set[str]:
         while deliver(store, route, lease, Pace(roll=lambda: 0.5)):
             continue
         store.lanes.release(lease)
-    return {store.desk.deliveries(Filter(message_id=event))[0]["state"] for event in EXAMPLES}
+    return {store.desk.deliveries(Filter(message_id=event))[0].state for event in EXAMPLES}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

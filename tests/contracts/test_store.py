@@ -154,7 +154,7 @@ class TestLanes:
         store.inbox.accept([an_arrival("one")])
         settle(store, leased(store), "delivered", request_id="r1", records=[RecordNote("contact", fields=("Phone",))])
         story = store.desk.story("one")[0]
-        assert (story["state"], story["attempts"], story["tries"][0]["request_id"]) == ("delivered", 1, "r1")
+        assert (story.state, story.attempts, story.tries[0].request_id) == ("delivered", 1, "r1")
 
     def test_what_is_told_of_it_comes_out_as_it_went_in(self, store: Store) -> None:
         store.inbox.accept([an_arrival("one")])
@@ -163,9 +163,9 @@ class TestLanes:
         why = Refusal("X'); --", told, told, (told,), told)
         settle(store, leased(store), "dead", why=why, records=records, duration_ms=2**31 - 1)
         story = store.desk.story("one")[0]
-        assert (story["code"], story["reason"]) == ("X'); --", told)
+        assert (story.code, story.reason) == ("X'); --", told)
         assert store.letters.causes()[0].why == why
-        assert (story["tries"][0]["records"], story["tries"][0]["duration_ms"]) == (records, 2**31 - 1)
+        assert (story.tries[0].records, story.tries[0].duration_ms) == (records, 2**31 - 1)
 
     def test_a_deferred_delivery_is_due_when_its_wait_is_over(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival()])
@@ -179,7 +179,7 @@ class TestLanes:
         lease = leased(store)
         store.lanes.settle(lease, Settlement("v1", pause=Pause(30_000, PauseReason.AUTH, "log in again")), HOLD)
         assert store.lanes.lease("worker one", [LANE], HOLD) is None
-        assert store.desk.lanes()[0]["pause_reason"] == "log in again"
+        assert store.desk.lanes()[0].pause_reason == "log in again"
         clock.forward(30_000)
         probing = store.lanes.lease("worker one", [LANE], HOLD)
         assert probing is not None
@@ -269,20 +269,20 @@ class TestBound:
 class TestDesk:
     def test_dead_letters_are_grouped_by_cause(self, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X", reason="bad state") for _ in range(3)])
-        assert [(group["code"], group["count"]) for group in store.desk.dead()] == [("X", 3)]
+        assert [(group.code, group.count) for group in store.desk.dead()] == [("X", 3)]
 
     def test_replay_frees_dead_letters_of_one_cause_and_is_written_down(self, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X"), an_arrival(state="dead", code="Y")])
         assert store.desk.replay(Filter(code="X"), "ana") == 1
         assert len(store.inbox.due(LANE, 10)) == 1
-        assert store.desk.audit()[0]["action"] == "replay"
+        assert store.desk.audit()[0].action == "replay"
 
     def test_replay_goes_in_small_steps_and_keeps_one_note(self, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X") for _ in range(STEP + 1)])
         told: list[int] = []
         assert store.desk.replay(Filter(code="X"), "ana", told.append) == STEP + 1
         assert told == [STEP, STEP + 1]
-        assert [one["thing"] for one in store.desk.audit()] == [f"{STEP + 1} dead deliveries"]
+        assert [one.thing for one in store.desk.audit()] == [f"{STEP + 1} dead deliveries"]
 
     def test_replay_frees_another_state_where_it_is_named(self, store: Store) -> None:
         store.inbox.accept([an_arrival(state="skipped"), an_arrival(state="dead", code="X")])
@@ -298,7 +298,7 @@ class TestDesk:
     def test_discard_gives_a_dead_letter_up(self, store: Store) -> None:
         store.inbox.accept([an_arrival("one", state="dead", code="X")])
         assert store.desk.discard(Filter(message_id="one"), "ana") == 1
-        assert store.desk.deliveries(Filter())[0]["state"] == "skipped"
+        assert store.desk.deliveries(Filter())[0].state == "skipped"
 
     def test_a_lane_is_paused_and_resumed_once(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])
@@ -316,7 +316,7 @@ class TestDesk:
         store.desk.pause(LANE, "ana")
         assert store.lanes.settle(lease, Settlement("v1"), HOLD)
         store.lanes.settle(lease, Settlement("v1", pause=Pause(1_000, PauseReason.OUTAGE, "down")), HOLD)
-        assert store.desk.lanes()[0]["pause_reason"] == "paused by ana"
+        assert store.desk.lanes()[0].pause_reason == "paused by ana"
         assert store.lanes.next_due_ms([LANE], 60_000) == 60_000
 
     def test_the_migrations_make_the_tables_the_program_means(self, store: Store) -> None:
@@ -328,15 +328,15 @@ class TestDesk:
     def test_lists_page_backwards_by_key(self, store: Store) -> None:
         store.inbox.accept([an_arrival(f"m{n}") for n in range(5)])
         first = store.desk.deliveries(Filter(), limit=3)
-        rest = store.desk.deliveries(Filter(before=first[-1]["id"]), limit=3)
-        assert [row["message_id"] for row in first + rest] == ["m4", "m3", "m2", "m1", "m0"]
+        rest = store.desk.deliveries(Filter(before=first[-1].id), limit=3)
+        assert [row.message_id for row in first + rest] == ["m4", "m3", "m2", "m1", "m0"]
 
     def test_lanes_tell_their_backlog_and_oldest_opt_out(self, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([an_arrival(), an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         clock.forward(2_000)
         lane = store.desk.lanes()[0]
-        assert (lane["ready"], lane["opt_outs"], lane["opt_out_ms"]) == (2, 1, 2_000)
+        assert (lane.ready, lane.opt_outs, lane.opt_out_ms) == (2, 1, 2_000)
 
 
 class TestRetention:
@@ -362,7 +362,7 @@ class TestRetention:
         assert store.retention.forget("sunrise", clock() + 1) == 0
         store.retention.purge("sunrise", clock() + 1)
         assert store.retention.forget("sunrise", clock() + 1) == 1
-        assert [one["message_id"] for one in store.desk.deliveries(Filter())] == ["waiting"]
+        assert [one.message_id for one in store.desk.deliveries(Filter())] == ["waiting"]
         assert store.ledger.entries(DESTINATION, [CONTACT]) == {CONTACT: entry}
 
     def test_rows_of_another_agency_or_a_later_time_stay(self, store: Store, clock: Clock) -> None:

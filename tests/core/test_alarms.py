@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,18 +10,18 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
 from tests.builders import NOON
 
 WINDOW = HOUR
 
 
-def a_lane(**changes: Any) -> dict[str, Any]:
-    quiet = {"name": "sunrise/crm/0", "destination": "sunrise/crm", "paused_until": 0, "pause_code": "", "failures": 0}
-    return {**quiet, "pause_reason": "", "ready": 7, **changes}
+def a_lane(**changes: Any) -> LaneStatus:
+    return replace(LaneStatus("sunrise/crm/0", "sunrise/crm", ready=7), **changes)
 
 
-def owed(**changes: Any) -> dict[str, Any]:
-    return {"name": "sunrise/crm/0", "waiting": 0, "refused": 0, "oldest_ms": 5 * MINUTE + 1, **changes}
+def owed(**changes: Any) -> LaneOptOuts:
+    return replace(LaneOptOuts("sunrise/crm/0", "sunrise/crm", oldest_ms=5 * MINUTE + 1), **changes)
 
 
 def often(gap: int) -> list[int]:
@@ -61,13 +62,13 @@ class TestWhatIsRaised:
         )
 
     def test_many_dead_letters_of_one_cause_are_told(self) -> None:
-        assert kinds(dead=[{"destination": "sunrise/crm", "code": "BAD", "count": 5}]) == ["dead letters"]
+        assert kinds(dead=[RecentDead("sunrise/crm", "BAD", 5)]) == ["dead letters"]
 
     def test_a_single_dead_letter_waits_for_the_console(self) -> None:
-        assert kinds(dead=[{"destination": "sunrise/crm", "code": "BAD", "count": 4}]) == []
+        assert kinds(dead=[RecentDead("sunrise/crm", "BAD", 4)]) == []
 
     def test_a_mapping_that_no_longer_fits_is_told(self) -> None:
-        assert kinds(mappings=[{"destination": "sunrise/crm", "problem": "own.yaml:3"}]) == ["mapping refused"]
+        assert kinds(mappings=[MappingStatus("sunrise/crm", problem="own.yaml:3")]) == ["mapping refused"]
 
     @pytest.mark.parametrize(("by", "told"), [(date(2026, 7, 2), ["renew"]), (date(2026, 7, 3), [])])
     def test_credentials_are_to_be_renewed_two_weeks_ahead(self, by: date, told: list[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from connector import backoff
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.samples import Samples, sample
-from connector.insight.overview import MASK, UNKNOWN, masked, revealed
+from connector.insight.overview import MASK, UNKNOWN, ShownField, masked, revealed
 from tests.builders import a_call, a_customer
 
 
@@ -44,18 +44,18 @@ class TestSamples:
 
 class TestMasking:
     def test_only_operational_fields_show_their_values(self) -> None:
-        shown = {row["path"]: row["value"] for row in masked(a_customer(mbiNumber="1EG4"), "customer.updated")}
+        shown = {row.path: row.value for row in masked(a_customer(mbiNumber="1EG4"), "customer.updated")}
         assert (shown["customer.status"], shown["customer.email"], shown["customer.mbiNumber"]) == ("Lead", MASK, MASK)
 
     def test_of_what_the_catalogue_does_not_know_not_even_the_name_is_told(self) -> None:
         payload = a_call(a_customer(**{"Marcus Delacroix": 1}), other={"deep": ["x"]})
         row = masked(payload, "call.completed")[-1]
-        assert row == {"path": "2 fields this version does not know", "privacy": UNKNOWN, "value": MASK}
-        assert masked({"a": 1}, "canary")[0]["value"] == MASK
+        assert row == ShownField("2 fields this version does not know", UNKNOWN, MASK)
+        assert masked({"a": 1}, "canary")[0].value == MASK
 
     def test_revealing_shows_every_value_and_every_unknown_field(self) -> None:
         payload = a_customer(mbiNumber="1EG4", assignedUser={"id": "u-1", "pet": None})
-        shown = {row["path"]: row["value"] for row in revealed(payload, "customer.updated")}
+        shown = {row.path: row.value for row in revealed(payload, "customer.updated")}
         assert (shown["customer.mbiNumber"], shown["assignedUser.pet"], MASK in shown.values()) == (
             "1EG4",
             "null",

@@ -87,7 +87,7 @@ def deliver_to(file: AgencyFile, *payloads: dict[str, Any]) -> set[str]:
         lease = store.lanes.lease("test", [LANE], 60_000)
         assert lease is not None
         deliver(store, route, lease, Pace())
-        return {delivery["state"] for delivery in store.desk.deliveries(Filter())}
+        return {delivery.state for delivery in store.desk.deliveries(Filter())}
 
 
 class TestItsMappings:

@@ -18,6 +18,7 @@ from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
 from connector.receive import Agency, read
+from connector.settlement.listings import DeliveryStory, LaneStatus
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.inbox import Arrival
@@ -203,15 +204,15 @@ class Stage:
         while lease is not None and deliver(self.store, self.route, lease, self.pace(), self.beforehand):
             continue
 
-    def settled(self, message_id: str) -> dict[str, Any]:
+    def settled(self, message_id: str) -> DeliveryStory:
         (delivery,) = self.store.desk.story(message_id)
         return delivery
 
     def state(self, message_id: str) -> tuple[str, str]:
         delivery = self.settled(message_id)
-        return delivery["state"], delivery["code"]
+        return delivery.state, delivery.code
 
-    def lane(self) -> dict[str, Any]:
+    def lane(self) -> LaneStatus:
         (lane,) = self.store.desk.lanes()
         return lane
 

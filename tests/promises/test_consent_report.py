@@ -72,7 +72,7 @@ class TestApplied:
             stage.clock.forward(HOUR)
         stage.accept("m3", a_person("c-1", 3, doNotCall=True))
         assert [one.status for one in lines(stage)] == ["applied", "waiting"]
-        assert stage.store.opt_outs.standing()[0]["waiting"] == 1
+        assert stage.store.opt_outs.standing()[0].waiting == 1
 
     def test_one_written_alone_because_the_rest_was_refused(self, stage: Stage) -> None:
         pass_on(stage, "m1", a_person("c-1", 0))
@@ -174,7 +174,8 @@ class TestReading:
 class TestStanding:
     @pytest.fixture
     def standing(self, stage: Stage) -> Any:
-        return lambda: {name: stage.store.opt_outs.standing()[0][name] for name in ("waiting", "refused", "oldest_ms")}
+        figures = ("waiting", "refused", "oldest_ms")
+        return lambda: {name: getattr(stage.store.opt_outs.standing()[0], name) for name in figures}
 
     def test_what_waits_is_counted_with_its_age(self, stage: Stage, standing: Any) -> None:
         stage.accept("m1", a_person("c-1", 1, doNotCall=True))
@@ -199,7 +200,7 @@ class TestStanding:
         assert standing() == {"waiting": 0, "refused": 0, "oldest_ms": 0}
 
     def test_a_lane_with_nothing_in_it_is_told_too(self, stage: Stage) -> None:
-        assert [one["name"] for one in stage.store.opt_outs.standing()] == [LANE]
+        assert [one.name for one in stage.store.opt_outs.standing()] == [LANE]
 
 
 class TestPriority:

@@ -136,9 +136,7 @@ class Convergence(RuleBasedStateMachine):
         except (Killed, LeaseLost):
             return  # the lease is left to run out
         store.lanes.release(lease)
-        if (
-            self.stage.lane()["paused_until"] <= self.stage.clock()
-        ):  # an account that fails opt-outs hears of nothing else
+        if self.stage.lane().paused_until <= self.stage.clock():  # an account that fails opt-outs hears of nothing else
             self.just_heard += [one.event.message_id for one in due]
         states = {
             customer: observe(known.get(customer, {}), [one for one in plans if one.customer_id == customer])
@@ -236,7 +234,7 @@ class Convergence(RuleBasedStateMachine):
         self.stage.clock.forward(HOLD + 1)
         self.stage.drain_in_time()
         self.the_crm_saw_no_promise_broken()
-        if not self.stage.lane()["pause_reason"].startswith("20 records running"):
+        if not self.stage.lane().pause_reason.startswith("20 records running"):
             self._every_event_ended(ENDS | {"dead"})
             self._every_try_is_on_record()
         self._make_deleted_records_anew()
@@ -255,16 +253,16 @@ class Convergence(RuleBasedStateMachine):
 
     def _every_event_ended(self, ends: frozenset[str]) -> None:
         deliveries = self.stage.store.desk.deliveries(Filter(), limit=1_000)
-        assert {one["message_id"] for one in deliveries} == self.accepted.keys()
+        assert {one.message_id for one in deliveries} == self.accepted.keys()
         for one in deliveries:
-            assert one["state"] in ends, one
-            assert one["code"] or one["state"] == "delivered"
+            assert one.state in ends, one
+            assert one.code or one.state == "delivered"
 
     def _every_try_is_on_record(self) -> None:
         for message_id in self.accepted:
             story = self.stage.settled(message_id)
-            assert story["tries"]
-            assert len(story["tries"]) == story["attempts"] or self.replayed
+            assert story.tries
+            assert len(story.tries) == story.attempts or self.replayed
 
     def _expected(self) -> list[Crm]:
         """The CRM after the same events in order and without faults, for each mapping that ran."""

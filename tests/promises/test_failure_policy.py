@@ -84,7 +84,7 @@ class TestDeferral:
                 stage.drain()
         assert stage.state("m") == ("dead", "LOCKED")
         assert stage.clock() - began >= 24 * HOUR
-        assert stage.settled("m")["attempts"] >= 12
+        assert stage.settled("m").attempts >= 12
 
     def test_twelve_attempts_within_a_day_are_not_enough(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1))
@@ -92,7 +92,7 @@ class TestDeferral:
         for _ in range(15):
             stage.clock.forward(max(waits(stage), 1))
             stage.drain()
-        assert (stage.settled("m")["attempts"], stage.state("m")[0]) == (15, "ready")
+        assert (stage.settled("m").attempts, stage.state("m")[0]) == (15, "ready")
 
     def test_one_locked_record_holds_no_neighbour_back(self, stage: Stage) -> None:
         first, second = crowd(stage, 2)
@@ -106,8 +106,8 @@ class TestPause:
         stage.accept("m", a_person("c-1", 1))
         stage.crm.faults.append(Fault.DOWN)
         stage.drain()
-        assert (stage.lane()["paused"], stage.lane()["pause_code"]) == (True, "outage")
-        assert (stage.settled("m")["attempts"], stage.settled("m")["tries"]) == (0, [])
+        assert (stage.lane().paused, stage.lane().pause_code) == (True, "outage")
+        assert (stage.settled("m").attempts, stage.settled("m").tries) == (0, ())
 
     def test_it_probes_and_goes_on_by_itself(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1))
@@ -116,7 +116,7 @@ class TestPause:
         stage.clock.forward(waits(stage))
         stage.drain()
         assert stage.state("m") == ("delivered", "")
-        assert (stage.lane()["paused"], stage.lane()["pause_reason"]) == (False, "")
+        assert (stage.lane().paused, stage.lane().pause_reason) == (False, "")
 
     def test_each_failed_probe_lengthens_the_rest_up_to_a_quarter_of_an_hour(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1))
@@ -140,7 +140,7 @@ class TestPause:
         assert deliver(stage.store, stage.route, lease, stage.pace(batch=1))
         stage.crm.faults.append(Fault.DOWN)
         assert not deliver(stage.store, stage.route, lease, stage.pace(batch=1))
-        assert (waits(stage), stage.lane()["failures"]) == (3_750, 1)
+        assert (waits(stage), stage.lane().failures) == (3_750, 1)
 
     def test_what_was_answered_before_the_destination_was_lost_stands(self, stage: Stage) -> None:
         stage.accept("m", a_talk("k-1", a_person("c-1", 1), 2))
@@ -159,8 +159,8 @@ class TestStopTheLine:
             stage.deliver(batch=3)
         dead = [one for one in ids if stage.state(one)[0] == "dead"]
         assert len(dead) == 18
-        assert stage.lane()["pause_code"] == "BAD_VALUE"
-        assert "20 records in a row were rejected" in stage.lane()["pause_reason"]
+        assert stage.lane().pause_code == "BAD_VALUE"
+        assert "20 records in a row were rejected" in stage.lane().pause_reason
 
     def test_a_probe_fills_no_dead_letters_while_the_cause_lasts(self, stage: Stage) -> None:
         ids = crowd(stage, 30, city=REFUSED)
@@ -169,7 +169,7 @@ class TestStopTheLine:
             stage.clock.forward(waits(stage))
             stage.drain()
         assert {stage.state(one)[0] for one in ids} == {"ready"}
-        assert stage.lane()["failures"] == 6
+        assert stage.lane().failures == 6
 
     def test_it_goes_on_once_the_cause_is_gone(self, stage: Stage) -> None:
         ids = crowd(stage, 30, city=REFUSED)
@@ -186,19 +186,19 @@ class TestStopTheLine:
         for number in range(15):
             stage.accept(f"again{number}", a_person(f"d-{number}", 1, city=REFUSED))
         stage.drain()
-        assert not stage.lane()["paused"]
-        assert stage.store.desk.dead()[0]["count"] == 30
+        assert not stage.lane().paused
+        assert stage.store.desk.dead()[0].count == 30
 
     def test_a_resumed_lane_has_its_count_begin_anew(self, stage: Stage) -> None:
         first = crowd(stage, 19, city=REFUSED)
         stage.drain()
         stage.accept("twentieth", a_person("c-20", 1, city=REFUSED))
         stage.drain()
-        assert (stage.state("twentieth")[0], stage.lane()["paused"]) == ("ready", True)
+        assert (stage.state("twentieth")[0], stage.lane().paused) == ("ready", True)
         stage.store.desk.resume(LANE, "ana")
         stage.drain()
         assert {stage.state(one)[0] for one in [*first, "twentieth"]} == {"dead"}
-        assert (stage.lane()["paused"], stage.lane()["failures"]) == (False, 0)
+        assert (stage.lane().paused, stage.lane().failures) == (False, 0)
 
 
 class TestPoison:
@@ -221,7 +221,7 @@ class TestPoison:
             stage.accept(f"m{at}", a_person("c-1", at, city=REFUSED if at == 40 else f"City {at}"))
             stage.accept(f"n{at}", a_person("c-2", at, city=REFUSED if at == 63 else f"City {at}"))
         stage.drain()
-        assert [one["message_id"] for one in stage.store.desk.deliveries(Filter(state="dead"))] == ["n63"]
+        assert [one.message_id for one in stage.store.desk.deliveries(Filter(state="dead"))] == ["n63"]
         assert (stage.contact("c-1")["City"], stage.contact("c-2")["City"]) == ("City 63", "City 62")
         assert stage.crm.calls <= 2 * 6 + 1
 
@@ -238,7 +238,7 @@ class TestPoison:
         stage.route.running = Running(faulty_for_calls())
         stage.drain()
         assert (stage.state("odd"), stage.state("good")) == (("dead", "FAULT"), ("delivered", ""))
-        assert "ZeroDivisionError at test_failure_policy.py" in stage.settled("odd")["reason"]
+        assert "ZeroDivisionError at test_failure_policy.py" in stage.settled("odd").reason
 
     def test_its_dead_letter_passes_once_the_fault_is_mended(self, stage: Stage) -> None:
         stage.accept("odd", a_talk("k-1", a_person("c-1", 1), 2))
@@ -396,7 +396,7 @@ class TestCrashes:
         self.kill(stage, Fault.KILLED_AFTER)
         stage.drain()
         assert len(stage.crm.records) == 3
-        assert stage.settled("m")["attempts"] == len(stage.settled("m")["tries"]) == 1
+        assert stage.settled("m").attempts == len(stage.settled("m").tries) == 1
 
     def test_nor_does_one_whose_successor_was_refused_first(self, stage: Stage) -> None:
         stage.accept("first", a_person("c-1", 1, agentName="Ana"))

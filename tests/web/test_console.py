@@ -277,13 +277,13 @@ class TestLanes:
         page = act(operator, "/console/lanes/pause", lane=LANE).text
         assert f"{LANE} is paused until" in page
         assert "paused</span> by console, until someone resumes it" in page
-        assert [(one["who"], one["action"], one["thing"]) for one in store.desk.audit()] == [("console", "pause", LANE)]
+        assert [(one.who, one.action, one.thing) for one in store.desk.audit()] == [("console", "pause", LANE)]
         assert f"{LANE} is paused until" not in operator.get("/console").text
 
     def test_resuming_lets_it_go_on(self, operator: FlaskClient, store: Store) -> None:
         store.desk.pause(LANE, "somebody")
         assert f"{LANE} is resumed." in act(operator, "/console/lanes/resume", lane=LANE).text
-        assert not store.desk.lanes()[0]["paused"]
+        assert not store.desk.lanes()[0].paused
 
     def test_pausing_what_is_paused_by_hand_says_so(self, operator: FlaskClient, store: Store) -> None:
         store.desk.pause(LANE, "somebody")
@@ -444,8 +444,8 @@ class TestRevealing:
     def test_is_written_down_with_who_when_which_and_why(self, operator: FlaskClient, allowed: Store) -> None:
         act(operator, "/console/reveal/msg_one", reason="the agent\ncalled")
         (row,) = allowed.desk.audit()
-        assert (row["who"], row["action"]) == ("console:127.0.0.1", "reveal")
-        assert (row["at"], row["thing"]) == (NOON, "sunrise/msg_one: the agent called")
+        assert (row.who, row.action) == ("console:127.0.0.1", "reveal")
+        assert (row.at, row.thing) == (NOON, "sunrise/msg_one: the agent called")
 
     @pytest.mark.parametrize("reason", ["", "  \n"])
     def test_needs_a_reason(self, operator: FlaskClient, allowed: Store, reason: str) -> None:

@@ -203,7 +203,7 @@ class TestInABrowser:
         follow(operator, "Pause")
         press(operator, "Pause the lane")
         assert notice(operator).startswith(f"{LANE} is paused until")
-        assert store.desk.lanes()[0]["pause_reason"] == "paused by console"
+        assert store.desk.lanes()[0].pause_reason == "paused by console"
 
     def test_dead_letters_are_replayed_and_discarded(self, operator: Chrome, store: Store) -> None:
         for action, told in (("Replay", "replayed"), ("Discard", "discarded")):

@@ -23,6 +23,7 @@ from sqlalchemy import event
 from connector.carecycle.catalogue import FIELDS, steps
 from connector.carecycle.signature import Verifier
 from connector.receive import Agency
+from connector.settlement.listings import DeliveryStatus
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.store.writer import Keeper, Writer
@@ -70,7 +71,7 @@ class Served:
         body, headers = signed(payload, **how)
         return requests.post(self.url, data=body, headers=headers, timeout=20)
 
-    def deliveries(self, **wanted: Any) -> list[dict[str, Any]]:
+    def deliveries(self, **wanted: Any) -> list[DeliveryStatus]:
         return self.store.desk.deliveries(Filter(**wanted))
 
     def stop(self) -> None:
@@ -91,7 +92,7 @@ def hook(sqlite_ready: str) -> Iterator[Served]:
 class TestAGenuineMessage:
     def test_is_kept_for_every_destination_and_answered_204(self, hook: Served) -> None:
         assert hook.post(a_customer()).status_code == 204
-        assert {row["destination"] for row in hook.deliveries()} == {"sunrise/salesforce", "sunrise/hubspot"}
+        assert {row.destination for row in hook.deliveries()} == {"sunrise/salesforce", "sunrise/hubspot"}
 
     def test_may_carry_standard_webhooks_headers(self, hook: Served) -> None:
         assert hook.post(a_customer(), family="webhook").status_code == 204
@@ -106,19 +107,19 @@ class TestAGenuineMessage:
     def test_that_raises_an_opt_out_goes_first(self, hook: Served) -> None:
         hook.post(a_customer(doNotCall=True), message_id="opt-out")
         hook.post(a_customer(), message_id="plain")
-        assert {row["message_id"]: row["priority"] for row in hook.deliveries()} == {"opt-out": 1, "plain": 0}
+        assert {row.message_id: row.priority for row in hook.deliveries()} == {"opt-out": 1, "plain": 0}
 
     def test_of_a_type_we_do_not_know_is_kept_and_ignored(self, hook: Served) -> None:
         assert hook.post({"event_type": "customer.deleted", "id": "x"}).status_code == 204
-        assert {row["state"] for row in hook.deliveries()} == {"ignored"}
+        assert {row.state for row in hook.deliveries()} == {"ignored"}
 
     def test_with_fields_we_do_not_know_is_an_ordinary_one(self, hook: Served) -> None:
         assert hook.post(a_customer(loyaltyTier="gold")).status_code == 204
-        assert {row["state"] for row in hook.deliveries()} == {"ready"}
+        assert {row.state for row in hook.deliveries()} == {"ready"}
 
     def test_of_a_call_linked_to_nobody_is_kept(self, hook: Served) -> None:
         assert hook.post(a_call(None)).status_code == 204
-        assert {row["state"] for row in hook.deliveries()} == {"ready"}
+        assert {row.state for row in hook.deliveries()} == {"ready"}
 
 
 class TestAForgedMessage:
@@ -233,11 +234,11 @@ class TestAGenuineMessageThatCannotBeRead:
     )
     def test_is_parked_with_its_reason_and_answered_204(self, hook: Served, body: bytes, reason: str) -> None:
         assert hook.post(body).status_code == 204
-        assert {(row["state"], row["reason"]) for row in hook.deliveries()} == {("dead", reason)}
+        assert {(row.state, row.reason) for row in hook.deliveries()} == {("dead", reason)}
 
     def test_for_want_of_its_id_is_parked(self, hook: Served) -> None:
         hook.post(a_customer(id=None))
-        assert {row["reason"] for row in hook.deliveries()} == {"customer.id is missing or not an id"}
+        assert {row.reason for row in hook.deliveries()} == {"customer.id is missing or not an id"}
 
     @pytest.mark.parametrize(
         "path", [path for path in FIELDS if path not in ("event.type", "customer", "customer.id", "call.id")]
@@ -252,7 +253,7 @@ class TestAGenuineMessageThatCannotBeRead:
         holder[last] = [{}]
         message_id = a_message_id()
         assert hook.post(payload, message_id=message_id).status_code == 204
-        assert {row["state"] for row in hook.deliveries(message_id=message_id)} == {"ready"}
+        assert {row.state for row in hook.deliveries(message_id=message_id)} == {"ready"}
 
 
 class TestAnAnswer:
@@ -283,7 +284,7 @@ class TestAnAnswer:
         assert (answer.status_code, answer.text) == (500, "not kept, send it again\n")
         event.remove(hook.store.database.engine, "begin", fault)
         assert hook.post(a_customer(), message_id="two").status_code == 204
-        assert {row["message_id"] for row in hook.deliveries()} == {"two"}
+        assert {row.message_id for row in hook.deliveries()} == {"two"}
 
 
 class TestAResponse:

@@ -135,8 +135,8 @@ class TestActions:
     def test_it_is_written_down_with_its_cause(self, operator: FlaskClient, four_dead: Store) -> None:
         act(operator, f"/console/problems/{the_cause(four_dead).id}/replay", seen=the_cause(four_dead).seen)
         (entry,) = four_dead.desk.audit()
-        assert (entry["who"], entry["action"]) == ("console", "replay")
-        assert entry["thing"].startswith("3 ")
+        assert (entry.who, entry.action) == ("console", "replay")
+        assert entry.thing.startswith("3 ")
 
     @pytest.mark.parametrize("action", ["replay", "discard"])
     def test_a_cause_that_is_gone_meanwhile_is_told(self, operator: FlaskClient, four_dead: Store, action: str) -> None:

@@ -1,0 +1,166 @@
+"""What the store lists for people: lanes, deliveries, dead letters, mappings, API calls. Times in epoch ms, ages in ms.
+
+`--json` prints these fields by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """A lane, its backlog, and the opt-outs it owes.
+
+    ready: deliveries waiting, the oldest for oldest_ms. opt_outs: owed or refused, the oldest for opt_out_ms.
+    """
+
+    name: str
+    destination: str
+    owner: str = ""
+    failures: int = 0
+    pause_code: str = ""
+    pause_reason: str = ""
+    paused_until: int = 0
+    paused: bool = False
+    leased: bool = False
+    ready: int = 0
+    oldest_ms: int | None = None
+    opt_outs: int = 0
+    opt_out_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOptOuts:
+    """A lane's opt-outs that are not in its CRM, by state; oldest_ms: the age of the oldest to act on, 0 for none.
+
+    waiting: owed. refused: by the CRM. no_record, not_mapped: the CRM has no record for them, or no mapped field.
+    """
+
+    name: str
+    destination: str
+    waiting: int = 0
+    refused: int = 0
+    no_record: int = 0
+    not_mapped: int = 0
+    oldest_ms: int = 0
+    paused: bool = False
+    pause_code: str = ""
+    pause_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCause:
+    """Dead letters of one destination with the same cause. reason: of one of them. since: when the first died."""
+
+    destination: str
+    code: str
+    reason: str
+    count: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecentDead:
+    """How many deliveries to one destination died with one code in the last hour."""
+
+    destination: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many deliveries to one destination are in one state for one reason."""
+
+    destination: str
+    state: DeliveryState
+    code: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappingStatus:
+    """The mapping a destination runs. problem: why an edited mapping was rejected at refused_at; empty if none was."""
+
+    destination: str
+    version: str = ""
+    running_since: int | None = None
+    refused_at: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallsToday:
+    """A destination's API calls today: used and limit as the CRM reported `at`, None if it never did.
+
+    ours: those this connector made, as of its last batch.
+    """
+
+    destination: str
+    used: int | None
+    limit: int | None
+    at: int | None
+    ours: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """One delivery with its event, without the payload. fields: the CRM fields its refusal names, a JSON array."""
+
+    id: int
+    destination: str
+    lane: str
+    state: DeliveryState
+    priority: int
+    attempts: int
+    accepted_at: int
+    due_at: int
+    settled_at: int | None
+    code: str
+    reason: str
+    action: str
+    fields: str
+    record: str
+    mapping_version: str
+    agency: str
+    message_id: str
+    type: str
+    customer_id: str | None
+    source_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to write a delivery to its CRM."""
+
+    id: int
+    delivery_id: int
+    at: int
+    outcome: AttemptOutcome
+    code: str
+    records: tuple[RecordNote, ...]
+    request_id: str
+    duration_ms: int
+    mapping_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStory(DeliveryStatus):
+    """One delivery with its attempts, in order."""
+
+    tries: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One thing an operator did."""
+
+    id: int
+    at: int
+    who: str
+    action: str
+    thing: str
