@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead, SentAlarm
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
@@ -176,8 +176,8 @@ def when(moment: int) -> str:
     return f"{datetime.fromtimestamp(moment / SECOND, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-Sent = Mapping[str, Mapping[str, Any]]
-"""The alarms sent so far, stored as JSON: key -> {at: when it was sent (epoch ms), on: whether it still applies}."""
+Sent = Mapping[str, SentAlarm]
+"""The alarms sent so far, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +195,14 @@ class News:
 def news(current: Iterable[Alarm], sent: Sent, now: int, window: int) -> News:
     """Decide what to send: each alarm at most once per window (ms), even if it comes and goes, and each end once."""
     alarms = {alarm.key: alarm for alarm in current}
-    fresh = [alarm for key, alarm in alarms.items() if key not in sent or now - sent[key]["at"] >= window]
-    over = [key for key, state in sent.items() if state["on"] and key not in alarms]
+    fresh = [alarm for key, alarm in alarms.items() if key not in sent or now - sent[key].at >= window]
+    over = [key for key, state in sent.items() if state.on and key not in alarms]
     kept = {
-        key: {**state, "on": key in alarms}
+        key: SentAlarm(state.at, key in alarms)
         for key, state in sent.items()
-        if key in alarms or now - state["at"] < window
+        if key in alarms or now - state.at < window
     }
-    return News(fresh, over, kept | {alarm.key: {"at": now, "on": True} for alarm in fresh})
+    return News(fresh, over, kept | {alarm.key: SentAlarm(now, True) for alarm in fresh})
 
 
 def written(agency: str, message: News) -> tuple[str, str]:

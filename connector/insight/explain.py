@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
@@ -24,19 +25,34 @@ from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
 
 
+class EffectVerdict(StrEnum):
+    """What an event did to a field of a CRM record."""
+
+    WROTE = "wrote"
+    REPEATED = "repeated"
+    SUPERSEDED = "superseded"
+    WITHHELD = "withheld"
+    KEPT = "kept"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    UNMAPPED = "unmapped"
+
+
+_SET_THE_VALUE: Final = (EffectVerdict.WROTE, EffectVerdict.REPEATED)
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one event did to one field. at: careCycle's time of the event, epoch ms.
 
-    verdict: wrote, repeated, superseded, withheld, kept, refused, waiting or unmapped. by: the consent flag or error
-    code behind it; for repeated, the message that wrote the value. written_at, mapping_version: of the attempt that
-    wrote the value.
+    by: the consent flag or error code behind it; for REPEATED, the message that wrote the value. written_at,
+    mapping_version: of the attempt that wrote the value.
     """
 
     message_id: str
     type: str
     at: int
-    verdict: str
+    verdict: EffectVerdict
     by: str = ""
     written_at: int | None = None
     mapping_version: str = ""
@@ -53,7 +69,7 @@ class FieldWhy:
     @property
     def writer(self) -> Effect | None:
         """The event whose value was last sent to the CRM."""
-        return next((effect for effect in self.said if effect.verdict in ("wrote", "repeated")), None)
+        return next((effect for effect in self.said if effect.verdict in _SET_THE_VALUE), None)
 
     @property
     def others(self) -> tuple[Effect, ...]:
@@ -158,7 +174,7 @@ def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) 
 
 def _planned(step: Step, account: Account | None) -> Plan:
     """Plan a stored event with the current mapping; an empty plan if that is not possible."""
-    nothing = Plan(step.event.customer_id, {}, Stamp(step.event.source_time, ""))
+    nothing = Plan(step.event.customer_id, {}, Stamp(step.event.source_time, EffectVerdict.UNMAPPED))
     mapping = account.mapping if account else None
     if account is None or mapping is None or step.purged:
         return nothing
@@ -301,7 +317,7 @@ class _Explainer:
 
     def _traced(self, effect: Effect, name: str, draft: _Draft) -> Effect:
         """If the event repeated the value the CRM held, add the attempt that had written it."""
-        if effect.verdict != "repeated":
+        if effect.verdict is not EffectVerdict.REPEATED:
             return effect
         written = [
             (attempt.at, step.event.source_time, step, attempt)
@@ -324,28 +340,28 @@ def _effect(step: Step, name: str, draft: _Draft, planned: Plan) -> Effect | Non
     """Work out what one event did to a field; None if it did not concern the field."""
     event, notes, offers = step.event, draft.notes[step.delivery_id], draft.offers[step.delivery_id]
     mark = draft.entry.fields.get(name)
-    blank = Effect(event.message_id, event.type, event.source_time, "")
+    blank = Effect(event.message_id, event.type, event.source_time, EffectVerdict.UNMAPPED)
     if mark is not None and mark.stamp.tie == _tie(event.message_id):
         return _written(blank, name, notes)
     if name not in offers:
         return None
     if flag := _withheld(name, notes, planned):
-        return replace(blank, verdict="withheld", by=flag)
+        return replace(blank, verdict=EffectVerdict.WITHHELD, by=flag)
     if any(name in note.kept for _, note in notes[-1:]):
-        return replace(blank, verdict="kept")
+        return replace(blank, verdict=EffectVerdict.KEPT)
     if step.state is DeliveryState.DEAD:
-        return replace(blank, verdict="refused", by=step.code)
+        return replace(blank, verdict=EffectVerdict.REFUSED, by=step.code)
     if step.state is DeliveryState.READY:
-        return replace(blank, verdict="waiting", by=step.code)
-    return replace(blank, verdict="superseded" if _is_newer(mark, offers[name]) else "unmapped")
+        return replace(blank, verdict=EffectVerdict.WAITING, by=step.code)
+    return replace(blank, verdict=EffectVerdict.SUPERSEDED if _is_newer(mark, offers[name]) else EffectVerdict.UNMAPPED)
 
 
 def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]]) -> Effect:
     """Describe an event whose value the CRM holds: it wrote the value, or repeated an equal one."""
     attempt = next((attempt for attempt, note in reversed(notes) if name in note.fields), None)
     if attempt is None:
-        return replace(blank, verdict="repeated")
-    return replace(blank, verdict="wrote", written_at=attempt.at, mapping_version=attempt.mapping_version)
+        return replace(blank, verdict=EffectVerdict.REPEATED)
+    return replace(blank, verdict=EffectVerdict.WROTE, written_at=attempt.at, mapping_version=attempt.mapping_version)
 
 
 def _is_newer(mark: Mark | None, stamp: Stamp | None) -> bool:

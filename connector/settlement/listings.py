@@ -156,6 +156,14 @@ class DeliveryStory(DeliveryStatus):
 
 
 @dataclass(frozen=True, slots=True)
+class SentAlarm:
+    """When an alarm was last sent, and whether it still applies."""
+
+    at: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One thing an operator did."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
 from sqlalchemy import func, select, update
 
 from connector.backoff import HOUR
 from connector.settlement import DeliveryState
-from connector.settlement.listings import RecentDead
+from connector.settlement.listings import RecentDead, SentAlarm
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, watches
@@ -25,7 +25,7 @@ class Turn:
 
     now: int
     looked_at: int
-    sent: Mapping[str, Any]
+    sent: Mapping[str, SentAlarm]
 
 
 class Watches:
@@ -44,12 +44,12 @@ class Watches:
             still = update(watches).where(mine, watches.c.looked_at == row.looked_at).values(looked_at=row.now)
             if row.looked_at > row.now - rest_ms or connection.execute(still).rowcount != 1:
                 return None
-        return Turn(row.now, row.looked_at, json.loads(row.told))
+        return Turn(row.now, row.looked_at, _read(row.told))
 
-    def remember(self, agency: str, sent: Any) -> None:
+    def remember(self, agency: str, sent: Mapping[str, SentAlarm]) -> None:
         """Store the alarms sent so far."""
         with self._db.transaction() as connection:
-            connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(sent)))
+            connection.execute(update(watches).where(watches.c.agency == agency).values(told=_text(sent)))
 
     def arrivals(self, agency: str) -> list[int]:
         """Return when the newest events arrived, newest first (epoch ms)."""
@@ -73,3 +73,11 @@ class Watches:
         )
         with self._db.reading() as connection:
             return [RecentDead(**row._mapping) for row in connection.execute(lately)]
+
+
+def _text(sent: Mapping[str, SentAlarm]) -> str:
+    return json.dumps({key: asdict(alarm) for key, alarm in sent.items()})
+
+
+def _read(text: str) -> dict[str, SentAlarm]:
+    return {key: SentAlarm(state["at"], state["on"]) for key, state in json.loads(text).items()}

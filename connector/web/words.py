@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from markupsafe import Markup
 
-from connector.insight.explain import Effect
+from connector.insight.explain import Effect, EffectVerdict
 from connector.insight.overview import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
@@ -132,24 +132,24 @@ def held_by_hand(lane: LaneStatus) -> bool:
     return bool(lane.paused_until == FOREVER)
 
 
-_SAID: Final[Mapping[str, str]] = {
-    "wrote": "wrote it",
-    "repeated": "had the value the CRM already held",
-    "superseded": "superseded: a later event set this field",
-    "withheld": "withheld by consent",
-    "kept": "left unchanged in the CRM: the field's write rule says so",
-    "refused": "rejected by the CRM",
-    "waiting": "not written yet: waiting",
-    "unmapped": "not written: a different mapping ran then",
+_SAID: Final[Mapping[EffectVerdict, str]] = {
+    EffectVerdict.WROTE: "wrote it",
+    EffectVerdict.REPEATED: "had the value the CRM already held",
+    EffectVerdict.SUPERSEDED: "superseded: a later event set this field",
+    EffectVerdict.WITHHELD: "withheld by consent",
+    EffectVerdict.KEPT: "left unchanged in the CRM: the field's write rule says so",
+    EffectVerdict.REFUSED: "rejected by the CRM",
+    EffectVerdict.WAITING: "not written yet: waiting",
+    EffectVerdict.UNMAPPED: "not written: a different mapping ran then",
 }
 
 
 def said_words(said: Effect) -> str:
     """Say what an event did to a field."""
     words = _SAID[said.verdict]
-    if said.verdict == "repeated":
+    if said.verdict is EffectVerdict.REPEATED:
         return f"{words}, written by {said.by}" if said.by and said.by != said.message_id else words
-    if said.verdict == "wrote":
+    if said.verdict is EffectVerdict.WROTE:
         return f"{words}, with mapping {said.mapping_version}"
     return f"{words} ({said.by})" if said.by else words
 
