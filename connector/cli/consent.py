@@ -63,8 +63,9 @@ def _age(seconds: float) -> str:
 @click.argument("flag", type=click.Choice(FLAGS))
 @click.option("--reason", required=True, help="Why; recorded in the audit log, so do not include personal data.")
 def lower(customer: str, flag: str, reason: str) -> None:
-    """Lower an opt-out that a customer spoke in a call, after they agreed to be contacted again.
+    """Lower an opt-out that a customer spoke in a call.
 
+    Do so after they agreed to be contacted again.
     Only opt-outs raised by a mapping's `raise:` can be lowered here; careCycle's own flags are changed in careCycle.
     """
     with opened_store() as store:
@@ -80,7 +81,10 @@ def lower(customer: str, flag: str, reason: str) -> None:
     "-c", "--config", "paths", multiple=True, type=click.Path(path_type=Path), help="Only the agencies in these files."
 )
 def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> None:
-    """List every opt-out received in a period as CSV: who, which, when, and its status in each CRM."""
+    """List every opt-out received in a period, as CSV.
+
+    Each line says who, which, when, and its status in a CRM.
+    """
     last = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
     period = Period(
         since=_milliseconds(since.replace(tzinfo=UTC)),

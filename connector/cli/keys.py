@@ -19,7 +19,10 @@ def keys() -> None:
 @keys.command("list")
 @json_option
 def list_keys(as_json: bool) -> None:
-    """List the data keys by fingerprint, and how many payloads each still encrypts. A fingerprint is not secret."""
+    """List the data keys and how many payloads each encrypts.
+
+    Keys are shown by fingerprint, which is not secret.
+    """
     with opened_store() as store:
         uses = store.rotation.uses()
     if as_json:

@@ -15,7 +15,7 @@ def lanes() -> None:
 @lanes.command("list")
 @json_option
 def list_lanes(as_json: bool) -> None:
-    """List lanes, how many deliveries are waiting, and why a lane is paused."""
+    """List lanes, their waiting deliveries, and why any is paused."""
     with opened_store() as store:
         rows = store.desk.lanes()
     if as_json:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -19,6 +19,8 @@ from connector.running.roles import serve_web, serve_work
 from connector.running.supervisor import supervise
 from connector.store import preload
 from connector.web.session import hash_password
+
+_SHORTEST_PASSWORD: Final = 8
 
 
 def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
@@ -94,5 +96,10 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
 @console.command()
 @click.password_option(prompt="Password for the console")
 def password(password: str) -> None:
-    """Print the hash of a password, for CONNECTOR_CONSOLE_PASSWORD_HASH or CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH."""
+    """Ask for a password and print its hash.
+
+    Set CONNECTOR_CONSOLE_PASSWORD_HASH or CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH to it.
+    """
+    if len(password) < _SHORTEST_PASSWORD:
+        raise click.UsageError(f"The password is too short: use at least {_SHORTEST_PASSWORD} characters.")
     click.echo(hash_password(password))

@@ -65,8 +65,9 @@ def _paths(wanted: Sequence[tuple[AgencyFile, str]], output: Path | None) -> lis
 @click.option("--schema", "saved", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A saved schema.")
 @click.option("-o", "--output", type=_out, help="A file instead of standard output.")
 def editor_(saved: Path | None, output: Path | None) -> None:
-    """Write the JSON Schema of mapping files for yaml-language-server: completion and help while you type.
+    """Write the JSON Schema of mapping files.
 
+    Editors with yaml-language-server then complete and explain as you type.
     With --schema it also knows the fields of your CRM. Name it in the first line of a mapping:
 
     # yaml-language-server: $schema=mapping.schema.json

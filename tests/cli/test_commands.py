@@ -244,8 +244,21 @@ class TestConsolePassword:
         result = CliRunner().invoke(cli, ["console", "password"], input="s3cret words\ns3cret words\n")
         assert (result.output.splitlines()[-1].startswith("scrypt:"), "s3cret" in result.output) == (True, False)
 
+    @pytest.mark.parametrize("password", ["", "7 chars"])
+    def test_it_rejects_an_empty_or_short_password(self, password: str) -> None:
+        result = CliRunner().invoke(cli, ["console", "password", "--password", password])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "use at least 8 characters" in result.stderr
+
+    def test_it_accepts_a_password_of_eight_characters(self) -> None:
+        assert CliRunner().invoke(cli, ["console", "password", "--password", "8 chars!"]).exit_code == 0
+
 
 class TestHelp:
+    @pytest.mark.parametrize("group", ["alarms", "consent", "console", "events", "keys", "lanes", "schema"])
+    def test_no_summary_of_a_subcommand_is_cut_off(self, group: str) -> None:
+        assert "...\n" not in run(group, "--help").output.partition("Commands:")[2]
+
     def test_it_names_every_command_without_loading_one(self) -> None:
         code = "import sys; from connector.cli import cli; cli(['--help'], standalone_mode=False)"
         code += "; print([name for name in ('flask', 'sqlalchemy', 'hubspot', 'pydantic') if name in sys.modules])"
