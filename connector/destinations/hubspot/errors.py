@@ -86,7 +86,7 @@ _NUMBERS = "map a number, with `format:` or `table:`, then replay"
 
 PROBLEMS: Final[Mapping[str, Problem]] = {
     "PROPERTY_DOESNT_EXIST": Problem(
-        "the portal has no property {fields}", "create the property, or remove it from the mapping, then replay"
+        "the portal does not have this property", "create the property, or remove it from the mapping, then replay"
     ),
     "READ_ONLY_VALUE": Problem("HubSpot sets {fields} itself", "remove the property from the mapping, then replay"),
     "INVALID_OPTION": Problem(
