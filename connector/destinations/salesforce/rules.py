@@ -52,7 +52,7 @@ _LOCKED = (
 
 RULES: Final = (
     # Other work on the same record
-    Rule(f"UNABLE_TO_LOCK_ROW {_TRIGGERS}", _AGAIN, *_LOCKED, "UNABLE_TO_LOCK_ROW|^unable to obtain"),
+    Rule(_TRIGGERS, _AGAIN, *_LOCKED, "UNABLE_TO_LOCK_ROW|^unable to obtain"),
     Rule("UNABLE_TO_LOCK_ROW", _AGAIN, *_LOCKED),
     Rule(
         "DUPLICATE_VALUE",
