@@ -25,7 +25,7 @@ help:
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make test-all  the same, with the long tests that repeat what faster ones show"
 	@echo "make check   lint, format, types and import contracts"
-	@echo "make bench   measure everything, beside its peers (twenty minutes; ARGS=--quick to try; npm for some peers)"
+	@echo "make bench   measure everything, compared with similar programs (twenty minutes; ARGS=--quick to try; some need npm)"
 	@echo "make lock    renew the lock files: the newest versions that pyproject.toml and package.json allow, with their hashes"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
 	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"

@@ -30,8 +30,9 @@ ABOUT = """\
 # Results
 
 Written by `make bench`, never by hand; [docs/performance.md](../docs/performance.md) explains the figures.
-*Ours* is the median of the runs, and *spread* their minimum and maximum. *Beside it* is what ours is compared with; it
-took turns with ours in the same run. *Wanted* is the bound on the ratio, or on our figure if there is no comparison.
+*Ours* is the median of the runs, and *spread* their minimum and maximum. *Compared with* names the other
+side of a comparison; it alternated with ours in the same run. *Wanted* is the bound on the ratio, or on our figure if
+there is no comparison.
 """
 ONLY_TRIED = """
 **This was a quick or partial run to see that the benchmarks work. Its figures mean nothing.**

@@ -1,4 +1,4 @@
-"""A benchmark's result: our figure beside its limit and its peers, all measured in the same run."""
+"""A benchmark's result: our figure compared with its limit and similar programs, all measured in the same run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Failed:
 
 
 MISSED = "**NO**"
-COLUMNS = ("figure", "ours", "spread", "beside it", "its", "ours / its", "wanted", "reached")
+COLUMNS = ("figure", "ours", "spread", "compared with", "its", "ours / its", "wanted", "reached")
 
 
 def holds(value: float, wanted: str) -> str:

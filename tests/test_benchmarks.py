@@ -42,8 +42,8 @@ class TestBounds:
 
     def test_a_figure_s_own_bound_has_a_row_of_its_own_before_its_comparisons(self) -> None:
         own, compared = cells(Figure("g", "ours", "ms", [60], [Beside("theirs", [30])], "< 50"))
-        assert (own["beside it"], own["wanted"], own["reached"]) == ("", "< 50", MISSED)
-        assert (compared["beside it"], compared["wanted"], compared["reached"]) == ("theirs", "", "")
+        assert (own["compared with"], own["wanted"], own["reached"]) == ("", "< 50", MISSED)
+        assert (compared["compared with"], compared["wanted"], compared["reached"]) == ("theirs", "", "")
 
     def test_the_ratio_to_zero_is_infinite(self) -> None:
         (row,) = cells(Figure("g", "ours", "ms", [1], [Beside("theirs", [0], "<= 2")]))
