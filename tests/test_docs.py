@@ -343,7 +343,7 @@ class TestNames:
 
     def test_every_error_code_is_explained_and_no_other(self) -> None:
         told = set(re.findall(r"^\| `(E\d{3})` \|", README, re.M))
-        assert told == {kind.code for kind in subclasses(ConnectorError)}
+        assert told == {kind.code for kind in subclasses(ConnectorError) if kind is not ConnectorError}
 
     def test_every_page_of_the_admin_port_is_named(self) -> None:
         pages = set(re.findall(r'@app\.get\("(/\w+)"\)', source("web/health.py"))) | {"/console"}
