@@ -126,7 +126,7 @@ def sent(port: int, seconds: float, crowd: int) -> Timing:
 def compare(
     made: Mapping[str, str], seconds: float, runs: int, modules: Path | None, connections: Sequence[int]
 ) -> list[Figure]:
-    """Measure each number of connections once, and `CROWD` of them in several runs beside the peers."""
+    """Measure each number of connections once, and `CROWD` of them in several runs alternating with the peers."""
     timings: dict[tuple[str, int], list[Timing]] = {}
     with ExitStack() as closing:
         servers = {name: ours(closing, address) for name, address in {VERIFYING: "", **made}.items()}
@@ -188,7 +188,7 @@ def draining(engines: Databases, waiting: int, rate: float, seconds: float) -> l
 def figures(
     seconds: float, runs: int, waiting: int, modules: Path | None, connections: Sequence[int] = CONNECTIONS
 ) -> list[Figure]:
-    """Measure rates beside the peers', then answer times while `waiting` events drain. seconds: per measurement."""
+    """Measure rates next to the peers', then answer times while `waiting` events drain. seconds: per measurement."""
     configure("error")
     with databases() as engines:
         rates = compare(engines.made("bench"), seconds, runs, modules, connections)
