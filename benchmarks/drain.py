@@ -27,7 +27,7 @@ from connector import destinations
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, Running
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read
@@ -133,8 +133,8 @@ def drain(crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pac
             account.describe(route.mapping.objects)
         lease = store.lanes.lease("bench", [LANE], 600_000)
         assert lease is not None
-        began, beforehand = time.perf_counter(), Beforehand()
-        while deliver(store, route, lease, pace, beforehand):
+        began, ahead = time.perf_counter(), PlannedAhead()
+        while deliver(store, route, lease, pace, ahead):
             continue
         took = time.perf_counter() - began
         assert store.desk.waiting() == 0, "the backlog was not drained"

@@ -23,7 +23,7 @@ from benchmarks.databases import KEY, Databases, databases
 from benchmarks.figures import Beside, Figure, table
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, Running
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.turn import deliver
 from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
 from connector.destinations.salesforce.vendor import SALESFORCE
@@ -154,8 +154,8 @@ class Grown:
     def drain(self) -> None:
         lease = self.store.lanes.lease("bench", [LANE], 600_000)
         assert lease is not None
-        beforehand = Beforehand()
-        while deliver(self.store, self.route, lease, Pace(batch=500), beforehand):
+        ahead = PlannedAhead()
+        while deliver(self.store, self.route, lease, Pace(batch=500), ahead):
             continue
         self.store.lanes.release(lease)
 

@@ -1,6 +1,6 @@
-"""How much of a CRM account's day of API calls is used, by us and by everybody, and when to stop.
+"""Decide from the day's API calls of a CRM account, ours and everybody's, when a destination has to stop.
 
-Opt-outs are not held up by it: who raises one does not ask.
+Opt-outs never wait for it: they are paid without asking.
 """
 
 from __future__ import annotations
@@ -14,60 +14,67 @@ from zoneinfo import ZoneInfo
 
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import DestinationUnusable, PauseReason
-from connector.store.usage import STEP, Told, Usage
+from connector.store.usage import STEP, Report, Usage
 
 NEARLY: Final = 0.95
-"""Of the account's calls, whoever made them: the rest is for opt-outs, and for the agency's other programs."""
+"""The share of the account's calls, by all its programs, at which we stop: the rest is for opt-outs and the others."""
 
 FREED: Final = 0.1
-"""Of the budget, that has to be free before a lane goes on: a lane that stops at every call helps nobody."""
+"""The share of the budget that has to be free before a lane goes on, so that it does not stop again at once."""
 
 _FRESH: Final = 10 * 60 * SECOND
-_LOOK_AGAIN: Final = 15 * 60 * SECOND
+_CHECK_AGAIN: Final = 15 * 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a destination may use. share: of the day's calls, None for all. limit: the day's calls where the CRM does
-    not tell. timezone: whose midnight ends the day; empty where the day is the last 24 hours."""
+    """What a destination may use.
+
+    share: of the day's calls; None for all. limit: the day's calls, used where the CRM does not report them.
+    timezone: whose midnight ends the day; empty where the day is the last 24 hours.
+    """
 
     share: float | None = None
     limit: int | None = None
     timezone: str = ""
 
     def since(self, now: int) -> int:
-        """When the day now running began, in epoch ms."""
+        """Return when the current day began, in epoch ms."""
         if not self.timezone:
             return now - DAY
         local = datetime.fromtimestamp(now / 1000, ZoneInfo(self.timezone))
         return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
 
     def ends(self, now: int) -> int:
-        """The next midnight, in epoch ms."""
+        """Return the next midnight, in epoch ms."""
         local = datetime.fromtimestamp(self.since(now) / 1000, ZoneInfo(self.timezone)) + timedelta(days=1)
         return int(local.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why to stop, and for how long."""
+    """Why a destination has to stop, and for how long."""
 
     wait_ms: int
     reason: str
 
 
-def verdict(allowance: Allowance, ours: Mapping[int, int], told: Told | None, now: int) -> Stop | None:
-    """Whether to stop. ours: our calls by the moment (epoch ms) their quarter of an hour began."""
+def verdict(allowance: Allowance, ours: Mapping[int, int], report: Report | None, now: int) -> Stop | None:
+    """Decide whether to stop. ours: our calls by the start (epoch ms) of their quarter of an hour."""
     since = allowance.since(now)
     within = {at: calls for at, calls in ours.items() if at + STEP > since}
-    limit = told.limit if told else allowance.limit
+    limit = report.limit if report else allowance.limit
     if allowance.share is not None and limit and sum(within.values()) >= allowance.share * limit:
         return _used_up(allowance, within, limit, now)
-    if told and now - told.at < _FRESH and told.at >= since and told.used >= NEARLY * told.limit:
-        wait = min(HOUR, allowance.ends(now) - now) if allowance.timezone else _LOOK_AGAIN
-        how = f"{told.used:,} of {told.limit:,}, whoever made them"
-        return Stop(wait, f"the account's API calls are nearly used up: {how}; looked at again {_moment(now + wait)}")
+    if report and _is_current(report, since, now) and report.used >= NEARLY * report.limit:
+        wait = min(HOUR, allowance.ends(now) - now) if allowance.timezone else _CHECK_AGAIN
+        how = f"{report.used:,} of {report.limit:,} by all programs"
+        return Stop(wait, f"the account's API calls are nearly used up: {how}; checked again {_moment(now + wait)}")
     return None
+
+
+def _is_current(report: Report, since: int, now: int) -> bool:
+    return now - report.at < _FRESH and report.at >= since
 
 
 def _used_up(allowance: Allowance, within: Mapping[int, int], limit: int, now: int) -> Stop:
@@ -80,7 +87,7 @@ def _used_up(allowance: Allowance, within: Mapping[int, int], limit: int, now: i
 
 
 def _freed(within: Mapping[int, int], enough: float) -> int:
-    """When so many calls were made more than 24 hours ago that no more than `enough` count."""
+    """Return when so few calls are left within the last 24 hours that at most `enough` count."""
     moments = sorted(within)
     gone = (at for at in moments if sum(within[later] for later in moments if later > at) <= enough)
     return next(gone) + STEP + DAY
@@ -92,13 +99,13 @@ def _moment(at: int) -> str:
 
 @dataclass(slots=True)
 class Budget:
-    """One destination's calls. Several lanes share it; what is counted is kept from batch to batch."""
+    """Count one destination's calls. Its lanes share the count, which lasts from batch to batch."""
 
     destination: str = ""
     allowance: Allowance = Allowance()
     _new: int = 0
     _kept: dict[int, int] = field(default_factory=dict)
-    _told: Told | None = None
+    _report: Report | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def called(self) -> None:
@@ -106,29 +113,29 @@ class Budget:
         with self._lock:
             self._new += 1
 
-    def keep(self, usage: Usage, told: tuple[int, int] | None, now: int) -> None:
-        """Put on disk what was counted. told: used and allowed, by the CRM's word. Raises StoreUnavailable."""
+    def keep(self, usage: Usage, reported: tuple[int, int] | None, now: int) -> None:
+        """Store the new calls. reported: calls used and allowed, as the CRM says. Raises StoreUnavailable."""
         with self._lock:
-            heard, counted, self._new = self._heard(told, now), self._new, 0
+            report, counted, self._new = self._newest(reported, now), self._new, 0
         if counted:
-            usage.add(self.destination, counted, heard, now, self.allowance.since(now))
+            usage.add(self.destination, counted, report, now, self.allowance.since(now))
 
     def hear(self, usage: Usage, now: int) -> None:
-        """Take in what was counted before, here and by other workers. Raises StoreUnavailable."""
-        kept, newest = usage.spent(self.destination, self.allowance.since(now))
+        """Read the calls counted before, here and by other workers. Raises StoreUnavailable."""
+        kept, report = usage.spent(self.destination, self.allowance.since(now))
         with self._lock:
-            self._kept, self._told = kept, newest
+            self._kept, self._report = kept, report
 
-    def check(self, told: tuple[int, int] | None, now: int) -> None:
-        """Raises DestinationUnusable where the destination's lanes have to wait."""
+    def check(self, reported: tuple[int, int] | None, now: int) -> None:
+        """Raise DestinationUnusable where the destination's lanes have to wait."""
         with self._lock:
             ours = self._kept | {now: self._kept.get(now, 0) + self._new}
-            heard = self._heard(told, now)
-        if stop := verdict(self.allowance, ours, heard, now):
+            report = self._newest(reported, now)
+        if stop := verdict(self.allowance, ours, report, now):
             raise DestinationUnusable(
                 self.destination, PauseReason.BUDGET, stop.reason, retry_after=stop.wait_ms / SECOND
             )
 
-    def _heard(self, told: tuple[int, int] | None, now: int) -> Told | None:
-        """The newest thing the CRM said: just now, where it was called since the last batch."""
-        return Told(*told, now) if told and self._new else self._told
+    def _newest(self, reported: tuple[int, int] | None, now: int) -> Report | None:
+        """Return the CRM's newest report: made just now, where it was called since the last batch."""
+        return Report(*reported, now) if reported and self._new else self._report

@@ -45,7 +45,7 @@ def _after_spoken(state: FlagState, stamp: Stamp) -> FlagState:
     return replace(state, applied=applied, owed=not applied, spoken=True)
 
 
-def stands(state: FlagState | None) -> bool:
+def must_carry(state: FlagState | None) -> bool:
     """Whether a record that is written anyway must carry the flag, whatever the current event says about it.
 
     A flag that turns unknown stays raised until careCycle says false; a spoken flag stays even then.

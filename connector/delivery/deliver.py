@@ -16,7 +16,7 @@ from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
 from connector.delivery.lookups import Lookups
-from connector.delivery.plan_ahead import Beforehand, Planned, plan_all
+from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.settle import (
     Circumstances,
     amend,
@@ -45,7 +45,7 @@ from connector.store.lanes import Lease
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs for a destination. barred: why nothing may be sent."""
+    """What runs for a destination. barred: why this mapping may send nothing."""
 
     mapping: Mapping
     barred: DestinationUnusable | None = None
@@ -55,7 +55,7 @@ class Running:
 class Route:
     """One destination as a worker serves it: the CRM, what runs, and what is kept between batches.
 
-    running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another one's bar.
+    running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
     search_lag: milliseconds after which the CRM's search shows what was written.
     """
 
@@ -75,7 +75,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much a worker takes at once and how long it may hold a lane."""
+    """How much a worker takes at once, and how long it may hold a lane."""
 
     batch: int = 1000
     hold_ms: int = 15_000
@@ -83,15 +83,15 @@ class Pace:
     roll: Callable[[], float] = random.random
 
 
-def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None = None) -> bool:
-    """Drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable.
+def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None) -> bool:
+    """Drain one batch; return whether to go on. Raises LeaseLost, StoreUnavailable.
 
-    beforehand: this lane's, kept between batches; without it nothing is planned before its turn.
+    ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
     _keep_count(store, route, pace)
     route.budget.hear(store.usage, int(pace.clock() * 1000))
     try:
-        return _deliver(store, route, lease, pace, beforehand)
+        return _deliver(store, route, lease, pace, ahead)
     finally:
         _keep_count(store, route, pace)
 
@@ -100,46 +100,50 @@ def _keep_count(store: Store, route: Route, pace: Pace) -> None:
     route.budget.keep(store.usage, route.destination.usage, int(pace.clock() * 1000))
 
 
-def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None) -> bool:
-    known = beforehand.events if beforehand else {}
-    due = store.inbox.due(lease.lane, pace.batch, opened=known)
+def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None) -> bool:
+    due = store.inbox.due(lease.lane, pace.batch, opened=ahead.events if ahead else {})
     if not due:
         return False
-    running = route.running  # an edited mapping may replace it at any time: a batch keeps what it began with
+    running = route.running  # an edited mapping may replace it at any time: a batch keeps the one it began with
     if running.barred:
         rest(store, lease, running.barred, pace)
         return False
     mapping = running.mapping
-    planned, unplanned = plan_all(due, mapping, route.timezone, beforehand)
+    planned, unplanned = plan_all(due, mapping, route.timezone, ahead)
     messages = {delivery.id: delivery.event.message_id for delivery in due}
     batch = _Batch(store, route, lease, pace, mapping.version, messages)
-    if beforehand and len(due) == pace.batch:
+    if ahead and len(due) == pace.batch:
         next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
-        batch.meanwhile = partial(beforehand.making, next_due, mapping, route.timezone)
+        batch.meanwhile = partial(ahead.making, next_due, mapping, route.timezone)
+    return _drain_all(batch, planned, unplanned)
+
+
+def _drain_all(batch: _Batch, planned: Planned, unplanned: Sequence[Settled]) -> bool:
+    """Drain a batch, and what was refused as a whole in ever smaller parts; return whether the lane goes on."""
     going = batch.drain(planned, unplanned)
-    turns = halved(batch.contested)
-    while going and turns:
-        going = batch.drain(turns[0], again=True)
-        turns = halved(batch.contested) + turns[1:]
+    parts = halved(batch.contested)
+    while going and parts:
+        going = batch.drain(parts[0], again=True)
+        parts = halved(batch.contested) + parts[1:]
     return going
 
 
 def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> None:
-    """Let the lane rest without touching a delivery. Raises LeaseLost."""
+    """Pause the lane without touching a delivery. Raises LeaseLost."""
     pause = pause_for(cause, lease.failures, pace.roll())
     store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
     telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)
 
 
 class Known(Protocol):
-    """What is known before a batch of what was written, and of consent. The store's ledger, for one."""
+    """What was written before a batch, and what is known of consent: the store's ledger, or a stand-in for it."""
 
     def entries(self, destination: str, keys: Collection[RecordKey]) -> Read[RecordKey, Entry]:
-        """The entries of these records; a record never written is not in the answer."""
+        """Return the entries of these records; a record never written has none."""
         ...
 
     def consents(self, destination: str, customers: Collection[str]) -> Read[str, States]:
-        """customer id -> flag -> what is known."""
+        """Return customer id -> flag -> its state."""
         ...
 
 
@@ -152,26 +156,26 @@ def prepare(
     now: Callable[[], int],
     gate: Callable[[], None] = lambda: None,
 ) -> tuple[list[Folded], dict[str, States], Writing]:
-    """What a batch asks of each record, what is known of consent after it, and the writing of it, not yet begun."""
+    """Return what a batch asks of each record, the consent known after it, and the writing, not yet begun."""
 
-    known_digests: dict[tuple[type, Value], str] = {}  # a value is asked about again and again within a batch
+    known_digests: dict[tuple[type, Value], str] = {}  # the same values recur within a batch
 
     def digest(value: Value) -> str:
-        one = (type(value), value)
-        if one not in known_digests:
-            known_digests[one] = digest_text(route.destination.normal(value))
-        return known_digests[one]
+        typed = (type(value), value)  # in Python 1, 1.0 and True are equal keys
+        if typed not in known_digests:
+            known_digests[typed] = digest_text(route.destination.normal(value))
+        return known_digests[typed]
 
-    customers = {one.customer_id for _, one in planned if one.customer_id is not None}
-    folded, states = fold([(delivery.id, one) for delivery, one in planned], known.consents(route.name, customers))
-    entries = known.entries(route.name, {write.key for _, one in planned for write in one.writes})
+    customers = {plan.customer_id for _, plan in planned if plan.customer_id is not None}
+    folded, states = fold([(delivery.id, plan) for delivery, plan in planned], known.consents(route.name, customers))
+    entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
     lag = route.search_lag
     return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag, gate)
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A batch as the CRM answered it. started: the worker's clock before the first call, seconds."""
+    """A batch as the CRM answered it. started: the worker's clock before the first call, in seconds."""
 
     standing: Standing
     folded: list[Folded]
@@ -184,8 +188,7 @@ class _Written:
 class _Batch:
     """What is due, on its way through one lease.
 
-    contested: merged into writes that were refused, settled by nobody. meanwhile: goes on while the CRM is written to
-    for the first time.
+    contested: deliveries merged into writes that were refused, not settled yet. meanwhile: runs beside the first write.
     """
 
     store: Store
@@ -198,7 +201,7 @@ class _Batch:
     meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
-        """Write, settle and record; whether the lane goes on. again: a part of what was refused as a whole."""
+        """Write, settle and record; return whether the lane goes on. again: this is part of a refused whole."""
 
         def settled(written: _Written) -> Settlement:
             now = self.pace.clock()
@@ -209,7 +212,7 @@ class _Batch:
         return self._carry(planned, settled)
 
     def _carry(self, planned: Planned, settled: Callable[[_Written], Settlement]) -> bool:
-        """Write, and record the settlement of what was written; whether the lane goes on."""
+        """Write, and record the settlement of what was written; return whether the lane goes on."""
         standing, started = self.store.lanes.standing(self.lease), self.pace.clock()
         folded, states, writing = self._prepare(planned)
         try:
@@ -219,13 +222,13 @@ class _Batch:
             settlement = settled(_Written(standing, folded, states, writing, started))
             paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
         except LeaseLost:
-            self._make_good(writing, standing)
+            self._reopen(writing, standing)
             raise
-        _tell(self.lease, self.messages, settlement)
+        _report(self.lease, self.messages, settlement)
         return not paused
 
     def _allowed(self) -> None:
-        """Raises DestinationUnusable where the day's API calls are used up."""
+        """Raise DestinationUnusable where the day's API calls are used up."""
         self.route.budget.check(self.route.destination.usage, int(self.pace.clock() * 1000))
 
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
@@ -238,27 +241,32 @@ class _Batch:
         digest = self.store.database.digest
         return prepare(planned, self.route, self.store.ledger, digest, intend, now, self._allowed)
 
-    def _make_good(self, writing: Writing, standing: Standing) -> None:
-        """Another worker took over while this one wrote: see what is in the CRM, and who has to write again."""
+    def _reopen(self, writing: Writing, standing: Standing) -> None:
+        """Undo certainty after a takeover: mark what the CRM may hold now, and what must be written again."""
         late = [answer for answer in writing.sent if may_stand(writing.answers.get(answer.folded.write.key))]
         if late:
             amended = {answer.folded.write.key: partial(amend, answer, writing.digest) for answer in late}
-            customers = {one.folded.customer_id for one in late if one.folded.customer_id is not None}
-            theirs = Theirs(customers, [delivery for one in late for delivery in one.folded.deliveries])
+            customers = {answer.folded.customer_id for answer in late if answer.folded.customer_id is not None}
+            theirs = Theirs(customers, [delivery for answer in late for delivery in answer.folded.deliveries])
             self.store.lanes.overtaken(self.lease, amended, theirs, standing.at)
 
     def _settlement(self, written: _Written, planned: Planned, around: Circumstances, again: bool) -> Settlement:
         standing, answers, unusable = written.standing, written.writing.answers, written.writing.unusable
         refused = streak_after(standing.refused, answers.values(), counting=not again)
         if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
-            unusable, answers = stopped, {key: one for key, one in answers.items() if cause(one) != refused.cause}
+            unusable = stopped
+            answers = {key: answer for key, answer in answers.items() if cause(answer) != refused.cause}
         shared = contested(answers.values())
         self.contested = [pair for pair in planned if pair[0].id in shared]
-        asked = {one.write.key for one in written.folded}
-        settled = (settle_delivery(one, its, asked, answers, around) for one, its in planned if one.id not in shared)
+        asked = {folded.write.key for folded in written.folded}
+        settled = (
+            settle_delivery(delivery, plan, asked, answers, around)
+            for delivery, plan in planned
+            if delivery.id not in shared
+        )
         return Settlement(
             self.version,
-            [one for one in settled if one is not None],
+            [done for done in settled if done is not None],
             remembered(answers.values(), written.writing.digest),
             consents_after(written.states, written.writing.answers.values()),
             list(raised_by(written.writing.answers.values())),
@@ -268,9 +276,10 @@ class _Batch:
         )
 
 
-def _tell(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:
-    for one in settlement.settled:
-        fields = tuple(sorted({name for note in one.records for name in note.fields}))
-        telemetry.delivery_settled(lease.destination, messages[one.delivery_id], one.outcome, one.why.code, fields)
+def _report(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:
+    for settled in settlement.settled:
+        fields = tuple(sorted({name for note in settled.records for name in note.fields}))
+        message = messages[settled.delivery_id]
+        telemetry.delivery_settled(lease.destination, message, settled.outcome, settled.why.code, fields)
     if pause := settlement.pause:
         telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)

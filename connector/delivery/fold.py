@@ -1,4 +1,4 @@
-"""Merge what a batch asks of each record, and decide what of it still has to be sent. Pure.
+"""Merge what a batch asks of each record, and decide what still has to be sent. Pure.
 
 The CRM's final state is the same for every order of arrival: each field carries a watermark (its stamp), the greater
 stamp wins here and against the ledger, and a raised opt-out always goes out. Only `on_create` and `if_blank` values
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
-from connector.delivery.consent import States, must_raise, observe, stands, withholding
+from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
 from connector.model import Entry, FieldWrite, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Withheld, Write
 
 Digest = Callable[[Value], str]
-"""A keyed digest of a value as the CRM would hand it back."""
+"""A keyed digest of a value as the CRM would return it."""
 
 _FIRST_COMES = frozenset({Rule.ON_CREATE, Rule.IF_BLANK})
 _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
@@ -32,7 +33,7 @@ class Folded:
 
 
 def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tuple[list[Folded], dict[str, States]]:
-    """Merge the plans of a batch (delivery id, plan) by record; also what is known of consent after hearing them.
+    """Merge the plans of a batch (delivery id, plan) by record; also return the consent known after them.
 
     In the order to write: a record before those that point at it, opt-outs first, the oldest first.
     """
@@ -41,10 +42,14 @@ def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tu
     for delivery_id, plan in planned:
         states = after.get(plan.customer_id or "", {})
         for write in plan.writes:
-            one = _guarded(delivery_id, plan, write, states)
-            if one is not None:
-                merged[write.key] = _merge(merged[write.key], one) if write.key in merged else one
-    return sorted(merged.values(), key=lambda one: (one.write.rank, not one.flags, one.write.stamp)), after
+            folded = _guarded(delivery_id, plan, write, states)
+            if folded is not None:
+                merged[write.key] = _merge(merged[write.key], folded) if write.key in merged else folded
+    return sorted(merged.values(), key=_order), after
+
+
+def _order(folded: Folded) -> tuple[int, bool, Stamp]:
+    return folded.write.rank, not folded.flags, folded.write.stamp
 
 
 def _consents_after(planned: Iterable[tuple[int, Plan]], known: Mapping[str, States]) -> dict[str, States]:
@@ -56,30 +61,42 @@ def _consents_after(planned: Iterable[tuple[int, Plan]], known: Mapping[str, Sta
 
 
 def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Folded | None:
-    """One event's write, less what the newest consent known of this customer keeps back, and with what it owes."""
-    flags = {flag: (target, states[flag].stamp) for flag, target in write.carries if stands(states.get(flag))}
-    flags |= {flag: (target, plan.stamp) for flag, target in write.flags.items()}
+    """Return one event's write without what the newest consent withholds, and with the flags the customer raised."""
+    flags = _raised_flags(plan, write, states)
     if withholding(write.guards, states):
-        erased = {name: one for name, one in write.fields.items() if one.erases}
+        erased = {name: field_write for name, field_write in write.fields.items() if field_write.erases}
         if not (erased or flags):
             return None
         write = replace(write, fields=erased, mode=Mode.UPDATE, guards=(), links=())
-    kept = {name: one for name, one in write.fields.items() if not withholding(one.guards, states)}
-    held = tuple(
-        Withheld(write.name, name, withholding(one.guards, states) or "")
-        for name, one in write.fields.items()
-        if name not in kept
-    )
+    write, held = _without_withheld(write, states)
     raised = {flag: target for flag, (target, _) in flags.items()}
     if held or raised != write.flags:
-        # A flag that an earlier event raised opts out the address the customer has now, whatever this event says of it.
+        # A flag raised by an earlier event opts out the address the customer has now, even if this event is silent.
         unsubscribe = write.address if raised.keys() & write.address_flags else None
-        write = replace(write, fields=kept, flags=raised, unsubscribe=unsubscribe)
+        write = replace(write, flags=raised, unsubscribe=unsubscribe)
     return Folded(write, plan.customer_id, (delivery_id,), flags, held)
 
 
-def _merge(one: Folded, other: Folded) -> Folded:
-    old, new = sorted((one, other), key=lambda folded: folded.write.stamp)
+def _raised_flags(plan: Plan, write: Write, states: States) -> dict[str, tuple[str, Stamp]]:
+    """Return the flags a record must carry (flag -> target field, stamp): this event's, and earlier ones in force."""
+    earlier = {flag: (target, states[flag].stamp) for flag, target in write.carries if must_carry(states.get(flag))}
+    return earlier | {flag: (target, plan.stamp) for flag, target in write.flags.items()}
+
+
+def _without_withheld(write: Write, states: States) -> tuple[Write, tuple[Withheld, ...]]:
+    """Split off the fields that consent withholds."""
+    withheld = {
+        name: flag for name, field_write in write.fields.items() if (flag := withholding(field_write.guards, states))
+    }
+    if not withheld:
+        return write, ()
+    kept = {name: field_write for name, field_write in write.fields.items() if name not in withheld}
+    return replace(write, fields=kept), tuple(Withheld(write.name, name, flag) for name, flag in withheld.items())
+
+
+def _merge(earlier: Folded, later: Folded) -> Folded:
+    """Merge two events' writes to one record, given in the order of the batch."""
+    old, new = sorted((earlier, later), key=lambda folded: folded.write.stamp)
     fields = dict(old.write.fields)
     for name, candidate in new.write.fields.items():
         fields[name] = _winner(fields[name], candidate) if name in fields else candidate
@@ -97,17 +114,17 @@ def _merge(one: Folded, other: Folded) -> Folded:
         rank=max(old.write.rank, new.write.rank),
     )
     customer = new.customer_id or old.customer_id
-    return Folded(write, customer, one.deliveries + other.deliveries, flags, old.withheld + new.withheld)
+    return Folded(write, customer, earlier.deliveries + later.deliveries, flags, old.withheld + new.withheld)
 
 
-def _winner(one: FieldWrite, other: FieldWrite) -> FieldWrite:
-    first, last = sorted((one, other), key=lambda candidate: (candidate.spoken, candidate.stamp))
+def _winner(old: FieldWrite, new: FieldWrite) -> FieldWrite:
+    first, last = sorted((old, new), key=lambda candidate: (candidate.spoken, candidate.stamp))
     return first if last.rule in _FIRST_COMES else last
 
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """What is known of the record in the CRM: its id, and the current values that were read."""
+    """A record in the CRM: its id, and the current values that were read."""
 
     id: str
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -115,7 +132,10 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to send of one record (plain values), and what the ledger holds once the CRM confirmed it."""
+    """What to send to one record (plain values), and the ledger's marks once the CRM has confirmed it.
+
+    consent: flag -> target field. kept: fields where the CRM's own value stays.
+    """
 
     fields: Mapping[str, Value] = field(default_factory=dict)
     consent: Mapping[str, str] = field(default_factory=dict)
@@ -125,67 +145,66 @@ class Decision:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing new would be said to the CRM."""
+        """Whether there is nothing to send."""
         return not (self.fields or self.consent or self.unsubscribe)
 
 
 def standing(fields: Mapping[str, FieldWrite], entry: Entry, digest: Digest) -> dict[str, FieldWrite]:
-    """The fields that the ledger does not already know as newer or as said."""
-    return {name: one for name, one in fields.items() if _news(one, entry.fields.get(name), digest)}
+    """Return the fields that the ledger knows neither as newer nor as already written."""
+    return {name: write for name, write in fields.items() if _is_news(write, entry.fields.get(name), digest)}
 
 
-def _news(one: FieldWrite, mark: Mark | None, digest: Digest) -> bool:
+def _is_news(write: FieldWrite, mark: Mark | None, digest: Digest) -> bool:
     if mark is None:
         return True
-    return (one.spoken or one.stamp >= mark.stamp) and mark.digest != digest(plain(one))
+    return (write.spoken or write.stamp >= mark.stamp) and mark.digest != digest(plain(write))
 
 
-def plain(one: FieldWrite) -> Value:
-    """The value of a field whose references and look-ups were resolved."""
-    assert one.value is None or isinstance(one.value, str | int | float | bool)  # resolve() came before
-    return one.value
+def plain(write: FieldWrite) -> Value:
+    """Return the value of a field whose references and look-ups were resolved."""
+    assert write.value is None or isinstance(write.value, str | int | float | bool)  # resolve() came before
+    return write.value
 
 
 def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[str, ...]]:
-    """Whether the record has to be looked for in the CRM before deciding, and which current values to read."""
+    """Return whether the record must be looked up in the CRM before deciding, and which current values to read."""
     news = standing(folded.write.fields, entry, digest)
-    compared = tuple(name for name, one in news.items() if one.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
+    compared = tuple(name for name, write in news.items() if write.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
     unknown = entry.crm_id is None and (
         entry.creating is not None
         or bool(folded.write.also_match)
         or folded.write.mode is Mode.CREATE
-        or any(one.rule is not Rule.ALWAYS for one in news.values())
+        or any(write.rule is not Rule.ALWAYS for write in news.values())
     )
     return unknown or bool(compared), compared
 
 
 def decide(folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest) -> Decision:
-    """What of one record goes out. `known`: the customer's consent, this batch's events heard."""
-    exists = existing is not None or entry.crm_id is not None
-    if folded.write.mode is Mode.CREATE and exists:
+    """Decide what to send to one record. known: the customer's consent after this batch's events."""
+    if folded.write.mode is Mode.CREATE and _exists(entry, existing):
         return Decision(kept=tuple(folded.write.fields))
     news = standing(folded.write.fields, entry, digest)
-    verdicts = {name: _by_rule(one, name, entry, existing, exists, digest) for name, one in news.items()}
+    verdicts = _verdicts(news, entry, existing, digest)
     marks = _advanced(folded.write.fields, news, entry)
     marks |= {
         name: Mark(news[name].stamp, digest(plain(news[name])))
         for name, verdict in verdicts.items()
-        if verdict != "kept"
+        if verdict is not _Verdict.KEEP
     }
     consent = _raises(folded, entry, known, digest)
     marks |= {target: Mark(folded.flags[flag][1], digest(True)) for flag, target in consent.items()}
     unsubscribe = _address(folded, entry, digest)
     return Decision(
-        fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict == "send"},
+        fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict is _Verdict.SEND},
         consent=consent,
         marks=marks,
         unsubscribe=unsubscribe,
-        kept=tuple(name for name, verdict in verdicts.items() if verdict == "kept"),
+        kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
     )
 
 
 def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict[str, str]:
-    """The raises to send: what never reached the CRM, and what this very record does not carry (it was made anew)."""
+    """Return the raises to send: never in the CRM yet, or not on this record because it was created again."""
     carried = {name for name, mark in entry.fields.items() if mark.digest == digest(True)}
     return {
         flag: target
@@ -195,10 +214,10 @@ def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict
 
 
 def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -> Entry:
-    """A record's entry while nobody can tell whether the CRM took what was decided: kept before the write.
+    """Return the entry to store before a write, valid while it is unknown whether the CRM took the write.
 
-    Without it, a value written just before a crash would outlive a newer event that says again what the ledger
-    remembers from before it, and would pass for a person's edit.
+    Without it, a value written just before a crash would outlive a newer event that repeats the value the ledger
+    remembers from before, and would pass for a person's edit.
     """
     fields, meant = dict(entry.fields), dict(entry.meant)
     for name, value in decision.fields.items():
@@ -211,28 +230,56 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
     return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)
 
 
-def _by_rule(one: FieldWrite, name: str, entry: Entry, existing: Existing | None, exists: bool, digest: Digest) -> str:
-    """send, kept (the CRM's own value stays) or same (the CRM holds it already: remember it as ours)."""
-    if one.rule is Rule.ALWAYS or not exists:
-        return "send"
-    if one.rule is Rule.ON_CREATE:
-        return "kept"
-    current = existing.values.get(name) if existing else None
-    if current in (None, "") and (one.rule is Rule.IF_BLANK or name not in entry.fields):
-        return "send"
-    if digest(current) == digest(plain(one)):
-        return "same"
+class _Verdict(Enum):
+    """What to do with one field."""
+
+    SEND = auto()
+    KEEP = auto()
+    """The CRM's own value stays."""
+    SAME = auto()
+    """The CRM already has the value: remember it as ours."""
+
+
+def _verdicts(
+    news: Mapping[str, FieldWrite], entry: Entry, existing: Existing | None, digest: Digest
+) -> dict[str, _Verdict]:
+    """Decide each field by its rule; a record that is not in the CRM gets every field."""
+    if not _exists(entry, existing):
+        return dict.fromkeys(news, _Verdict.SEND)
+    current = existing.values if existing else {}
+    return {name: _on_existing(name, write, entry, current.get(name), digest) for name, write in news.items()}
+
+
+def _exists(entry: Entry, existing: Existing | None) -> bool:
+    return existing is not None or entry.crm_id is not None
+
+
+def _on_existing(name: str, write: FieldWrite, entry: Entry, current: Value, digest: Digest) -> _Verdict:
+    """Decide by its rule a field of a record that is in the CRM, where it has the value `current`."""
+    if write.rule is Rule.ALWAYS:
+        return _Verdict.SEND
+    if write.rule is Rule.ON_CREATE:
+        return _Verdict.KEEP
+    if current in (None, "") and (write.rule is Rule.IF_BLANK or name not in entry.fields):
+        return _Verdict.SEND
+    if digest(current) == digest(plain(write)):
+        return _Verdict.SAME
+    is_ours = write.rule is Rule.UNLESS_EDITED and _wrote(name, digest(current), entry)
+    return _Verdict.SEND if is_ours else _Verdict.KEEP
+
+
+def _wrote(name: str, current: str, entry: Entry) -> bool:
+    """Whether the field's current value (its digest) is one of ours, confirmed or in doubt."""
     mark = entry.fields.get(name)
-    ours = (mark is not None and mark.digest == digest(current)) or digest(current) in entry.meant.get(name, {})
-    return "send" if one.rule is Rule.UNLESS_EDITED and ours else "kept"
+    return (mark is not None and mark.digest == current) or current in entry.meant.get(name, {})
 
 
 def _advanced(fields: Mapping[str, FieldWrite], news: Mapping[str, FieldWrite], entry: Entry) -> dict[str, Mark]:
-    """Marks of fields said again by a newer event with the same value: nothing to send, but the watermark moves."""
+    """Return the marks of fields that a newer event repeats unchanged: nothing to send, but the watermark moves."""
     return {
-        name: Mark(one.stamp, entry.fields[name].digest)
-        for name, one in fields.items()
-        if name not in news and name in entry.fields and one.stamp > entry.fields[name].stamp
+        name: Mark(write.stamp, entry.fields[name].digest)
+        for name, write in fields.items()
+        if name not in news and name in entry.fields and write.stamp > entry.fields[name].stamp
     }
 
 

@@ -1,4 +1,4 @@
-"""Values found in the CRM, kept for a while: owners and users change seldom."""
+"""Look values up in the CRM and cache them: owners and users seldom change."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from connector.model import Lookup, Value
 
 
 class Lookups:
-    """A cache of look-ups for one destination. `clock` in seconds, monotonic; `keep` in seconds."""
+    """Cache the look-ups of one destination. clock: monotonic seconds. keep: seconds."""
 
     def __init__(self, clock: Callable[[], float], keep: float = 900.0) -> None:
         self._clock, self._keep = clock, keep
         self._known: dict[Lookup, tuple[float, Value]] = {}
 
     def resolve(self, destination: Destination, wanted: Iterable[Lookup]) -> dict[Lookup, Value]:
-        """The value of each look-up, None where the CRM holds none or several. May raise DestinationUnusable."""
+        """Return each look-up's value, None where the CRM has no match or several. Raises DestinationUnusable."""
         now, asked = self._clock(), set(wanted)
         known = {lookup: kept for lookup, kept in self._known.items() if kept[0] > now}
         for question, group in groupby(sorted(asked - known.keys(), key=_question), _question):
             values = _ask(destination, question, list(group))
             known |= {lookup: (now + self._keep, value) for lookup, value in values.items()}
-        # Replaced whole: the lanes of one destination share this. What somebody waits for is asked for again.
+        # Replaced as a whole: a destination's lanes share it. A value that records wait for is asked for again.
         self._known = {lookup: kept for lookup, kept in known.items() if not (lookup.waits and kept[1] is None)}
         return {lookup: known[lookup][1] for lookup in asked}
 
@@ -33,7 +33,7 @@ def _question(lookup: Lookup) -> tuple[str, str, str]:
 
 
 def _ask(destination: Destination, question: tuple[str, str, str], lookups: Sequence[Lookup]) -> dict[Lookup, Value]:
-    """The values of look-ups that share a question, by one search."""
+    """Return the values of look-ups that share a question, by one search."""
     kind, match, returns = question
     matches = destination.find(kind, match, [lookup.value for lookup in lookups], [returns])
     is_id = destination.crm.is_id(returns)

@@ -1,8 +1,8 @@
-"""Find in the CRM the records that cannot be decided without it: one question a batch, never one a record."""
+"""Look up in the CRM the records that cannot be decided without it: a search per batch, never one per record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.delivery.fold import Digest, Existing, Folded, to_read
@@ -12,26 +12,26 @@ from connector.model import Entry, RecordKey
 
 @dataclass(slots=True)
 class Matches:
-    """The records found by their key, or adopted; and the ids of several where one was wanted."""
+    """The records matched by key, or adopted; and the ids where several records match."""
 
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
     ambiguous: dict[RecordKey, tuple[str, ...]] = field(default_factory=dict)
 
-    def take(self, key: RecordKey, found: Sequence[Found]) -> None:
-        """Note what was found for a record."""
-        if len(found) > 1:
-            self.ambiguous[key] = tuple(sorted(one.id for one in found))
-        elif found:
-            self.existing[key] = Existing(found[0].id, found[0].values)
+    def take(self, key: RecordKey, candidates: Sequence[Found]) -> None:
+        """Note the CRM's records that match a key."""
+        if len(candidates) > 1:
+            self.ambiguous[key] = tuple(sorted(candidate.id for candidate in candidates))
+        elif candidates:
+            self.existing[key] = Existing(candidates[0].id, candidates[0].values)
 
     def open(self, key: RecordKey) -> bool:
-        """Whether nothing was found for it yet."""
+        """Whether nothing matches it yet."""
         return key not in self.existing and key not in self.ambiguous
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One record to look for: the fields that must agree, the first of which is asked for, and what else to read."""
+    """One record to look for: the fields that must agree (the CRM is searched by the first), and what else to read."""
 
     folded: Folded
     agree: Mapping[str, str] = field(repr=False)
@@ -41,34 +41,49 @@ class _Question:
 def find_existing(
     destination: Destination, batch: Sequence[Folded], entries: Mapping[RecordKey, Entry], digest: Digest
 ) -> Matches:
-    """Look by key, then, for records the ledger does not know, by each step of `also_match` in turn.
+    """Search by key, then, for records the ledger does not know, by each step of `also_match` in turn.
 
-    May raise DestinationUnusable.
+    Raises DestinationUnusable.
     """
     matches = Matches()
-    compared: dict[RecordKey, frozenset[str]] = {}
-    for folded in batch:
-        needed, names = to_read(folded, entries.get(folded.write.key, Entry()), digest)
-        if needed:
-            compared[folded.write.key] = frozenset(names)
-    wanted = [folded for folded in batch if folded.write.key in compared]
-    by_key = [_Question(one, _identity(one, entries), compared[one.write.key]) for one in wanted]
-    for question, found in _ask(destination, by_key):
-        matches.take(question.folded.write.key, found)
-    strangers = [one for one in wanted if entries.get(one.write.key, Entry()).crm_id is None]
-    for step in range(max((len(one.write.also_match) for one in strangers), default=0)):
-        by_hand = [
-            _Question(one, dict(one.write.also_match[step]), compared[one.write.key])
-            for one in strangers
-            if matches.open(one.write.key) and len(one.write.also_match) > step
-        ]
-        for question, found in _ask(destination, by_hand):
-            matches.take(question.folded.write.key, [one for one in found if _adoptable(question, one, digest)])
+    read = _values_to_read(batch, entries, digest)
+    wanted = [folded for folded in batch if folded.write.key in read]
+    by_key = [_Question(folded, _identity(folded, entries), read[folded.write.key]) for folded in wanted]
+    for question, candidates in _ask(destination, by_key):
+        matches.take(question.folded.write.key, candidates)
+    strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
+    for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
+        for question, candidates in _ask(destination, _questions_of(step, strangers, matches, read)):
+            adoptable = [candidate for candidate in candidates if _adoptable(question, candidate, digest)]
+            matches.take(question.folded.write.key, adoptable)
     return matches
 
 
+def _values_to_read(
+    batch: Iterable[Folded], entries: Mapping[RecordKey, Entry], digest: Digest
+) -> dict[RecordKey, frozenset[str]]:
+    """The records that have to be looked for, each with the fields whose current values decide."""
+    read = {}
+    for folded in batch:
+        needed, names = to_read(folded, entries.get(folded.write.key, Entry()), digest)
+        if needed:
+            read[folded.write.key] = frozenset(names)
+    return read
+
+
+def _questions_of(
+    step: int, strangers: Iterable[Folded], matches: Matches, read: Mapping[RecordKey, frozenset[str]]
+) -> list[_Question]:
+    """A step of `also_match`, for each record that has such a step and no match yet."""
+    return [
+        _Question(folded, dict(folded.write.also_match[step]), read[folded.write.key])
+        for folded in strangers
+        if matches.open(folded.write.key) and len(folded.write.also_match) > step
+    ]
+
+
 def _identity(folded: Folded, entries: Mapping[RecordKey, Entry]) -> dict[str, str]:
-    """What to ask by: the key, or the id we remember where the key is not unique and only a lagging search knows it."""
+    """What to search by: the key, or the id in the ledger where the key is not unique, since search results lag."""
     key, crm_id = folded.write.key, entries.get(folded.write.key, Entry()).crm_id
     return {key.field: key.value} if folded.write.unique or crm_id is None else {"id": crm_id}
 
@@ -79,18 +94,18 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
         groups.setdefault((question.folded.write.key.object, next(iter(question.agree))), []).append(question)
     answered = []
     for (kind, name), group in groups.items():
-        read = {one for q in group for one in (*q.read, *q.agree, q.folded.write.key.field)}
-        found = destination.find(kind, name, [question.agree[name] for question in group], sorted(read))
-        answered += [(question, found.get(question.agree[name], [])) for question in group]
+        read = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
+        by_value = destination.find(kind, name, [question.agree[name] for question in group], sorted(read))
+        answered += [(question, by_value.get(question.agree[name], [])) for question in group]
     return answered
 
 
-def _adoptable(question: _Question, found: Found, digest: Digest) -> bool:
-    """Every further field agrees, and the record is not another customer's already.
+def _adoptable(question: _Question, candidate: Found, digest: Digest) -> bool:
+    """Whether every further field agrees and the record does not already belong to another customer.
 
-    The first was matched by the CRM itself: a secondary e-mail address finds a contact that shows another one.
+    The first field was matched by the CRM itself: a contact is also found by an e-mail address it does not show.
     """
-    if found.values.get(question.folded.write.key.field):
+    if candidate.values.get(question.folded.write.key.field):
         return False
     further = list(question.agree.items())[1:]
-    return all(digest(found.values.get(name)) == digest(value) for name, value in further)
+    return all(digest(candidate.values.get(name)) == digest(value) for name, value in further)

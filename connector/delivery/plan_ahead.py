@@ -1,4 +1,4 @@
-"""The plans of a batch; while the CRM is waited for, those of the next one are made already."""
+"""Plan a batch, and the next one while the CRM is still answering."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Planned = list[tuple[Delivery, Plan]]
 
 
 @dataclass(slots=True)
-class Beforehand:
-    """A lane's deliveries that were planned before their turn. Nothing but work is saved by it.
+class PlannedAhead:
+    """A lane's deliveries that were planned before their turn: a cache that saves time and decides nothing.
 
-    What is due, and whether its payload is still there, is asked of the store in its turn. It holds payloads: keep it
-    no longer than the lease.
+    The store still says what is due, and whether its payload is still there. The cache holds payloads: keep it no
+    longer than the lease.
     """
 
     mapping: Mapping | None = None
@@ -31,14 +31,14 @@ class Beforehand:
     plans: dict[int, Plan | Settled] = field(default_factory=dict)
 
     def plan(self, delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
-        """The plan of a delivery, or what becomes of it without one."""
+        """Return the plan of a delivery, or how it is settled without a plan."""
         if mapping is self.mapping and self.events.get(delivery.id) is delivery.event:
             return self.plans[delivery.id]
         return _plan(delivery, mapping, timezone)
 
     @contextmanager
     def making(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> Iterator[None]:
-        """Plan what `look` finds, beside what is done within the block."""
+        """Plan the deliveries `look` returns in a thread of their own while the block runs."""
         thread = threading.Thread(target=self._make, args=(look, mapping, timezone), name="planner")
         thread.start()
         try:
@@ -49,22 +49,22 @@ class Beforehand:
     def _make(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> None:
         self.mapping, self.events, self.plans = mapping, {}, {}
         try:
-            found = look()
-        except ConnectorError:  # whoever looks in their turn meets it again, and tells
+            deliveries = look()
+        except ConnectorError:  # the next batch looks again, meets the same error and reports it
             return
-        self.plans = {one.id: _plan(one, mapping, timezone) for one in found}
-        self.events = {one.id: one.event for one in found}
+        self.plans = {delivery.id: _plan(delivery, mapping, timezone) for delivery in deliveries}
+        self.events = {delivery.id: delivery.event for delivery in deliveries}
 
 
 def plan_all(
-    due: Iterable[Delivery], mapping: Mapping, timezone: str, beforehand: Beforehand | None = None
+    due: Iterable[Delivery], mapping: Mapping, timezone: str, ahead: PlannedAhead | None = None
 ) -> tuple[Planned, list[Settled]]:
-    """The plans of a batch; and what becomes of the deliveries that have none."""
-    known = beforehand or Beforehand()
+    """Return the plans of a batch, and the settlement of each delivery that has none."""
+    ahead = ahead or PlannedAhead()
     planned: Planned = []
     unplanned: list[Settled] = []
     for delivery in due:
-        made = known.plan(delivery, mapping, timezone)
+        made = ahead.plan(delivery, mapping, timezone)
         if isinstance(made, Settled):
             unplanned.append(made)
         else:
@@ -80,7 +80,7 @@ def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled
         return plan(event, mapping, timezone=timezone)
     except UnreadableEvent as error:
         return _dead(delivery, unreadable(error))
-    except Exception as error:  # noqa: BLE001  # a fault of ours over one event must not stop the others of its lane
+    except Exception as error:  # noqa: BLE001  # a bug that one event triggers must not stop the rest of its lane
         cause = f"the connector itself failed ({telemetry.place(error)})"
         return _dead(delivery, Refusal("FAULT", cause, "report it as a bug, then replay after an update"))
 

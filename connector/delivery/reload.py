@@ -1,6 +1,6 @@
-"""Edited mappings without a restart: a changed file is compiled beside the running one, and replaces it as a whole.
+"""Reload edited mappings without a restart: a changed file is compiled, checked, and swapped in as a whole.
 
-Where the CRM can be asked, a mapping is checked against the CRM's own schema too, now and then also an unchanged one.
+Where the CRM can be asked, a mapping is also checked against the CRM's own schema, from time to time even unchanged.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from connector.store import Store
 
 ASK_EVERY: Final = 6 * 3600.0
 ASK_AGAIN: Final = 60.0
-"""Seconds until the CRM is asked for its schema again, after it told it and after it could not."""
+"""Seconds until the CRM is asked for its schema again: after it answered, and after it could not."""
 
 Print = tuple[tuple[str, int, int], ...]
-"""What tells one state of some files from another: name, size and time of change of each."""
+"""The state of some files: name, size and modification time of each."""
 
 
 @dataclass(slots=True)
 class Watched:
     """One destination's running mapping, how to load its file again, and the state it was last loaded from.
 
-    cleared: the version that the CRM's own schema showed to send health information to sensitive properties only.
+    cleared: the version that, by the CRM's own schema, sends health information to sensitive properties only.
     """
 
     route: Route
@@ -50,21 +50,22 @@ class Watched:
         plain = self.load(None)
         schema = self._schema(plain, now)
         loaded = self.load(schema) if schema else plain
-        after = fingerprint(loaded.files)
-        # The state before loading, where the files are the same: an edit made meanwhile is then seen next time.
-        self.seen = before if [one[0] for one in before] == [one[0] for one in after] else after
-        was, problem = self.route.running, self._problem(loaded)
-        mapping = was.mapping if problem or loaded.mapping is None else loaded.mapping
-        bar = self._bar(plain, loaded, checked=schema is not None)
-        checked = loaded.mapping or plain.mapping
-        about_it = checked is not None and checked.version == mapping.version  # not about an edit that is refused
-        self.route.running = Running(mapping, bar if about_it else was.barred)
-        self._report(store, problem, was.mapping.version)
+        self.seen = _seen(before, fingerprint(loaded.files))
+        ran, problem = self.route.running, self._problem(loaded)
+        self.route.running = self._chosen(ran, plain, loaded, refused=bool(problem), checked=schema is not None)
+        self._report(store, problem, ran.mapping.version)
         if self.route.running.barred:
             self.ask_at = now + ASK_AGAIN
 
+    def _chosen(self, ran: Running, plain: Loaded, loaded: Loaded, *, refused: bool, checked: bool) -> Running:
+        """The mapping to run from now on, with its own bar: that of an edit that was refused is not about it."""
+        mapping = ran.mapping if refused or loaded.mapping is None else loaded.mapping
+        bar = self._bar(plain, loaded, checked=checked)
+        judged = loaded.mapping or plain.mapping
+        return Running(mapping, bar if judged is not None and judged.version == mapping.version else ran.barred)
+
     def _schema(self, plain: Loaded, now: float) -> TargetSchema | None:
-        """The CRM's own schema, where it can be had and there is a mapping to check by it."""
+        """Ask for the CRM's own schema; None when the CRM cannot be reached or no mapping is there to check."""
         self.ask_at = now + ASK_AGAIN
         if plain.mapping is None:
             return None
@@ -76,7 +77,7 @@ class Watched:
         return schema
 
     def _bar(self, plain: Loaded, loaded: Loaded, *, checked: bool) -> DestinationUnusable | None:
-        """Why a mapping must send nothing: health information may go where nobody said it may."""
+        """Return why the mapping must send nothing: health information might go to fields not marked sensitive."""
         version = plain.mapping.version if plain.mapping else ""
         if checked and exposing(loaded):
             return _refused(loaded, exposing(loaded))
@@ -87,7 +88,7 @@ class Watched:
         return self.route.running.barred or UNCHECKED
 
     def _report(self, store: Store, problem: str, before: str) -> None:
-        """Record a mapping that was refused, or that runs from now on. before: the version that ran."""
+        """Record a mapping that was refused, or that runs from now on. before: the version that ran until now."""
         version = self.route.mapping.version
         if problem:
             if problem != self.problem:
@@ -101,15 +102,15 @@ class Watched:
     def _problem(self, loaded: Loaded) -> str:
         if loaded.mapping is None:
             return render(loaded.diagnostics, loaded.texts)
-        was, would_be = self.route.mapping.crm, loaded.mapping.crm
-        return (
-            "" if was == would_be else f"crm: {would_be.name}: this destination is {was.title}'s, a restart is needed"
-        )
+        current, edited = self.route.mapping.crm, loaded.mapping.crm
+        if current == edited:
+            return ""
+        return f"crm: {edited.name}: this destination is {current.title}'s, a restart is needed"
 
 
 def exposing(loaded: Loaded) -> list[str]:
-    """What a mapping says of health information that may go to a property not marked sensitive; empty when nothing."""
-    return [f"{one.message} ({one.hint})" for one in loaded.diagnostics if one.code == "M210"]
+    """The mapping's findings about health information sent to a property not marked sensitive."""
+    return [f"{finding.message} ({finding.hint})" for finding in loaded.diagnostics if finding.code == "M210"]
 
 
 def _refused(loaded: Loaded, exposed: list[str]) -> DestinationUnusable:
@@ -124,8 +125,13 @@ UNCHECKED: Final = DestinationUnusable(
 )
 
 
+def _seen(before: Print, after: Print) -> Print:
+    """The state that was loaded. Where the files are the same it is the state before: a later edit is then noticed."""
+    return before if [name for name, _, _ in before] == [name for name, _, _ in after] else after
+
+
 def fingerprint(files: Iterable[Path]) -> Print:
-    """The present state of files; one that is gone counts as empty."""
+    """Return the current state of files; a missing file counts as empty."""
     return tuple((str(path), *_state(path)) for path in files)
 
 

@@ -1,4 +1,4 @@
-"""What a batch leaves behind: each delivery's state, each record's ledger entry, each customer's consent. Pure."""
+"""Settle a batch: each delivery's state, each record's ledger entry, each customer's consent. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.consent import States
-from connector.delivery.fold import Digest, in_doubt
+from connector.delivery.fold import Decision, Digest, in_doubt
 from connector.delivery.write import Answer
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable, PauseReason
@@ -32,7 +32,7 @@ from connector.settlement import (
 )
 
 STOP_THE_LINE: Final = 20
-"""After this many records in a row rejected for one cause, the cause is the destination's."""
+"""After this many records in a row rejected for one cause, the destination itself is at fault."""
 
 _LOST: Final = Outcome(
     Verdict.DEFERRED,
@@ -44,7 +44,7 @@ Answers = Mapping[RecordKey, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What settling needs beside the answers: epoch ms, a random number for each wait, how long the batch took."""
+    """What settling needs besides the answers: the time (epoch ms), a random number per wait, the batch's duration."""
 
     now: int
     roll: Callable[[], float]
@@ -54,9 +54,9 @@ class Circumstances:
 def settle_delivery(
     delivery: Delivery, plan: Plan, asked: Collection[RecordKey], answers: Answers, around: Circumstances
 ) -> Settled | None:
-    """What becomes of one delivery. None leaves it untouched: the destination was lost before its turn.
+    """Settle one delivery. None leaves it untouched: the destination became unusable before its turn.
 
-    asked: the records the whole batch asked for; one of this plan's that is missing there was withheld by consent.
+    asked: the records of the whole batch; a record of this plan that is not among them was withheld by consent.
     """
     keys = [write.key for write in plan.writes if write.key in asked]
     if not keys:
@@ -71,22 +71,30 @@ def settle_delivery(
         delivery.id,
         *_end(plan, own),
         records=[*(_note(answer, plan) for answer in own), *_held_back_whole(plan, own)],
-        request_id=next((one.outcome.request_id for one in own if one.outcome and one.outcome.request_id), ""),
+        request_id=_request_id(own),
         duration_ms=around.duration_ms,
     )
     worst = _worst(own)
     return settled if worst is None else _refused(delivery, settled, worst, around)
 
 
+def _request_id(own: Iterable[Answer]) -> str:
+    return next((answer.outcome.request_id for answer in own if answer.outcome and answer.outcome.request_id), "")
+
+
 def _worst(own: Iterable[Answer]) -> Outcome | None:
-    """The outcome to report when something was refused: it names the mapping's record."""
+    """Return the outcome to report when something was refused; it names the mapping's record."""
     outcomes = [
         replace(outcome, refusal=replace(outcome.refusal, record=answer.folded.write.name))
         for answer in own
         if (outcome := _LOST if answer.lost else answer.outcome) and _refuses(outcome.verdict)
     ]
     # A record that only waits for a refused one is not the cause an operator has to fix.
-    return max(outcomes, key=lambda one: (one.verdict is Verdict.REJECTED, one.code != "PARENT_MISSING"), default=None)
+    return max(outcomes, key=_severity, default=None)
+
+
+def _severity(outcome: Outcome) -> tuple[bool, bool]:
+    return outcome.verdict is Verdict.REJECTED, outcome.code != "PARENT_MISSING"
 
 
 def _refuses(verdict: Verdict) -> bool:
@@ -115,8 +123,8 @@ _UNCHANGED: Final = Refusal("UNCHANGED", "the CRM already has all of it")
 
 
 def _end(plan: Plan, own: Sequence[Answer]) -> tuple[DeliveryState, AttemptOutcome, Refusal]:
-    """How a delivery ends of which nothing was refused."""
-    missing = {one.folded.write.key for one in own if one.outcome and one.outcome.verdict is Verdict.SKIPPED}
+    """Decide how a delivery ends when nothing of it was refused."""
+    missing = {answer.folded.write.key for answer in own if _is_missing(answer)}
     if len(missing) == len(own):
         return DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, _UPDATES_NOTHING
     if any(write.flags and write.key in missing for write in plan.writes):
@@ -128,36 +136,42 @@ def _end(plan: Plan, own: Sequence[Answer]) -> tuple[DeliveryState, AttemptOutco
     return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, WRITTEN
 
 
+def _is_missing(answer: Answer) -> bool:
+    return answer.outcome is not None and answer.outcome.verdict is Verdict.SKIPPED
+
+
 def _superseded(plan: Plan, answers: Answers) -> bool:
-    """Every field of every record was written by something newer, and no opt-out was raised by it."""
+    """Whether newer events wrote every field of every record, and this one raised no opt-out."""
     beaten = [
-        mark is not None and mark.stamp > one.stamp
+        mark is not None and mark.stamp > field_write.stamp
         for write in plan.writes
         if (answer := answers.get(write.key))
-        for name, one in write.fields.items()
+        for name, field_write in write.fields.items()
         for mark in [answer.decision.marks.get(name) or answer.entry.fields.get(name)]
     ]
-    raised = any(set(one.flags) & set(answers[one.key].decision.consent) for one in plan.writes if one.key in answers)
+    raised = any(
+        set(write.flags) & set(answers[write.key].decision.consent) for write in plan.writes if write.key in answers
+    )
     return bool(beaten) and all(beaten) and not raised
 
 
 def _held_back_whole(plan: Plan, own: Sequence[Answer]) -> list[RecordNote]:
-    """The records consent held back as a whole."""
-    made = {answer.folded.write.name for answer in own}
-    whole = {one.record: one.flag for one in plan.withheld if not one.field and one.record not in made}
+    """Return a note for each record withheld as a whole."""
+    written = {answer.folded.write.name for answer in own}
+    whole = {held.record: held.flag for held in plan.withheld if not held.field and held.record not in written}
     return [RecordNote(record, withheld_by=flag, verdict=RecordVerdict.WITHHELD) for record, flag in whole.items()]
 
 
 def _note(answer: Answer, plan: Plan) -> RecordNote:
     write, decision, outcome = answer.folded.write, answer.decision, answer.outcome
-    withheld = [*(one for one in plan.withheld if one.record == write.name), *answer.folded.withheld]
+    withheld = [*(held for held in plan.withheld if held.record == write.name), *answer.folded.withheld]
     return RecordNote(
         write.name,
         write.key.object,
         answer.crm_id,
         tuple(sorted([*decision.fields, *decision.consent.values()])) if outcome else (),
-        {one.field: one.flag for one in withheld if one.field},
-        next((one.flag for one in withheld if not one.field), ""),
+        {held.field: held.flag for held in withheld if held.field},
+        next((held.flag for held in withheld if not held.field), ""),
         tuple(decision.kept),
         RecordVerdict(outcome.verdict) if outcome else RecordVerdict.UNCHANGED,
         outcome.code if outcome else "",
@@ -165,25 +179,21 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
 
 
 def remembered(answers: Iterable[Answer], digest: Digest) -> list[Remembered]:
-    """The new ledger entries of the records of a batch."""
+    """Return the new ledger entries of a batch's records."""
     return [entry for entry in (remember(answer, digest) for answer in answers) if entry is not None]
 
 
 def remember(answer: Answer, digest: Digest) -> Remembered | None:
-    """The record's new ledger entry; None when nothing is to be learned from this answer."""
+    """Return the record's new ledger entry; None when this answer changes nothing."""
     folded, decision, entry, outcome = answer.folded, answer.decision, answer.entry, answer.outcome
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
         return _remember_refused(answer, outcome)
     links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
-    address = decision.unsubscribe
-    unsubscribed = None if address is None else Mark(folded.write.stamp, digest(address))
+    unsubscribed = _unsubscribed(answer, digest)
     if not (decision.marks or links or unsubscribed) and answer.crm_id == entry.crm_id:
         return None
-    if answer.lost:  # the new record has what was sent this time and nothing else
-        sent = {*decision.fields, *decision.consent.values()}
-        return _remembered(
-            answer, Entry(answer.crm_id, {name: mark for name, mark in decision.marks.items() if name in sent})
-        )
+    if answer.lost:
+        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision)))
     known = Entry(
         answer.crm_id,
         {**entry.fields, **decision.marks},
@@ -194,6 +204,17 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     return _remembered(answer, known)
 
 
+def _unsubscribed(answer: Answer, digest: Digest) -> Mark | None:
+    address = answer.decision.unsubscribe
+    return None if address is None else Mark(answer.folded.write.stamp, digest(address))
+
+
+def _sent_marks(decision: Decision) -> dict[str, Mark]:
+    """The marks of a record created again: it has what was sent this time and nothing else."""
+    sent = {*decision.fields, *decision.consent.values()}
+    return {name: mark for name, mark in decision.marks.items() if name in sent}
+
+
 def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
     entry, decision = answer.entry, answer.decision
     if answer.lost:
@@ -201,7 +222,7 @@ def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
     if outcome.consent_written:  # the opt-outs were written although the rest was refused
         carried = {name: decision.marks[name] for name in decision.consent.values()}
         return _remembered(answer, replace(entry, crm_id=answer.crm_id, fields={**entry.fields, **carried}))
-    if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):  # it is known now whether it was made
+    if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):  # whether it was created is known now
         return _remembered(answer, replace(entry, crm_id=outcome.id, creating=None))
     return None
 
@@ -213,27 +234,28 @@ def _remembered(answer: Answer, entry: Entry) -> Remembered:
 
 
 def may_stand(answer: Answer | None) -> bool:
-    """Whether a write that was sent may be in the CRM: it was accepted, or its answer never came."""
+    """Whether the CRM may hold a write that was sent: it was accepted, or its answer never came."""
     return answer is None or answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
 
 
 def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
-    """The ledger's entry after a write that came too late: of what it sent, nobody knows what the CRM holds now."""
+    """Return the ledger entry after a late write: which of its values the CRM holds now is unknown."""
     folded = answer.folded
     entry = replace(in_doubt(folded, answer.decision, known, digest), crm_id=known.crm_id or answer.crm_id)
     return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries))
 
 
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:
-    """What is known of consent, with the raises that reached the CRM noted as applied."""
+    """Return the consent states with every raise that reached the CRM marked as applied."""
     after = {customer: dict(flags) for customer, flags in states.items()}
-    for one in raised_by(answers):
-        after[one.customer_id][one.flag] = replace(after[one.customer_id][one.flag], applied=True, owed=False)
+    for raised in raised_by(answers):
+        flags = after[raised.customer_id]
+        flags[raised.flag] = replace(flags[raised.flag], applied=True, owed=False)
     return dict(after)
 
 
 def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
-    """The opt-outs that reached the CRM."""
+    """Yield the opt-outs that reached the CRM."""
     for answer in answers:
         folded, outcome = answer.folded, answer.outcome
         if not outcome or not (outcome.verdict is Verdict.DELIVERED or outcome.consent_written):
@@ -244,14 +266,14 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
 
 
 def spoken_in(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
-    """The opt-outs that events raise by themselves: the mapping knows of them, the inbox does not."""
+    """Yield the opt-outs that events raise by themselves: only the mapping knows of them, not the inbox."""
     for delivery, plan in planned:
         for flag in sorted(plan.spoken) if plan.customer_id else ():
             yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
 
 
 def contested(answers: Iterable[Answer]) -> frozenset[int]:
-    """The deliveries merged into a refused write: one of them may be to blame, and is to be found by halves."""
+    """Return the deliveries merged into a rejected write: one may be the cause, and halving finds it."""
     return frozenset(
         delivery
         for answer in answers
@@ -261,7 +283,7 @@ def contested(answers: Iterable[Answer]) -> frozenset[int]:
 
 
 def halved(planned: Sequence[tuple[Delivery, Plan]]) -> list[list[tuple[Delivery, Plan]]]:
-    """The same deliveries in two turns, of each record the older half before the newer: nothing for nothing."""
+    """Split deliveries in two, the older half of each record's before the newer. Empty in, empty out."""
     total = Counter(key for _, plan in planned for key in _keys(plan))
     seen: Counter[RecordKey] = Counter()
     older: list[tuple[Delivery, Plan]] = []
@@ -278,7 +300,7 @@ def _keys(plan: Plan) -> set[RecordKey]:
 
 
 def cause(answer: Answer) -> CauseKey | None:
-    """The cause a record was rejected for; None when it was not."""
+    """Return the cause a record was rejected for; None when it was not rejected."""
     outcome = answer.outcome
     if outcome is None or outcome.verdict is not Verdict.REJECTED:
         return None
@@ -286,11 +308,11 @@ def cause(answer: Answer) -> CauseKey | None:
 
 
 def streak_after(before: Streak, answers: Iterable[Answer], *, counting: bool = True) -> Streak:
-    """The streak of rejections for one cause after one more batch: any record accepted ends it."""
+    """Return the streak of rejections for one cause after a batch: any accepted record ends it."""
     seen = list(answers)
-    if any(one.outcome and one.outcome.verdict is Verdict.DELIVERED for one in seen):
+    if any(answer.outcome and answer.outcome.verdict is Verdict.DELIVERED for answer in seen):
         return Streak()
-    causes = Counter(key for one in seen if (key := cause(one)))
+    causes = Counter(key for answer in seen if (key := cause(answer)))
     if not (causes and counting):
         return before
     (most, count), *_ = causes.most_common(1)
@@ -298,7 +320,7 @@ def streak_after(before: Streak, answers: Iterable[Answer], *, counting: bool = 
 
 
 def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> DestinationUnusable | None:
-    """The destination's own trouble, when the streak is long and one of these answers continues it."""
+    """Return the error that pauses the lane, when the streak is long and one of these answers continues it."""
     if streak.count < STOP_THE_LINE:
         return None
     for answer in answers:
@@ -310,8 +332,8 @@ def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> Dest
 
 
 def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
-    """How long a lane rests after this, having failed this many times in a row."""
-    if error.reason is PauseReason.BUDGET and error.retry_after is not None:  # the moment is known
+    """Return the pause after this error; `failures` in a row came before it."""
+    if error.reason is PauseReason.BUDGET and error.retry_after is not None:  # when calls are free again is known
         wait = int((error.retry_after + 60 * roll) * backoff.SECOND)
     else:
         wait = backoff.pause(failures, roll, error.retry_after)

@@ -1,19 +1,19 @@
-"""A leased lane's turn: first the opt-outs it owes, then a batch of everything else."""
+"""Take a leased lane's turn: first the opt-outs it owes, then a batch of everything else."""
 
 from __future__ import annotations
 
 from connector.delivery.deliver import Pace, Route, deliver_batch
 from connector.delivery.obligations import pay
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.store import Store
 from connector.store.lanes import Lease
 
 
-def deliver(store: Store, route: Route, lease: Lease, pace: Pace, beforehand: Beforehand | None = None) -> bool:
-    """Pay what is owed, then drain one batch; whether to go on with the next. Raises LeaseLost, StoreUnavailable.
+def deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None) -> bool:
+    """Pay what is owed, then drain one batch; return whether to go on. Raises LeaseLost, StoreUnavailable.
 
-    beforehand: this lane's, kept between batches; without it nothing is planned before its turn.
+    ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
     if not pay(store, route, lease, pace):
         return False
-    return not lease.obligations_only and deliver_batch(store, route, lease, pace, beforehand)
+    return not lease.obligations_only and deliver_batch(store, route, lease, pace, ahead)

@@ -1,4 +1,4 @@
-"""The loop of a worker: lease a lane, drain it, give it back, sleep until something is due."""
+"""Run a worker: lease a lane, drain it, release it, sleep until something is due."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
 from connector.delivery.deliver import Pace, Route, rest
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.turn import deliver
 from connector.errors import DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.store import Store
 from connector.store.lanes import Lease
 
 LONGEST_SLEEP_MS = 2_000
-"""The poll behind the bell: a ring that was missed costs no more than this."""
+"""How long a worker sleeps at most: a missed ring of the bell costs no more than this."""
 
 STOPPING_POLL_MS = 50
-"""How often a worker that stops looks whether the last batch is finished: nobody rings then."""
+"""How often a stopping worker checks whether its last batch is finished: no bell announces that."""
 
 
 class Worker:
-    """Drains lanes (lane -> its destination's route), each in a thread of its own: one CRM never waits for another.
+    """Drains lanes (lane -> its destination's route), each in its own thread: a CRM never waits for another.
 
-    most: lanes held at once; more workers take the others, and beyond that lanes take turns.
+    most: lanes held at once. Other workers take the rest, or the lanes take turns.
     """
 
     def __init__(
@@ -48,39 +48,43 @@ class Worker:
         self._held: dict[str, Lease] = {}
 
     def run(self) -> None:
-        """Work until stop(); what is in hand is finished and every lease given back."""
+        """Work until stop(); then finish the current batches and release every lease."""
         threads = [threading.Thread(target=self._serve, args=(lane,), name=lane) for lane in self._lanes]
-        # It may wait for a CRM, so it holds nobody up: not this loop, which renews leases, and not the end.
-        beside = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
-        for thread in (*threads, beside):
+        # Upkeep may wait for a CRM, so it must not delay this loop, which renews leases, nor the end.
+        upkeep = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+        for thread in (*threads, upkeep):
             thread.start()
         renew_at = self._clock()
         while any(thread.is_alive() for thread in threads):
             if not all(thread.is_alive() for thread in threads):
-                self._stopping.set()  # one met a fault of ours, and told it: better to start over than to lack it
-            longest = STOPPING_POLL_MS if self._stopping.is_set() else LONGEST_SLEEP_MS
-            self._store.database.bell.wait(min(longest, self._pace.hold_ms / 4) / 1000)
-            for awake in self._awake.values():
-                awake.set()
+                self._stopping.set()  # a bug ended this thread and was reported: a restart beats a lane left alone
+            self._wait_for_bell()
             if self._clock() >= renew_at:
                 self._renew()
                 renew_at = self._clock() + self._pace.hold_ms / 4000
         for thread in threads:
             thread.join()
 
+    def _wait_for_bell(self) -> None:
+        """Wait until the bell rings or the next poll is due, then wake every lane."""
+        longest = STOPPING_POLL_MS if self._stopping.is_set() else LONGEST_SLEEP_MS
+        self._store.database.bell.wait(min(longest, self._pace.hold_ms / 4) / 1000)
+        for awake in self._awake.values():
+            awake.set()
+
     def stop(self) -> None:
-        """Ask run() to return. Safe from a signal."""
+        """Ask run() to return. Safe to call from a signal handler."""
         self._stopping.set()
         self._store.database.bell.ring()
 
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
-            for one in self._beside:
-                one()
+            for task in self._beside:
+                task()
             self._stopping.wait(1.0)
 
     def _renew(self) -> None:
-        """Hold the lanes in hand for longer: a slow CRM must not cost a lease, a stopped process must."""
+        """Renew the leases held: a slow CRM must not cost a lease, a stopped process must."""
         try:
             for lease in list(self._held.values()):
                 self._store.lanes.renew(lease, self._pace.hold_ms)
@@ -95,7 +99,7 @@ class Worker:
             awake.wait(sleep / 1000)
 
     def _turn(self, lane: str) -> int:
-        """Drain the lane if it owes something; how many milliseconds to sleep then."""
+        """Drain the lane if something is due; return how many milliseconds to sleep afterwards."""
         try:
             with self._slots:
                 lease = self._store.lanes.lease(self._owner, [lane], self._pace.hold_ms)
@@ -111,22 +115,22 @@ class Worker:
     def _drain(self, lease: Lease) -> None:
         route = self._lanes[lease.lane]
         self._held[lease.lane] = lease
-        turn_ends, beforehand = self._clock() + self._pace.hold_ms / 1000, Beforehand()
+        turn_ends, ahead = self._clock() + self._pace.hold_ms / 1000, PlannedAhead()
         try:
-            while self._batch(route, lease, beforehand):
+            while self._batch(route, lease, ahead):
                 if self._stopping.is_set() or self._clock() > turn_ends:
                     break
         except (LeaseLost, StoreUnavailable):
             raise
-        except Exception as error:  # noqa: BLE001  # a fault of ours must stop one lane, loudly, not the worker
+        except Exception as error:  # noqa: BLE001  # a bug of ours must stop this lane, loudly, not the worker
             self._give_up(lease, error)
         finally:
             del self._held[lease.lane]
             self._store.lanes.release(lease)
 
-    def _batch(self, route: Route, lease: Lease, beforehand: Beforehand) -> bool:
+    def _batch(self, route: Route, lease: Lease, ahead: PlannedAhead) -> bool:
         with telemetry.batch(lease.lane):
-            return deliver(self._store, route, lease, self._pace, beforehand)
+            return deliver(self._store, route, lease, self._pace, ahead)
 
     def _give_up(self, lease: Lease, error: Exception) -> None:
         problem = f"the connector itself failed ({telemetry.place(error)}): please report it as a bug"

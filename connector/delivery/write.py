@@ -1,8 +1,8 @@
-"""Write a folded batch to one CRM, in the order of its references: resolve, look, decide, send."""
+"""Write a folded batch to one CRM, in the order of its references: resolve, look up, decide, send."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -43,11 +43,12 @@ _GONE = Outcome(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one record. `outcome` is None when the CRM knew everything already and was not called.
+    """What became of one record. `outcome` is None when the CRM already held everything and was not called.
 
-    found: the CRM's id of a record that was looked for, because the ledger did not know it.
-    gone: the CRM no longer holds it: what was written, or a record that points at it, was refused for that.
-    creating: whether it is sent to be made without a unique key, so that sending it twice would make two.
+    found_id: the CRM's id of a record that was looked up because the ledger did not know it.
+    gone: the CRM no longer has it: a write to it, or to a record that points at it, was refused for that.
+    creating: whether it is created without a unique key, so that sending it twice would create two.
+    candidates: the CRM's ids where several records match.
     """
 
     folded: Folded
@@ -55,19 +56,19 @@ class Answer:
     decision: Decision = field(default_factory=Decision)
     outcome: Outcome | None = None
     links: tuple[Link, ...] = ()
-    found: str | None = None
+    found_id: str | None = None
     gone: bool = False
     creating: bool = False
     candidates: tuple[str, ...] = ()
 
     @property
     def crm_id(self) -> str | None:
-        """The CRM's id of the record, where it exists."""
-        return (self.outcome.id if self.outcome else None) or self.entry.crm_id or self.found
+        """Return the CRM's id of the record, where it exists."""
+        return (self.outcome.id if self.outcome else None) or self.entry.crm_id or self.found_id
 
     @property
     def lost(self) -> bool:
-        """Whether the CRM had lost the record the ledger knew: what the ledger knows of it is void."""
+        """Whether the CRM lost the record the ledger knew: its ledger entry is void."""
         if self.outcome is None or self.entry.crm_id is None:
             return False
         return self.gone or self.crm_id != self.entry.crm_id
@@ -83,10 +84,10 @@ class Answer:
 class Writing:
     """One batch on its way into one CRM. `answers` and `unusable` are its result.
 
-    consents: with this batch's events heard. intend: keeps marks that must be on disk before a write, and raises
-    LeaseLost where another worker writes now.
-    now: epoch ms. search_lag: after how many of them a record whose creation had no answer can be searched for.
-    sent: everything a write was asked for, answered or not. gate: raises DestinationUnusable where no more may be sent.
+    consents: after this batch's events. intend: stores marks that must be on disk before a write; raises LeaseLost
+    where another worker has taken over.
+    now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
+    sent: every record that was sent, answered or not. gate: raises DestinationUnusable where no more may be sent.
     """
 
     destination: Destination
@@ -103,7 +104,7 @@ class Writing:
     unusable: DestinationUnusable | None = None
 
     def run(self, batch: Sequence[Folded]) -> None:
-        """Write all of it, or until the destination turns out to be unusable: what was answered by then stands."""
+        """Write the batch, or as much of it as the destination answers before it becomes unusable."""
         try:
             for _, rank in groupby(batch, lambda folded: folded.write.rank):
                 self.gate()
@@ -131,25 +132,25 @@ class Writing:
         self._send(to_send)
 
     def _send(self, rows: Sequence[tuple[Answer, Row]]) -> None:
-        creating = [one for one in rows if one[0].creating]
-        self._send_some([one for one in rows if not one[0].creating])
+        creating = [(answer, row) for answer, row in rows if answer.creating]
+        self._send_some([(answer, row) for answer, row in rows if not answer.creating])
         for start in range(0, len(creating), self.destination.batch):  # a lost reply leaves one call's records unsure
             self._send_some(creating[start : start + self.destination.batch])
 
     def _send_some(self, rows: Sequence[tuple[Answer, Row]]) -> None:
         if rows:
-            # Also when there is nothing to keep: whoever lost the lane meanwhile must not write any more.
-            self.intend([one for answer, _ in rows if (one := self._doubted(answer))])
+            # Called even with nothing to store: a worker that has lost the lane must not write.
+            self.intend([doubted for answer, _ in rows if (doubted := self._doubted(answer))])
             self.sent += [answer for answer, _ in rows]
             outcomes = self.destination.write([row for _, row in rows])
             for (answer, row), outcome in zip(rows, outcomes, strict=True):
                 gone = outcome.code in self.destination.crm.incomplete
                 self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
                 if outcome.code in self.destination.crm.gone:
-                    self._doubt({row.fields.get(name) for name in outcome.fields or row.fields})
+                    self._forget_gone({row.fields.get(name) for name in outcome.fields or row.fields})
 
-    def _doubt(self, pointed_at: Collection[Value]) -> None:
-        """Have the ledger forget records that were pointed at in vain and not written now: they are made anew next."""
+    def _forget_gone(self, pointed_at: Collection[Value]) -> None:
+        """Have the ledger forget records that others point at in vain and this batch left alone: they are recreated."""
         for key, parent in self.answers.items():
             if parent.outcome is None and parent.crm_id and parent.crm_id in pointed_at:
                 self.answers[key] = replace(parent, outcome=_GONE, gone=True)
@@ -171,10 +172,8 @@ class Writing:
         return self.entries.get(folded.write.key, Entry())
 
     def _resolve(self, batch: Sequence[Folded]) -> list[Folded]:
-        """Put ids and looked-up values in place; a record that cannot have them is answered here."""
-        wanted = {
-            one.value for folded in batch for one in folded.write.fields.values() if isinstance(one.value, Lookup)
-        }
+        """Put ids and looked-up values in place; answer the records that cannot have them."""
+        wanted = {lookup for folded in batch for lookup in _lookups(folded.write)}
         looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
         for folded in batch:
@@ -190,36 +189,36 @@ class Writing:
 
     def _resolved(self, folded: Folded, looked_up: Mapping[Lookup, Value]) -> Folded:
         fields = folded.write.fields
-        if not any(isinstance(one.value, Ref | Lookup) for one in fields.values()):
+        if not any(isinstance(field_write.value, Ref | Lookup) for field_write in fields.values()):
             return folded
-        plain = {name: self._plain(one, looked_up) for name, one in fields.items()}
-        present = {name: one for name, one in plain.items() if one is not None}
+        plain = {name: self._plain(field_write, looked_up) for name, field_write in fields.items()}
+        present = {name: field_write for name, field_write in plain.items() if field_write is not None}
         return replace(folded, write=replace(folded.write, fields=present))
 
     def _unsure_for(self, folded: Folded) -> int:
-        """Milliseconds until a search would show the record, if what was sent to make it did."""
+        """Return the milliseconds until a search would show the record, had the CRM created it without confirming."""
         entry = self._entry(folded)
         if entry.creating is None or entry.crm_id is not None:
             return 0
         return entry.creating + self.search_lag - self.now()
 
     def _must_wait(self, write: Write, looked_up: Mapping[Lookup, Value]) -> bool:
-        lookups = [one.value for one in write.fields.values() if isinstance(one.value, Lookup)]
-        if any(one.waits and looked_up[one] is None for one in lookups):
+        if any(lookup.waits and looked_up[lookup] is None for lookup in _lookups(write)):
             return True
-        parents = [one.value.key for one in write.fields.values() if isinstance(one.value, Ref)]
+        values = (field_write.value for field_write in write.fields.values())
+        parents = [value.key for value in values if isinstance(value, Ref)]
         return any(self.answers[key].waits for key in (*parents, *write.links) if key in self.answers)
 
-    def _plain(self, one: FieldWrite, looked_up: Mapping[Lookup, Value]) -> FieldWrite | None:
-        """The field with a value that can be sent; None leaves it out."""
-        match one.value:
+    def _plain(self, field_write: FieldWrite, looked_up: Mapping[Lookup, Value]) -> FieldWrite | None:
+        """Return the field with a value that can be sent; None leaves it out."""
+        match field_write.value:
             case Ref(key):
                 value: Value = self._id_of(key)
             case Lookup() as lookup:
                 value = looked_up[lookup]
             case _:
-                return one
-        return None if value is None else replace(one, value=value)
+                return field_write
+        return None if value is None else replace(field_write, value=value)
 
     def _id_of(self, key: RecordKey) -> str | None:
         if key in self.answers:
@@ -230,12 +229,12 @@ class Writing:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
         decision = decide(folded, entry, known, existing, self.digest)
-        found = existing.id if existing else None
-        creating = not (folded.write.unique or found or entry.crm_id) and folded.write.mode is not Mode.UPDATE
-        return Answer(folded, entry, decision, found=found, creating=creating)
+        found_id = existing.id if existing else None
+        creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
+        return Answer(folded, entry, decision, found_id=found_id, creating=creating)
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
-        """The row to send; None when the CRM already knows all of it."""
+        """Return the row to send; None when the CRM already has all of it."""
         write, decision = answer.folded.write, answer.decision
         links = self._new_links(answer)
         known = answer.entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
@@ -257,11 +256,11 @@ class Writing:
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
         links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
-        made = answer.entry.links
+        written = answer.entry.links
         return tuple(
             Link(kind, crm_id)
             for kind, crm_id in links
-            if crm_id and (kind not in made or made[kind].digest != self.digest(crm_id))
+            if crm_id and (kind not in written or written[kind].digest != self.digest(crm_id))
         )
 
 
@@ -276,15 +275,21 @@ def _lookup_missing(fields: tuple[str, ...]) -> Outcome:
 
 
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:
-    """The id to write by: of a record found, and where the key is not unique the one we remember."""
+    """Return the id to write by: of the record matched, or from the ledger where the key is not unique."""
     if answer.entry.crm_id is None:
         return existing.id if existing else None
     return None if answer.folded.write.unique else answer.entry.crm_id
 
 
 def _lost_lookups(write: Write, looked_up: Mapping[Lookup, Value]) -> tuple[str, ...]:
+    """The fields whose required look-up has no single match."""
+    values = {name: field_write.value for name, field_write in write.fields.items()}
     return tuple(
         name
-        for name, one in write.fields.items()
-        if isinstance(one.value, Lookup) and one.value.required and looked_up[one.value] is None
+        for name, value in values.items()
+        if isinstance(value, Lookup) and value.required and looked_up[value] is None
     )
+
+
+def _lookups(write: Write) -> Iterator[Lookup]:
+    return (field_write.value for field_write in write.fields.values() if isinstance(field_write.value, Lookup))

@@ -25,7 +25,7 @@ _OURS: Final = select(usage_calls.c.at, usage_calls.c.calls).where(*_DAY)
 _SAID: Final = select(usage.c.used, usage.c.allowed, usage.c.at).where(usage.c.destination == bindparam("whose"))
 
 
-class Told(NamedTuple):
+class Report(NamedTuple):
     """What the CRM said of the account's calls of the day, and when (epoch ms)."""
 
     used: int
@@ -43,23 +43,23 @@ class Usage:
         self._count = count.on_conflict_do_update(index_elements=["destination", "at"], set_=more)
         self._note = {True: _noting(database, "used", "allowed", "at"), False: _noting(database)}
 
-    def add(self, destination: str, calls: int, told: Told | None, now: int, since: int) -> None:
+    def add(self, destination: str, calls: int, report: Report | None, now: int, since: int) -> None:
         """Count calls made by now, and keep what the CRM said. since: when the day began. Both in epoch ms."""
         quarter = {"destination": destination, "at": now - now % STEP, "calls": calls}
         said = {"whose": destination, "since": since - STEP, "destination": destination}
-        heard = {"used": told.used, "allowed": told.limit, "at": told.at} if told else {}
+        reported = {"used": report.used, "allowed": report.limit, "at": report.at} if report else {}
         with self._db.transaction() as connection:
             connection.execute(self._count, quarter)
-            connection.execute(self._note[told is not None], {**said, **heard})
+            connection.execute(self._note[report is not None], {**said, **reported})
             connection.execute(_FORGET, {"whose": destination, "before": now - _KEPT})
 
-    def spent(self, destination: str, since: int) -> tuple[dict[int, int], Told | None]:
+    def spent(self, destination: str, since: int) -> tuple[dict[int, int], Report | None]:
         """Our calls since (epoch ms) by the moment their quarter of an hour began; and what the CRM last said."""
         asked = {"whose": destination, "since": since - STEP}
         with self._db.reading() as connection:
             kept = {row.at: row.calls for row in connection.execute(_OURS, asked)}
             row = connection.execute(_SAID, asked).first()
-        return kept, Told(*row) if row and row.allowed else None
+        return kept, Report(*row) if row and row.allowed else None
 
     def all(self) -> list[CallsToday]:
         """Each destination's API calls today."""
@@ -68,10 +68,10 @@ class Usage:
         return [CallsToday(row.destination, row.used, row.allowed, row.at, row.ours) for row in rows]
 
 
-def _noting(database: Database, *told: str) -> Any:
+def _noting(database: Database, *reported: str) -> Any:
     """Keep how many calls are ours, and what the CRM said."""
     ours = select(func.sum(usage_calls.c.calls)).where(*_DAY).scalar_subquery()
-    given: dict[str, Any] = {name: bindparam(name) for name in ("destination", *told)}
+    given: dict[str, Any] = {name: bindparam(name) for name in ("destination", *reported)}
     known = insert(database.engine, usage).values(ours=ours, **given)
-    newer = {name: known.excluded[name] for name in ("ours", *told)}
+    newer = {name: known.excluded[name] for name in ("ours", *reported)}
     return known.on_conflict_do_update(index_elements=["destination"], set_=newer)

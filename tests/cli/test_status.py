@@ -17,7 +17,7 @@ from connector.cli.status import watch
 from connector.errors import PauseReason
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store, open_store
-from connector.store.usage import Told
+from connector.store.usage import Report
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, refuse, settle
@@ -114,7 +114,7 @@ class TestStatus:
 
     def test_calls_of_the_day_and_refused_mappings_are_told(self, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
-        store.usage.add(DESTINATION, 5, Told(1200, 15000, NOON), NOON, NOON - 1)
+        store.usage.add(DESTINATION, 5, Report(1200, 15000, NOON), NOON, NOON - 1)
         store.mappings.running(DESTINATION, "v1")
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101]")
         told = seen(store)

@@ -19,7 +19,7 @@ from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.settlement.listings import CallsToday, LaneStatus
 from connector.store import Store
 from connector.store.desk import Filter
-from connector.store.usage import Told
+from connector.store.usage import Report
 from connector.web.health import create_admin
 from tests.builders import NOON, SECRET, a_call, a_customer
 from tests.conftest import Clock
@@ -144,7 +144,7 @@ class TestTheBudget:
         (second,) = house.pass_on(a_call(None))
         assert house.state(first)[0] == "delivered"
         assert house.ready(second) == ("ready", 0)
-        assert "of 1,000, whoever made them" in house.lane().pause_reason
+        assert "of 1,000 by all programs" in house.lane().pause_reason
 
 
 class TestOptOutsWhileWaiting:
@@ -246,7 +246,7 @@ class TestAsTheAgencyFileSays:
         assert store.usage.all() == [CallsToday("sunrise/crm", 1, 100_000, NOON, 1)]
 
     def test_the_figures_are_metrics(self, store: Store) -> None:
-        store.usage.add("sunrise/crm", 7, Told(120, 1_000, NOON), NOON, NOON - DAY)
+        store.usage.add("sunrise/crm", 7, Report(120, 1_000, NOON), NOON, NOON - DAY)
         page = create_admin(store).test_client().get("/metrics").text
         for name, value in (("used", 120), ("limit", 1_000), ("ours", 7)):
             assert f'connector_crm_calls_{name}{{destination="sunrise/crm"}} {value}.0' in page

@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, insert, text
 
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.model import Entry, Mark, Stamp
 from connector.receive import read
 from connector.settlement import Refusal
@@ -205,7 +205,7 @@ class Kept(Stage):
 
     def wipe(self) -> None:
         """Make nothing new but the lane and the route."""
-        self.beforehand = Beforehand()
+        self.ahead = PlannedAhead()
         self.store.lanes.open({LANE: DESTINATION})
         self.route = self.served()
 

@@ -8,18 +8,18 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.delivery.budget import Allowance, Stop, verdict
-from connector.store.usage import STEP, Told
+from connector.store.usage import STEP, Report
 from tests.builders import NOON
 
 ROLLING = Allowance(share=0.2)
 PHOENIX = Allowance(share=0.2, limit=250_000, timezone="America/Phoenix")  # noon UTC is 05:00 there
 
 
-def told(used: int, *, limit: int = 100_000, at: int = NOON) -> Told:
-    return Told(used, limit, at)
+def told(used: int, *, limit: int = 100_000, at: int = NOON) -> Report:
+    return Report(used, limit, at)
 
 
-def stopped(allowance: Allowance, ours: dict[int, int], said: Told | None, now: int = NOON) -> Stop:
+def stopped(allowance: Allowance, ours: dict[int, int], said: Report | None, now: int = NOON) -> Stop:
     stop = verdict(allowance, ours, said, now)
     assert stop is not None
     return stop
@@ -73,8 +73,8 @@ class TestHubSpotsDay:
 class TestTheAccountsTotal:
     def test_nearly_used_up_by_whomever_is_a_reason_to_stop(self) -> None:
         stop = stopped(Allowance(), {}, told(95_000))
-        assert "95,000 of 100,000, whoever made them" in stop.reason
-        assert "looked at again 2026-06-18 12:15 UTC" in stop.reason
+        assert "95,000 of 100,000 by all programs" in stop.reason
+        assert "checked again 2026-06-18 12:15 UTC" in stop.reason
 
     def test_what_was_said_long_ago_is_asked_again_by_trying(self) -> None:
         assert verdict(Allowance(), {}, told(95_000, at=NOON - HOUR), NOON) is None

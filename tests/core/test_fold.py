@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.delivery.consent import must_raise, observe, stands, withholding
+from connector.delivery.consent import must_carry, must_raise, observe, withholding
 from connector.delivery.fold import Existing, Folded, decide, fold, to_read
 from connector.delivery.settle import consents_after, remember
 from connector.delivery.write import Answer
@@ -211,7 +211,7 @@ class TestConsent:
         assert heard["doNotCall"] == FlagState(stamp(2), False, owed=True, spoken=True)
         applied = {"doNotCall": replace(heard["doNotCall"], applied=True, owed=False)}
         after = observe(applied, [a_plan(3)])
-        assert (stands(after["doNotCall"]), withholding(["doNotCall"], after)) == (True, "doNotCall")
+        assert (must_carry(after["doNotCall"]), withholding(["doNotCall"], after)) == (True, "doNotCall")
 
     def test_a_spoken_opt_out_goes_out_once_even_if_the_crm_held_the_flag(self) -> None:
         first = observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [spoken(2)])["doNotCall"]

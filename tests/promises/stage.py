@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 
 from connector.carecycle.signature import Verifier
 from connector.delivery.deliver import Pace, Route, Running
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
@@ -137,9 +137,8 @@ class Stage:
     crm: Crm = field(default_factory=Crm)
     mapping: int = 0
     route: Route = field(init=False)
-    beforehand: Beforehand = field(
-        default_factory=Beforehand
-    )  # kept longer than a worker would, so that more of it is old
+    # Kept longer than a worker would, so that more of it is old.
+    ahead: PlannedAhead = field(default_factory=PlannedAhead)
 
     def __post_init__(self) -> None:
         self.wipe()
@@ -152,7 +151,7 @@ class Stage:
         self.clock.now = NOON
         self.crm = Crm()
         self.route = self.served()
-        self.beforehand = Beforehand()
+        self.ahead = PlannedAhead()
 
     def served(self) -> Route:
         return Route(DESTINATION, self.crm, Running(MAPPINGS[0]), ZONE)
@@ -175,7 +174,7 @@ class Stage:
         lease = self.lease()
         if lease is None:
             return False
-        deliver(self.store, self.route, lease, self.pace(batch), self.beforehand)
+        deliver(self.store, self.route, lease, self.pace(batch), self.ahead)
         self.store.lanes.release(lease)
         return True
 
@@ -200,8 +199,8 @@ class Stage:
             self.accept(message_id, payload)
             lease = lease or self.lease()
             assert lease is not None
-            deliver(self.store, self.route, lease, self.pace(), self.beforehand)
-        while lease is not None and deliver(self.store, self.route, lease, self.pace(), self.beforehand):
+            deliver(self.store, self.route, lease, self.pace(), self.ahead)
+        while lease is not None and deliver(self.store, self.route, lease, self.pace(), self.ahead):
             continue
 
     def settled(self, message_id: str) -> DeliveryStory:

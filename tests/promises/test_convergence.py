@@ -132,7 +132,7 @@ class Convergence(RuleBasedStateMachine):
         known = store.ledger.consents(DESTINATION, CUSTOMERS)
         before = len(crm.writes)
         try:
-            deliver(store, self.stage.route, lease, self.stage.pace(batch), self.stage.beforehand)
+            deliver(store, self.stage.route, lease, self.stage.pace(batch), self.stage.ahead)
         except (Killed, LeaseLost):
             return  # the lease is left to run out
         store.lanes.release(lease)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.errors import FixConfiguration
 from connector.model import Entry, Mark, Stamp
 from connector.running.backup import backup, doubt, restored
@@ -43,11 +43,11 @@ def put_back(stage: Stage, copy: Path, clock: Clock) -> Iterator[Stage]:
     """The copy in the place of a store that is gone; the CRM has gone on."""
     store = Store(open_database(f"sqlite:///{copy}", {"CONNECTOR_DATA_KEY": DATA_KEY}, clock))
     later = Stage.__new__(Stage)
-    later.beforehand = Beforehand()
+    later.ahead = PlannedAhead()
     later.store, later.clock, later.crm, later.mapping, later.route = (
         store, clock, stage.crm, stage.mapping, stage.route,
     )  # fmt: skip
-    later.beforehand = Beforehand()
+    later.ahead = PlannedAhead()
     clock.forward(HOLD)
     yield later
     store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.delivery.deliver import Running
-from connector.delivery.plan_ahead import Beforehand
+from connector.delivery.plan_ahead import PlannedAhead
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
 from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person
@@ -23,14 +23,14 @@ class TestTheNextBatch:
         crowd(stage, 4)
         stage.deliver(batch=2)
         waiting = stage.store.inbox.due(LANE, 9)
-        assert set(stage.beforehand.plans) == {one.id for one in waiting}
+        assert set(stage.ahead.plans) == {one.id for one in waiting}
         stage.deliver(batch=2)
         assert len(cities(stage)) == 4
 
     def test_is_not_looked_for_where_nothing_is_left(self, stage: Stage) -> None:
         crowd(stage, 3)
         stage.deliver(batch=4)
-        assert stage.beforehand.plans == {}
+        assert stage.ahead.plans == {}
 
     def test_follows_a_mapping_exchanged_meanwhile(self, stage: Stage) -> None:
         crowd(stage, 4)
@@ -61,8 +61,8 @@ class TestTheNextBatch:
             raise StoreUnavailable("database", "gone")
 
         crowd(stage, 1)
-        beforehand = Beforehand()
-        with beforehand.making(look, MAPPINGS[0], ZONE):
+        ahead = PlannedAhead()
+        with ahead.making(look, MAPPINGS[0], ZONE):
             pass
         (delivery,) = stage.store.inbox.due(LANE, 1)
-        assert beforehand.plan(delivery, MAPPINGS[0], ZONE).writes
+        assert ahead.plan(delivery, MAPPINGS[0], ZONE).writes
