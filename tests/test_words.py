@@ -55,7 +55,7 @@ EMPTY_NAMES = frozenset({"one", "told", "found"})
 CEILINGS = {
     # How many tics a package, or a page, may still have. Lower these; never raise them.
     "carecycle": 3,
-    "delivery": 4,
+    "delivery": 0,
     "insight": 6,
     "running": 45,
     "sandbox": 1,

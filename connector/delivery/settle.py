@@ -247,10 +247,16 @@ def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
 
 def consents_after(states: Mapping[str, States], answers: Iterable[Answer]) -> dict[str, States]:
     """Return the consent states with every raise that reached the CRM marked as applied."""
+    return with_applied(states, ((raised.customer_id, raised.flag) for raised in raised_by(answers)))
+
+
+def with_applied(states: Mapping[str, States], applied: Iterable[tuple[str, str]]) -> dict[str, States]:
+    """Return the states with these flags (customer id, flag) marked as applied, where anything is known of them."""
     after = {customer: dict(flags) for customer, flags in states.items()}
-    for raised in raised_by(answers):
-        flags = after[raised.customer_id]
-        flags[raised.flag] = replace(flags[raised.flag], applied=True, owed=False)
+    for customer, flag in applied:
+        flags = after.get(customer, {})
+        if flag in flags:
+            flags[flag] = replace(flags[flag], applied=True, owed=False)
     return dict(after)
 
 

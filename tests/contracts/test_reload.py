@@ -136,6 +136,28 @@ class TestReloading:
         assert edited.route.mapping is running
 
 
+class Noting(Route):
+    """A route that notes what was put in place, assignment by assignment."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "running":
+            self.__dict__.setdefault("noted", []).append((value.mapping.version, value.barred))
+
+
+class TestTheSwap:
+    @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0)])
+    def test_puts_a_mapping_in_place_together_with_its_own_bar(
+        self, tmp_path: Path, store: Store, before: int, after: int
+    ) -> None:
+        texts, bars = (GOOD, HIDDEN), (None, UNCHECKED)
+        edited = Edited(tmp_path / "own.yaml", store, texts[before])
+        route = Noting("sunrise/crm", edited.route.destination, Running(edited.route.mapping, bars[before]), "UTC")
+        edited.watched.route = route
+        edited.save(texts[after])
+        assert vars(route)["noted"][1:] == [(edited.load().mapping.version, bars[after])]
+
+
 MBI = "extends: hubspot\nrecords: {contact: {fields: {%s: customer.mbiNumber}}}\n"
 HIDDEN, PLAIN, ACCEPTED = (
     MBI % "carecycle_mbi",

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from connector.delivery.deliver import Running
+from connector.delivery.obligations import PORTION
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import ObligationState, Pause, Settlement
@@ -44,6 +45,15 @@ def by_hand(stage: Stage, key: str, number: str) -> dict[str, Any]:
     record = {"Id": number, "object": "Contact", "Key": key, "LastName": "Delacroix"}
     stage.crm.records[number] = record
     return record
+
+
+def moved(stage: Stage) -> None:
+    """A customer with two contacts, because the key they are matched by changed, who now opts out."""
+    stage.route.running = Running(BY_EMAIL)
+    for number, address in enumerate(["old@example.com", "new@example.com"]):
+        stage.accept(f"m{number}", a_person("c-1", number, email=address))
+        stage.drain()
+    stage.accept("n", a_person("c-1", 2, email="new@example.com", **NO_CALLS))
 
 
 class TestAnObligation:
@@ -151,6 +161,32 @@ class TestNothingKeepsAnOptOutOut:
         stage.drain()
         assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
+    def test_not_another_flag_of_its_event_that_is_paid_later(self, stage: Stage) -> None:
+        contact = by_hand(stage, "last", "900")
+        stage.accept("odd", a_person("odd", 0, **NO_CALLS))
+        for number in range(PORTION // 2 - 1):
+            stage.accept(f"m{number}", a_person(f"c-{number}", 1, doNotCall=True, doNotSMS=True))
+        stage.accept("last", a_person("last", 1, doNotCall=True, doNotSMS=True))
+        stage.drain()
+        assert (contact["NoCall"], contact["NoText"]) == (True, True)
+        states = owed(stage)
+        assert (states["last", "doNotCall"], states["last", "doNotSMS"]) == ("applied", "applied")
+
+    def test_not_another_customer_with_the_same_key(self, stage: Stage) -> None:
+        contact = by_hand(stage, "home@example.com", "900")
+        stage.route.running = Running(BY_EMAIL)
+        stage.accept("m", a_person("c-1", 1, email="home@example.com", **NO_CALLS))
+        stage.accept("n", a_person("c-2", 2, email="home@example.com", doNotCall=True, doNotSMS=True))
+        stage.drain()
+        assert (contact["NoCall"], contact["NoText"]) == (True, True)
+        assert set(owed(stage).values()) == {"applied"}
+
+    def test_not_a_key_that_changed(self, stage: Stage) -> None:
+        moved(stage)
+        stage.drain()
+        assert [contact["NoCall"] for contact in stage.crm.records.values()] == [True, True]
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
     def test_not_the_odd_field_beside_it(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
         stage.accept("m", a_person("c-1", 1, subsidyAmount=148.5, dateOfBirth="04/12/1958", **NO_CALLS))
@@ -169,6 +205,17 @@ class TestAnAccountThatCannotBeUsed:
         stage.clock.forward(stage.store.lanes.next_due_ms([LANE], 10 * 3_600_000))
         stage.drain()
         assert stage.crm.writes[0].fields == {"NoCall": True}
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
+    def test_halfway_through_keeps_it_owed_until_every_record_has_it(self, stage: Stage) -> None:
+        moved(stage)
+        stage.crm.meanwhile.append(("after", lambda: stage.crm.faults.append(Fault.DOWN)))
+        stage.drain()
+        assert sum(contact.get("NoCall") is True for contact in stage.crm.records.values()) == 1
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
+        stage.clock.forward(stage.store.lanes.next_due_ms([LANE], 10 * 3_600_000))
+        stage.drain()
+        assert [contact["NoCall"] for contact in stage.crm.records.values()] == [True, True]
         assert owed(stage) == {("c-1", "doNotCall"): "applied"}
 
 
@@ -276,4 +323,18 @@ records:
     object: Contact
     key: { Key: customer.id }
     fields: { LastName: customer.lastName, City: customer.city }
+""")
+
+BY_EMAIL = compiled("""\
+version: 1
+crm: salesforce
+consent:
+  flags: { doNotCall: contact.NoCall, doNotSMS: contact.NoText }
+  waive: [doNotEmail, doNotMail]
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.email }
+    fields:
+      LastName: customer.lastName
 """)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from connector.delivery.deliver import Running
+from typing import Any
+
+from connector.delivery.deliver import Route, Running
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.reload import UNCHECKED
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
-from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person
+from tests.promises.stage import DESTINATION, LANE, MAPPINGS, ZONE, Stage, a_person
 
 
 def crowd(stage: Stage, people: int) -> None:
@@ -16,6 +19,30 @@ def crowd(stage: Stage, people: int) -> None:
 
 def cities(stage: Stage) -> dict[str, str]:
     return {one["Key"]: one["City"] for one in stage.crm.records.values()}
+
+
+class Exchanged(Route):
+    """A route whose mapping and bar are exchanged after each look at them."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "running":
+            self.running = Running(MAPPINGS[1], None if value.barred else UNCHECKED)
+        return value
+
+
+class TestABatch:
+    def test_begun_without_a_bar_never_sees_another_mapping_with_one(self, stage: Stage) -> None:
+        stage.route = Exchanged(DESTINATION, stage.crm, Running(MAPPINGS[0]), ZONE)
+        crowd(stage, 2)
+        stage.deliver()
+        assert [contact["Status"] for contact in stage.crm.records.values()] == ["New", "New"]
+
+    def test_barred_never_sees_another_mapping_without_a_bar(self, stage: Stage) -> None:
+        stage.route = Exchanged(DESTINATION, stage.crm, Running(MAPPINGS[0], UNCHECKED), ZONE)
+        crowd(stage, 2)
+        stage.deliver()
+        assert (stage.crm.records, stage.lane()["pause_code"]) == ({}, UNCHECKED.reason)
 
 
 class TestTheNextBatch:
