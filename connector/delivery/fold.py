@@ -68,7 +68,7 @@ def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Fold
         if not (erased or flags):
             return None
         write = replace(write, fields=erased, mode=Mode.UPDATE, guards=(), links=())
-    write, held = _without_withheld(write, states)
+    write, held = _less_what_consent_keeps(write, states)
     raised = {flag: target for flag, (target, _) in flags.items()}
     if held or raised != write.flags:
         # A flag raised by an earlier event opts out the address the customer has now, even if this event is silent.
@@ -83,7 +83,7 @@ def _raised_flags(plan: Plan, write: Write, states: States) -> dict[str, tuple[s
     return earlier | {flag: (target, plan.stamp) for flag, target in write.flags.items()}
 
 
-def _without_withheld(write: Write, states: States) -> tuple[Write, tuple[Withheld, ...]]:
+def _less_what_consent_keeps(write: Write, states: States) -> tuple[Write, tuple[Withheld, ...]]:
     """Split off the fields that consent withholds."""
     withheld = {
         name: flag for name, field_write in write.fields.items() if (flag := withholding(field_write.guards, states))
