@@ -288,7 +288,7 @@ class TestAnOptOutSpokenInACall:
         assert stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed by letter") == [DESTINATION]
         assert not stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
         assert owed(stage) == {}
-        assert stage.store.desk.audit(1)[0]["thing"] == "doNotCall of c-1: agreed by letter"
+        assert stage.store.desk.audit(1)[0].thing == "doNotCall of c-1: agreed by letter"
 
     def test_is_not_raised_again_by_a_replay_after_it_was_lowered(self, stage: Stage) -> None:
         self.spoken(stage)
