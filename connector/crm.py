@@ -28,6 +28,7 @@ class Crm:
     takes_milliseconds: whether a date or time may be written as milliseconds since 1970.
     associates: whether records are linked by `associate:`; where not, by look-up fields.
     unsubscribes: whether it has a subscription service that opts an address out (`unsubscribe:`).
+    address_field: where a record shows the address that service knows it by; empty where there is no such service.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
@@ -45,6 +46,7 @@ class Crm:
     takes_milliseconds: bool = False
     associates: bool = False
     unsubscribes: bool = False
+    address_field: str = ""
     keeps_keys_unique: bool = True
     day: Day = Day(until_midnight=False)
     login_path: str = ""

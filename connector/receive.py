@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import zlib
 from collections.abc import Mapping
@@ -77,7 +76,7 @@ def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keepe
 def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
     try:
-        payload = json.loads(body)
+        payload = recognise.decoded(body)
     except (ValueError, RecursionError):
         error = UnreadableEvent(message_id, "the body is not JSON")
         return _unread(agency, message_id, body, now, None, unreadable(error))

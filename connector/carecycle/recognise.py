@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,15}(\.0*)?\Z", re.ASCII)
 _LARGEST: Final = 2**53
 """Beyond it, careCycle's own numbers (JavaScript's) are no longer exact."""
+
+_DIGITS: Final = 400
 
 _EXPECTED: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text",
@@ -89,6 +92,18 @@ class Remnant:
     raised: frozenset[str] = frozenset()
 
 
+def decoded(body: bytes) -> Any:
+    """The JSON of a body. Raises ValueError and RecursionError.
+
+    A number of more digits than Python reads, which no field has, costs that number alone.
+    """
+    return json.loads(body, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) < _DIGITS else float(digits)
+
+
 def read(payload: Any, message: str) -> Reading | None:
     """Read a decoded body; None for an event type we do not know.
 
@@ -128,7 +143,7 @@ def remnant(payload: Any) -> Remnant:
     """The opt-outs in a body that is no event we know, by the shape of a customer: its own, or one inside it."""
     whole = payload if isinstance(payload, Mapping) else {}
     inner = whole.get("customer")
-    customer = inner if isinstance(inner, Mapping) else whole
+    customer = inner if isinstance(inner, Mapping) and _as_id(inner.get("id")) else whole
     identity = _as_id(customer.get("id"))
     flags = {flag: _as_boolean(customer.get(flag)) for flag in FLAGS}
     raised = frozenset(flag for flag, value in flags.items() if value is True)

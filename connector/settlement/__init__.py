@@ -256,7 +256,8 @@ class Theirs:
 class Settlement:
     """Everything a batch leaves behind, recorded in one commit.
 
-    payments: what became of obligations. owed: opt-outs that events raised themselves, as customers do in calls.
+    payments: what became of obligations; they leave the lane's failures as they are.
+    owed: opt-outs that events raised themselves, as customers do in calls.
     """
 
     mapping_version: str

@@ -59,8 +59,7 @@ class Database:
 
     def check(self) -> None:
         """Touch the database. Raises StoreUnavailable."""
-        with self.reading() as connection:
-            connection.execute(text("SELECT 1"))
+        self.moment()
 
     def close(self) -> None:
         """Let every connection go."""

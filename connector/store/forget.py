@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, or_, select, union, update
 
 from connector.errors import FixConfiguration
 from connector.settlement import DeliveryState
@@ -74,7 +74,7 @@ class Forget:
         with self._db.transaction() as connection:
             # The lanes first: whoever settles a batch now is waited for, whoever comes later finds its lease lost.
             mine = deliveries.c.event_id.in_(_of(customer_id, unread))
-            owing = select(deliveries.c.lane).where(mine, STATE == DeliveryState.READY)
+            owing = _lanes_that_owe(mine, customer_id)
             connection.execute(update(lanes).where(lanes.c.name.in_(owing)).values(token=lanes.c.token))
             found = self._events(connection, customer_id, unread)
             held = self._held(connection, customer_id, found)
@@ -107,7 +107,7 @@ class Forget:
         theirs = deliveries.c.event_id.in_(found)
         owed = select(deliveries.c.id).where(theirs)
         tried = list(connection.execute(select(attempts.c.records).where(attempts.c.delivery_id.in_(owed))).scalars())
-        owing = select(deliveries.c.lane).where(theirs, STATE == DeliveryState.READY)
+        owing = _lanes_that_owe(theirs, customer_id)
         leased = select(lanes.c.name).where(lanes.c.name.in_(owing), lanes.c.token != "")
         raised = select(consents.c.destination, consents.c.flag).where(
             consents.c.customer_id == customer_id, or_(consents.c.value, consents.c.spoken)
@@ -170,3 +170,11 @@ def _of(customer_id: str, unread: Collection[int]) -> Any:
 
 def _count(connection: Connection, table: Table, condition: Any) -> int:
     return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
+
+
+def _lanes_that_owe(theirs: Any, customer_id: str) -> Any:
+    """The lanes whose worker may be writing to this person: deliveries wait there, or an opt-out is due."""
+    due = (obligations.c.customer_id == customer_id, obligations.c.due_at.is_not(None))
+    return union(
+        select(deliveries.c.lane).where(theirs, STATE == DeliveryState.READY), select(obligations.c.lane).where(*due)
+    )

@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from connector.carecycle import recognise
 from connector.model import Delivery, Event
 from connector.settlement import WRITTEN, DeliveryState, Obligation, Refusal
 from connector.store.database import Database
@@ -238,7 +239,7 @@ def _due(now: ColumnElement[int]) -> Any:
 
 def _decoded(body: bytes) -> Any:
     """A JSON body. Half of a surrogate pair, which JSON can spell and no encoding can send, becomes a question mark."""
-    payload = json.loads(body)
+    payload = recognise.decoded(body)
     if rb"\ud" not in body.lower():
         return payload
     return json.loads(json.dumps(payload, ensure_ascii=False).encode(errors="replace"))

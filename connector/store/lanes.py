@@ -150,6 +150,8 @@ class Lanes:
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         refused, pause = settlement.refused, settlement.pause
         streak = {"new_cause": cause_as_text(refused.cause), "new_count": refused.count}
+        if pause is None and settlement.payments:
+            return self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
         if pause is None:
             return self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})
         return self._fence(connection, lease, self._sql.pause, {**streak, **_resting(pause)})

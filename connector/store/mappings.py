@@ -10,7 +10,7 @@ from connector.settlement.listings import MappingStatus
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
-from connector.store.tables import mappings, obligations
+from connector.store.tables import mappings
 
 
 class Mappings:
@@ -20,12 +20,16 @@ class Mappings:
         self._db, self._obligations = database, obligations
 
     def running(self, destination: str, version: str) -> None:
-        """A mapping took its place; what was refused before is forgotten. Opt-outs not in the CRM are tried again."""
+        """A mapping took its place; what was refused before is forgotten. Another one may carry flags elsewhere."""
+        same = (mappings.c.destination == destination, mappings.c.version == version)
+        with self._db.reading() as connection:
+            known = connection.execute(select(mappings.c.version).where(*same)).first() is not None
         self._put(
             destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
         )
-        with self._db.waking() as connection:
-            self._obligations.wake_open(connection, obligations.c.destination == destination)
+        if not known:
+            with self._db.waking() as connection:
+                self._obligations.wake_all(connection, destination)
 
     def refused(self, destination: str, problem: str) -> None:
         """An edited mapping does not load: `problem` is its diagnostics. The last good one keeps running."""

@@ -113,6 +113,11 @@ class Obligations:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
 
+    def wake_all(self, connection: Connection, destination: str) -> None:
+        """Have everything owed to a destination looked at again, what the CRM has confirmed included."""
+        everything = update(obligations).where(obligations.c.destination == destination)
+        connection.execute(everything.values(due_at=self._db.now()))
+
     def wake_open(self, connection: Connection, *where: Any) -> None:
         """Have tried again whatever of these is not in the CRM: a mapping changed, or a lane goes on."""
         open_ = obligations.c.state != ObligationState.APPLIED

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
 
-from connector.settlement import DeliveryState
+from connector.settlement import DeliveryState, ObligationState
 from connector.store.database import Database
 from connector.store.dialect import give_space_back
-from connector.store.tables import DEAD, READY, attempts, deliveries, events
+from connector.store.tables import DEAD, READY, attempts, deliveries, events, obligations
 
 STEP: Final = 500
 """Rows of one step: short enough to keep nobody waiting."""
@@ -62,7 +62,14 @@ class Retention:
             return give_space_back(connection, _PAGES)
 
 
-_OPEN: Final = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.state.in_((READY, DEAD)))
+_OPEN: Final = or_(
+    exists().where(deliveries.c.event_id == events.c.id, deliveries.c.state.in_((READY, DEAD))),
+    # An opt-out that is not in the CRM yet may need the event's key or address.
+    exists().where(
+        obligations.c.event_id == events.c.id,
+        obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
+    ),
+)
 
 
 def _old(agency: str, before: int, payload: ColumnElement[bool]) -> Select[tuple[int]]:

@@ -192,6 +192,7 @@ obligations: Final = Table(
     Column("object", String(64), nullable=False, server_default=""),
     Column("crm_id", String(64)),
     Index(None, "customer_id"),
+    Index(None, "event_id"),
     Index("ix_obligations_due", "lane", "due_at", **_where("due_at IS NOT NULL")),
     Index("ix_obligations_open", "lane", "state", "since", **_where("state <> 'applied'")),
 )

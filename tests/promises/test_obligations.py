@@ -194,6 +194,58 @@ class TestNothingKeepsAnOptOutOut:
         assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
 
+class TestWhatAnAttackerFound:
+    def test_false_and_true_in_one_turn_still_raise_what_a_person_lowered(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        stage.crm.records["001"]["NoCall"] = False
+        stage.accept("n", a_person("c-1", 2))
+        stage.accept("o", a_person("c-1", 3, **NO_CALLS))
+        stage.drain()
+        assert stage.crm.records["001"]["NoCall"] is True
+
+    def test_a_record_that_only_looks_alike_gets_nobodys_flag(self, stage: Stage) -> None:
+        strangers = [by_hand(stage, "", "900"), by_hand(stage, "", "901")]
+        for stranger in strangers:
+            stranger["Email"] = "shared@example.com"
+        stage.route.running = Running(ADOPTING)
+        stage.accept("m", a_person("c-1", 1, email="shared@example.com", **NO_CALLS))
+        stage.drain()
+        assert [stranger.get("NoCall") for stranger in strangers] == [None, None]
+
+    def test_a_refused_flag_is_tried_less_and_less_often(self, stage: Stage) -> None:
+        by_hand(stage, "c-1", "900")
+        stage.crm.unwritable.add("NoCall")
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        calls = []
+        for _ in range(3):
+            for _ in range(24 * 4):
+                stage.clock.forward(900_000)
+                stage.drain()
+            calls.append(stage.crm.calls)
+        assert calls[2] - calls[1] <= 20
+
+    def test_a_payload_is_kept_while_its_opt_out_is_owed(self, stage: Stage) -> None:
+        by_hand(stage, "c-1", "900")
+        stage.crm.unwritable.add("NoCall")
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        stage.store.desk.discard(Filter(message_id="m"), "ana")
+        assert stage.store.retention.purge("sunrise", stage.clock() + 1) == 0
+        stage.crm.unwritable.clear()
+        stage.clock.forward(row(stage).due_at - stage.clock())
+        stage.drain()
+        assert stage.store.retention.purge("sunrise", stage.clock() + 1) == 1
+
+    def test_a_flag_mapped_to_another_field_is_raised_there(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        stage.route.running = Running(RENAMED)
+        stage.store.mappings.running(DESTINATION, RENAMED.version)
+        stage.drain()
+        assert stage.contact()["NeverCall"] is True
+
+
 class TestAnAccountThatCannotBeUsed:
     def test_keeps_an_obligation_owed_and_it_goes_first_when_that_ends(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
@@ -310,6 +362,22 @@ class TestAnOptOutSpokenInACall:
         with pytest.raises(StateChanged, match="careCycle's own flag"):
             stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed")
 
+
+_BASE = """\
+version: 1
+crm: salesforce
+consent:
+  flags: {{ doNotCall: contact.{flag} }}
+  waive: [doNotSMS, doNotEmail, doNotMail]
+records:
+  contact:
+    object: Contact
+    key: {{ Key: customer.id }}
+    {more}
+    fields: {{ LastName: customer.lastName, Email: customer.email }}
+"""
+ADOPTING = compiled(_BASE.format(flag="NoCall", more="also_match: [ { Email: customer.email } ]"))
+RENAMED = compiled(_BASE.format(flag="NeverCall", more="mode: upsert"))
 
 SPEAKING = compiled("""\
 version: 1

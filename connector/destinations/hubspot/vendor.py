@@ -20,6 +20,7 @@ HUBSPOT: Final = Vendor(
     takes_milliseconds=True,
     associates=True,
     unsubscribes=True,
+    address_field="email",
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter
     incomplete=frozenset({"REQUIRED_PROPERTY_MISSING", LOST_ID}),

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("destination", "customer_id", "flag", name="pk_obligations"),
     )
     op.create_index("ix_obligations_customer_id", "obligations", ["customer_id"])
+    op.create_index("ix_obligations_event_id", "obligations", ["event_id"])
     for name, columns, where in (
         ("ix_obligations_due", ["lane", "due_at"], "due_at IS NOT NULL"),
         ("ix_obligations_open", ["lane", "state", "since"], "state <> 'applied'"),
@@ -45,7 +46,8 @@ def upgrade() -> None:
 _KNOWN = """
 INSERT INTO obligations (destination, customer_id, flag, lane, event_id, since, state, due_at, applied_at)
 SELECT d.destination, e.customer_id, :flag, max(d.lane), max(e.id), max(e.received_at),
-       CASE WHEN max(c.applied_at) IS NULL THEN 'owed' ELSE 'applied' END, 0, max(c.applied_at)
+       CASE WHEN max(c.applied_at) IS NULL OR max(CASE WHEN c.value = false THEN 1 ELSE 0 END) = 1
+            THEN 'owed' ELSE 'applied' END, 0, max(c.applied_at)
 FROM events e
 JOIN deliveries d ON d.event_id = e.id
 LEFT JOIN consents c
