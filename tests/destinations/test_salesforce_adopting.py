@@ -50,7 +50,7 @@ class TestAdopting:
         (message_id,) = house.pass_on(a_customer(**PEOPLE[0]))
         (delivery,) = house.store.desk.deliveries(Filter(message_id=message_id))
         assert house.state(message_id) == ("dead", "AMBIGUOUS")
-        assert all(one in delivery["reason"] for one in ids)
+        assert all(one in delivery.reason for one in ids)
 
     def test_the_link_is_remembered_and_looked_for_never_again(self, house: House) -> None:
         adopted = made_by_hand(house, PEOPLE[0]["email"])

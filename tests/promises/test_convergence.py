@@ -234,7 +234,7 @@ class Convergence(RuleBasedStateMachine):
         self.stage.clock.forward(HOLD + 1)
         self.stage.drain_in_time()
         self.the_crm_saw_no_promise_broken()
-        if not self.stage.lane().pause_reason.startswith("20 records running"):
+        if not self.stage.lane().pause_reason.startswith("20 records in a row"):
             self._every_event_ended(ENDS | {"dead"})
             self._every_try_is_on_record()
         self._make_deleted_records_anew()

@@ -42,7 +42,7 @@ class TestABatch:
         stage.route = Exchanged(DESTINATION, stage.crm, Running(MAPPINGS[0], UNCHECKED), ZONE)
         crowd(stage, 2)
         stage.deliver()
-        assert (stage.crm.records, stage.lane()["pause_code"]) == ({}, UNCHECKED.reason)
+        assert (stage.crm.records, stage.lane().pause_code) == ({}, UNCHECKED.reason)
 
 
 class TestTheNextBatch:

@@ -18,17 +18,14 @@ from connector.destinations.hubspot.replies import OptOuts, Pairs
 from connector.settlement import Refusal
 
 EMAIL: Final = [("channel", "EMAIL")]
-LINKS: Final = 2_000
-"""The most pairs HubSpot links in one call."""
-
+LINKS: Final = 2_000  # pairs that HubSpot links in one call
 _UNSUBSCRIBE, _ASSOCIATION = outcome(RecordError("UNSUBSCRIBE")).refusal, RecordError("ASSOCIATION")
 
 
 def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Opt out the address of every row, even if its record was not written."""
-    done = {
-        address: _opted_out(calls, address) for address in dict.fromkeys(row.unsubscribe for row in rows) if address
-    }
+    addresses = dict.fromkeys(row.unsubscribe for row in rows if row.unsubscribe)
+    done = {address: _opted_out(calls, address) for address in addresses}
     return [
         _with_opt_out(row, out, done[row.unsubscribe]) if row.unsubscribe else out
         for row, out in zip(rows, outcomes, strict=True)
@@ -40,7 +37,7 @@ def _opted_out(calls: Calls, address: str) -> bool:
     if calls.ask(UNSUBSCRIBE, query=EMAIL, address=address).ok:
         return True
     reply = calls.ask(SUBSCRIPTIONS, query=EMAIL, address=address)
-    return reply.ok and any(opt_out.status == "UNSUBSCRIBED" for opt_out in expect(OptOuts, reply).results)
+    return reply.ok and "UNSUBSCRIBED" in {opt_out.status for opt_out in expect(OptOuts, reply).results}
 
 
 def _with_opt_out(row: Row, out: Outcome, done: bool) -> Outcome:
