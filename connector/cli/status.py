@@ -91,8 +91,13 @@ def _states(today: Mapping[str, int]) -> str:
 
 
 def _opt_outs(view: Overview) -> Iterator[Text]:
+    if view.unread:
+        yield Text(f"{counted(view.unread, 'message')} could not be read: opt-outs in them may be missing.", "red")
+    if view.no_record:
+        yield Text(f"{counted(view.no_record, 'opt-out')} of customers the CRM has no record of: set once it has one.")
     if not view.opt_outs:
-        yield Text("Every opt-out is in the CRM.")
+        known = "Every opt-out" if not (view.unread or view.no_record) else "Every other opt-out we know of"
+        yield Text(f"{known} is in the CRM.")
         return
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"
     yield Text(oldest, "red" if view.late else "")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from connector.backoff import DAY
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Privacy
+from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.settlement.listings import CallsToday, DeadCause, DeliveryStory, LaneOptOuts, LaneStatus, MappingStatus
 from connector.store import Store
@@ -140,6 +141,16 @@ class Overview:
     def opt_outs(self) -> int:
         """Opt-outs that are not in their CRM yet, waiting or refused."""
         return sum(row.waiting + row.refused for row in self.consent)
+
+    @property
+    def no_record(self) -> int:
+        """Opt-outs of customers their CRM has no record of."""
+        return sum(row.no_record for row in self.consent)
+
+    @property
+    def unread(self) -> int:
+        """Dead letters of messages nobody could read, with whatever opt-outs are in them."""
+        return sum(cause.count for cause in self.causes if cause.code == UnreadableEvent.code)
 
     @property
     def oldest_opt_out(self) -> int:

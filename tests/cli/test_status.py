@@ -68,6 +68,22 @@ class TestStatus:
         store.inbox.accept([an_arrival()])
         assert "3 events. Deliveries: 1 waiting, 2 delivered." in seen(store)
 
+    def test_every_opt_out_is_in_the_crm_only_where_nothing_is_unread_or_without_a_record(self, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
+        lease = store.lanes.lease("worker", [LANE], MINUTE)
+        assert lease is not None
+        for state, said in ((ObligationState.APPLIED, "Every opt-out is"), (ObligationState.NO_RECORD, "Every other")):
+            store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotSMS"}))])
+            owed = store.obligations.due(LANE, 9)
+            store.lanes.settle(lease, Settlement("", payments=[Payment(one, state) for one in owed]), MINUTE)
+            assert said in seen(store)
+        assert "of customers the CRM has no record of" in seen(store)
+        store.inbox.accept(
+            [an_arrival("msg_broken", type="", body=b"{", state="dead", why=Refusal("E210", "not JSON"))]
+        )
+        assert "1 message could not be read: opt-outs in them may be missing." in seen(store)
+
     def test_opt_outs_that_wait_and_that_are_refused_are_counted(self, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})
         for customer in ("c-1", "c-2"):
