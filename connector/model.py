@@ -200,10 +200,14 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event owed to one destination, as leased. first_at: when it was accepted, in epoch ms. event_id: its row."""
+    """One event owed to one destination, as leased. first_at: when it was accepted, in epoch ms. event_id: its row.
+
+    owing: the flags that it is known to raise, each of which is an obligation already.
+    """
 
     id: int
     attempts: int
     first_at: int
     event: Event
     event_id: int = 0
+    owing: frozenset[str] = frozenset()

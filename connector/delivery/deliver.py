@@ -25,11 +25,11 @@ from connector.delivery.settle import (
     contested,
     halved,
     may_stand,
+    owed_by,
     pause_for,
     raised_by,
     remembered,
     settle_delivery,
-    spoken_in,
     stops_the_line,
     streak_after,
 )
@@ -272,7 +272,7 @@ class _Batch:
             list(raised_by(written.writing.answers.values())),
             pause_for(unusable, standing.failures, around.roll()) if unusable else None,
             refused,
-            owed=list(spoken_in(planned, self.lease.destination)),
+            owed=list(owed_by(planned, self.lease.destination)),
         )
 
 

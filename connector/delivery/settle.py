@@ -271,10 +271,11 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
             yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last)
 
 
-def spoken_in(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
-    """Yield the opt-outs that events raise by themselves: only the mapping knows of them, not the inbox."""
+def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
+    """Yield the opt-outs the inbox did not know of: spoken in a call, or unreadable to the version that accepted them."""
     for delivery, plan in planned:
-        for flag in sorted(plan.spoken) if plan.customer_id else ():
+        raised = plan.spoken.union(flag for flag, value in plan.consent.items() if value is True)
+        for flag in sorted(raised - delivery.owing) if plan.customer_id else ():
             yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
 
 

@@ -163,7 +163,8 @@ class Inbox:
         # The id of what was forgotten may be another's now, and what is kept of an old event has no payload any more.
         if event is None or event.message_id != row.message_id or row.payload is None:
             event = self.event(row)
-        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event, row.id)
+        owing = frozenset(row.raised.split(",")) if row.raised else frozenset()
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event, row.id, owing)
 
     def deliveries_of(self, destination: str, event_ids: Collection[int]) -> dict[int, Delivery]:
         """The deliveries of these events to one destination, by event: what is no longer kept is not in the answer."""

@@ -15,7 +15,7 @@ from connector.receive import read
 from connector.settlement import ObligationState, Pause, Settlement
 from connector.store.desk import Filter
 from connector.store.opt_outs import Period
-from connector.store.tables import events, obligations
+from connector.store.tables import deliveries, events, obligations
 from tests.promises.crm import REFUSED, Fault
 from tests.promises.stage import AGENCY, DESTINATION, HOLD, LANE, Stage, a_person, a_talk, compiled
 
@@ -244,6 +244,20 @@ class TestWhatAnAttackerFound:
         stage.store.mappings.running(DESTINATION, RENAMED.version)
         stage.drain()
         assert stage.contact()["NeverCall"] is True
+
+
+class TestADeadLetterOfAnOlderVersion:
+    def test_that_hid_an_opt_out_owes_it_once_it_is_replayed(self, stage: Stage) -> None:
+        by_hand(stage, "c-1", "900")
+        stage.crm.unwritable.add("NoCall")
+        stage.accept("m", a_person("c-1", 1, subsidyAmount=148.5, **NO_CALLS))
+        with stage.store.database.transaction() as connection:
+            connection.execute(obligations.delete())
+            connection.execute(events.update().values(raised="", customer_id=None, type=""))
+            connection.execute(deliveries.update().values(state="dead", code="E210"))
+        stage.store.desk.replay(Filter(message_id="m"), "ana")
+        stage.drain()
+        assert owed(stage) == {("c-1", "doNotCall"): "refused"}
 
 
 class TestAnAccountThatCannotBeUsed:
