@@ -272,7 +272,7 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
 
 
 def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
-    """Yield the opt-outs the inbox did not know of: spoken in a call, or unreadable to the version that accepted them."""
+    """Yield the opt-outs the inbox did not know of: spoken in a call, or unreadable to an older version."""
     for delivery, plan in planned:
         raised = plan.spoken.union(flag for flag, value in plan.consent.items() if value is True)
         for flag in sorted(raised - delivery.owing) if plan.customer_id else ():
