@@ -100,8 +100,7 @@ def consent_standing(store: Store) -> list[OptOutStanding]:
     """List every destination with its opt-outs that are not in its CRM yet."""
     standing: dict[str, OptOutStanding] = {}
     for lane in store.opt_outs.standing():
-        before = standing.get(lane.destination, OptOutStanding(lane.destination))
-        standing[lane.destination] = before.with_lane(lane)
+        standing[lane.destination] = standing.get(lane.destination, OptOutStanding(lane.destination)).with_lane(lane)
     return list(standing.values())
 
 
