@@ -52,5 +52,8 @@ def _show(held: Held) -> None:
     if held.opt_outs:
         flags = ", ".join(f"{flag} ({destination})" for destination, flag in held.opt_outs)
         click.echo(f"Opt-outs stay in force, under a keyed digest instead of the ID: {flags}")
+    if held.unwritten:
+        flags = ", ".join(f"{flag} ({destination})" for destination, flag in held.unwritten)
+        click.echo(f"Not in the CRM yet, and not written after this: set these there by hand, or wait: {flags}")
     show_table("Still in the CRMs: delete it there", ("destination", "object", "CRM id"), held.crm_records, "")
     click.echo("Delete the customer in careCycle first: anything it sends from now on is stored again.")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, or_, select, union, update
 
 from connector.errors import FixConfiguration
-from connector.settlement import DeliveryState
+from connector.settlement import DeliveryState, ObligationState
 from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.dialect import scrub
@@ -36,8 +36,9 @@ _ACTION: Final = "forget"
 class Held:
     """What the store holds about one person, counted.
 
-    opt_outs: destination and flag of each that is raised. crm_records: destination, object and CRM id of each record
-    that was written. writing: lanes a worker holds that owe something to this person. forgotten_at: epoch ms.
+    opt_outs: destination and flag of each that is raised. unwritten: those that are not in the CRM yet.
+    crm_records: destination, object and CRM id of each record that was written. writing: lanes a worker holds that owe
+    something to this person. forgotten_at: epoch ms.
     """
 
     events: int
@@ -46,6 +47,7 @@ class Held:
     attempts: int
     ledger: int
     opt_outs: tuple[tuple[str, str], ...]
+    unwritten: tuple[tuple[str, str], ...]
     crm_records: tuple[tuple[str, str, str], ...]
     writing: tuple[str, ...]
     forgotten_at: int | None
@@ -112,6 +114,10 @@ class Forget:
         raised = select(consents.c.destination, consents.c.flag).where(
             consents.c.customer_id == customer_id, or_(consents.c.value, consents.c.spoken)
         )
+        unwritten = select(obligations.c.destination, obligations.c.flag).where(
+            obligations.c.customer_id == customer_id,
+            obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
+        )
         before = select(func.max(audit.c.at)).where(
             audit.c.action == _ACTION, audit.c.thing.startswith(self._ledger.alias(customer_id))
         )
@@ -122,6 +128,7 @@ class Forget:
             attempts=len(tried),
             ledger=_count(connection, ledger, ledger.c.customer_id == customer_id),
             opt_outs=tuple(sorted((row.destination, row.flag) for row in connection.execute(raised))),
+            unwritten=tuple(sorted((row.destination, row.flag) for row in connection.execute(unwritten))),
             crm_records=self._crm_records(connection, customer_id, owed),
             writing=tuple(connection.execute(leased).scalars()),
             forgotten_at=connection.execute(before).scalar(),

@@ -63,6 +63,10 @@ class TestForgetting:
         told = known.forget.run(CUSTOMER, "tester").crm_records
         assert told == ((DESTINATION, "Contact", "003A"), (DESTINATION, "Task", "00T1"))
 
+    def test_an_opt_out_that_is_not_in_the_crm_yet_is_named(self, known: Store) -> None:
+        known.inbox.accept([an_arrival("raises", raised=frozenset({"doNotCall"}))])
+        assert known.forget.plan(CUSTOMER).unwritten == ((DESTINATION, "doNotCall"),)
+
     def test_everything_held_goes(self, known: Store) -> None:
         known.forget.run(CUSTOMER, "tester")
         left = known.forget.plan(CUSTOMER)
