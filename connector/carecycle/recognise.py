@@ -79,7 +79,7 @@ class Reading:
     problems: tuple[FieldProblem, ...] = ()
 
     def event(self, agency: str, message_id: str, received_at: int) -> Event:
-        """The event as mappings see it. received_at: epoch ms; stands in for a time the event does not tell."""
+        """The event as mappings see it. received_at: epoch ms, used if the event gives no time of its own."""
         time = received_at if self.source_time is None else self.source_time
         return Event(agency, message_id, self.type, self.customer_id, time, received_at, self.payload)
 

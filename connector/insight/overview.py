@@ -158,7 +158,7 @@ class Overview:
 
     @property
     def late(self) -> bool:
-        """Whether an opt-out waits for so long that people are told."""
+        """Whether an opt-out has waited long enough to raise an alarm."""
         return self.oldest_opt_out > LATE_OPT_OUT
 
     @property

@@ -10,12 +10,12 @@ from connector.model import Entry, Mark
 from connector.store import Store, copying
 
 
-def backup(store: Store, target: Path, told: Callable[[float], None]) -> None:
+def backup(store: Store, target: Path, progress: Callable[[float], None]) -> None:
     """Copy the store to a file while it is in use. The copy's ledger is already in doubt: see `doubt`.
 
-    Raises FixConfiguration, StoreUnavailable.
+    progress: called with the share done so far (0 to 1). Raises FixConfiguration, StoreUnavailable.
     """
-    copying.copy(store.database.engine, target, doubt, told)
+    copying.copy(store.database.engine, target, doubt, progress)
 
 
 def restored(store: Store) -> int:

@@ -1,4 +1,4 @@
-"""What the agency files say, as of the last start: for commands and pages that do not read them."""
+"""The agency files' settings as of the last start, for commands and pages that do not read the files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from connector.store.dialect import insert
 from connector.store.tables import agencies, deliveries, events
 
 NOTICE_DAYS: Final = 7
-"""Dead letters that will be given up within so many days are told."""
+"""Warnings of dead letters that will be given up begin this many days before."""
 _DAY: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one agency's file says of its values and its dead letters."""
+    """One agency's settings for its values and its dead letters."""
 
     name: str
     reveal_values: bool
@@ -34,16 +34,17 @@ class Agencies:
         self._db = database
 
     def announce(self, terms: Sequence[Terms]) -> None:
-        """Remember what the agency files say."""
+        """Store the settings of the agency files."""
         statement = insert(self._db.engine, agencies)
-        told = {name: statement.excluded[name] for name in ("reveal_values", "dead_letter_days")}
+        newer = {name: statement.excluded[name] for name in ("reveal_values", "dead_letter_days")}
         with self._db.transaction() as connection:
             connection.execute(
-                statement.on_conflict_do_update(index_elements=["name"], set_=told), [asdict(one) for one in terms]
+                statement.on_conflict_do_update(index_elements=["name"], set_=newer),
+                [asdict(agency) for agency in terms],
             )
 
     def expiring(self) -> dict[str, int]:
-        """How many dead letters each agency will have given up within NOTICE_DAYS, unless somebody frees them."""
+        """Count each agency's dead letters that will be given up within NOTICE_DAYS unless somebody replays them."""
         soon = self._db.now() - (agencies.c.dead_letter_days - NOTICE_DAYS) * _DAY
         statement = (
             select(events.c.agency, func.count())

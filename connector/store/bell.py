@@ -19,10 +19,10 @@ class Bell(Protocol):
     """Wakes workers in other processes when something became due."""
 
     def ring(self) -> None:
-        """Wake one or all of those who wait. Never raises: a missed ring costs one poll."""
+        """Wake one or all of the waiting workers. Never raises: a missed ring costs one poll."""
 
     def wait(self, seconds: float) -> None:
-        """Return at the next ring, or after so many seconds."""
+        """Return at the next ring, or after `seconds`."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -55,7 +55,7 @@ class _Pipe:
         try:
             os.write(self._pipe, b".")
         except BlockingIOError:
-            return  # full: whoever waits has plenty of rings to hear
+            return  # full: there are enough rings to wake every waiting worker
 
     def wait(self, seconds: float) -> None:
         ready, _, _ = select.select([self._pipe], [], [], seconds)

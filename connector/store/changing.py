@@ -1,4 +1,4 @@
-"""Many settled deliveries changed at an operator's word, in small steps beside the traffic."""
+"""Change many settled deliveries for an operator, in small steps while traffic goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.store.database import Database
 from connector.store.tables import STATE, audit, deliveries, events
 
 STEP: Final = 500
-"""Deliveries changed in one transaction: short enough to keep nobody waiting."""
+"""Deliveries changed in one transaction: few enough that nobody waits long."""
 
 Clauses = Sequence[ColumnElement[bool]]
 
@@ -28,10 +28,11 @@ class Change:
     values: Mapping[str, Any]
 
 
-def change(database: Database, chosen: Clauses, what: Change, told: Callable[[int], None]) -> int:
-    """Change what is chosen and still in the state it was chosen in; how many. Each step tells the count so far.
+def change(database: Database, chosen: Clauses, what: Change, progress: Callable[[int], None]) -> int:
+    """Change the chosen deliveries that are still in the state `what` names. Returns how many.
 
-    Workers wake after each step. What comes meanwhile is left alone.
+    progress: called after each step with the count so far. Workers wake after each step. Deliveries that arrive
+    meanwhile are left alone.
     """
     with database.reading() as connection:
         newest = connection.execute(select(func.max(deliveries.c.id))).scalar() or 0
@@ -42,13 +43,13 @@ def change(database: Database, chosen: Clauses, what: Change, told: Callable[[in
         with database.waking() as connection:
             count += connection.execute(update(deliveries).where(still).values(what.values)).rowcount
             note = _write_down(database, connection, note, what, count)
-        told(count)
+        progress(count)
         after = step[-1] if len(step) == STEP else newest
     return count
 
 
 def _step(database: Database, chosen: Clauses, after: int, newest: int) -> list[int]:
-    """The next ids: read beside the traffic, which a search within the writing transaction would stop."""
+    """Read the next ids outside the writing transaction: a search inside it would stop the traffic."""
     statement = (
         select(deliveries.c.id)
         .join_from(deliveries, events)

@@ -32,10 +32,10 @@ class Channel:
         return self._connection
 
     def ring(self) -> None:
-        """Nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
+        """Do nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
 
     def wait(self, seconds: float) -> None:
-        """Return at the next ring, or after so many seconds."""
+        """Return at the next ring, or after `seconds`."""
         import psycopg
 
         try:

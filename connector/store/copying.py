@@ -1,4 +1,4 @@
-"""A copy of an embedded database while it is in use, and a ledger rewritten in steps."""
+"""Copy an embedded database while it is in use, and rewrite a ledger in steps."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _PAGES, _REST, _STEP = 1000, 0.01, 500
 Rewrite = Callable[[Entry], Entry]
 
 
-def copy(engine: Engine, target: Path, rewrite: Rewrite, told: Callable[[float], None]) -> None:
-    """Put a whole, checked copy at `target`, for its owner alone; `told` hears the part done so far (0 to 1).
+def copy(engine: Engine, target: Path, rewrite: Rewrite, progress: Callable[[float], None]) -> None:
+    """Write a complete, checked copy to `target`, readable by its owner only.
 
-    rewrite: what the copy's ledger is to hold of each record. Raises FixConfiguration, and leaves nothing, where that
-    cannot be: the database is shared, the file exists, the folder cannot be written. Raises StoreUnavailable.
+    rewrite: gives each ledger entry of the copy. progress: called with the share done so far (0 to 1).
+    Raises FixConfiguration, and leaves no file, if the database is shared, the file exists or the folder cannot be
+    written. Raises StoreUnavailable.
     """
     if engine.dialect.name != "sqlite":
         raise FixConfiguration(
@@ -36,7 +37,7 @@ def copy(engine: Engine, target: Path, rewrite: Rewrite, told: Callable[[float],
     draft = target.with_name(f"{target.name}.part")
     _claim(target, draft)
     try:
-        _copy_pages(engine, draft, told)
+        _copy_pages(engine, draft, progress)
         fresh = dialect.open_engine(make_url(f"sqlite:///{draft}"))
         rewrite_entries(fresh, rewrite)
         fresh.dispose()
@@ -63,13 +64,15 @@ def _claim(target: Path, draft: Path) -> None:
         raise FixConfiguration(str(draft), f"cannot be made: {error.strerror}") from None
 
 
-def _copy_pages(engine: Engine, draft: Path, told: Callable[[float], None]) -> None:
+def _copy_pages(engine: Engine, draft: Path, progress: Callable[[float], None]) -> None:
     source, made = sqlite3.connect(str(engine.url.database)), sqlite3.connect(draft)
     try:
-        # A snapshot held all the time: without it, each write of others would begin the copy anew.
+        # Hold one snapshot throughout: without it, each write by another connection would restart the copy.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        source.backup(made, pages=_PAGES, sleep=_REST, progress=lambda _, left, all_: told(1 - left / max(all_, 1)))
+        source.backup(
+            made, pages=_PAGES, sleep=_REST, progress=lambda _, left, total: progress(1 - left / max(total, 1))
+        )
     finally:
         source.close()
         made.close()
@@ -90,7 +93,7 @@ def _finish(draft: Path) -> None:
 
 
 def rewrite_entries(engine: Engine, rewrite: Rewrite) -> int:
-    """Rewrite every entry of the ledger in small steps; how many. Every opt-out is then checked against the CRM."""
+    """Rewrite every ledger entry in small steps, then make every opt-out due for a check. Returns how many entries."""
     key = (ledger.c.destination, ledger.c.object, ledger.c.key)
     last, count = ("", "", ""), 0
     while True:

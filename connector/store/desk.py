@@ -28,7 +28,7 @@ from connector.store.tables import DEAD, READY, attempts, audit, deliveries, eve
 
 PAGE: Final = 50
 CAUSES: Final = 500
-"""Dead letters have few causes; where they have more, the commonest are told."""
+"""Dead letters have few causes; of more than this, only the most common are listed."""
 REPLAYABLE: Final = (
     DeliveryState.DEAD,
     DeliveryState.DELIVERED,
@@ -69,20 +69,20 @@ class Filter:
             deliveries.c.state: self.state,
             deliveries.c.code: self.code,
         }
-        found: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
+        clauses: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
         if self.cause:
-            found += [
+            clauses += [
                 deliveries.c.code == self.cause.code,
                 deliveries.c.fields == fields_as_text(self.cause.fields),
                 deliveries.c.record == self.cause.record,
             ]
         if self.code or (self.cause and self.cause.code):
-            found.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
+            clauses.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
         if self.since:
-            found.append(deliveries.c.accepted_at >= self.since)
+            clauses.append(deliveries.c.accepted_at >= self.since)
         if self.until:
-            found.append(deliveries.c.accepted_at < self.until)
-        return found
+            clauses.append(deliveries.c.accepted_at < self.until)
+        return clauses
 
     def order(self) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Newest first, along the index that serves the search."""
@@ -220,20 +220,21 @@ class Desk:
         with self._db.reading() as connection:
             return int(connection.execute(statement).scalar_one())
 
-    def replay(self, wanted: Filter, who: str, told: Callable[[int], None] = lambda count: None) -> int:
-        """Make settled deliveries ready again, dead ones unless `wanted` names another state; how many.
+    def replay(self, wanted: Filter, who: str, progress: Callable[[int], None] = lambda count: None) -> int:
+        """Make settled deliveries ready again: dead ones, unless `wanted` names another state. Returns how many.
 
-        In small steps, each told of with the count so far: traffic goes on meanwhile. Purged payloads stay as they are.
+        Works in small steps while traffic goes on. progress: called after each step with the count so far.
+        Deliveries whose payloads were purged are left alone.
         """
         wanted = wanted if wanted.state else replace(wanted, state=DeliveryState.DEAD)
         if wanted.state not in REPLAYABLE:
             return 0
         changes = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
         chosen = [*wanted.clauses(), events.c.payload.is_not(None)]
-        return change(self._db, chosen, Change(who, "replay", DeliveryState(wanted.state), changes), told)
+        return change(self._db, chosen, Change(who, "replay", DeliveryState(wanted.state), changes), progress)
 
     def discard(self, wanted: Filter, who: str) -> int:
-        """Give dead deliveries up for good; how many. They stay on record as skipped."""
+        """Give up dead deliveries for good; they stay on record as skipped. Returns how many."""
         changes = {"state": DeliveryState.SKIPPED, "reason": f"discarded by {who}"}
         chosen = replace(wanted, state=DeliveryState.DEAD).clauses()
         return change(self._db, chosen, Change(who, "discard", DeliveryState.DEAD, changes), lambda count: None)

@@ -41,10 +41,10 @@ _READING: Final[dict[str, dict[str, Any]]] = {
 }
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
-_LOOK, _LOOKS = 0.0005, 500  # seconds between two looks whether it is gone, and how many
+_LOOK, _LOOKS = 0.0005, 500  # seconds between two tries, and how many tries
 LINE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
-    # A server that vanished without a word is noticed after half a minute, not after two hours.
+    # A server that vanished silently is noticed after half a minute, not after two hours.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
@@ -109,8 +109,8 @@ def open_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     record.info[_FILE] = (file, _identity(file))
-    connection.isolation_level = None  # transactions begin where _begin_sqlite says, not at the driver's guess
-    if not file.stat().st_size:  # only a file without tables takes it; asked for later, it would wait for every writer
+    connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
+    if not file.stat().st_size:  # works only before the first table; set later, it would wait for every writer
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
@@ -141,7 +141,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _wait_at_most(connection: Connection, milliseconds: int) -> None:
-    """How long this connection waits for a lock, told to SQLite where it is news: each word to it costs a turn."""
+    """Set how long this connection waits for a lock, only when it changes: every PRAGMA is a round trip."""
     if connection.info.get(_PATIENT, _PATIENCE) != milliseconds:
         driver: Any = connection.connection.driver_connection
         driver.execute(f"PRAGMA busy_timeout={milliseconds}")
@@ -172,7 +172,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def _check_file(connection: Connection) -> None:
-    """Refuse what was written to a file that was taken away: nobody would find it again. The next try opens anew."""
+    """Raise if the file was removed or replaced: what was written to it is lost. The next try opens the new file."""
     file, opened = connection.info.get(_FILE, (None, None))
     if file is not None and _identity(file) != opened:
         connection.invalidate()
@@ -182,10 +182,10 @@ def _check_file(connection: Connection) -> None:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _unavailable(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
@@ -209,19 +209,21 @@ def insert(engine: Engine, table: Table) -> Any:
 
 
 def give_space_back(connection: Connection, pages: int) -> int:
-    """Let an embedded file shrink by so many pages at most, where a tenth of it is empty; by how many.
+    """Shrink an embedded file by at most `pages` if a tenth of it is empty. Returns by how many pages.
 
-    PostgreSQL's autovacuum sees to it by itself, and so 0.
+    Returns 0 for PostgreSQL, whose autovacuum does this by itself.
     """
     if connection.dialect.name != "sqlite":
         return 0
     empty, all_pages = (
-        connection.exec_driver_sql(f"PRAGMA {one}").scalar_one() for one in ("freelist_count", "page_count")
+        connection.exec_driver_sql(f"PRAGMA {counter}").scalar_one() for counter in ("freelist_count", "page_count")
     )
     if empty <= max(pages, all_pages // 10):
         return 0
     driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # a step a page: SQLAlchemy takes the first alone
+    driver.execute(
+        f"PRAGMA incremental_vacuum({pages})"
+    ).fetchall()  # a row per page: SQLAlchemy fetches only the first
     return int(empty - connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from connector.model import Entry, Mark, Stamp
 
 VERSION: Final = 2
-"""Version 1 was a flat object of marks, in which a prefix told a link or a value in doubt from a field."""
+"""Version 1 was a flat object of marks, in which a prefix marked links and values in doubt."""
 
 _LINK, _MEANT, _UNSUBSCRIBED, _CREATING = "@link ", "@meant ", "@unsubscribed", "@creating"
 

@@ -1,4 +1,4 @@
-"""What became of one opt-out in one destination, judged from the rows that record it. Pure."""
+"""What became of an opt-out in a destination, judged from the rows that record it. Pure."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from connector.store.tables import attempts, deliveries
 
 HOUR: Final = 3_600_000
 PACE_MS: Final = 10 * 60_000
-"""The pace of a lane is that of so many ms, or of its newest attempts where they were many."""
+"""A lane's pace is measured over this many ms, or over its NEWEST attempts if there were more."""
 NEWEST: Final = 5000
 _OVER: Final = (AttemptOutcome.DEFERRED, AttemptOutcome.DEAD)
 

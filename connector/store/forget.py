@@ -1,4 +1,4 @@
-"""Forgetting one person: all that is held about them goes, save what keeps opt-outs and keeps repeats out."""
+"""Forget one person: remove everything stored about them except opt-outs and what recognizes duplicates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ACTION: Final = "forget"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the store holds about one person, counted.
+    """Counts of what the store holds about one person.
 
     opt_outs: destination and flag of each that is raised. unwritten: those that are not in the CRM yet.
     crm_records: destination, object and CRM id of each record that was written. writing: lanes a worker holds that owe
@@ -71,42 +71,42 @@ class Forget:
             return self._held(connection, customer_id, self._events(connection, customer_id, unread))
 
     def run(self, customer_id: str, who: str) -> Held:
-        """Remove it, and tell what it was. A worker in the midst of writing to this person loses its lease."""
+        """Remove it, and return what it was. A worker that is writing to this person loses its lease."""
         unread = self._unread(customer_id)
         with self._db.transaction() as connection:
-            # The lanes first: whoever settles a batch now is waited for, whoever comes later finds its lease lost.
+            # The lanes first: this waits for a worker settling a batch now; a later one learns that its lease is lost.
             mine = deliveries.c.event_id.in_(_of(customer_id, unread))
             owing = _lanes_that_owe(mine, customer_id)
             connection.execute(update(lanes).where(lanes.c.name.in_(owing)).values(token=lanes.c.token))
-            found = self._events(connection, customer_id, unread)
-            held = self._held(connection, customer_id, found)
+            event_ids = self._events(connection, customer_id, unread)
+            held = self._held(connection, customer_id, event_ids)
             connection.execute(update(lanes).where(lanes.c.name.in_(held.writing)).values(token=""))
-            self._remove(connection, customer_id, found)
-            told = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
-            self._desk.write_down(connection, who, _ACTION, told)
+            self._remove(connection, customer_id, event_ids)
+            summary = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
+            self._desk.write_down(connection, who, _ACTION, summary)
         scrub(self._db.engine)
         return held
 
     def _unread(self, customer_id: str) -> list[int]:
-        """Events that name this customer in a body nobody could read: they are under no customer's id."""
+        """Find events whose body names this customer but could not be read: they are stored without a customer id."""
         sought, last = customer_id.encode(), 0
-        found: list[int] = []
+        event_ids: list[int] = []
         statement = select(events).where(events.c.customer_id.is_(None), events.c.payload.is_not(None))
         while True:
             with self._db.reading() as connection:
                 step = statement.where(events.c.id > last).order_by(events.c.id).limit(_STEP)
                 rows = connection.execute(step).all()
             if not rows:
-                return found
+                return event_ids
             last = rows[-1].id
             bodies = ((row.id, self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")) for row in rows)
-            found += [event_id for event_id, body in bodies if sought in body]
+            event_ids += [event_id for event_id, body in bodies if sought in body]
 
     def _events(self, connection: Connection, customer_id: str, unread: Collection[int]) -> list[int]:
         return list(connection.execute(_of(customer_id, unread)).scalars())
 
-    def _held(self, connection: Connection, customer_id: str, found: Sequence[int]) -> Held:
-        theirs = deliveries.c.event_id.in_(found)
+    def _held(self, connection: Connection, customer_id: str, event_ids: Sequence[int]) -> Held:
+        theirs = deliveries.c.event_id.in_(event_ids)
         owed = select(deliveries.c.id).where(theirs)
         tried = list(connection.execute(select(attempts.c.records).where(attempts.c.delivery_id.in_(owed))).scalars())
         owing = _lanes_that_owe(theirs, customer_id)
@@ -122,7 +122,7 @@ class Forget:
             audit.c.action == _ACTION, audit.c.thing.startswith(self._ledger.alias(customer_id))
         )
         return Held(
-            events=len(found),
+            events=len(event_ids),
             deliveries=_count(connection, deliveries, theirs),
             waiting=_count(connection, deliveries, theirs & (STATE == DeliveryState.READY)),
             attempts=len(tried),
@@ -139,14 +139,14 @@ class Forget:
             ledger.c.customer_id == customer_id, ledger.c.crm_id.is_not(None)
         )
         tried = select(deliveries.c.destination, attempts.c.records).join_from(attempts, deliveries)
-        found = {tuple(row) for row in connection.execute(known)}
+        crm_records = {tuple(row) for row in connection.execute(known)}
         for row in connection.execute(tried.where(deliveries.c.id.in_(owed))):
             notes = read_notes(row.records)
-            found |= {(row.destination, one.object, one.crm_id) for one in notes if one.crm_id}
-        return tuple(sorted(found))
+            crm_records |= {(row.destination, note.object, note.crm_id) for note in notes if note.crm_id}
+        return tuple(sorted(crm_records))
 
-    def _remove(self, connection: Connection, customer_id: str, found: Sequence[int]) -> None:
-        theirs = deliveries.c.event_id.in_(found)
+    def _remove(self, connection: Connection, customer_id: str, event_ids: Sequence[int]) -> None:
+        theirs = deliveries.c.event_id.in_(event_ids)
         owed = select(deliveries.c.id).where(theirs)
         connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(owed)))
         connection.execute(delete(deliveries).where(theirs))
@@ -154,9 +154,9 @@ class Forget:
         self._keep_opt_outs(connection, customer_id)
         for table in (consents, obligations, raises):
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
-        # The message ids stay: a message is sent again when our answer was missed, and must not come back so.
+        # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}
-        connection.execute(update(events).where(events.c.id.in_(found)).values(nothing))
+        connection.execute(update(events).where(events.c.id.in_(event_ids)).values(nothing))
 
     def _keep_opt_outs(self, connection: Connection, customer_id: str) -> None:
         """What is known now takes the place of what was kept at an earlier forgetting; the rest of that stays."""

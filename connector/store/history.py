@@ -1,4 +1,4 @@
-"""Stored deliveries walked in steps, from the oldest to the newest, beside the traffic."""
+"""Walk the stored deliveries in steps, from the oldest to the newest, while traffic goes on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class History:
         self._db, self._inbox = database, inbox
 
     def walk(self, wanted: Filter, last: int = 0) -> Iterator[list[Stored]]:
-        """Deliveries there are now, oldest first, a step at a time. last: only the newest so many; 0 for all."""
+        """Yield the present deliveries, oldest first, a step at a time. last: how many of the newest; 0 for all."""
         after, newest = self._bounds(wanted, last)
         while step := self._step(wanted, after, newest):
             yield step

@@ -150,9 +150,9 @@ class Inbox:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
     def due(self, lane: str, limit: int, *, after: int = 0, opened: Mapping[int, Event] = _NOTHING) -> list[Delivery]:
-        """What this lane owes now: those that raise an opt-out first, then the longest due. Payloads opened.
+        """What this lane owes now: those that raise an opt-out first, then the longest due. Payloads are decrypted.
 
-        after: so many are left out first. opened: events by delivery id, taken as they are where still kept.
+        after: how many to leave out first. opened: events by delivery id, reused if they are still stored.
         """
         wanted = {"the_lane": lane, "most": limit, "after": after}
         with self._db.reading() as connection:
@@ -208,14 +208,14 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
 
 
 def _add_events(engine: Engine) -> Any:
-    """Rows as JSON, in which bytes have no place: their payloads come one after the other, and each row says where."""
+    """Rows as JSON, which cannot hold bytes: the payloads are concatenated, and each row has its offset and size."""
     names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised")
-    told = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
-    payload = func.substr(bindparam("payloads", type_=LargeBinary), told.c.at, told.c.size)
-    rows = select(*(told.c[name] for name in names), payload).where(true())  # SQLite reads ON as a join's without it
+    rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
+    payload = func.substr(bindparam("payloads", type_=LargeBinary), rows.c.at, rows.c.size)
+    with_payloads = select(*(rows.c[name] for name in names), payload).where(true())  # else SQLite reads ON as a join's
     return (
         insert(engine, events)
-        .from_select([*names, "payload"], rows)
+        .from_select([*names, "payload"], with_payloads)
         .on_conflict_do_nothing(index_elements=["agency", "message_id"])
         .returning(events.c.id, events.c.agency, events.c.message_id)
     )

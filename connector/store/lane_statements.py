@@ -86,10 +86,10 @@ def _streak() -> dict[str, Any]:
 
 
 def _going_on(now: ColumnElement[int]) -> dict[str, Any]:
-    """A longer pause, such as an operator's, stands with its reason."""
+    """Clear the pause's reason, unless a longer pause, such as an operator's, still holds."""
     resting = lanes.c.paused_until > now
-    told = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
-    return {"leased_until": now + _milliseconds("hold"), "failures": 0, **_streak(), **told}
+    kept = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
+    return {"leased_until": now + _milliseconds("hold"), "failures": 0, **_streak(), **kept}
 
 
 def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
@@ -134,6 +134,6 @@ def _settle(database: Database) -> Any:
 
 
 def _attempt(database: Database) -> Any:
-    names = [one.name for one in attempts.c if one.name not in ("id", "at")]
+    names = [column.name for column in attempts.c if column.name not in ("id", "at")]
     tried = given(database.engine, *(attempts.c[name] for name in names))
     return attempts.insert().from_select([*names, "at"], select(*tried.c, database.now()))

@@ -74,7 +74,7 @@ class Lanes:
         return Lease(row.name, row.destination, row.token, row.failures, bool(row.paused)) if row else None
 
     def renew(self, lease: Lease, hold_ms: int) -> None:
-        """Hold the lane for longer. A lease already lost stays lost: settling tells."""
+        """Hold the lane for longer. A lease already lost stays lost: settling raises LeaseLost."""
         with self._db.transaction() as connection:
             connection.execute(self._sql.renew, {**_mine(lease), "hold": hold_ms})
 
@@ -84,7 +84,7 @@ class Lanes:
             connection.execute(self._sql.release, _mine(lease))
 
     def standing(self, lease: Lease) -> Standing:
-        """How the lane stands before a batch. Raises LeaseLost when somebody else holds it now."""
+        """The lane's failures and streak before a batch. Raises LeaseLost when another worker holds the lane now."""
         with self._db.reading() as connection:
             row = connection.execute(self._sql.standing, _mine(lease)).first()
         if row is None:
@@ -99,11 +99,11 @@ class Lanes:
             self._ledger.remember(connection, entries)
 
     def overtaken(self, lease: Lease, amended: Mapping[RecordKey, Amend], theirs: Theirs, since: int) -> None:
-        """Make good what a worker wrote to the CRM after it had lost its lease: older values may stand over newer ones.
+        """Repair what a worker wrote to the CRM after losing its lease: older values may have replaced newer ones.
 
-        The ledger is told so, and what was delivered to the same customers since (the store's clock, ms) is due again.
-        Whoever holds the lane decided without knowing it, and loses its lease too; the lane rests until that lease
-        would have run out, so that two late workers cannot chase each other.
+        The ledger is corrected, and deliveries to the same customers since (the store's clock, ms) are due again.
+        The lane's present holder decided without knowing this, so it loses its lease too; the lane rests until that
+        lease would have expired, so that two late workers cannot keep undoing each other's work.
         """
         events_of = select(events.c.id).where(events.c.customer_id.in_(theirs.customers))
         again = (
@@ -122,17 +122,17 @@ class Lanes:
             connection.execute(again)
 
     def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
-        """Record a batch in one commit, and renew the lease or pause the lane; whether the lane is paused now.
+        """Record a batch in one commit, and renew the lease or pause the lane. Returns whether the lane is paused now.
 
-        Raises LeaseLost, recording nothing, when somebody else holds the lane now.
+        Raises LeaseLost, recording nothing, when another worker holds the lane now.
         """
-        ends = as_rows([_end(one, settlement) for one in settlement.settled])
-        tries = as_rows([_attempt(one, settlement) for one in settlement.settled])
+        ends = as_rows([_end(settled, settlement) for settled in settlement.settled])
+        tries = as_rows([_attempt(settled, settlement) for settled in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         entries = self._ledger.rows(lease.destination, settlement.remembered)
-        owed = self._obligations.rows((one, lease.lane) for one in settlement.owed)
+        owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
-        with self._db.transaction() as connection:  # on SQLite, who accepts an event waits for it: nothing but writes
+        with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
                 connection.execute(self._sql.settle, ends)
@@ -169,7 +169,7 @@ class Lanes:
         return max(0, int(min([longest, *waits])))
 
     def _fence(self, connection: Connection, lease: Lease, change: Executable, values: Mapping[str, Any]) -> bool:
-        """Change the lane, and tell whether it is paused. Raises LeaseLost when somebody else holds it now."""
+        """Change the lane. Returns whether it is paused. Raises LeaseLost when another worker holds it now."""
         row = connection.execute(change, {**_mine(lease), **values}).first()
         if row is None:
             raise _lost(lease)
@@ -177,16 +177,16 @@ class Lanes:
 
 
 def _note_spoken(connection: Connection, owed: Iterable[Obligation]) -> None:
-    """Note on an event which flags it raised by itself, as the inbox notes those of its customer: reports list both."""
-    for one in owed:
-        raised = case((events.c.raised == "", one.flag), else_=events.c.raised.concat(f",{one.flag}"))
-        unnoted = (events.c.id == one.event_id, ~events.c.raised.contains(one.flag))
+    """Add the flags an event itself raised to those the inbox noted from its customer: reports list both."""
+    for obligation in owed:
+        raised = case((events.c.raised == "", obligation.flag), else_=events.c.raised.concat(f",{obligation.flag}"))
+        unnoted = (events.c.id == obligation.event_id, ~events.c.raised.contains(obligation.flag))
         connection.execute(update(events).where(*unnoted).values(raised=raised))
 
 
 def _woken(settlement: Settlement) -> set[str]:
     """The customers whose opt-outs are to be looked at again: they have a new record."""
-    return {one.customer_id for one in settlement.remembered if one.new and one.customer_id is not None}
+    return {entry.customer_id for entry in settlement.remembered if entry.new and entry.customer_id is not None}
 
 
 def _mine(lease: Lease) -> dict[str, Any]:

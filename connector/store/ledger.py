@@ -77,8 +77,8 @@ class Ledger:
             return [KnownRecord(*row) for row in connection.execute(statement)]
 
     def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
-        """Entries as a parameter: made before a transaction begins, which others wait for."""
-        return as_rows([self._row(destination, one) for one in remembered])
+        """Entries as a parameter, made before the transaction begins: others wait for it."""
+        return as_rows([self._row(destination, entry) for entry in remembered])
 
     def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""
@@ -86,22 +86,22 @@ class Ledger:
             connection.execute(self._remember, entries)
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
-        """Change these records' entries as they are now; nothing comes back of who was forgotten meanwhile."""
+        """Change these records' present entries, except those of customers forgotten meanwhile."""
         now = self.entries(destination, list(amended))
-        told = [amend(now.get(key, Entry())) for key, amend in amended.items()]
-        still = select(deliveries.c.id).where(deliveries.c.id.in_([one.delivery_id for one in told]))
-        standing = set(connection.execute(still).scalars())
-        self.remember(connection, self.rows(destination, [one for one in told if one.delivery_id in standing]))
+        changed = [amend(now.get(key, Entry())) for key, amend in amended.items()]
+        still = select(deliveries.c.id).where(deliveries.c.id.in_([entry.delivery_id for entry in changed]))
+        stored = set(connection.execute(still).scalars())
+        self.remember(connection, self.rows(destination, [entry for entry in changed if entry.delivery_id in stored]))
 
-    def _row(self, destination: str, one: Remembered) -> dict[str, Any]:
+    def _row(self, destination: str, remembered: Remembered) -> dict[str, Any]:
         return {
             "destination": destination,
-            "object": one.key.object,
-            "key": self.key_digest(one.key),
-            "crm_id": one.entry.crm_id,
-            "customer_id": one.customer_id,
-            "marks": entry_as_text(one.entry),
-            "delivery_id": one.delivery_id,
+            "object": remembered.key.object,
+            "key": self.key_digest(remembered.key),
+            "crm_id": remembered.entry.crm_id,
+            "customer_id": remembered.customer_id,
+            "marks": entry_as_text(remembered.entry),
+            "delivery_id": remembered.delivery_id,
         }
 
     def alias(self, customer_id: str) -> str:
@@ -109,7 +109,7 @@ class Ledger:
         return f"forgotten:{self._db.digest(f'customer {customer_id}', size=16)}"
 
     def consents(self, destination: str, customers: Collection[str]) -> dict[str, dict[str, FlagState]]:
-        """customer id -> flag -> what is known; of somebody forgotten, the opt-outs of before."""
+        """customer id -> flag -> what is known; for a forgotten customer, the opt-outs kept."""
         named = {name: customer for customer in customers for name in (customer, self.alias(customer))}
         asked = {"whose": destination, "wanted": list(named)}
         known: dict[str, dict[str, FlagState]] = {}
@@ -121,8 +121,8 @@ class Ledger:
         return known
 
     def consent_rows(self, destination: str, states: Mapping[str, Mapping[str, FlagState]]) -> dict[bool, Rows]:
-        """What is known of these customers' flags as parameters: of those applied, and of the others."""
-        told: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+        """What is known of these customers' flags as parameters, by whether the CRM has the flag."""
+        by_applied: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for customer, flags in states.items():
             for flag, state in flags.items():
                 row = {
@@ -136,11 +136,11 @@ class Ledger:
                     "spoken": state.spoken,
                     "lowered_at": state.lowered,
                 }
-                told[state.applied].append(row)
-        return {applied: as_rows(rows) for applied, rows in told.items()}
+                by_applied[state.applied].append(row)
+        return {applied: as_rows(rows) for applied, rows in by_applied.items()}
 
     def remember_consents(self, connection: Connection, known: Mapping[bool, Rows]) -> None:
-        """Replace what is known of flags; the moment a raise was applied stays until the next."""
+        """Replace what is known of flags; the time a raise was applied stays until the next one."""
         for applied, rows in known.items():
             if rows:
                 connection.execute(self._keep_consents[applied], rows)
@@ -149,20 +149,20 @@ class Ledger:
         """Keep for good that these opt-outs reached the CRM."""
         if raised:
             statement = raises.insert().values(destination=destination, at=self._db.now())
-            connection.execute(statement, [asdict(one) for one in raised])
+            connection.execute(statement, [asdict(opt_out) for opt_out in raised])
 
 
 def _replace_entries(database: Database) -> Any:
-    told = given(database.engine, *ledger.c)
-    statement = insert(database.engine, ledger).from_select(list(told.c.keys()), select(*told.c).where(_ANY))
+    rows = given(database.engine, *ledger.c)
+    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*rows.c).where(_ANY))
     newer = {name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")}
     return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
 
 
 def _upsert_consents(database: Database, applied: bool) -> Any:
-    told = given(database.engine, *(one for one in consents.c if one.name != "applied_at"))
-    known = select(*told.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
-    statement = insert(database.engine, consents).from_select([*told.c.keys(), "applied_at"], known)
+    rows = given(database.engine, *(column for column in consents.c if column.name != "applied_at"))
+    known = select(*rows.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
+    statement = insert(database.engine, consents).from_select([*rows.c.keys(), "applied_at"], known)
     newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
     # A batch that began before an operator lowered the flag does not know of it: what the operator did stays.
     lowered_since = consents.c.lowered_at > statement.excluded.lowered_at

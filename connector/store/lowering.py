@@ -1,4 +1,4 @@
-"""Lowering a spoken opt-out: only an operator can, and says why."""
+"""Lower a spoken opt-out: only an operator can, and must give a reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Lowering:
         self._db, self._desk = database, desk
 
     def lower(self, customer_id: str, flag: str, who: str, reason: str) -> list[str]:
-        """Let a spoken opt-out count no more; the destinations it counted for. careCycle's own flag stays as it is.
+        """Cancel a spoken opt-out. Returns the destinations it counted for. careCycle's own flag is unchanged.
 
-        Calls until now raise it no more, even if they are replayed. Raises StateChanged when nobody spoke it.
+        Calls up to now no longer raise it, even if replayed. Raises StateChanged when there is no such spoken opt-out.
         """
         mine = (consents.c.customer_id == customer_id, consents.c.flag == flag)
         still_true = consents.c.value.is_(True)

@@ -14,13 +14,13 @@ from connector.store.tables import mappings
 
 
 class Mappings:
-    """One row a destination."""
+    """One row per destination."""
 
     def __init__(self, database: Database, obligations: Obligations) -> None:
         self._db, self._obligations = database, obligations
 
     def running(self, destination: str, version: str) -> None:
-        """A mapping took its place; what was refused before is forgotten. Another one may carry flags elsewhere."""
+        """Record that a mapping is in use, and clear an earlier refusal. If it is new, check every opt-out again."""
         same = (mappings.c.destination == destination, mappings.c.version == version)
         with self._db.reading() as connection:
             known = connection.execute(select(mappings.c.version).where(*same)).first() is not None
@@ -32,7 +32,7 @@ class Mappings:
                 self._obligations.wake_all(connection, destination)
 
     def refused(self, destination: str, problem: str) -> None:
-        """An edited mapping does not load: `problem` is its diagnostics. The last good one keeps running."""
+        """Record that an edited mapping does not load, and why. The last valid one keeps running."""
         self._put(destination, {"refused_at": self._db.now(), "problem": problem})
 
     def _put(self, destination: str, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How lists of names are kept in text columns: what attempts note of records, and which fields a refusal names."""
+"""Lists of names as text columns hold them: what attempts note of records, and which fields a refusal names."""
 
 from __future__ import annotations
 

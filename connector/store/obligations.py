@@ -39,17 +39,17 @@ class Obligations:
         )
 
     def rows(self, owed: Iterable[tuple[Obligation, str]]) -> Rows:
-        """Obligations and their lanes as a parameter; of several events about one flag, the last counts."""
+        """Obligations and their lanes as a parameter; of several events about the same flag, the last counts."""
         rows = {
-            (one.destination, one.customer_id, one.flag): {
-                "destination": one.destination,
-                "customer_id": one.customer_id,
-                "flag": one.flag,
+            (obligation.destination, obligation.customer_id, obligation.flag): {
+                "destination": obligation.destination,
+                "customer_id": obligation.customer_id,
+                "flag": obligation.flag,
                 "lane": lane,
-                "event_id": one.event_id,
-                "since": one.since,
+                "event_id": obligation.event_id,
+                "since": obligation.since,
             }
-            for one, lane in owed
+            for obligation, lane in owed
         }
         return as_rows([rows[key] for key in sorted(rows)])  # sorted: two receivers never wait for each other
 
@@ -77,8 +77,8 @@ class Obligations:
         ]
 
     def payments(self, paid: Sequence[Payment]) -> Rows:
-        """Payments as a parameter: made before a transaction begins, which others wait for."""
-        return as_rows([_payment(one) for one in paid])
+        """Payments as a parameter, made before the transaction begins: others wait for it."""
+        return as_rows([_payment(payment) for payment in paid])
 
     def settle(self, connection: Connection, payments: Rows) -> None:
         """Record payments; an obligation that a newer event has renewed meanwhile stays owed."""
@@ -86,14 +86,14 @@ class Obligations:
             connection.execute(self._pay, payments)
 
     def applied(self, connection: Connection, destination: str, raised: Iterable[Raised]) -> None:
-        """Close what an ordinary write carried. One that another record of the customer refused stays refused."""
-        for one in raised:
+        """Close what an ordinary write fulfilled. What another record of the customer refused stays refused."""
+        for opt_out in raised:
             connection.execute(
                 update(obligations)
                 .where(
                     obligations.c.destination == destination,
-                    obligations.c.customer_id == one.customer_id,
-                    obligations.c.flag == one.flag,
+                    obligations.c.customer_id == opt_out.customer_id,
+                    obligations.c.flag == opt_out.flag,
                     obligations.c.state.not_in((ObligationState.APPLIED, ObligationState.REFUSED)),
                 )
                 .values(
@@ -101,25 +101,25 @@ class Obligations:
                     attempts=0,
                     due_at=null(),
                     applied_at=self._db.now(),
-                    object=one.object,
-                    crm_id=one.crm_id,
+                    object=opt_out.object,
+                    crm_id=opt_out.crm_id,
                     **_NO_REFUSAL,
                 )
             )
 
     def wake(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
-        """Have these customers' obligations looked at again: they have a new record, or another address."""
+        """Make these customers' obligations due for a check: they have a new record, or another address."""
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
 
     def wake_all(self, connection: Connection, destination: str) -> None:
-        """Have everything owed to a destination looked at again, what the CRM has confirmed included."""
+        """Make every obligation of a destination due for a check, including those the CRM has confirmed."""
         everything = update(obligations).where(obligations.c.destination == destination)
         connection.execute(everything.values(due_at=self._db.now()))
 
     def wake_open(self, connection: Connection, *where: Any) -> None:
-        """Have tried again whatever of these is not in the CRM: a mapping changed, or a lane goes on."""
+        """Make those of these obligations that are not in the CRM due: a mapping changed, or a lane resumes."""
         open_ = obligations.c.state != ObligationState.APPLIED
         connection.execute(update(obligations).where(open_, *where).values(due_at=self._db.now()))
 
@@ -143,7 +143,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
 
 
 def _owe(database: Database) -> Any:
-    """One that is in the CRM stays so: it is only looked at again."""
+    """Add obligations, or make them due for a check: one that is in the CRM keeps its state."""
     new = given(database.engine, *(obligations.c[name] for name in _NEW))
     rows = select(*new.c, database.now()).where(_ALWAYS)
     statement = insert(database.engine, obligations).from_select([*_NEW, "due_at"], rows)
@@ -152,7 +152,7 @@ def _owe(database: Database) -> Any:
 
 
 def _renew(database: Database) -> Any:
-    """One that is in the CRM is owed anew where careCycle has said false since: a person may have lowered the flag."""
+    """Owe an opt-out again if careCycle said false since it reached the CRM: a person may have lowered the flag."""
     new = given(database.engine, *(obligations.c[name] for name in _NEW))
     lowered = select(consents.c.flag).where(
         *(consents.c[name] == new.c[name] for name in _KEY), consents.c.value.is_(False), ~consents.c.spoken

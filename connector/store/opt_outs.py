@@ -77,9 +77,9 @@ class OptOuts:
         An opt-out is the first event received that says true of a flag of which the customer's event before did not.
         """
         at, last = period.since, 0
-        while found := self._page(period, at, last):
-            yield from self._told([event for event in found if _new(event)])
-            at, last = found[-1].received_at, found[-1].id
+        while page := self._page(period, at, last):
+            yield from self._judged([event for event in page if _new(event)])
+            at, last = page[-1].received_at, page[-1].id
 
     def _page(self, period: Period, at: int, last: int) -> _Rows:
         before = events.alias()
@@ -109,7 +109,7 @@ class OptOuts:
         with self._db.reading() as connection:
             return connection.execute(statement).all()
 
-    def _told(self, opted_out: _Rows) -> Iterator[OptOut]:
+    def _judged(self, opted_out: _Rows) -> Iterator[OptOut]:
         customers = {event.customer_id for event in opted_out}
         owed = self._obligations(customers)
         applied = self._raises(customers)
@@ -128,19 +128,19 @@ class OptOuts:
             .where(obligations.c.customer_id.in_(customers))
             .order_by(obligations.c.destination)
         )
-        found: dict[_Where, list[Row[Any]]] = {}
+        grouped: dict[_Where, list[Row[Any]]] = {}
         for row in self._rows(statement) if customers else ():
             agency = row.destination.partition("/")[0]
-            found.setdefault((agency, row.customer_id, row.flag), []).append(row)
-        return found
+            grouped.setdefault((agency, row.customer_id, row.flag), []).append(row)
+        return grouped
 
     def _raises(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
         """Every time a flag reached the CRM, by destination, customer and flag."""
         statement = select(raises).where(raises.c.customer_id.in_(customers)).order_by(raises.c.id)
-        found: dict[_Where, list[Row[Any]]] = {}
+        grouped: dict[_Where, list[Row[Any]]] = {}
         for row in self._rows(statement) if customers else ():
-            found.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
-        return found
+            grouped.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
+        return grouped
 
 
 def _new(event: Row[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Letting go of what has had its time, in small steps beside the traffic: payloads, dead letters, at last the rows."""
+"""Apply retention in small steps while traffic goes on: first payloads, then dead letters, then the rows."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from connector.store.dialect import give_space_back
 from connector.store.tables import DEAD, READY, attempts, deliveries, events, obligations
 
 STEP: Final = 500
-"""Rows of one step: short enough to keep nobody waiting."""
+"""Rows of one step: few enough that nobody waits long."""
 _PAGES: Final = 500
 """Pages an embedded file gives back in one step: 2 MB."""
 
 
 class Retention:
-    """Purges payloads, then rows. The ledger's digests stay: they are what keeps older states from coming back."""
+    """Purges payloads, then rows. The ledger's digests stay: they keep older states from coming back."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def purge(self, agency: str, before: int) -> int:
-        """Remove a step's worth of payloads accepted before (epoch ms) and owed to nobody any more; how many."""
+        """Purge a step of payloads accepted before `before` (epoch ms) and no longer needed. Returns how many."""
         old = _old(agency, before, events.c.payload.is_not(None))
         with self._db.transaction() as connection:
             return connection.execute(update(events).where(events.c.id.in_(old)).values(payload=None)).rowcount
 
     def give_up(self, agency: str, before: int) -> int:
-        """Discard a step's worth of dead letters accepted before (epoch ms); how many."""
+        """Discard a step of dead letters accepted before `before` (epoch ms). Returns how many."""
         old = (
             select(deliveries.c.id)
             .join_from(deliveries, events)
@@ -42,12 +42,12 @@ class Retention:
             return connection.execute(update(deliveries).where(deliveries.c.id.in_(old)).values(changes)).rowcount
 
     def forget(self, agency: str, before: int) -> int:
-        """Remove a step's worth of purged events accepted before (epoch ms), with what became of them; how many."""
+        """Delete a step of purged events older than `before` (epoch ms), and their deliveries. Returns how many."""
         with self._db.reading() as connection:
             old = list(connection.execute(_old(agency, before, events.c.payload.is_(None))).scalars())
         if not old:
             return 0
-        # What an operator replayed since it was read is in the inbox again: its rows stay.
+        # An event that an operator replayed since this read is in the inbox again: its rows stay.
         gone = select(events.c.id).where(events.c.id.in_(old), ~_OPEN)
         theirs = select(deliveries.c.id).where(deliveries.c.event_id.in_(gone))
         with self._db.transaction() as connection:
@@ -57,7 +57,7 @@ class Retention:
             return connection.execute(delete(events).where(events.c.id.in_(ids))).rowcount
 
     def give_space_back(self) -> int:
-        """Let an embedded file shrink by a step, where much of it is empty; by how many pages."""
+        """Shrink an embedded file by a step if much of it is empty. Returns by how many pages."""
         with self._db.reading() as connection:
             return give_space_back(connection, _PAGES)
 
@@ -73,7 +73,7 @@ _OPEN: Final = or_(
 
 
 def _old(agency: str, before: int, payload: ColumnElement[bool]) -> Select[tuple[int]]:
-    """A step's worth of events accepted before, owed to nobody any more."""
+    """A step of events accepted before `before` and no longer needed."""
     return (
         select(events.c.id)
         .where(events.c.agency == agency, events.c.received_at < before, payload, ~_OPEN)

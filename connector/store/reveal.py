@@ -1,4 +1,4 @@
-"""Showing an operator the values of one event: only where the agency allows it, and never without a trace."""
+"""Show an operator the values of an event, only if the agency allows it, and always with an audit entry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connector.store.tables import agencies, events
 
 
 class Reveal:
-    """Knows which agencies allow it, as their files said at the last start."""
+    """Knows which agencies allow it, as of the last start."""
 
     def __init__(self, database: Database, inbox: Inbox, desk: Desk) -> None:
         self._db, self._inbox, self._desk = database, inbox, desk
@@ -25,7 +25,7 @@ class Reveal:
             return bool(connection.execute(select(agencies.c.reveal_values).where(agencies.c.name == agency)).scalar())
 
     def payload(self, message_id: str, who: str, reason: str) -> dict[str, Any]:
-        """One message's payload as it is, after it was written down who asked and why. Raises FixConfiguration."""
+        """Return a message's payload unmasked, after recording who asked and why. Raises FixConfiguration."""
         if not (why := " ".join(reason.split())[:500].replace("\0", "")):
             raise FixConfiguration(message_id, "is revealed for a reason only", "say why: it is kept in the audit")
         with self._db.reading() as connection:

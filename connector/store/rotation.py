@@ -1,4 +1,4 @@
-"""Changing the data key beside the traffic: everything sealed with an older key is sealed again with the first."""
+"""Change the data key while traffic goes on: what an older key sealed is sealed again with the first key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.store.database import DIGEST_KEY, Database
 from connector.store.tables import events, settings
 
 STEP: Final = 200
-"""Payloads of one step: short enough to keep nobody waiting."""
+"""Payloads of one step: few enough that nobody waits long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class KeyUse:
 
 
 class Rotation:
-    """Re-seals in steps. Stopped at any point, the next run goes on with what is left."""
+    """Re-seals in steps. If it is stopped at any point, the next run continues with what is left."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def steps(self) -> Iterator[int]:
-        """Seal everything again, telling how many payloads each step did. Raises FixConfiguration for want of a key."""
+        """Seal everything again; yields each step's count of payloads. Raises FixConfiguration if a key is missing."""
         with self._db.transaction() as connection:
             self._digest_key(connection)
         last = 0

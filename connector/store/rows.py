@@ -14,19 +14,19 @@ from sqlalchemy import JSON, Column, Engine, FromClause, Text, bindparam, cast, 
 
 
 def given(engine: Engine, *columns: Column[Any]) -> FromClause:
-    """Rows handed over as one JSON parameter, `rows`: a statement over a thousand of them is then a single step.
+    """Rows passed as a single JSON parameter, `rows`: a statement over a thousand of them is then a single step.
 
-    Row by row, the driver lets other threads go first after each, and on SQLite everybody waits meanwhile.
+    Row by row, the driver would yield to other threads after each, and on SQLite every writer waits meanwhile.
     """
     rows = bindparam("rows", type_=Text)
     if engine.dialect.name == "sqlite":
         each = func.json_each(rows).table_valued("value")
-        told = [
-            func.json_extract(each.c.value, literal_column(f"'$.{one.name}'"), type_=one.type).label(one.name)
-            for one in columns
+        extracted = [
+            func.json_extract(each.c.value, literal_column(f"'$.{wanted.name}'"), type_=wanted.type).label(wanted.name)
+            for wanted in columns
         ]
-        return select(*told).select_from(each).subquery("given")
-    typed = [column(one.name, one.type) for one in columns]
+        return select(*extracted).select_from(each).subquery("given")
+    typed = [column(wanted.name, wanted.type) for wanted in columns]
     return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived("given", with_types=True)
 
 

@@ -28,7 +28,7 @@ class Seal:
     def __init__(self, keys: list[bytes], random: Callable[[int], bytes] = os.urandom) -> None:
         self._ciphers = {hashlib.sha256(key).digest()[:_ID]: AESGCM(key) for key in keys}
         self.fingerprints = tuple(self._ciphers)
-        """What stands before everything sealed with a key, of each key; the first one seals."""
+        """Each key's prefix, which begins everything sealed with it; the first key is the one that seals."""
         self.active = self.fingerprints[0]
         self._random = random
 

@@ -106,13 +106,13 @@ deliveries: Final = Table(
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
     Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("state = 'ready'")),
     Index("ix_deliveries_dead", "destination", "code", "id", **_where("state = 'dead'")),
-    # Lists walk backwards from the newest of what they are asked for.
+    # Lists walk backwards from the newest match.
     Index(None, "state", "id"),
     Index("ix_deliveries_code", "code", "id", **_where("code <> ''")),
 )
 
 STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
-"""A delivery's state, where something narrower chooses the rows: by the bare column SQLite walks all of that state."""
+"""A delivery's state, for use beside a narrower condition: for the bare column, SQLite would scan the state's index."""
 
 attempts: Final = Table(
     "attempts",

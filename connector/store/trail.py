@@ -1,4 +1,4 @@
-"""Everything one customer's events left behind: the events, what became of each, and what the ledger remembers."""
+"""What a customer's events left behind: the events, what became of each, and the ledger's entries."""
 
 from __future__ import annotations
 
@@ -107,14 +107,15 @@ class Trail:
                 .order_by(attempts.c.id)
             ).all()
         tries: dict[int, list[Try]] = {}
-        for one in made:
-            kept = Try(one.at, AttemptOutcome(one.outcome), one.code, one.mapping_version, read_notes(one.records))
-            tries.setdefault(one.delivery_id, []).append(kept)
+        for attempt in made:
+            outcome, notes = AttemptOutcome(attempt.outcome), read_notes(attempt.records)
+            kept = Try(attempt.at, outcome, attempt.code, attempt.mapping_version, notes)
+            tries.setdefault(attempt.delivery_id, []).append(kept)
         return [self._step(row, tries.get(row.delivery_id, [])) for row in rows]
 
     def _step(self, row: Any, tries: Sequence[Try]) -> Step:
-        told = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
-        return Step(*told, self._inbox.event(row), row.payload is None, tries)
+        ended = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
+        return Step(*ended, self._inbox.event(row), row.payload is None, tries)
 
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""

@@ -1,4 +1,4 @@
-"""API calls of each destination: ours by the quarter of an hour, and what the CRM last said of everybody's."""
+"""API calls of each destination: ours per quarter of an hour, and the CRM's last report of the whole account's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.store.dialect import insert
 from connector.store.tables import usage, usage_calls
 
 STEP: Final = 15 * 60 * 1000
-"""A quarter of an hour, in ms: the calls of one are one row."""
+"""A quarter of an hour, in ms: its calls share a row."""
 
 _KEPT: Final = 2 * 24 * 60 * 60 * 1000
 
@@ -26,7 +26,7 @@ _SAID: Final = select(usage.c.used, usage.c.allowed, usage.c.at).where(usage.c.d
 
 
 class Report(NamedTuple):
-    """What the CRM said of the account's calls of the day, and when (epoch ms)."""
+    """The CRM's report of the account's calls of the day, and its time (epoch ms)."""
 
     used: int
     limit: int
@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 class Usage:
-    """Counts that a restart does not forget."""
+    """Counts that survive a restart."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -44,7 +44,7 @@ class Usage:
         self._note = {True: _noting(database, "used", "allowed", "at"), False: _noting(database)}
 
     def add(self, destination: str, calls: int, report: Report | None, now: int, since: int) -> None:
-        """Count calls made by now, and keep what the CRM said. since: when the day began. Both in epoch ms."""
+        """Add calls made at `now`, and store the CRM's report. since: when the day began. Both in epoch ms."""
         quarter = {"destination": destination, "at": now - now % STEP, "calls": calls}
         said = {"whose": destination, "since": since - STEP, "destination": destination}
         reported = {"used": report.used, "allowed": report.limit, "at": report.at} if report else {}
@@ -54,7 +54,7 @@ class Usage:
             connection.execute(_FORGET, {"whose": destination, "before": now - _KEPT})
 
     def spent(self, destination: str, since: int) -> tuple[dict[int, int], Report | None]:
-        """Our calls since (epoch ms) by the moment their quarter of an hour began; and what the CRM last said."""
+        """Our calls since `since`, by the start of their quarter of an hour (epoch ms), and the CRM's last report."""
         asked = {"whose": destination, "since": since - STEP}
         with self._db.reading() as connection:
             kept = {row.at: row.calls for row in connection.execute(_OURS, asked)}
@@ -69,7 +69,7 @@ class Usage:
 
 
 def _noting(database: Database, *reported: str) -> Any:
-    """Keep how many calls are ours, and what the CRM said."""
+    """Store the number of our calls, and the CRM's report."""
     ours = select(func.sum(usage_calls.c.calls)).where(*_DAY).scalar_subquery()
     given: dict[str, Any] = {name: bindparam(name) for name in ("destination", *reported)}
     known = insert(database.engine, usage).values(ours=ours, **given)

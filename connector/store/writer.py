@@ -1,4 +1,4 @@
-"""Group commit: whoever has something to accept while a commit is under way shares the next one."""
+"""Group commit: arrivals that come in during a commit share the next one."""
 
 from __future__ import annotations
 
@@ -54,14 +54,15 @@ class Bounded:
 
 
 class Writer:
-    """One thread that commits, and tells whoever waits for an arrival to be on disk.
+    """One thread that commits arrivals and completes their futures once they are on disk.
 
-    tell: where a group is told, here unless set. On an event loop (`Door.soon`), one wake-up does for all of it.
+    tell: runs the call that completes a group's futures; in this thread unless set. `Door.soon` runs it on the event
+    loop, where a single wake-up serves the whole group.
     """
 
     def __init__(self, accept: Accept) -> None:
         self._accept = accept
-        self.tell: Callable[[Callable[[], None]], object] = lambda told: told()
+        self.tell: Callable[[Callable[[], None]], object] = lambda complete: complete()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inbox writer", daemon=True)
         self._thread.start()
@@ -91,16 +92,16 @@ class Writer:
         group = [first]
         while len(group) < MOST:
             try:
-                one = self._waiting.get_nowait()
+                waiting = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            if one is None:
+            if waiting is None:
                 return group, False
-            group.append(one)
+            group.append(waiting)
         return group, True
 
     def _commit(self, group: list[_Waiting]) -> None:
-        group = [one for one in group if one[1].set_running_or_notify_cancel()]
+        group = [(arrival, kept) for arrival, kept in group if kept.set_running_or_notify_cancel()]
         outcomes: Sequence[Outcome | Exception]
         try:
             outcomes = self._accept([arrival for arrival, _ in group])

@@ -88,7 +88,7 @@ class Door:
             websockets=False,
             log_enabled=False,
             backlog=1024,
-            backpressure=SOCKETS,  # else so many connections as the backlog, idle or not, would shut everybody out
+            backpressure=SOCKETS,  # the default, the backlog, lets that many idle connections block everybody
             http1_settings=HTTP1Settings(header_read_timeout=int(self.limits.seconds * 1000)),
         )
         await self._server.serve()
@@ -135,8 +135,8 @@ class Door:
                 self._loop.call_soon_threadsafe(call)
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
-        told = scope.headers.get("content-length", "0")
-        if not told.isdigit() or int(told) > self.limits.body:
+        declared = scope.headers.get("content-length", "0")
+        if not declared.isdigit() or int(declared) > self.limits.body:
             raise _TooLarge
         body = bytearray()
         async for chunk in protocol:
@@ -147,7 +147,7 @@ class Door:
 
 
 async def _done(until: Future[Any], seconds: float) -> None:
-    """Return when it is done, or so many seconds are over."""
+    """Return when it is done, or after `seconds`."""
     loop, here = asyncio.get_running_loop(), threading.get_ident()
     waiter = loop.create_future()
 

@@ -62,7 +62,7 @@ def _failed(receipt: Receipt) -> Response | None:
         receipt.confirm()
     except StoreUnavailable as error:
         return _unavailable(error)
-    except Exception as error:  # noqa: BLE001  # whoever sent it must hear that it was not kept, whatever happened
+    except Exception as error:  # noqa: BLE001  # the sender must learn that it was not stored, whatever happened
         telemetry.fault("door", error)
         return _text(500, "not kept, send it again")
     return None

@@ -1,4 +1,4 @@
-"""Who looked after an agency last, and what its people were told."""
+"""When each agency was last checked, and which alarms its people were sent."""
 
 import sqlalchemy as sa
 from alembic import op
