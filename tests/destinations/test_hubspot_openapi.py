@@ -131,7 +131,7 @@ class TestHubSpotsOwnDescription:
             loaded = load(shipped_folder() / "hubspot.yaml", shipped=shipped_folder(), crms=VENDORS)
             assert loaded.written is not None
             done = provisioner.apply(provisioner.plan(demands(*loaded.written)).steps)
-        assert [one.refusal.cause for one in done] == [""] * 6
+        assert [one.problem for one in done] == [""] * 6
         assert referee.verdicts == []
 
     def test_opting_out_fits_it(self, refereed):
