@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from benchmarks.drain import Sandboxes, backlog
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.load import SIGNED_WITH, Timing, send_apart
 from connector.carecycle.signature import Verifier
+from connector.cli.stage import free_port
 from connector.receive import Agency, read
 from connector.running.roles import collect_rarely
 from connector.sandbox.hubspot import BEARER
@@ -74,13 +74,6 @@ def serve(address: str, port: int) -> None:
     else:
         door = Door(create_hooks(agencies, lambda _: KEPT), "127.0.0.1", port, Limits(threads=0))
     asyncio.run(serve_all([door]))
-
-
-def free_port() -> int:
-    """Find a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def started(closing: ExitStack, port: int, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -58,7 +59,7 @@ class Stage:
             closing.enter_context(sandbox)
         self.secret = "whsec_" + secrets.token_urlsafe(24).replace("-", "A").replace("_", "B")
         self.password = secrets.token_urlsafe(6)
-        ports = [_free_port() for _ in range(2)]
+        ports = [free_port() for _ in range(2)]
         self.admin = f"http://127.0.0.1:{ports[1]}"
         self.hook = f"http://127.0.0.1:{ports[0]}/hooks/demo"
         self.environment = {
@@ -119,10 +120,13 @@ class Stage:
             time.sleep(0.05)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """Find a TCP port that nothing uses, below those that outgoing connections may take at any moment."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import event
 
 from connector.carecycle.catalogue import FIELDS, steps
 from connector.carecycle.signature import Verifier
+from connector.cli.stage import free_port
 from connector.receive import Agency
 from connector.settlement.listings import DeliveryStatus
 from connector.store import Store, open_store
@@ -36,12 +37,6 @@ OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
 
 CROWD = 1_500
 PATIENCE = 2.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Served:
