@@ -19,6 +19,8 @@ SOURCES = [path for path in sorted(ROOT.glob("connector/**/*.py")) if HISTORY no
 CORE = (
     "backoff.py",
     "carecycle/catalogue.py",
+    "carecycle/coercions.py",
+    "carecycle/kinds.py",
     "carecycle/recognise.py",
     "carecycle/signature.py",
     "crm.py",
