@@ -169,13 +169,23 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
         write.name,
         write.key.object,
         answer.crm_id,
-        tuple(sorted([*decision.fields, *decision.consent.values()])) if outcome else (),
+        _confirmed(answer),
         {held.field: held.flag for held in withheld if held.field},
         next((held.flag for held in withheld if not held.field), ""),
         tuple(decision.kept),
         RecordVerdict(outcome.verdict) if outcome else RecordVerdict.UNCHANGED,
         outcome.code if outcome else "",
     )
+
+
+def _confirmed(answer: Answer) -> tuple[str, ...]:
+    """The fields the CRM confirmed as written."""
+    decision, outcome = answer.decision, answer.outcome
+    if outcome is None:
+        return ()
+    if outcome.verdict is Verdict.DELIVERED:
+        return tuple(sorted([*decision.fields, *decision.consent.values()]))
+    return tuple(sorted(decision.consent.values())) if outcome.consent_written else ()
 
 
 def remembered(answers: Iterable[Answer], digest: Digest) -> list[Remembered]:

@@ -20,7 +20,7 @@ from connector.insight.accounts import Account, named, place
 from connector.mapping import formats
 from connector.mapping.planning import plan
 from connector.model import Entry, Mark, Plan, RecordKey, Stamp, Write
-from connector.settlement import DeliveryState, RecordNote, RecordVerdict
+from connector.settlement import DeliveryState, RecordNote
 from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
 
@@ -323,7 +323,7 @@ class _Explainer:
             (attempt.at, step.event.source_time, step, attempt)
             for step in self.steps
             for attempt, note in draft.notes[step.delivery_id]
-            if name in note.fields and note.verdict is RecordVerdict.DELIVERED
+            if name in note.fields
         ]
         if not written:
             return effect

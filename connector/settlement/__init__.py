@@ -106,8 +106,8 @@ WHOLE_RECORD: Final = "(the whole record)"
 class RecordNote:
     """What an attempt keeps of one record: names and IDs, never a value.
 
-    fields: sent. withheld: field -> the consent flag that held it back. withheld_by: the flag that held back the whole
-    record. kept: fields left as the CRM has them.
+    fields: those the CRM confirmed. withheld: field -> the consent flag that held it back. withheld_by: the flag that
+    held back the whole record. kept: fields left as the CRM has them.
     """
 
     record: str

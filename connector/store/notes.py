@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from connector.settlement import WHOLE_RECORD, CauseKey, RecordNote, RecordVerdict
 
-VERSION: Final = 2
-"""Of the JSON of notes. Version 1 was a bare list, in which a record withheld as a whole looked like a field."""
+VERSION: Final = 3
+"""Of the JSON of notes. Version 1 was a bare list, in which a record withheld as a whole looked like a field.
+
+Until version 2, the fields were those sent; since version 3, they are those the CRM confirmed.
+"""
 
 
 def notes_as_text(notes: Iterable[RecordNote]) -> str:
@@ -34,21 +37,24 @@ def _data(note: RecordNote) -> dict[str, Any]:
 def read_notes(text: str) -> tuple[RecordNote, ...]:
     """Notes from `attempts.records`, whichever version wrote them."""
     kept = json.loads(text)
-    return tuple(_note(data) for data in (kept if isinstance(kept, list) else kept["records"]))
+    version, records = (1, kept) if isinstance(kept, list) else (kept["v"], kept["records"])
+    return tuple(_note(data, version) for data in records)
 
 
-def _note(data: Mapping[str, Any]) -> RecordNote:
+def _note(data: Mapping[str, Any], version: int) -> RecordNote:
     withheld = {**data.get("withheld", {})}
     whole = [withheld.pop(name) for name in (WHOLE_RECORD, "") if name in withheld]
+    verdict = RecordVerdict(data.get("verdict", RecordVerdict.DELIVERED))
+    confirmed = version >= 3 or verdict is RecordVerdict.DELIVERED
     return RecordNote(
         data["record"],
         data.get("object", ""),
         data.get("crm_id"),
-        tuple(data.get("fields", ())),
+        tuple(data.get("fields", ())) if confirmed else (),
         withheld,
         data.get("withheld_by") or next(iter(whole), ""),
         tuple(data.get("kept", ())),
-        RecordVerdict(data.get("verdict", RecordVerdict.DELIVERED)),
+        verdict,
         data.get("code", ""),
     )
 
