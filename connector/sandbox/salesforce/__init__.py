@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, Literal
 
 from connector.sandbox.salesforce.oauth import Consumer, Gate
 from connector.sandbox.salesforce.rest import Rest
 from connector.sandbox.salesforce.rows import Record, Written
-from connector.sandbox.salesforce.schema import add_column, default_org
+from connector.sandbox.salesforce.schema import Column, add_column, default_org
 from connector.sandbox.salesforce.setup import RIGHTS, Setup
+from connector.sandbox.salesforce.states import add_codes
 from connector.sandbox.salesforce.store import Org
 
 CLIENT: Final = ("careCycle.connector", "sandbox-client-secret")
@@ -34,6 +36,7 @@ class SalesforceSandbox(Rest):
     assign_leads: whether an assignment rule gives every lead to the first of `people`. page: rows per page of a query.
     public_key: the certificate of the connected app, in PEM, for the JWT flow.
     custom_fields: False for an org with Salesforce's own fields only.
+    state_lists: whether State and Country accept only what is on the org's lists.
     rights: the connector's permissions in Setup. unique_activities: whether a task's field may be a unique external id.
     """
 
@@ -48,6 +51,7 @@ class SalesforceSandbox(Rest):
         page: int = 2000,
         public_key: bytes = b"",
         custom_fields: bool = True,
+        state_lists: bool = False,
         rights: frozenset[str] = RIGHTS - {"edit all fields"},
         unique_activities: bool = True,
     ) -> None:
@@ -56,6 +60,8 @@ class SalesforceSandbox(Rest):
         setup = Setup(org, rights, unique_activities=unique_activities)
         super().__init__(org, gate, setup, latency=latency, daily_limit=daily_limit, page=page)
         self.org.unknown_column, self.org.duplicate_rule = unknown_column, duplicate_rule
+        if state_lists:
+            add_codes(org.tables.values())
         self.token = gate.open()
         self.people = [self._person(*person) for person in _PEOPLE]
         self.org.owner = self.setup.user = self._person("Integration", "User", LOGIN[0])["Id"]
@@ -97,9 +103,36 @@ class SalesforceSandbox(Rest):
 
     def keep_from_editing(self, object: str, *fields: str) -> None:
         """Make fields read-only for the connector's user."""
+        self._mark("locked", object, fields)
+
+    def keep_from_searching(self, object: str, *fields: str) -> None:
+        """Encrypt fields so that no query can search by them."""
+        self._mark("unsearchable", object, fields)
+
+    def _mark(self, mark: str, object: str, fields: Iterable[str]) -> None:
         table = self.org.table(object)
         for column in [table.columns[name.lower()] for name in fields]:
-            add_column(table, replace(column, marks=column.marks | {"locked"}))
+            add_column(table, replace(column, marks=column.marks | {mark}))
+
+    def record_type(self, object: str, name: str, *, available: bool = True) -> str:
+        """Add a record type to an object, and whether the connector's user may use it; return its id."""
+        table = self.org.table(object)
+        if "recordtypeid" not in table.columns:
+            add_column(table, Column("RecordTypeId", "reference", 18, refers=("RecordType",)))
+            for row in self.org.live(table):
+                row["RecordTypeId"] = None
+        record_type = self.put("RecordType", Name=name, SobjectType=table.name)["Id"]
+        table.record_types[record_type] = available
+        return str(record_type)
+
+    def full(self, is_full: bool) -> None:
+        """Fill the org's storage, or free some: a full org refuses new records only."""
+        self.org.is_full = is_full
+
+    def move_to(self, host: str, *, redirect: bool = True) -> None:
+        """Give the org another address; the old one redirects, or no longer exists."""
+        self.moved[self.gate.instance_url.removeprefix("https://")] = redirect
+        self.gate.instance_url = f"https://{host}"
 
     def expire_sessions(self) -> None:
         """End every session, so that only a new login helps."""

@@ -69,6 +69,11 @@ class PlannedFaults(Wire):
         answer = error_reply(401, "INVALID_SESSION_ID", "Session expired or invalid")
         self.fault(_ENDPOINTS, answer, times=times)
 
+    def deny_login(self, error: str, description: str, times: int = 1) -> None:
+        """Refuse a login with an OAuth error."""
+        body = {"error": error, "error_description": description}
+        self.fault("/services/oauth2/token", reply(body, 400), times=times)
+
     def fail(self, status: int, code: str, message: str = "", *, times: int = 1, path: str = _ENDPOINTS) -> None:
         """Reject a whole request."""
         self.fault(path, error_reply(status, code, message), times=times)

@@ -1,7 +1,8 @@
 """The sandbox org's fields, each on its own line: name, type, length, marks, `-> objects`, `= picklist values`.
 
 Marks: required, unique, key (a unique external id), lookup (usable as an upsert key), restricted, encrypted, readonly,
-default:X. A field without `required` may be null, except booleans, which start as false.
+unsearchable (not in a query's WHERE), default:X. A field without `required` may be null, except booleans, which start
+as false.
 """
 
 from __future__ import annotations
@@ -110,8 +111,12 @@ LastName string 80 required
 FirstName string 40
 Name string 121 readonly
 Email email 128
-IsActive boolean
+IsActive boolean default:true
 FederationIdentifier string 512 unique lookup
+"""
+RECORD_TYPE: Final = """
+Name string 80 required
+SobjectType picklist 255 required
 """
 PERMISSION_SET: Final = """
 Name string 80 required unique

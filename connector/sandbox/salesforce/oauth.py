@@ -24,9 +24,9 @@ _SHARED_HOSTS: Final = ("login.salesforce.com", "test.salesforce.com")
 class Denied(Exception):
     """An OAuth error, sent as a JSON object; every other Salesforce error is a list."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
-        self.status, self.body = status, {"error": error, "error_description": description}
+        self.status, self.body = 400, {"error": error, "error_description": description}
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Gate:
         if consumer is None:
             raise Denied("invalid_client_id", "client identifier invalid")
         if not secrets.compare_digest(consumer.secret.encode(), secret.encode()):
-            raise Denied("invalid_client", "invalid client credentials", 401)
+            raise Denied("invalid_client", "invalid client credentials")
 
     def _jwt(self, assertion: str) -> None:
         claims, signed, signature = _decoded(assertion)

@@ -6,12 +6,12 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from connector.sandbox.salesforce import collections, composite, soql
+from connector.sandbox.salesforce import collections, composite, hosts, soql
 from connector.sandbox.salesforce.faults import PlannedFaults, error_reply, refused_reply, reply, unknown_reply
 from connector.sandbox.salesforce.oauth import Denied, Gate
 from connector.sandbox.salesforce.rows import Record
@@ -20,17 +20,18 @@ from connector.sandbox.salesforce.setup import Setup
 from connector.sandbox.salesforce.store import Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
 
-_LONGEST_URI: Final = 16_384
-_VERSIONS: Final = range(31, 69)
-
 
 class Rest(PlannedFaults):
-    """Reads requests, runs them on the org and builds the replies. daily_limit: calls per day. page: rows per page."""
+    """Reads requests, runs them on the org and builds the replies. daily_limit: calls per day. page: rows per page.
+
+    moved: the org's former host names, and whether each redirects.
+    """
 
     def __init__(self, org: Org, gate: Gate, setup: Setup, *, latency: float, daily_limit: int, page: int) -> None:
         super().__init__(latency=latency)
         self.org, self.gate, self.setup = org, gate, setup
         self.daily_limit, self.page, self.used = daily_limit, page, 0
+        self.moved: dict[str, bool] = {}
         self._cursors: dict[str, tuple[list[Column], str, list[Record], int]] = {}
         self._route()
 
@@ -65,6 +66,8 @@ class Rest(PlannedFaults):
     def _admit(self) -> Response | None:
         if not request.path.startswith("/services/data"):
             return None
+        if request.host in self.moved:
+            return hosts.left_behind(self.gate.instance_url if self.moved[request.host] else "")
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gate.tokens:
             return error_reply(401, "INVALID_SESSION_ID", "Session expired or invalid")
         with self.lock:
@@ -72,11 +75,7 @@ class Rest(PlannedFaults):
             over = self.used > self.daily_limit
         if over:
             return error_reply(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-        if len(request.url) > _LONGEST_URI:
-            return error_reply(414, "URI_TOO_LONG", "The URI is too long")
-        if (request.view_args or {}).pop("major", _VERSIONS.start) not in _VERSIONS:
-            return error_reply(404, "NOT_FOUND", "The requested resource does not exist")
-        return None
+        return hosts.unserved(request.url, (request.view_args or {}).pop("major", hosts.OLDEST))
 
     def _meter(self, response: Response) -> Response:
         response.headers["Sforce-Limit-Info"] = f"api-usage={min(self.used, self.daily_limit)}/{self.daily_limit}"

@@ -70,6 +70,11 @@ class Column:
         return bool(self.marks & {"key", "lookup"})
 
     @property
+    def filterable(self) -> bool:
+        """Whether a query may search by the field."""
+        return "unsearchable" not in self.marks and not (self.type == "textarea" and self.length > 255)
+
+    @property
     def relation(self) -> str:
         """The name a nested parent is written under: Who for WhoId."""
         return self.name.removesuffix("Id") if self.refers else ""
@@ -92,6 +97,7 @@ class Column:
             "custom": self.name.endswith("__c"),
             "calculated": False,
             "encrypted": "encrypted" in self.marks,
+            "filterable": self.filterable,
             "permissionable": not self.required,
             "picklistValues": [self._described(option) for option in self.options],
             "restrictedPicklist": "restricted" in self.marks,
@@ -121,13 +127,17 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """One object. `columns`: by lowercase name, since Salesforce ignores case. `hidden`: by field-level security."""
+    """One object. `columns`: by lowercase name, since Salesforce ignores case. `hidden`: by field-level security.
+
+    record_types: record type id -> whether the connector's user may use it.
+    """
 
     name: str
     prefix: str
     columns: dict[str, Column]
     hidden: set[str] = field(default_factory=set)
     indexed: tuple[Column, ...] = ()
+    record_types: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.indexed = tuple(column for column in self.columns.values() if column.unique or column.upsert_key)
@@ -150,7 +160,7 @@ class Table:
             "createable": True,
             "updateable": True,
             "queryable": True,
-            "recordTypeInfos": [],
+            "recordTypeInfos": [{"recordTypeId": own, "available": may} for own, may in self.record_types.items()],
             "fields": [column.describe() for column in self.seen()],
         }
 
@@ -162,7 +172,7 @@ def _column(line: str) -> Column:
     marks = {word for word in rest if not word.isdigit() and not word.startswith("default:")}
     defaults = [word.removeprefix("default:") for word in rest if word.startswith("default:")]
     length = next((int(word) for word in rest if word.isdigit()), 0)
-    default: Any = False if kind == "boolean" else next(iter(defaults), None)
+    default: Any = defaults == ["true"] if kind == "boolean" else next(iter(defaults), None)
     choices = tuple(options.split(" | ")) if options else ()
     return Column(name, kind, length, frozenset(marks), default, tuple(refers.split()), choices)
 
@@ -186,6 +196,7 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("Account", "001", fields.SYSTEM, fields.ACCOUNT, _PERSON_ACCOUNT),
         _table("Task", "00T", fields.SYSTEM, fields.TASK),
         _table("User", "005", fields.SYSTEM, fields.USER),
+        _table("RecordType", "012", fields.SYSTEM, fields.RECORD_TYPE),
         _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
         _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),

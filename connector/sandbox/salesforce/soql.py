@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connector.sandbox.salesforce.rows import Record, Rows
 from connector.sandbox.salesforce.schema import NUMBERS, Column, Table
-from connector.sandbox.salesforce.values import BadRequest
+from connector.sandbox.salesforce.values import RECORD_ID, BadRequest, checksummed
 
 _TOKEN: Final = re.compile(
     r"""\s*(?: (?P<text>'(?:[^'\\]|\\.)*') | (?P<sign>[(),=]) | (?P<word>[A-Za-z0-9_.:+-]+) )\s*""", re.VERBOSE
@@ -137,7 +137,7 @@ def _column(table: Table, name: str) -> Column:
 
 def _filterable(table: Table, name: str) -> Column:
     column = _column(table, name)
-    if column.type == "textarea" and column.length > 255:
+    if not column.filterable:
         raise BadRequest(400, "INVALID_FIELD", f"field '{name}' can not be filtered in a query call")
     return column
 
@@ -151,11 +151,19 @@ def _literal(column: Column, literal: str) -> Any:
         message = f"value of filter criterion for field '{column.name}' must be of type {column.type} and {fault}"
         raise BadRequest(400, "INVALID_FIELD", f"{message} enclosed in quotes")
     if quoted:
-        return _comparable(re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), literal[1:-1]))
+        text = re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), literal[1:-1])
+        return _comparable(_record_id(text) if column.type in ("id", "reference") else text)
     try:
         return float(literal) if column.type in NUMBERS else _unquoted(literal)
     except ValueError:
         raise _malformed(literal) from None
+
+
+def _record_id(text: str) -> str:
+    if not RECORD_ID.match(text):
+        problem = f"\nERROR at Row:1:Column:1\ninvalid ID field: {text}"
+        raise BadRequest(400, "INVALID_QUERY_FILTER_OPERATOR", problem)
+    return checksummed(text) if len(text) == 15 else text
 
 
 def _unquoted(literal: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from connector.sandbox.salesforce.rows import Record, Rows
 from connector.sandbox.salesforce.schema import Column, Table
+from connector.sandbox.salesforce.states import listed
 from connector.sandbox.salesforce.values import BadRequest, Refused, parse, settle
 
 
@@ -50,6 +51,7 @@ class Org(Rows):
         self.unknown_column: Literal["request", "row"] = "row"
         self.duplicate_rule: Literal["", "alert", "block"] = ""
         self.assign_leads_to = ""
+        self.is_full = False
 
     def draft(self, table: Table, record: Any) -> Draft:
         """Read a JSON record. Raises BadRequest where it makes the whole request invalid."""
@@ -115,7 +117,8 @@ class Org(Rows):
         values = {column.name: settle(column, value) for column, value in draft.values}
         values |= {column.name: self._parent(table, column, spec) for column, spec in draft.parents}
         if row is None:
-            _require(table, values)
+            self._admit_new(table, values)
+        values |= listed(table, values, row or {})
         for name, value in values.items():
             self._refer(table, table.columns[name.lower()], value)
             self._unique(table, table.columns[name.lower()], value, row)
@@ -123,6 +126,13 @@ class Org(Rows):
         if table.name == "Lead" and self.assign_leads_to and manner.auto_assign:
             values["OwnerId"] = self.assign_leads_to
         return self.store(table, row, values)
+
+    def _admit_new(self, table: Table, values: Record) -> None:
+        missing = [own.name for own in table.columns.values() if own.required and values.get(own.name) is None]
+        if missing:
+            raise Refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+        if self.is_full:
+            raise Refused("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
 
     def _parent(self, table: Table, column: Column, spec: Mapping[str, Any]) -> str:
         kind = spec.get("attributes", {}).get("type", column.refers[0])
@@ -137,8 +147,21 @@ class Org(Rows):
         return str(rows[0]["Id"])
 
     def _refer(self, table: Table, column: Column, value: Any) -> None:
-        if not column.refers or value is None:
-            return
+        if column.refers and value is not None:
+            self._usable(table, column, value)
+            self._exists(column, value)
+
+    def _usable(self, table: Table, column: Column, value: str) -> None:
+        """Refuse a record type that the user may not use, and an owner who is not active."""
+        if column.name == "RecordTypeId" and not table.record_types.get(value):
+            message = f"Record Type ID: this ID value isn't valid for the user: {value}"
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", message, [column.name])
+        user = self.by_id(value) if column.name == "OwnerId" else None
+        if user and not user[1].get("IsActive", True):
+            message = f"operation performed with inactive user [{value[:15]}] as owner of {table.name.lower()}"
+            raise Refused("INACTIVE_OWNER_OR_USER", message)
+
+    def _exists(self, column: Column, value: str) -> None:
         target = self.by_id(value)
         if not any(value.startswith(self.tables[kind.lower()].prefix) for kind in column.refers):
             message = f"{column.label}: id value of incorrect type: {value}"
@@ -165,9 +188,3 @@ class Org(Rows):
         others = [other for other in self.matching(table, table.columns["email"], email) if other is not row]
         if others and not (self.duplicate_rule == "alert" and manner.allow_save):
             raise Refused("DUPLICATES_DETECTED", "Use one of these records?")
-
-
-def _require(table: Table, values: Record) -> None:
-    missing = [column.name for column in table.columns.values() if column.required and values.get(column.name) is None]
-    if missing:
-        raise Refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)

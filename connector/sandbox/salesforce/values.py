@@ -32,7 +32,7 @@ class Refused(Exception):
 _EMAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}\Z")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_ID: Final = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?\Z")
+RECORD_ID: Final = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?\Z")
 
 
 def parse(column: Column, value: Any) -> Any:
@@ -88,7 +88,7 @@ def settle(column: Column, value: Any) -> Any:
         return _number(column, value)
     if column.type in ("date", "datetime") and not "1700" <= value[:4] <= "4000":
         raise Refused("DATE_OUT_OF_RANGE", f"{column.label}: date out of range: {value}", [column.name])
-    if column.type == "reference" and not _ID.match(value):
+    if column.type == "reference" and not RECORD_ID.match(value):
         raise Refused("MALFORMED_ID", f"{column.label}: id value of incorrect type: {value}", [column.name])
     return value
 
