@@ -25,7 +25,8 @@ from connector.destinations.hubspot.errors import OTHER, POLICIES, PROBLEMS, SER
 from connector.destinations.salesforce.account import API_VERSION
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.destinations.salesforce.login import PERMANENT
-from connector.destinations.salesforce.rules import RULES, UNKNOWN, Kind
+from connector.destinations.salesforce.rule import REJECTING, Kind
+from connector.destinations.salesforce.rules import RULES, UNKNOWN
 from connector.errors import ConnectorError, PauseReason
 from connector.mapping.conditions import _OPERATORS as OPERATORS
 from connector.mapping.formats import FORMATS
@@ -409,8 +410,8 @@ class TestDeadLetters:
         ]
         told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
         assert told["Errors that pause the lane"] == [row for row, kind in ours if kind in pausing]
-        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind is Kind.REJECTED]
-        assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, Kind.REJECTED)]
+        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind in REJECTING]
+        assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, *REJECTING)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
         assert {code for code in PERMANENT if f"`{code}`" not in SALESFORCE} == set()

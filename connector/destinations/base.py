@@ -69,6 +69,8 @@ class Outcome:
     id: the CRM's id of the record, if it exists.
     consent_written: the opt-outs were written although the row was rejected.
     retry_after: seconds, if the CRM asked for a pause.
+    of_fields: rejected for the values of some fields, the refusal's or, where it names none of the row's, unknown ones:
+    without them the CRM may accept the row.
     """
 
     verdict: Verdict
@@ -77,6 +79,7 @@ class Outcome:
     consent_written: bool = False
     retry_after: float | None = None
     request_id: str = ""
+    of_fields: bool = False
 
     @property
     def code(self) -> str:

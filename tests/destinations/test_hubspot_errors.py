@@ -66,3 +66,4 @@ class TestTheTable:
             PROBLEMS[code].verdict,
             PROBLEMS[code].action,
         )
+        assert outcome.of_fields is PROBLEMS[code].of_fields

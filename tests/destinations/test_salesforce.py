@@ -200,6 +200,34 @@ class TestRecordsRefusedForGood:
         (outcome,) = salesforce.write([a_contact()])
         assert (outcome.verdict, outcome.code, len(sandbox.calls())) == (Verdict.REJECTED, code, 1)
 
+    @pytest.mark.parametrize(
+        ("code", "message", "fields"),
+        [
+            ("DUPLICATE_VALUE", "duplicate value found: Email duplicates value on record with id: 003xx", ("Email",)),
+            ("INACTIVE_OWNER_OR_USER", "operation performed with inactive user [005xx] as owner", ("OwnerId",)),
+            ("A_CODE_OF_NEXT_YEAR", "No such column 'Email' on entity 'Contact'", ("Email",)),
+            ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "No such customer", ()),
+            ("CANNOT_EXECUTE_FLOW_TRIGGER", "the flow failed", ()),
+        ],
+    )
+    def test_a_refusal_that_is_about_fields_says_so(
+        self, pair: Pair, code: str, message: str, fields: tuple[str, ...]
+    ) -> None:
+        sandbox, salesforce = pair
+        sandbox.refuse_rows([ONE], code, message)
+        (outcome,) = salesforce.write([a_contact(Email="a@example.com", OwnerId=sandbox.people[0]["Id"])])
+        assert (outcome.of_fields, outcome.fields) == (True, fields)
+
+    @pytest.mark.parametrize(
+        "code",
+        ["DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID", "INSUFFICIENT_ACCESS_OR_READONLY", "A_CODE_OF_NEXT_YEAR"],
+    )
+    def test_one_that_is_about_the_record_says_so(self, pair: Pair, code: str) -> None:
+        sandbox, salesforce = pair
+        sandbox.refuse_rows([ONE], code, "whatever it is")
+        (outcome,) = salesforce.write([a_contact()])
+        assert outcome.of_fields is False
+
     def test_a_converted_lead_tells_what_to_do(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         (created,) = salesforce.write([a_lead()])

@@ -9,7 +9,8 @@ import pytest
 from flask import Response
 
 from connector.destinations.base import Verdict
-from connector.destinations.salesforce.rules import RULES, Kind, Rule
+from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
+from connector.destinations.salesforce.rules import RULES
 from connector.errors import DestinationUnusable
 from connector.sandbox.salesforce.faults import error_reply
 from tests.destinations.salesforce_fixtures import ONE, TWO, Pair, a_contact, sandbox_and_destination
@@ -89,7 +90,7 @@ class TestOfOneRecord:
             assert (stopped.value.reason, stopped.value.retry_after) == (rule.reason, rule.retry_after)
             return
         one, other = salesforce.write([a_contact(), a_contact(TWO)])
-        verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
+        verdict = Verdict.REJECTED if rule.kind in REJECTING else Verdict.DEFERRED
         assert (one.verdict, one.code, other.verdict) == (verdict, code, Verdict.DELIVERED)
         assert rule.cause.partition("{fields}")[0] in one.refusal.cause
         assert (len(sandbox.calls()), one.retry_after) == (3 if rule.kind is Kind.AGAIN else 1, rule.retry_after)
@@ -108,7 +109,7 @@ class TestOfAWholeRequest:
             assert len(sandbox.calls()) == (3 if rule.kind is Kind.OUTAGE else 1)
             return
         outcomes = salesforce.write([a_contact(), a_contact(TWO)])
-        verdict = Verdict.REJECTED if rule.kind is Kind.REJECTED else Verdict.DEFERRED
+        verdict = Verdict.REJECTED if rule.kind in REJECTING else Verdict.DEFERRED
         assert [(one.verdict, one.code) for one in outcomes] == [(verdict, code)] * 2
 
     def answer(self, code: str, rule: Rule) -> Response:

@@ -73,11 +73,15 @@ NOT_DONE: Final = frozenset({423, 429})
 
 
 class Problem(NamedTuple):
-    """What a code means for one record, and what an administrator can do. `{fields}` are the named properties."""
+    """What a code means for one record, and what an administrator can do. `{fields}` are the named properties.
+
+    of_fields: without some of its properties the record may be accepted.
+    """
 
     cause: str
     action: str
     verdict: Verdict = Verdict.REJECTED
+    of_fields: bool = False
 
 
 _LATER = Verdict.DEFERRED
@@ -86,34 +90,44 @@ _NUMBERS = "map a number, with `format:` or `table:`, then replay"
 
 PROBLEMS: Final[Mapping[str, Problem]] = {
     "PROPERTY_DOESNT_EXIST": Problem(
-        "the portal does not have this property", "create the property, or remove it from the mapping, then replay"
+        "the portal does not have this property",
+        "create the property, or remove it from the mapping, then replay",
+        of_fields=True,
     ),
-    "READ_ONLY_VALUE": Problem("HubSpot sets {fields} itself", "remove the property from the mapping, then replay"),
+    "READ_ONLY_VALUE": Problem(
+        "HubSpot sets {fields} itself", "remove the property from the mapping, then replay", of_fields=True
+    ),
     "INVALID_OPTION": Problem(
         "the value is not one of the options of {fields}",
         "add the option in HubSpot, or map the value with a `table:`, then replay",
+        of_fields=True,
     ),
     "INVALID_EMAIL": Problem(
         "HubSpot does not accept the email address in {fields}",
         "correct the address in careCycle, which sends a new event, then discard this one",
+        of_fields=True,
     ),
-    "INVALID_INTEGER": Problem("{fields} accepts whole numbers only", _NUMBERS),
-    "INVALID_LONG": Problem("{fields} accepts numbers only", _NUMBERS),
-    "INVALID_DECIMAL": Problem("{fields} accepts numbers only", _NUMBERS),
+    "INVALID_INTEGER": Problem("{fields} accepts whole numbers only", _NUMBERS, of_fields=True),
+    "INVALID_LONG": Problem("{fields} accepts numbers only", _NUMBERS, of_fields=True),
+    "INVALID_DECIMAL": Problem("{fields} accepts numbers only", _NUMBERS, of_fields=True),
     "INVALID_DATE": Problem(
-        "{fields} needs a date, or a time with its offset", "correct `format:` in the mapping, then replay"
+        "{fields} needs a date, or a time with its offset",
+        "correct `format:` in the mapping, then replay",
+        of_fields=True,
     ),
     "PROPERTY_VALUE_TOO_LONG": Problem(
-        "the text is too long for {fields}", "add `cut: true` to the property in the mapping, then replay"
+        "the text is too long for {fields}",
+        "add `cut: true` to the property in the mapping, then replay",
+        of_fields=True,
     ),
     "REQUIRED_PROPERTY_MISSING": Problem(
         "HubSpot needs {fields} to create the record", "map the property with a `default:`, then replay"
     ),
     "CONFLICTING_UNIQUE_VALUE": Problem(
-        "another record already has this unique value", "merge the two records in HubSpot, then replay"
+        "another record already has this unique value", "merge the two records in HubSpot, then replay", of_fields=True
     ),
     "CONFLICT": Problem(
-        "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay"
+        "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay", of_fields=True
     ),
     "DUPLICATE_ID": Problem(
         "two careCycle records lead to the same HubSpot record",
@@ -155,7 +169,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     ),
 }
 OTHER: Final = Problem(
-    "HubSpot rejected the record", "check the validation rules of its properties in HubSpot, then replay"
+    "HubSpot rejected the record",
+    "check the validation rules of its properties in HubSpot, then replay",
+    of_fields=True,
 )
 
 WHOLE: Final = frozenset({"KEY_NOT_UNIQUE", "OBJECT_TYPE_UNKNOWN", "HTTP_404"})

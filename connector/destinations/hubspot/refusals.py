@@ -166,7 +166,7 @@ def outcome(error: RecordError, request_id: str = "") -> Outcome:
     why = Refusal.of(error.code, problem.cause, problem.action, error.fields, a_field="a property")
     if error.existing:
         why = replace(why, cause=f"{why.cause} (HubSpot record {error.existing})")
-    return Outcome(problem.verdict, refusal=why, request_id=request_id)
+    return Outcome(problem.verdict, refusal=why, request_id=request_id, of_fields=problem.of_fields)
 
 
 def traces(body: ErrorBody) -> list[str]:

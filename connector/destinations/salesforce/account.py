@@ -15,6 +15,7 @@ from urllib.parse import quote
 from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import errors, fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
@@ -35,7 +36,7 @@ API_VERSION: Final = "67.0"
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="Salesforce has no such record"))
-_SAME_KEY: Final = errors.ApiError(300, "DUPLICATE_EXTERNAL_ID")
+_SAME_KEY: Final = ApiError(300, "DUPLICATE_EXTERNAL_ID")
 _DUPLICATES: Final = Outcome(
     Verdict.REJECTED,
     refusal=errors.refusal(_SAME_KEY, errors.rule_for(_SAME_KEY)),
@@ -155,7 +156,7 @@ class Salesforce:
             try:
                 fitting[place] = self._fit(row, refreshed)
             except fit.Misfit as misfit:
-                refused[place] = Outcome(Verdict.REJECTED, refusal=misfit.refusal)
+                refused[place] = Outcome(Verdict.REJECTED, refusal=misfit.refusal, of_fields=True)
         return fitting, refused
 
     def _fit(self, row: Row, refreshed: set[str]) -> dict[str, Value]:

@@ -9,10 +9,10 @@ import requests
 from simple_salesforce.exceptions import SalesforceError
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
-from connector.destinations.salesforce import errors
-from connector.destinations.salesforce.errors import ApiError
+from connector.destinations.salesforce import api_error, errors
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.login import Login
-from connector.destinations.salesforce.rules import Kind
+from connector.destinations.salesforce.rule import Kind
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable, PauseReason
 
@@ -70,7 +70,7 @@ class Client:
         try:
             return session.restful(path, method=method, headers=self._headers, **options)
         except SalesforceError as error:
-            return errors.read(error.status, error.content)
+            return api_error.read(error.status, error.content)
         except (requests.exceptions.JSONDecodeError, TypeError):  # TypeError: a bare number has no len()
             return ApiError(self.line.last.status, UNREADABLE)
         except requests.RequestException:

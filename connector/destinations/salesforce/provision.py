@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from connector.destinations.provision import Done, Making, Obstacle, Provision, Step
 from connector.destinations.salesforce import errors
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
-from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.provision_access import Access
 from connector.destinations.salesforce.provision_fields import (
     Address,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from connector.destinations.salesforce import errors
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
-from connector.destinations.salesforce.errors import ApiError
 from connector.destinations.salesforce.provision_fields import PERMISSION_LABEL, PERMISSION_SET, Address
 from connector.destinations.salesforce.reads import Reader
 from connector.errors import DestinationUnusable, PauseReason

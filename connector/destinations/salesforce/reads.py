@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connector.destinations.base import Found
 from connector.destinations.salesforce import errors, values
 from connector.destinations.salesforce.abreast import Abreast
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
-from connector.destinations.salesforce.errors import ApiError
-from connector.destinations.salesforce.rules import Kind
+from connector.destinations.salesforce.rule import REJECTING
 from connector.destinations.salesforce.schema import DescribedObject
 from connector.errors import DestinationUnusable, PauseReason
 
@@ -151,7 +151,7 @@ def _read(model: type[Model], reply: Any, thing: str) -> Model:
     """Parse a reply. Raises DestinationUnusable for an error or an unexpected form."""
     if isinstance(reply, ApiError) and reply.code != UNREADABLE:
         rule = errors.rule_for(reply)
-        reason = PauseReason.CONFIGURATION if rule.kind is Kind.REJECTED else PauseReason.OUTAGE
+        reason = PauseReason.CONFIGURATION if rule.kind in REJECTING else PauseReason.OUTAGE
         raise DestinationUnusable("Salesforce", reason, f"{thing} cannot be read: {errors.described(reply, rule)}")
     with suppress(ValidationError):  # its text repeats the reply, so it must not become our error's context
         return model.model_validate(reply, strict=True)

@@ -6,44 +6,12 @@ of the Enterprise WSDL.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from connector.destinations.salesforce.rule import Kind, Rule
 from connector.errors import PauseReason
 
-
-class Kind(StrEnum):
-    """What to do about an error."""
-
-    AGAIN = "again"  # retried within the attempt, then deferred
-    SMALLER = "smaller"  # a whole request is split; a single record is deferred
-    LATER = "later"  # deferred
-    REJECTED = "rejected"
-    OUTAGE = "outage"  # a whole request is retried, then the account is unusable; a single record is deferred
-    UNUSABLE = "unusable"
-    SESSION = "session"  # a new login may help, once
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What some error codes mean and what to do about them.
-
-    codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
-    reason: why a lane pauses. retry_after: seconds. every: applies to every record of the request.
-    """
-
-    codes: str
-    kind: Kind
-    cause: str
-    action: str
-    says: str = ""
-    reason: PauseReason | None = None
-    retry_after: float | None = None
-    every: bool = False
-
-
-_AGAIN, _SMALLER, _LATER, _NO, _OUTAGE, _STOP, _SESSION = Kind
+_AGAIN, _SMALLER, _LATER, _NO, _FIELDS, _OUTAGE, _STOP, _SESSION = Kind
 _TRIGGERS = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR"
 _LOCKED = (
     "the record is locked by other work in Salesforce",
@@ -225,7 +193,7 @@ RULES: Final = (
     # The mapping, or what the connector's user may do
     Rule(
         "INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE",
-        _NO,
+        _FIELDS,
         "{fields} cannot be written: misspelled, missing, read-only or hidden from the connector's user",
         "correct the mapping, or make the field editable in the connector's permission set, then replay",
     ),
@@ -245,7 +213,7 @@ RULES: Final = (
     ),
     Rule(
         "JSON_PARSER_ERROR",
-        _NO,
+        _FIELDS,
         "a value has the wrong type for its field",
         "correct the mapping with `format:` or `table:`, then replay",
     ),
@@ -257,7 +225,7 @@ RULES: Final = (
     ),
     Rule(
         "MALFORMED_ID",
-        _NO,
+        _FIELDS,
         "{fields} needs the ID of a Salesforce record",
         "use `ref:`, `lookup:` or an ID for this field in the mapping, then replay",
     ),
@@ -270,9 +238,10 @@ RULES: Final = (
     ),
     Rule(
         "INACTIVE_OWNER_OR_USER",
-        _NO,
+        _FIELDS,
         "the owner is not an active user",
         "activate the user, or remove the owner from the mapping, then replay",
+        field="OwnerId",
     ),
     # The record itself
     Rule(
@@ -289,67 +258,68 @@ RULES: Final = (
     ),
     Rule(
         "STRING_TOO_LONG",
-        _NO,
+        _FIELDS,
         "the text is too long for {fields}",
         "add `cut: true` to the field in the mapping, or make the field longer, then replay",
     ),
     Rule(
         "MAX_TASK_DESCRIPTION_EXCEEEDED MAX_TASK_DESCRIPTION_EXCEEDED",
-        _NO,
+        _FIELDS,
         "the text is too long for a task's description",
         "add `cut: true` to the field in the mapping, then replay",
+        field="Description",
     ),
     Rule(
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-        _NO,
+        _FIELDS,
         "{fields} does not offer this value",
         "add the value in Salesforce or to the mapping's table, then replay",
     ),
     Rule(
         "INVALID_EMAIL_ADDRESS",
-        _NO,
+        _FIELDS,
         "Salesforce does not accept the email address in {fields}",
         "correct the address in careCycle, which sends a new event, then discard this one",
     ),
     Rule(
         "NUMBER_OUTSIDE_VALID_RANGE DATE_OUT_OF_RANGE",
-        _NO,
+        _FIELDS,
         "the value of {fields} is out of range",
         "correct the value in careCycle, which sends a new event, then discard this one",
     ),
     Rule(
         "INVALID_TYPE_ON_FIELD_IN_RECORD",
-        _NO,
+        _FIELDS,
         "the value of {fields} has the wrong type, or a checkbox was to be cleared",
         "remove `if_null: clear` from checkboxes in the mapping, then replay",
     ),
     Rule(
         "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET",
-        _NO,
+        _FIELDS,
         "{fields} has characters Salesforce cannot store",
         "remove those characters in careCycle, which sends a new event, then discard this one",
     ),
     Rule(
         "FIELD_CUSTOM_VALIDATION_EXCEPTION FIELD_FILTER_VALIDATION_EXCEPTION",
-        _NO,
+        _FIELDS,
         "a validation rule of the org rejects the record",
         "exempt the connector's user from the validation rule, or map the values it asks for, then replay",
     ),
     Rule(
         "FIELD_INTEGRITY_EXCEPTION",
-        _NO,
+        _FIELDS,
         "the value does not fit {fields}: a lookup to the wrong kind of record, or a state or country not on the list",
         "use a `table:` with your org's states and countries, or `WhatId` for a person account, then replay",
     ),
     Rule(
         _TRIGGERS,
-        _NO,
+        _FIELDS,
         "a trigger or flow of the org rejects the record",
         "change the trigger or flow so that it accepts the connector's user, then replay",
     ),
     Rule(
         "DUPLICATE_VALUE",
-        _NO,
+        _FIELDS,
         "another record already has a value that must be unique",
         "merge the two records, or remove the field from the mapping, then replay",
     ),
@@ -374,7 +344,7 @@ RULES: Final = (
     Rule("ENTITY_IS_ARCHIVED", _NO, "the record is archived", "discard it: archived records cannot be changed"),
     Rule(
         "INVALID_PERSON_ACCOUNT_OPERATION",
-        _NO,
+        _FIELDS,
         "the fields do not fit a person account",
         "map `LastName` instead of `Name`, check the record type, then replay",
     ),

@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.salesforce import errors
+from connector.destinations.salesforce import api_error, errors
+from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client, within_attempt
-from connector.destinations.salesforce.errors import ApiError
-from connector.destinations.salesforce.rules import Kind, Rule
+from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
 from connector.settlement import Refusal
 
 Record = dict[str, Any]
@@ -89,7 +89,7 @@ class Batch:
             return _Answer(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
         if result.success or not result.errors:
             return self._unaccounted()
-        return self._judged(record, errors.read(200, result.errors))
+        return self._judged(record, api_error.read(200, result.errors))
 
     def _judged(self, record: Record, refusal: ApiError) -> _Answer:
         rule = errors.rule_for(refusal, self.key_field)
@@ -103,7 +103,7 @@ class Batch:
         if len(records) == 1 or rule.every:
             return [self._judged(record, refusal) for record in records]
         ours = frozenset().union(*records)
-        columns = set(errors.named(refusal, ours)) & ours if rule.kind is Kind.REJECTED else set()
+        columns = set(api_error.named(refusal, ours)) & ours if rule.kind in REJECTING else set()
         if columns:
             return self._without(records, refusal, columns)
         if self.splits < 2:
