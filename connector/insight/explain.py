@@ -6,56 +6,22 @@ stored event. The result holds names, IDs and times only, never a value.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
+from connector.insight.effects import SET_THE_VALUE, Draft, Effect, EffectVerdict, effect_of, traced
 from connector.mapping import formats
 from connector.mapping.planning import plan
-from connector.model import Entry, Mark, Plan, RecordKey, Stamp, Write
-from connector.settlement import DeliveryState, RecordNote
+from connector.model import Plan, RecordKey, Stamp
+from connector.settlement import RecordNote
 from connector.store import Store
 from connector.store.trail import LONGEST, Known, Step, Try
-
-
-class EffectVerdict(StrEnum):
-    """What an event did to a field of a CRM record."""
-
-    WROTE = "wrote"
-    REPEATED = "repeated"
-    SUPERSEDED = "superseded"
-    WITHHELD = "withheld"
-    KEPT = "kept"
-    REFUSED = "refused"
-    WAITING = "waiting"
-    UNMAPPED = "unmapped"
-
-
-_SET_THE_VALUE: Final = (EffectVerdict.WROTE, EffectVerdict.REPEATED)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What one event did to one field. at: careCycle's time of the event, epoch ms.
-
-    by: the consent flag or error code behind it; for REPEATED, the message that wrote the value. written_at,
-    mapping_version: of the attempt that wrote the value.
-    """
-
-    message_id: str
-    type: str
-    at: int
-    verdict: EffectVerdict
-    by: str = ""
-    written_at: int | None = None
-    mapping_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +35,7 @@ class FieldWhy:
     @property
     def writer(self) -> Effect | None:
         """The event whose value was last sent to the CRM."""
-        return next((effect for effect in self.said if effect.verdict in _SET_THE_VALUE), None)
+        return next((effect for effect in self.said if effect.verdict in SET_THE_VALUE), None)
 
     @property
     def others(self) -> tuple[Effect, ...]:
@@ -210,22 +176,6 @@ def _weight(record: RecordWhy) -> int:
     return max((len(field.said) for field in record.fields), default=0)
 
 
-_Offers = Mapping[str, Stamp | None]
-"""The fields that one event could set, each with the time its value dates from, if known."""
-
-
-@dataclass(slots=True)
-class _Draft:
-    """One record before it is explained. writes, notes and offers are by delivery ID."""
-
-    object: str
-    entry: Entry = field(default_factory=Entry)
-    name: str = ""
-    writes: dict[int, Write] = field(default_factory=dict)
-    notes: dict[int, list[tuple[Try, RecordNote]]] = field(default_factory=dict)
-    offers: dict[int, _Offers] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class _Explainer:
     """Explains one destination's records of one customer. plans: by delivery ID."""
@@ -249,14 +199,14 @@ class _Explainer:
                 if flag and name not in explained:
                     yield RecordWhy(self.destination, name, "", "", "", (), flag)
 
-    def _drafts(self) -> dict[tuple[str, str], _Draft]:
+    def _drafts(self) -> dict[tuple[str, str], Draft]:
         """Collect the records that the ledger knows or a stored event plans, by object and key digest."""
-        drafts = {(held.object, held.key): _Draft(held.object, held.entry) for held in self.known}
+        drafts = {(held.object, held.key): Draft(held.object, held.entry) for held in self.known}
         for step in self.steps:
             planned = self.plans[step.delivery_id] = _planned(step, self.account)
             for write in planned.writes:
                 key = (write.key.object, self.store.ledger.key_digest(write.key))
-                draft = drafts.setdefault(key, _Draft(write.key.object))
+                draft = drafts.setdefault(key, Draft(write.key.object))
                 draft.name = draft.name or write.name
                 draft.writes[step.delivery_id] = write
         return drafts
@@ -274,7 +224,7 @@ class _Explainer:
                     flags.setdefault(note.record, note.withheld_by)
         return flags
 
-    def _record(self, draft: _Draft, withheld: Mapping[str, str]) -> RecordWhy:
+    def _record(self, draft: Draft, withheld: Mapping[str, str]) -> RecordWhy:
         self._complete(draft)
         offered = [name for offers in draft.offers.values() for name in offers]
         fields = [self._field(draft, name) for name in dict.fromkeys([*offered, *draft.entry.fields])]
@@ -284,13 +234,13 @@ class _Explainer:
         flag = withheld.get(draft.name, "")
         return RecordWhy(self.destination, draft.name, draft.object, crm_id, link, shown, flag)
 
-    def _complete(self, draft: _Draft) -> None:
+    def _complete(self, draft: Draft) -> None:
         """Add the notes, the name if only the notes know it, and the offers."""
         draft.notes = {step.delivery_id: self._notes(step, draft) for step in self.steps}
         draft.name = draft.name or next((note.record for notes in draft.notes.values() for _, note in notes), "")
         draft.offers = {step.delivery_id: dict(self._offers(step, draft)) for step in self.steps}
 
-    def _notes(self, step: Step, draft: _Draft) -> list[tuple[Try, RecordNote]]:
+    def _notes(self, step: Step, draft: Draft) -> list[tuple[Try, RecordNote]]:
         """List what this event's attempts noted about the record."""
         name = draft.name if step.delivery_id in draft.writes else None
         return [
@@ -300,7 +250,7 @@ class _Explainer:
             if (note.crm_id and note.crm_id == draft.entry.crm_id) or (name and note.record == name)
         ]
 
-    def _offers(self, step: Step, draft: _Draft) -> Iterator[tuple[str, Stamp | None]]:
+    def _offers(self, step: Step, draft: Draft) -> Iterator[tuple[str, Stamp | None]]:
         own = draft.writes.get(step.delivery_id)
         planned = self.plans[step.delivery_id]
         if own is not None:
@@ -310,66 +260,7 @@ class _Explainer:
         for _, note in draft.notes[step.delivery_id]:
             yield from ((name, None) for name in (*note.withheld, *note.kept))
 
-    def _field(self, draft: _Draft, name: str) -> FieldWhy:
-        effects = [_effect(step, name, draft, self.plans[step.delivery_id]) for step in self._newest_first]
+    def _field(self, draft: Draft, name: str) -> FieldWhy:
+        effects = [effect_of(step, name, draft, self.plans[step.delivery_id]) for step in self._newest_first]
         where = place(self.account.loaded(), draft.name, name) if self.account and draft.name else ""
-        return FieldWhy(name, where, tuple(self._traced(effect, name, draft) for effect in effects if effect))
-
-    def _traced(self, effect: Effect, name: str, draft: _Draft) -> Effect:
-        """If the event repeated the value the CRM held, add the attempt that had written it."""
-        if effect.verdict is not EffectVerdict.REPEATED:
-            return effect
-        written = [
-            (attempt.at, step.event.source_time, step, attempt)
-            for step in self.steps
-            for attempt, note in draft.notes[step.delivery_id]
-            if name in note.fields
-        ]
-        if not written:
-            return effect
-        _, _, step, attempt = max(written, key=lambda entry: entry[:2])
-        return replace(effect, by=step.event.message_id, written_at=attempt.at, mapping_version=attempt.mapping_version)
-
-
-def _tie(message_id: str) -> str:
-    """Return a stamp's tie-break, which identifies the event behind a watermark."""
-    return hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def _effect(step: Step, name: str, draft: _Draft, planned: Plan) -> Effect | None:
-    """Work out what one event did to a field; None if it did not concern the field."""
-    event, notes, offers = step.event, draft.notes[step.delivery_id], draft.offers[step.delivery_id]
-    mark = draft.entry.fields.get(name)
-    blank = Effect(event.message_id, event.type, event.source_time, EffectVerdict.UNMAPPED)
-    if mark is not None and mark.stamp.tie == _tie(event.message_id):
-        return _written(blank, name, notes)
-    if name not in offers:
-        return None
-    if flag := _withheld(name, notes, planned):
-        return replace(blank, verdict=EffectVerdict.WITHHELD, by=flag)
-    if any(name in note.kept for _, note in notes[-1:]):
-        return replace(blank, verdict=EffectVerdict.KEPT)
-    if step.state is DeliveryState.DEAD:
-        return replace(blank, verdict=EffectVerdict.REFUSED, by=step.code)
-    if step.state is DeliveryState.READY:
-        return replace(blank, verdict=EffectVerdict.WAITING, by=step.code)
-    return replace(blank, verdict=EffectVerdict.SUPERSEDED if _is_newer(mark, offers[name]) else EffectVerdict.UNMAPPED)
-
-
-def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]]) -> Effect:
-    """Describe an event whose value the CRM holds: it wrote the value, or repeated an equal one."""
-    attempt = next((attempt for attempt, note in reversed(notes) if name in note.fields), None)
-    if attempt is None:
-        return replace(blank, verdict=EffectVerdict.REPEATED)
-    return replace(blank, verdict=EffectVerdict.WROTE, written_at=attempt.at, mapping_version=attempt.mapping_version)
-
-
-def _is_newer(mark: Mark | None, stamp: Stamp | None) -> bool:
-    """Return whether the CRM holds a value newer than this one; a value of unknown time counts as older."""
-    return mark is not None and (stamp is None or stamp < mark.stamp)
-
-
-def _withheld(name: str, notes: Sequence[tuple[Try, RecordNote]], planned: Plan) -> str:
-    """Return the consent flag that withheld a field; empty if none did."""
-    noted = next((note.withheld[name] for _, note in reversed(notes) if name in note.withheld), "")
-    return noted or next((held.flag for held in planned.withheld if held.field == name), "")
+        return FieldWhy(name, where, tuple(traced(effect, name, draft, self.steps) for effect in effects if effect))
