@@ -15,7 +15,7 @@ from rich.progress import Progress
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
 from connector.cli.plan import preview
 from connector.errors import FixConfiguration
-from connector.insight import overview as operate
+from connector.insight import story as stories
 from connector.settlement import DeliveryState
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
@@ -70,7 +70,7 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     if reveal != bool(reason.strip()):
         raise click.UsageError("use --reveal and --reason together")
     with opened_store() as store:
-        story = operate.story_revealed(store, message_id, who(), reason) if reveal else operate.story(store, message_id)
+        story = stories.story_revealed(store, message_id, who(), reason) if reveal else stories.story(store, message_id)
     if story is None:
         raise FixConfiguration(message_id, "is not a message in this inbox", "list them with connector events list")
     if as_json:

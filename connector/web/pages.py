@@ -10,7 +10,8 @@ from flask import Response, g, request
 
 from connector.carecycle import catalogue
 from connector.insight.accounts import Account
-from connector.insight.overview import Story, agencies_of, overview, story, story_revealed
+from connector.insight.overview import agencies_of, overview
+from connector.insight.story import Story, story, story_revealed
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 from connector.store.desk import PAGE, Filter
