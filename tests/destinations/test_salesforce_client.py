@@ -21,7 +21,7 @@ from simple_salesforce.exceptions import (
 )
 
 from connector.destinations.salesforce.account import connect
-from connector.destinations.salesforce.errors import read
+from connector.destinations.salesforce.api_error import read
 from connector.destinations.salesforce.settings import SalesforceSettings
 from tests.destinations.salesforce_fixtures import Calls, a_contact, credentials
 
