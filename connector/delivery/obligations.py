@@ -165,13 +165,13 @@ class _Portion:
 
     def _one_by_one(self, failed: Sequence[Folded], writing: Writing) -> Iterator[Target]:
         """The flags of records that failed, aimed at the id of each record with the key, duplicates included."""
-        ids = {merged.write.key: known_ids(writing.answers[merged.write.key]) for merged in failed}
-        ids |= self._look_for([key for key, known in ids.items() if not known])
+        in_crm = self._look_for([merged.write.key for merged in failed])  # a record we know may have duplicates
         for merged in failed:
             key = merged.write.key
-            if not ids[key]:
+            ids = known_ids(writing.answers[key]) | in_crm.get(key, frozenset())
+            if not ids:
                 self._note_all(merged, result_of_answer(writing.answers[key]))
-            for crm_id, customer in product(ids[key], sorted(self.customers[key])):
+            for crm_id, customer in product(sorted(ids), sorted(self.customers[key])):
                 for flag, (field_name, _) in merged.flags.items():
                     address = merged.write.address if flag in merged.write.address_flags else None
                     yield Target(customer, flag, key.object, field_name, crm_id, address)
@@ -211,9 +211,9 @@ class _Portion:
             return {}
         return {crm_id: as_text(match.values.get(name)) for crm_id, matches in records.items() for match in matches}
 
-    def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, tuple[str, ...]]:
+    def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, frozenset[str]]:
         """Search for the ids of the records with these keys; stop where the account cannot be used."""
-        ids: dict[RecordKey, tuple[str, ...]] = {}
+        ids: dict[RecordKey, frozenset[str]] = {}
         by_field = sorted(keys, key=lambda key: (key.object, key.field))
         for (kind, name), keys_of_field in groupby(by_field, key=lambda key: (key.object, key.field)):
             group = list(keys_of_field)
@@ -222,7 +222,7 @@ class _Portion:
             except DestinationUnusable as error:
                 self.unusable = error
                 return ids
-            ids |= {key: tuple(match.id for match in matches.get(key.value, ())) for key in group}
+            ids |= {key: frozenset(match.id for match in matches.get(key.value, ())) for key in group}
         return ids
 
     def _note_all(self, folded: Folded, result: Result) -> None:

@@ -72,8 +72,8 @@ def result_of(outcome: Outcome, kind: str) -> Result:
             assert_never(outcome.verdict)
 
 
-def known_ids(answer: Answer) -> tuple[str, ...]:
-    return answer.candidates or ((answer.crm_id,) if answer.crm_id else ())
+def known_ids(answer: Answer) -> frozenset[str]:
+    return frozenset(answer.candidates) | ({answer.crm_id} if answer.crm_id else set())
 
 
 def wait_for(state: ObligationState, attempts: int, roll: float) -> int | None:

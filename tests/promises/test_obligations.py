@@ -127,6 +127,15 @@ class TestNothingKeepsAnOptOutOut:
         assert [twin["NoCall"] for twin in twins] == [True, True]
         assert owed(stage) == {("c-1", "doNotCall"): "applied"}
 
+    def test_not_a_twin_of_the_record_we_know(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1))
+        stage.drain()
+        twin = by_hand(stage, "c-1", "901")
+        stage.accept("n", a_person("c-1", 2, **NO_CALLS))
+        stage.drain()
+        assert (stage.crm.records["001"]["NoCall"], twin["NoCall"]) == (True, True)
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
     def test_not_a_look_up_that_finds_nobody(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
         stage.route.running = Running(LOOKING)
