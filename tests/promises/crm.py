@@ -59,6 +59,7 @@ class Crm:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: list[Row] = field(default_factory=list)
     calls: int = 0
+    searches: int = 0
     broken: list[str] = field(default_factory=list)
     meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -122,14 +123,19 @@ class Crm:
         if held is None and row.key.object == "Contact" and not row.fields.get(REQUIRED):
             return Outcome(Verdict.REJECTED, refusal=Refusal("REQUIRED_FIELD_MISSING", "required", fields=(REQUIRED,)))
         if held is None:
-            held = {"Id": f"{next(self._ids):03d}", "object": row.key.object}
-            self.records[held["Id"]] = held
+            held = self.add(row.key.object)
         self._watch(row, held)
         held.update(row.fields)
         if row.key.field != self.crm.id_field:
             held[row.key.field] = row.key.value
         self.writes.append(row)
         return Outcome(Verdict.DELIVERED, id=held["Id"])
+
+    def add(self, object: str, **fields: Value) -> dict[str, Any]:
+        """Create a record, as a person does; return it."""
+        number = f"{next(self._ids):03d}"
+        self.records[number] = {**fields, "Id": number, "object": object}
+        return self.records[number]
 
     def _held(self, row: Row) -> dict[str, Any] | None:
         if row.id is not None:
@@ -145,6 +151,7 @@ class Crm:
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
         if self.meanwhile and self.meanwhile[-1][0] == "looking":
             self.meanwhile.pop()[1]()
+        self.searches += 1
         names, matches = list(read), {}
         for value in values:
             matches[value] = [

@@ -150,6 +150,7 @@ class Stage:
         self.store.lanes.open({LANE: DESTINATION})
         self.clock.now = NOON
         self.crm = Crm()
+        self.mapping = 0
         self.route = self.served()
         self.ahead = PlannedAhead()
 

@@ -6,28 +6,29 @@ CONNECTOR_PROMISES sets how many lives are tried: quick (the default), ci or nig
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Row, select
 
 from connector.delivery.consent import observe, withholding
 from connector.delivery.deliver import Running
+from connector.delivery.payments import LOOK_AGAIN
 from connector.delivery.turn import deliver
 from connector.errors import LeaseLost
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
 from connector.store.desk import Filter
-from tests.promises.crm import BY_HAND, FLAGS, REFUSED, Crm, Fault, Killed
+from connector.store.opt_outs import Period
+from connector.store.tables import obligations
+from tests.promises.crm import FLAGS, REFUSED, Crm, Fault, Killed
+from tests.promises.mishaps import CUSTOMERS, STRANGER, Mishaps, Odd, customers, odd_fields
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
 
 LIVES = {"quick": (100, 10, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_000, 25)}
@@ -36,10 +37,10 @@ LIVES = {"quick": (100, 10, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_
 SHARES = 2
 """The lives are tried in so many tests, for two cores."""
 
-CUSTOMERS = ("c-1", "c-2", "c-3")
 EQUAL = ("LastName", "City", "County", "Status", "Owner", "Source", *sorted(FLAGS))
 """The fields of a contact that must end as in a life without faults."""
 
+TARGETS = {"doNotCall": "NoCall", "doNotSMS": "NoText"}
 ENDS = frozenset({"delivered", "superseded", "skipped", "ignored"})
 
 people = st.fixed_dictionaries(
@@ -56,54 +57,51 @@ people = st.fixed_dictionaries(
     }
 )
 times = st.integers(0, 9)
-customers = st.sampled_from([*CUSTOMERS, "c-1", "c-1"])
 
 
-class Convergence(RuleBasedStateMachine):
+class Convergence(Mishaps):
     """One life of a connector. The store and the engine are the real ones."""
 
     def __init__(self, stage: Stage, reference: Stage) -> None:
-        super().__init__()
-        self.stage, self.reference = stage, reference
-        for one in (stage, reference):
-            one.wipe()
+        super().__init__(stage)
+        self.reference = reference
+        reference.wipe()
         self.accepted: dict[str, dict[str, Any]] = {}
         self.plans: dict[str, Plan] = {}
         self.numbers = 0
         self.just_heard: list[str] = []
-        self.reloaded = False
-        self.edited: set[tuple[str, str]] = set()
-        self.deleted: set[str] = set()
         self.replayed = False
 
     # --- what comes in
 
-    def _accept(self, payload: dict[str, Any]) -> str:
+    def _accept(self, payload: dict[str, Any], odd: Odd | None = None) -> None:
+        """Accept an event. odd: a field of its customer that comes in an unexpected form; it is remembered as plain."""
         self.numbers += 1
         message_id = f"m{self.numbers:03d}"
-        assert self.stage.accept(message_id, payload)
-        self._remember(message_id, payload)
-        return message_id
+        assert self.stage.accept(message_id, _changed(payload, odd.sent_in) if odd else payload)
+        self._remember(message_id, _changed(payload, odd.plain_in) if odd else payload)
 
     def _remember(self, message_id: str, payload: dict[str, Any]) -> None:
         arrival = self.stage.arrival(message_id, payload)
         event = Event("sunrise", message_id, arrival.type, arrival.customer_id, arrival.source_time, 0, payload)
         self.accepted[message_id], self.plans[message_id] = payload, plan(event, MAPPINGS[0], timezone=ZONE)
 
-    @initialize(customer=customers, changes=people)
-    def first_event(self, customer: str, changes: dict[str, Any]) -> None:
-        self._accept(a_person(customer, 0, **changes))
+    @initialize(customer=customers, changes=people, odd=odd_fields)
+    def first_event(self, customer: str, changes: dict[str, Any], odd: Odd | None) -> None:
+        self._accept(a_person(customer, 0, **changes), odd)
 
-    @rule(customer=customers, at=times, changes=people)
-    def receive(self, customer: str, at: int, changes: dict[str, Any]) -> None:
-        self._accept(a_person(customer, at, **changes))
+    @rule(customer=customers, at=times, changes=people, odd=odd_fields)
+    def receive(self, customer: str, at: int, changes: dict[str, Any], odd: Odd | None) -> None:
+        self._accept(a_person(customer, at, **changes), odd)
 
-    @rule(customer=customers, at=times, changes=people, call=st.integers(1, 3), callback=st.booleans())
-    def receive_a_call(self, customer: str, at: int, changes: dict[str, Any], call: int, callback: bool) -> None:
+    @rule(customer=customers, at=times, changes=people, odd=odd_fields, call=st.integers(1, 3), callback=st.booleans())
+    def receive_a_call(
+        self, customer: str, at: int, changes: dict[str, Any], odd: Odd | None, call: int, callback: bool
+    ) -> None:
         talk = a_talk(
             f"{customer}-k{call}", a_person(customer, at, **changes), 5, disposition="Callback" if callback else "Sold"
         )
-        self._accept(talk)
+        self._accept(talk, odd)
 
     @rule(pick=st.integers(0))
     def receive_again(self, pick: int) -> None:
@@ -170,10 +168,6 @@ class Convergence(RuleBasedStateMachine):
 
     # --- what goes wrong
 
-    @rule(fault=st.sampled_from(list(Fault)))
-    def plan_a_fault(self, fault: Fault) -> None:
-        self.stage.crm.faults.append(fault)
-
     @rule(fault=st.sampled_from([Fault.KILLED_AFTER, Fault.REPLY_LOST, Fault.CUT]), customer=customers, changes=people)
     @precondition(lambda self: self.stage.store.desk.waiting())
     def lose_an_answer_while_the_customer_changes(self, fault: Fault, customer: str, changes: dict[str, Any]) -> None:
@@ -181,32 +175,6 @@ class Convergence(RuleBasedStateMachine):
         self.work(400)
         self.stage.clock.forward(HOLD + 1)
         self._accept(a_person(customer, 10, **changes))
-
-    @rule()
-    def clear_faults(self) -> None:
-        self.stage.crm.faults.clear()
-
-    @rule(milliseconds=st.sampled_from([5_000, HOLD + 1, 3_600_000]))
-    def let_time_pass(self, milliseconds: int) -> None:
-        self.stage.clock.forward(milliseconds)
-
-    @rule()
-    def edit_the_mapping(self) -> None:
-        self.stage.mapping = 1 - self.stage.mapping
-        self.stage.route.running = Running(MAPPINGS[self.stage.mapping])
-        self.reloaded = True
-
-    @rule(customer=customers, field=st.sampled_from(["Owner", "Email", "City"]))
-    def edit_by_hand(self, customer: str, field: str) -> None:
-        for held in self.stage.crm.all("Contact", customer):
-            held[field] = BY_HAND
-            self.edited.add((customer, field))
-
-    @rule(customer=customers)
-    def delete_by_hand(self, customer: str) -> None:
-        for held in self.stage.crm.all("Contact", customer):
-            del self.stage.crm.records[held["Id"]]
-            self.deleted.add(customer)
 
     # --- what must hold
 
@@ -225,31 +193,65 @@ class Convergence(RuleBasedStateMachine):
     def _consent(self, customer: str) -> dict[str, bool | None]:
         """What all the events together say of a customer's flags."""
         states = observe({}, [one for one in self.plans.values() if one.customer_id == customer])
-        return {flag: states[flag].value for flag in ("doNotCall", "doNotSMS")}
+        return {flag: states[flag].value if flag in states else None for flag in TARGETS}
 
     def teardown(self) -> None:
         if not self.accepted:
             return
         self.stage.crm.faults.clear()
         self.stage.clock.forward(HOLD + 1)
+        self.resume()
+        self.stage.drain_in_time()
+        self._every_customer_remade_comes_again()
         self.stage.drain_in_time()
         self.the_crm_saw_no_promise_broken()
         if not self.stage.lane().pause_reason.startswith("20 records in a row"):
             self._every_event_ended(ENDS | {"dead"})
             self._every_try_is_on_record()
-        self._make_deleted_records_anew()
-        self.stage.crm.strict = False
+            self._every_opt_out_is_in_the_crm(or_known_not_to_be=True)
+        self._heal_the_crm()
         self.replay()
         self.stage.drain_in_time()
         self.the_crm_saw_no_promise_broken()
         self._every_event_ended(ENDS)
+        self._every_opt_out_is_in_the_crm()
         self._the_crm_is_as_without_faults()
 
-    def _make_deleted_records_anew(self) -> None:
-        """A record people deleted comes back with the next event that asks for it."""
-        for customer in sorted(self.deleted):
+    def _every_customer_remade_comes_again(self) -> None:
+        """What people did to a record is noticed with the next event of its customer."""
+        for customer in sorted(self.remade):
             changes = {"city": "Bisbee", "county": "Cochise", "status": "Active", "agentName": "Zoe"}
             self._accept(a_person(customer, 20, **changes, **self._consent(customer)))
+
+    def _heal_the_crm(self) -> None:
+        self.stage.crm.strict = False
+        self.stage.crm.unwritable.clear()
+        for customer in CUSTOMERS:
+            self.merge_by_hand(customer, survivor=-1)
+        self.stage.clock.forward(LOOK_AGAIN)
+
+    def _every_opt_out_is_in_the_crm(self, *, or_known_not_to_be: bool = False) -> None:
+        """On every record of its customer. or_known_not_to_be: its row may say why it is not."""
+        with self.stage.store.database.reading() as connection:
+            rows = connection.execute(select(obligations)).all()
+        missing = {(row.customer_id, row.flag) for row in rows if row.state != "applied"}
+        assert all(row.code and row.reason for row in rows if row.state != "applied")
+        for customer in CUSTOMERS:
+            raised = [flag for flag, value in self._consent(customer).items() if value is True]
+            for flag, record in product(raised, self.stage.crm.all("Contact", customer)):
+                is_known = or_known_not_to_be and (customer, flag) in missing
+                assert record.get(TARGETS[flag]) is True or is_known, (customer, flag, record["Id"])
+        self._every_list_of_opt_outs_agrees(rows)
+
+    def _every_list_of_opt_outs_agrees(self, rows: Sequence[Row[Any]]) -> None:
+        counted = Counter(row.state for row in rows)
+        (lane,) = self.stage.store.opt_outs.standing()
+        of_lane = {"owed": lane.waiting, "refused": lane.refused, "no record": lane.no_record}
+        assert of_lane | {"not mapped": lane.not_mapped} == {
+            state: counted[state] for state in (*of_lane, "not mapped")
+        }
+        reported = {(line.customer_id, line.flag) for line in self.stage.store.opt_outs.report(Period(0, 2**62))}
+        assert reported == {(row.customer_id, row.flag) for row in rows}
 
     def _every_event_ended(self, ends: frozenset[str]) -> None:
         deliveries = self.stage.store.desk.deliveries(Filter(), limit=1_000)
@@ -282,16 +284,15 @@ class Convergence(RuleBasedStateMachine):
             assert len(crm.all("Contact", customer)) == len(expected[0].all("Contact", customer)) <= 1
             for held in crm.all("Contact", customer):
                 self._a_contact_is(customer, held, [one.all("Contact", customer)[0] for one in expected])
+        assert crm.records["s-1"] == STRANGER
         self._calls_are(expected[0])
 
     def _a_contact_is(self, customer: str, held: dict[str, Any], expected: list[dict[str, Any]]) -> None:
-        anew = customer in self.deleted
+        anew = customer in self.remade
         for field in EQUAL:
             if (customer, field) in self.edited or (anew and field not in ("City", "County", "Status", "LastName")):
                 continue
             assert held.get(field) in [one.get(field) for one in expected], (customer, field)
-        for flag, target in (("doNotCall", "NoCall"), ("doNotSMS", "NoText")):
-            assert held.get(target) or self._consent(customer)[flag] is not True, (customer, target)
         self._mobile_is_as_consent_allows(customer, held.get("Mobile"))
 
     def _mobile_is_as_consent_allows(self, customer: str, mobile: str | None) -> None:
@@ -300,7 +301,7 @@ class Convergence(RuleBasedStateMachine):
         newest = _customer(self.accepted[max(mine, key=lambda one: mine[one].stamp)])
         offered = [_customer(self.accepted[one])["phoneNumber"] for one in mine]
         assert mobile in [None, *offered]
-        if newest["phoneNumber"] and newest["doNotSMS"] is False and newest["status"] != "Inactive":
+        if newest["phoneNumber"] and newest.get("doNotSMS") is False and newest["status"] != "Inactive":
             assert mobile == newest["phoneNumber"]
 
     def _calls_are(self, expected: Crm) -> None:
@@ -311,8 +312,13 @@ class Convergence(RuleBasedStateMachine):
         assert certain <= {one["Key"] for one in made}
         for one in made:
             customer = one["Key"].removeprefix("callback-").partition("-k")[0]
-            if customer not in self.deleted:
+            if customer not in self.remade:
                 assert one.get("Who") == self.stage.contact(customer)["Id"], one["Key"]
+
+
+def _changed(payload: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A payload with its customer changed."""
+    return {**payload, "customer": change(payload["customer"])} if "customer" in payload else change(payload)
 
 
 def _customer(payload: dict[str, Any]) -> dict[str, Any]:
