@@ -28,7 +28,7 @@ from connector.delivery.payments import (
 from connector.delivery.plan_ahead import Planned
 from connector.delivery.settle import pause_for, raised_by, remembered
 from connector.delivery.write import Writing
-from connector.destinations.base import Outcome, Verdict, as_text
+from connector.destinations.base import Outcome, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import FlagState, RecordKey, Stamp
@@ -263,10 +263,11 @@ class _Portion:
             return []
         refused = []
         for group, outcome in zip(groups, outcomes, strict=True):
-            if outcome.verdict is Verdict.REJECTED and len(group) > 1 and not final:
+            result = result_of(outcome, group[0].object)
+            if result.state is ObligationState.REFUSED and len(group) > 1 and not final:
                 refused.append(group)
             else:
-                self._note_group(group, outcome)
+                self._note_group(group, result)
         return refused
 
     def _write_rows(self, groups: Sequence[tuple[Target, ...]]) -> Sequence[Outcome] | None:
@@ -283,11 +284,11 @@ class _Portion:
             self.unusable = error
             return None
 
-    def _note_group(self, group: tuple[Target, ...], outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.DELIVERED:
+    def _note_group(self, group: tuple[Target, ...], result: Result) -> None:
+        if result.state is ObligationState.APPLIED:
             self.applied += group
         for target in group:
-            self._note(target.customer_id, target.flag, result_of(outcome, target.object))
+            self._note(target.customer_id, target.flag, result)
 
     def _payment(self, obligation: Obligation, reasons: Mapping[int, str], pause: Pause | None, roll: float) -> Payment:
         own = self.results.get((obligation.customer_id, obligation.flag), [])

@@ -59,6 +59,8 @@ def result_of_answer(answer: Answer) -> Result:
 
 
 def result_of(outcome: Outcome, kind: str) -> Result:
+    if outcome.subscription.code:
+        return Result(ObligationState.REFUSED, outcome.subscription, kind, outcome.id)
     match outcome.verdict:
         case Verdict.DELIVERED:
             return Result(ObligationState.APPLIED, WRITTEN, kind, outcome.id)

@@ -216,7 +216,8 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
 
 def _unsubscribed(answer: Answer, digest: Digest) -> Mark | None:
     address = answer.decision.unsubscribe
-    return None if address is None else Mark(answer.folded.write.stamp, digest(address))
+    refused = answer.outcome is not None and answer.outcome.subscription.code
+    return None if address is None or refused else Mark(answer.folded.write.stamp, digest(address))
 
 
 def _sent_marks(decision: Decision) -> dict[str, Mark]:
@@ -276,7 +277,8 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
         folded, outcome = answer.folded, answer.outcome
         if not outcome or not (outcome.verdict is Verdict.DELIVERED or outcome.consent_written):
             continue
-        for flag in answer.decision.consent:
+        refused = folded.write.address_flags if outcome.subscription.code else frozenset()
+        for flag in answer.decision.consent.keys() - refused:
             last = max(folded.deliveries)
             yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last)
 

@@ -71,6 +71,8 @@ class Outcome:
     retry_after: seconds, if the CRM asked for a pause.
     of_fields: rejected for the values of some fields, the refusal's or, where it names none of the row's, unknown ones:
     without them the CRM may accept the row.
+    subscription: why the CRM's subscription service did not opt the address out, of a row that was not rejected.
+    ignored: fields whose new value the CRM did not take, although it accepted the row.
     """
 
     verdict: Verdict
@@ -80,6 +82,8 @@ class Outcome:
     retry_after: float | None = None
     request_id: str = ""
     of_fields: bool = False
+    subscription: Refusal = WRITTEN
+    ignored: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:

@@ -11,7 +11,6 @@ from flask import request
 
 from connector.destinations.base import Link, Row, Verdict
 from connector.destinations.hubspot import calls
-from connector.errors import DestinationUnusable
 from connector.model import Mode, RecordKey
 from connector.sandbox.hubspot import SCOPES
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
@@ -331,10 +330,10 @@ class TestUnsubscribing:
         hubspot.write([a_contact(mode=Mode.UPDATE, unsubscribe="ada@example.org")])
         assert portal.opted_out == {"ada@example.org"}
 
-    def test_a_refused_address_rejects_a_row_that_was_written(self, portal, hubspot):
+    def test_a_refused_address_is_told_apart_from_its_record_which_is_written(self, portal, hubspot):
         [outcome] = hubspot.write([a_contact(unsubscribe="ada at example")])
-        assert (outcome.verdict, outcome.code) == (Verdict.REJECTED, "UNSUBSCRIBE")
-        assert "ada" not in outcome.refusal.cause
+        assert (outcome.verdict, outcome.subscription.code) == (Verdict.DELIVERED, "UNSUBSCRIBE")
+        assert "ada" not in outcome.subscription.cause
         assert len(portal.records("contacts")) == 1
 
     def test_a_row_refused_for_both_keeps_the_records_code_and_tells_both(self, hubspot):
@@ -351,11 +350,12 @@ class TestUnsubscribing:
         hubspot.write([a_contact(key, unsubscribe="home@example.org") for key in ("c-1", "c-2")])
         assert len(portal.calls("unsubscribe-all")) == 1
 
-    def test_without_the_scope_the_destination_is_unusable_and_says_which(self):
-        with sandbox_and_destination(scopes=SCOPES - {"communication_preferences.read_write"}) as (_, hubspot):
-            with pytest.raises(DestinationUnusable, match=r"communication_preferences\.write") as caught:
-                hubspot.write([a_contact(unsubscribe="ada@example.org")])
-            assert caught.value.reason == "permissions"
+    def test_without_the_scope_only_the_address_is_refused_and_asked_for_once(self):
+        with sandbox_and_destination(scopes=SCOPES - {"communication_preferences.read_write"}) as (portal, hubspot):
+            outcomes = hubspot.write([a_contact(f"c-{n}", unsubscribe=f"ada{n}@example.org") for n in range(3)])
+            assert {(out.verdict, out.subscription.code) for out in outcomes} == {("delivered", "UNSUBSCRIBE_SCOPE")}
+            assert "communication_preferences.read_write" in outcomes[0].subscription.action
+            assert len(portal.calls("unsubscribe-all")) == 1
 
 
 class TestLinks:

@@ -45,7 +45,7 @@ class TestTheTable:
 
     @pytest.mark.parametrize("status", sorted(LISTED - FOR_ROWS))
     def test_every_status_hubspot_lists_is_told_apart_from_a_strange_one(self, portal, hubspot, status):
-        portal.fault(UPSERTS, portal.html(status), times=9)
+        portal.fault(UPSERTS, portal.refused(status, "SOME_CATEGORY"), times=9)
         with pytest.raises(DestinationUnusable) as caught:
             hubspot.write([a_contact()])
         assert caught.value.reason != "reply"

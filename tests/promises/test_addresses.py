@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import load, shipped_folder
+from connector.store.tables import obligations
 from tests.conftest import Clock
 from tests.destinations.hubspot_fixtures import sandbox_and_destination
 from tests.promises.stage import DESTINATION, HOLD, HOUR, LANE, ZONE, Stage, a_person, open_stage
@@ -79,3 +81,18 @@ class TestARefusedSubscription:
         portal.stage.clock.forward(HOUR)
         portal.drain()
         assert (portal.state(), "old@example.com" in portal.sandbox.opted_out) == ("applied", True)
+
+    def test_without_the_scope_everything_else_goes_on(self, portal: Portal) -> None:
+        portal.sandbox.tokens[portal.sandbox.token] -= {"communication_preferences.read_write"}
+        for number in range(25):
+            changes = {"email": f"a{number}@example.com", "doNotEmail": True, "doNotCall": True}
+            portal.stage.accept(f"m{number}", a_person(f"c-{number}", number, **changes))
+        portal.drain()
+        assert {portal.stage.state(f"m{number}")[0] for number in range(25)} == {"delivered"}
+        assert portal.stage.lane().paused_until == 0
+        with portal.stage.store.database.reading() as connection:
+            rows = connection.execute(select(obligations.c.flag, obligations.c.state, obligations.c.code)).all()
+        assert set(map(tuple, rows)) == {
+            ("doNotCall", "applied", ""),
+            ("doNotEmail", "refused", "UNSUBSCRIBE_SCOPE"),
+        }

@@ -8,31 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.hubspot.calls import ASSOCIATE, SUBSCRIPTIONS, UNSUBSCRIBE, Calls, expect
 from connector.destinations.hubspot.object_types import type_id
 from connector.destinations.hubspot.refusals import RecordError, outcome
 from connector.destinations.hubspot.replies import OptOuts, Pairs
-from connector.settlement import Refusal
+from connector.errors import DestinationUnusable, PauseReason
+from connector.settlement import WRITTEN, Refusal
 
 EMAIL: Final = [("channel", "EMAIL")]
 LINKS: Final = 2_000  # pairs that HubSpot links in one call
-_UNSUBSCRIBE, _ASSOCIATION = outcome(RecordError("UNSUBSCRIBE")).refusal, RecordError("ASSOCIATION")
+_UNSUBSCRIBE, _NO_SCOPE = (outcome(RecordError(code)).refusal for code in ("UNSUBSCRIBE", "UNSUBSCRIBE_SCOPE"))
+_ASSOCIATION: Final = RecordError("ASSOCIATION")
 
 
 def opt_out(calls: Calls, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Opt out the address of every row, even if its record was not written."""
-    addresses = dict.fromkeys(row.unsubscribe for row in rows if row.unsubscribe)
-    done = {address: _opted_out(calls, address) for address in addresses}
+    refused = _opted_out(calls, dict.fromkeys(row.unsubscribe for row in rows if row.unsubscribe))
     return [
-        _with_opt_out(row, out, done[row.unsubscribe]) if row.unsubscribe else out
+        _with_opt_out(row, out, refused[row.unsubscribe]) if row.unsubscribe else out
         for row, out in zip(rows, outcomes, strict=True)
     ]
 
 
-def _opted_out(calls: Calls, address: str) -> bool:
+def _opted_out(calls: Calls, addresses: Iterable[str]) -> dict[str, Refusal]:
+    """Opt the addresses out; why HubSpot did not. A missing scope refuses them all, and stops nothing else."""
+    refused: dict[str, Refusal] = {}
+    for address in addresses:
+        try:
+            refused[address] = WRITTEN if _is_out(calls, address) else _UNSUBSCRIBE
+        except DestinationUnusable as error:
+            if error.reason is not PauseReason.PERMISSIONS:
+                raise
+            return dict.fromkeys(addresses, _NO_SCOPE) | refused
+    return refused
+
+
+def _is_out(calls: Calls, address: str) -> bool:
     """Whether the address is opted out now; HubSpot rejects the request if it already was."""
     if calls.ask(UNSUBSCRIBE, query=EMAIL, address=address).ok:
         return True
@@ -40,20 +54,22 @@ def _opted_out(calls: Calls, address: str) -> bool:
     return reply.ok and "UNSUBSCRIBED" in {opt_out.status for opt_out in expect(OptOuts, reply).results}
 
 
-def _with_opt_out(row: Row, out: Outcome, done: bool) -> Outcome:
-    match out.verdict, done:
-        case Verdict.REJECTED, True:
-            return replace(out, consent_written=out.consent_written or not row.consent)
-        case Verdict.REJECTED, False:
-            return replace(out, consent_written=False, refusal=_also_not_opted_out(out.refusal))
-        case ((Verdict.DELIVERED | Verdict.SKIPPED), False):
-            return replace(out, verdict=Verdict.REJECTED, refusal=_UNSUBSCRIBE)
-        case _:
+def _with_opt_out(row: Row, out: Outcome, refused: Refusal) -> Outcome:
+    match out.verdict:
+        case Verdict.DEFERRED:
             return out
+        case Verdict.REJECTED if refused is WRITTEN:
+            return replace(out, consent_written=out.consent_written or not row.consent)
+        case Verdict.REJECTED:
+            return replace(out, consent_written=False, refusal=_also(out.refusal, refused))
+        case Verdict.DELIVERED | Verdict.SKIPPED:
+            return replace(out, subscription=refused)
+        case _:
+            assert_never(out.verdict)
 
 
-def _also_not_opted_out(why: Refusal) -> Refusal:
-    return replace(why, cause=f"{why.cause}; {_UNSUBSCRIBE.cause}", action=f"{why.action}; {_UNSUBSCRIBE.action}")
+def _also(why: Refusal, refused: Refusal) -> Refusal:
+    return replace(why, cause=f"{why.cause}; {refused.cause}", action=f"{why.action}; {refused.action}")
 
 
 Pair = tuple[str, str]
@@ -92,7 +108,7 @@ def _link_some(calls: Calls, kinds: tuple[str, str], pairs: list[Pair]) -> set[P
     start_type, end_type = map(type_id, kinds)
     reply = calls.ask(ASSOCIATE, object=start_type, other=end_type, body=body)
     if reply.ok:
-        linked = {(str(pair.start.id), str(pair.end.id)) for pair in expect(Pairs, reply).results}
+        linked = {(pair.start.id, pair.end.id) for pair in expect(Pairs, reply).results}
         return linked | {(end, start) for start, end in linked}
     if len(pairs) == 1:
         return set()

@@ -22,11 +22,13 @@ class Path(NamedTuple):
     """A method and a path template. Only {object} and {other} are filled in for logs.
 
     once: not idempotent, so it is retried only if it certainly had no effect.
+    scope: the scope it needs, where HubSpot may name another one as missing.
     """
 
     method: str
     template: str
     once: bool = False
+    scope: str = ""
 
     def of(self, version: str | None) -> str:
         """The template in a dated API version such as 2026-03; without a version, unchanged."""
@@ -59,7 +61,7 @@ UPDATE: Final = Path("POST", "/crm/v3/objects/{object}/batch/update")
 READ: Final = Path("POST", "/crm/v3/objects/{object}/batch/read")
 SEARCH: Final = Path("POST", "/crm/v3/objects/{object}/search")
 PROPERTIES: Final = Path("GET", "/crm/v3/properties/{object}")
-OWNERS: Final = Path("GET", "/crm/v3/owners")
+OWNERS: Final = Path("GET", "/crm/v3/owners", scope="crm.objects.owners.read")
 ASSOCIATE: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/associate/default")
 UNSUBSCRIBE: Final = Path("POST", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
 SUBSCRIPTIONS: Final = Path("GET", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
@@ -101,8 +103,8 @@ class Calls:
             self._sleep(wait)
         reply = self._send(path, parts, query, body)
         self._free_at = time.monotonic() + used_up(reply)
-        problem = trouble(reply)
-        if problem is None and reply.ok and not _is_json(reply):
+        problem = trouble(reply, path.scope)
+        if problem is None and reply.ok and reply.foreign:
             problem = UNREADABLE
         if problem is not None:
             raise _Troubled(problem._replace(wait=None) if path.once and reply.status not in NOT_DONE else problem)
@@ -134,10 +136,6 @@ def _last_trouble(state: RetryCallState) -> Trouble:
 
 def _stop(state: RetryCallState) -> bool:
     return stop_after_attempt(TRIES)(state) or _last_trouble(state).wait is None
-
-
-def _is_json(reply: Reply) -> bool:
-    return reply.body[:1] in (b"", b"{") or "json" in reply.headers.get("content-type", "")
 
 
 def expect(model: type[Parsed], reply: Reply) -> Parsed:

@@ -62,7 +62,10 @@ REDIRECT: Final = Trouble(
 )
 STRANGE: Final = Trouble(PauseReason.REPLY, "HubSpot rejected the request in a way its API does not describe")
 UNREADABLE: Final = Trouble(
-    PauseReason.REPLY, "the answer is not HubSpot's: it comes from a proxy or a maintenance page in between", 1
+    PauseReason.REPLY, "the answer is not HubSpot's: it comes from a proxy or a maintenance page in between", 1, True
+)
+BLOCKED: Final = Trouble(
+    PauseReason.REPLY, "a proxy or firewall blocks the connector's requests to HubSpot: allow them there"
 )
 
 FOR_ROWS: Final = frozenset({400, 404, 409, 413, 414, 422})
@@ -126,6 +129,13 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "CONFLICTING_UNIQUE_VALUE": Problem(
         "another record already has this unique value", "merge the two records in HubSpot, then replay", of_fields=True
     ),
+    "MISSING_REQUIRED_PROPERTY": Problem(
+        "HubSpot's form for new records requires {fields}", "map the property with a `default:`, then replay"
+    ),
+    "MISSING_CONDITIONAL_REQUIRED_PROPERTY": Problem(
+        "a rule of the portal requires {fields} because of another property's value",
+        "map the property with a `default:`, or change the rule in HubSpot, then replay",
+    ),
     "CONFLICT": Problem(
         "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay", of_fields=True
     ),
@@ -165,7 +175,12 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     ),
     "UNSUBSCRIBE": Problem(
         "HubSpot did not opt out the email address",
-        "opt the address out in HubSpot, correct it in careCycle, then discard",
+        "opt the address out in HubSpot, or correct it in careCycle: it is retried by itself",
+    ),
+    "UNSUBSCRIBE_SCOPE": Problem(
+        "the access token may not opt email addresses out",
+        "add the scope communication_preferences.read_write in the app's or key's HubSpot settings: it is retried by "
+        "itself",
     ),
 }
 OTHER: Final = Problem(

@@ -86,7 +86,7 @@ class HubSpotProvisioner:
         """Create one property; returns why it could not."""
         reply = self._calls.ask(CREATE, object=demand.object, body=body(demand))
         if reply.ok:
-            return ""
+            return _restored(demand, parse(PropertyDefinition, reply))
         if reply.status == 409:
             return self._taken(demand)
         if demand.wanted.sensitive:
@@ -105,6 +105,13 @@ class HubSpotProvisioner:
         if own is not None and (own.type, own.unique) == (_TYPES[demand.wanted.type][0], demand.wanted.unique):
             return ""
         return "a property with this name exists, but is hidden from the access token, or archived: check in HubSpot"
+
+
+def _restored(demand: Demand, own: PropertyDefinition | None) -> str:
+    """Why the property that HubSpot returned cannot be used: it may be an archived one, as it was; empty if it can."""
+    if own is None or own.unique or not demand.wanted.unique:
+        return ""
+    return "HubSpot restored an archived property of this name, whose values are not unique: use another name"
 
 
 def body(demand: Demand) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from connector.destinations.base import Found
-from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
-from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
+from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect, unusable
+from connector.destinations.hubspot.errors import OF_PROPERTY, UNREADABLE, WHOLE
 from connector.destinations.hubspot.refusals import named_ids, reply_refusal
 from connector.destinations.hubspot.replies import Owner, Owners, Page, Read, Reply, Written
 from connector.destinations.hubspot.values import folded, plain
@@ -80,18 +80,22 @@ class Finder:
 
     def _pages(self, object: str, body: dict[str, object]) -> Iterator[Written]:
         after: str | None = "0"
+        seen = {after}
         while after is not None:
             page = expect(Page, self._calls.ask(SEARCH, object=object, body={**body, "after": after}))
             yield from page.results
             after = page.paging.next.after if page.paging and page.paging.next else None
+            if after in seen:  # what the pages left out would pass for missing, and be created twice
+                raise unusable(UNREADABLE)
+            seen.add(after)
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
         """Read all owners and pick: they are few, and HubSpot looks up only one address per call."""
-        owners = [(owner, _owner(owner)) for owner in self._owners()]
+        owners = {owner.id: _owner(owner) for owner in self._owners()}
         return {
             value: [
-                Found(owner.id, {name: values.get(name) for name in names})
-                for owner, values in owners
+                Found(identity, {name: values.get(name) for name in names})
+                for identity, values in owners.items()
                 if folded(values.get(field)) == folded(value)
             ]
             for value in asked
@@ -99,7 +103,9 @@ class Finder:
 
     def _owners(self) -> Iterator[Owner]:
         after: str | None = ""
-        while after is not None:
+        seen: set[str | None] = set()
+        while after is not None and after not in seen:
+            seen.add(after)
             query: Query = [("limit", "500"), *([("after", after)] if after else [])]
             page = self._calls.read(Owners, OWNERS, query=query)
             yield from page.results

@@ -16,9 +16,9 @@ from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, 
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.refusals import RecordError, named_ids, outcome, refusal, reply_refusal, traces
-from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written
+from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written, error_body
 from connector.destinations.hubspot.values import folded, wire
-from connector.model import Mode
+from connector.model import Mode, Value
 from connector.settlement import Refusal
 
 Rows = Mapping[int, Row]
@@ -127,7 +127,8 @@ class RecordWriter:
         cause = reply_refusal(reply)
         if len(rows) == 1 or cause.code in WHOLE:
             return {n: outcome(cause, reply.request_id) for n in rows}
-        bad = [n for n, row in rows.items() if cause.code in OF_PROPERTY and _names_a_field_of(cause, row)]
+        ids = frozenset(named_ids(error_body(reply)))
+        bad = {n for n, row in rows.items() if _concerns(cause, ids, row)}
         if bad:
             rest = {n: row for n, row in rows.items() if n not in bad}
             return dict.fromkeys(bad, outcome(cause, reply.request_id)) | (self._batch(target, rest) if rest else {})
@@ -184,15 +185,23 @@ def _identity(row: Row, target: Target) -> dict[str, Any]:
     return {"id": row.key.value, "idProperty": row.key.field}
 
 
-def _names_a_field_of(error: RecordError, row: Row) -> bool:
-    return bool({row.key.field, *row.fields} & set(error.fields))
+def _concerns(error: RecordError, ids: frozenset[str], row: Row) -> bool:
+    """Whether the rejection of a whole batch is about this row, according to what it names."""
+    if error.code == "OBJECT_NOT_FOUND":
+        return _is_named(row, ids)
+    return error.code in OF_PROPERTY and bool({row.key.field, *row.fields} & set(error.fields))
+
+
+def _is_named(row: Row, ids: frozenset[str]) -> bool:
+    return not ids.isdisjoint({row.key.value.lower(), (row.id or "").lower()})
 
 
 def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outcomes:
     """Match results to rows by trace id, else by id or key; never by order, which HubSpot does not keep."""
     refused = _refusals(rows, batch.errors)
-    by_trace = {result.trace: result for result in batch.results if result.trace is not None}
-    rest = [result for result in batch.results if result.trace is None]
+    sent = set(map(str, rows))
+    by_trace = {result.trace: result for result in batch.results if result.trace in sent}
+    rest = [result for result in batch.results if result.trace not in sent]
     by_key = {folded(result.properties[target.key]): result for result in rest if result.properties.get(target.key)}
     by_id = {result.id: result for result in rest}
     answered = {}
@@ -204,25 +213,31 @@ def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outco
 
 def _stage_kept(rows: Rows, answered: Outcomes, batch: Batch) -> dict[int, Row]:
     """Rows whose record still shows another lifecycle stage than the one written, reduced to that stage."""
-    shown = {result.id: result.properties.get(STAGE) for result in batch.results}
+    results = {result.id: result for result in batch.results}
     return {
         n: replace(row, id=answered[n].id, fields={STAGE: row.fields[STAGE]})
         for n, row in rows.items()
-        if row.fields.get(STAGE) and shown.get(answered[n].id or "") not in (None, "", row.fields[STAGE])
+        if (stage := row.fields.get(STAGE)) and _keeps_stage(results.get(answered[n].id or ""), stage)
     }
+
+
+def _keeps_stage(written: Written | None, stage: Value) -> bool:
+    if written is None:
+        return False
+    return STAGE in written.ignored or written.properties.get(STAGE) not in (None, "", stage)
 
 
 def _answer(error: RecordError | None, written: Written | None, request_id: str) -> Outcome:
     if error is None and written is not None:
-        return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id)
+        return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id, ignored=tuple(sorted(written.ignored)))
     return outcome(error or UNACCOUNTED, request_id)
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:
     refused = {}
     for error in errors:
-        named, ids = set(traces(error)), set(named_ids(error))
+        named, ids = set(traces(error)), frozenset(named_ids(error))
         for n, row in rows.items():
-            if str(n) in named or (not named and ids & {row.key.value.lower(), row.id}):
+            if str(n) in named or (not named and _is_named(row, ids)):
                 refused[n] = refusal(error)
     return refused

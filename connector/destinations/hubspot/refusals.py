@@ -5,14 +5,14 @@ https://developers.hubspot.com/docs/api-reference/error-handling
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connector.destinations.base import Outcome
 from connector.destinations.hubspot.errors import (
+    BLOCKED,
     FOR_ROWS,
     OTHER,
     PATIENCE,
@@ -24,7 +24,9 @@ from connector.destinations.hubspot.errors import (
     TROUBLES,
     Trouble,
 )
-from connector.destinations.hubspot.replies import ErrorBody, Reply, error_body
+from connector.destinations.hubspot.replies import Detail, ErrorBody, Reply, error_body
+from connector.destinations.hubspot.texts import PROPERTY, holder, listed_problems, properties
+from connector.errors import PauseReason
 from connector.settlement import Refusal
 
 _SIGNS: Final = (
@@ -35,9 +37,9 @@ _SIGNS: Final = (
     ("already has that value", "CONFLICTING_UNIQUE_VALUE"),
 )
 _CODE = re.compile(r"[A-Z][A-Z_]{2,50}")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-_EXISTING = re.compile(r"Existing ID: (\d+)")
-_SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_]{3,40}")
+_SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_-]{3,40}")
+_PROPERTY_KEYS: Final = ("propertyName", "properties")
+_SCOPE_KEYS: Final = ("requiredGranularScopes", "requiredScopes", "missingScopes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,11 @@ class RecordError:
     existing: str = ""
 
 
-def trouble(reply: Reply) -> Trouble | None:
-    """Why this reply means that the account cannot be used now; None if it can."""
+def trouble(reply: Reply, scope: str = "") -> Trouble | None:
+    """Why this reply means that the account cannot be used now; None if it can. scope: what the call needs."""
     if reply.ok or _concerns_rows(reply):
         return None
-    cause = _with_hints(_known(reply), reply)
+    cause = _with_hints(_known(reply), reply, scope)
     pause = _seconds(reply.headers.get("retry-after", ""))
     if pause is None:
         return cause
@@ -68,6 +70,8 @@ def _concerns_rows(reply: Reply) -> bool:
 def _known(reply: Reply) -> Trouble:
     if reply.status == 429:
         return POLICIES.get(_policy(error_body(reply)), TROUBLES[429])
+    if reply.status == 403 and reply.foreign:
+        return BLOCKED
     if reply.status in TROUBLES:
         return TROUBLES[reply.status]
     match reply.status // 100:
@@ -86,10 +90,11 @@ def _policy(body: ErrorBody) -> str:
     return "DAILY" if "daily" in words else "SECONDLY" if " secondly" in words else "TEN_SECONDLY_ROLLING"
 
 
-def _with_hints(cause: Trouble, reply: Reply) -> Trouble:
+def _with_hints(cause: Trouble, reply: Reply, scope: str) -> Trouble:
     """The trouble with the missing scopes, or with the wait that the reply's headers give."""
-    if reply.status == 403 and (scopes := _scopes(error_body(reply))):
-        return cause._replace(problem=f"{cause.problem} ({', '.join(scopes)})")
+    if cause.reason is PauseReason.PERMISSIONS:
+        scopes = dict.fromkeys(filter(None, (*_scopes(error_body(reply)), scope)))
+        return cause._replace(problem=f"{cause.problem} ({', '.join(scopes)})") if scopes else cause
     interval = _seconds(reply.headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
     if cause is TROUBLES[429] and interval and interval / 1000 <= PATIENCE:
         return cause._replace(wait=interval / 1000)
@@ -104,8 +109,8 @@ def used_up(reply: Reply) -> float:
 
 
 def _scopes(body: ErrorBody) -> list[str]:
-    scopes = [scope for detail in body.errors for scope in _listed(detail.context.get("requiredGranularScopes"))]
-    return [scope for scope in scopes if _SCOPE.fullmatch(scope)]
+    """The scopes of which the error says that one is missing."""
+    return [scope for scope in _listed(body, _SCOPE_KEYS) if _SCOPE.fullmatch(scope)]
 
 
 def _seconds(text: str) -> float | None:
@@ -114,15 +119,36 @@ def _seconds(text: str) -> float | None:
 
 def refusal(body: ErrorBody, status: int = 400) -> RecordError:
     """Our code for an error, and the properties it names."""
-    problems = list(_property_problems(body.message))
-    codes = [detail.code for detail in body.errors] + [str(problem.get("error", "")) for problem in problems]
-    names = [name for detail in body.errors for name in _listed(detail.context.get("propertyName"))]
-    names += [*_listed(body.context.get("properties")), *(str(problem.get("name", "")) for problem in problems)]
-    fields = tuple(dict.fromkeys(name for name in names if _NAME.fullmatch(name)))
-    existing = _existing(body)
+    problems = listed_problems(body.message)
+    codes = [*(detail.code for detail in body.errors), *_parts(problems, "error")]
+    texts = [body.message, *(detail.message for detail in body.errors), *_parts(problems, "message")]
+    listed = [*_listed(body, _PROPERTY_KEYS), *_parts(problems, "name")]
+    fields = _names(listed) or _names(properties(texts)) or _names(_places(body))
+    existing = next(filter(str.isdecimal, body.context.get("existingId", ())), "") or holder(texts)
     if body.category == "CONFLICT":
         return RecordError("CONFLICT", fields or ("email",), existing)
-    return RecordError(_code(body, codes, status), fields, existing)
+    return RecordError(_code(body, [*codes, *map(_sign, texts)], status), fields, existing)
+
+
+def _parts(problems: Iterable[Mapping[str, Any]], name: str) -> list[str]:
+    return [str(problem.get(name, "")) for problem in problems]
+
+
+def _names(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(PROPERTY.fullmatch, texts)))
+
+
+def _places(body: ErrorBody) -> Iterator[str]:
+    """Where in the record its errors are, such as "email" or "properties.email"."""
+    places = (detail.within.rpartition(".")[2] for detail in body.errors)
+    return (place for place in places if place != "properties")
+
+
+def _listed(body: ErrorBody, keys: Sequence[str]) -> Iterator[str]:
+    """What the contexts of an error list under these keys."""
+    parts: list[ErrorBody | Detail] = [*body.errors, body]
+    for part in parts:
+        yield from (text for key in keys for text in part.context.get(key, ()))
 
 
 def reply_refusal(reply: Reply) -> RecordError:
@@ -131,33 +157,14 @@ def reply_refusal(reply: Reply) -> RecordError:
 
 
 def _code(body: ErrorBody, codes: list[str], status: int) -> str:
-    known = next((code for code in codes if _CODE.fullmatch(code)), "")
-    sign = next((code for sign, code in _SIGNS if sign in body.message.lower()), "")
     category = body.category if _CODE.fullmatch(body.category) else ""
-    return known or sign or category or f"HTTP_{status}"
+    return next(filter(_CODE.fullmatch, codes), "") or category or f"HTTP_{status}"
 
 
-def _property_problems(message: str) -> Iterator[Mapping[str, Any]]:
-    """The JSON list after the colon of "Property values were not valid: [...]"."""
-    start = message.find("[{")
-    try:
-        problems = json.loads(message[start:]) if start >= 0 else []
-    except ValueError:
-        return
-    yield from (problem for problem in problems if isinstance(problem, dict))
-
-
-def _existing(body: ErrorBody) -> str:
-    """The id of the record that already has the value; empty if the error does not name it."""
-    ids = _listed(body.context.get("existingId"))
-    if ids and ids[0].isdigit():
-        return ids[0]
-    match = _EXISTING.search(body.message)
-    return match[1] if match else ""
-
-
-def _listed(value: list[str] | str | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
+def _sign(text: str) -> str:
+    """The code of an error that only its text tells."""
+    words = text.lower()
+    return next((code for sign, code in _SIGNS if sign in words), "")
 
 
 def outcome(error: RecordError, request_id: str = "") -> Outcome:
@@ -171,9 +178,11 @@ def outcome(error: RecordError, request_id: str = "") -> Outcome:
 
 def traces(body: ErrorBody) -> list[str]:
     """The trace ids that a batch error names."""
-    return _listed(body.context.get("objectWriteTraceId"))
+    return body.context.get("objectWriteTraceId", [])
 
 
 def named_ids(body: ErrorBody) -> list[str]:
-    """The record ids that an error names, in lower case."""
-    return [identity.lower() for identity in _listed(body.context.get("ids"))]
+    """The ids, or values of the key, of the records that an error names, in lower case."""
+    keys = (text.partition(":")[2] for text in body.context.get("missingObjectPropertyValueCoordinates", ()))
+    ids = (identity for name in ("ids", "id") for identity in body.context.get(name, ()))
+    return [identity.lower() for identity in (*ids, *keys)]

@@ -5,29 +5,15 @@ https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide and .../e
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from connector.destinations.hubspot.lenient import Context, Entries, Id, Lenient, Values
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
-_Item = TypeVar("_Item")
-
-_CONTEXT_AS_TEXT: Final = re.compile(r"(\w+)=(?:\[([^\]]*)\]|([^,}\[\]]*))")
-"""HubSpot's reference shows a context as text: "{missingScopes=[scope1, scope2]}"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,88 +29,25 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
+    def foreign(self) -> bool:
+        """Whether somebody else answered: a proxy, a firewall or a maintenance page."""
+        return self.body[:1] not in (b"", b"{") and "json" not in self.headers.get("content-type", "")
+
+    @property
     def request_id(self) -> str:
         return self.headers.get("x-hubspot-correlation-id", "")[:64]
 
 
-class _Reply(BaseModel):
-    """A strictly typed reply. An optional part of the wrong type counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _absent_if_invalid(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        try:
-            return read(value)
-        except ValidationError:
-            declared = cls.model_fields[info.field_name or ""]
-            if declared.is_required():
-                raise
-            return declared.get_default(call_default_factory=True)
-
-
-def _without_invalid_entries(entries: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(entries)
-    except ValidationError as error:
-        invalid = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
-        if not isinstance(entries, list) or not invalid:
-            raise
-        return read([entry for position, entry in enumerate(entries) if position not in invalid])
-
-
-def _text(value: Any) -> Any:
-    """A number as the text HubSpot would write; anything else unchanged."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _properties(value: Any) -> Any:
-    """Every value as text, so that a value of another type does not count as blank."""
-    if not isinstance(value, dict):
-        return value
-    return {name: item if item is None or isinstance(item, str) else json.dumps(item) for name, item in value.items()}
-
-
-def _context(value: Any) -> Any:
-    """The names and numbers in an error's context, as lists of texts; we read nothing else of it.
-
-    >>> _context("{propertyName=[hs_language], id=7}"), _context({"ids": [7, None], "x": {"a": "b"}})
-    ({'propertyName': ['hs_language'], 'id': ['7']}, {'ids': ['7']})
-    """
-    if isinstance(value, str):
-        return _context_of_text(value)
-    if not isinstance(value, dict):
-        return value
-    texts = {name: _texts(item) for name, item in value.items()}
-    return {name: items for name, items in texts.items() if items}
-
-
-def _context_of_text(text: str) -> dict[str, list[str]]:
-    matches = _CONTEXT_AS_TEXT.finditer(text)
-    return {match[1]: [item.strip() for item in (match[2] or match[3] or "").split(",")] for match in matches}
-
-
-def _texts(value: Any) -> list[str]:
-    """The texts and numbers of a list, or of a single value, as texts."""
-    items = value if isinstance(value, list) else [value]
-    return [text for item in items if isinstance(text := _text(item), str)]
-
-
-Entries = Annotated[list[_Item], WrapValidator(_without_invalid_entries)]
-Id = Annotated[str, BeforeValidator(_text)]
-Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
-Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]
-
-
-class Detail(_Reply):
+class Detail(Lenient):
     """One of the errors inside an error."""
 
     code: str = ""
+    message: str = ""
+    within: str = Field(default="", alias="in")
     context: Context = Field(default_factory=dict)
 
 
-class ErrorBody(_Reply):
+class ErrorBody(Lenient):
     """An error reply, or one of the errors of a batch. Every part is optional."""
 
     category: str = ""
@@ -134,44 +57,56 @@ class ErrorBody(_Reply):
     errors: Entries[Detail] = Field(default_factory=list)
 
 
-class Written(_Reply):
+class Warned(Lenient):
+    """HubSpot's warning about one record that it wrote."""
+
+    context: Context = Field(default_factory=dict)
+
+
+class Written(Lenient):
     """One record of a batch reply."""
 
     id: Id
     properties: Values = Field(default_factory=dict)
     trace: str | None = Field(default=None, alias="objectWriteTraceId")
+    warnings: Entries[Warned] = Field(default_factory=list)
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """The properties whose new value HubSpot ignored, according to its warnings."""
+        return frozenset(name for warning in self.warnings for name in warning.context.get("propertyName", ()))
 
 
-class Batch(_Reply):
+class Batch(Lenient):
     """The reply to a batch write. A 200 may have errors, just as a 207."""
 
     results: Entries[Written] = Field(default_factory=list)
     errors: Entries[ErrorBody] = Field(default_factory=list)
 
 
-class Read(_Reply):
+class Read(Lenient):
     """The reply to a batch read. No entry may be dropped: a record that is missed would be created twice."""
 
     results: list[Written]
     errors: Entries[ErrorBody] = Field(default_factory=list)
 
 
-class Next(_Reply):
+class Next(Lenient):
     after: str
 
 
-class Paging(_Reply):
+class Paging(Lenient):
     next: Next | None = None
 
 
-class Page(_Reply):
+class Page(Lenient):
     """One page of a search. No entry may be dropped, as in `Read`."""
 
     results: list[Written]
     paging: Paging | None = None
 
 
-class Owner(_Reply):
+class Owner(Lenient):
     id: Id
     email: str | None = None
     first_name: str | None = Field(default=None, alias="firstName")
@@ -179,43 +114,51 @@ class Owner(_Reply):
     user_id: int | None = Field(default=None, alias="userId")
 
 
-class Owners(_Reply):
+class Owners(Lenient):
     results: Entries[Owner]
     paging: Paging | None = None
 
 
-class End(_Reply):
-    id: str | int
+class End(Lenient):
+    id: Id
 
 
-class Pair(_Reply):
+class Pair(Lenient):
     start: End = Field(alias="from")
     end: End = Field(alias="to")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_labeled(cls, value: Any) -> Any:
+        """Read an association of the labeled endpoint like one of the default endpoint."""
+        if not isinstance(value, dict) or "fromObjectId" not in value:
+            return value
+        return {"from": {"id": value["fromObjectId"]}, "to": {"id": value.get("toObjectId")}}
 
-class Pairs(_Reply):
-    """The reply to a batch of default associations."""
+
+class Pairs(Lenient):
+    """The reply to a batch of associations."""
 
     results: Entries[Pair] = Field(default_factory=list)
 
 
-class OptOut(_Reply):
+class OptOut(Lenient):
     status: str
 
 
-class OptOuts(_Reply):
+class OptOuts(Lenient):
     results: Entries[OptOut] = Field(default_factory=list)
 
 
-class PropertyOption(_Reply):
+class PropertyOption(Lenient):
     value: str
 
 
-class Changes(_Reply):
+class Changes(Lenient):
     read_only: bool = Field(default=False, alias="readOnlyValue")
 
 
-class PropertyDefinition(_Reply):
+class PropertyDefinition(Lenient):
     name: str
     type: str
     field_type: str = Field(default="", alias="fieldType")
@@ -227,7 +170,7 @@ class PropertyDefinition(_Reply):
     changes: Changes = Field(default_factory=Changes, alias="modificationMetadata")
 
 
-class Properties(_Reply):
+class Properties(Lenient):
     results: Entries[PropertyDefinition]
 
 

@@ -1,0 +1,93 @@
+"""Read JSON leniently: an optional part of an unexpected type counts as absent, and never hides the valid parts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+
+_Item = TypeVar("_Item")
+
+_CONTEXT_AS_TEXT: Final = re.compile(r"(\w+)=(?:\[([^\]]*)\]|([^,}\[\]]*))")
+"""HubSpot's reference shows a context as text: "{missingScopes=[scope1, scope2]}"."""
+
+
+class Lenient(BaseModel):
+    """A strictly typed part of a reply. An optional part of the wrong type counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _absent_if_invalid(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return read(value)
+        except ValidationError:
+            declared = cls.model_fields[info.field_name or ""]
+            if declared.is_required():
+                raise
+            return declared.get_default(call_default_factory=True)
+
+
+def _without_invalid_entries(entries: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(entries)
+    except ValidationError as error:
+        invalid = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+        if not isinstance(entries, list) or not invalid:
+            raise
+        return read([entry for position, entry in enumerate(entries) if position not in invalid])
+
+
+def _text(value: Any) -> Any:
+    """A number as the text HubSpot would write; anything else unchanged."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _properties(value: Any) -> Any:
+    """Every value as text, so that a value of another type does not count as blank."""
+    if not isinstance(value, dict):
+        return value
+    return {name: item if item is None or isinstance(item, str) else json.dumps(item) for name, item in value.items()}
+
+
+def _context(value: Any) -> Any:
+    """The names and numbers in an error's context, as lists of texts; we read nothing else of it.
+
+    >>> _context("{propertyName=[hs_language], id=7}"), _context({"ids": [7, None], "x": {"a": "b"}})
+    ({'propertyName': ['hs_language'], 'id': ['7']}, {'ids': ['7']})
+    """
+    if isinstance(value, str):
+        return _context_of_text(value)
+    if not isinstance(value, dict):
+        return value
+    texts = {name: _texts(item) for name, item in value.items()}
+    return {name: items for name, items in texts.items() if items}
+
+
+def _context_of_text(text: str) -> dict[str, list[str]]:
+    matches = _CONTEXT_AS_TEXT.finditer(text)
+    return {match[1]: [item.strip() for item in (match[2] or match[3] or "").split(",")] for match in matches}
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts and numbers of a list, or of a single value, as texts."""
+    items = value if isinstance(value, list) else [value]
+    return [text for item in items if isinstance(text := _text(item), str)]
+
+
+Entries = Annotated[list[_Item], WrapValidator(_without_invalid_entries)]
+Id = Annotated[str, BeforeValidator(_text)]
+Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
+Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]
