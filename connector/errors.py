@@ -25,6 +25,18 @@ class FixConfiguration(ConnectorError):
     code = "E100"
 
 
+class CannotDecrypt(FixConfiguration):
+    """Stored content cannot be decrypted. key: the fingerprint it names; missing: whether this key was not given."""
+
+    code = "E130"
+
+    def __init__(self, thing: str, key: str, *, missing: bool) -> None:
+        problem = f"is encrypted with the key {key}" if missing else "was changed, or belongs to another row"
+        hint = "add this key to CONNECTOR_DATA_KEY" if missing else f"it does not decrypt with the key {key}"
+        super().__init__(thing, problem, hint)
+        self.key, self.missing = key, missing
+
+
 class FixMapping(ConnectorError):
     """A mapping has errors; `problem` holds its diagnostics, one per line."""
 

@@ -19,9 +19,16 @@ class Stamp(NamedTuple):
     tie: str
 
 
+class Unopened(NamedTuple):
+    """Why a stored payload cannot be decrypted. key: the fingerprint it names. missing: this key was not given."""
+
+    key: str
+    missing: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verified webhook message the catalogue can read."""
+    """A verified webhook message the catalogue can read. unopened: why it has no payload, where it has one stored."""
 
     agency: str
     message_id: str
@@ -30,6 +37,7 @@ class Event:
     source_time: int
     received_at: int
     payload: Mapping[str, Any] = attribute(repr=False)
+    unopened: Unopened | None = None
 
 
 class Rule(StrEnum):

@@ -113,6 +113,8 @@ def as_read(event: Event) -> Event | None:
 
     None for an event type we do not know. Raises UnreadableEvent.
     """
+    if event.unopened:
+        raise UnreadableEvent(event.message_id, "its content cannot be decrypted")
     reading = read(event.payload, event.message_id)
     return reading.event(event.agency, event.message_id, event.received_at) if reading else None
 

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
 from connector.cli.plan import preview
 from connector.errors import FixConfiguration
-from connector.insight import story as stories
+from connector.insight.story import story, story_revealed
 from connector.settlement import DeliveryState
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
@@ -70,14 +70,16 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     if reveal != bool(reason.strip()):
         raise click.UsageError("use --reveal and --reason together")
     with opened_store() as store:
-        story = stories.story_revealed(store, message_id, who(), reason) if reveal else stories.story(store, message_id)
-    if story is None:
+        shown = story_revealed(store, message_id, who(), reason) if reveal else story(store, message_id)
+    if shown is None:
         raise FixConfiguration(message_id, "is not a message in this inbox", "list them with connector events list")
     if as_json:
-        show_json(story)
+        show_json(shown)
         return
-    show_table(f"{story.type} {message_id}", ("field", "class", "value"), [astuple(f) for f in story.payload], "")
-    for delivery in story.deliveries:
+    show_table(f"{shown.type} {message_id}", ("field", "class", "value"), [astuple(f) for f in shown.payload], "")
+    if shown.undecrypted:
+        click.echo(shown.undecrypted)
+    for delivery in shown.deliveries:
         click.echo(f"\n{delivery.destination}: {delivery.state} {delivery.code} {delivery.reason}".rstrip())
         rows = [
             [attempt.outcome, note.record, note.object, note.crm_id, ", ".join(note.fields)]

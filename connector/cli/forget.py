@@ -8,6 +8,7 @@ import click
 
 from connector.cli.options import json_option, moment_text, opened_store, show_json, show_table, who
 from connector.store.forget import Held
+from connector.web.words import counted
 
 
 @click.command()
@@ -35,6 +36,9 @@ def forget(customer_id: str, plan: bool, yes: bool, as_json: bool) -> None:
 
 
 def _show(held: Held) -> None:
+    if held.undecrypted:
+        messages = counted(held.undecrypted, "unreadable message")
+        click.echo(f"{messages} cannot be decrypted and may be about this customer: connector doctor names the keys.")
     if held.forgotten_at is not None:
         click.echo(f"This customer's data was already deleted at {moment_text(held.forgotten_at)} UTC.")
     if not held.anything:

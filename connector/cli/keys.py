@@ -9,6 +9,7 @@ import click
 
 from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.store.rotation import KeyUse
+from connector.web.words import counted
 
 
 @click.group()
@@ -41,10 +42,13 @@ def rotate(yes: bool) -> None:
     if not yes:
         click.confirm("Have all roles been restarted with the new key first in the list?", abort=True)
     with opened_store() as store:
-        done = sum(store.rotation.steps())
+        steps = list(store.rotation.steps())
+        done, left = sum(step.done for step in steps), sum(step.left for step in steps)
         uses = store.rotation.uses()
         store.desk.note(who(), "rotate keys", f"{done} payloads re-encrypted with {uses[0].fingerprint}")
-    click.echo(f"{done} payloads re-encrypted with the first key")
+    click.echo(f"{counted(done, 'payload')} re-encrypted with the first key")
+    if left:
+        click.echo(f"{counted(left, 'payload')} cannot be decrypted and stay as they are: connector doctor names them")
     _show(uses)
 
 

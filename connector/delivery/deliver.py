@@ -25,6 +25,7 @@ from connector.delivery.settle import (
     contested,
     halved,
     may_stand,
+    nothing_opens,
     owed_by,
     pause_for,
     raised_by,
@@ -205,7 +206,9 @@ class _Batch:
 
         def settled(written: _Written) -> Settlement:
             now = self.pace.clock()
-            around = Circumstances(int(now * 1000), self.pace.roll, int((now - written.started) * 1000))
+            duration = int((now - written.started) * 1000)
+            nothing = nothing_opens(planned, unplanned)
+            around = Circumstances(int(now * 1000), self.pace.roll, duration, nothing)
             settlement = self._settlement(written, planned, around, again)
             return replace(settlement, settled=[*unplanned, *settlement.settled])
 

@@ -45,4 +45,4 @@ def _candidates(event: Event, owed: Sequence[Obligation]) -> Iterator[Event]:
         return
     customer_id = owed[0].customer_id
     known = {"event_type": "customer.updated", "id": customer_id, **{obligation.flag: True for obligation in owed}}
-    yield replace(event, type="customer.updated", customer_id=customer_id, payload=known)
+    yield replace(event, type="customer.updated", customer_id=customer_id, payload=known, unopened=None)

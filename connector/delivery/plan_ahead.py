@@ -11,6 +11,7 @@ from connector import telemetry
 from connector.carecycle import recognise
 from connector.errors import ConnectorError, UnreadableEvent
 from connector.mapping import Mapping
+from connector.mapping.facts import own_stamp
 from connector.mapping.planning import plan
 from connector.model import Delivery, Event, Plan
 from connector.settlement import UNKNOWN_TYPE, AttemptOutcome, DeliveryState, Refusal, Settled, unreadable
@@ -73,6 +74,8 @@ def plan_all(
 
 
 def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
+    if delivery.event.unopened:
+        return _opt_outs_alone(delivery)
     try:
         event = recognise.as_read(delivery.event)
         if event is None:
@@ -83,6 +86,12 @@ def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled
     except Exception as error:  # noqa: BLE001  # a bug that one event triggers must not stop the rest of its lane
         cause = f"the connector itself failed ({telemetry.place(error)})"
         return _dead(delivery, Refusal("FAULT", cause, "report it as a bug, then replay after an update"))
+
+
+def _opt_outs_alone(delivery: Delivery) -> Plan:
+    """Plan an event that cannot be decrypted: it writes nothing, but the opt-outs it is known to raise withhold."""
+    raised = dict.fromkeys(delivery.owing, True)
+    return Plan(delivery.event.customer_id, raised, own_stamp(delivery.event))
 
 
 def _dead(delivery: Delivery, why: Refusal) -> Settled:

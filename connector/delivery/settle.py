@@ -13,7 +13,7 @@ from connector.delivery.fold import Decision, Digest, in_doubt
 from connector.delivery.write import Answer
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable, PauseReason
-from connector.model import Delivery, Entry, Mark, Plan, RecordKey
+from connector.model import Delivery, Entry, Mark, Plan, RecordKey, Unopened
 from connector.settlement import (
     NO_RECORD,
     WRITTEN,
@@ -29,6 +29,7 @@ from connector.settlement import (
     Remembered,
     Settled,
     Streak,
+    unopenable,
 )
 
 STOP_THE_LINE: Final = 20
@@ -44,11 +45,15 @@ Answers = Mapping[RecordKey, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What settling needs besides the answers: the time (epoch ms), a random number per wait, the batch's duration."""
+    """What settling needs besides the answers: the time (epoch ms), a random number per wait, the batch's duration.
+
+    nothing_opens: none of the batch's many payloads can be decrypted, so the keys or the database are at fault.
+    """
 
     now: int
     roll: Callable[[], float]
     duration_ms: int = 0
+    nothing_opens: bool = False
 
 
 def settle_delivery(
@@ -58,6 +63,8 @@ def settle_delivery(
 
     asked: the records of the whole batch; a record of this plan that is not among them was withheld by consent.
     """
+    if delivery.event.unopened:
+        return _unopened(delivery, delivery.event.unopened, around)
     keys = [write.key for write in plan.writes if write.key in asked]
     if not keys:
         why = Refusal("SKIPPED", plan.reason or "withheld by consent")
@@ -114,6 +121,19 @@ def _refused(delivery: Delivery, settled: Settled, worst: Outcome, around: Circu
     if worst.retry_after is not None:
         wait = max(wait, int(worst.retry_after * backoff.SECOND))
     return replace(settled, state=DeliveryState.READY, outcome=AttemptOutcome.DEFERRED, why=worst.refusal, wait_ms=wait)
+
+
+def _unopened(delivery: Delivery, unopened: Unopened, around: Circumstances) -> Settled:
+    """Settle a delivery that cannot be decrypted: at once where its own content is at fault, else it waits."""
+    waits = unopened.missing or around.nothing_opens
+    outcome = Outcome(Verdict.DEFERRED if waits else Verdict.REJECTED, refusal=unopenable(unopened))
+    blank = Settled(delivery.id, DeliveryState.DEAD, AttemptOutcome.DEAD, duration_ms=around.duration_ms)
+    return _refused(delivery, blank, outcome, around)
+
+
+def nothing_opens(planned: Sequence[tuple[Delivery, Plan]], unplanned: Sequence[Settled]) -> bool:
+    """Whether a batch has many payloads and none of them can be decrypted."""
+    return not unplanned and len(planned) >= STOP_THE_LINE and all(delivery.event.unopened for delivery, _ in planned)
 
 
 _UPDATES_NOTHING: Final = Refusal(NO_RECORD, "the event updates a record the CRM does not have")

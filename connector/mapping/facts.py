@@ -53,10 +53,16 @@ def consent_of(event: Event) -> dict[str, bool | None]:
     return {flag: value if isinstance(value, bool) else None for flag, value in read}
 
 
+def own_stamp(event: Event) -> Stamp:
+    """Return the time of the event itself."""
+    tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return Stamp(event.source_time, tie)
+
+
 def stamps_of(event: Event) -> tuple[Stamp, ...]:
     """Return the time of each part of the event, in the order of Clock; the event's own if a part is missing."""
-    tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    own = Stamp(event.source_time, tie)
+    own = own_stamp(event)
+    tie = own.tie
     updated = of_customer(event, "updatedAt")
     customer = Stamp(catalogue.epoch_ms(updated), tie) if isinstance(updated, str) else own
     if event.type != "call.completed":

@@ -19,6 +19,7 @@ from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process
 from connector.store import Store
+from connector.store.undecrypted import Undecrypted, find_undecrypted
 
 TIMEOUT: Final = 10.0
 SKEW: Final = 60.0
@@ -69,9 +70,23 @@ def _database(process: Process, environment: Mapping[str, str], now: Callable[[]
     try:
         yield Finding("database and data key", Health.FINE, "open, up to date, and the key matches")
         yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
+        yield _payloads(find_undecrypted(store.database))
         yield from _space(store)
     finally:
         store.close()
+
+
+def _payloads(undecrypted: Undecrypted) -> Finding:
+    """Report payloads that no given key decrypts."""
+    if not undecrypted.count:
+        return Finding("payloads", Health.FINE, f"all {undecrypted.looked_at:,} newest can be decrypted")
+    causes = [f"{count:,} need the key {key}" for key, count in undecrypted.missing.items()]
+    causes += [f"{undecrypted.changed:,} changed or cut short"] if undecrypted.changed else []
+    named = ", ".join(undecrypted.messages)
+    what = f"{undecrypted.count:,} of {undecrypted.looked_at:,} cannot be decrypted: {', '.join(causes)} ({named})"
+    key = "add the key to CONNECTOR_DATA_KEY, restart every role, then connector events replay --code UNOPENABLE"
+    do = key if undecrypted.missing else "have careCycle send them again, or restore them from a backup"
+    return Finding("payloads", Health.WRONG, what, do)
 
 
 def _space(store: Store) -> Iterator[Finding]:

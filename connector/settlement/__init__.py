@@ -8,10 +8,14 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from connector.errors import PauseReason, UnreadableEvent
-from connector.model import Entry, FlagState, RecordKey
+from connector.model import Entry, FlagState, RecordKey, Unopened
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
+
+
+UNOPENABLE: Final = "UNOPENABLE"
+"""The code of a stored payload that cannot be decrypted."""
 
 
 class DeliveryState(StrEnum):
@@ -77,6 +81,15 @@ UNKNOWN_TYPE: Final = Refusal("UNKNOWN_TYPE", "this version does not know this t
 def unreadable(error: UnreadableEvent) -> Refusal:
     """Why an event cannot be delivered that careCycle sent in a form this version cannot read."""
     return Refusal(error.code, error.problem, "replay once the connector is updated, or discard")
+
+
+def unopenable(unopened: Unopened) -> Refusal:
+    """Why an event cannot be delivered whose stored payload cannot be decrypted."""
+    if unopened.missing:
+        cause = f"its content is encrypted with the key {unopened.key}, which is not in CONNECTOR_DATA_KEY"
+        return Refusal(UNOPENABLE, cause, "add that key to CONNECTOR_DATA_KEY, restart every role, then replay")
+    cause = f"its stored content was changed or cut short: it does not decrypt with the key {unopened.key}"
+    return Refusal(UNOPENABLE, cause, "have careCycle send it again, or restore the row from a backup and replay")
 
 
 class CauseKey(NamedTuple):

@@ -10,9 +10,11 @@ from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, inspect, select, text
 
+from connector.errors import CannotDecrypt, FixConfiguration
 from connector.store import dialect
 from connector.store.bell import Bell, open_bell
-from connector.store.seal import KEY_BYTES, Digests, Seal, find_keys
+from connector.store.keys import KEY_BYTES, find_keys
+from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
 
@@ -72,7 +74,13 @@ class Database:
         with self.transaction() as connection:
             connection.execute(dialect.insert(self.engine, settings).on_conflict_do_nothing(), made)
             kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()
-        return self.seal.open(kept, DIGEST_KEY)
+        try:
+            return self.seal.open(kept, DIGEST_KEY)
+        except CannotDecrypt as error:
+            if not error.missing:
+                raise
+            problem = f"the key this database was written with is not among the keys: {error.key}"
+            raise FixConfiguration("CONNECTOR_DATA_KEY", problem) from None
 
 
 def open_database(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Database:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
 
 from connector.errors import PauseReason, StateChanged
+from connector.model import Event
 from connector.settlement import AttemptOutcome, CauseKey, DeliveryState, ObligationState
 from connector.settlement.listings import (
     Attempt,
@@ -123,11 +124,16 @@ class Desk:
         statement = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id)
         return tuple(_attempt(row) for row in self._rows(statement))
 
-    def payload(self, message_id: str) -> dict[str, Any]:
-        """The opened payload of one message: for masking, never to be shown as it is. Empty when unknown or purged."""
+    def event(self, message_id: str) -> Event | None:
+        """One message, decrypted: for masking, never to be shown as it is. Its payload is empty once purged."""
         with self._db.reading() as connection:
             row = connection.execute(select(events).where(events.c.message_id == message_id).limit(1)).first()
-        return self._inbox.payload(row) if row else {}
+        return self._inbox.event(row) if row else None
+
+    def payload(self, message_id: str) -> Mapping[str, Any]:
+        """The payload of one message; empty where it is unknown, purged or cannot be decrypted."""
+        event = self.event(message_id)
+        return event.payload if event else {}
 
     def lanes(self) -> list[LaneStatus]:
         """Every lane with its backlog, the opt-outs it owes, and the age in ms of the oldest of each."""

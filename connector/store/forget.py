@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, union, update
+from sqlalchemy import Connection, Row, Table, delete, func, or_, select, union, update
 
-from connector.errors import FixConfiguration
+from connector.errors import CannotDecrypt, FixConfiguration
 from connector.settlement import DeliveryState, ObligationState
 from connector.store.database import Database
 from connector.store.desk import Desk
@@ -38,7 +38,8 @@ class Held:
 
     opt_outs: destination and flag of each that is raised. unwritten: those that are not in the CRM yet.
     crm_records: destination, object and CRM id of each record that was written. writing: lanes a worker holds that owe
-    something to this person. forgotten_at: epoch ms.
+    something to this person. forgotten_at: epoch ms. undecrypted: events that name no customer and cannot be
+    decrypted, so that nobody knows whether they are this person's.
     """
 
     events: int
@@ -51,6 +52,7 @@ class Held:
     crm_records: tuple[tuple[str, str, str], ...]
     writing: tuple[str, ...]
     forgotten_at: int | None
+    undecrypted: int = 0
 
     @property
     def anything(self) -> bool:
@@ -66,13 +68,14 @@ class Forget:
 
     def plan(self, customer_id: str) -> Held:
         """What is held. Raises StoreUnavailable."""
-        unread = self._unread(customer_id)
+        unread, undecrypted = self._unread(customer_id)
         with self._db.reading() as connection:
-            return self._held(connection, customer_id, self._events(connection, customer_id, unread))
+            held = self._held(connection, customer_id, self._events(connection, customer_id, unread))
+        return replace(held, undecrypted=undecrypted)
 
     def run(self, customer_id: str, who: str) -> Held:
         """Remove it, and return what it was. A worker that is writing to this person loses its lease."""
-        unread = self._unread(customer_id)
+        unread, undecrypted = self._unread(customer_id)
         with self._db.transaction() as connection:
             # The lanes first: this waits for a worker settling a batch now; a later one learns that its lease is lost.
             mine = deliveries.c.event_id.in_(_of(customer_id, unread))
@@ -85,11 +88,14 @@ class Forget:
             summary = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
             self._desk.write_down(connection, who, _ACTION, summary)
         scrub(self._db.engine)
-        return held
+        return replace(held, undecrypted=undecrypted)
 
-    def _unread(self, customer_id: str) -> list[int]:
-        """Find events whose body names this customer but could not be read: they are stored without a customer id."""
-        sought, last = customer_id.encode(), 0
+    def _unread(self, customer_id: str) -> tuple[list[int], int]:
+        """Find events whose body names this customer but could not be read: they are stored without a customer id.
+
+        Also count those that cannot be decrypted.
+        """
+        sought, last, undecrypted = customer_id.encode(), 0, 0
         event_ids: list[int] = []
         statement = select(events).where(events.c.customer_id.is_(None), events.c.payload.is_not(None))
         while True:
@@ -97,10 +103,18 @@ class Forget:
                 step = statement.where(events.c.id > last).order_by(events.c.id).limit(_STEP)
                 rows = connection.execute(step).all()
             if not rows:
-                return event_ids
+                return event_ids, undecrypted
             last = rows[-1].id
-            bodies = ((row.id, self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")) for row in rows)
-            event_ids += [event_id for event_id, body in bodies if sought in body]
+            bodies = {row.id: self._body(row) for row in rows}
+            event_ids += [event_id for event_id, body in bodies.items() if body is not None and sought in body]
+            undecrypted += sum(body is None for body in bodies.values())
+
+    def _body(self, row: Row[Any]) -> bytes | None:
+        """The decrypted payload of an event; None where that is not possible."""
+        try:
+            return self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")
+        except CannotDecrypt:
+            return None
 
     def _events(self, connection: Connection, customer_id: str, unread: Collection[int]) -> list[int]:
         return list(connection.execute(_of(customer_id, unread)).scalars())

@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 
 from connector.carecycle import recognise
-from connector.model import Delivery, Event
+from connector.errors import CannotDecrypt
+from connector.model import Delivery, Event, Unopened
 from connector.settlement import WRITTEN, DeliveryState, Obligation, Refusal
 from connector.store.database import Database
 from connector.store.dialect import insert
@@ -181,17 +182,20 @@ class Inbox:
         return self._delivery(row, _NOTHING)
 
     def event(self, row: Row[Any]) -> Event:
-        """An event from its row. A body that is not a JSON object comes as an empty payload."""
-        return Event(
-            row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at, self.payload(row)
-        )
+        """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
+        known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
+        try:
+            return Event(*known, self._payload(row))
+        except CannotDecrypt as error:
+            return Event(*known, {}, Unopened(error.key, error.missing))
 
-    def payload(self, row: Row[Any]) -> dict[str, Any]:
-        """The opened payload of an event's row."""
+    def _payload(self, row: Row[Any]) -> dict[str, Any]:
+        """The decrypted payload of an event's row. Raises CannotDecrypt."""
         if row.payload is None:
             return {}
+        body = self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")
         try:
-            payload = _decoded(self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}"))
+            payload = _decoded(body)
         except (ValueError, RecursionError):
             return {}
         return payload if isinstance(payload, dict) else {}

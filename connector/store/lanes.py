@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Executable, case, select, update
 from connector.errors import LeaseLost, PauseReason
 from connector.model import RecordKey
 from connector.settlement import (
+    UNOPENABLE,
     DeliveryState,
     Obligation,
     Pause,
@@ -29,7 +30,7 @@ from connector.store.ledger import Amend, Ledger
 from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, read_cause
 from connector.store.obligations import Obligations
 from connector.store.rows import as_rows
-from connector.store.tables import STATE, deliveries, events, lanes
+from connector.store.tables import READY, STATE, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,12 @@ class Lanes:
         self._sql = LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
-        """Make sure these lanes exist: lane -> destination."""
+        """Make sure these lanes exist: lane -> destination. A process that starts may have been given another key."""
         rows = [{"name": name, "destination": destination} for name, destination in names.items()]
+        locked = (deliveries.c.lane.in_(list(names)), deliveries.c.state == READY, deliveries.c.code == UNOPENABLE)
         with self._db.transaction() as connection:
             connection.execute(insert(self._db.engine, lanes).on_conflict_do_nothing(), rows)
+            connection.execute(update(deliveries).where(*locked).values(due_at=self._db.now()))
 
     def lease(self, owner: str, names: Iterable[str], hold_ms: int) -> Lease | None:
         """Claim the lane among `names` that waited longest and owes something now; None when there is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -24,7 +25,7 @@ class Reveal:
         with self._db.reading() as connection:
             return bool(connection.execute(select(agencies.c.reveal_values).where(agencies.c.name == agency)).scalar())
 
-    def payload(self, message_id: str, who: str, reason: str) -> dict[str, Any]:
+    def payload(self, message_id: str, who: str, reason: str) -> Mapping[str, Any]:
         """Return a message's payload unmasked, after recording who asked and why. Raises FixConfiguration."""
         if not (why := " ".join(reason.split())[:500].replace("\0", "")):
             raise FixConfiguration(message_id, "is revealed for a reason only", "say why: it is kept in the audit")
@@ -37,4 +38,4 @@ class Reveal:
             raise FixConfiguration(row.agency, "does not allow its values to be revealed", hint)
         with self._db.transaction() as connection:
             self._desk.write_down(connection, who, "reveal", f"{row.agency}/{message_id}: {why}")
-        return self._inbox.payload(row)
+        return self._inbox.event(row).payload

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, LargeBinary, func, select, update
 
+from connector.errors import CannotDecrypt
 from connector.store.database import DIGEST_KEY, Database
 from connector.store.tables import events, settings
 
@@ -31,24 +32,31 @@ class KeyUse:
         return self.active or bool(self.payloads) or self.digest_key
 
 
+class Resealed(NamedTuple):
+    """What became of a step of payloads. left: those that cannot be decrypted, which stay as they are."""
+
+    done: int
+    left: int
+
+
 class Rotation:
     """Re-seals in steps. If it is stopped at any point, the next run continues with what is left."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def steps(self) -> Iterator[int]:
-        """Seal everything again; yields each step's count of payloads. Raises FixConfiguration if a key is missing."""
+    def steps(self) -> Iterator[Resealed]:
+        """Seal everything again that can be decrypted."""
         with self._db.transaction() as connection:
             self._digest_key(connection)
         last = 0
         while True:
-            done, last = self._step(last)
-            if not done:
+            step, last = self._step(last)
+            if not any(step):
                 return
-            yield done
+            yield step
 
-    def _step(self, after: int) -> tuple[int, int]:
+    def _step(self, after: int) -> tuple[Resealed, int]:
         other = self._prefix(events.c.payload) != self._db.seal.active
         statement = (
             select(events.c.id, events.c.agency, events.c.message_id, events.c.payload)
@@ -58,11 +66,18 @@ class Rotation:
         )
         with self._db.transaction() as connection:
             rows = connection.execute(statement).all()
-            for row in rows:
-                sealed = self._again(row.payload, f"{row.agency}/{row.message_id}")
-                mine = update(events).where(events.c.id == row.id, events.c.payload.is_not(None))
-                connection.execute(mine.values(payload=sealed))
-        return len(rows), rows[-1].id if rows else after
+            done = sum(self._reseal(connection, row) for row in rows)
+        return Resealed(done, len(rows) - done), rows[-1].id if rows else after
+
+    def _reseal(self, connection: Connection, row: Any) -> bool:
+        """Seal one event's payload again; return whether it could be decrypted."""
+        try:
+            sealed = self._again(row.payload, f"{row.agency}/{row.message_id}")
+        except CannotDecrypt:
+            return False
+        mine = update(events).where(events.c.id == row.id, events.c.payload.is_not(None))
+        connection.execute(mine.values(payload=sealed))
+        return True
 
     def _digest_key(self, connection: Connection) -> None:
         """The key of the digests stays what it is; only what it is sealed with changes."""

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
 import hashlib
 import os
-import secrets
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connector.errors import FixConfiguration
+from connector.errors import CannotDecrypt
 
-_ID, _NONCE = 4, 12
-KEY_BYTES: Final = 32
-_RECIPE: Final = "openssl rand -base64 32 makes one"
+_ID, _NONCE, _TAG = 4, 12, 16
 
 
 class Seal:
@@ -38,14 +30,16 @@ class Seal:
         return self.active + nonce + self._ciphers[self.active].encrypt(nonce, content, row.encode())
 
     def open(self, sealed: bytes, row: str) -> bytes:
-        """Decrypt. Raises FixConfiguration when none of the keys fits."""
-        cipher = self._ciphers.get(sealed[:_ID])
-        if cipher is None:
-            raise FixConfiguration("CONNECTOR_DATA_KEY", "the key this database was written with is not among the keys")
+        """Decrypt. Raises CannotDecrypt."""
+        key = sealed[:_ID]
+        if len(sealed) < _ID + _NONCE + _TAG:
+            raise CannotDecrypt(row, key.hex(), missing=False)
+        if key not in self._ciphers:
+            raise CannotDecrypt(row, key.hex(), missing=True)
         try:
-            return cipher.decrypt(sealed[_ID : _ID + _NONCE], sealed[_ID + _NONCE :], row.encode())
+            return self._ciphers[key].decrypt(sealed[_ID : _ID + _NONCE], sealed[_ID + _NONCE :], row.encode())
         except InvalidTag:
-            raise FixConfiguration(row, "stored content was changed, or belongs to another row") from None
+            raise CannotDecrypt(row, key.hex(), missing=False) from None
 
 
 class Digests:
@@ -57,52 +51,3 @@ class Digests:
     def __call__(self, text: str, *, size: int = 8) -> str:
         """`2 * size` hexadecimal digits of a keyed BLAKE2b."""
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=size).hexdigest()
-
-
-def parse_keys(text: str, source: str) -> list[bytes]:
-    """Keys as 32 bytes in base64, separated by commas or white space, the active one first."""
-    keys = []
-    for number, word in enumerate(text.replace(",", " ").split(), 1):
-        try:
-            key = base64.b64decode(word, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        if len(key) != KEY_BYTES:
-            raise FixConfiguration(source, f"key {number} is not 32 bytes in base64", _RECIPE)
-        keys.append(key)
-    if not keys:
-        raise FixConfiguration(source, "holds no key", _RECIPE)
-    return keys
-
-
-def find_keys(environment: Mapping[str, str], beside: Path | None) -> list[bytes]:
-    """The keys from the environment, or from a file generated beside an embedded database (None: there is none)."""
-    if text := environment.get("CONNECTOR_DATA_KEY"):
-        return parse_keys(text, "CONNECTOR_DATA_KEY")
-    if name := environment.get("CONNECTOR_DATA_KEY_FILE"):
-        return parse_keys(_read(Path(name)), name)
-    if beside is None:
-        raise FixConfiguration("CONNECTOR_DATA_KEY", "is not set, and a shared database needs an explicit key", _RECIPE)
-    return parse_keys(_read(beside) if beside.exists() else _generate(beside), str(beside))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FixConfiguration(str(path), f"the key file cannot be read: {type(error).__name__}") from None
-
-
-def _generate(path: Path) -> str:
-    """Make a key file only its owner can read; it appears whole, and the first of several processes makes it."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    except OSError as error:
-        raise FixConfiguration(str(path), f"the key file cannot be made: {error.strerror}") from None
-    return _read(path)

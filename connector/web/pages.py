@@ -91,6 +91,7 @@ class Pages:
             first=first,
             links=links,
             payload=words.by_privacy(shown.payload),
+            undecrypted=shown.undecrypted,
             revealable=g.session.acts and self.store.reveal.allowed(first.agency) and not revealed,
             revealed=revealed,
             problem=problem,

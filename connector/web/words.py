@@ -10,7 +10,7 @@ from typing import Final, assert_never
 from markupsafe import Markup
 
 from connector.insight.effects import Effect, EffectVerdict
-from connector.insight.story import MASK, ShownField
+from connector.insight.masking import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store.desk import FOREVER

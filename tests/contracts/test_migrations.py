@@ -25,7 +25,8 @@ from connector.store import Store, database
 from connector.store.database import open_database
 from connector.store.desk import Filter
 from connector.store.dialect import open_engine, parse_url
-from connector.store.seal import Seal, parse_keys
+from connector.store.keys import parse_keys
+from connector.store.seal import Seal
 from connector.store.tables import REVISION
 from tests.builders import DATA_KEY, NOON
 from tests.conftest import Clock

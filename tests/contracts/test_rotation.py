@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 
 import pytest
+from sqlalchemy import update
 
 from connector.errors import FixConfiguration
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.rotation import STEP
+from connector.store.seal import Seal
+from connector.store.tables import events
 from tests.builders import DATA_KEY, a_customer, an_arrival
 
 NEW_KEY = base64.b64encode(b"n" * 32).decode()
@@ -35,7 +38,7 @@ class TestRotation:
     def test_it_goes_in_steps_until_nothing_is_left(self, rotating: Store) -> None:
         steps, again = list(rotating.rotation.steps()), list(rotating.rotation.steps())
         rotating.close()
-        assert (steps, again) == ([STEP, 2], [])
+        assert (steps, again) == ([(STEP, 0), (2, 0)], [])
 
     def test_the_old_key_is_needed_until_the_end_and_then_no_more(self, rotating: Store) -> None:
         told = [[(one.needed, one.payloads) for one in rotating.rotation.uses()] for _ in rotating.rotation.steps()]
@@ -58,11 +61,26 @@ class TestRotation:
         assert {len(store.desk.payload(one)) for one in ("old_000", f"old_{STEP + 1}", "new")} == {len(a_customer())}
         store.close()
 
-    def test_a_key_that_is_missing_is_told_and_nothing_is_lost(self, rotating: Store, database_address: str) -> None:
+    def test_what_cannot_be_decrypted_is_left_alone_and_counted(self, rotating: Store, database_address: str) -> None:
         next(rotating.rotation.steps())
         rotating.close()
         store = opened(database_address, NEW_KEY)
         assert [(one.given, one.payloads) for one in store.rotation.uses()] == [(True, STEP + 1), (False, 2)]
-        with pytest.raises(FixConfiguration):
-            list(store.rotation.steps())
+        assert list(store.rotation.steps()) == [(0, 2)]
         store.close()
+        both = opened(database_address, BOTH)
+        assert list(both.rotation.steps()) == [(2, 0)]
+        both.close()
+
+    def test_a_changed_payload_does_not_stop_it(self, rotating: Store) -> None:
+        with rotating.database.transaction() as connection:
+            connection.execute(update(events).where(events.c.message_id == "old_001").values(payload=b"changed"))
+        steps = list(rotating.rotation.steps())
+        rotating.close()
+        assert (sum(step.done for step in steps), sum(step.left for step in steps)) == (STEP + 1, 1)
+
+    def test_a_database_whose_own_key_is_missing_is_not_opened(self, rotating: Store, database_address: str) -> None:
+        list(rotating.rotation.steps())
+        rotating.close()
+        with pytest.raises(FixConfiguration, match=f"not among the keys: {Seal([b'n' * 32]).active.hex()}"):
+            opened(database_address, DATA_KEY)

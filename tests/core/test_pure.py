@@ -10,7 +10,7 @@ import pytest
 from connector import backoff
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.samples import Samples, sample
-from connector.insight.story import MASK, UNKNOWN, ShownField, masked, revealed
+from connector.insight.masking import MASK, UNKNOWN, ShownField, masked, revealed
 from tests.builders import a_call, a_customer
 
 
