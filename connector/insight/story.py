@@ -33,7 +33,7 @@ def story(store: Store, message_id: str) -> Story | None:
     event_type, event = deliveries[0].type, store.desk.event(message_id)
     shown = masked(event.payload if event else {}, event_type)
     why = unopenable(event.unopened) if event and event.unopened else None
-    undecrypted = f"The content cannot be shown: {why.cause}. What to do: {why.action}." if why else ""
+    undecrypted = f"Nothing of the content can be shown: {why.cause}. What to do: {why.action}." if why else ""
     return Story(message_id, event_type, shown, deliveries, undecrypted)
 
 

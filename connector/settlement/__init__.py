@@ -86,9 +86,9 @@ def unreadable(error: UnreadableEvent) -> Refusal:
 def unopenable(unopened: Unopened) -> Refusal:
     """Why an event cannot be delivered whose stored payload cannot be decrypted."""
     if unopened.missing:
-        cause = f"its content is encrypted with the key {unopened.key}, which is not in CONNECTOR_DATA_KEY"
+        cause = f"the content is encrypted with the key {unopened.key}, which is not in CONNECTOR_DATA_KEY"
         return Refusal(UNOPENABLE, cause, "add that key to CONNECTOR_DATA_KEY, restart every role, then replay")
-    cause = f"its stored content was changed or cut short: it does not decrypt with the key {unopened.key}"
+    cause = f"the stored content was changed or cut short: it does not decrypt with the key {unopened.key}"
     return Refusal(UNOPENABLE, cause, "have careCycle send it again, or restore the row from a backup and replay")
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from connector.carecycle import recognise
 from connector.errors import CannotDecrypt
 from connector.model import Delivery, Event, Unopened
-from connector.settlement import WRITTEN, DeliveryState, Obligation, Refusal
+from connector.settlement import UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
@@ -92,6 +92,7 @@ class Inbox:
             self._insert_deliveries(connection, fresh_arrivals)
             self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
             for key in unique.keys() - ids.keys():
+                self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
         fresh = {id(unique[key]) for key in ids}
         return [id(arrival) in fresh for arrival in arrivals]
@@ -135,6 +136,15 @@ class Inbox:
         ]
         if rows:
             connection.execute(self._add_deliveries, as_rows(rows))
+
+    def _replace_undecrypted(self, connection: Connection, arrival: Arrival) -> None:
+        """Store the content of a message that came again, if what is stored of it failed to be decrypted."""
+        mine = (events.c.agency == arrival.agency, events.c.message_id == arrival.message_id)
+        failed = (deliveries.c.code == UNOPENABLE, STATE.in_((DeliveryState.READY, DeliveryState.DEAD)))
+        row = connection.execute(select(events).join_from(events, deliveries).where(*mine, *failed).limit(1)).first()
+        if row is not None and self.event(row).unopened:
+            payload = self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}")
+            connection.execute(update(events).where(events.c.id == row.id).values(payload=payload))
 
     def _revive(self, connection: Connection, agency: str, message_id: str) -> None:
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)

@@ -47,9 +47,9 @@ def find_undecrypted(database: Database, newest: int = NEWEST) -> Undecrypted:
         if row.id not in errors:
             errors[row.id] = error = _error(database, row)
             messages += [row.message_id] if error else []
-    found = [error for error in errors.values() if error]
-    missing = Counter(error.key for error in found if error.missing)
-    return Undecrypted(len(errors), missing, len(found) - missing.total(), tuple(messages[:NAMED]))
+    failures = [error for error in errors.values() if error]
+    missing = Counter(error.key for error in failures if error.missing)
+    return Undecrypted(len(errors), missing, len(failures) - missing.total(), tuple(messages[:NAMED]))
 
 
 def _error(database: Database, row: Row[Any]) -> CannotDecrypt | None:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from connector.cli import cli
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import example
 from connector.store import Store, open_store
 from connector.store.agencies import Terms
+from connector.store.tables import events
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
 from tests.web.test_hooks import Served
 
@@ -199,8 +201,27 @@ class TestDesk:
         both = {**environment, "CONNECTOR_DATA_KEY": f"{new} {DATA_KEY}"}
         assert [one["payloads"] for one in json.loads(run("keys", "list", "--json", **both).output)] == [0, 1]
         output = run("keys", "rotate", "--yes", **both).output
-        assert ("1 payloads re-encrypted" in output, "no longer needed" in output) == (True, True)
+        assert ("1 payload re-encrypted" in output, "no longer needed" in output) == (True, True)
         assert run("events", "show", "one", **{**environment, "CONNECTOR_DATA_KEY": new}).exit_code == 0
+
+    def test_an_event_that_cannot_be_decrypted_says_so_in_every_command(
+        self, store: Store, environment: dict[str, str]
+    ) -> None:
+        store.inbox.accept([an_arrival("one", state="dead", code="UNOPENABLE")])
+        with store.database.transaction() as connection:
+            connection.execute(update(events).values(payload=b"n" * 80))
+        shown = run("events", "show", "one", **environment)
+        assert "Nothing of the content can be shown: the content is encrypted with the key 6e6e6e6e" in shown.output
+        assert "1 payload cannot be decrypted" in run("keys", "rotate", "--yes", **environment).output
+        assert run("why", CUSTOMER, **environment).exit_code == 0
+        assert run("forget", CUSTOMER, "--plan", **environment).exit_code == 0
+
+    def test_forgetting_says_what_it_could_not_look_into(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("one", customer_id=None)])
+        with store.database.transaction() as connection:
+            connection.execute(update(events).values(payload=b"n" * 80))
+        output = run("forget", CUSTOMER, "--plan", **environment).output
+        assert "1 unreadable message cannot be decrypted and may be about this customer" in output
 
     def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X")])

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from connector.cli import cli
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.store import Store, open_store
-from tests.builders import DATA_KEY, SECRET
+from connector.store.tables import events
+from tests.builders import DATA_KEY, SECRET, an_arrival
 from tests.web.test_hooks import Served
 
 
@@ -59,6 +61,21 @@ class TestDoctor:
         installed.run("doctor")
         installed.environment["CONNECTOR_DATA_KEY"] = DATA_KEY.replace("a", "b")
         assert installed.found()["database and data key"]["health"] == "wrong"
+
+    def test_payloads_that_cannot_be_decrypted_are_counted_by_key_and_named(self, installed: Installation) -> None:
+        assert installed.found()["payloads"]["health"] == "fine"
+        store = open_store(installed.environment["CONNECTOR_DATABASE_URL"], installed.environment)
+        store.inbox.accept([an_arrival("msg_locked"), an_arrival("msg_cut"), an_arrival("msg_sound")])
+        with store.database.transaction() as connection:
+            for message_id, payload in (("msg_locked", b"n" * 80), ("msg_cut", b"n" * 8)):
+                mine = update(events).where(events.c.message_id == message_id)
+                connection.execute(mine.values(payload=payload))
+        store.close()
+        payloads = installed.found()["payloads"]
+        assert payloads["health"] == "wrong"
+        assert payloads["found"] == (
+            "2 of 3 cannot be decrypted: 1 need the key 6e6e6e6e, 1 changed or cut short (msg_cut, msg_locked)"
+        )
 
     def test_a_refused_token_is_found(self, installed: Installation) -> None:
         installed.environment["TOKEN"] = "another"

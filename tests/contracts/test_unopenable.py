@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import select, update
 
 from connector import backoff
+from connector.insight.comparison import Comparison
+from connector.insight.rehearse import Expected, rehearse
+from connector.receive import read
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.desk import Filter
@@ -164,3 +167,34 @@ class TestItsOptOuts:
         house.drain()
         house.pass_on(a_customer(doNotSMS=False, updatedAt=EARLIER))
         assert not house.person()["mobile"]
+
+
+class TestSentAgain:
+    def test_a_dead_letter_gets_its_content_back_and_is_written(self, house: House) -> None:
+        (bad,) = house.accept(person(1, city="Mesa"))
+        change_content(house.store, bad)
+        house.drain()
+        assert house.state(bad) == ("dead", "UNOPENABLE")
+        again = read(AGENCY, bad, json.dumps(person(1, city="Mesa")).encode(), house.clock())
+        assert house.store.inbox.accept([again]) == [False]
+        house.drain()
+        assert (house.state(bad), house.person()["city"]) == (("delivered", ""), "Mesa")
+
+    def test_a_payload_that_can_be_decrypted_stays(self, house: House) -> None:
+        (good,) = house.pass_on(person(1))
+        before = stored(house.store, good)
+        house.store.inbox.accept([read(AGENCY, good, json.dumps(person(1, city="Mesa")).encode(), house.clock())])
+        assert stored(house.store, good) == before
+
+
+class TestWhatPeopleAreShown:
+    def test_a_replay_preview_says_that_it_would_be_refused_again(self, house: House) -> None:
+        (bad, good) = house.accept(person(1), person(2))
+        change_content(house.store, bad)
+        coming = {one.message_id: (one.expected, one.code) for one in rehearse(house.store, house.route, Filter())}
+        assert coming == {bad: (Expected.REFUSED, "UNOPENABLE"), good: (Expected.WRITE, "")}
+
+    def test_comparing_mappings_counts_it_without_a_difference(self, house: House) -> None:
+        (bad,) = house.accept(person(1))
+        change_content(house.store, bad)
+        assert list(Comparison(house.store, house.route, house.route.mapping, 0)) == []
