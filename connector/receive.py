@@ -95,6 +95,7 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
         owed=agency.owed(reading.customer_id or message_id),
         priority=urgent if reading.raised else ordinary,
         raised=reading.raised,
+        odd=reading.odd,
     )
 
 

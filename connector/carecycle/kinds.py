@@ -28,6 +28,9 @@ EXPECTED: Final[Mapping[Kind, str]] = {
     Kind.OBJECT: "an object",
 }
 
+_WRITTEN: Final = frozenset({Kind.UUID, Kind.DATE, Kind.DATETIME})
+"""Kinds whose values are texts of a certain form."""
+
 
 def is_plain(field: Field) -> Callable[[Any], bool]:
     """Return the test that a value of this field is as the catalogue has it."""
@@ -35,8 +38,8 @@ def is_plain(field: Field) -> Callable[[Any], bool]:
     return PLAIN[field.kind] if not options else lambda value: isinstance(value, str) and value in options
 
 
-def json_type(value: Any) -> str:
-    """Name the JSON type of a value of an unexpected type."""
+def json_type(value: Any, kind: Kind) -> str:
+    """Name the JSON type of a value that is not as this kind of field has it."""
     match value:
         case bool():
             return "true or false"
@@ -45,9 +48,9 @@ def json_type(value: Any) -> str:
         case float():
             return "a number with decimals"
         case str():
-            return "text of another form"
+            return "text of another form" if kind in _WRITTEN else "text"
         case list():
-            return "a list of other things"
+            return "a list of other things" if kind is Kind.LIST else "a list"
         case _:
             return "an object"
 

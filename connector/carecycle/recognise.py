@@ -29,12 +29,16 @@ _DIGITS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class FieldProblem:
-    """A field that could not be read and counts as absent. `got` is the JSON type that came, never the value."""
+class OddField:
+    """A field that is not of the type careCycle documents. got: the JSON type that came, never the value.
+
+    used: its value plainly means one of the expected type, and is used. Otherwise the field counts as absent.
+    """
 
     path: str
     expected: str
     got: str
+    used: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: expected {self.expected}, got {self.got}"
@@ -47,6 +51,7 @@ class Reading:
     payload: as sent, with harmless differences of type evened out and unreadable fields left out.
     source_time: epoch ms; None when the event does not say when it happened.
     raised: the consent flags its customer says true of.
+    odd: in the order of the catalogue.
     """
 
     type: str
@@ -54,7 +59,12 @@ class Reading:
     source_time: int | None
     raised: frozenset[str]
     payload: Mapping[str, Any]
-    problems: tuple[FieldProblem, ...] = ()
+    odd: tuple[OddField, ...] = ()
+
+    @property
+    def unread(self) -> tuple[OddField, ...]:
+        """The odd fields that count as absent."""
+        return tuple(field for field in self.odd if not field.used)
 
     def event(self, agency: str, message_id: str, received_at: int) -> Event:
         """The event as mappings see it. received_at: epoch ms, used if the event gives no time of its own."""
@@ -94,7 +104,7 @@ def read(payload: Any, message: str) -> Reading | None:
         raise UnreadableEvent(message, "event_type is missing or malformed")
     if event_type not in EVENTS:
         return None
-    readable, problems = _readable(payload, event_type)
+    readable, odd = _readable(payload, event_type)
     own = "call.id" if event_type == "call.completed" else "customer.id"
     if not reader(own, event_type)(readable):
         raise UnreadableEvent(message, f"{own} is missing or not an id")
@@ -104,7 +114,7 @@ def read(payload: Any, message: str) -> Reading | None:
         source_time=_source_time(readable, event_type),
         raised=_raised(reader("customer", event_type)(readable)),
         payload=readable,
-        problems=problems,
+        odd=odd,
     )
 
 
@@ -148,17 +158,18 @@ def _source_time(payload: Mapping[str, Any], event_type: str) -> int | None:
     return next((epoch_ms(time) for time in times if time), None)
 
 
-def _readable(payload: Mapping[str, Any], event_type: str) -> tuple[Mapping[str, Any], tuple[FieldProblem, ...]]:
-    """The payload with every field as the catalogue has it, and the fields that had to be left out for that."""
-    readable, problems = payload, []
+def _readable(payload: Mapping[str, Any], event_type: str) -> tuple[Mapping[str, Any], tuple[OddField, ...]]:
+    """The payload with every field as the catalogue has it, and the fields that were not."""
+    readable, odd = payload, []
     for keys, fields in _fields_by_holder(event_type).items():
         for name, field in _odd_fields(walk(readable, keys), fields):
             value = walk(readable, (*keys, name))
             better = COERCIONS[field.kind](value, field)
             readable = _with(readable, keys, name, ABSENT if better is None else better)
-            if better is None:
-                problems.append(FieldProblem(field.path, EXPECTED[field.kind], json_type(value)))
-    return readable, tuple(sorted(problems, key=lambda problem: _ORDER[problem.path]))
+            if better != value and not (field.options and isinstance(value, str)):
+                got = json_type(value, field.kind)
+                odd.append(OddField(field.path, EXPECTED[field.kind], got, used=better is not None))
+    return readable, tuple(sorted(odd, key=lambda field: _ORDER[field.path]))
 
 
 _ORDER: Final = {path: number for number, path in enumerate(FIELDS)}

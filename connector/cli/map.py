@@ -44,8 +44,8 @@ def _event(path: Path) -> Event:
         raise FixConfiguration(
             str(path), "is not an event of a known type", f"event_type must be one of {', '.join(catalogue.EVENTS)}"
         )
-    for problem in reading.problems:
-        click.echo(f"left out: {problem}", err=True)
+    for field in reading.unread:
+        click.echo(f"left out: {field}", err=True)
     return reading.event("example", path.name, 0)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue, recognise
 from connector.carecycle.catalogue import ABSENT, Kind, Privacy
-from connector.carecycle.recognise import FieldProblem, Reading
+from connector.carecycle.recognise import OddField, Reading
 from connector.destinations import VENDORS
 from connector.errors import UnreadableEvent
 from connector.mapping import Diagnostic, Loaded, Result, load_text, run_examples, shipped_folder
@@ -71,7 +71,7 @@ class Tried:
     records: tuple[TriedRecord, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     reason: str = ""
-    unread: tuple[FieldProblem, ...] = ()
+    unread: tuple[OddField, ...] = ()
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -91,7 +91,7 @@ def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSche
     if reading is None:
         return Tried(loaded, problem, tests)
     planned = plan(reading.event("tried", "tried", 0), loaded.mapping, timezone=timezone)
-    return Tried(loaded, "", tests, tuple(_records(planned)), planned.withheld, planned.reason, reading.problems)
+    return Tried(loaded, "", tests, tuple(_records(planned)), planned.withheld, planned.reason, reading.unread)
 
 
 def _reading(text: str) -> tuple[Reading | None, str]:

@@ -62,8 +62,8 @@ def event_of(example: Example) -> Event:
     reading = recognise.read(example_events.example(example.test.event, example.test.given), thing)
     if reading is None:
         raise UnreadableEvent(thing, "event_type is none of careCycle's")
-    if reading.problems:
-        raise UnreadableEvent(thing, "; ".join(map(str, reading.problems)))
+    if reading.unread:
+        raise UnreadableEvent(thing, "; ".join(map(str, reading.unread)))
     return reading.event("example", "example", reading.source_time or 0)
 
 

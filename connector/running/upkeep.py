@@ -54,6 +54,7 @@ class Upkeep:
         given_up = self._store.retention.give_up(agency, now - keep.dead_letters * DAY)
         purged = self._store.retention.purge(agency, now - keep.payloads * DAY)
         forgotten = self._store.retention.forget(agency, now - max(keep.payloads, keep.dead_letters) * DAY)
+        self._store.oddities.purge(agency, now - keep.payloads * DAY)
         if given_up or purged or forgotten:
             telemetry.retention_applied(agency, purged, given_up, forgotten)
         return given_up + purged + forgotten

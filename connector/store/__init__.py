@@ -19,6 +19,7 @@ from connector.store.letters import Letters
 from connector.store.lowering import Lowering
 from connector.store.mappings import Mappings
 from connector.store.obligations import Obligations
+from connector.store.oddities import Oddities
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
@@ -34,7 +35,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.obligations = Obligations(database)
-        self.inbox = Inbox(database, self.obligations)
+        self.oddities = Oddities(database)
+        self.inbox = Inbox(database, self.obligations, self.oddities)
         self.ledger = Ledger(database)
         self.lanes = Lanes(database, self.ledger, self.obligations)
         self.desk = Desk(database, self.inbox, self.obligations)

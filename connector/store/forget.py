@@ -15,6 +15,7 @@ from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
+from connector.store.oddities import unname
 from connector.store.tables import (
     STATE,
     attempts,
@@ -170,7 +171,8 @@ class Forget:
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}
-        connection.execute(update(events).where(events.c.id.in_(event_ids)).values(nothing))
+        connection.execute(update(events).where(events.c.id.in_(event_ids)).values({**nothing, "odd": ""}))
+        unname(connection, event_ids)
 
     def _keep_opt_outs(self, connection: Connection, customer_id: str) -> None:
         """What is known now takes the place of what was kept at an earlier forgetting; the rest of that stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,12 +26,15 @@ from sqlalchemy import (
 )
 
 from connector.carecycle import recognise
+from connector.carecycle.recognise import OddField
 from connector.errors import CannotDecrypt
 from connector.model import Delivery, Event, Unopened
 from connector.settlement import UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
+from connector.settlement.listings import Oddity
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
+from connector.store.oddities import Oddities, odd_as_text
 from connector.store.rows import as_rows, given
 from connector.store.tables import READY, STATE, deliveries, events
 
@@ -48,7 +51,7 @@ class Owed:
 class Arrival:
     """One verified message on its way into the inbox. `state` and `why` are those of its deliveries.
 
-    raised: the consent flags its customer says true of.
+    raised: the consent flags its customer says true of. odd: the fields that are not as documented.
     """
 
     agency: str
@@ -63,6 +66,7 @@ class Arrival:
     state: DeliveryState = DeliveryState.READY
     why: Refusal = WRITTEN
     raised: frozenset[str] = frozenset()
+    odd: tuple[OddField, ...] = ()
 
 
 _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
@@ -71,8 +75,8 @@ _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 class Inbox:
     """Accepts many arrivals in one transaction; hands out what is due."""
 
-    def __init__(self, database: Database, obligations: Obligations) -> None:
-        self._db, self._obligations = database, obligations
+    def __init__(self, database: Database, obligations: Obligations, oddities: Oddities) -> None:
+        self._db, self._obligations, self._oddities = database, obligations, oddities
         # Built once: building a statement takes several times as long as running it.
         self._add_events = _add_events(database.engine)
         self._add_deliveries = _add_deliveries(database)
@@ -91,6 +95,7 @@ class Inbox:
             fresh_arrivals = [(ids[key], unique[key]) for key in ids]
             self._insert_deliveries(connection, fresh_arrivals)
             self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
+            self._oddities.add(connection, _oddities(arrival for _, arrival in fresh_arrivals))
             for key in unique.keys() - ids.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
@@ -116,6 +121,7 @@ class Inbox:
             "received_at": arrival.received_at,
             "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
             "raised": ",".join(sorted(arrival.raised)),
+            "odd": odd_as_text(arrival.odd),
         }
 
     def _insert_deliveries(self, connection: Connection, fresh: list[tuple[int, Arrival]]) -> None:
@@ -221,9 +227,17 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
                 )
 
 
+def _oddities(arrivals: Iterable[Arrival]) -> Iterator[Oddity]:
+    for arrival in arrivals:
+        at, message_id = arrival.received_at, arrival.message_id
+        for odd in arrival.odd:
+            seen = Oddity(arrival.agency, odd.path, expected=odd.expected, got=odd.got, used=odd.used)
+            yield replace(seen, since=at, until=at, message_id=message_id)
+
+
 def _add_events(engine: Engine) -> Any:
     """Rows as JSON, which cannot hold bytes: the payloads are concatenated, and each row has its offset and size."""
-    names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised")
+    names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised", "odd")
     rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
     payload = func.substr(bindparam("payloads", type_=LargeBinary), rows.c.at, rows.c.size)
     with_payloads = select(*(rows.c[name] for name in names), payload).where(true())  # else SQLite reads ON as a join's

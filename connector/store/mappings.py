@@ -10,6 +10,7 @@ from connector.settlement.listings import MappingStatus
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
+from connector.store.oddities import begin_again
 from connector.store.tables import mappings
 
 
@@ -30,6 +31,7 @@ class Mappings:
         if not known:
             with self._db.waking() as connection:
                 self._obligations.wake_all(connection, destination)
+                begin_again(connection, destination)
 
     def refused(self, destination: str, problem: str) -> None:
         """Record that an edited mapping does not load, and why. The last valid one keeps running."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0012"
+REVISION: Final = "0013"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -64,6 +64,7 @@ events: Final = Table(
     Column("payload", LargeBinary),  # sealed; null once purged
     Column("digest", String(32), nullable=False),
     Column("raised", String(64), nullable=False, server_default=""),  # the consent flags its customer says true of
+    Column("odd", Text, nullable=False, server_default=""),  # JSON: see store.oddities
     UniqueConstraint("agency", "message_id"),
     Index(None, "message_id"),
     Index(None, "customer_id", "id"),
@@ -197,6 +198,23 @@ obligations: Final = Table(
     Index("ix_obligations_open", "lane", "state", "since", **_where("state <> 'applied'")),
 )
 """Every opt-out owed to a destination, from the moment its event is accepted."""
+
+oddities: Final = Table(
+    "oddities",
+    metadata,
+    Column("agency", String(64), primary_key=True),
+    Column("destination", String(130), primary_key=True),  # empty where careCycle's field itself is odd
+    Column("field", String(64), primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("got", String(40), primary_key=True),
+    Column("used", Boolean, primary_key=True),
+    Column("expected", String(40), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("message_id", String(256), nullable=False),
+)
+"""What careCycle sends that is not as it documents, counted."""
 
 lanes: Final = Table(
     "lanes",

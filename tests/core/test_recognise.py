@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import FIELDS, carried_by, steps, walk
-from connector.carecycle.recognise import FieldProblem, Reading
+from connector.carecycle.recognise import OddField, Reading
 from connector.errors import UnreadableEvent
 from tests.builders import CUSTOMER, NOON, a_call, a_customer
 
@@ -55,7 +55,7 @@ class TestAnEvent:
 class TestAnOddField:
     def test_is_left_out_and_named_without_its_value(self) -> None:
         reading = read(a_customer(subsidyAmount=148.5, doNotCall=True))
-        assert reading.problems == (FieldProblem("customer.subsidyAmount", "a whole number", "a number with decimals"),)
+        assert reading.unread == (OddField("customer.subsidyAmount", "a whole number", "a number with decimals"),)
         assert "subsidyAmount" not in reading.payload
         assert reading.raised == {"doNotCall"}
 
@@ -63,7 +63,7 @@ class TestAnOddField:
         payload = a_call(a_customer(dateOfBirth="04/12/1958", assignedUser={"id": "u", "npn": ["7"]}))
         before = json.dumps(payload)
         reading = read(payload)
-        assert [problem.path for problem in reading.problems] == ["customer.dateOfBirth", "customer.assignedUser.npn"]
+        assert [field.path for field in reading.unread] == ["customer.dateOfBirth", "customer.assignedUser.npn"]
         assert json.dumps(payload) == before
 
     def test_that_is_a_consent_flag_is_unknown(self) -> None:
@@ -71,13 +71,13 @@ class TestAnOddField:
         assert (reading.raised, "doNotCall" in reading.payload) == ({"doNotEmail"}, False)
 
     def test_that_should_be_an_object_takes_its_fields_with_it(self) -> None:
-        assert [str(problem) for problem in read(a_customer(assignedUser="Priya")).problems] == [
-            "customer.assignedUser: expected an object, got text of another form"
+        assert [str(field) for field in read(a_customer(assignedUser="Priya")).unread] == [
+            "customer.assignedUser: expected an object, got text"
         ]
 
     def test_that_is_the_customer_of_a_call_leaves_a_call_linked_to_nobody(self) -> None:
         reading = read({**a_call(None), "customer": [CUSTOMER]})
-        assert (reading.customer_id, [problem.path for problem in reading.problems]) == (None, ["customer"])
+        assert (reading.customer_id, [field.path for field in reading.unread]) == (None, ["customer"])
 
     @given(st.data())
     def test_never_costs_the_opt_out_beside_it(self, data: st.DataObject) -> None:
@@ -102,8 +102,8 @@ class TestAnOddField:
         except UnreadableEvent:
             assert path in ("customer.id", "call.id")
             return
-        assert read(reading.payload).problems == ()
-        assert {problem.path for problem in reading.problems} <= {path}
+        assert read(reading.payload).unread == ()
+        assert {field.path for field in reading.odd} <= {path}
 
 
 class TestAHarmlessDifference:
@@ -123,14 +123,30 @@ class TestAHarmlessDifference:
     )
     def test_is_simply_read(self, name: str, sent: Any, means: Any) -> None:
         reading = read(a_customer(**{name: sent}))
-        assert (walk(reading.payload, (name,)), reading.problems) == (means, ())
+        assert (walk(reading.payload, (name,)), reading.unread) == (means, ())
+
+    @pytest.mark.parametrize(
+        ("name", "sent", "expected", "got"),
+        [
+            ("agentNpn", 8419302, "text", "a number"),
+            ("householdIncome", "42000", "a whole number", "text"),
+            ("dateOfBirth", "1958-04-12T00:00:00.000Z", "a date (YYYY-MM-DD)", "text of another form"),
+            ("doNotCall", "false", "true or false", "text"),
+        ],
+    )
+    def test_is_reported_all_the_same(self, name: str, sent: Any, expected: str, got: str) -> None:
+        assert read(a_customer(**{name: sent})).odd == (OddField(f"customer.{name}", expected, got, used=True),)
+
+    @pytest.mark.parametrize(("name", "sent"), [("householdIncome", 42000.0), ("status", "lead")])
+    def test_that_is_none_in_javascript_is_not_worth_a_report(self, name: str, sent: Any) -> None:
+        assert read(a_customer(**{name: sent})).odd == ()
 
     def test_of_a_closed_list_is_data_not_a_problem(self) -> None:
-        assert read(a_customer(status="Prospect")).problems == ()
+        assert read(a_customer(status="Prospect")).unread == ()
 
     @pytest.mark.parametrize("text", ["2026-06-17", "soon", "2026-13-01T00:00:00Z", 1781784000000])
     def test_is_not_what_cannot_be_a_time(self, text: Any) -> None:
-        assert [problem.path for problem in read(a_customer(updatedAt=text)).problems] == ["customer.updatedAt"]
+        assert [field.path for field in read(a_customer(updatedAt=text)).unread] == ["customer.updatedAt"]
 
 
 class TestTheTime:

@@ -1,0 +1,98 @@
+"""What careCycle sends that is not as it documents: each event's odd fields, and counts of them for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, literal_column, select, update
+
+from connector.carecycle.recognise import OddField
+from connector.settlement.listings import Oddity
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.rows import as_rows, given
+from connector.store.tables import events, oddities
+
+_KEY: Final = ("agency", "destination", "field", "target", "got", "used")
+_ALL: Final = (*_KEY, "expected", "count", "since", "until", "message_id")
+_ALWAYS: Final = literal_column("1") == 1
+"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
+
+
+class Oddities:
+    """A few rows, bounded by careCycle's fields and the mappings: no list of them reads an event."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._count = _count(database)
+
+    def add(self, connection: Connection, seen: Iterable[Oddity]) -> None:
+        """Count what was seen, in the transaction that stores where it was seen."""
+        rows = as_rows([_row(oddity) for oddity in _summed(seen)])
+        if rows:
+            connection.execute(self._count, rows)
+
+    def of(self, message_id: str) -> tuple[OddField, ...]:
+        """The odd fields of one event, as they were when it came."""
+        statement = select(events.c.odd).where(events.c.message_id == message_id).limit(1)
+        with self._db.reading() as connection:
+            return read_odd(connection.execute(statement).scalar() or "")
+
+    def all(self) -> list[Oddity]:
+        """Everything that is counted, by place."""
+        with self._db.reading() as connection:
+            return [Oddity(**row._mapping) for row in connection.execute(select(oddities).order_by(*oddities.c))]
+
+    def purge(self, agency: str, before: int) -> int:
+        """Drop what has not come since `before` (epoch ms). Returns how many rows."""
+        old = (oddities.c.agency == agency, oddities.c.until < before)
+        with self._db.reading() as connection:
+            if connection.execute(select(oddities.c.agency).where(*old).limit(1)).first() is None:
+                return 0
+        with self._db.transaction() as connection:
+            return connection.execute(delete(oddities).where(*old)).rowcount
+
+
+def begin_again(connection: Connection, destination: str) -> None:
+    """Forget what a destination's mapping did not translate: it runs another one now."""
+    connection.execute(delete(oddities).where(oddities.c.destination == destination))
+
+
+def unname(connection: Connection, event_ids: Collection[int]) -> None:
+    """Name no event that is forgotten."""
+    gone = select(events.c.message_id).where(events.c.id.in_(event_ids))
+    connection.execute(update(oddities).where(oddities.c.message_id.in_(gone)).values(message_id=""))
+
+
+def odd_as_text(odd: Sequence[OddField]) -> str:
+    """Odd fields as `events.odd` holds them; empty for none."""
+    rows = [[field.path, field.expected, field.got, field.used] for field in odd]
+    return json.dumps(rows, separators=(",", ":")) if rows else ""
+
+
+def read_odd(text: str) -> tuple[OddField, ...]:
+    """Odd fields from `events.odd`."""
+    return tuple(OddField(*row) for row in json.loads(text)) if text else ()
+
+
+def _summed(seen: Iterable[Oddity]) -> list[Oddity]:
+    """One for each place, sorted: two writers never wait for each other's rows."""
+    summed: dict[tuple[Any, ...], Oddity] = {}
+    for oddity in seen:
+        key = tuple(getattr(oddity, name) for name in _KEY)
+        summed[key] = oddity.after(summed[key]) if key in summed else oddity
+    return [summed[key] for key in sorted(summed)]
+
+
+def _row(oddity: Oddity) -> dict[str, Any]:
+    return {name: getattr(oddity, name) for name in _ALL}
+
+
+def _count(database: Database) -> Any:
+    seen = given(database.engine, *(oddities.c[name] for name in _ALL))
+    statement = insert(database.engine, oddities).from_select(list(_ALL), select(*seen.c).where(_ALWAYS))
+    newer = {name: statement.excluded[name] for name in ("expected", "until", "message_id")}
+    total = oddities.c.count + statement.excluded.count
+    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "count": total})
