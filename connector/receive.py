@@ -62,6 +62,8 @@ class Receipt:
             raise StoreUnavailable("database", f"no commit within {waited:.0f} s") from None
         milliseconds = 1000 * (time.perf_counter() - self.began)
         telemetry.event_accepted(arrival.agency, arrival.type, arrival.message_id, milliseconds, new=new)
+        if new and arrival.odd:
+            telemetry.odd_fields(arrival.agency, arrival.message_id, arrival.odd)
         if new and arrival.state is DeliveryState.DEAD:
             telemetry.event_parked(arrival.agency, arrival.message_id, arrival.why.cause)
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import Any, Final
@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from connector import tracing
+from connector.carecycle.recognise import OddField
 from connector.settlement import AttemptOutcome
 
 log: Final = structlog.get_logger("connector")
@@ -24,6 +25,7 @@ _accepted = Counter("connector_events_accepted_total", "Events stored in the inb
 _duplicates = Counter("connector_events_duplicate_total", "Messages received again", ["agency"])
 _refused = Counter("connector_messages_refused_total", "Requests that were not careCycle messages", ["reason"])
 _opt_outs = Counter("connector_opt_outs_paid_total", "Opt-outs tried on their own", ["destination", "flag", "state"])
+_odd = Counter("connector_odd_fields_total", "Fields not as careCycle documents them", ["agency", "field", "used"])
 _parked = Counter("connector_events_parked_total", "Genuine messages the catalogue cannot read", ["agency"])
 _unavailable = Counter("connector_store_unavailable_total", "Times the database could not be used", ["where"])
 _settled = Counter("connector_deliveries_settled_total", "Delivery attempts by outcome", ["destination", "outcome"])
@@ -103,6 +105,13 @@ def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, 
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
     tracing.past("receive", duration_ms, agency=agency, type=type, message_id=message_id, new=new)
     log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)
+
+
+def odd_fields(agency: str, message_id: str, odd: Sequence[OddField]) -> None:
+    """An event with fields in another form than careCycle documents is on disk."""
+    for field in odd:
+        _odd.labels(agency, field.path, "yes" if field.used else "no").inc()
+    log.warning("odd fields", agency=agency, message_id=message_id, fields=[str(field) for field in odd])
 
 
 def event_parked(agency: str, message_id: str, problem: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from svix.webhooks import Webhook
 
+from connector.carecycle import recognise
 from connector.settlement import DeliveryState, Refusal
 from connector.store.inbox import Arrival, Owed
 
@@ -94,6 +95,14 @@ def _is_text(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def an_odd_arrival(message_id: str = "", **changes: Any) -> Arrival:
+    """An arrival of a customer whose subsidy has decimals; keyword arguments change its fields."""
+    payload = a_customer(**{"subsidyAmount": 148.5, **changes})
+    reading = recognise.read(payload, "m")
+    assert reading is not None
+    return an_arrival(message_id, payload, odd=reading.odd, raised=reading.raised)
 
 
 def an_arrival(message_id: str = "", payload: Mapping[str, Any] | None = None, **changes: Any) -> Arrival:

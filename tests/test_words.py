@@ -42,6 +42,7 @@ PLACES = {
         "delivery/obligations settlement store",
         "owed from the inbox, paid by delivery, counted",
     ),
+    "odd field": ("carecycle telemetry", "read, counted"),
     "outcome": ("destinations insight settlement store web", "returned by a destination, counted, worded"),
     "dead letter": ("store/letters telemetry", "grouped by cause, counted"),
     "superseded": ("delivery", "decided when deliveries are merged"),

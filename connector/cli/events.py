@@ -15,7 +15,8 @@ from rich.progress import Progress
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
 from connector.cli.plan import preview
 from connector.errors import FixConfiguration
-from connector.insight.story import story, story_revealed
+from connector.insight.oddities import what_came
+from connector.insight.story import Story, story, story_revealed
 from connector.settlement import DeliveryState
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
@@ -76,7 +77,13 @@ def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     if as_json:
         show_json(shown)
         return
-    show_table(f"{shown.type} {message_id}", ("field", "class", "value"), [astuple(f) for f in shown.payload], "")
+    _show_story(shown)
+
+
+def _show_story(shown: Story) -> None:
+    show_table(f"{shown.type} {shown.message_id}", ("field", "class", "value"), [astuple(f) for f in shown.payload], "")
+    for field in shown.odd:
+        click.echo(what_came(field))
     if shown.undecrypted:
         click.echo(shown.undecrypted)
     for delivery in shown.deliveries:

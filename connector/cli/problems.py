@@ -12,9 +12,11 @@ import click
 
 from connector.cli.options import json_option, opened_store, show_json
 from connector.insight.accounts import Account
+from connector.insight.oddities import as_data, code_of, in_order, place_of, unused, what_comes, what_to_do
 from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
+from connector.settlement.listings import Oddity
 from connector.web.words import counted, since
 
 mapping_option = click.option(
@@ -38,17 +40,29 @@ def accounts_of(paths: Sequence[Path]) -> list[Account]:
 def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
-    Exit status 1 if there is any.
+    Also lists the fields careCycle sends in another form than it documents, and the values no table translates.
+    Exit status 1 if there is any whose value is not used.
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
-        causes = find_causes(store, accounts)
+        causes, oddities = find_causes(store, accounts), in_order(store.oddities.all())
     if as_json:
-        show_json([asdict(cause) for cause in causes])
+        show_json([*map(asdict, causes), *map(as_data, oddities)])
     else:
         now = int(time.time() * 1000)
         click.echo("\n\n".join(_cause_text(cause, now) for cause in causes) or "No dead letters.")
-    raise SystemExit(1 if causes else 0)
+        for oddity in oddities:
+            click.echo(f"\n{_oddity_text(oddity, now)}")
+    raise SystemExit(1 if causes or unused(oddities) else 0)
+
+
+def _oddity_text(oddity: Oddity, now: int) -> str:
+    newest = f", the newest {oddity.message_id}" if oddity.message_id else ""
+    return (
+        f"{place_of(oddity)}: {what_comes(oddity)} ({code_of(oddity)})\n"
+        f"  {counted(oddity.count, 'event')} {since(oddity.since, now)}{newest}\n"
+        f"  {what_to_do(oddity)}"
+    )
 
 
 def _cause_text(cause: Cause, now: int) -> str:

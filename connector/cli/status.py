@@ -93,10 +93,13 @@ def _states(today: Mapping[str, int]) -> str:
 def _opt_outs(view: Overview) -> Iterator[Text]:
     if view.unread:
         yield Text(f"{counted(view.unread, 'message')} could not be read: opt-outs in them may be missing.", "red")
+    if view.odd_flags:
+        odd = f"{counted(view.odd_flags, 'event')} had a consent flag that could not be read"
+        yield Text(f"{odd}: connector problems says which.", "red")
     if view.no_record:
         yield Text(f"{counted(view.no_record, 'opt-out')} of customers the CRM has no record of: set once it has one.")
     if not view.opt_outs:
-        known = "Every opt-out" if not (view.unread or view.no_record) else "Every other opt-out we know of"
+        known = "Every other opt-out we know of" if view.uncertain else "Every opt-out"
         yield Text(f"{known} is in the CRM.")
         return
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"

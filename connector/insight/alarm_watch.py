@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final, TypeVar
 
 from connector import telemetry
+from connector.backoff import HOUR
 from connector.errors import AlarmNotSent, StoreUnavailable
 from connector.insight.alarms import MINUTE, News, Seen, news, raised, silence, written
 from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
@@ -74,6 +75,7 @@ def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequ
         silence(store.watches.arrivals(agency), now),
         looked_at,
         [(f"{agency}/{name}", by) for name, by in renewals],
+        [oddity for oddity in store.oddities.all() if oddity.agency == agency and oddity.until >= now - HOUR],
     )
 
 

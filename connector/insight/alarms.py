@@ -10,7 +10,8 @@ from typing import Final
 
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead, SentAlarm
+from connector.insight.oddities import unused, what_comes, what_to_do
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, Oddity, RecentDead, SentAlarm
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
@@ -60,7 +61,7 @@ def silence(arrivals: Iterable[int], now: int) -> Silence | None:
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    dead: of the last hour. looked_at: the last check; 0: never. renewals: (credentials, deadline).
+    dead, odd: of the last hour. looked_at: the last check; 0: never. renewals: (credentials, deadline).
     """
 
     now: int
@@ -71,6 +72,7 @@ class Seen:
     silence: Silence | None = None
     looked_at: int = 0
     renewals: Sequence[tuple[str, date]] = ()
+    odd: Sequence[Oddity] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Alarm:
 def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
-    alarms += _renewals(seen)
+    alarms += [*_renewals(seen), *_odd(seen)]
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -169,6 +171,15 @@ def _renewals(seen: Seen) -> Iterator[Alarm]:
     for thing, by in seen.renewals:
         if (by - today).days <= RENEW_AHEAD:
             yield Alarm("renew", thing, f"Its credentials must be renewed by {by}. Then update `renew_by` as well.")
+
+
+def _odd(seen: Seen) -> Iterator[Alarm]:
+    """One alarm for each field, however many events it comes with, while it costs something."""
+    for oddity in unused(seen.odd):
+        kind = "values not translated" if oddity.destination else "odd fields"
+        thing = f"{oddity.destination} {oddity.target}" if oddity.destination else oddity.field
+        times = f"{oddity.count} events since {when(oddity.since)}, the newest at {when(oddity.until)}"
+        yield Alarm(kind, thing, f"{what_comes(oddity)} {times}. {what_to_do(oddity)}")
 
 
 def when(moment: int) -> str:

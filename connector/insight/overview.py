@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from connector.backoff import DAY
 from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
+from connector.insight.oddities import is_flag
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus
 from connector.store import Store
 from connector.store.figures import Pace
@@ -52,7 +53,7 @@ class Overview:
 
     came_today: events received; today: their deliveries by state. waiting: deliveries ready. paces: by
     lane. causes: of dead letters, largest first. calls: by destination; None where none were counted. silences: by
-    agency, for those that ever received anything.
+    agency, for those that ever received anything. odd_flags: events with a consent flag that could not be read.
     """
 
     now: int
@@ -67,6 +68,7 @@ class Overview:
     calls: Mapping[str, CallsToday | None]
     mappings: Sequence[MappingStatus]
     silences: Mapping[str, Silence]
+    odd_flags: int
 
     @property
     def agencies(self) -> list[str]:
@@ -92,6 +94,11 @@ class Overview:
     def unread(self) -> int:
         """Dead letters of messages nobody could read, with whatever opt-outs are in them."""
         return sum(cause.count for cause in self.causes if cause.code == UnreadableEvent.code)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether there may be opt-outs that are not in a CRM although none is waiting or refused."""
+        return bool(self.unread or self.odd_flags or self.no_record)
 
     @property
     def oldest_opt_out(self) -> int:
@@ -127,6 +134,7 @@ def overview(store: Store, now: int) -> Overview:
         calls={name: usage.get(name) for name in sorted({lane.destination for lane in lanes})},
         mappings=store.mappings.all(),
         silences={agency: quiet for agency, quiet in silences.items() if quiet},
+        odd_flags=sum(oddity.count for oddity in store.oddities.all() if is_flag(oddity)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from connector.carecycle.recognise import OddField
 from connector.insight.masking import ShownField, masked, revealed
 from connector.settlement import unopenable
 from connector.settlement.listings import DeliveryStory
@@ -13,7 +14,7 @@ from connector.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One message: its payload's fields, and its deliveries with every attempt.
+    """One message: its payload's fields, those that came odd, and its deliveries with every attempt.
 
     undecrypted: why no field can be shown, and what to do; empty where the payload could be decrypted.
     """
@@ -23,6 +24,7 @@ class Story:
     payload: Sequence[ShownField]
     deliveries: Sequence[DeliveryStory]
     undecrypted: str = ""
+    odd: Sequence[OddField] = ()
 
 
 def story(store: Store, message_id: str) -> Story | None:
@@ -34,7 +36,7 @@ def story(store: Store, message_id: str) -> Story | None:
     shown = masked(event.payload if event else {}, event_type)
     why = unopenable(event.unopened) if event and event.unopened else None
     undecrypted = f"Nothing of the content can be shown: {why.cause}. What to do: {why.action}." if why else ""
-    return Story(message_id, event_type, shown, deliveries, undecrypted)
+    return Story(message_id, event_type, shown, deliveries, undecrypted, store.oddities.of(message_id))
 
 
 def story_revealed(store: Store, message_id: str, who: str, reason: str) -> Story | None:

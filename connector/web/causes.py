@@ -10,6 +10,7 @@ from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.insight.accounts import Account, named
+from connector.insight.oddities import in_order, what_comes, what_to_do
 from connector.insight.problems import Cause, ReplayPreview, cause_of, find_causes, preview_replay
 from connector.store import Store
 from connector.web import words
@@ -19,7 +20,7 @@ from connector.web.pages import expiring
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """The pages that show dead letters by cause."""
+    """The pages that show dead letters by cause, and what careCycle sends that is not as documented."""
 
     store: Store
     gate: Gate
@@ -30,7 +31,8 @@ class Causes:
         """List every cause, the largest first."""
         paused = [lane for lane in self.store.desk.lanes() if lane.paused]
         causes = find_causes(self.store, self.accounts)
-        return self._show("problems", causes=causes, paused=paused, **expiring(self.store))
+        oddities = [(oddity, what_comes(oddity), what_to_do(oddity)) for oddity in in_order(self.store.oddities.all())]
+        return self._show("problems", causes=causes, oddities=oddities, paused=paused, **expiring(self.store))
 
     def cause(self, id: str) -> AnyResponse:
         """Show one cause: what it is, what to do, which customers it affects."""

@@ -10,6 +10,7 @@ from flask import Response, g, request
 
 from connector.carecycle import catalogue
 from connector.insight.accounts import Account
+from connector.insight.oddities import what_came
 from connector.insight.overview import agencies_of, overview
 from connector.insight.story import Story, story, story_revealed
 from connector.store import Store
@@ -88,6 +89,7 @@ class Pages:
             400 if problem else 200,
             states=words.STATES,
             story=shown,
+            odd=[what_came(field) for field in shown.odd],
             first=first,
             links=links,
             payload=words.by_privacy(shown.payload),

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from connector.cli import cli
 from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store, open_store
-from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival
+from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival, an_odd_arrival
 from tests.web.conftest import RECORD, settle
 
 WHY = Refusal(
@@ -79,6 +79,45 @@ class TestProblems:
         settle(store, "dead", why=WHY)
         (cause,) = json.loads(run(environment, "problems", "--json").output)
         assert (cause["fields"], cause["count"], cause["customers"]) == (["MailingState"], 1, 1)
+
+
+class TestOddFields:
+    def test_each_is_reported_with_its_count_and_what_follows(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_odd_arrival("msg_one"), an_odd_arrival("msg_two", subsidyAmount=9.25)])
+        result = run(environment, "problems")
+        expected = "sunrise: careCycle sends customer.subsidyAmount as a number with decimals; expected a whole number."
+        assert (result.exit_code, f"{expected} (ODD_FIELD)" in result.output) == (1, True)
+        assert "2 events since" in result.output
+        assert "the newest msg_two" in result.output
+        assert "The field counts as absent" in result.output
+
+    def test_one_that_is_used_all_the_same_fails_no_check(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_odd_arrival(subsidyAmount=148, agentNpn=8419302)])
+        result = run(environment, "problems")
+        assert result.exit_code == 0
+        assert "careCycle sends customer.agentNpn as a number; expected text." in result.output
+        assert "It is read as text: nothing is lost." in result.output
+
+    def test_a_consent_flag_says_that_an_opt_out_may_be_missing(
+        self, store: Store, environment: dict[str, str]
+    ) -> None:
+        store.inbox.accept([an_odd_arrival(subsidyAmount=148, doNotCall="yes")])
+        assert "an opt-out may be missing" in run(environment, "problems").output
+
+    def test_they_come_as_json_without_a_value(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_odd_arrival("msg_one")])
+        printed = run(environment, "problems", "--json").output
+        (oddity,) = json.loads(printed)
+        assert (oddity["code"], oddity["fields"], oddity["count"]) == ("ODD_FIELD", ["customer.subsidyAmount"], 1)
+        assert "148" not in printed
+
+    def test_the_story_of_an_event_names_them(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_odd_arrival("msg_one", agentNpn=8419302)])
+        output = run(environment, "events", "show", "msg_one").output
+        assert "careCycle sent customer.agentNpn as a number; expected text. It is read as text." in output
+        assert "a number with decimals; expected a whole number. The field counts as absent." in output
+        (odd, _) = json.loads(run(environment, "events", "show", "msg_one", "--json").output)["odd"]
+        assert odd["path"] == "customer.subsidyAmount"
 
 
 class TestWhy:

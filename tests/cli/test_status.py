@@ -18,7 +18,7 @@ from connector.errors import PauseReason
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store, open_store
 from connector.store.usage import Report
-from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival
+from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, refuse, settle
 
@@ -83,6 +83,12 @@ class TestStatus:
             [an_arrival("msg_broken", type="", body=b"{", state="dead", why=Refusal("E210", "not JSON"))]
         )
         assert "1 message could not be read: opt-outs in them may be missing." in seen(store)
+
+    def test_a_flag_that_cannot_be_read_leaves_it_open_whether_every_opt_out_is_in_the_crm(self, store: Store) -> None:
+        store.inbox.accept([an_odd_arrival(doNotCall="yes")])
+        shown = seen(store)
+        assert "1 event had a consent flag that could not be read: connector problems says which." in shown
+        assert "Every other opt-out we know of is in the CRM." in shown
 
     def test_opt_outs_that_wait_and_that_are_refused_are_counted(self, store: Store, clock: Clock) -> None:
         store.lanes.open({LANE: DESTINATION})

@@ -14,7 +14,7 @@ from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.tables import attempts, deliveries, events
-from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, an_arrival
+from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.contracts.test_store import HOLD, leased, settle
 
 ROWS = 4_000
@@ -164,15 +164,17 @@ def overview(store: Store) -> None:
     store.desk.dead()
     store.desk.states(NOON - DAY)
     store.desk.waiting()
+    store.oddities.all()
 
 
 def story(store: Store) -> None:
     store.desk.story("old 7")
     store.desk.payload("old 7")
+    store.oddities.of("old 7")
 
 
 def accept(store: Store) -> None:
-    store.inbox.accept([an_arrival("new"), an_arrival("old 3999")])
+    store.inbox.accept([an_arrival("new"), an_odd_arrival("odd"), an_arrival("old 3999")])
     store.inbox.accept([an_arrival("new")])
 
 

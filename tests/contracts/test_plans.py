@@ -24,7 +24,7 @@ from connector.settlement import (
 )
 from connector.store import Store, open_store
 from connector.store.desk import Filter
-from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival
+from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival, an_odd_arrival
 
 HOLD = 60_000
 CONTACT = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
@@ -62,7 +62,7 @@ class TestNoStatement:
         self, store: Store, walked: list[str]
     ) -> None:
         for _ in range(2):
-            store.inbox.accept([an_arrival("one"), an_arrival("two")])
+            store.inbox.accept([an_arrival("one"), an_odd_arrival("two")])
         assert walked == []
 
     def test_of_a_batch_walks_history(self, store: Store, walked: list[str]) -> None:

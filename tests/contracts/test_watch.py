@@ -18,7 +18,7 @@ from connector.insight.alarm_watch import Subscriber, Watch
 from connector.insight.alarms import MINUTE
 from connector.settlement import ObligationState, Pause, Payment, Settlement
 from connector.store import Store
-from tests.builders import DESTINATION, LANE, an_arrival
+from tests.builders import DESTINATION, LANE, an_arrival, an_odd_arrival
 from tests.conftest import Clock
 
 
@@ -137,6 +137,19 @@ class TestWatch:
         assert [text.splitlines()[0] for text in chat.said] == [
             f"[sunrise] opt-outs late {LANE}",
             f"[sunrise] over: opt-outs late {LANE}",
+        ]
+
+    def test_an_odd_field_is_reported_until_it_has_not_come_for_an_hour(
+        self, store: Store, chat: Chat, clock: Clock
+    ) -> None:
+        store.inbox.accept([an_odd_arrival(), an_odd_arrival()])
+        watch = subscribed(store, chat, clock)
+        for _ in range(4):
+            watch()
+            clock.forward(21 * MINUTE)
+        assert [text.splitlines()[0] for text in chat.said] == [
+            "[sunrise] odd fields customer.subsidyAmount",
+            "[sunrise] over: odd fields customer.subsidyAmount",
         ]
 
     def test_of_two_workers_one_tells(self, store: Store, chat: Chat, clock: Clock) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, Oddity, RecentDead
 from tests.builders import NOON
 
 WINDOW = HOUR
@@ -66,6 +66,15 @@ class TestWhatIsRaised:
 
     def test_a_single_dead_letter_waits_for_the_console(self) -> None:
         assert kinds(dead=[RecentDead("sunrise/crm", "BAD", 4)]) == []
+
+    def test_a_field_that_cannot_be_read_is_reported_once_however_often_it_comes(self) -> None:
+        odd = Oddity("sunrise", "customer.agentNpn", expected="text", got="a list", count=213, since=NOON, until=NOON)
+        (alarm,) = raised(Seen(NOON, odd=[odd]))
+        assert alarm.key == "odd fields customer.agentNpn"
+        assert "careCycle sends customer.agentNpn as a list; expected text. 213 events since 2026-06-18" in alarm.text
+
+    def test_a_field_that_is_used_all_the_same_raises_nothing(self) -> None:
+        assert kinds(odd=[Oddity("sunrise", "customer.agentNpn", expected="text", got="a number", used=True)]) == []
 
     def test_a_mapping_that_no_longer_fits_is_told(self) -> None:
         assert kinds(mappings=[MappingStatus("sunrise/crm", problem="own.yaml:3")]) == ["mapping refused"]

@@ -32,7 +32,18 @@ LANE, DESTINATION = "sunrise/crm/0", "sunrise/crm"
 ZONE = "America/New_York"
 HOLD = 60_000
 HOUR = 3_600_000
-WIPED = ("attempts", "deliveries", "events", "ledger", "consents", "obligations", "raises", "lanes", "audit")
+WIPED = (
+    "attempts",
+    "deliveries",
+    "events",
+    "ledger",
+    "consents",
+    "obligations",
+    "raises",
+    "oddities",
+    "lanes",
+    "audit",
+)
 
 _MAPPING = """\
 version: 1

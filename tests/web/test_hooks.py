@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Response
+from prometheus_client import REGISTRY
 from sqlalchemy import event
 
 from connector.carecycle.catalogue import FIELDS, steps
@@ -103,6 +104,14 @@ class TestAGenuineMessage:
         hook.post(a_customer(doNotCall=True), message_id="opt-out")
         hook.post(a_customer(), message_id="plain")
         assert {row.message_id: row.priority for row in hook.deliveries()} == {"opt-out": 1, "plain": 0}
+
+    def test_with_odd_fields_is_delivered_and_they_are_counted(self, hook: Served) -> None:
+        labels = {"agency": "sunrise", "field": "customer.subsidyAmount", "used": "no"}
+        before = REGISTRY.get_sample_value("connector_odd_fields_total", labels) or 0.0
+        for _ in range(2):
+            assert hook.post(a_customer(subsidyAmount=148.5), message_id="odd").status_code == 204
+        assert REGISTRY.get_sample_value("connector_odd_fields_total", labels) == before + 1
+        assert {row.state for row in hook.deliveries()} == {"ready"}
 
     def test_of_a_type_we_do_not_know_is_kept_and_ignored(self, hook: Served) -> None:
         assert hook.post({"event_type": "customer.deleted", "id": "x"}).status_code == 204

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from connector.insight.problems import Cause, find_causes, sentences
 from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store
-from tests.builders import DESTINATION, an_arrival
+from tests.builders import DESTINATION, an_arrival, an_odd_arrival
 from tests.web.conftest import RECORD, act, an_account, log_in, refuse, settle
 
 PICKLIST = "'MailingState' does not offer this value"
@@ -111,6 +111,25 @@ class TestThePage:
             "CareCycle sent something this version cannot read: customer.id is missing."
             in operator.get("/console/problems").text
         )
+
+
+class TestOddFields:
+    def test_they_are_listed_with_their_count_and_newest_event(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_odd_arrival("msg_one"), an_odd_arrival("msg_two")])
+        page = operator.get("/console/problems").text
+        assert "careCycle sends customer.subsidyAmount as a number with decimals; expected a whole number." in page
+        assert "<strong>2 events</strong>" in page
+        assert "/console/events/msg_two" in page
+        assert "148.5" not in page
+
+    def test_the_page_of_the_event_names_them(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_odd_arrival("msg_one")])
+        assert "The field counts as absent." in operator.get("/console/events/msg_one").text
+
+    def test_an_unknown_flag_is_on_the_overview(self, operator: FlaskClient, store: Store) -> None:
+        store.lanes.open({"sunrise/salesforce/0": DESTINATION})
+        store.inbox.accept([an_odd_arrival(doNotCall="yes")])
+        assert "1 event had a consent flag that could not be read" in operator.get("/console").text
 
 
 class TestActions:
