@@ -146,6 +146,15 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Untranslated:
+    """A target field that is not written because nothing translates the value of the event field `path`."""
+
+    record: str
+    field: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything one event writes to one destination.
 
@@ -161,6 +170,7 @@ class Plan:
     withheld: tuple[Withheld, ...] = ()
     reason: str = ""
     spoken: frozenset[str] = frozenset()
+    untranslated: tuple[Untranslated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _duplicates = Counter("connector_events_duplicate_total", "Messages received aga
 _refused = Counter("connector_messages_refused_total", "Requests that were not careCycle messages", ["reason"])
 _opt_outs = Counter("connector_opt_outs_paid_total", "Opt-outs tried on their own", ["destination", "flag", "state"])
 _odd = Counter("connector_odd_fields_total", "Fields not as careCycle documents them", ["agency", "field", "used"])
+_untranslated = Counter("connector_values_not_translated_total", "Values no table translates", ["destination", "field"])
 _parked = Counter("connector_events_parked_total", "Genuine messages the catalogue cannot read", ["agency"])
 _unavailable = Counter("connector_store_unavailable_total", "Times the database could not be used", ["where"])
 _settled = Counter("connector_deliveries_settled_total", "Delivery attempts by outcome", ["destination", "outcome"])
@@ -112,6 +113,11 @@ def odd_fields(agency: str, message_id: str, odd: Sequence[OddField]) -> None:
     for field in odd:
         _odd.labels(agency, field.path, "yes" if field.used else "no").inc()
     log.warning("odd fields", agency=agency, message_id=message_id, fields=[str(field) for field in odd])
+
+
+def value_not_translated(destination: str, field: str) -> None:
+    """A field was not written because the mapping does not translate its value."""
+    _untranslated.labels(destination, field).inc()
 
 
 def event_parked(agency: str, message_id: str, problem: str) -> None:

@@ -93,6 +93,9 @@ def _show_story(shown: Story) -> None:
             for attempt in delivery.tries
             for note in attempt.records
         ]
+        for note in (note for attempt in delivery.tries[-1:] for note in attempt.records):
+            for name, path in note.untranslated.items():
+                click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
         show_table("", ("outcome", "record", "object", "CRM id", "fields written"), rows, "no attempt yet")
 
 

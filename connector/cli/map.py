@@ -68,6 +68,9 @@ def _as_data(planned: Plan) -> dict[str, Any]:
         ],
         "spoken": sorted(planned.spoken),
         "withheld": [{"record": item.record, "field": item.field, "by": item.flag} for item in planned.withheld],
+        "untranslated": [
+            {"record": value.record, "field": value.field, "from": value.path} for value in planned.untranslated
+        ],
         "reason": planned.reason,
     }
 
@@ -99,6 +102,8 @@ def _as_text(planned: Plan) -> str:
     for item in planned.withheld:
         what = f".{item.field}" if item.field else " (the whole record)"
         lines.append(f"withheld by {item.flag}: {item.record}{what}")
+    for value in planned.untranslated:
+        lines.append(f"not translated: {value.record}.{value.field}, a value of {value.path}")
     if planned.reason:
         lines.append(f"nothing is written: {planned.reason}")
     return "\n".join(lines or ["nothing is written"])

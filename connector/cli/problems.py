@@ -16,7 +16,7 @@ from connector.insight.oddities import as_data, code_of, in_order, place_of, unu
 from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
-from connector.settlement.listings import Oddity
+from connector.settlement.oddities import Oddity
 from connector.web.words import counted, since
 
 mapping_option = click.option(

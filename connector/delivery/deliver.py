@@ -16,6 +16,7 @@ from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
 from connector.delivery.lookups import Lookups
+from connector.delivery.oddities import not_translated
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.settle import (
     Circumstances,
@@ -210,7 +211,8 @@ class _Batch:
             nothing = nothing_opens(planned, unplanned)
             around = Circumstances(int(now * 1000), self.pace.roll, duration, nothing)
             settlement = self._settlement(written, planned, around, again)
-            return replace(settlement, settled=[*unplanned, *settlement.settled])
+            lost = not_translated(planned, settlement.settled, self.route.name, around.now)
+            return replace(settlement, settled=[*unplanned, *settlement.settled], oddities=list(lost))
 
         return self._carry(planned, settled)
 
@@ -284,5 +286,7 @@ def _report(lease: Lease, messages: dict[int, str], settlement: Settlement) -> N
         fields = tuple(sorted({name for note in settled.records for name in note.fields}))
         message = messages[settled.delivery_id]
         telemetry.delivery_settled(lease.destination, message, settled.outcome, settled.why.code, fields)
+    for oddity in settlement.oddities:
+        telemetry.value_not_translated(oddity.destination, oddity.field)
     if pause := settlement.pause:
         telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)

@@ -195,6 +195,7 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
         tuple(decision.kept),
         RecordVerdict(outcome.verdict) if outcome else RecordVerdict.UNCHANGED,
         outcome.code if outcome else "",
+        {value.field: value.path for value in plan.untranslated if value.record == write.name},
     )
 
 

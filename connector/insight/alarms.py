@@ -11,7 +11,8 @@ from typing import Final
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
 from connector.insight.oddities import unused, what_comes, what_to_do
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, Oddity, RecentDead, SentAlarm
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead, SentAlarm
+from connector.settlement.oddities import Oddity
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE

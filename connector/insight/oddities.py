@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from connector.carecycle.catalogue import FLAGS
 from connector.carecycle.recognise import OddField
-from connector.settlement.listings import Oddity
+from connector.settlement.oddities import Oddity
 
 ODD_FIELD: Final = "ODD_FIELD"
 NOT_TRANSLATED: Final = "NOT_TRANSLATED"

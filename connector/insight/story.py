@@ -14,7 +14,7 @@ from connector.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One message: its payload's fields, those that came odd, and its deliveries with every attempt.
+    """One message: its payload's fields, its odd fields, and its deliveries with every attempt.
 
     undecrypted: why no field can be shown, and what to do; empty where the payload could be decrypted.
     """

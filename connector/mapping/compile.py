@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from connector.carecycle import catalogue
-from connector.mapping import conditions, event_paths, values
+from connector.mapping import conditions, event_paths, untranslated, values
 from connector.mapping.checks_withheld import never_erased
 from connector.mapping.compiled import (
     Clock,
@@ -157,14 +157,16 @@ class _Maker:
 
     def _field(self, event: str, name: str, target: str, field: MappedField) -> FieldProgram:
         withheld = f"{name}.{target}"
+        setting = self._setting(event, self._target(name, target))
         return FieldProgram(
             target=target,
-            get=values.compiled(field, self._setting(event, self._target(name, target))),
+            get=values.compiled(field, setting),
             clears=field.if_null == "clear",
             rule=field.write,
             guards=tuple(flag for flag, fields in self.file.consent.withhold.items() if withheld in fields),
             clock=_clock(event_paths.of_source(field)),
             line=self.line(("records", name, "fields", target)),
+            missed=untranslated.compiled(field, setting),
         )
 
     def _target(self, name: str, field: str) -> TargetField | None:

@@ -18,6 +18,9 @@ Payload = Mapping[str, Any]
 Get = Callable[[Payload, tzinfo], Any]
 """payload, time zone -> the value; None if careCycle holds none, ABSENT if nothing is to be sent."""
 
+Missed = Callable[[Payload, tzinfo], str]
+"""payload, time zone -> the event field whose value nothing translates; empty for none."""
+
 
 class Clock(IntEnum):
     """Whose time a value carries: its record's own, the customer's, the call's, or the later of the last two."""
@@ -37,7 +40,10 @@ class PointsTo:
 
 @dataclass(frozen=True, slots=True)
 class FieldProgram:
-    """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file."""
+    """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file.
+
+    missed: asked where there is nothing to send.
+    """
 
     target: str
     get: Get
@@ -46,6 +52,7 @@ class FieldProgram:
     guards: tuple[str, ...]
     clock: Clock
     line: int
+    missed: Missed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,20 @@ from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.mapping import formats
 from connector.mapping.compiled import Clock, CompiledMapping, EventProgram, FieldProgram, PointsTo, RecordProgram
 from connector.mapping.facts import Facts, consent_of, of_customer, stamps_of, zone_of
-from connector.model import Event, FieldWrite, Lookup, Mode, Plan, RecordKey, Ref, Stamp, Value, Withheld, Write
+from connector.model import (
+    Event,
+    FieldWrite,
+    Lookup,
+    Mode,
+    Plan,
+    RecordKey,
+    Ref,
+    Stamp,
+    Untranslated,
+    Value,
+    Withheld,
+    Write,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,14 @@ class _Target:
     stamp: Stamp
     whole: bool
     mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left out on the way."""
+
+    withheld: list[Withheld]
+    untranslated: list[Untranslated]
 
 
 def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
@@ -60,13 +81,14 @@ def _spoken(event: Event, program: EventProgram) -> frozenset[str]:
 
 def _planned(event: Event, consent: Mapping[str, bool | None], program: EventProgram, facts: Facts) -> Plan:
     passes = program.filter is None or program.filter(facts.payload)
-    withheld: list[Withheld] = []
-    targets = [target for record in program.records if (target := _target(record, facts, passes, withheld))]
+    left = _Left([], [])
+    targets = [target for record in program.records if (target := _target(record, facts, passes, left.withheld))]
     keys = {target.program.name: target.key for target in targets if target.whole}
-    writes = tuple(_write(target, facts, keys, withheld) for target in targets)
-    reason = "" if writes else _reason(program, facts, passes, withheld)
+    writes = tuple(_write(target, facts, keys, left) for target in targets)
+    reason = "" if writes else _reason(program, facts, passes, left.withheld)
     stamp = facts.stamps[Clock.CUSTOMER]
-    return Plan(event.customer_id, consent, stamp, writes, tuple(withheld), reason, facts.spoken)
+    withheld, untranslated = tuple(left.withheld), tuple(left.untranslated)
+    return Plan(event.customer_id, consent, stamp, writes, withheld, reason, facts.spoken, untranslated)
 
 
 def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> str:
@@ -97,7 +119,7 @@ def _blocking(guards: tuple[str, ...], facts: Facts) -> str | None:
     return next((flag for flag in guards if flag in facts.blocked), None)
 
 
-def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]) -> Write:
+def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left) -> Write:
     program = target.program
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     address = _address(program, facts) if program.unsubscribe else None
@@ -105,7 +127,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withhel
         name=program.name,
         key=target.key,
         stamp=target.stamp,
-        fields=dict(_fields(target, facts, keys, withheld) if target.whole else _erased(target, facts)),
+        fields=dict(_fields(target, facts, keys, left) if target.whole else _erased(target, facts)),
         flags=flags,
         carries=program.flags,
         mode=target.mode,
@@ -121,20 +143,26 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withhel
 
 
 def _fields(
-    target: _Target, facts: Facts, keys: Mapping[str, RecordKey], withheld: list[Withheld]
+    target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left
 ) -> Iterator[tuple[str, FieldWrite]]:
     for field in target.program.fields:
         value = field.get(facts.payload, facts.zone)
         if type(value) is PointsTo:
             value = Ref(keys[value.record]) if value.record in keys else ABSENT
         if value is ABSENT or (value is None and not field.clears):
+            left.untranslated.extend(_missed(target, field, facts) if value is ABSENT else ())
             continue
         blocking = _blocking(field.guards, facts) if field.guards else None
         if blocking is not None:
-            withheld.append(Withheld(target.program.name, field.target, blocking))
+            left.withheld.append(Withheld(target.program.name, field.target, blocking))
             continue
         yield field.target, _field_write(field, value, target, facts)
     yield from _erased(target, facts)
+
+
+def _missed(target: _Target, field: FieldProgram, facts: Facts) -> tuple[Untranslated, ...]:
+    path = field.missed(facts.payload, facts.zone) if field.missed is not None else ""
+    return (Untranslated(target.program.name, field.target, path),) if path else ()
 
 
 def _erasing(program: RecordProgram, facts: Facts) -> list[FieldProgram]:

@@ -87,7 +87,7 @@ class _Tracer:
                     yield from self._source((*loc, "cases", number, key), inner, setting, payload, zone)
                 break
         if source.table is not None:
-            yield from self._entry(loc, source, setting, values.untranslated(source, setting)(payload, zone))
+            yield from self._entry(loc, source, setting, values.unmodified(source, setting)(payload, zone))
 
     def _entry(self, loc: Loc, source: Source, setting: Setting, value: object) -> Iterator[Loc]:
         if value is None or value is ABSENT:

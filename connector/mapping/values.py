@@ -34,7 +34,7 @@ class Setting:
 
 def compiled(source: Source, setting: Setting) -> Get:
     """Compile a source and its modifiers, which apply in a fixed order."""
-    get = untranslated(source, setting)
+    get = unmodified(source, setting)
     if source.table is not None:
         get = tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
     if source.format is not None:
@@ -48,15 +48,20 @@ def compiled(source: Source, setting: Setting) -> Get:
     return guarded(get, conditions.compiled(source.when, setting.event)) if source.when else get
 
 
-def untranslated(source: Source, setting: Setting) -> Get:
+def unmodified(source: Source, setting: Setting) -> Get:
     """Compile a source without its modifiers."""
     (kind,) = source.sources()
     return _COMPILERS[kind](source, setting)
 
 
 def _from(source: Source, setting: Setting) -> Get:
-    known_only = source.table is None and (setting.target is None or setting.target.type == "picklist")
-    return first([path(name, setting.event, known_only=known_only) for name in source.from_ or ()])
+    only = known_only(source, setting)
+    return first([path(name, setting.event, known_only=only) for name in source.from_ or ()])
+
+
+def known_only(source: Source, setting: Setting) -> bool:
+    """Whether values that careCycle does not document are left out: the target is a picklist, or unknown."""
+    return source.table is None and (setting.target is None or setting.target.type == "picklist")
 
 
 def _value(source: Source, setting: Setting) -> Get:

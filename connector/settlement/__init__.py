@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from connector.errors import PauseReason, UnreadableEvent
 from connector.model import Entry, FlagState, RecordKey, Unopened
+from connector.settlement.oddities import Oddity
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
@@ -120,7 +121,8 @@ class RecordNote:
     """What an attempt keeps of one record: names and IDs, never a value.
 
     fields: those the CRM confirmed. withheld: field -> the consent flag that held it back. withheld_by: the flag that
-    held back the whole record. kept: fields left as the CRM has them.
+    held back the whole record. kept: fields left as the CRM has them. untranslated: field -> the event field whose
+    value nothing translates.
     """
 
     record: str
@@ -132,6 +134,7 @@ class RecordNote:
     kept: tuple[str, ...] = ()
     verdict: RecordVerdict = RecordVerdict.UNCHANGED
     code: str = ""
+    untranslated: Mapping[str, str] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -145,6 +148,7 @@ class RecordNote:
             "kept": list(self.kept),
             "verdict": self.verdict.value,
             "code": self.code,
+            "untranslated": dict(self.untranslated),
         }
 
 
@@ -270,7 +274,7 @@ class Settlement:
     """Everything a batch leaves behind, recorded in one commit.
 
     payments: what became of obligations; they leave the lane's failures as they are.
-    owed: opt-outs that events raised themselves, as customers do in calls.
+    owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
     """
 
     mapping_version: str
@@ -282,3 +286,4 @@ class Settlement:
     refused: Streak = Streak()
     payments: Sequence[Payment] = ()
     owed: Sequence[Obligation] = ()
+    oddities: Sequence[Oddity] = ()

@@ -38,7 +38,7 @@ class Store:
         self.oddities = Oddities(database)
         self.inbox = Inbox(database, self.obligations, self.oddities)
         self.ledger = Ledger(database)
-        self.lanes = Lanes(database, self.ledger, self.obligations)
+        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities)
         self.desk = Desk(database, self.inbox, self.obligations)
         self.letters = Letters(database)
         self.figures = Figures(database)

@@ -30,7 +30,7 @@ from connector.carecycle.recognise import OddField
 from connector.errors import CannotDecrypt
 from connector.model import Delivery, Event, Unopened
 from connector.settlement import UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
-from connector.settlement.listings import Oddity
+from connector.settlement.oddities import Oddity
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
@@ -95,7 +95,7 @@ class Inbox:
             fresh_arrivals = [(ids[key], unique[key]) for key in ids]
             self._insert_deliveries(connection, fresh_arrivals)
             self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
-            self._oddities.add(connection, _oddities(arrival for _, arrival in fresh_arrivals))
+            self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
             for key in unique.keys() - ids.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)

@@ -29,6 +29,7 @@ from connector.store.lane_statements import LaneStatements
 from connector.store.ledger import Amend, Ledger
 from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, read_cause
 from connector.store.obligations import Obligations
+from connector.store.oddities import Oddities
 from connector.store.rows import as_rows
 from connector.store.tables import READY, STATE, deliveries, events, lanes
 
@@ -50,8 +51,8 @@ class Lease:
 class Lanes:
     """Leases lanes and records what a lease's holder did. Every change is guarded by the lease's token."""
 
-    def __init__(self, database: Database, ledger: Ledger, obligations: Obligations) -> None:
-        self._db, self._ledger, self._obligations = database, ledger, obligations
+    def __init__(self, database: Database, ledger: Ledger, obligations: Obligations, oddities: Oddities) -> None:
+        self._db, self._ledger, self._obligations, self._oddities = database, ledger, obligations, oddities
         self._sql = LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
@@ -135,6 +136,7 @@ class Lanes:
         entries = self._ledger.rows(lease.destination, settlement.remembered)
         owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
+        oddities = self._oddities.rows(settlement.oddities)
         with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
@@ -148,6 +150,7 @@ class Lanes:
             self._obligations.applied(connection, lease.destination, settlement.raised)
             self._obligations.wake(connection, lease.destination, _woken(settlement))
             self._obligations.settle(connection, payments)
+            self._oddities.add(connection, oddities)
         return paused
 
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:

@@ -31,6 +31,7 @@ def _data(note: RecordNote) -> dict[str, Any]:
         "kept": note.kept,
         "verdict": note.verdict,
         "code": note.code,
+        **({"untranslated": note.untranslated} if note.untranslated else {}),
     }
 
 
@@ -56,6 +57,7 @@ def _note(data: Mapping[str, Any], version: int) -> RecordNote:
         tuple(data.get("kept", ())),
         verdict,
         data.get("code", ""),
+        data.get("untranslated", {}),
     )
 
 

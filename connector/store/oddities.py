@@ -9,10 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, literal_column, select, update
 
 from connector.carecycle.recognise import OddField
-from connector.settlement.listings import Oddity
+from connector.settlement.oddities import Oddity
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.rows import as_rows, given
+from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import events, oddities
 
 _KEY: Final = ("agency", "destination", "field", "target", "got", "used")
@@ -28,9 +28,12 @@ class Oddities:
         self._db = database
         self._count = _count(database)
 
-    def add(self, connection: Connection, seen: Iterable[Oddity]) -> None:
+    def rows(self, seen: Iterable[Oddity]) -> Rows:
+        """What was seen as a parameter, made before the transaction begins: others wait for it."""
+        return as_rows([_row(oddity) for oddity in _summed(seen)])
+
+    def add(self, connection: Connection, rows: Rows) -> None:
         """Count what was seen, in the transaction that stores where it was seen."""
-        rows = as_rows([_row(oddity) for oddity in _summed(seen)])
         if rows:
             connection.execute(self._count, rows)
 

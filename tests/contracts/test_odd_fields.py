@@ -12,7 +12,7 @@ from connector.carecycle.recognise import OddField
 from connector.carecycle.signature import Verifier
 from connector.receive import Agency, read
 from connector.running.upkeep import Keep, Upkeep
-from connector.settlement.listings import Oddity
+from connector.settlement.oddities import Oddity
 from connector.store import Store
 from connector.store.inbox import Arrival
 from connector.store.tables import events

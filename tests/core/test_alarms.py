@@ -10,7 +10,8 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, Oddity, RecentDead
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
+from connector.settlement.oddities import Oddity
 from tests.builders import NOON
 
 WINDOW = HOUR
