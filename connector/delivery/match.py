@@ -6,27 +6,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.delivery.fold import Digest, Existing, Folded, to_read
-from connector.destinations.base import Destination, Found
+from connector.destinations.base import Destination, Found, Outcome
 from connector.model import Entry, RecordKey
 
 
 @dataclass(slots=True)
 class Matches:
-    """The records matched by key, or adopted; and the ids where several records match."""
+    """The records matched by key, or adopted.
+
+    ambiguous: the ids where several records match. refused: the outcome of records the CRM cannot be searched for.
+    """
 
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
     ambiguous: dict[RecordKey, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[RecordKey, Outcome] = field(default_factory=dict)
 
-    def take(self, key: RecordKey, candidates: Sequence[Found]) -> None:
+    def take(self, key: RecordKey, candidates: Sequence[Found] | Outcome) -> None:
         """Note the CRM's records that match a key."""
-        if len(candidates) > 1:
+        if isinstance(candidates, Outcome):
+            self.refused[key] = candidates
+        elif len(candidates) > 1:
             self.ambiguous[key] = tuple(sorted(candidate.id for candidate in candidates))
         elif candidates:
             self.existing[key] = Existing(candidates[0].id, candidates[0].values)
 
     def open(self, key: RecordKey) -> bool:
         """Whether nothing matches it yet."""
-        return key not in self.existing and key not in self.ambiguous
+        return not any(key in noted for noted in (self.existing, self.ambiguous, self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,7 @@ def find_existing(
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
     for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
         for question, candidates in _ask(destination, _questions_of(step, strangers, matches, read)):
-            adoptable = [candidate for candidate in candidates if _adoptable(question, candidate, digest)]
-            matches.take(question.folded.write.key, adoptable)
+            matches.take(question.folded.write.key, _adoptable(question, candidates, digest))
     return matches
 
 
@@ -88,11 +93,11 @@ def _identity(folded: Folded, entries: Mapping[RecordKey, Entry]) -> dict[str, s
     return {key.field: key.value} if folded.write.unique or crm_id is None else {"id": crm_id}
 
 
-def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found]]]:
+def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found] | Outcome]]:
     groups: dict[tuple[str, str], list[_Question]] = {}
     for question in questions:
         groups.setdefault((question.folded.write.key.object, next(iter(question.agree))), []).append(question)
-    answered = []
+    answered: list[tuple[_Question, list[Found] | Outcome]] = []
     for (kind, name), group in groups.items():
         read = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
         by_value = destination.find(kind, name, [question.agree[name] for question in group], sorted(read))
@@ -100,7 +105,13 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
     return answered
 
 
-def _adoptable(question: _Question, candidate: Found, digest: Digest) -> bool:
+def _adoptable(question: _Question, candidates: Sequence[Found] | Outcome, digest: Digest) -> Sequence[Found] | Outcome:
+    if isinstance(candidates, Outcome):
+        return candidates
+    return [candidate for candidate in candidates if _may_adopt(question, candidate, digest)]
+
+
+def _may_adopt(question: _Question, candidate: Found, digest: Digest) -> bool:
     """Whether every further field agrees and the record does not already belong to another customer.
 
     The first field was matched by the CRM itself: a contact is also found by an e-mail address it does not show.

@@ -18,6 +18,7 @@ from connector.delivery.payments import (
     Result,
     Target,
     flags_row,
+    ids_of,
     known_ids,
     object_and_id,
     raised_on,
@@ -28,7 +29,7 @@ from connector.delivery.payments import (
 from connector.delivery.plan_ahead import Planned
 from connector.delivery.settle import pause_for, raised_by, remembered
 from connector.delivery.write import Writing
-from connector.destinations.base import Outcome, as_text
+from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import FlagState, RecordKey, Stamp
@@ -168,9 +169,12 @@ class _Portion:
         in_crm = self._look_for([merged.write.key for merged in failed])  # a record we know may have duplicates
         for merged in failed:
             key = merged.write.key
-            ids = known_ids(writing.answers[key]) | in_crm.get(key, frozenset())
+            holders = in_crm.get(key, [])
+            ids = known_ids(writing.answers[key]) | ids_of(holders)
             if not ids:
                 self._note_all(merged, result_of_answer(writing.answers[key]))
+            elif isinstance(holders, Outcome):  # a duplicate may be without the flags
+                self._note_all(merged, result_of(holders, key.object))
             for crm_id, customer in product(sorted(ids), sorted(self.customers[key])):
                 for flag, (field_name, _) in merged.flags.items():
                     address = merged.write.address if flag in merged.write.address_flags else None
@@ -186,7 +190,9 @@ class _Portion:
             shown = self._shown(kind, {target.crm_id for target in targets}, name)
             for target in targets:
                 address = shown.get(target.crm_id, "")
-                if address and address.lower() != (target.unsubscribe or "").lower():
+                if isinstance(address, Outcome):
+                    self._note(target.customer_id, target.flag, result_of(address, kind))
+                elif address and address.lower() != (target.unsubscribe or "").lower():
                     yield replace(target, unsubscribe=address)
 
     def _addressed(self, folded: Iterable[Folded], writing: Writing) -> Iterator[Target]:
@@ -201,29 +207,35 @@ class _Portion:
                     field_name = merged.flags[flag][0]
                     yield Target(customer, flag, write.key.object, field_name, crm_id or "", write.address)
 
-    def _shown(self, kind: str, crm_ids: set[str], name: str) -> dict[str, str]:
-        """The address each record shows; nothing where the account cannot be used."""
+    def _shown(self, kind: str, crm_ids: set[str], name: str) -> dict[str, str | Outcome]:
+        """The address each record shows, or why it is unknown; nothing where the account cannot be used."""
         destination = self.route.destination
         try:
-            records = destination.find(kind, destination.crm.id_field, sorted(crm_ids), [name])
+            answers = destination.find(kind, destination.crm.id_field, sorted(crm_ids), [name])
         except DestinationUnusable as error:
             self.unusable = error
             return {}
-        return {crm_id: as_text(match.values.get(name)) for crm_id, matches in records.items() for match in matches}
+        shown: dict[str, str | Outcome] = {}
+        for crm_id, answer in answers.items():
+            if isinstance(answer, Outcome):
+                shown[crm_id] = answer
+            else:
+                shown |= {crm_id: as_text(match.values.get(name)) for match in answer}
+        return shown
 
-    def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, frozenset[str]]:
-        """Search for the ids of the records with these keys; stop where the account cannot be used."""
-        ids: dict[RecordKey, frozenset[str]] = {}
+    def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, list[Found] | Outcome]:
+        """Search for the records with these keys; stop where the account cannot be used."""
+        holders: dict[RecordKey, list[Found] | Outcome] = {}
         by_field = sorted(keys, key=lambda key: (key.object, key.field))
         for (kind, name), keys_of_field in groupby(by_field, key=lambda key: (key.object, key.field)):
             group = list(keys_of_field)
             try:
-                matches = self.route.destination.find(kind, name, [key.value for key in group], ())
+                answers = self.route.destination.find(kind, name, [key.value for key in group], ())
             except DestinationUnusable as error:
                 self.unusable = error
-                return ids
-            ids |= {key: frozenset(match.id for match in matches.get(key.value, ())) for key in group}
-        return ids
+                return holders
+            holders |= {key: answers.get(key.value, []) for key in group}
+        return holders
 
     def _note_all(self, folded: Folded, result: Result) -> None:
         """Note a result for every customer and flag of a record."""

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.write import Answer
-from connector.destinations.base import Outcome, Row, Verdict
+from connector.destinations.base import Found, Outcome, Row, Verdict
 from connector.model import Mode, RecordKey
 from connector.settlement import WRITTEN, ObligationState, Raised, Refusal
 
@@ -76,6 +76,11 @@ def result_of(outcome: Outcome, kind: str) -> Result:
 
 def known_ids(answer: Answer) -> frozenset[str]:
     return frozenset(answer.candidates) | ({answer.crm_id} if answer.crm_id else set())
+
+
+def ids_of(answer: list[Found] | Outcome) -> frozenset[str]:
+    """Return the ids of the records a search answered; none where the CRM could not be asked."""
+    return frozenset() if isinstance(answer, Outcome) else frozenset(match.id for match in answer)
 
 
 def wait_for(state: ObligationState, attempts: int, roll: float) -> int | None:

@@ -19,6 +19,9 @@ SEARCH_LAG = 300_000
 """Milliseconds after which a CRM's search shows what was written: a slow one takes up to a minute."""
 
 
+LookedUp = Mapping[Lookup, Value | Outcome]
+"""The value of each look-up, or the outcome of a record that needs it, because the CRM cannot be asked."""
+
 _PARENT_MISSING = Outcome(
     Verdict.DEFERRED,
     refusal=Refusal(
@@ -118,6 +121,9 @@ class Writing:
         to_send = []
         for folded in resolved:
             key = folded.write.key
+            if key in matches.refused:
+                self._answer(folded, matches.refused[key])
+                continue
             if key in matches.ambiguous:
                 candidates = matches.ambiguous[key]
                 self._answer(folded, _ambiguous(candidates), candidates)
@@ -177,7 +183,9 @@ class Writing:
         looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
         for folded in batch:
-            if self._must_wait(folded.write, looked_up):
+            if refused := _refused_lookup(folded.write, looked_up):
+                self._answer(folded, refused)
+            elif self._must_wait(folded.write, looked_up):
                 self._answer(folded, _PARENT_MISSING)
             elif (wait := self._unsure_for(folded)) > 0:
                 self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
@@ -187,7 +195,7 @@ class Writing:
                 resolved.append(self._resolved(folded, looked_up))
         return resolved
 
-    def _resolved(self, folded: Folded, looked_up: Mapping[Lookup, Value]) -> Folded:
+    def _resolved(self, folded: Folded, looked_up: LookedUp) -> Folded:
         fields = folded.write.fields
         if not any(isinstance(field_write.value, Ref | Lookup) for field_write in fields.values()):
             return folded
@@ -202,20 +210,21 @@ class Writing:
             return 0
         return entry.creating + self.search_lag - self.now()
 
-    def _must_wait(self, write: Write, looked_up: Mapping[Lookup, Value]) -> bool:
+    def _must_wait(self, write: Write, looked_up: LookedUp) -> bool:
         if any(lookup.waits and looked_up[lookup] is None for lookup in _lookups(write)):
             return True
         values = (field_write.value for field_write in write.fields.values())
         parents = [value.key for value in values if isinstance(value, Ref)]
         return any(self.answers[key].waits for key in (*parents, *write.links) if key in self.answers)
 
-    def _plain(self, field_write: FieldWrite, looked_up: Mapping[Lookup, Value]) -> FieldWrite | None:
+    def _plain(self, field_write: FieldWrite, looked_up: LookedUp) -> FieldWrite | None:
         """Return the field with a value that can be sent; None leaves it out."""
         match field_write.value:
             case Ref(key):
                 value: Value = self._id_of(key)
             case Lookup() as lookup:
-                value = looked_up[lookup]
+                answer = looked_up[lookup]
+                value = None if isinstance(answer, Outcome) else answer
             case _:
                 return field_write
         return None if value is None else replace(field_write, value=value)
@@ -281,7 +290,22 @@ def _row_id(answer: Answer, existing: Existing | None) -> str | None:
     return None if answer.folded.write.unique else answer.entry.crm_id
 
 
-def _lost_lookups(write: Write, looked_up: Mapping[Lookup, Value]) -> tuple[str, ...]:
+def _refused_lookup(write: Write, looked_up: LookedUp) -> Outcome | None:
+    """The outcome of a record that needs a look-up the CRM cannot be asked for, or that may be asked for later."""
+    for name, field_write in write.fields.items():
+        lookup = field_write.value
+        answer = looked_up[lookup] if isinstance(lookup, Lookup) else None
+        if isinstance(lookup, Lookup) and isinstance(answer, Outcome) and _must_ask(lookup, answer):
+            cause = f"the look-up for '{name}' failed: {answer.refusal.cause}"
+            return replace(answer, refusal=replace(answer.refusal, cause=cause, fields=(name,)))
+    return None
+
+
+def _must_ask(lookup: Lookup, answer: Outcome) -> bool:
+    return lookup.required or lookup.waits or answer.verdict is Verdict.DEFERRED
+
+
+def _lost_lookups(write: Write, looked_up: LookedUp) -> tuple[str, ...]:
     """The fields whose required look-up has no single match."""
     values = {name: field_write.value for name, field_write in write.fields.items()}
     return tuple(

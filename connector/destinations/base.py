@@ -104,6 +104,11 @@ class Found:
     values: Mapping[str, Value] = field(repr=False)
 
 
+Answers = dict[str, list[Found] | Outcome]
+"""What a search answers for each value: its records, or the outcome of a record that needs them, if they are unknown
+because the CRM cannot be asked for this value."""
+
+
 def as_text(value: Value) -> str:
     """A value as text: booleans in lower case, whole numbers without a decimal point."""
     match value:
@@ -143,10 +148,11 @@ class Destination(Protocol):
         """Write rows with distinct keys, of any objects, none referring to another. One outcome per row, in order."""
         ...
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records whose `field` has one of `values`, with the `read` fields: value -> its records.
 
-        Values match as they do in the CRM, ignoring case; the keys are the values as given.
+        Values match as they do in the CRM, ignoring case; the keys are the values as given. A value that no record can
+        have has none; one that the CRM cannot be asked for has an Outcome, and affects no other.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from connector.crm import Crm
 from connector.delivery.consent import States
 from connector.delivery.deliver import Known
-from connector.destinations.base import Destination, Found, Outcome, Row, Verdict
+from connector.destinations.base import Answers, Destination, Outcome, Row, Verdict
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
@@ -85,7 +85,7 @@ class DryDestination:
         held = entry.crm_id or row.id
         return _NOT_THERE if row.mode is Mode.UPDATE and held is None else Outcome(Verdict.DELIVERED, held or _NEW)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real CRM if it may be asked; otherwise find nothing."""
         return self.real.find(object, field, values, read) if self.ask else {}
 

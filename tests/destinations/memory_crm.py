@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from connector import destinations
-from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
 from connector.destinations.vendor import Vendor
@@ -140,15 +140,15 @@ class Memory:
         self.vault.held[row.key.object][ref] |= {name: row.fields[name] for name in row.consent}
         return replace(refused, id=ref, consent_written=True)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         wanted = list(read)
 
         def matching(value: str) -> list[Found]:
             same = [one for one in self.vault.records(object) if as_text(one.get(field)).lower() == value.lower()]
             return [Found(one["id"], {name: one.get(name) for name in wanted}) for one in same]
 
-        found: dict[str, list[Found]] = self._call("GET", "/find", lambda: {value: matching(value) for value in values})
-        return found
+        answers: Answers = self._call("GET", "/find", lambda: {value: matching(value) for value in values})
+        return answers
 
     def normal(self, value: Value) -> str:
         return as_text(value)

@@ -104,17 +104,6 @@ class TestFinding:
                 sandbox.put("Contact", LastName="Delacroix")
             assert len(salesforce.find("Contact", "LastName", ["delacroix"], [])["delacroix"]) == 5
 
-    def test_a_field_that_is_not_there_stops_the_lane_with_its_name(self, pair: Pair) -> None:
-        _, salesforce = pair
-        with pytest.raises(DestinationUnusable, match=r"Contact\.Nickname__c is missing"):
-            salesforce.find("Contact", "Nickname__c", ["Marc"], [])
-
-    def test_a_field_to_read_that_is_not_there_is_a_matter_of_configuration(self, pair: Pair) -> None:
-        _, salesforce = pair
-        with pytest.raises(DestinationUnusable) as caught:
-            salesforce.find("Contact", "LastName", ["Delacroix"], ["Nickname__c"])
-        assert caught.value.reason == "configuration"
-
     def test_a_page_of_html_is_an_outage(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         sandbox.html_200(path="/query")

@@ -9,7 +9,7 @@ from enum import StrEnum, auto
 from typing import Any
 
 from connector.destinations import VENDORS
-from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Answers, Found, Outcome, Row, Verdict, as_text
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
@@ -55,6 +55,7 @@ class Crm:
     usage: tuple[int, int] | None = None
     strict: bool = True
     unwritable: set[str] = field(default_factory=set)
+    unsearchable: dict[str, Outcome] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: list[Row] = field(default_factory=list)
@@ -148,12 +149,15 @@ class Crm:
         if held.get("Owner") == BY_HAND and "Owner" in row.fields:
             self.broken.append("an owner the team chose was replaced")
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         if self.meanwhile and self.meanwhile[-1][0] == "looking":
             self.meanwhile.pop()[1]()
         self.searches += 1
-        names, matches = list(read), {}
+        names = list(read)
+        matches: Answers = {value: self.unsearchable[value] for value in values if value in self.unsearchable}
         for value in values:
+            if value in matches:
+                continue
             matches[value] = [
                 Found(record["Id"], {name: record.get(name) for name in names})
                 for record in self.records.values()

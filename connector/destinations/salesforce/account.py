@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations.base import CallLog, Found, Outcome, Row, Verdict
+from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import errors, fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
@@ -111,7 +111,7 @@ class Salesforce:
             for place in range(len(rows))
         ]
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records whose `field` has one of `values`, ignoring case. Raises DestinationUnusable."""
         return self._reader.find(object, field, values, read)
 
@@ -182,20 +182,20 @@ class Salesforce:
             place for place, target_id in target_ids.items() if not target_id and rows[place].mode is Mode.UPDATE
         ]
         for place, ids in self._existing(rows, unknown).items():
-            if len(ids) == 1:
+            if isinstance(ids, list) and len(ids) == 1:
                 target_ids[place] = ids[0]
             else:
-                outcomes[place] = _DUPLICATES if ids else _NOT_THERE
+                outcomes[place] = ids if isinstance(ids, Outcome) else _DUPLICATES if ids else _NOT_THERE
                 del target_ids[place]
         return target_ids
 
-    def _existing(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str]]:
-        """The ids of the records that have each row's key."""
-        existing: dict[int, list[str]] = {}
+    def _existing(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str] | Outcome]:
+        """The ids of the records that have each row's key, or the outcome of a row whose key cannot be searched for."""
+        existing: dict[int, list[str] | Outcome] = {}
         for (kind, field), alike in records.alike({place: rows[place] for place in places}).items():
             keys = [values.key(rows[place].key.value) for place in alike]
             holders = self._reader.find(kind, field, keys, ())
-            existing |= {place: [holder.id for holder in holders[key]] for place, key in zip(alike, keys, strict=True)}
+            existing |= {place: _ids(holders[key]) for place, key in zip(alike, keys, strict=True)}
         return existing
 
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
@@ -203,7 +203,8 @@ class Salesforce:
         refused = [
             place for place, outcome in outcomes.items() if rows[place].consent and records.worth_raising(outcome)
         ]
-        ids = self._existing(rows, [place for place in refused if not rows[place].id])
+        holders = self._existing(rows, [place for place in refused if not rows[place].id])
+        ids = {place: holder if isinstance(holder, list) else [] for place, holder in holders.items()}
         ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
         answers = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
@@ -214,6 +215,10 @@ class Salesforce:
         }
         for place, _ in targets:
             outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
+
+
+def _ids(answer: list[Found] | Outcome) -> list[str] | Outcome:
+    return answer if isinstance(answer, Outcome) else [holder.id for holder in answer]
 
 
 def connect(settings: SalesforceSettings, on_call: CallLog) -> Salesforce:

@@ -86,7 +86,8 @@ class Leads:
     def _became(self, field: str, wanted: Sequence[str]) -> dict[str, str]:
         """Each wanted value -> the contact that the one lead with it became."""
         answers = self._reader.find("Lead", field, wanted, [_BECAME])
-        contacts = {value: leads[0].values[_BECAME] for value, leads in answers.items() if len(leads) == 1}
+        single = {value: leads[0] for value, leads in answers.items() if isinstance(leads, list) and len(leads) == 1}
+        contacts = {value: lead.values[_BECAME] for value, lead in single.items()}
         return {value: contact for value, contact in contacts.items() if isinstance(contact, str)}
 
     def _referring_to_contacts(self, rows: Mapping[int, Row]) -> dict[int, Row]:

@@ -57,13 +57,13 @@ class Access:
         return (created or ("" if problem else self._set_id())), problem
 
     def _set_id(self) -> str:
-        sets = self._reader.find("PermissionSet", "Name", [PERMISSION_SET], [])[PERMISSION_SET]
+        sets = self._reader.records("PermissionSet", "Name", PERMISSION_SET, [])
         return sets[0].id if sets else ""
 
     def _allow(self, set_id: str, wanted: Mapping[str, Address]) -> dict[str, str]:
         """Add the fields to our permission set; permission -> why it failed."""
         read = ["Field", "PermissionsEdit"]
-        rows = self._reader.find("FieldPermissions", "ParentId", [set_id], read)[set_id]
+        rows = self._reader.records("FieldPermissions", "ParentId", set_id, read)
         by_field = {str(row.values["Field"]): row for row in rows}
         problems = {}
         for name, field in wanted.items():
@@ -82,7 +82,7 @@ class Access:
     def _assign(self, set_id: str) -> str:
         """Assign our permission set to the connector's user; returns why it could not."""
         user = self._user()
-        assigned = self._reader.find("PermissionSetAssignment", "AssigneeId", [user], ["PermissionSetId"])[user]
+        assigned = self._reader.records("PermissionSetAssignment", "AssigneeId", user, ["PermissionSetId"])
         if any(str(assignment.values["PermissionSetId"])[:15] == set_id[:15] for assignment in assigned):
             return ""
         body = {"AssigneeId": user, "PermissionSetId": set_id}

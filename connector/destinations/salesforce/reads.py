@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connector.destinations.base import Found
-from connector.destinations.salesforce import errors, values
+from connector.destinations.base import Answers, Found, Outcome
+from connector.destinations.salesforce import errors, search_rules
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.rule import REJECTING
-from connector.destinations.salesforce.schema import DescribedObject
+from connector.destinations.salesforce.schema import Described, DescribedObject
+from connector.destinations.salesforce.search import Question, search
 from connector.errors import DestinationUnusable, PauseReason
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_MOST_VALUES: Final = 400
 _SUBREQUESTS: Final = 25
-_LONGEST_QUERY: Final = 14_000
-"""URL-encoded bytes. Salesforce rejects a URL, or a URL with its headers, of more than 16,384 bytes."""
-
-
-class _Page(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    done: bool
-    records: list[dict[str, Any]]
-    more: str = Field(default="", alias="nextRecordsUrl")
 
 
 class _Part(BaseModel):
@@ -52,19 +42,22 @@ class Reader:
         self._client, self._abreast = client, abreast
         self._known: dict[str, DescribedObject] = {}
 
-    def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
-        """Records whose `field` has one of the values `asked`: each value -> its records."""
-        holders: dict[str, list[Found]] = {value: [] for value in asked}
-        kind, wanted = self._kind(object, field), list(read)
-        literals = {text for value in holders if (text := values.literal(kind, value)) is not None}
-        spellings: dict[str, list[str]] = {}
-        for value in holders:
-            spellings.setdefault(values.normal(value).lower(), []).append(value)
-        for record in self._records(object, field, sorted(literals), wanted):
-            holder = Found(str(record.get("id")), {name: _blank_is_none(record.get(name.lower())) for name in wanted})
-            for value in spellings.get(values.normal(record.get(field.lower())).lower(), ()):
-                holders[value].append(holder)
-        return holders
+    def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> Answers:
+        """Records whose `field` has one of the values `asked`: each value -> its records, or why they are unknown."""
+        own = self._searched(object, field)
+        if own is None or own.filterable is False:
+            refused = search_rules.unsearchable(field) if own else search_rules.missing(object, field)
+            return dict.fromkeys(asked, refused)
+        question = Question(object, field, own.type, own.length, tuple(read))
+        return search(self._client, self._abreast, question, asked)
+
+    def records(self, object: str, field: str, value: str, read: Iterable[str]) -> list[Found]:
+        """Records with one value, for a caller that cannot go on without them."""
+        answer = self.find(object, field, [value], read)[value]
+        if isinstance(answer, Outcome):
+            problem = f"{object} records cannot be read: {answer.refusal.cause}: {answer.refusal.action}"
+            raise DestinationUnusable("Salesforce", PauseReason.CONFIGURATION, problem)
+        return answer
 
     def describe(self, object: str) -> DescribedObject | None:
         """The object as it is now; None if it is missing or hidden."""
@@ -109,42 +102,15 @@ class Reader:
                     described[name] = self._known[name] = DescribedObject.model_validate(part.body, strict=True)
         return described
 
-    def _kind(self, object: str, field: str) -> str:
-        """The type of a field. The object is described again before the field is reported missing."""
-        kind = _type(self._known.get(object), field) or _type(self.describe(object), field)
-        if not kind:
-            problem = f"{object}.{field} is missing or hidden from the connector's user"
-            raise DestinationUnusable("Salesforce", PauseReason.CONFIGURATION, problem)
-        return kind
-
-    def _records(self, object: str, field: str, literals: list[str], read: list[str]) -> list[dict[str, Any]]:
-        names = ", ".join(dict.fromkeys(["Id", field, *read]))
-        head = " ".join(("SELECT", names, "FROM", object, "WHERE", field, "IN ("))
-        room = max(_LONGEST_QUERY - len(quote(head)), 1_000)
-        portions = values.portions(literals, _MOST_VALUES, room)
-        queries = [partial(self._query, f"{head}{','.join(portion)})", object) for portion in portions]
-        return [record for answer in self._abreast(queries) for record in answer]
-
-    def _query(self, soql: str, object: str) -> list[dict[str, Any]]:
-        """All records of a query, with field names in lower case."""
-        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
-        reply = self._client.call("GET", "query/", params={"q": soql})
-        records: list[dict[str, Any]] = []
-        while True:
-            page = _read(_Page, reply, f"{object} records")
-            records += ({name.lower(): value for name, value in record.items()} for record in page.records)
-            if page.done or not page.more:
-                return records
-            reply = self._client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
+    def _searched(self, object: str, field: str) -> Described | None:
+        """The field to search by. The object is described again before a search is refused for it."""
+        own = _field(self._known.get(object), field)
+        return own if own and own.filterable else _field(self.describe(object), field)
 
 
-def _type(described: DescribedObject | None, field: str) -> str:
+def _field(described: DescribedObject | None, name: str) -> Described | None:
     fields = described.fields if described else ()
-    return next((own.type for own in fields if own.name.lower() == field.lower()), "")
-
-
-def _blank_is_none(value: Any) -> Any:
-    return None if value == "" else value
+    return next((own for own in fields if own.name.lower() == name.lower()), None)
 
 
 def _read(model: type[Model], reply: Any, thing: str) -> Model:

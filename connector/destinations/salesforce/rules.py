@@ -45,7 +45,8 @@ RULES: Final = (
         "Too many SOQL|CPU (time )?limit|limit exceeded|LimitException",
     ),
     Rule(
-        "QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG TOO_MANY_APEX_REQUESTS EXCEEDED_ID_LIMIT HTTP_413",
+        "QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG TOO_MANY_APEX_REQUESTS EXCEEDED_ID_LIMIT URI_TOO_LONG "
+        "HTTP_413 HTTP_414 HTTP_431",
         _SMALLER,
         "the request was too large or too slow for Salesforce",
         "replay when the org is less busy; if it happens again, make its automation lighter",
@@ -156,8 +157,7 @@ RULES: Final = (
         reason=PauseReason.AUTH,
     ),
     Rule(
-        "METHOD_NOT_ALLOWED URI_TOO_LONG UNSUPPORTED_MEDIA_TYPE "
-        "HTTP_405 HTTP_409 HTTP_412 HTTP_414 HTTP_415 HTTP_428 HTTP_431",
+        "METHOD_NOT_ALLOWED UNSUPPORTED_MEDIA_TYPE HTTP_405 HTTP_409 HTTP_412 HTTP_415 HTTP_428",
         _STOP,
         "Salesforce rejected the form of our request",
         "check for a proxy that changes requests; if there is none, report it as a bug in the connector",

@@ -38,6 +38,7 @@ class Described(BaseModel):
     id_lookup: bool = Field(default=False, alias="idLookup")
     unique: bool = False
     encrypted: bool = False
+    filterable: bool = True
     permissionable: bool = False
     calculated: bool = False
     auto_number: bool = Field(default=False, alias="autoNumber")

@@ -13,11 +13,18 @@ from simple_salesforce.format import quote_soql_value
 from connector.destinations.base import as_text
 from connector.model import Value
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+IDS: Final = frozenset({"id", "reference"})
+"""The types of fields that hold the id of a record."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""What no text in Salesforce has: control characters, and halves of a character beyond the first 65,536."""
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _NUMBER: Final = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_ID: Final = re.compile(r"[A-Za-z0-9]{15}([A-Za-z0-5]{3})?")
+_SUMS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+"""A character for each pattern of upper and lower case in five characters of an id."""
 
 
 def key(value: str) -> str:
@@ -54,26 +61,62 @@ def _whole_second(moment: str) -> str:
         return moment
 
 
+def full_id(value: str) -> str | None:
+    """An id in its 18 characters, with the letter case that its last three tell; None if it is no id.
+
+    >>> full_id("003Hs0000000001"), full_id("003hs0000000001maa"), full_id("CRM-48213")
+    ('003Hs0000000001MAA', '003Hs0000000001MAA', None)
+    """
+    if not _ID.fullmatch(value):
+        return None
+    if len(value) == 15:
+        return value + "".join(_SUMS[sum(c.isupper() << n for n, c in enumerate(value[i : i + 5]))] for i in (0, 5, 10))
+    upper = [_SUMS.index(c) >> n & 1 for c in value[15:].upper() for n in range(5)]
+    restored = "".join(c.upper() if is_upper else c.lower() for c, is_upper in zip(value, upper, strict=False))
+    return full_id(restored) if full_id(restored) == restored + value[15:].upper() else None
+
+
 def _unquoted(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return lambda value: value if pattern.fullmatch(value) else None
 
 
+def _date(value: str) -> str | None:
+    return value if _DATE.fullmatch(value) and _exists(value) else None
+
+
+def _moment(value: str) -> str | None:
+    return value if MOMENT.fullmatch(value) and _exists(value) else None
+
+
+def _exists(moment: str) -> bool:
+    try:
+        return bool(datetime.fromisoformat(moment))
+    except ValueError:
+        return False
+
+
+def _id(value: str) -> str | None:
+    whole = full_id(value)
+    return f"'{whole}'" if whole else None
+
+
 _LITERALS: Final[dict[str, Callable[[str], str | None]]] = {
     **dict.fromkeys(("int", "double", "currency", "percent", "long"), _unquoted(_NUMBER)),
-    "date": _unquoted(_DATE),
-    "datetime": _unquoted(MOMENT),
+    **dict.fromkeys(IDS, _id),
+    "date": _date,
+    "datetime": _moment,
     "boolean": _unquoted(re.compile("true|false")),
 }
 
 
-def literal(kind: str, value: str) -> str | None:
-    """A value as a literal in a query on a field of this type; None if no record can have it.
+def literal(kind: str, value: str, length: int = 0) -> str | None:
+    """A value as a literal in a query on a field of this type and length (0: unknown); None if no record can have it.
 
     >>> literal("string", "O'Neil"), literal("date", "1958-04-12"), literal("date", "soon")
     ("'O\\\\'Neil'", '1958-04-12', None)
     """
     clean = _CONTROL.sub("", value).strip()
-    if not clean:
+    if not clean or (length and len(clean) > length):
         return None
     return _LITERALS[kind](clean) if kind in _LITERALS else str(quote_soql_value(clean))
 

@@ -1,0 +1,172 @@
+"""Search an object's records by a field: a value that Salesforce cannot be asked for affects no other value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connector.destinations.base import Answers, Found, Outcome, Verdict
+from connector.destinations.salesforce import search_rules, values
+from connector.destinations.salesforce.abreast import Abreast
+from connector.destinations.salesforce.api_error import ApiError
+from connector.destinations.salesforce.client import UNREADABLE, Client
+from connector.errors import DestinationUnusable, PauseReason
+from connector.settlement import Refusal
+
+SPLITS: Final = 32
+"""Extra calls to isolate the values that a query is refused for."""
+
+_MOST_VALUES: Final = 400
+_LONGEST_QUERY: Final = 14_000
+"""URL-encoded bytes. Salesforce rejects a URL, or a URL with its headers, of more than 16,384 bytes."""
+
+_AGAIN: Final = "replay: the search is repeated"
+_LEFT_OVER: Final = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal("SEARCH_REFUSED", "its search was refused because of other values, too many to tell which", _AGAIN),
+)
+_UNREAD: Final = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal(UNREADABLE, "Salesforce's answer to a search has a record that cannot be read", _AGAIN),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which records to search for. kind, length: of the field. read: the fields to read of each record."""
+
+    object: str
+    field: str
+    kind: str
+    length: int
+    read: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All fields that the query names."""
+        return tuple(dict.fromkeys(["Id", self.field, *self.read]))
+
+    def query(self, literals: Iterable[str]) -> str:
+        """The query for some values. https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/"""
+        head = " ".join(("SELECT", ", ".join(self.names), "FROM", self.object, "WHERE", self.field, "IN"))
+        return f"{head} ({','.join(literals)})"
+
+    def literal(self, value: str) -> str | None:
+        """The value as a query has it; None if no record can have it."""
+        return values.literal(self.kind, value, self.length)
+
+    def spelling(self, value: Any) -> str:
+        """The value as it compares equal to what a record shows."""
+        text = values.normal(value if isinstance(value, str | int | float) else None)
+        return (values.full_id(text) or text).lower() if self.kind in values.IDS else text.lower()
+
+
+def search(client: Client, abreast: Abreast, question: Question, asked: Sequence[str]) -> Answers:
+    """The records that have each of the values `asked`. Raises DestinationUnusable."""
+    answers: Answers = {value: [] for value in asked}
+    askers: dict[str, list[str]] = {}
+    for value in answers:
+        if (literal := question.literal(value)) is not None:
+            askers.setdefault(literal, []).append(value)
+    room = max(_LONGEST_QUERY - len(quote(question.query(()))), 1_000)
+    portions = list(values.portions(sorted(askers), _MOST_VALUES, room))
+    for portion in abreast([partial(_Portion(client, question).run, literals) for literals in portions]):
+        records = portion.by_spelling()
+        for literal in portion.literals:
+            for value in askers[literal]:
+                answers[value] = portion.refused.get(literal) or records.get(question.spelling(value)) or portion.rest
+    return answers
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    records: list[Any]
+    more: Any = Field(default=None, alias="nextRecordsUrl")
+
+
+@dataclass(slots=True)
+class _Portion:
+    """Some values of a search, halved where Salesforce refuses the query until those at fault are alone.
+
+    records: with field names in lower case. refused: literal -> what becomes of a record that needs the answer.
+    """
+
+    client: Client
+    question: Question
+    splits: int = SPLITS
+    literals: list[str] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    refused: dict[str, Outcome] = field(default_factory=dict)
+    is_odd: bool = False
+
+    @property
+    def rest(self) -> list[Found] | Outcome:
+        """The answer for a value without a record: an unreadable one may have it."""
+        return _UNREAD if self.is_odd else []
+
+    def run(self, literals: list[str]) -> _Portion:
+        """Ask for these values."""
+        self.literals = literals
+        self._ask(literals)
+        return self
+
+    def by_spelling(self) -> dict[str, list[Found]]:
+        """The records by their value."""
+        holders: dict[str, list[Found]] = {}
+        for record in self.records:
+            read = {name: _blank_is_none(record.get(name.lower())) for name in self.question.read}
+            spelling = self.question.spelling(record.get(self.question.field.lower()))
+            holders.setdefault(spelling, []).append(Found(record["id"], read))
+        return holders
+
+    def _ask(self, literals: list[str]) -> None:
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
+        reply = self.client.call("GET", "query/", params={"q": self.question.query(literals)})
+        while not isinstance(reply, ApiError) or reply.code == UNREADABLE:
+            page = _page(reply, self.question.object)
+            self._take(page.records)
+            if not isinstance(page.more, str) or not page.more:
+                return
+            reply = self.client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
+        self._refuse(literals, reply)
+
+    def _take(self, records: list[Any]) -> None:
+        for record in records:
+            named = {name.lower(): value for name, value in record.items()} if isinstance(record, dict) else {}
+            if isinstance(named.get("id"), str):
+                self.records.append(named)
+            else:
+                self.is_odd = True
+
+    def _refuse(self, literals: list[str], error: ApiError) -> None:
+        """Handle the rejection of a query: ask for half of its values at a time."""
+        rule = search_rules.rule_for(error)
+        if len(literals) == 1 or rule.every:
+            outcome = search_rules.outcome(error, rule, self.question.names, self.question.field)
+            self.refused |= dict.fromkeys(literals, outcome)
+        elif self.splits < 2:
+            self.refused |= dict.fromkeys(literals, _LEFT_OVER)
+        else:
+            self.splits -= 2
+            middle = len(literals) // 2
+            self._ask(literals[:middle])
+            self._ask(literals[middle:])
+
+
+def _page(reply: Any, object: str) -> _Page:
+    """Parse a page. Raises DestinationUnusable where the reply is not one."""
+    try:
+        return _Page.model_validate(reply, strict=True)
+    except ValidationError:  # its text repeats the reply, so it must not become our error's context
+        pass
+    problem = f"Salesforce returned {object} records in a format we cannot read"
+    raise DestinationUnusable("Salesforce", PauseReason.OUTAGE, problem)
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
