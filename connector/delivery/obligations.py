@@ -215,13 +215,7 @@ class _Portion:
         except DestinationUnusable as error:
             self.unusable = error
             return {}
-        shown: dict[str, str | Outcome] = {}
-        for crm_id, answer in answers.items():
-            if isinstance(answer, Outcome):
-                shown[crm_id] = answer
-            else:
-                shown |= {crm_id: as_text(match.values.get(name)) for match in answer}
-        return shown
+        return {crm_id: _address(answer, name) for crm_id, answer in answers.items()}
 
     def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, list[Found] | Outcome]:
         """Search for the records with these keys; stop where the account cannot be used."""
@@ -313,3 +307,9 @@ class _Portion:
         worst = min(own, key=lambda result: WORST_FIRST.index(result.state), default=not_mapped)
         wait = wait_for(worst.state, obligation.attempts, roll)
         return Payment(obligation, worst.state, worst.why, worst.object, worst.crm_id, wait)
+
+
+def _address(answer: list[Found] | Outcome, name: str) -> str | Outcome:
+    if isinstance(answer, Outcome):
+        return answer
+    return next((as_text(match.values.get(name)) for match in answer), "")

@@ -14,7 +14,7 @@ import hubspot
 import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
-from connector.destinations.base import CallLog, Found, Outcome, Row
+from connector.destinations.base import Answers, CallLog, Outcome, Row
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
@@ -71,7 +71,7 @@ class HubSpot:
         outcomes = opt_out(self._calls, rows, [answered[n] for n in range(len(rows))])
         return link(self._calls, rows, outcomes)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records by a property: one call per hundred values if it is unique, otherwise a search."""
         return self._finder.find(object, field, values, tuple(read))
 

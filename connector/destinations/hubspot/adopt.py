@@ -29,7 +29,7 @@ def adopted(finder: Finder, rows: Mapping[int, Row], answered: Mapping[int, Outc
         adopting |= {
             n: replace(rows[n], id=holders[0].id)
             for n, address in addresses.items()
-            if len(holders := contacts[address]) == 1 and not holders[0].values.get(key)
+            if isinstance(holders := contacts[address], list) and len(holders) == 1 and not holders[0].values.get(key)
         }
     return adopting
 

@@ -193,3 +193,15 @@ WHOLE: Final = frozenset({"KEY_NOT_UNIQUE", "OBJECT_TYPE_UNKNOWN", "HTTP_404"})
 """Codes that apply to every row of the request."""
 OF_PROPERTY: Final = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
 """Codes that apply to every row with the named property, whatever its value."""
+OF_VALUE: Final = frozenset(
+    {
+        "INVALID_DATE",
+        "INVALID_DECIMAL",
+        "INVALID_EMAIL",
+        "INVALID_INTEGER",
+        "INVALID_LONG",
+        "INVALID_OPTION",
+        "PROPERTY_VALUE_TOO_LONG",
+    }
+)
+"""Codes of a value that no record can have in this property."""

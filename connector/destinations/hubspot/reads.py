@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.destinations.base import Found
+from connector.destinations.base import Answers, Found, Outcome, Verdict
 from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect, unusable
-from connector.destinations.hubspot.errors import OF_PROPERTY, UNREADABLE, WHOLE
-from connector.destinations.hubspot.refusals import named_ids, reply_refusal
+from connector.destinations.hubspot.errors import OF_PROPERTY, OF_VALUE, UNREADABLE, WHOLE
+from connector.destinations.hubspot.refusals import named_ids, outcome, reply_refusal
 from connector.destinations.hubspot.replies import Owner, Owners, Page, Read, Reply, Written
 from connector.destinations.hubspot.values import folded, plain
 from connector.model import Value
+from connector.settlement import Refusal
 
 BATCH: Final = 100
+SPLITS: Final = 32
 
 _ID_FIELDS: Final = ("id", "hs_object_id")
+_RECORD_ID: Final = re.compile(r"[0-9]{1,19}")
+_CORRECT: Final = "correct the value in careCycle, which sends a new event, or the mapping, then replay"
+_LEFT_OVER: Final = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal(
+        "SEARCH_REFUSED",
+        "its search was refused because of other values, too many to tell which",
+        "replay: the search is repeated",
+    ),
+)
 
-Answers = dict[str, list[Found]]
+
+@dataclass(slots=True)
+class _Question:
+    """What to search for, by one property. splits: extra calls left to isolate the values that HubSpot refuses."""
+
+    object: str
+    field: str
+    names: Sequence[str]
+    splits: int = SPLITS
+
+
+_Ask = Callable[[_Question, list[str]], Answers]
 
 
 class Finder:
@@ -28,66 +53,83 @@ class Finder:
         self._not_unique: set[tuple[str, str]] = set()
 
     def find(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
-        """Records by a property: each of `values` -> the records that have it."""
-        asked = list(dict.fromkeys(value for value in values if value))
+        """Records by a property: each of `values` -> the records that have it, or why they are unknown."""
+        asked = list(dict.fromkeys(value for value in values if _may_exist(object, field, value)))
         answers: Answers = {value: [] for value in values}
         if object == "owners":
             return answers | (self._find_owners(field, asked, names) if asked else {})
         for chunk in chunks(asked, BATCH):
             ask = self._search if (object, field) in self._not_unique else self._read
-            answers.update(ask(object, field, chunk, names))
+            answers.update(ask(_Question(object, field, names), chunk))
         return answers
 
-    def _read(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
-        """Read one batch, and split it if HubSpot rejects it: no record has a value that HubSpot cannot parse."""
-        reply = self._calls.ask(READ, object=object, body=_read_body(field, asked, names))
+    def _read(self, question: _Question, asked: list[str]) -> Answers:
+        """Read one batch."""
+        reply = self._calls.ask(READ, object=question.object, body=_read_body(question, asked))
         if not reply.ok:
-            return self._refused(object, field, asked, names, reply)
+            return self._refused(question, asked, reply, self._read)
         batch = expect(Read, reply)
         if len(asked) == 1:
-            return {asked[0]: [_as_found(record, names) for record in batch.results]}
-        answers = _matched(field, asked, names, batch)
+            return {asked[0]: [_as_found(record, question.names) for record in batch.results]}
+        answers = _matched(question, asked, batch)
         missing = {identity for error in batch.errors for identity in named_ids(error)}
         unmatched = [value for value in asked if value not in answers and value.lower() not in missing]
         # A contact read by its secondary email address shows its primary one, so it is matched by asking alone.
         for value in unmatched:
-            answers.update(self._read(object, field, [value], names))
+            answers.update(self._read(question, [value]))
         return answers
 
-    def _refused(self, object: str, field: str, asked: list[str], names: Sequence[str], reply: Reply) -> Answers:
-        code = reply_refusal(reply).code
-        if code == "KEY_NOT_UNIQUE":
-            self._not_unique.add((object, field))
-            return self._search(object, field, asked, names)
-        if code in WHOLE | OF_PROPERTY:
-            expect(Read, reply)
+    def _refused(self, question: _Question, asked: list[str], reply: Reply, ask: _Ask) -> Answers:
+        """Handle the rejection of a read: ask for half of its values at a time until those at fault are alone."""
+        error = reply_refusal(reply)
+        if error.code == "KEY_NOT_UNIQUE" and ask == self._read:
+            self._not_unique.add((question.object, question.field))
+            return self._search(question, asked)
+        if error.code in WHOLE | OF_PROPERTY:
+            return dict.fromkeys(asked, outcome(error, reply.request_id))
         if len(asked) == 1:
-            return {}
+            return {asked[0]: [] if error.code in OF_VALUE else _unqueryable(question.field, error.code)}
+        if question.splits < 2:
+            return dict.fromkeys(asked, _LEFT_OVER)
+        question.splits -= 2
         half = len(asked) // 2
-        first = self._read(object, field, asked[:half], names)
-        return first | self._read(object, field, asked[half:], names)
+        return ask(question, asked[:half]) | ask(question, asked[half:])
 
-    def _search(self, object: str, field: str, asked: list[str], names: Sequence[str]) -> Answers:
+    def _search(self, question: _Question, asked: list[str]) -> Answers:
         """Search for the values. The index lags by seconds, so this finds records made by people, not by us."""
-        wanted = {"propertyName": field, "operator": "IN", "values": sorted({value.lower() for value in asked})}
-        body = {"filterGroups": [{"filters": [wanted]}], "properties": sorted({*names, field}), "limit": 200}
-        answers: Answers = {}
-        for record in self._pages(object, body):
+        names = sorted({*question.names, question.field})
+        wanted = {
+            "propertyName": question.field,
+            "operator": "IN",
+            "values": sorted({value.lower() for value in asked}),
+        }
+        body = {"filterGroups": [{"filters": [wanted]}], "properties": names, "limit": 200}
+        records = self._pages(question.object, body)
+        if isinstance(records, Reply):
+            return self._refused(question, asked, records, self._search)
+        answers: dict[str, list[Found]] = {}
+        for record in records:
             for value in asked:
-                if folded(record.properties.get(field)) == folded(value):
-                    answers.setdefault(value, []).append(_as_found(record, names))
-        return answers
+                if folded(record.properties.get(question.field)) == folded(value):
+                    answers.setdefault(value, []).append(_as_found(record, question.names))
+        return {**answers}
 
-    def _pages(self, object: str, body: dict[str, object]) -> Iterator[Written]:
+    def _pages(self, object: str, body: dict[str, object]) -> list[Written] | Reply:
+        """All records of a search, or the reply that rejects it."""
         after: str | None = "0"
         seen = {after}
+        records: list[Written] = []
         while after is not None:
-            page = expect(Page, self._calls.ask(SEARCH, object=object, body={**body, "after": after}))
-            yield from page.results
+            reply = self._calls.ask(SEARCH, object=object, body={**body, "after": after})
+            if not reply.ok:
+                return reply
+            page = expect(Page, reply)
+            records += page.results
             after = page.paging.next.after if page.paging and page.paging.next else None
             if after in seen:  # what the pages left out would pass for missing, and be created twice
                 raise unusable(UNREADABLE)
             seen.add(after)
+        return records
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
         """Read all owners and pick: they are few, and HubSpot looks up only one address per call."""
@@ -118,6 +160,13 @@ def chunks(rows: Sequence[str], size: int) -> Iterator[list[str]]:
         yield list(rows[start : start + size])
 
 
+def single_id(answer: list[Found] | Outcome) -> str | Outcome:
+    """The id of the only record a search answered; empty if there is none or several."""
+    if isinstance(answer, Outcome):
+        return answer
+    return answer[0].id if len(answer) == 1 else ""
+
+
 def _as_found(record: Written, names: Sequence[str]) -> Found:
     return Found(record.id, {name: _value(record, name) for name in names})
 
@@ -136,18 +185,31 @@ def _owner(owner: Owner) -> dict[str, Value]:
     }
 
 
-def _read_body(field: str, asked: list[str], names: Sequence[str]) -> dict[str, Any]:
-    by_id = field in _ID_FIELDS
+def _may_exist(object: str, field: str, value: str) -> bool:
+    """Whether a record can have this value; the id of a record is a number."""
+    if field in _ID_FIELDS and object != "owners":
+        return _RECORD_ID.fullmatch(value) is not None
+    return value != ""
+
+
+def _unqueryable(field: str, code: str) -> Outcome:
+    cause, action = f"HubSpot cannot search {{fields}} for this value ({code})", _CORRECT
+    return Outcome(Verdict.REJECTED, refusal=Refusal.of("UNQUERYABLE", cause, action, (field,)))
+
+
+def _read_body(question: _Question, asked: list[str]) -> dict[str, Any]:
+    by_id, names = question.field in _ID_FIELDS, question.names
     body = {
         "inputs": [{"id": value} for value in asked],
-        "properties": sorted({*names} if by_id else {*names, field}),
+        "properties": sorted({*names} if by_id else {*names, question.field}),
         "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
     }
-    return body if by_id else {**body, "idProperty": field}
+    return body if by_id else {**body, "idProperty": question.field}
 
 
-def _matched(field: str, asked: list[str], names: Sequence[str], batch: Read) -> Answers:
+def _matched(question: _Question, asked: list[str], batch: Read) -> Answers:
     """The records of a batch, each under the value it was read by."""
+    field, names = question.field, question.names
     if field in _ID_FIELDS:
         by_id = {record.id: record for record in batch.results}
         return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}

@@ -14,7 +14,7 @@ from connector.destinations.base import LOST_ID, Outcome, Row, Verdict
 from connector.destinations.hubspot.adopt import adopted
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
-from connector.destinations.hubspot.reads import BATCH, Finder
+from connector.destinations.hubspot.reads import BATCH, Finder, single_id
 from connector.destinations.hubspot.refusals import RecordError, named_ids, outcome, refusal, reply_refusal, traces
 from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written, error_body
 from connector.destinations.hubspot.values import folded, wire
@@ -68,21 +68,29 @@ class RecordWriter:
         known, answered = {}, {}
         for n, row in rows.items():
             identity = ids.get(n, "")
-            if row.id is not None or row.mode is Mode.UPSERT or (row.mode is Mode.CREATE and not identity):
+            if isinstance(identity, Outcome):
+                answered[n] = identity
+            elif row.id is not None or row.mode is Mode.UPSERT:
                 known[n] = row
-            elif row.mode is Mode.UPDATE and identity:
-                known[n] = replace(row, id=identity)
+            elif bool(identity) is (row.mode is Mode.UPDATE):
+                known[n] = replace(row, id=identity or None)
             else:
                 answered[n] = replace(_EXISTS, id=identity) if identity else _ABSENT
         return known, answered
 
-    def _ids(self, rows: Rows) -> dict[int, str]:
-        """The ids of the records that have these rows' keys, for keys with exactly one record."""
-        ids: dict[int, str] = {}
+    def _ids(self, rows: Rows) -> dict[int, str | Outcome]:
+        """The ids of the records that have these rows' keys, for keys with exactly one record, or why it is unknown."""
+        ids: dict[int, str | Outcome] = {}
         for (kind, key), group in _grouped(rows, lambda row: (row.key.object, row.key.field)):
             holders = self._finder.find(kind, key, [row.key.value for row in group.values()], ())
-            ids |= {n: holders[row.key.value][0].id for n, row in group.items() if len(holders[row.key.value]) == 1}
+            ids |= {n: holder for n, row in group.items() if (holder := single_id(holders[row.key.value]))}
         return ids
+
+    def _with_ids(self, rows: Rows) -> dict[int, Row]:
+        """The rows that have an id, or whose key exactly one record has, with that id."""
+        by_key = self._ids({n: row for n, row in rows.items() if row.id is None})
+        matched = {n: replace(rows[n], id=holder) for n, holder in by_key.items() if isinstance(holder, str)}
+        return {n: row for n, row in rows.items() if row.id} | matched
 
     def _opt_outs_alone(self, rows: Rows, answered: Outcomes) -> Outcomes:
         """Write the opt-outs of rows that were not written, if their record exists; returns their new outcomes."""
@@ -91,11 +99,9 @@ class RecordWriter:
             for n, row in rows.items()
             if row.consent and (answered[n].verdict is Verdict.REJECTED or answered[n].code == _EXISTS.code)
         }
-        ids = self._ids({n: row for n, row in held_back.items() if row.id is None})
         alone = {
-            n: replace(row, id=row.id or ids[n], fields={name: row.fields[name] for name in row.consent})
-            for n, row in held_back.items()
-            if row.id or n in ids
+            n: replace(row, fields={name: row.fields[name] for name in row.consent})
+            for n, row in self._with_ids(held_back).items()
         }
         return {n: _with_opt_outs(answered[n], done) for n, done in self._send(alone, with_key=False).items()}
 

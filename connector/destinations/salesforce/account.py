@@ -195,17 +195,21 @@ class Salesforce:
         for (kind, field), alike in records.alike({place: rows[place] for place in places}).items():
             keys = [values.key(rows[place].key.value) for place in alike]
             holders = self._reader.find(kind, field, keys, ())
-            existing |= {place: _ids(holders[key]) for place, key in zip(alike, keys, strict=True)}
+            existing |= {place: _holder_ids(holders[key]) for place, key in zip(alike, keys, strict=True)}
         return existing
+
+    def _ids(self, rows: Sequence[Row], places: Iterable[int]) -> dict[int, list[str]]:
+        """The ids to raise each row's flags on: the row's own, or those of all records that have its key."""
+        by_id = {place: [own] for place in places if (own := rows[place].id)}
+        by_key = self._existing(rows, [place for place in places if place not in by_id])
+        return by_id | {place: ids if isinstance(ids, list) else [] for place, ids in by_key.items()}
 
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
         """Write only the opt-outs of rejected rows, to every record that has the key."""
         refused = [
             place for place, outcome in outcomes.items() if rows[place].consent and records.worth_raising(outcome)
         ]
-        holders = self._existing(rows, [place for place in refused if not rows[place].id])
-        ids = {place: holder if isinstance(holder, list) else [] for place, holder in holders.items()}
-        ids |= {place: [str(rows[place].id)] for place in refused if rows[place].id}
+        ids = self._ids(rows, refused)
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
         answers = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
         missed = {
@@ -217,7 +221,7 @@ class Salesforce:
             outcomes[place] = replace(outcomes[place], id=ids[place][0], consent_written=place not in missed)
 
 
-def _ids(answer: list[Found] | Outcome) -> list[str] | Outcome:
+def _holder_ids(answer: list[Found] | Outcome) -> list[str] | Outcome:
     return answer if isinstance(answer, Outcome) else [holder.id for holder in answer]
 
 
