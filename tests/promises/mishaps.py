@@ -71,6 +71,7 @@ class Mishaps(RuleBasedStateMachine):
         self.stage.crm.faults.append(fault)
 
     @rule()
+    @precondition(lambda self: self.stage.crm.faults)
     def clear_faults(self) -> None:
         self.stage.crm.faults.clear()
 
@@ -85,18 +86,21 @@ class Mishaps(RuleBasedStateMachine):
         self.stage.crm.unwritable.clear()
 
     @rule(customer=customers, field=st.sampled_from(["Owner", "Email", "City"]))
+    @precondition(lambda self: self.stage.crm.writes)
     def edit_by_hand(self, customer: str, field: str) -> None:
         for record in self.stage.crm.all("Contact", customer):
             record[field] = BY_HAND
             self.edited.add((customer, field))
 
     @rule(customer=customers)
+    @precondition(lambda self: self.stage.crm.writes)
     def delete_by_hand(self, customer: str) -> None:
         for record in self.stage.crm.all("Contact", customer):
             del self.stage.crm.records[record["Id"]]
             self.remade.add(customer)
 
     @rule(customer=customers)
+    @precondition(lambda self: self.stage.crm.writes)
     def copy_by_hand(self, customer: str) -> None:
         """A person copies the record, key and all."""
         records = self.stage.crm.all("Contact", customer)
@@ -105,6 +109,7 @@ class Mishaps(RuleBasedStateMachine):
             self.remade.add(customer)
 
     @rule(customer=customers, survivor=st.sampled_from([0, -1]))
+    @precondition(lambda self: self.remade)
     def merge_by_hand(self, customer: str, survivor: int) -> None:
         records = self.stage.crm.all("Contact", customer)
         for record in records:
@@ -130,6 +135,7 @@ class Mishaps(RuleBasedStateMachine):
             self.stage.store.desk.pause(LANE, "ana")
 
     @rule()
+    @precondition(lambda self: self.stage.lane().paused)
     def resume(self) -> None:
         if self.stage.lane().paused_until > self.stage.clock():
             self.stage.store.desk.resume(LANE, "ana")

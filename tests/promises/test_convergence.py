@@ -110,8 +110,10 @@ class Convergence(Mishaps):
         )
         self._accept(talk, odd)
 
-    @rule(customer=customers, at=times)
-    def opt_out(self, customer: str, at: int) -> None:
+    @rule(customer=customers, at=times, hidden=st.sampled_from(["", "", "NoCall", "NoText", "County"]))
+    def opt_out(self, customer: str, at: int, hidden: str) -> None:
+        """Opt out of everything; the CRM may have begun to refuse one of the fields."""
+        self.stage.crm.unwritable |= {hidden} - {""}
         self._accept(a_person(customer, at, doNotCall=True, doNotSMS=True, county="Pima"))
 
     @rule(pick=st.integers(0))
