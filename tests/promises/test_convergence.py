@@ -33,7 +33,7 @@ from connector.mapping.planning import plan
 from connector.model import Event, Plan
 from connector.store.desk import Filter
 from connector.store.opt_outs import Period
-from connector.store.tables import obligations
+from connector.store.tables import events, obligations
 from tests.promises.crm import FLAGS, REFUSED, Crm, Fault, Killed
 from tests.promises.mishaps import CUSTOMERS, STRANGER, Mishaps, Odd, customers, odd_fields
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
@@ -78,6 +78,7 @@ class Convergence(Mishaps):
         self.numbers = 0
         self.just_heard: list[str] = []
         self.replayed = False
+        self.damaged: set[str] = set()
 
     # --- what comes in
 
@@ -119,8 +120,24 @@ class Convergence(Mishaps):
     @rule(pick=st.integers(0))
     def receive_again(self, pick: int) -> None:
         message_id = sorted(self.accepted)[pick % len(self.accepted)]
+        self._send_again(message_id)
+
+    def _send_again(self, message_id: str) -> None:
+        if self.stage.state(message_id)[1] == "UNOPENABLE":
+            self.damaged.discard(message_id)
         assert not self.stage.accept(message_id, self.accepted[message_id])
         self.replayed = True
+
+    @rule(pick=st.integers(0))
+    @precondition(lambda self: self.stage.store.desk.waiting())
+    def damage_a_payload(self, pick: int) -> None:
+        """What is stored of an event that waits cannot be decrypted any more, until careCycle sends it again."""
+        waiting = self.stage.store.desk.deliveries(Filter(state="ready"), limit=1_000)
+        message_id = waiting[pick % len(waiting)].message_id
+        changed = events.update().where(events.c.message_id == message_id).values(payload=b"changed")
+        with self.stage.store.database.transaction() as connection:
+            connection.execute(changed)
+        self.damaged.add(message_id)
 
     @rule()
     def replay(self) -> None:
@@ -145,7 +162,7 @@ class Convergence(Mishaps):
 
     def _deliver(self, lease: Any, batch: int) -> None:
         crm, store = self.stage.crm, self.stage.store
-        due = store.inbox.due(LANE, batch)
+        due = [one for one in store.inbox.due(LANE, batch) if one.event.message_id not in self.damaged]
         plans = [self.plans[one.event.message_id] for one in due]
         known = store.ledger.consents(DESTINATION, CUSTOMERS)
         before = len(crm.writes)
@@ -251,6 +268,8 @@ class Convergence(Mishaps):
         self.stage.crm.unwritable.clear()
         for customer in CUSTOMERS:
             self.merge_by_hand(customer, survivor=-1)
+        for message_id in sorted(self.damaged):
+            self._send_again(message_id)
 
     def _pay_what_is_checked_daily(self) -> None:
         self.stage.clock.forward(LOOK_AGAIN)
