@@ -135,7 +135,6 @@ class Mishaps(RuleBasedStateMachine):
             self.stage.store.desk.pause(LANE, "ana")
 
     @rule()
-    @precondition(lambda self: self.stage.lane().paused)
     def resume(self) -> None:
         if self.stage.lane().paused_until > self.stage.clock():
             self.stage.store.desk.resume(LANE, "ana")
