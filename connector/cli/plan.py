@@ -26,7 +26,7 @@ from connector.web.words import counted
 _WORDS = {
     Expected.WRITE: "would be written",
     Expected.UNCHANGED: "unchanged: the CRM already holds all of it",
-    Expected.SUPERSEDED: "superseded: a later event already covered it",
+    Expected.SUPERSEDED: "superseded: later events already set all its fields",
     Expected.SKIPPED: "skipped: the mapping or consent leaves nothing to write",
     Expected.IGNORED: "ignored: a type of event this version does not know",
     Expected.REFUSED: "would be rejected",

@@ -31,12 +31,17 @@ def flags_plan_of(event: Event, owed: Sequence[Obligation], mapping: CompiledMap
     return replace(flags_plan, consent={flag: value for flag, value in flags_plan.consent.items() if flag in flags})
 
 
+def read_again(event: Event) -> Event | None:
+    """Return a stored event as this version reads it; None if it cannot."""
+    try:
+        return recognise.as_read(event)
+    except UnreadableEvent:
+        return None
+
+
 def _candidates(event: Event, owed: Sequence[Obligation]) -> Iterator[Event]:
     """Yield the event and its customer as an update; where it cannot be read, who opted out of what."""
-    try:
-        readable = recognise.as_read(event)
-    except UnreadableEvent:
-        readable = None
+    readable = read_again(event)
     if readable is not None:
         yield readable
         customer = readable.payload.get("customer", readable.payload)

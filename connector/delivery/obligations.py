@@ -8,8 +8,9 @@ from itertools import chain, groupby, product, zip_longest
 from typing import Final
 
 from connector import telemetry
+from connector.delivery.consent import States
 from connector.delivery.deliver import Pace, Route, prepare
-from connector.delivery.flags_plan import flags_plan_of, no_longer_kept
+from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
 from connector.delivery.payments import (
     NOT_CARRIED,
@@ -66,7 +67,8 @@ class _Portion:
     """Obligations on their way into one CRM.
 
     customers: those who opted out on each record, by its key; several customers may share a key, such as an address.
-    results: of each record of the customer, by (customer, flag). applied: flags written to a record by its id.
+    By (customer, flag): deliveries, the ids of those that ask for it; readable, where their events can be read;
+    results, of each record of the customer. applied: flags written to a record by its id.
     """
 
     store: Store
@@ -76,6 +78,8 @@ class _Portion:
     mapping: CompiledMapping
     owed: Sequence[Obligation]
     customers: dict[RecordKey, set[str]] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
+    readable: set[tuple[str, str]] = field(default_factory=set)
     results: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
     applied: list[Target] = field(default_factory=list)
     unusable: DestinationUnusable | None = None
@@ -84,7 +88,7 @@ class _Portion:
         """Write, then record everything in one commit; return whether the CRM account can be used."""
         standing = self.store.lanes.standing(self.lease)
         planned, reasons = self._planned()
-        folded, _, writing = prepare(
+        folded, states, writing = prepare(
             planned, self.route, self.store.ledger, self.store.database.digest, self._intend, self._now
         )
         writing.run(folded)
@@ -96,11 +100,11 @@ class _Portion:
         roll = self.pace.roll()  # one for all: what was refused together is tried again together
         payments = [self._payment(obligation, reasons, pause, roll) for obligation in self.owed]
         answers = list(writing.answers.values())
-        raised = [*raised_by(answers), *map(raised_on, self.applied)]
+        raised = [self._asked_for(flag) for flag in (*raised_by(answers), *map(raised_on, self.applied))]
         settlement = Settlement(
             self.mapping.version,
             remembered=remembered(answers, writing.digest),
-            consents=self._consents(raised),
+            consents=self._consents(raised, states),
             raised=raised,
             pause=pause,
             refused=standing.refused,
@@ -110,16 +114,22 @@ class _Portion:
         self._report(payments, pause)
         return pause is None
 
-    def _consents(self, raised: Iterable[Raised]) -> dict[str, dict[str, FlagState]]:
-        """The flags that reached the CRM, noted as applied.
+    def _asked_for(self, raised: Raised) -> Raised:
+        """Name the delivery that asks for the opt-out; 0 where retention has removed it."""
+        return replace(raised, delivery_id=self.deliveries.get((raised.customer_id, raised.flag), 0))
 
-        Nothing else of the events is noted: one that waits may be older, and must be heard in its own time.
+    def _consents(self, raised: Iterable[Raised], heard: Mapping[str, States]) -> dict[str, dict[str, FlagState]]:
+        """The flags that reached the CRM, noted as applied: the event that raises one need not write it again.
+
+        Nothing else of the events is noted: one that waits may be older, and must be heard in its own time. Nor is the
+        time of an event that is gone or cannot be read: it is not the customer's.
         """
         applied = sorted({(flag.customer_id, flag.flag) for flag in raised})
         known = self.store.ledger.consents(self.lease.destination, {customer for customer, _ in applied})
         states: dict[str, dict[str, FlagState]] = {}
         for customer, flag in applied:
-            state = known.get(customer, {}).get(flag, FlagState(Stamp(0, ""), None))
+            source = heard if (customer, flag) in self.readable else known
+            state = source.get(customer, {}).get(flag, FlagState(Stamp(0, ""), None))
             states.setdefault(customer, {})[flag] = replace(state, applied=True, owed=False)
         return states
 
@@ -148,6 +158,10 @@ class _Portion:
             flags_plan = flags_plan_of(delivery.event, owed, self.mapping, self.route.timezone)
             for write in flags_plan.writes:
                 self.customers.setdefault(write.key, set()).add(owed[0].customer_id)
+            flags = [(obligation.customer_id, obligation.flag) for obligation in owed]
+            self.deliveries |= dict.fromkeys(flags, delivery.id)
+            if delivery.id and read_again(delivery.event):
+                self.readable.update(flags)
             planned.append((delivery, flags_plan))
         return planned, dict(zip(by_event, (flags_plan.reason for _, flags_plan in planned), strict=True))
 

@@ -112,4 +112,4 @@ def flags_row(group: Sequence[Target], id_field: str) -> Row:
 
 
 def raised_on(target: Target) -> Raised:
-    return Raised(target.customer_id, target.flag, target.object, target.crm_id, 0)
+    return Raised(target.customer_id, target.flag, target.object, target.crm_id, 0, target.name)

@@ -138,7 +138,7 @@ def nothing_opens(planned: Sequence[tuple[Delivery, Plan]], unplanned: Sequence[
 
 _UPDATES_NOTHING: Final = Refusal(NO_RECORD, "the event updates a record the CRM does not have")
 _OPT_OUT_WAITS: Final = Refusal(NO_RECORD, "the opt-out waits for its CRM record to exist; everything else was written")
-_SUPERSEDED: Final = Refusal("SUPERSEDED", "a later event already covered everything in it")
+_SUPERSEDED: Final = Refusal("SUPERSEDED", "later events already set all its fields")
 _UNCHANGED: Final = Refusal("UNCHANGED", "the CRM already has all of it")
 
 
@@ -299,9 +299,10 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
         if not outcome or not (outcome.verdict is Verdict.DELIVERED or outcome.consent_written):
             continue
         refused = folded.write.address_flags if outcome.subscription.code else frozenset()
-        for flag in answer.decision.consent.keys() - refused:
+        for flag in sorted(answer.decision.consent.keys() - refused):
+            field = answer.decision.consent[flag]
             last = max(folded.deliveries)
-            yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last)
+            yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last, field)
 
 
 def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -17,6 +17,8 @@ class EffectVerdict(StrEnum):
     """What an event did to a field of a CRM record."""
 
     WROTE = "wrote"
+    OPTED_OUT = "opted out"
+    """Set the field on its own, ahead of everything else of the event."""
     REPEATED = "repeated"
     SUPERSEDED = "superseded"
     WITHHELD = "withheld"
@@ -26,15 +28,15 @@ class EffectVerdict(StrEnum):
     UNMAPPED = "unmapped"
 
 
-SET_THE_VALUE: Final = (EffectVerdict.WROTE, EffectVerdict.REPEATED)
+SET_THE_VALUE: Final = (EffectVerdict.WROTE, EffectVerdict.OPTED_OUT, EffectVerdict.REPEATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one event did to one field. at: careCycle's time of the event, epoch ms.
 
-    by: the consent flag or error code behind it; for REPEATED, the message that wrote the value. written_at,
-    mapping_version: of the attempt that wrote the value.
+    by: the consent flag or error code behind it; for REPEATED, the message that wrote the value. written_at: when the
+    value was written. mapping_version: of the attempt that wrote it.
     """
 
     message_id: str
@@ -52,13 +54,17 @@ Offers = Mapping[str, Stamp | None]
 
 @dataclass(slots=True)
 class Draft:
-    """One record before it is explained. writes, notes and offers are by delivery ID."""
+    """One record before it is explained. writes, notes, raises and offers are by delivery ID.
+
+    raises: when an opt-out reached a field of the record, in epoch ms.
+    """
 
     object: str
     entry: Entry = field(default_factory=Entry)
     name: str = ""
     writes: dict[int, Write] = field(default_factory=dict)
     notes: dict[int, list[tuple[Try, RecordNote]]] = field(default_factory=dict)
+    raises: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     offers: dict[int, Offers] = field(default_factory=dict)
 
 
@@ -72,14 +78,17 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
     event, notes, offers = step.event, draft.notes[step.delivery_id], draft.offers[step.delivery_id]
     mark = draft.entry.fields.get(name)
     blank = Effect(event.message_id, event.type, event.source_time, EffectVerdict.UNMAPPED)
-    if mark is not None and mark.stamp.tie == _tie(event.message_id):
-        return _written(blank, name, notes)
+    raised_at = draft.raises.get(step.delivery_id, {}).get(name)
+    if raised_at is not None or (mark is not None and mark.stamp.tie == _tie(event.message_id)):
+        return _written(blank, name, notes, raised_at)
     if name not in offers:
         return None
     if flag := _withheld(name, notes, planned):
         return replace(blank, verdict=EffectVerdict.WITHHELD, by=flag)
     if any(name in note.kept for _, note in notes[-1:]):
         return replace(blank, verdict=EffectVerdict.KEPT)
+    if _repeats_a_flag(draft.writes.get(step.delivery_id), name, mark):
+        return replace(blank, verdict=EffectVerdict.REPEATED)
     if step.state is DeliveryState.DEAD:
         return replace(blank, verdict=EffectVerdict.REFUSED, by=step.code)
     if step.state is DeliveryState.READY:
@@ -87,12 +96,18 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
     return replace(blank, verdict=EffectVerdict.SUPERSEDED if _is_newer(mark, offers[name]) else EffectVerdict.UNMAPPED)
 
 
-def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]]) -> Effect:
+def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]], raised_at: int | None) -> Effect:
     """Describe an event whose value the CRM holds: it wrote the value, or repeated an equal one."""
     attempt = next((attempt for attempt, note in reversed(notes) if name in note.fields), None)
     if attempt is None:
-        return replace(blank, verdict=EffectVerdict.REPEATED)
+        verdict = EffectVerdict.REPEATED if raised_at is None else EffectVerdict.OPTED_OUT
+        return replace(blank, verdict=verdict, written_at=raised_at)
     return replace(blank, verdict=EffectVerdict.WROTE, written_at=attempt.at, mapping_version=attempt.mapping_version)
+
+
+def _repeats_a_flag(write: Write | None, name: str, mark: Mark | None) -> bool:
+    """Return whether an event raises a flag the record has: that neither writes the field nor moves its watermark."""
+    return write is not None and mark is not None and name in write.flags.values() and not _is_newer(mark, write.stamp)
 
 
 def _is_newer(mark: Mark | None, stamp: Stamp | None) -> bool:
@@ -107,16 +122,22 @@ def _withheld(name: str, notes: Sequence[tuple[Try, RecordNote]], planned: Plan)
 
 
 def traced(effect: Effect, name: str, draft: Draft, steps: Iterable[Step]) -> Effect:
-    """If the event repeated the value the CRM held, add the attempt that had written it."""
+    """If the event repeated the value the CRM held, add the event that had written it, and when."""
     if effect.verdict is not EffectVerdict.REPEATED:
         return effect
-    written = [
-        (attempt.at, step.event.source_time, step, attempt)
-        for step in steps
-        for attempt, note in draft.notes[step.delivery_id]
-        if name in note.fields
-    ]
+    written = [write for step in steps for write in _writes(step, name, draft)]
     if not written:
         return effect
-    _, _, step, attempt = max(written, key=lambda entry: entry[:2])
-    return replace(effect, by=step.event.message_id, written_at=attempt.at, mapping_version=attempt.mapping_version)
+    at, _, message_id, version = max(written)
+    return replace(effect, by=message_id, written_at=at, mapping_version=version)
+
+
+def _writes(step: Step, name: str, draft: Draft) -> Iterator[tuple[int, int, str, str]]:
+    """Yield each time an event wrote a field: when, the event's own time, its message and the mapping's version."""
+    event = step.event
+    for attempt, note in draft.notes[step.delivery_id]:
+        if name in note.fields:
+            yield attempt.at, event.source_time, event.message_id, attempt.mapping_version
+    raised_at = draft.raises.get(step.delivery_id, {}).get(name)
+    if raised_at is not None:
+        yield raised_at, event.source_time, event.message_id, ""

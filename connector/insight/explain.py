@@ -21,7 +21,7 @@ from connector.mapping.planning import plan
 from connector.model import Plan, RecordKey, Stamp
 from connector.settlement import RecordNote
 from connector.store import Store
-from connector.store.trail import LONGEST, Known, Step, Try
+from connector.store.trail import LONGEST, Known, RaisedFlag, Step, Try
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why |
         len({step.event.message_id for step in steps if step.purged}),
         len(steps) == LONGEST,
         tuple(sorted({step.destination for step in steps} - mapped)),
-        tuple(_records(store, accounts, steps, known, subject.only)),
+        tuple(_records(store, accounts, steps, known, store.trail.raises(customer_id or ""), subject.only)),
     )
 
 
@@ -156,6 +156,7 @@ def _records(
     accounts: Sequence[Account],
     steps: Sequence[Step],
     known: Sequence[Known],
+    raises: Sequence[RaisedFlag],
     only: Mapping[str, _Keys] | None,
 ) -> list[RecordWhy]:
     """Explain the records of every destination: the person, whom every event concerns, before the calls."""
@@ -167,6 +168,7 @@ def _records(
             named(accounts, destination),
             [step for step in steps if step.destination == destination],
             [held for held in known if held.destination == destination],
+            [raised for raised in raises if raised.destination == destination],
         )
         records += explainer.records(None if only is None else only.get(destination, frozenset()))
     return sorted(records, key=_weight, reverse=True)
@@ -178,13 +180,14 @@ def _weight(record: RecordWhy) -> int:
 
 @dataclass(slots=True)
 class _Explainer:
-    """Explains one destination's records of one customer. plans: by delivery ID."""
+    """Explains one destination's records of one customer. raises: the oldest first. plans: by delivery ID."""
 
     store: Store
     destination: str
     account: Account | None
     steps: Sequence[Step]
     known: Sequence[Known]
+    raises: Sequence[RaisedFlag]
     plans: dict[int, Plan] = field(default_factory=dict)
 
     def records(self, wanted: _Keys | None) -> Iterator[RecordWhy]:
@@ -226,7 +229,7 @@ class _Explainer:
 
     def _record(self, draft: Draft, withheld: Mapping[str, str]) -> RecordWhy:
         self._complete(draft)
-        offered = [name for offers in draft.offers.values() for name in offers]
+        offered = [name for by_name in (*draft.offers.values(), *draft.raises.values()) for name in by_name]
         fields = [self._field(draft, name) for name in dict.fromkeys([*offered, *draft.entry.fields])]
         crm_id = draft.entry.crm_id or ""
         link = self.account.link(draft.object, crm_id) if self.account and crm_id else ""
@@ -235,8 +238,9 @@ class _Explainer:
         return RecordWhy(self.destination, draft.name, draft.object, crm_id, link, shown, flag)
 
     def _complete(self, draft: Draft) -> None:
-        """Add the notes, the name if only the notes know it, and the offers."""
+        """Add the notes, the raises, the name if only the notes know it, and the offers."""
         draft.notes = {step.delivery_id: self._notes(step, draft) for step in self.steps}
+        draft.raises = self._raises(draft)
         draft.name = draft.name or next((note.record for notes in draft.notes.values() for _, note in notes), "")
         draft.offers = {step.delivery_id: dict(self._offers(step, draft)) for step in self.steps}
 
@@ -249,6 +253,14 @@ class _Explainer:
             for note in attempt.records
             if (note.crm_id and note.crm_id == draft.entry.crm_id) or (name and note.record == name)
         ]
+
+    def _raises(self, draft: Draft) -> dict[int, dict[str, int]]:
+        """Return when opt-outs reached the record: delivery ID -> field -> the newest time."""
+        newest: dict[int, dict[str, int]] = {}
+        for raised in self.raises:
+            if raised.object == draft.object and draft.entry.crm_id in (raised.crm_id, None):
+                newest.setdefault(raised.delivery_id, {})[raised.field] = raised.at
+        return newest
 
     def _offers(self, step: Step, draft: Draft) -> Iterator[tuple[str, Stamp | None]]:
         own = draft.writes.get(step.delivery_id)

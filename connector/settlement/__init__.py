@@ -168,13 +168,14 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An opt-out that reached the CRM: on which record, and the newest delivery that asked for it."""
+    """An opt-out that reached the CRM: in which field of which record, and the newest delivery that asked for it."""
 
     customer_id: str
     flag: str
     object: str
     crm_id: str | None
     delivery_id: int
+    field: str = ""
 
 
 class ObligationState(StrEnum):

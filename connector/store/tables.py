@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0013"
+REVISION: Final = "0014"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -169,6 +169,7 @@ raises: Final = Table(
     Column("object", String(64), nullable=False),
     Column("crm_id", String(64)),
     Column("delivery_id", BigInteger, nullable=False),
+    Column("field", String(255), nullable=False, server_default=""),
     Index(None, "customer_id", "destination", "flag"),
 )
 """Every time an opt-out reached a CRM, for good: neither retention nor a later event takes it away."""

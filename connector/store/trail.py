@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
@@ -14,7 +14,7 @@ from connector.store.database import Database
 from connector.store.entries import read_entry
 from connector.store.inbox import Inbox
 from connector.store.notes import read_notes
-from connector.store.tables import attempts, deliveries, events, ledger
+from connector.store.tables import attempts, deliveries, events, ledger, raises
 
 LONGEST: Final = 200
 """Deliveries of one customer looked at, the newest: more than a year of calls for most."""
@@ -53,6 +53,17 @@ class Known:
     object: str
     key: str
     entry: Entry = field(repr=False)
+
+
+class RaisedFlag(NamedTuple):
+    """An opt-out that reached a field of a CRM record. at: epoch ms. delivery_id: what asked for it; 0 if unknown."""
+
+    destination: str
+    object: str
+    crm_id: str | None
+    field: str
+    at: int
+    delivery_id: int
 
 
 class Trail:
@@ -120,6 +131,13 @@ class Trail:
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""
         return self._known(ledger.c.customer_id == customer_id)
+
+    def raises(self, customer_id: str) -> list[RaisedFlag]:
+        """Every time an opt-out of this customer reached a CRM, the oldest first."""
+        columns = (raises.c[name] for name in RaisedFlag._fields)
+        statement = select(*columns).where(raises.c.customer_id == customer_id).order_by(raises.c.id)
+        with self._db.reading() as connection:
+            return [RaisedFlag(*row) for row in connection.execute(statement)]
 
     def record(self, destination: str, object: str, key: str) -> list[Known]:
         """The ledger's entry of one record, if it has one."""

@@ -18,11 +18,14 @@ from connector.store.figures import Pace
 
 STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
     DeliveryState.READY: ("waiting", "Accepted, not yet written to the CRM"),
-    DeliveryState.DELIVERED: ("delivered", "The CRM holds everything from the event"),
-    DeliveryState.SUPERSEDED: ("superseded", "A later event already covered it"),
-    DeliveryState.SKIPPED: ("skipped", "The mapping, consent or an operator left nothing to write"),
+    DeliveryState.DELIVERED: ("delivered", "Written to the CRM, or already there"),
+    DeliveryState.SUPERSEDED: ("superseded", "Later events already set all its fields"),
+    DeliveryState.SKIPPED: (
+        "skipped",
+        "Something was left out: by the mapping, consent, a missing record or an operator",
+    ),
     DeliveryState.IGNORED: ("ignored", "A type of event this connector does not know"),
-    DeliveryState.DEAD: ("dead letter", "Rejected: fix the cause, then replay"),
+    DeliveryState.DEAD: ("dead letter", "Not written: fix the cause, then replay"),
 }
 """Each state of a delivery: its word and what it means."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,15 +112,15 @@ def outcome_words(name: str) -> str:
         case AttemptOutcome.UNCHANGED:
             return "nothing to write: the CRM already holds all of it"
         case AttemptOutcome.SUPERSEDED:
-            return "nothing to write: a later event already covered it"
+            return "nothing to write: later events already set all its fields"
         case AttemptOutcome.SKIPPED:
-            return "nothing to write"
+            return "something was left out: by the mapping, consent or a missing record"
         case AttemptOutcome.IGNORED:
             return "nothing to write: a type of event this connector does not know"
         case AttemptOutcome.DEFERRED:
             return "postponed, to be retried"
         case AttemptOutcome.DEAD:
-            return "rejected: it became a dead letter"
+            return "not written: it became a dead letter"
         case _:
             assert_never(outcome)
 
@@ -134,6 +137,7 @@ def held_by_hand(lane: LaneStatus) -> bool:
 
 _SAID: Final[Mapping[EffectVerdict, str]] = {
     EffectVerdict.WROTE: "wrote it",
+    EffectVerdict.OPTED_OUT: "set it on its own, as an opt-out",
     EffectVerdict.REPEATED: "had the value the CRM already held",
     EffectVerdict.SUPERSEDED: "superseded: a later event set this field",
     EffectVerdict.WITHHELD: "withheld by consent",

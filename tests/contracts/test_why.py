@@ -143,3 +143,26 @@ class TestRecordsKeptBack:
             "contact": "",
             "call": "doNotMail",
         }
+
+
+class TestAnOptOutWrittenOnItsOwn:
+    def test_is_explained_by_when_it_reached_the_record(self, house: House) -> None:
+        house.pass_on(a_customer(updatedAt=EARLIER))
+        house.clock.forward(1000)
+        (opted_out,) = house.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
+        writer = field(house, "no_call").writer
+        assert writer is not None
+        assert (writer.message_id, writer.verdict, writer.written_at) == (opted_out, "opted out", house.clock())
+
+    def test_is_explained_without_the_mapping_too(self, house: House) -> None:
+        house.pass_on(a_customer(updatedAt=EARLIER))
+        (opted_out,) = house.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
+        assert verdicts(field(house, "no_call", mapped=False)) == {opted_out: "opted out"}
+
+    def test_is_named_by_a_later_event_that_repeats_it(self, house: House) -> None:
+        house.pass_on(a_customer(updatedAt=EARLIER))
+        (opted_out,) = house.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
+        (again,) = house.pass_on(a_customer(doNotCall=True, updatedAt="2026-06-18T14:00:00.000Z"))
+        writer = field(house, "no_call").writer
+        assert writer is not None
+        assert (writer.message_id, writer.verdict, writer.by) == (again, "repeated", opted_out)

@@ -67,6 +67,13 @@ class TestAnObligation:
         found = row(stage)
         assert (found.state, found.object, found.crm_id, found.due_at) == ("applied", "Contact", "001", None)
 
+    def test_costs_one_write(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1))
+        stage.drain()
+        stage.accept("n", a_person("c-1", 2, **NO_CALLS))
+        stage.drain()
+        assert [write.fields for write in stage.crm.writes[1:]] == [{"NoCall": True}]
+
     def test_stays_applied_while_later_events_say_the_same(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1, **NO_CALLS))
         stage.drain()
