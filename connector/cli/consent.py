@@ -21,6 +21,7 @@ from connector.store.opt_outs import Period
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _TIMES = frozenset({"received_at", "applied_at"})
+_COUNTS = ("destination", "waiting", "refused", "no_record", "not_mapped")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may interpret as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
 
@@ -46,11 +47,8 @@ def status(as_json: bool) -> None:
     if as_json:
         show_json(destinations)
     else:
-        rows = [
-            [row["destination"], row["waiting"], row["refused"], _age(row["oldest_seconds"]), row["paused"]]
-            for row in destinations
-        ]
-        columns = ("destination", "waiting", "refused", "oldest", "paused")
+        rows = [[*(row[name] for name in _COUNTS), _age(row["oldest_seconds"]), row["paused"]] for row in destinations]
+        columns = (*(name.replace("_", " ") for name in _COUNTS), "oldest", "paused")
         show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector first.")
 
 

@@ -20,7 +20,7 @@ from connector.insight.story import Story, story, story_revealed
 from connector.settlement import DeliveryState
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
-from connector.web.words import counted
+from connector.web.words import counted, opt_out_words, stamp
 
 
 def _filter(wanted: dict[str, Any]) -> Filter:
@@ -89,14 +89,17 @@ def _show_story(shown: Story) -> None:
     for delivery in shown.deliveries:
         click.echo(f"\n{delivery.destination}: {delivery.state} {delivery.code} {delivery.reason}".rstrip())
         rows = [
-            [attempt.outcome, note.record, note.object, note.crm_id, ", ".join(note.fields)]
+            [attempt.outcome, note.record, note.object, note.crm_id, note.verdict, ", ".join(note.fields)]
             for attempt in delivery.tries
             for note in attempt.records
         ]
         for note in (note for attempt in delivery.tries[-1:] for note in attempt.records):
             for name, path in note.untranslated.items():
                 click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
-        show_table("", ("outcome", "record", "object", "CRM id", "fields written"), rows, "no attempt yet")
+        show_table("", ("attempt", "record", "object", "CRM id", "outcome", "fields written"), rows, "no attempt yet")
+    for opt_out in shown.opt_outs:
+        at = f" since {stamp(opt_out.applied_at)}" if opt_out.applied_at else ""
+        click.echo(f"\n{opt_out.destination}: opt-out {opt_out.flag} {opt_out_words(opt_out)}{at}")
 
 
 @events.command()

@@ -98,6 +98,10 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
         yield Text(f"{odd}: connector problems says which.", "red")
     if view.no_record:
         yield Text(f"{counted(view.no_record, 'opt-out')} of customers the CRM has no record of: set once it has one.")
+    if view.not_mapped:
+        yield Text(
+            f"{counted(view.not_mapped, 'opt-out')} not written: the mapping waives the flag or skips the customer."
+        )
     if not view.opt_outs:
         known = "Every other opt-out we know of" if view.uncertain else "Every opt-out"
         yield Text(f"{known} is in the CRM.")

@@ -91,6 +91,11 @@ class Overview:
         return sum(row.no_record for row in self.consent)
 
     @property
+    def not_mapped(self) -> int:
+        """Opt-outs whose flag the mapping waives, or whose customers it leaves out."""
+        return sum(row.not_mapped for row in self.consent)
+
+    @property
     def unread(self) -> int:
         """Dead letters of messages nobody could read, with whatever opt-outs are in them."""
         return sum(cause.count for cause in self.causes if cause.code == UnreadableEvent.code)
@@ -98,7 +103,7 @@ class Overview:
     @property
     def uncertain(self) -> bool:
         """Whether there may be opt-outs that are not in a CRM although none is waiting or refused."""
-        return bool(self.unread or self.odd_flags or self.no_record)
+        return bool(self.unread or self.odd_flags or self.no_record or self.not_mapped)
 
     @property
     def oldest_opt_out(self) -> int:

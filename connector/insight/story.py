@@ -10,11 +10,12 @@ from connector.insight.masking import ShownField, masked, revealed
 from connector.settlement import unopenable
 from connector.settlement.listings import DeliveryStory
 from connector.store import Store
+from connector.store.evidence import OptOut
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One message: its payload's fields, its odd fields, and its deliveries with every attempt.
+    """One message: its payload's fields, its odd fields, its deliveries with every attempt, and its opt-outs.
 
     undecrypted: why no field can be shown, and what to do; empty where the payload could be decrypted.
     """
@@ -25,6 +26,7 @@ class Story:
     deliveries: Sequence[DeliveryStory]
     undecrypted: str = ""
     odd: Sequence[OddField] = ()
+    opt_outs: Sequence[OptOut] = ()
 
 
 def story(store: Store, message_id: str) -> Story | None:
@@ -36,7 +38,8 @@ def story(store: Store, message_id: str) -> Story | None:
     shown = masked(event.payload if event else {}, event_type)
     why = unopenable(event.unopened) if event and event.unopened else None
     undecrypted = f"Nothing of the content can be shown: {why.cause}. What to do: {why.action}." if why else ""
-    return Story(message_id, event_type, shown, deliveries, undecrypted, store.oddities.of(message_id))
+    odd, opt_outs = store.oddities.of(message_id), store.opt_outs.of_message(message_id)
+    return Story(message_id, event_type, shown, deliveries, undecrypted, odd, opt_outs)
 
 
 def story_revealed(store: Store, message_id: str, who: str, reason: str) -> Story | None:

@@ -31,12 +31,17 @@ class OptOut:
 
 
 def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[Row[Any]]) -> OptOut:
-    """Judge one flag that an event raised, by its obligation and every time the flag reached the CRM."""
+    """Judge one flag that an event raised, by its obligation and every time the flag reached the CRM.
+
+    An earlier opt-out, before careCycle said false, is judged by those times alone.
+    """
     whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
-    if (row := _first_since(applied, event.received_at)) is not None:
+    state = ObligationState(obligation.state)
+    is_earlier = event.received_at < obligation.since
+    row = _first_since(applied, event.received_at)
+    if row is not None and (is_earlier or state is ObligationState.APPLIED):
         return OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
     why = f"{obligation.code}: {obligation.reason}".strip(": ")
-    state = ObligationState(obligation.state)
     match state:
         case ObligationState.APPLIED:
             return OptOut(*whose, "applied", obligation.applied_at, obligation.object, obligation.crm_id or "")

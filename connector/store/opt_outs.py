@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, literal_column, or_, select
+from sqlalchemy import Row, Select, case, func, literal, literal_column, or_, select
 
 from connector.errors import ACCOUNT_WIDE
 from connector.settlement import ObligationState
@@ -80,6 +80,13 @@ class OptOuts:
         while page := self._page(period, at, last):
             yield from self._judged([event for event in page if _new(event)])
             at, last = page[-1].received_at, page[-1].id
+
+    def of_message(self, message_id: str) -> list[OptOut]:
+        """What became of each flag that a message says true of, in each destination."""
+        raising = (events.c.message_id == message_id, events.c.raised != literal_column("''"))
+        columns = ("id", "agency", "message_id", "customer_id", "received_at", "raised")
+        statement = select(*(events.c[name] for name in columns), literal("").label("before")).where(*raising)
+        return list(self._judged(self._rows(statement)))
 
     def _page(self, period: Period, at: int, last: int) -> _Rows:
         before = events.alias()

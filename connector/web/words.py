@@ -14,6 +14,7 @@ from connector.insight.masking import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store.desk import FOREVER
+from connector.store.evidence import OptOut
 from connector.store.figures import Pace
 
 STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
@@ -158,6 +159,13 @@ def said_words(said: Effect) -> str:
     return f"{words} ({said.by})" if said.by else words
 
 
+def opt_out_words(opt_out: OptOut) -> str:
+    """Say where an opt-out of an event is, or why it is not in the CRM."""
+    if opt_out.status == "applied":
+        return f"is in the CRM: {opt_out.object} {opt_out.crm_id}".rstrip(": ")
+    return f"is not in the CRM: {opt_out.status}" + (f", {opt_out.why}" if opt_out.why else "")
+
+
 def others_words(others: Sequence[Effect]) -> str:
     """Sum up several events in one line: how many, and what most of them did."""
     most, count = Counter(said.verdict for said in others).most_common(1)[0]
@@ -178,6 +186,7 @@ FILTERS: Final = (
     since,
     said_words,
     others_words,
+    opt_out_words,
     forecast,
 )
 

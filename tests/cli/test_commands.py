@@ -168,6 +168,10 @@ class TestDesk:
         output = run("events", "show", "one", **environment).output
         assert ("customer.firstName" in output, "Canary" in output) == (True, False)
 
+    def test_an_events_story_says_what_became_of_its_opt_outs(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("one", a_customer(), priority=1, raised=frozenset({"doNotCall"}))])
+        assert "opt-out doNotCall is not in the CRM: waiting" in run("events", "show", "one", **environment).output
+
     def test_values_are_revealed_for_a_reason_where_the_agency_allows_it(
         self, store: Store, environment: dict[str, str]
     ) -> None:

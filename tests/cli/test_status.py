@@ -79,6 +79,10 @@ class TestStatus:
             store.lanes.settle(lease, Settlement("", payments=[Payment(one, state) for one in owed]), MINUTE)
             assert said in seen(store)
         assert "of customers the CRM has no record of" in seen(store)
+        store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotMail"}))])
+        (owed,) = store.obligations.due(LANE, 9)
+        store.lanes.settle(lease, Settlement("", payments=[Payment(owed, ObligationState.NOT_MAPPED)]), MINUTE)
+        assert "1 opt-out not written: the mapping waives the flag or skips the customer." in seen(store)
         store.inbox.accept(
             [an_arrival("msg_broken", type="", body=b"{", state="dead", why=Refusal("E210", "not JSON"))]
         )

@@ -14,6 +14,7 @@ from connector.store.opt_outs import STEP, Period
 from tests.builders import NOON
 from tests.promises.crm import REFUSED, Fault
 from tests.promises.stage import ACTIVE_ONLY, DESTINATION, HOUR, LANE, Stage, a_person, a_talk
+from tests.promises.test_obligations import moved
 
 EVER = Period(0, 2**62)
 
@@ -101,6 +102,13 @@ class TestNotApplied:
         stage.crm.faults.append(Fault.DOWN)
         pass_on(stage, "m1", a_person("c-1", 1, doNotCall=True))
         assert (line(stage).status, line(stage).why) == ("paused", "outage: planned")
+
+    def test_one_that_only_some_of_the_customers_records_have(self, stage: Stage) -> None:
+        moved(stage)
+        stage.crm.meanwhile.append(("after", lambda: stage.crm.faults.append(Fault.DOWN)))
+        stage.drain()
+        assert sum(contact.get("NoCall") is True for contact in stage.crm.records.values()) == 1
+        assert line(stage).status == "paused"
 
     def test_one_the_crm_refuses_with_its_code_and_field(self, stage: Stage) -> None:
         pass_on(stage, "m1", a_person("c-1", 0))

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from connector.delivery.deliver import Running
+from connector.insight.story import story
 from connector.settlement import RecordNote, RecordVerdict
 from connector.store.notes import read_notes
+from connector.web.words import opt_out_words
 from tests.promises.crm import REFUSED, Fault
 from tests.promises.stage import Stage, a_person, a_talk
 from tests.promises.test_obligations import SPEAKING
@@ -59,3 +61,38 @@ class TestTheFieldsWritten:
         record = {"record": "contact", "fields": ["City"], "verdict": verdict}
         (note,) = read_notes(json.dumps({"v": 2, "records": [record]}))
         assert note.fields == (("City",) if verdict == "delivered" else ())
+
+
+class TestAnEventsOptOuts:
+    def test_are_shown_with_when_and_on_which_record(self, stage: Stage) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        stage.clock.forward(60_000)
+        pass_on(stage, "m2", a_person("c-1", 1, doNotCall=True))
+        shown = story(stage.store, "m2")
+        assert shown is not None
+        (opt_out,) = shown.opt_outs
+        assert opt_out_words(opt_out) == f"is in the CRM: Contact {stage.contact()['Id']}"
+        assert (opt_out.flag, opt_out.applied_at) == ("doNotCall", stage.clock())
+
+    def test_are_in_the_crm_although_the_rest_of_the_event_is_a_dead_letter(self, stage: Stage) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        pass_on(stage, "m2", a_person("c-1", 1, doNotCall=True, city=REFUSED))
+        shown = story(stage.store, "m2")
+        assert shown is not None
+        assert [(one.state, one.tries[-1].records[0].fields) for one in shown.deliveries] == [("dead", ())]
+        assert [one.status for one in shown.opt_outs] == ["applied"]
+
+    def test_say_why_they_are_not_in_the_crm(self, stage: Stage) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        stage.crm.unwritable.add("NoCall")
+        pass_on(stage, "m2", a_person("c-1", 1, doNotCall=True))
+        shown = story(stage.store, "m2")
+        assert shown is not None
+        words = [opt_out_words(one) for one in shown.opt_outs]
+        assert words == ["is not in the CRM: refused, INVALID_FIELD: hidden from this user"]
+
+    def test_of_an_event_without_any_are_none(self, stage: Stage) -> None:
+        pass_on(stage, "m1", a_person("c-1", 0))
+        shown = story(stage.store, "m1")
+        assert shown is not None
+        assert list(shown.opt_outs) == []

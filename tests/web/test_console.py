@@ -15,7 +15,7 @@ from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind, Privacy
 from connector.errors import FixConfiguration, PauseReason
 from connector.insight.problems import find_causes
-from connector.settlement import Pause, Refusal
+from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.inbox import Owed
@@ -240,12 +240,12 @@ class TestOverview:
         clock.forward(7 * MINUTE)
         page = operator.get("/console").text
         assert "the oldest for 7 minutes" in page
-        assert "An opt-out has been waiting for 7 minutes." in page
+        assert "An opt-out has not reached the CRM for 7 minutes." in page
 
     def test_a_fresh_opt_out_is_no_alarm(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
         store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
-        assert "An opt-out has waited" not in operator.get("/console").text
+        assert "An opt-out has not reached the CRM" not in operator.get("/console").text
 
     def test_a_lane_is_waiting_draining_or_paused(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
@@ -366,6 +366,18 @@ class TestOneEvent:
         told = ["Received and verified", "postponed, to be retried", "written to the CRM", "now <span"]
         places = [page.index(one) for one in told]
         assert places == sorted(places)
+
+    def test_what_became_of_its_opt_outs_is_told_apart(self, operator: FlaskClient, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival("msg_story", priority=1, raised=frozenset({"doNotCall"}))])
+        lease = store.lanes.lease("a worker", [LANE], MINUTE)
+        assert lease is not None
+        (owed,) = store.obligations.due(LANE, 9)
+        paid = Payment(owed, ObligationState.APPLIED, object="Contact", crm_id="003X")
+        store.lanes.settle(lease, Settlement("", payments=[paid]), MINUTE)
+        page = operator.get("/console/events/msg_story").text
+        assert "opt-out <code>doNotCall</code>" in page
+        assert "It is in the CRM: Contact 003X." in page
 
     def test_an_attempt_tells_what_was_written_and_what_not(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_story")])
