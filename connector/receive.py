@@ -31,11 +31,15 @@ class Agency:
 
     def owed(self, spread_by: str) -> tuple[Owed, ...]:
         """List the deliveries an event is owed. spread_by: events with the same value share a lane."""
-        turn = zlib.crc32(spread_by.encode())
         return tuple(
-            Owed(f"{self.name}/{destination}", lane_name(self.name, destination, turn % lanes))
+            Owed(f"{self.name}/{destination}", lane_for(self.name, destination, lanes, spread_by))
             for destination, lanes in self.destinations.items()
         )
+
+
+def lane_for(agency: str, destination: str, partitions: int, spread_by: str) -> str:
+    """Return the lane of a destination for a customer, or for the message of nobody's event."""
+    return lane_name(agency, destination, zlib.crc32(spread_by.encode()) % partitions)
 
 
 def lane_name(agency: str, destination: str, partition: int) -> str:

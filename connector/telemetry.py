@@ -168,6 +168,11 @@ def opt_out_paid(destination: str, flag: str, state: str, code: str) -> None:
     log.info("opt-out", destination=destination, flag=flag, state=str(state), code=code)
 
 
+def lanes_emptied(rows: int) -> None:
+    """What waited in lanes that are no longer configured was moved to those that are."""
+    log.info("lanes emptied", rows=rows)
+
+
 def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) -> None:
     """Payloads were purged, dead letters given up and events deleted at the end of their retention."""
     log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters, rows=rows)

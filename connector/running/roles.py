@@ -21,9 +21,9 @@ from connector.delivery.deliver import Pace
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
 from connector.insight.alarm_watch import Watch
-from connector.receive import lane_name
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process
+from connector.running.partitions import Mover, lanes_of, partitions_of
 from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
@@ -46,19 +46,9 @@ def collect_rarely() -> None:
     gc.set_threshold(_NEW)
 
 
-def lanes_of(files: Sequence[AgencyFile]) -> dict[str, str]:
-    """Map every lane of these agencies to its destination."""
-    return {
-        lane_name(file.settings.agency, name, partition): f"{file.settings.agency}/{name}"
-        for file in files
-        for name, settings in file.settings.destinations.items()
-        for partition in range(settings.partitions)
-    }
-
-
 def _announce(store: Store, files: Sequence[AgencyFile]) -> None:
     """Record these agencies' lanes and settings in the store."""
-    store.lanes.open(lanes_of(files))
+    store.lanes.open(lanes_of(partitions_of(files)))
     settings = [file.settings for file in files]
     store.agencies.announce([Terms(own.agency, own.reveal_values, own.retention.dead_letters) for own in settings])
 
@@ -147,12 +137,13 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         for route in routes.values():
             closing.callback(route.destination.close)
             store.mappings.running(route.name, route.mapping.version)
-        lanes = lanes_of(files)
+        partitions = partitions_of(files)
+        lanes = lanes_of(partitions)
         _announce(store, files)
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.time)
         subscribers = [subscriber for subscriber in map(bootstrap.subscriber, files) if subscriber.ways]
-        beside = (upkeep, Watch(store, subscribers, time.time))
+        beside = (upkeep, Watch(store, subscribers, time.time), Mover(store, partitions, time.time))
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes)

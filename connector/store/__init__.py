@@ -18,6 +18,7 @@ from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.lowering import Lowering
 from connector.store.mappings import Mappings
+from connector.store.moving import Moving
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.opt_outs import OptOuts
@@ -49,6 +50,7 @@ class Store:
         self.rotation = Rotation(database)
         self.forget = Forget(database, self.ledger, self.desk)
         self.lowering = Lowering(database, self.desk)
+        self.moving = Moving(database)
         self.reveal = Reveal(database, self.inbox, self.desk)
         self.mappings = Mappings(database, self.obligations)
         self.usage = Usage(database)
