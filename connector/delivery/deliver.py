@@ -90,15 +90,16 @@ def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: P
 
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
-    _keep_count(store, route, pace)
+    keep_count(store, route, pace)
     route.budget.hear(store.usage, int(pace.clock() * 1000))
     try:
         return _deliver(store, route, lease, pace, ahead)
     finally:
-        _keep_count(store, route, pace)
+        keep_count(store, route, pace)
 
 
-def _keep_count(store: Store, route: Route, pace: Pace) -> None:
+def keep_count(store: Store, route: Route, pace: Pace) -> None:
+    """Store the API calls made since the last count. Raises StoreUnavailable."""
     route.budget.keep(store.usage, route.destination.usage, int(pace.clock() * 1000))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.delivery.deliver import Pace, Route, deliver_batch
+from connector.delivery.deliver import Pace, Route, deliver_batch, keep_count
 from connector.delivery.obligations import pay
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.store import Store
@@ -14,6 +14,10 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planned
 
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
-    if not pay(store, route, lease, pace):
+    try:
+        usable = pay(store, route, lease, pace)
+    finally:
+        keep_count(store, route, pace)
+    if not usable:
         return False
     return not lease.obligations_only and deliver_batch(store, route, lease, pace, ahead)

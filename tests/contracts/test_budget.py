@@ -100,6 +100,13 @@ class TestCounting:
         assert calls == CallsToday(DESTINATION, calls.used, 1_000, NOON, made)
         assert 0 < (calls.used or 0) <= made
 
+    def test_what_raises_an_opt_out_in_a_paused_lane_is_counted_at_once(self, house: Metered) -> None:
+        house.pass_on(a_customer())
+        house.store.desk.pause(LANE, "ana")
+        house.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
+        (calls,) = house.store.usage.all()
+        assert calls.ours == len(house.sandbox.calls())
+
     def test_a_batch_without_a_call_counts_none(self, house: Metered) -> None:
         house.pass_on(a_customer(testCustomer=True))
         assert house.store.usage.all() == []
