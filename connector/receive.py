@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 
 from connector import telemetry
-from connector.carecycle import recognise
+from connector.carecycle import decode, recognise
+from connector.carecycle.remnant import remnant
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
 from connector.settlement import UNKNOWN_TYPE, DeliveryState, Refusal, unreadable
@@ -82,16 +83,11 @@ def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keepe
 def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
     try:
-        payload = recognise.decoded(body)
-    except (ValueError, RecursionError):
-        error = UnreadableEvent(message_id, "the body is not JSON")
-        return _unread(agency, message_id, body, now, None, unreadable(error))
-    try:
-        reading = recognise.read(payload, message_id)
+        reading = recognise.read(_decoded(body, message_id), message_id)
     except UnreadableEvent as error:
-        return _unread(agency, message_id, body, now, payload, unreadable(error))
+        return _unread(agency, message_id, body, now, unreadable(error))
     if reading is None:
-        return replace(_unread(agency, message_id, body, now, payload, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
+        return replace(_unread(agency, message_id, body, now, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
     urgent, ordinary = PRIORITIES
     return replace(
         _blank(agency, message_id, body, now),
@@ -105,18 +101,25 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     )
 
 
+def _decoded(body: bytes, message_id: str) -> object:
+    try:
+        return decode.decoded(body)
+    except ValueError:
+        raise UnreadableEvent(message_id, "the body is not JSON") from None
+
+
 def _blank(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
     return Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
 
 
-def _unread(agency: Agency, message_id: str, body: bytes, now: int, payload: object, why: Refusal) -> Arrival:
+def _unread(agency: Agency, message_id: str, body: bytes, now: int, why: Refusal) -> Arrival:
     """A message that is no event we can deliver. The opt-outs of the customer it names count all the same."""
-    remnant = recognise.remnant(payload)
+    left = remnant(body)
     return replace(
         _blank(agency, message_id, body, now),
-        customer_id=remnant.customer_id,
-        owed=agency.owed(remnant.customer_id or message_id),
-        raised=remnant.raised,
+        customer_id=left.customer_id,
+        owed=agency.owed(left.customer_id or message_id),
+        raised=left.raised,
         state=DeliveryState.DEAD,
         why=why,
     )

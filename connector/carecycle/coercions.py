@@ -94,6 +94,15 @@ def _as_list(value: Any) -> list[str] | None:
     return None if None in items else [item for item in items if item is not None]
 
 
+def _as_object(value: Any) -> dict[str, Any] | None:
+    """
+    >>> _as_object([{"id": "x"}]), _as_object([{}, {}]), _as_object("x")
+    ({'id': 'x'}, None, None)
+    """
+    inner = value[0] if isinstance(value, list) and len(value) == 1 else None
+    return inner if type(inner) is dict else None
+
+
 def _as_option(value: Any, options: tuple[str, ...]) -> str | None:
     """An option in careCycle's own letters. A value that is none of them is data of a later version, and stays.
 
@@ -113,6 +122,6 @@ COERCIONS: Final[Mapping[Kind, Callable[[Any, Field], Any]]] = {
     Kind.INTEGER: lambda value, _: _as_integer(value),
     Kind.BOOLEAN: lambda value, _: as_boolean(value),
     Kind.LIST: lambda value, _: _as_list(value),
-    Kind.OBJECT: lambda _value, _field: None,
+    Kind.OBJECT: lambda value, _: _as_object(value),
 }
 """A value of another type than the catalogue's -> the value it plainly means; None where it means none."""

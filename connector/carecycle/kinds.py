@@ -16,6 +16,15 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 LARGEST: Final = 2**53
 """Beyond it, careCycle's own numbers (JavaScript's) are no longer exact."""
 
+
+class Unclear(dict[str, Any]):
+    """A value that cannot be used whatever its field. what: how it came."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+
 EXPECTED: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text",
     Kind.UUID: "an id",
@@ -41,6 +50,8 @@ def is_plain(field: Field) -> Callable[[Any], bool]:
 def json_type(value: Any, kind: Kind) -> str:
     """Name the JSON type of a value that is not as this kind of field has it."""
     match value:
+        case Unclear():
+            return value.what
         case bool():
             return "true or false"
         case int():
@@ -75,5 +86,5 @@ PLAIN: Final[Mapping[Kind, Callable[[Any], bool]]] = {
     Kind.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST,
     Kind.BOOLEAN: lambda value: isinstance(value, bool),
     Kind.LIST: lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
-    Kind.OBJECT: lambda value: isinstance(value, Mapping),
+    Kind.OBJECT: lambda value: isinstance(value, Mapping) and not isinstance(value, Unclear),
 }

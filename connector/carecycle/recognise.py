@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,12 +19,10 @@ from connector.carecycle.catalogue import (
     steps,
     walk,
 )
-from connector.carecycle.coercions import COERCIONS, as_boolean, as_id
+from connector.carecycle.coercions import COERCIONS
 from connector.carecycle.kinds import EXPECTED, WORD, is_plain, json_type
 from connector.errors import UnreadableEvent
 from connector.model import Event
-
-_DIGITS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +69,6 @@ class Reading:
         return Event(agency, message_id, self.type, self.customer_id, time, received_at, self.payload)
 
 
-@dataclass(frozen=True, slots=True)
-class Remnant:
-    """What counts even of a message that is no event we can read: the opt-outs of the customer it names."""
-
-    customer_id: str | None = None
-    raised: frozenset[str] = frozenset()
-
-
-def decoded(body: bytes) -> Any:
-    """The JSON of a body. Raises ValueError and RecursionError.
-
-    A number of more digits than Python reads, which no field has, costs that number alone.
-    """
-    return json.loads(body, parse_int=_whole_number)
-
-
-def _whole_number(digits: str) -> int | float:
-    return int(digits) if len(digits) < _DIGITS else float(digits)
-
-
 def read(payload: Any, message: str) -> Reading | None:
     """Read a decoded body; None for an event type we do not know.
 
@@ -127,17 +104,6 @@ def as_read(event: Event) -> Event | None:
         raise UnreadableEvent(event.message_id, "its content cannot be decrypted")
     reading = read(event.payload, event.message_id)
     return reading.event(event.agency, event.message_id, event.received_at) if reading else None
-
-
-def remnant(payload: Any) -> Remnant:
-    """The opt-outs in a body that is no event we know, by the shape of a customer: its own, or one inside it."""
-    whole = payload if isinstance(payload, Mapping) else {}
-    inner = whole.get("customer")
-    customer = inner if isinstance(inner, Mapping) and as_id(inner.get("id")) else whole
-    identity = as_id(customer.get("id"))
-    flags = {flag: as_boolean(customer.get(flag)) for flag in FLAGS}
-    raised = frozenset(flag for flag, value in flags.items() if value is True)
-    return Remnant(identity, raised) if identity and raised else Remnant()
 
 
 def _raised(customer: Any) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -25,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from connector.carecycle import recognise
+from connector.carecycle import decode
 from connector.carecycle.recognise import OddField
 from connector.errors import CannotDecrypt
 from connector.model import Delivery, Event, Unopened
@@ -211,8 +210,8 @@ class Inbox:
             return {}
         body = self._db.seal.open(row.payload, f"{row.agency}/{row.message_id}")
         try:
-            payload = _decoded(body)
-        except (ValueError, RecursionError):
+            payload = decode.decoded(body)
+        except ValueError:
             return {}
         return payload if isinstance(payload, dict) else {}
 
@@ -264,11 +263,3 @@ def _due(now: ColumnElement[int]) -> Any:
         .limit(bindparam("most", type_=Integer))
         .offset(bindparam("after", type_=Integer))
     )
-
-
-def _decoded(body: bytes) -> Any:
-    """A JSON body. Half of a surrogate pair, which JSON can spell and no encoding can send, becomes a question mark."""
-    payload = recognise.decoded(body)
-    if rb"\ud" not in body.lower():
-        return payload
-    return json.loads(json.dumps(payload, ensure_ascii=False).encode(errors="replace"))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from connector.carecycle import recognise
 from connector.carecycle.catalogue import FIELDS, carried_by, steps, walk
 from connector.carecycle.recognise import OddField, Reading
+from connector.carecycle.remnant import Remnant, remnant
 from connector.errors import UnreadableEvent
 from tests.builders import CUSTOMER, NOON, a_call, a_customer
 
@@ -181,9 +182,9 @@ class TestWhatIsNoEvent:
         del call["id"]
         customer = a_customer(doNotCall=True)
         del customer["event_type"]
-        assert recognise.remnant(call) == recognise.Remnant(CUSTOMER, frozenset({"doNotMail"}))
-        assert recognise.remnant(customer) == recognise.Remnant(CUSTOMER, frozenset({"doNotCall"}))
+        assert remnant(json.dumps(call).encode()) == Remnant(CUSTOMER, frozenset({"doNotMail"}))
+        assert remnant(json.dumps(customer).encode()) == Remnant(CUSTOMER, frozenset({"doNotCall"}))
 
     @given(ANYTHING)
     def test_opts_nobody_out_where_it_names_nobody(self, body: Any) -> None:
-        assert recognise.remnant(body) == recognise.Remnant()
+        assert remnant(json.dumps(body).encode()) == Remnant()
