@@ -18,6 +18,7 @@ from flask import Flask
 
 from connector import telemetry
 from connector.delivery.deliver import Pace
+from connector.delivery.listen import Listener
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
 from connector.insight.alarm_watch import Watch
@@ -143,7 +144,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.time)
         subscribers = [subscriber for subscriber in map(bootstrap.subscriber, files) if subscriber.ways]
-        beside = (upkeep, Watch(store, subscribers, time.time), Mover(store, partitions, time.time))
+        listener = Listener(store, list(routes.values()), time.time)
+        beside = (upkeep, Watch(store, subscribers, time.time), Mover(store, partitions, time.time), listener)
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes)

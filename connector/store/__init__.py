@@ -25,6 +25,7 @@ from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
+from connector.store.spoken import Spoken
 from connector.store.trail import Trail
 from connector.store.usage import Usage
 from connector.store.watches import Watches
@@ -55,6 +56,7 @@ class Store:
         self.mappings = Mappings(database, self.obligations)
         self.usage = Usage(database)
         self.watches = Watches(database)
+        self.spoken = Spoken(database, self.inbox, self.obligations)
         self.opt_outs = OptOuts(database)
 
     def close(self) -> None:

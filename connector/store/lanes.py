@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Executable, case, select, update
+from sqlalchemy import Connection, Executable, select, update
 
 from connector.errors import LeaseLost, PauseReason
 from connector.model import RecordKey
 from connector.settlement import (
     UNOPENABLE,
     DeliveryState,
-    Obligation,
     Pause,
     Remembered,
     Settled,
@@ -146,7 +145,7 @@ class Lanes:
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._obligations.owe(connection, owed)
-            _note_spoken(connection, settlement.owed)
+            self._obligations.note_spoken(connection, settlement.owed)
             self._obligations.applied(connection, lease.destination, settlement.raised)
             self._obligations.wake(connection, lease.destination, _woken(settlement))
             self._obligations.settle(connection, payments)
@@ -180,14 +179,6 @@ class Lanes:
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
-
-
-def _note_spoken(connection: Connection, owed: Iterable[Obligation]) -> None:
-    """Add the flags an event itself raised to those the inbox noted from its customer: reports list both."""
-    for obligation in owed:
-        raised = case((events.c.raised == "", obligation.flag), else_=events.c.raised.concat(f",{obligation.flag}"))
-        unnoted = (events.c.id == obligation.event_id, ~events.c.raised.contains(obligation.flag))
-        connection.execute(update(events).where(*unnoted).values(raised=raised))
 
 
 def _woken(settlement: Settlement) -> set[str]:

@@ -12,7 +12,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.notes import fields_as_text
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import consents, obligations
+from connector.store.tables import consents, events, obligations
 
 _KEY: Final = ("destination", "customer_id", "flag")
 _NEW: Final = (*_KEY, "lane", "event_id", "since")
@@ -58,6 +58,13 @@ class Obligations:
         if rows:
             connection.execute(self._owe, rows)
             connection.execute(self._renew, rows)
+
+    def note_spoken(self, connection: Connection, owed: Iterable[Obligation]) -> None:
+        """Add the flags an event itself raised to those the inbox noted from its customer: reports list both."""
+        for obligation in owed:
+            raised = case((events.c.raised == "", obligation.flag), else_=events.c.raised.concat(f",{obligation.flag}"))
+            unnoted = (events.c.id == obligation.event_id, ~events.c.raised.contains(obligation.flag))
+            connection.execute(update(events).where(*unnoted).values(raised=raised))
 
     def due(self, lane: str, limit: int) -> list[Obligation]:
         """What this lane owes now, the longest due first."""

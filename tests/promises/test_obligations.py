@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from connector.delivery.deliver import Running
+from connector.delivery.listen import Listener
 from connector.delivery.obligations import PORTION
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
@@ -351,6 +352,38 @@ class TestAnOptOutSpokenInACall:
     def test_is_an_obligation_applied_with_its_record(self, stage: Stage) -> None:
         self.spoken(stage)
         assert (owed(stage), stage.contact()["NoCall"]) == ({("c-1", "doNotCall"): "applied"}, True)
+
+    def test_does_not_wait_for_a_lane_that_is_paused(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.route.running = Running(SPEAKING)
+        listen = Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)
+        stage.accept("first", a_person("c-2", 1))
+        pause(stage, PauseReason.OPERATOR)
+        stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
+        stage.clock.forward(10_000)
+        listen()
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
+        stage.drain()
+        assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
+    def test_is_counted_while_the_account_cannot_be_used(self, stage: Stage) -> None:
+        stage.route.running = Running(SPEAKING)
+        stage.accept("first", a_person("c-2", 1))
+        pause(stage, PauseReason.OUTAGE)
+        stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
+        stage.clock.forward(10_000)
+        Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)()
+        assert stage.store.opt_outs.standing()[0].waiting == 1
+
+    def test_is_heard_once_and_again_when_the_mapping_changed(self, stage: Stage) -> None:
+        listen = Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)
+        stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
+        stage.clock.forward(10_000)
+        listen()
+        assert owed(stage) == {}
+        stage.route.running = Running(SPEAKING)
+        listen()
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
 
     def test_is_in_the_report(self, stage: Stage) -> None:
         self.spoken(stage)

@@ -1,0 +1,75 @@
+"""Deliveries that wait, read once more for what their calls say: an opt-out spoken in one is owed before its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from connector.model import Delivery
+from connector.settlement import Obligation
+from connector.store.database import Database
+from connector.store.inbox import Inbox
+from connector.store.obligations import Obligations
+from connector.store.tables import READY, deliveries, events
+
+STEP: Final = 500
+"""Waiting deliveries looked at in one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that waits, of a type of event in which an opt-out may be spoken."""
+
+    destination: str
+    lane: str
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One step through what waits. last: the newest delivery's id; 0 when nothing was left."""
+
+    waiting: Sequence[Waiting]
+    last: int
+
+
+class Spoken:
+    """Reads what waits, in the order received, and owes what was heard."""
+
+    def __init__(self, database: Database, inbox: Inbox, obligations: Obligations) -> None:
+        self._db, self._inbox, self._obligations = database, inbox, obligations
+
+    def step(self, destinations: Collection[str], types: Collection[str], after: int, until: int) -> Heard:
+        """The next deliveries that wait, accepted until then (epoch ms), those of these types opened."""
+        waiting = (
+            select(deliveries.c.id, deliveries.c.destination, deliveries.c.lane, deliveries.c.event_id, events.c.type)
+            .join_from(deliveries, events)
+            .where(deliveries.c.state == READY, deliveries.c.id > after, deliveries.c.accepted_at <= until)
+            .order_by(deliveries.c.id)
+            .limit(STEP)
+        )
+        with self._db.reading() as connection:
+            rows = connection.execute(waiting).all()
+        speaking = [row for row in rows if row.destination in destinations and row.type in types]
+        opened = {
+            destination: self._inbox.deliveries_of(
+                destination, [row.event_id for row in speaking if row.destination == destination]
+            )
+            for destination in {row.destination for row in speaking}
+        }
+        heard = [
+            Waiting(row.destination, row.lane, opened[row.destination][row.event_id])
+            for row in speaking
+            if row.event_id in opened[row.destination]
+        ]
+        return Heard(heard, rows[-1].id if rows else 0)
+
+    def owe(self, owed: Sequence[tuple[Obligation, str]]) -> None:
+        """Note opt-outs that were heard, each with its lane."""
+        rows = self._obligations.rows(owed)
+        with self._db.waking() as connection:
+            self._obligations.owe(connection, rows)
+            self._obligations.note_spoken(connection, [obligation for obligation, _ in owed])
