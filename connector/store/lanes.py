@@ -141,6 +141,7 @@ class Lanes:
             if ends:
                 connection.execute(self._sql.settle, ends)
                 connection.execute(self._sql.attempt, tries)
+            self._obligations.hold(connection, lease.destination, _concerned(settlement))
             self._ledger.remember(connection, entries)
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
@@ -179,6 +180,13 @@ class Lanes:
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
+
+
+def _concerned(settlement: Settlement) -> set[str]:
+    """The customers whose opt-outs a settlement changes."""
+    paid = {payment.obligation.customer_id for payment in settlement.payments}
+    raised = {opt_out.customer_id for opt_out in settlement.raised}
+    return paid | raised | {owed.customer_id for owed in settlement.owed} | _woken(settlement)
 
 
 def _woken(settlement: Settlement) -> set[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, bindparam, case, func, literal_colum
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import insert, lock_rows
 from connector.store.notes import fields_as_text
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, events, obligations
@@ -82,6 +82,12 @@ class Obligations:
             )
             for row in rows
         ]
+
+    def hold(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
+        """Lock these customers' obligations in the order in which receivers change them."""
+        if customers:
+            theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
+            lock_rows(connection, [obligations.c[name] for name in _KEY], *theirs)
 
     def payments(self, paid: Sequence[Payment]) -> Rows:
         """Payments as a parameter, made before the transaction begins: others wait for it."""
