@@ -93,7 +93,7 @@ class FieldWrite:
     """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
-    newer values as well.
+    newer values as well. required: the record is not written without it.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -103,6 +103,7 @@ class FieldWrite:
     line: int = 0
     erases: bool = False
     spoken: bool = False
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Write:
     address, address_flags: the customer's e-mail address, and the flags that opt it out while they are true.
     rank: 0 if the record points at none, else one more than the highest rank it points at.
     unique: whether the CRM itself keeps the key unique. If not, we remember the record's id.
+    silent: fields for which the event has no value to write, or one that consent withholds, with their stamps.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Write:
     address_flags: frozenset[str] = frozenset()
     rank: int = 0
     unique: bool = True
+    silent: Mapping[str, Stamp] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +185,30 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenItem:
+    """A field the CRM refused while the rest of its record was written.
+
+    record: the mapping's. cause, action: in our words. digest: of the refused value; empty to have it sent again.
+    stamp: of the newest event that sends this value. version: of the mapping that sent it.
+    """
+
+    code: str
+    cause: str
+    action: str
+    record: str
+    digest: str
+    stamp: Stamp
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The ledger's memory of one record. crm_id is None until the CRM confirmed a write.
 
     fields: what was last written to each. links: the associations made, by the other record's object. meant: for a
     field people may edit, the digests of values that were sent and may be in the CRM: they count as ours.
     unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
-    without a unique key was sent to be created, epoch ms, until the answer is known.
+    without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
     """
 
     crm_id: str | None = None
@@ -197,6 +217,7 @@ class Entry:
     meant: Mapping[str, Mapping[str, Stamp]] = attribute(default_factory=dict)
     unsubscribed: Mark | None = None
     creating: int | None = None
+    open: Mapping[str, OpenItem] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from connector import telemetry
 from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
+from connector.delivery.left_out import of_this_mapping
 from connector.delivery.lookups import Lookups
 from connector.delivery.oddities import not_translated
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
@@ -35,7 +36,7 @@ from connector.delivery.settle import (
     stops_the_line,
     streak_after,
 )
-from connector.delivery.write import SEARCH_LAG, Writing
+from connector.delivery.write import SEARCH_LAG, SENT_AGAIN, Writing
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, LeaseLost
 from connector.mapping import Mapping
@@ -158,8 +159,14 @@ def prepare(
     intend: Callable[[Sequence[Remembered]], None],
     now: Callable[[], int],
     gate: Callable[[], None] = lambda: None,
+    *,
+    version: str,
+    again: int = SENT_AGAIN,
 ) -> tuple[list[Folded], dict[str, States], Writing]:
-    """Return what a batch asks of each record, the consent known after it, and the writing, not yet begun."""
+    """Return what a batch asks of each record, the consent known after it, and the writing, not yet begun.
+
+    version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
+    """
 
     known_digests: dict[tuple[type, Value], str] = {}  # the same values recur within a batch
 
@@ -172,8 +179,9 @@ def prepare(
     customers = {plan.customer_id for _, plan in planned if plan.customer_id is not None}
     folded, states = fold([(delivery.id, plan) for delivery, plan in planned], known.consents(route.name, customers))
     entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
-    lag = route.search_lag
-    return folded, states, Writing(route.destination, route.lookups, digest, entries, states, intend, now, lag, gate)
+    entries, lag = of_this_mapping(entries, version), route.search_lag
+    crm, lookups = route.destination, route.lookups
+    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, version, again, lag, gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +253,8 @@ class _Batch:
             return int(self.pace.clock() * 1000)
 
         digest = self.store.database.digest
-        return prepare(planned, self.route, self.store.ledger, digest, intend, now, self._allowed)
+        ledger, version = self.store.ledger, self.version
+        return prepare(planned, self.route, ledger, digest, intend, now, self._allowed, version=version)
 
     def _reopen(self, writing: Writing, standing: Standing) -> None:
         """Undo certainty after a takeover: mark what the CRM may hold now, and what must be written again."""

@@ -12,7 +12,20 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
-from connector.model import Entry, FieldWrite, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Withheld, Write
+from connector.model import (
+    Entry,
+    FieldWrite,
+    Mark,
+    Mode,
+    OpenItem,
+    Plan,
+    RecordKey,
+    Rule,
+    Stamp,
+    Value,
+    Withheld,
+    Write,
+)
 
 Digest = Callable[[Value], str]
 """A keyed digest of a value as the CRM would return it."""
@@ -23,13 +36,17 @@ _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """All that a batch asks of one record. `flags`: consent flag -> (target field, stamp of its newest raise)."""
+    """All that a batch asks of one record. `flags`: consent flag -> (target field, stamp of its newest raise).
+
+    varied: fields for which its events have different values.
+    """
 
     write: Write
     customer_id: str | None
     deliveries: tuple[int, ...]
     flags: Mapping[str, tuple[str, Stamp]] = field(default_factory=dict)
     withheld: tuple[Withheld, ...] = ()
+    varied: frozenset[str] = frozenset()
 
 
 def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tuple[list[Folded], dict[str, States]]:
@@ -91,7 +108,9 @@ def _less_what_consent_keeps(write: Write, states: States) -> tuple[Write, tuple
     if not withheld:
         return write, ()
     kept = {name: field_write for name, field_write in write.fields.items() if name not in withheld}
-    return replace(write, fields=kept), tuple(Withheld(write.name, name, flag) for name, flag in withheld.items())
+    silent = {**write.silent, **{name: write.fields[name].stamp for name in withheld}}
+    held = tuple(Withheld(write.name, name, flag) for name, flag in withheld.items())
+    return replace(write, fields=kept, silent=silent), held
 
 
 def _merge(earlier: Folded, later: Folded) -> Folded:
@@ -112,9 +131,17 @@ def _merge(earlier: Folded, later: Folded) -> Folded:
         also_match=new.write.also_match or old.write.also_match,
         unsubscribe=new.write.unsubscribe or old.write.unsubscribe,
         rank=max(old.write.rank, new.write.rank),
+        silent={**old.write.silent, **new.write.silent},
     )
-    customer = new.customer_id or old.customer_id
-    return Folded(write, customer, earlier.deliveries + later.deliveries, flags, old.withheld + new.withheld)
+    customer, withheld = new.customer_id or old.customer_id, old.withheld + new.withheld
+    varied = old.varied | new.varied | _varied(old.write, new.write)
+    return Folded(write, customer, earlier.deliveries + later.deliveries, flags, withheld, varied)
+
+
+def _varied(old: Write, new: Write) -> frozenset[str]:
+    return frozenset(
+        name for name, write in new.fields.items() if name in old.fields and old.fields[name].value != write.value
+    )
 
 
 def _winner(old: FieldWrite, new: FieldWrite) -> FieldWrite:
@@ -134,7 +161,7 @@ class Existing:
 class Decision:
     """What to send to one record (plain values), and the ledger's marks once the CRM has confirmed it.
 
-    consent: flag -> target field. kept: fields where the CRM's own value stays.
+    consent: flag -> target field. kept: fields where the CRM's own value stays. left_out: fields the CRM refuses.
     """
 
     fields: Mapping[str, Value] = field(default_factory=dict)
@@ -142,6 +169,7 @@ class Decision:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsubscribe: str | None = None
     kept: tuple[str, ...] = ()
+    left_out: Mapping[str, OpenItem] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -160,6 +188,23 @@ def _is_news(write: FieldWrite, mark: Mark | None, digest: Digest) -> bool:
     return (write.spoken or write.stamp >= mark.stamp) and mark.digest != digest(plain(write))
 
 
+def refused_before(folded: Folded, entry: Entry, digest: Digest) -> dict[str, OpenItem]:
+    """Return the open items of the fields that would only send again what the CRM refused."""
+    return {
+        name: replace(item, stamp=max(item.stamp, write.stamp))
+        for name, item in entry.open.items()
+        # Where the batch's events differ, an older value may be accepted: each is sent by itself.
+        if (write := folded.write.fields.get(name))
+        and name not in folded.varied
+        and item.digest == digest(plain(write))
+    }
+
+
+def _writable(folded: Folded, left_out: Mapping[str, OpenItem]) -> Mapping[str, FieldWrite]:
+    fields = folded.write.fields
+    return {name: write for name, write in fields.items() if name not in left_out} if left_out else fields
+
+
 def plain(write: FieldWrite) -> Value:
     """Return the value of a field whose references and look-ups were resolved."""
     assert write.value is None or isinstance(write.value, str | int | float | bool)  # resolve() came before
@@ -168,7 +213,7 @@ def plain(write: FieldWrite) -> Value:
 
 def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[str, ...]]:
     """Return whether the record must be looked up in the CRM before deciding, and which current values to read."""
-    news = standing(folded.write.fields, entry, digest)
+    news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
     compared = tuple(name for name, write in news.items() if write.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
     unknown = entry.crm_id is None and (
         entry.creating is not None
@@ -183,9 +228,11 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
     """Decide what to send to one record. known: the customer's consent after this batch's events."""
     if folded.write.mode is Mode.CREATE and _exists(entry, existing):
         return Decision(kept=tuple(folded.write.fields))
-    news = standing(folded.write.fields, entry, digest)
+    left_out = refused_before(folded, entry, digest)
+    fields = _writable(folded, left_out)
+    news = standing(fields, entry, digest)
     verdicts = _verdicts(news, entry, existing, digest)
-    marks = _advanced(folded.write.fields, news, entry)
+    marks = _advanced(fields, news, entry)
     marks |= {
         name: Mark(news[name].stamp, digest(plain(news[name])))
         for name, verdict in verdicts.items()
@@ -200,6 +247,7 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
         marks=marks,
         unsubscribe=unsubscribe,
         kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
+        left_out=left_out,
     )
 
 

@@ -88,8 +88,10 @@ class _Portion:
         """Write, then record everything in one commit; return whether the CRM account can be used."""
         standing = self.store.lanes.standing(self.lease)
         planned, reasons = self._planned()
+        ledger, digest, version = self.store.ledger, self.store.database.digest, self.mapping.version
+        # No flag is left out here: each that is refused is tried by itself below.
         folded, states, writing = prepare(
-            planned, self.route, self.store.ledger, self.store.database.digest, self._intend, self._now
+            planned, self.route, ledger, digest, self._intend, self._now, version=version, again=0
         )
         writing.run(folded)
         self.unusable = writing.unusable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from connector import backoff
-from connector.delivery.write import Answer
+from connector.delivery.answer import Answer
 from connector.destinations.base import Found, Outcome, Row, Verdict
 from connector.model import Mode, RecordKey
 from connector.settlement import WRITTEN, ObligationState, Raised, Refusal

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from connector import backoff
+from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.fold import Decision, Digest, in_doubt
-from connector.delivery.write import Answer
+from connector.delivery.open_items import closed, codes, left_out_of, opened
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable, PauseReason
-from connector.model import Delivery, Entry, Mark, Plan, RecordKey, Unopened
+from connector.model import Delivery, Entry, Mark, OpenItem, Plan, RecordKey, Unopened
 from connector.settlement import (
     NO_RECORD,
     WRITTEN,
@@ -41,6 +43,7 @@ _LOST: Final = Outcome(
 )
 
 Answers = Mapping[RecordKey, Answer]
+_NO_ITEMS: Final[Mapping[str, OpenItem]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,13 @@ def _end(plan: Plan, own: Sequence[Answer]) -> tuple[DeliveryState, AttemptOutco
         return DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, _UPDATES_NOTHING
     if any(write.flags and write.key in missing for write in plan.writes):
         return DeliveryState.SKIPPED, AttemptOutcome.SKIPPED, _OPT_OUT_WAITS
-    if _superseded(plan, {answer.folded.write.key: answer for answer in own}):
+    answers = {answer.folded.write.key: answer for answer in own}
+    if _superseded(plan, answers):
         return DeliveryState.SUPERSEDED, AttemptOutcome.SUPERSEDED, _SUPERSEDED
+    left_out = left_out_of(plan, answers)
     if all(answer.outcome is None for answer in own):
-        return DeliveryState.DELIVERED, AttemptOutcome.UNCHANGED, _UNCHANGED
-    return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, WRITTEN
+        return DeliveryState.DELIVERED, AttemptOutcome.UNCHANGED, left_out or _UNCHANGED
+    return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, left_out or WRITTEN
 
 
 def _is_missing(answer: Answer) -> bool:
@@ -196,6 +201,7 @@ def _note(answer: Answer, plan: Plan) -> RecordNote:
         RecordVerdict(outcome.verdict) if outcome else RecordVerdict.UNCHANGED,
         outcome.code if outcome else "",
         {value.field: value.path for value in plan.untranslated if value.record == write.name},
+        codes(decision.left_out, *(own.fields for own in plan.writes if own.key == write.key)),
     )
 
 
@@ -220,11 +226,11 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
         return _remember_refused(answer, outcome)
     links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
-    unsubscribed = _unsubscribed(answer, digest)
-    if not (decision.marks or links or unsubscribed) and answer.crm_id == entry.crm_id:
+    unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
+    if not (decision.marks or links or unsubscribed or any(items)) and answer.crm_id == entry.crm_id:
         return None
     if answer.lost:
-        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision)))
+        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision)), *items)
     known = Entry(
         answer.crm_id,
         {**entry.fields, **decision.marks},
@@ -232,7 +238,7 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
         {name: values for name, values in entry.meant.items() if name not in decision.marks},
         unsubscribed or entry.unsubscribed,
     )
-    return _remembered(answer, known)
+    return _remembered(answer, known, *items)
 
 
 def _unsubscribed(answer: Answer, digest: Digest) -> Mark | None:
@@ -259,10 +265,12 @@ def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
     return None
 
 
-def _remembered(answer: Answer, entry: Entry) -> Remembered:
+def _remembered(
+    answer: Answer, entry: Entry, opened: Mapping[str, OpenItem] = _NO_ITEMS, closed: tuple[str, ...] = ()
+) -> Remembered:
     folded = answer.folded
     new = entry.crm_id is not None and entry.crm_id != answer.entry.crm_id
-    return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries), new)
+    return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries), new, opened, closed)
 
 
 def may_stand(answer: Answer | None) -> bool:

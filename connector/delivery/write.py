@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Final
 
+from connector.delivery.answer import Answer
 from connector.delivery.consent import States
-from connector.delivery.fold import Decision, Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.left_out import Sending, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
@@ -18,6 +21,8 @@ from connector.settlement import Refusal, Remembered
 SEARCH_LAG = 300_000
 """Milliseconds after which a CRM's search shows what was written: a slow one takes up to a minute."""
 
+SENT_AGAIN: Final = 24
+"""How often a batch's refused records are sent again, together, without the fields that were refused."""
 
 LookedUp = Mapping[Lookup, Value | Outcome]
 """The value of each look-up, or the outcome of a record that needs it, because the CRM cannot be asked."""
@@ -44,51 +49,13 @@ _GONE = Outcome(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one record. `outcome` is None when the CRM already held everything and was not called.
-
-    found_id: the CRM's id of a record that was looked up because the ledger did not know it.
-    gone: the CRM no longer has it: a write to it, or to a record that points at it, was refused for that.
-    creating: whether it is created without a unique key, so that sending it twice would create two.
-    candidates: the CRM's ids where several records match.
-    """
-
-    folded: Folded
-    entry: Entry
-    decision: Decision = field(default_factory=Decision)
-    outcome: Outcome | None = None
-    links: tuple[Link, ...] = ()
-    found_id: str | None = None
-    gone: bool = False
-    creating: bool = False
-    candidates: tuple[str, ...] = ()
-
-    @property
-    def crm_id(self) -> str | None:
-        """Return the CRM's id of the record, where it exists."""
-        return (self.outcome.id if self.outcome else None) or self.entry.crm_id or self.found_id
-
-    @property
-    def lost(self) -> bool:
-        """Whether the CRM lost the record the ledger knew: its ledger entry is void."""
-        if self.outcome is None or self.entry.crm_id is None:
-            return False
-        return self.gone or self.crm_id != self.entry.crm_id
-
-    @property
-    def waits(self) -> bool:
-        """Whether records that point at this one must wait for it."""
-        refused = self.outcome is not None and self.outcome.verdict in (Verdict.DEFERRED, Verdict.REJECTED)
-        return refused and self.crm_id is None
-
-
 @dataclass(slots=True)
 class Writing:
     """One batch on its way into one CRM. `answers` and `unusable` are its result.
 
     consents: after this batch's events. intend: stores marks that must be on disk before a write; raises LeaseLost
     where another worker has taken over.
+    version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. gate: raises DestinationUnusable where no more may be sent.
     """
@@ -100,6 +67,8 @@ class Writing:
     consents: Mapping[str, States]
     intend: Callable[[Sequence[Remembered]], None]
     now: Callable[[], int]
+    version: str = ""
+    again: int = SENT_AGAIN
     search_lag: int = SEARCH_LAG
     gate: Callable[[], None] = lambda: None
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
@@ -134,26 +103,49 @@ class Writing:
             if row is None:
                 self.answers[key] = answer
             else:
-                to_send.append((answer, row))
+                to_send.append(Sending(answer, row))
         self._send(to_send)
 
-    def _send(self, rows: Sequence[tuple[Answer, Row]]) -> None:
-        creating = [(answer, row) for answer, row in rows if answer.creating]
-        self._send_some([(answer, row) for answer, row in rows if not answer.creating])
+    def _send(self, records: Sequence[Sending]) -> None:
+        creating = [sending for sending in records if sending.answer.creating]
+        self._send_until_settled([sending for sending in records if not sending.answer.creating])
         for start in range(0, len(creating), self.destination.batch):  # a lost reply leaves one call's records unsure
-            self._send_some(creating[start : start + self.destination.batch])
+            self._send_until_settled(creating[start : start + self.destination.batch])
 
-    def _send_some(self, rows: Sequence[tuple[Answer, Row]]) -> None:
-        if rows:
-            # Called even with nothing to store: a worker that has lost the lane must not write.
-            self.intend([doubted for answer, _ in rows if (doubted := self._doubted(answer))])
-            self.sent += [answer for answer, _ in rows]
-            outcomes = self.destination.write([row for _, row in rows])
-            for (answer, row), outcome in zip(rows, outcomes, strict=True):
-                gone = outcome.code in self.destination.crm.incomplete
-                self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
-                if outcome.code in self.destination.crm.gone:
-                    self._forget_gone({row.fields.get(name) for name in outcome.fields or row.fields})
+    def _send_until_settled(self, records: Sequence[Sending]) -> None:
+        """Send records, and those that were refused for some fields again without them."""
+        while records:
+            outcomes = self._write(records)
+            records = [
+                again
+                for sending, outcome in zip(records, outcomes, strict=True)
+                if (again := self._settled(sending, outcome, last=self.again <= 0))
+            ]
+            self.again -= 1
+
+    def _write(self, records: Sequence[Sending]) -> list[Outcome]:
+        # Called even with nothing to store: a worker that has lost the lane must not write.
+        self.intend([doubted for sending in records if (doubted := self._doubted(sending.answer))])
+        self.sent += [sending.answer for sending in records]
+        return self.destination.write([sending.row for sending in records])
+
+    def _settled(self, sending: Sending, outcome: Outcome, *, last: bool) -> Sending | None:
+        """Keep a record's answer, unless it is to be sent again without some fields: return it as it is sent then."""
+        again = None if last else without_refused(sending, outcome, self.version)
+        if again is None:
+            self._keep(sending, outcome)
+        elif nothing_left(again.row):
+            self.answers[again.row.key] = again.answer
+        else:
+            return again
+        return None
+
+    def _keep(self, sending: Sending, outcome: Outcome) -> None:
+        answer, row = sending
+        gone = outcome.code in self.destination.crm.incomplete
+        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
+        if outcome.code in self.destination.crm.gone:
+            self._forget_gone({row.fields.get(name) for name in outcome.fields or row.fields})
 
     def _forget_gone(self, pointed_at: Collection[Value]) -> None:
         """Have the ledger forget records that others point at in vain and this batch left alone: they are recreated."""

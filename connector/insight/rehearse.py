@@ -112,8 +112,8 @@ class _Ending:
 def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, ask: bool) -> dict[int, _Ending]:
     asking = {} if ask else {delivery.id: tuple(_asks(plan)) for delivery, plan in planned}
     shown = planned if ask else [(delivery, _without_asking(plan)) for delivery, plan in planned]
-    digest, now = store.database.digest, store.database.moment
-    folded, states, writing = prepare(shown, route, overlay, digest, lambda _: None, now)
+    digest, now, version = store.database.digest, store.database.moment, route.mapping.version
+    folded, states, writing = prepare(shown, route, overlay, digest, lambda _: None, now, version=version)
     writing.run(folded)
     if writing.unusable is not None:
         raise writing.unusable

@@ -123,11 +123,12 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
     program = target.program
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     address = _address(program, facts) if program.unsubscribe else None
+    silent: dict[str, Stamp] = {}
     return Write(
         name=program.name,
         key=target.key,
         stamp=target.stamp,
-        fields=dict(_fields(target, facts, keys, left) if target.whole else _erased(target, facts)),
+        fields=dict(_fields(target, facts, keys, left, silent) if target.whole else _erased(target, facts)),
         flags=flags,
         carries=program.flags,
         mode=target.mode,
@@ -139,22 +140,28 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         address_flags=program.unsubscribe,
         rank=program.rank,
         unique=program.unique,
+        silent=silent,
     )
 
 
 def _fields(
-    target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left
+    target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left, silent: dict[str, Stamp]
 ) -> Iterator[tuple[str, FieldWrite]]:
+    """List the fields to write; note in `left` and `silent` what the event says of others."""
     for field in target.program.fields:
         value = field.get(facts.payload, facts.zone)
         if type(value) is PointsTo:
             value = Ref(keys[value.record]) if value.record in keys else ABSENT
-        if value is ABSENT or (value is None and not field.clears):
-            left.untranslated.extend(_missed(target, field, facts) if value is ABSENT else ())
+        if value is ABSENT:
+            left.untranslated.extend(_missed(target, field, facts))
+            continue
+        if value is None and not field.clears:
+            silent[field.target] = _stamp(field, target, facts)
             continue
         blocking = _blocking(field.guards, facts) if field.guards else None
         if blocking is not None:
             left.withheld.append(Withheld(target.program.name, field.target, blocking))
+            silent[field.target] = _stamp(field, target, facts)
             continue
         yield field.target, _field_write(field, value, target, facts)
     yield from _erased(target, facts)
@@ -177,8 +184,11 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
-    stamp = target.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
-    return FieldWrite(value, stamp, field.rule, field.guards, field.line)
+    return FieldWrite(value, _stamp(field, target, facts), field.rule, field.guards, field.line)
+
+
+def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:
+    return target.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
 
 
 def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[tuple[str, str], ...]]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from connector.errors import PauseReason, UnreadableEvent
-from connector.model import Entry, FlagState, RecordKey, Unopened
+from connector.model import Entry, FlagState, OpenItem, RecordKey, Unopened
 from connector.settlement.oddities import Oddity
 
 NO_RECORD: Final = "NO_RECORD"
@@ -135,6 +135,7 @@ class RecordNote:
     verdict: RecordVerdict = RecordVerdict.UNCHANGED
     code: str = ""
     untranslated: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -146,6 +147,7 @@ class RecordNote:
             "fields": list(self.fields),
             "withheld": {**self.withheld, **whole},
             "kept": list(self.kept),
+            "left_out": dict(self.left_out),
             "verdict": self.verdict.value,
             "code": self.code,
             "untranslated": dict(self.untranslated),
@@ -156,7 +158,8 @@ class RecordNote:
 class Remembered:
     """A record's new ledger entry, and the newest delivery and the customer that led to it.
 
-    new: the record is in the CRM since now, as far as the ledger knows.
+    new: the record is in the CRM since now, as far as the ledger knows. opened: its fields that were left out, by name.
+    closed: the names of those that no longer are.
     """
 
     key: RecordKey
@@ -164,6 +167,8 @@ class Remembered:
     customer_id: str | None
     delivery_id: int
     new: bool = False
+    opened: Mapping[str, OpenItem] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from connector.store.mappings import Mappings
 from connector.store.moving import Moving
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
+from connector.store.open_items import OpenItems
 from connector.store.opt_outs import OptOuts
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
@@ -39,9 +40,10 @@ class Store:
         self.obligations = Obligations(database)
         self.oddities = Oddities(database)
         self.inbox = Inbox(database, self.obligations, self.oddities)
-        self.ledger = Ledger(database)
-        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities)
-        self.desk = Desk(database, self.inbox, self.obligations)
+        self.open_items = OpenItems(database)
+        self.ledger = Ledger(database, self.open_items)
+        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities, self.open_items)
+        self.desk = Desk(database, self.inbox, self.obligations, self.open_items)
         self.letters = Letters(database)
         self.figures = Figures(database)
         self.history = History(database, self.inbox)

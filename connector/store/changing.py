@@ -20,12 +20,13 @@ Clauses = Sequence[ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who does what to deliveries of one state."""
+    """Who does what to deliveries of one state. too: what else is done in the same transaction, given their ids."""
 
     who: str
     action: str
     state: DeliveryState
     values: Mapping[str, Any]
+    too: Callable[[Connection, Sequence[int]], None] = lambda connection, ids: None
 
 
 def change(database: Database, chosen: Clauses, what: Change, progress: Callable[[int], None]) -> int:
@@ -41,6 +42,7 @@ def change(database: Database, chosen: Clauses, what: Change, progress: Callable
         step = _step(database, chosen, after, newest)
         still = and_(deliveries.c.id.in_(step), what.state == STATE)
         with database.waking() as connection:
+            what.too(connection, step)
             count += connection.execute(update(deliveries).where(still).values(what.values)).rowcount
             note = _write_down(database, connection, note, what, count)
         progress(count)

@@ -25,6 +25,7 @@ from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.notes import fields_as_text, read_notes
 from connector.store.obligations import Obligations
+from connector.store.open_items import OpenItems
 from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes, obligations
 
 PAGE: Final = 50
@@ -107,8 +108,8 @@ class Filter:
 class Desk:
     """Read for pages and commands; change state only where it is still what the operator saw."""
 
-    def __init__(self, database: Database, inbox: Inbox, obligations: Obligations) -> None:
-        self._db, self._inbox, self._obligations = database, inbox, obligations
+    def __init__(self, database: Database, inbox: Inbox, obligations: Obligations, open_items: OpenItems) -> None:
+        self._db, self._inbox, self._obligations, self._open_items = database, inbox, obligations, open_items
 
     def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[DeliveryStatus]:
         """Deliveries with their events, newest first; never a payload."""
@@ -237,7 +238,8 @@ class Desk:
             return 0
         changes = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
         chosen = [*wanted.clauses(), events.c.payload.is_not(None)]
-        return change(self._db, chosen, Change(who, "replay", DeliveryState(wanted.state), changes), progress)
+        replayed = Change(who, "replay", DeliveryState(wanted.state), changes, self._open_items.try_again)
+        return change(self._db, chosen, replayed, progress)
 
     def discard(self, wanted: Filter, who: str) -> int:
         """Give up dead deliveries for good; they stay on record as skipped. Returns how many."""

@@ -29,6 +29,7 @@ from connector.store.ledger import Amend, Ledger
 from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, read_cause
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
+from connector.store.open_items import OpenItems
 from connector.store.rows import as_rows
 from connector.store.tables import READY, STATE, deliveries, events, lanes
 
@@ -50,8 +51,16 @@ class Lease:
 class Lanes:
     """Leases lanes and records what a lease's holder did. Every change is guarded by the lease's token."""
 
-    def __init__(self, database: Database, ledger: Ledger, obligations: Obligations, oddities: Oddities) -> None:
-        self._db, self._ledger, self._obligations, self._oddities = database, ledger, obligations, oddities
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        obligations: Obligations,
+        oddities: Oddities,
+        open_items: OpenItems,
+    ) -> None:
+        self._db, self._ledger, self._obligations = database, ledger, obligations
+        self._oddities, self._open_items = oddities, open_items
         self._sql = LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
@@ -133,6 +142,7 @@ class Lanes:
         tries = as_rows([_attempt(settled, settlement) for settled in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         entries = self._ledger.rows(lease.destination, settlement.remembered)
+        items = self._ledger.items(lease.destination, settlement.remembered)
         owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
@@ -143,6 +153,7 @@ class Lanes:
                 connection.execute(self._sql.attempt, tries)
             self._obligations.hold(connection, lease.destination, _concerned(settlement))
             self._ledger.remember(connection, entries)
+            self._open_items.settle(connection, *items)
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._obligations.owe(connection, owed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, literal_column, null, select
@@ -13,6 +13,7 @@ from connector.settlement import Raised, Remembered
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.entries import entry_as_text, read_entry
+from connector.store.open_items import OpenItems
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
 
@@ -35,8 +36,8 @@ Amend = Callable[[Entry], Remembered]
 class Ledger:
     """Entries by record, consent by customer; both per destination."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, open_items: OpenItems) -> None:
+        self._db, self._open_items = database, open_items
         # Built once: building a statement takes several times as long as running it.
         self._entries = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
             ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True))
@@ -62,11 +63,12 @@ class Ledger:
         asked = {"whose": destination, "wanted": [digest for _, digest in wanted]}
         with self._db.reading() as connection:
             rows = connection.execute(self._entries, asked).all()
-        return {
-            wanted[row.object, row.key]: read_entry(row.crm_id, row.marks)
-            for row in rows
-            if (row.object, row.key) in wanted
-        }
+            items = list(self._open_items.of(connection, asked))
+        entries = {(row.object, row.key): read_entry(row.crm_id, row.marks) for row in rows}
+        for kind, digest, name, item in items:
+            entry = entries.get((kind, digest), Entry())
+            entries[kind, digest] = replace(entry, open={**entry.open, name: item})
+        return {wanted[named]: entry for named, entry in entries.items() if named in wanted}
 
     def records_of(self, destination: str, customers: Collection[str]) -> list[KnownRecord]:
         """The CRM records known to be these customers'."""
@@ -79,6 +81,11 @@ class Ledger:
     def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
         """Entries as a parameter, made before the transaction begins: others wait for it."""
         return as_rows([self._row(destination, entry) for entry in remembered])
+
+    def items(self, destination: str, remembered: Sequence[Remembered]) -> tuple[Rows, Rows]:
+        """The open items of these records that are opened and closed, as parameters."""
+        changed = [(record, self.key_digest(record.key)) for record in remembered if record.opened or record.closed]
+        return self._open_items.rows(destination, changed)
 
     def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""

@@ -29,6 +29,7 @@ def _data(note: RecordNote) -> dict[str, Any]:
         "withheld": note.withheld,
         "withheld_by": note.withheld_by,
         "kept": note.kept,
+        "left_out": note.left_out,
         "verdict": note.verdict,
         "code": note.code,
         **({"untranslated": note.untranslated} if note.untranslated else {}),
@@ -58,6 +59,7 @@ def _note(data: Mapping[str, Any], version: int) -> RecordNote:
         verdict,
         data.get("code", ""),
         data.get("untranslated", {}),
+        data.get("left_out", {}),
     )
 
 

@@ -217,6 +217,30 @@ oddities: Final = Table(
 )
 """What careCycle sends that is not as it documents, counted."""
 
+open_items: Final = Table(
+    "open_items",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("object", String(64), primary_key=True),
+    Column("key", String(32), primary_key=True),  # as in the ledger
+    Column("field", String(255), primary_key=True),
+    Column("customer_id", String(64)),
+    Column("crm_id", String(64)),
+    Column("record", Text, nullable=False),  # of the mapping
+    Column("code", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # keyed, of the refused value; empty to have it sent again
+    Column("at", BigInteger, nullable=False),
+    Column("tie", String(16), nullable=False),
+    Column("mapping_version", String(32), nullable=False),
+    Column("delivery_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Index(None, "customer_id"),
+    Index(None, "delivery_id"),
+)
+"""Every field that a CRM refuses while the rest of its record is written."""
+
 lanes: Final = Table(
     "lanes",
     metadata,

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from tests.conftest import Clock
+from tests.contracts.test_pipeline import house as house
 from tests.promises.stage import Stage, open_stage
 
 

@@ -23,6 +23,9 @@ REQUIRED = "LastName"
 REFUSED = "Refused"
 """The value of City that this CRM rejects while it is strict."""
 
+ODD = "Odd"
+"""A value that begins with this is rejected in any field; the rest of its record may be written."""
+
 BY_HAND = "Dana"
 """An Owner chosen by a person, which the connector must not replace."""
 
@@ -45,7 +48,9 @@ class Fault(StrEnum):
 
 @dataclass
 class Crm:
-    """Implements destinations.base.Destination. strict: whether `REFUSED` is rejected.
+    """Implements destinations.base.Destination. strict: whether `REFUSED` and `ODD` are rejected.
+
+    names_fields: whether a refusal of `ODD` names its fields.
 
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
@@ -56,6 +61,7 @@ class Crm:
     strict: bool = True
     unwritable: set[str] = field(default_factory=set)
     unsearchable: dict[str, Outcome] = field(default_factory=dict)
+    names_fields: bool = True
     faults: list[Fault] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: list[Row] = field(default_factory=list)
@@ -117,7 +123,11 @@ class Crm:
         if hidden := sorted(self.unwritable & row.fields.keys()):
             written = bool(row.consent) and row.consent != row.fields.keys() and self._refuse(row).consent_written
             refusal = Refusal("INVALID_FIELD", "hidden from this user", "make it visible", tuple(hidden))
-            return Outcome(Verdict.REJECTED, refusal=refusal, consent_written=written)
+            return Outcome(Verdict.REJECTED, refusal=refusal, consent_written=written, of_fields=True)
+        if odd := self._odd(row):
+            why = Refusal.of("ODD_VALUE", "odd", "make {fields} even", odd if self.names_fields else ())
+            written = self._refuse(row).consent_written
+            return Outcome(Verdict.REJECTED, refusal=why, consent_written=written, of_fields=True)
         if self.strict and row.fields.get("City") == REFUSED:
             why = Refusal.of("BAD_VALUE", "the value is not offered", "offer it, then replay", ("City",))
             return Outcome(Verdict.REJECTED, refusal=why, consent_written=self._refuse(row).consent_written)
@@ -137,6 +147,10 @@ class Crm:
         number = f"{next(self._ids):03d}"
         self.records[number] = {**fields, "Id": number, "object": object}
         return self.records[number]
+
+    def _odd(self, row: Row) -> tuple[str, ...]:
+        odd = [name for name, value in row.fields.items() if str(value).startswith(ODD)]
+        return tuple(odd) if self.strict else ()
 
     def _held(self, row: Row) -> dict[str, Any] | None:
         if row.id is not None:

@@ -39,6 +39,7 @@ WIPED = (
     "ledger",
     "consents",
     "obligations",
+    "open_items",
     "raises",
     "oddities",
     "lanes",

@@ -1,0 +1,48 @@
+"""What became of one record of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from connector.delivery.fold import Decision, Folded
+from connector.destinations.base import Link, Outcome, Verdict
+from connector.model import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one record. `outcome` is None when the CRM already held everything and was not called.
+
+    found_id: the CRM's id of a record that was looked up because the ledger did not know it.
+    gone: the CRM no longer has it: a write to it, or to a record that points at it, was refused for that.
+    creating: whether it is created without a unique key, so that sending it twice would create two.
+    candidates: the CRM's ids where several records match.
+    """
+
+    folded: Folded
+    entry: Entry
+    decision: Decision = field(default_factory=Decision)
+    outcome: Outcome | None = None
+    links: tuple[Link, ...] = ()
+    found_id: str | None = None
+    gone: bool = False
+    creating: bool = False
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def crm_id(self) -> str | None:
+        """Return the CRM's id of the record, where it exists."""
+        return (self.outcome.id if self.outcome else None) or self.entry.crm_id or self.found_id
+
+    @property
+    def lost(self) -> bool:
+        """Whether the CRM lost the record the ledger knew: its ledger entry is void."""
+        if self.outcome is None or self.entry.crm_id is None:
+            return False
+        return self.gone or self.crm_id != self.entry.crm_id
+
+    @property
+    def waits(self) -> bool:
+        """Whether records that point at this one must wait for it."""
+        refused = self.outcome is not None and self.outcome.verdict in (Verdict.DEFERRED, Verdict.REJECTED)
+        return refused and self.crm_id is None

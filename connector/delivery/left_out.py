@@ -1,0 +1,83 @@
+"""Take the fields that a CRM refuses out of a record, so that the rest of it is written. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from connector.delivery.answer import Answer
+from connector.destinations.base import Outcome, Row, Verdict
+from connector.model import Entry, Mode, OpenItem, RecordKey
+from connector.settlement import Refusal
+
+Kept = TypeVar("Kept")
+
+
+class Sending(NamedTuple):
+    """One record on its way: what is known of it, and the row that is sent."""
+
+    answer: Answer
+    row: Row
+
+
+def without_refused(sending: Sending, outcome: Outcome, version: str) -> Sending | None:
+    """Return a refused record without the fields the CRM refuses; None where it is refused as a whole."""
+    named = {name.lower() for name in outcome.fields}
+    names = frozenset(name for name in sending.row.fields if name.lower() in named)
+    if outcome.verdict is not Verdict.REJECTED or not outcome.of_fields or not names:
+        return None
+    if sending.row.key.field.lower() in named or not may_miss(sending, names):
+        return None
+    return without(sending, names, outcome.refusal, version)
+
+
+def may_miss(sending: Sending, names: Collection[str]) -> bool:
+    """Whether the record may be written without these fields.
+
+    Not where its events have different values: an older one may be accepted, so they are sent one after another.
+    """
+    folded, flags = sending.answer.folded, sending.row.consent
+    return all(name in flags or not (folded.write.fields[name].required or name in folded.varied) for name in names)
+
+
+def without(sending: Sending, names: Collection[str], why: Refusal, version: str) -> Sending:
+    """Take fields out: each becomes an open item, except a consent flag, which is owed as an obligation already."""
+    answer, row = sending
+    decision, record = answer.decision, answer.folded.write.name
+    items = {
+        name: OpenItem(why.code, why.cause, why.action, record, mark.digest, mark.stamp, version)
+        for name in names
+        if name not in row.consent and (mark := decision.marks[name])
+    }
+    left = replace(
+        decision,
+        fields=_less(decision.fields, names),
+        consent={flag: target for flag, target in decision.consent.items() if target not in names},
+        marks=_less(decision.marks, names),
+        left_out={**decision.left_out, **items},
+    )
+    fields = _less(row.fields, names)
+    return Sending(
+        replace(answer, decision=left),
+        replace(row, fields=fields, consent=row.consent & fields.keys(), compared=row.compared & fields.keys()),
+    )
+
+
+def of_this_mapping(entries: Mapping[RecordKey, Entry], version: str) -> dict[RecordKey, Entry]:
+    """Return the entries with what another mapping's values were refused for open to a new try."""
+    return {key: _of_this_mapping(entry, version) if entry.open else entry for key, entry in entries.items()}
+
+
+def _of_this_mapping(entry: Entry, version: str) -> Entry:
+    tried = {name: item if item.version == version else replace(item, digest="") for name, item in entry.open.items()}
+    return replace(entry, open=tried)
+
+
+def nothing_left(row: Row) -> bool:
+    """Whether the CRM has all that is left of a row, or has no record to update."""
+    return not (row.fields or row.links or row.unsubscribe) and (row.known is not None or row.mode is Mode.UPDATE)
+
+
+def _less(of: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kept]:
+    return {name: value for name, value in of.items() if name not in names}

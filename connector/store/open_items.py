@@ -1,0 +1,97 @@
+"""Fields that a CRM refuses while the rest of their records is written: one row each, until it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, case, delete, literal_column, or_, select, update
+
+from connector.model import OpenItem, RecordKey, Stamp
+from connector.settlement import Remembered
+from connector.store.database import Database
+from connector.store.dialect import insert
+from connector.store.rows import Rows, as_rows, given
+from connector.store.tables import deliveries, events, open_items
+
+_KEY: Final = ("destination", "object", "key", "field")
+_ALWAYS: Final = literal_column("1") == 1
+"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
+
+
+class OpenItems:
+    """Loaded with the ledger's entries, settled in the same commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        # Built once: building a statement takes several times as long as running it.
+        self._of = select(open_items).where(
+            open_items.c.destination == bindparam("whose"), open_items.c.key.in_(bindparam("wanted", expanding=True))
+        )
+        self._open, self._close = _open(database), _close(database)
+
+    def of(self, connection: Connection, asked: dict[str, Any]) -> Iterator[tuple[str, str, str, OpenItem]]:
+        """Yield the open items of these records: object, key digest, field, item. asked: as the ledger asks."""
+        for row in connection.execute(self._of, asked):
+            stamp = Stamp(row.at, row.tie)
+            words = (row.code, row.reason, row.action, row.record)
+            yield row.object, row.key, row.field, OpenItem(*words, row.digest, stamp, row.mapping_version)
+
+    def rows(self, destination: str, remembered: Sequence[tuple[Remembered, str]]) -> tuple[Rows, Rows]:
+        """What is opened and what is closed, as parameters; each record comes with its key's digest."""
+        opened = [
+            {
+                **_key(destination, record.key, key, name),
+                "customer_id": record.customer_id,
+                "crm_id": record.entry.crm_id,
+                "record": item.record,
+                "code": item.code,
+                "reason": item.cause,
+                "action": item.action,
+                "digest": item.digest,
+                "at": item.stamp.at,
+                "tie": item.stamp.tie,
+                "mapping_version": item.version,
+                "delivery_id": record.delivery_id,
+            }
+            for record, key in remembered
+            for name, item in record.opened.items()
+        ]
+        closed = [_key(destination, record.key, key, name) for record, key in remembered for name in record.closed]
+        return as_rows(opened), as_rows(closed)
+
+    def settle(self, connection: Connection, opened: Rows, closed: Rows) -> None:
+        """Close and open items."""
+        if closed:
+            connection.execute(self._close, closed)
+        if opened:
+            connection.execute(self._open, opened)
+
+    def try_again(self, connection: Connection, delivery_ids: Collection[int]) -> None:
+        """Have what these deliveries' customers are missing sent again with their next event, which a replay is."""
+        theirs = select(events.c.customer_id).join_from(deliveries, events).where(deliveries.c.id.in_(delivery_ids))
+        wanted = or_(open_items.c.customer_id.in_(theirs), open_items.c.delivery_id.in_(delivery_ids))
+        connection.execute(update(open_items).where(wanted).values(digest=""))
+
+
+def _key(destination: str, key: RecordKey, digest: str, field: str) -> dict[str, str]:
+    return {"destination": destination, "object": key.object, "key": digest, "field": field}
+
+
+def _open(database: Database) -> Any:
+    """Add items; one that is open for the same code stays open since when it was."""
+    names = [column.name for column in open_items.c if column.name != "since"]
+    rows = given(database.engine, *(open_items.c[name] for name in names))
+    statement = insert(database.engine, open_items).from_select(
+        [*names, "since"], select(*rows.c, database.now()).where(_ALWAYS)
+    )
+    newer = {name: statement.excluded[name] for name in names if name not in _KEY}
+    same = open_items.c.code == statement.excluded.code
+    since = case((same, open_items.c.since), else_=statement.excluded.since)
+    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "since": since})
+
+
+def _close(database: Database) -> Any:
+    rows = given(database.engine, *(open_items.c[name] for name in _KEY))
+    same = [open_items.c[name] == rows.c[name] for name in _KEY]
+    return delete(open_items).where(select(rows.c.field).where(*same).exists())

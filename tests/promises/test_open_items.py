@@ -1,0 +1,212 @@
+"""What can be written is written: a field the CRM refuses is left out, and stays open until the CRM takes it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from connector.delivery.deliver import Running
+from connector.store.desk import Filter
+from connector.store.tables import open_items
+from tests.promises.crm import ODD, REFUSED, Fault
+from tests.promises.stage import MAPPINGS, Stage, a_person, a_talk
+
+
+def rows(stage: Any) -> list[Any]:
+    """Every open item there is."""
+    with stage.store.database.reading() as connection:
+        return list(connection.execute(select(open_items).order_by(open_items.c.object, open_items.c.field)))
+
+
+def items(stage: Any) -> list[tuple[str, str]]:
+    return [(row.field, row.code) for row in rows(stage)]
+
+
+def passed_on(stage: Stage, message_id: str, payload: dict[str, Any]) -> int:
+    """Deliver an event; return how many calls it took."""
+    before = stage.crm.calls
+    stage.accept(message_id, payload)
+    stage.drain()
+    return stage.crm.calls - before
+
+
+class TestAnOptionalField:
+    def test_is_left_out_and_the_rest_is_written(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD, county="Gila"))
+        assert (stage.contact()["LastName"], stage.contact()["County"]) == ("Delacroix", "Gila")
+        assert "City" not in stage.contact()
+        assert items(stage) == [("City", "ODD_VALUE")]
+
+    def test_leaves_its_delivery_delivered_with_a_note(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        delivery = stage.settled("m")
+        assert (delivery.state, delivery.code, delivery.fields) == ("delivered", "ODD_VALUE", '["City"]')
+        assert delivery.reason == "'City': odd; the rest was written"
+        (note,) = delivery.tries[-1].records
+        assert (note.left_out, "City" in note.fields) == ({"City": "ODD_VALUE"}, False)
+
+    def test_keeps_no_call_of_the_person_out(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_talk("k-1", a_person("c-1", 1, city=ODD), 2))
+        assert len(stage.crm.all("Call", "k-1")) == 1
+
+    def test_is_left_out_with_all_others_in_one_more_call(self, stage: Stage) -> None:
+        for number in range(50):
+            stage.accept(f"m{number}", a_person(f"c-{number}", 1, city=ODD, county=ODD))
+        stage.drain()
+        assert (stage.crm.calls, len(rows(stage)), len(stage.crm.records)) == (2, 100, 50)
+
+    def test_keeps_what_the_crm_had_before(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa"))
+        passed_on(stage, "n", a_person("c-1", 2, city=ODD, county="Gila"))
+        assert (stage.contact()["City"], stage.contact()["County"]) == ("Mesa", "Gila")
+
+    def test_alone_needs_no_other_call(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa"))
+        assert passed_on(stage, "n", a_person("c-1", 2, city=ODD)) == 1
+        assert stage.settled("n").tries[-1].outcome == "unchanged"
+        assert items(stage) == [("City", "ODD_VALUE")]
+
+    def test_counts_for_nothing_where_the_record_is_refused_as_a_whole(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, county=ODD, city=REFUSED))
+        assert (stage.state("m"), items(stage)) == (("dead", "BAD_VALUE"), [])
+
+    def test_waits_with_its_record_where_the_account_fails_meanwhile(self, stage: Stage) -> None:
+        stage.crm.meanwhile.append(("after", lambda: stage.crm.faults.append(Fault.DOWN)))
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        assert (stage.state("m")[0], items(stage)) == ("ready", [])
+        stage.drain_in_time()
+        assert (stage.state("m")[0], items(stage)) == ("delivered", [("City", "ODD_VALUE")])
+
+
+class TestTheSameValue:
+    def test_is_not_sent_again(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        assert passed_on(stage, "n", a_person("c-1", 2, city=ODD, county="Gila")) == 1
+        assert passed_on(stage, "o", a_person("c-1", 3, city=ODD, county="Gila")) == 0
+        assert items(stage) == [("City", "ODD_VALUE")]
+        assert stage.state("o") == ("delivered", "ODD_VALUE")
+
+    def test_stays_open_since_it_was_first_refused(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        since = rows(stage)[0].since
+        stage.clock.forward(60_000)
+        passed_on(stage, "n", a_person("c-1", 2, city=ODD))
+        assert rows(stage)[0].since == since
+
+    def test_is_sent_again_by_an_edited_mapping(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        stage.crm.strict = False
+        stage.route.running = Running(MAPPINGS[1])
+        passed_on(stage, "n", a_person("c-1", 2, city=ODD))
+        assert (stage.contact()["City"], items(stage)) == (ODD, [])
+
+    def test_is_sent_again_by_a_replay(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        stage.crm.strict = False
+        assert stage.store.desk.replay(Filter(state="delivered", code="ODD_VALUE"), "ana") == 1
+        stage.drain()
+        assert (stage.contact()["City"], items(stage), stage.state("m")) == (ODD, [], ("delivered", ""))
+
+    def test_is_sent_again_by_the_replay_of_an_older_event_with_it(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        passed_on(stage, "n", a_person("c-1", 2, city=ODD))
+        stage.crm.strict = False
+        stage.store.desk.replay(Filter(state="delivered", message_id="m"), "ana")
+        stage.drain()
+        assert stage.contact()["City"] == ODD
+
+
+class TestAnItemCloses:
+    def test_when_a_changed_value_is_taken(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        assert passed_on(stage, "n", a_person("c-1", 2, city="Mesa")) == 1
+        assert (stage.contact()["City"], items(stage)) == ("Mesa", [])
+
+    def test_when_the_value_returns_to_what_the_crm_has(self, stage: Stage) -> None:
+        for number, city in enumerate(["Mesa", ODD, "Mesa"]):
+            passed_on(stage, f"m{number}", a_person("c-1", number, city=city))
+        assert (stage.contact()["City"], items(stage)) == ("Mesa", [])
+
+    def test_when_the_newest_event_has_no_value_for_it(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        passed_on(stage, "n", a_person("c-1", 2, city=None))
+        assert items(stage) == []
+
+    def test_when_consent_withholds_it(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, phoneNumber=ODD))
+        assert items(stage) == [("Mobile", "ODD_VALUE")]
+        passed_on(stage, "n", a_person("c-1", 2, phoneNumber=ODD, doNotSMS=True))
+        assert items(stage) == []
+
+    def test_not_when_another_value_is_refused(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        assert passed_on(stage, "n", a_person("c-1", 2, city=ODD + "er")) == 1
+        assert items(stage) == [("City", "ODD_VALUE")]
+        assert passed_on(stage, "o", a_person("c-1", 3, city=ODD + "er")) == 0
+
+
+HISTORY = (
+    a_person("c-1", 1, city="Mesa", county="Gila"),
+    a_person("c-1", 2, city=ODD, county="Pima"),
+    a_person("c-1", 3, city=ODD, county="Yuma"),
+    a_person("c-1", 4, lastName="Okafor", city=ODD + "er", county=ODD),
+)
+
+
+class TestWhateverComesFirst:
+    @pytest.mark.parametrize("together", [1, 2, 4], ids="{}-at-once".format)
+    def test_the_crm_ends_in_the_same_state_with_the_same_items(self, stage: Stage, together: int) -> None:
+        ends = set()
+        for order in itertools.permutations(range(len(HISTORY))):
+            stage.wipe()
+            for start in range(0, len(order), together):
+                for number in order[start : start + together]:
+                    stage.accept(f"m{number}", HISTORY[number])
+                stage.drain()
+            values = {name: value for name, value in stage.contact().items() if name != "Id"}
+            ends.add((tuple(sorted(values.items(), key=str)), tuple((row.field, row.at) for row in rows(stage))))
+        assert len(ends) == 1
+        ((values_, open_),) = ends
+        assert (dict(values_)["City"], dict(values_)["County"], dict(values_)["LastName"]) == ("Mesa", "Yuma", "Okafor")
+        assert [name for name, _ in open_] == ["City", "County"]
+
+    def test_an_older_event_neither_closes_nor_reopens_an_item(self, stage: Stage) -> None:
+        passed_on(stage, "n", a_person("c-1", 3, city=ODD))
+        at = rows(stage)[0].at
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa"))
+        assert (stage.contact()["City"], items(stage), rows(stage)[0].at) == ("Mesa", [("City", "ODD_VALUE")], at)
+        passed_on(stage, "o", a_person("c-1", 4, city="Yuma"))
+        passed_on(stage, "l", a_person("c-1", 2, city=ODD))
+        assert (stage.contact()["City"], items(stage)) == ("Yuma", [])
+
+
+class TestAFlagThatCannotBeWritten:
+    def test_keeps_neither_the_record_nor_the_other_flag_out(self, stage: Stage) -> None:
+        stage.crm.unwritable.add("NoText")
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa", doNotCall=True, doNotSMS=True))
+        assert (stage.contact()["City"], stage.contact()["NoCall"]) == ("Mesa", True)
+        assert (stage.state("m"), items(stage)) == (("delivered", ""), [])
+
+    def test_is_an_obligation_and_never_an_open_item(self, stage: Stage) -> None:
+        stage.crm.unwritable.add("NoText")
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD, doNotSMS=True))
+        assert items(stage) == [("City", "ODD_VALUE")]
+        (lane,) = stage.store.opt_outs.standing()
+        assert (lane.refused, lane.waiting) == (1, 0)
+
+
+class TestForgetting:
+    def test_takes_the_open_items_with_it(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        stage.store.forget.run("c-1", "ana")
+        assert rows(stage) == []
+
+
+class TestNoValue:
+    def test_is_kept_of_what_was_refused(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD + " canary"))
+        assert "canary" not in str(rows(stage))
+        assert "canary" not in str(stage.store.desk.story("m"))
