@@ -410,7 +410,8 @@ class TestDeadLetters:
         ]
         told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
         assert told["Errors that pause the lane"] == [row for row, kind in ours if kind in pausing]
-        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind in REJECTING]
+        assert told["Errors that leave a field out"] == [row for row, kind in ours if kind is Kind.FIELDS]
+        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind is Kind.REJECTED]
         assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, *REJECTING)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
@@ -422,7 +423,7 @@ class TestDeadLetters:
         assert f"| `api_version` | `{API_VERSION}` |" in SALESFORCE
 
     def test_every_refusal_of_hubspot_is_explained_as_the_connector_words_it(self) -> None:
-        told = rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*waits\*\))? \| ([^|]+) \|$")
+        told = rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*(?:waits|field)\*\))? \| ([^|]+) \|$")
         assert told == [
             (code, one.cause.replace("{fields}", "the property"), one.action) for code, one in PROBLEMS.items()
         ]
@@ -430,6 +431,10 @@ class TestDeadLetters:
     def test_every_refusal_of_hubspot_that_passes_by_itself_is_marked(self) -> None:
         waits = {code for (code,) in ((one,) for one in rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| [^|]+\(\*waits\*\) \|"))}
         assert waits == {code for code, problem in PROBLEMS.items() if problem.verdict == "deferred"}
+
+    def test_every_refusal_of_hubspot_that_only_costs_a_property_is_marked(self) -> None:
+        marked = {code for (code,) in ((one,) for one in rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| [^|]+\(\*field\*\) \|"))}
+        assert marked == {code for code, problem in PROBLEMS.items() if problem.of_fields}
 
     def test_every_trouble_of_a_hubspot_account_is_told_as_the_connector_words_it(self) -> None:
         told = {

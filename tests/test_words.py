@@ -43,6 +43,7 @@ PLACES = {
         "owed from the inbox, paid by delivery, counted",
     ),
     "odd field": ("carecycle telemetry", "read, counted"),
+    "open item": ("delivery/open_items insight model store", "decided by delivery, kept by the store, counted"),
     "outcome": ("destinations insight settlement store web", "returned by a destination, counted, worded"),
     "dead letter": ("store/letters telemetry", "grouped by cause, counted"),
     "superseded": ("delivery", "decided when deliveries are merged"),

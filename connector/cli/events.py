@@ -17,7 +17,8 @@ from connector.cli.plan import preview
 from connector.errors import FixConfiguration
 from connector.insight.oddities import what_came
 from connector.insight.story import Story, story, story_revealed
-from connector.settlement import DeliveryState
+from connector.settlement import DeliveryState, RecordNote
+from connector.settlement.listings import Attempt
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
 from connector.web.words import counted, opt_out_words, stamp
@@ -36,6 +37,9 @@ def _filtered(command: Any) -> Any:
     return command
 
 
+_left_out = click.option(
+    "--left-out", default="", metavar="CODE", help="Only events with a field left out for this code that is still open."
+)
 _states = click.Choice([state.value for state in REPLAYABLE])
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -47,6 +51,7 @@ def events() -> None:
 
 @events.command("list")
 @_filtered
+@_left_out
 @click.option("--state", default="", help="Only this state: ready, delivered, superseded, skipped, ignored or dead.")
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
@@ -89,22 +94,32 @@ def _show_story(shown: Story) -> None:
     for delivery in shown.deliveries:
         click.echo(f"\n{delivery.destination}: {delivery.state} {delivery.code} {delivery.reason}".rstrip())
         rows = [
-            [attempt.outcome, note.record, note.object, note.crm_id, note.verdict, ", ".join(note.fields)]
+            [*_ended(attempt, note), ", ".join(note.fields), _unwritten(note)]
             for attempt in delivery.tries
             for note in attempt.records
         ]
         for note in (note for attempt in delivery.tries[-1:] for note in attempt.records):
             for name, path in note.untranslated.items():
                 click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
-        show_table("", ("attempt", "record", "object", "CRM id", "outcome", "fields written"), rows, "no attempt yet")
+        columns = ("attempt", "record", "object", "CRM id", "outcome", "fields written", "left out")
+        show_table("", columns, rows, "no attempt yet")
     for opt_out in shown.opt_outs:
         at = f" since {stamp(opt_out.applied_at)}" if opt_out.applied_at else ""
         click.echo(f"\n{opt_out.destination}: opt-out {opt_out.flag} {opt_out_words(opt_out)}{at}")
 
 
+def _ended(attempt: Attempt, note: RecordNote) -> tuple[str | None, ...]:
+    return attempt.outcome, note.record, note.object, note.crm_id, note.verdict
+
+
+def _unwritten(note: RecordNote) -> str:
+    return ", ".join(f"{name} ({code})" for name, code in note.left_out.items())
+
+
 @events.command()
 @_filtered
-@click.option("--state", default=DeliveryState.DEAD.value, show_default=True, type=_states, help="Only this state.")
+@_left_out
+@click.option("--state", default="", type=_states, help="Only this state.  [default: dead; delivered with --left-out]")
 @click.option("--all", "every", is_flag=True, help="All deliveries in this state.")
 @click.option("--plan", "planning", is_flag=True, help="Change nothing: show what would happen. Needs -c.")
 @click.option(
@@ -128,7 +143,8 @@ def replay(
         raise click.UsageError("name at least one filter (--message-id, --code, --destination, --since, ...), or --all")
     if planning != bool(paths) or ((mapping or live) and not planning):
         raise click.UsageError("--plan needs -c; -c, --mapping and --live need --plan")
-    chosen = replace(_filter(wanted), state=state)
+    usual = DeliveryState.DELIVERED if wanted["left_out"] else DeliveryState.DEAD
+    chosen = replace(_filter(wanted), state=state or usual)
     if planning:
         raise SystemExit(preview(paths, chosen, mapping, live=live, as_json=as_json))
     with opened_store() as store, _progress(lambda: store.desk.count(chosen)) as show_count:

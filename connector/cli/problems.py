@@ -1,4 +1,4 @@
-"""problems: list what the CRMs reject, by cause."""
+"""problems: list what the CRMs refuse, by cause."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from connector.cli.options import json_option, opened_store, show_json
 from connector.insight.accounts import Account
+from connector.insight.left_out import LeftOut, find_left_out
 from connector.insight.oddities import as_data, code_of, in_order, place_of, unused, what_comes, what_to_do
 from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
@@ -40,20 +42,39 @@ def accounts_of(paths: Sequence[Path]) -> list[Account]:
 def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
-    Also lists the fields careCycle sends in another form than it documents, and the values no table translates.
-    Exit status 1 if there is any whose value is not used.
+    Also lists the fields left out of records that were written otherwise, the fields careCycle sends in another form
+    than it documents, and the values no table translates. Exit status 1 if there is any whose value is not used.
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
-        causes, oddities = find_causes(store, accounts), in_order(store.oddities.all())
+        causes, left_out = find_causes(store, accounts), find_left_out(store, accounts)
+        oddities = in_order(store.oddities.all())
     if as_json:
-        show_json([*map(asdict, causes), *map(as_data, oddities)])
+        show_json([*map(asdict, causes), *map(_left_out_data, left_out), *map(as_data, oddities)])
     else:
         now = int(time.time() * 1000)
         click.echo("\n\n".join(_cause_text(cause, now) for cause in causes) or "No dead letters.")
-        for oddity in oddities:
-            click.echo(f"\n{_oddity_text(oddity, now)}")
-    raise SystemExit(1 if causes or unused(oddities) else 0)
+        for text in (
+            *(_left_out_text(item, now) for item in left_out),
+            *(_oddity_text(oddity, now) for oddity in oddities),
+        ):
+            click.echo(f"\n{text}")
+    raise SystemExit(1 if causes or left_out or unused(oddities) else 0)
+
+
+def _left_out_data(item: LeftOut) -> dict[str, Any]:
+    return {**asdict(item), "fields": [item.field], "left_out": True}
+
+
+def _left_out_text(item: LeftOut, now: int) -> str:
+    customers = f" for {counted(item.customers, 'customer')}" if item.customers else ""
+    where = f"  mapped at {item.place} (record {item.record})\n" if item.place else ""
+    return (
+        f"{item.destination}: {item.what} ({item.code})\n"
+        f"  '{item.field}' is left out of {counted(item.count, 'record')}{customers} {since(item.since, now)}; "
+        f"everything else of them was written\n{where}  {item.do}\n"
+        f"  connector events replay --destination {item.destination} --left-out {item.code}"
+    )
 
 
 def _oddity_text(oddity: Oddity, now: int) -> str:

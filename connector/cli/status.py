@@ -63,6 +63,9 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     yield from _opt_outs(view)
     yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
     yield from _dead(view)
+    if view.open_items:
+        left_out = f"{counted(view.open_items, 'field')} left out of records otherwise written"
+        yield Text(f"{left_out}; connector problems shows what to do.")
     for name, calls in view.calls.items():
         if calls and calls.limit:
             yield Text(f"API calls today, {name}: {calls.used:,} of {calls.limit:,} used")
@@ -147,9 +150,20 @@ def _as_data(view: Overview) -> dict[str, Any]:
     """The overview as JSON data, with the figures calculated from it."""
     lanes = [{**asdict(lane), "state": lane_state(lane), "hours_left": _hours_left(lane, view)} for lane in view.lanes]
     silences = {name: {**asdict(silence), "unusual": silence.unusual} for name, silence in view.silences.items()}
-    calculated = {"dead": view.dead, "opt_outs": view.opt_outs, "oldest_opt_out_ms": view.oldest_opt_out}
+    calculated = {
+        "dead": view.dead,
+        "open_items": view.open_items,
+        "opt_outs": view.opt_outs,
+        "oldest_opt_out_ms": view.oldest_opt_out,
+    }
     calls = {name: asdict(used) if used else {} for name, used in view.calls.items()}
-    lists = {"lanes": lanes, "silences": silences, "causes": view.causes[:CAUSES], "calls": calls}
+    lists = {
+        "lanes": lanes,
+        "silences": silences,
+        "causes": view.causes[:CAUSES],
+        "left_out": view.left_out[:CAUSES],
+        "calls": calls,
+    }
     return {**asdict(view), **calculated, **lists}
 
 

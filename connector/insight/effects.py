@@ -24,6 +24,7 @@ class EffectVerdict(StrEnum):
     WITHHELD = "withheld"
     KEPT = "kept"
     REFUSED = "refused"
+    LEFT_OUT = "left out"
     WAITING = "waiting"
     UNMAPPED = "unmapped"
 
@@ -85,6 +86,8 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
         return None
     if flag := _withheld(name, notes, planned):
         return replace(blank, verdict=EffectVerdict.WITHHELD, by=flag)
+    if code := next((note.left_out[name] for _, note in notes[-1:] if name in note.left_out), ""):
+        return replace(blank, verdict=EffectVerdict.LEFT_OUT, by=code)
     if any(name in note.kept for _, note in notes[-1:]):
         return replace(blank, verdict=EffectVerdict.KEPT)
     if _repeats_a_flag(draft.writes.get(step.delivery_id), name, mark):

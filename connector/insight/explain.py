@@ -270,7 +270,7 @@ class _Explainer:
             yield from ((target, planned.stamp) for target in own.flags.values())
             yield from ((held.field, None) for held in planned.withheld if held.record == own.name and held.field)
         for _, note in draft.notes[step.delivery_id]:
-            yield from ((name, None) for name in (*note.withheld, *note.kept))
+            yield from ((name, None) for name in (*note.withheld, *note.kept, *note.left_out))
 
     def _field(self, draft: Draft, name: str) -> FieldWhy:
         effects = [effect_of(step, name, draft, self.plans[step.delivery_id]) for step in self._newest_first]

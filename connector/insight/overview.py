@@ -9,7 +9,7 @@ from connector.backoff import DAY
 from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.insight.oddities import is_flag
-from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus
+from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus, OpenField
 from connector.store import Store
 from connector.store.figures import Pace
 
@@ -52,8 +52,9 @@ class Overview:
     """The current state, for the console's overview page and `connector status`. Times in epoch ms, UTC; ages in ms.
 
     came_today: events received; today: their deliveries by state. waiting: deliveries ready. paces: by
-    lane. causes: of dead letters, largest first. calls: by destination; None where none were counted. silences: by
-    agency, for those that ever received anything. odd_flags: events with a consent flag that could not be read.
+    lane. causes: of dead letters, largest first. left_out: the fields the CRMs refuse, the most first.
+    calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
+    odd_flags: events with a consent flag that could not be read.
     """
 
     now: int
@@ -65,6 +66,7 @@ class Overview:
     paces: Mapping[str, Pace]
     consent: Sequence[OptOutStanding]
     causes: Sequence[DeadCause]
+    left_out: Sequence[OpenField]
     calls: Mapping[str, CallsToday | None]
     mappings: Sequence[MappingStatus]
     silences: Mapping[str, Silence]
@@ -79,6 +81,11 @@ class Overview:
     def dead(self) -> int:
         """The number of dead letters."""
         return sum(group.count for group in self.causes)
+
+    @property
+    def open_items(self) -> int:
+        """The number of fields left out."""
+        return sum(group.count for group in self.left_out)
 
     @property
     def opt_outs(self) -> int:
@@ -136,6 +143,7 @@ def overview(store: Store, now: int) -> Overview:
         paces=store.figures.paces(),
         consent=consent_standing(store),
         causes=store.desk.dead(),
+        left_out=store.open_items.fields(),
         calls={name: usage.get(name) for name in sorted({lane.destination for lane in lanes})},
         mappings=store.mappings.all(),
         silences={agency: quiet for agency, quiet in silences.items() if quiet},

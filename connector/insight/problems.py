@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
-from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
 from connector.insight.rehearse import Expected, Forecast, rehearse
+from connector.insight.words import sentences
 from connector.mapping import Severity
-from connector.settlement import CauseKey, DeliveryState, Refusal
+from connector.settlement import CauseKey, DeliveryState
 from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.letters import DeadLetters
-
-_FIX: Final = "fix the cause in careCycle, the CRM or the mapping, then replay"
-_UNREADABLE: Final = "careCycle sent something this version cannot read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +167,3 @@ def _id(group: DeadLetters) -> str:
     """Hash what identifies a cause; its sentence is not part of it."""
     key = json.dumps([group.destination, *group.why.key])
     return hashlib.sha256(key.encode()).hexdigest()[:12]
-
-
-def sentences(why: Refusal) -> tuple[str, str]:
-    """Return what was rejected and what to do about it, each as a sentence.
-
-    >>> sentences(Refusal("INVALID_OPTION", "'state' does not offer this value", "add it, then replay"))
-    ("'state' does not offer this value.", 'Add it, then replay.')
-    """
-    cause = why.cause or "no reason was given"
-    if why.code == UnreadableEvent.code:
-        cause = f"{_UNREADABLE}: {cause}"
-    return _sentence(cause), _sentence(why.action or _FIX)
-
-
-def _sentence(text: str) -> str:
-    text = text.strip().rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."

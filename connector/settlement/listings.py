@@ -63,6 +63,26 @@ class DeadCause:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenField:
+    """A field that one CRM refuses in some records, whose rest was written. record: of the mapping.
+
+    reason, action: of one of them. since: when the first was left out. newest: the newest delivery's ID.
+    """
+
+    destination: str
+    object: str
+    record: str
+    field: str
+    code: str
+    reason: str
+    action: str
+    count: int
+    customers: int
+    since: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecentDead:
     """How many deliveries to one destination died with one code in the last hour."""
 

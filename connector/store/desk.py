@@ -26,7 +26,7 @@ from connector.store.inbox import Inbox
 from connector.store.notes import fields_as_text, read_notes
 from connector.store.obligations import Obligations
 from connector.store.open_items import OpenItems
-from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes, obligations
+from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes, obligations, open_items
 
 PAGE: Final = 50
 CAUSES: Final = 500
@@ -47,7 +47,8 @@ FOREVER: Final = 2**62
 class Filter:
     """Which deliveries; empty means any. `before` is a delivery ID: pages go backwards from the newest.
 
-    cause: refused for exactly this. since, until: accepted at or after, and before (epoch ms).
+    cause: refused for exactly this. left_out: the code of a field left out that is open still.
+    since, until: accepted at or after, and before (epoch ms).
     """
 
     customer_id: str = ""
@@ -56,6 +57,7 @@ class Filter:
     state: str = ""
     code: str = ""
     cause: CauseKey | None = None
+    left_out: str = ""
     type: str = ""
     before: int = 0
     since: int = 0
@@ -80,6 +82,9 @@ class Filter:
             ]
         if self.code or (self.cause and self.cause.code):
             clauses.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
+        if self.left_out:
+            theirs = select(open_items.c.delivery_id).where(open_items.c.code == self.left_out)
+            clauses.append(deliveries.c.id.in_(theirs))
         if self.since:
             clauses.append(deliveries.c.accepted_at >= self.since)
         if self.until:

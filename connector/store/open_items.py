@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, delete, literal_column, or_, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, literal_column, or_, select, update
 
 from connector.model import OpenItem, RecordKey, Stamp
 from connector.settlement import Remembered
+from connector.settlement.listings import OpenField
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.rows import Rows, as_rows, given
@@ -66,6 +67,25 @@ class OpenItems:
             connection.execute(self._close, closed)
         if opened:
             connection.execute(self._open, opened)
+
+    def fields(self) -> list[OpenField]:
+        """The fields left out, by destination, code, field and record of the mapping; the most first."""
+        same = [open_items.c[name] for name in ("destination", "object", "record", "field", "code")]
+        statement = (
+            select(
+                *same,
+                func.max(open_items.c.reason).label("reason"),
+                func.max(open_items.c.action).label("action"),
+                func.count().label("count"),
+                func.count(open_items.c.customer_id.distinct()).label("customers"),
+                func.min(open_items.c.since).label("since"),
+                func.max(open_items.c.delivery_id).label("newest"),
+            )
+            .group_by(*same)
+            .order_by(func.count().desc(), *same)
+        )
+        with self._db.reading() as connection:
+            return [OpenField(**row._mapping) for row in connection.execute(statement)]
 
     def try_again(self, connection: Connection, delivery_ids: Collection[int]) -> None:
         """Have what these deliveries' customers are missing sent again with their next event, which a replay is."""

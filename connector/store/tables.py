@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0014"
+REVISION: Final = "0015"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(

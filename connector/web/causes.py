@@ -10,6 +10,7 @@ from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.insight.accounts import Account, named
+from connector.insight.left_out import find_left_out
 from connector.insight.oddities import in_order, what_comes, what_to_do
 from connector.insight.problems import Cause, ReplayPreview, cause_of, find_causes, preview_replay
 from connector.store import Store
@@ -32,7 +33,8 @@ class Causes:
         paused = [lane for lane in self.store.desk.lanes() if lane.paused]
         causes = find_causes(self.store, self.accounts)
         oddities = [(oddity, what_comes(oddity), what_to_do(oddity)) for oddity in in_order(self.store.oddities.all())]
-        return self._show("problems", causes=causes, oddities=oddities, paused=paused, **expiring(self.store))
+        listed = {"causes": causes, "left_out": find_left_out(self.store, self.accounts), "oddities": oddities}
+        return self._show("problems", **listed, paused=paused, **expiring(self.store))
 
     def cause(self, id: str) -> AnyResponse:
         """Show one cause: what it is, what to do, which customers it affects."""

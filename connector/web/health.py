@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -14,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from connector import telemetry
 from connector.errors import StoreUnavailable
-from connector.settlement.listings import CallsToday, LaneOptOuts
+from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
 from connector.store import Store
 
 
@@ -68,10 +69,11 @@ class _Gauges(Collector):
         try:
             lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
             opt_outs, expiring = self._store.opt_outs.standing(), self._store.agencies.expiring()
+            left_out = self._store.open_items.fields()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
-            lanes, dead, usage, opt_outs, expiring = [], [], [], [], {}
+            lanes, dead, usage, opt_outs, left_out, expiring = [], [], [], [], [], {}
             up.add_metric([], 0)
         yield up
         for name, about, key in (
@@ -90,20 +92,24 @@ class _Gauges(Collector):
         yield oldest
         yield from _opt_outs(opt_outs)
         yield from _usage(usage)
-        letters = GaugeMetricFamily("connector_dead_letters", "Dead letters", labels=["destination", "code"])
-        counts: dict[tuple[str, str], int] = {}
-        for group in dead:
-            where = (group.destination, group.code)
-            counts[where] = counts.get(where, 0) + group.count
-        for where, count in counts.items():
-            letters.add_metric(list(where), count)
-        yield letters
+        yield _by_code("connector_dead_letters", "Dead letters", dead)
+        yield _by_code("connector_open_items", "Fields left out of records otherwise written", left_out)
         soon = GaugeMetricFamily(
             "connector_dead_letters_expiring", "Dead letters that will be discarded soon", labels=["agency"]
         )
         for agency, count in expiring.items():
             soon.add_metric([agency], count)
         yield soon
+
+
+def _by_code(name: str, about: str, groups: Iterable[DeadCause | OpenField]) -> Metric:
+    """What CRMs refuse, by destination and code."""
+    gauge, counts = GaugeMetricFamily(name, about, labels=["destination", "code"]), Counter[tuple[str, str]]()
+    for group in groups:
+        counts[group.destination, group.code] += group.count
+    for where, count in counts.items():
+        gauge.add_metric(list(where), count)
+    return gauge
 
 
 def _opt_outs(standing: Sequence[LaneOptOuts]) -> Iterator[Metric]:

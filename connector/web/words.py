@@ -19,7 +19,7 @@ from connector.store.figures import Pace
 
 STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
     DeliveryState.READY: ("waiting", "Accepted, not yet written to the CRM"),
-    DeliveryState.DELIVERED: ("delivered", "Written to the CRM, or already there"),
+    DeliveryState.DELIVERED: ("delivered", "Written to the CRM, or already there, except for fields it rejects"),
     DeliveryState.SUPERSEDED: ("superseded", "Later events already set all its fields"),
     DeliveryState.SKIPPED: (
         "skipped",
@@ -144,6 +144,7 @@ _SAID: Final[Mapping[EffectVerdict, str]] = {
     EffectVerdict.WITHHELD: "withheld by consent",
     EffectVerdict.KEPT: "left unchanged in the CRM: the field's write rule says so",
     EffectVerdict.REFUSED: "rejected by the CRM",
+    EffectVerdict.LEFT_OUT: "left out: the CRM rejects it; the rest was written",
     EffectVerdict.WAITING: "not written yet: waiting",
     EffectVerdict.UNMAPPED: "not written: a different mapping ran then",
 }

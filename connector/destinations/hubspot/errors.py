@@ -107,7 +107,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     ),
     "INVALID_EMAIL": Problem(
         "HubSpot does not accept the email address in {fields}",
-        "correct the address in careCycle, which sends a new event, then discard this one",
+        "correct the address in careCycle, which sends a new event",
         of_fields=True,
     ),
     "INVALID_INTEGER": Problem("{fields} accepts whole numbers only", _NUMBERS, of_fields=True),

@@ -279,13 +279,13 @@ RULES: Final = (
         "INVALID_EMAIL_ADDRESS",
         _FIELDS,
         "Salesforce does not accept the email address in {fields}",
-        "correct the address in careCycle, which sends a new event, then discard this one",
+        "correct the address in careCycle, which sends a new event",
     ),
     Rule(
         "NUMBER_OUTSIDE_VALID_RANGE DATE_OUT_OF_RANGE",
         _FIELDS,
         "the value of {fields} is out of range",
-        "correct the value in careCycle, which sends a new event, then discard this one",
+        "correct the value in careCycle, which sends a new event",
     ),
     Rule(
         "INVALID_TYPE_ON_FIELD_IN_RECORD",
@@ -297,7 +297,7 @@ RULES: Final = (
         "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET",
         _FIELDS,
         "{fields} has characters Salesforce cannot store",
-        "remove those characters in careCycle, which sends a new event, then discard this one",
+        "remove those characters in careCycle, which sends a new event",
     ),
     Rule(
         "FIELD_CUSTOM_VALIDATION_EXCEPTION FIELD_FILTER_VALIDATION_EXCEPTION",
