@@ -167,6 +167,7 @@ class _Maker:
             clock=_clock(event_paths.of_source(field)),
             line=self.line(("records", name, "fields", target)),
             missed=untranslated.compiled(field, setting),
+            required=field.required,
         )
 
     def _target(self, name: str, field: str) -> TargetField | None:

@@ -43,6 +43,7 @@ class FieldProgram:
     """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file.
 
     missed: asked where there is nothing to send.
+    required: the record is not written without it.
     """
 
     target: str
@@ -53,6 +54,7 @@ class FieldProgram:
     clock: Clock
     line: int
     missed: Missed | None = None
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "cut": "true: shortens text to the length of the CRM's field",
     "if_null": "when careCycle has no value: keep (default) leaves the CRM's value, clear erases it",
     "write": "when to overwrite the CRM's value",
+    "required": "true: without this field the record is not written",
     "sensitive": "accepted: this is health information, and the field may hold it",
     "value": "a fixed value: text, a number, true or false",
     "template": "text with fields in it: {path}, {path|format}; [ ] is left out when a field inside has no value",

@@ -184,7 +184,8 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
-    return FieldWrite(value, _stamp(field, target, facts), field.rule, field.guards, field.line)
+    stamp = _stamp(field, target, facts)
+    return FieldWrite(value, stamp, field.rule, field.guards, field.line, required=field.required)
 
 
 def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:

@@ -127,6 +127,7 @@ class MappedField(Source):
     default: Scalar = None
     cut: bool = False
     if_null: Literal["keep", "clear"] = "keep"
+    required: bool = False
     write: WriteRule = Rule.ALWAYS
     sensitive: Literal["accepted"] | None = None
     note: str | None = None

@@ -84,6 +84,15 @@ class House:
         (delivery,) = self.store.desk.deliveries(Filter(message_id=message_id))
         return delivery.state, delivery.code
 
+    @property
+    def shipped(self) -> str:
+        return "hubspot" if self.names is HUBSPOT else "salesforce-contact"
+
+    def insist(self) -> None:
+        """Require the email address: a refused one then refuses the whole person."""
+        field = f"{self.names['email']}: {{from: customer.email, required: true}}"
+        self.remap(f"extends: {self.shipped}\nrecords: {{contact: {{fields: {{{field}}}}}}}")
+
     def remap(self, text: str) -> None:
         loaded = load_text(text, "edited.yaml", shipped=shipped_folder(), crms=VENDORS)
         assert loaded.mapping is not None, loaded.diagnostics
@@ -214,6 +223,7 @@ class TestConsent:
         assert not house.person()["mobile"]
 
     def test_it_goes_out_although_the_rest_is_refused(self, house: House) -> None:
+        house.insist()
         house.pass_on(a_customer(updatedAt=EARLIER))
         (refused,) = house.pass_on(a_customer(email="no address", doNotCall=True, updatedAt=LATER))
         assert raised(house.person()["no_call"])
@@ -227,6 +237,7 @@ class TestConsent:
 
 class TestTrouble:
     def test_a_refused_record_is_a_dead_letter_and_harms_no_other(self, house: House) -> None:
+        house.insist()
         bad, good = house.pass_on(a_customer(email="no address"), a_call(None))
         assert (house.state(bad)[0], house.state(good)[0]) == ("dead", "delivered")
         (letter,) = house.store.desk.dead()
@@ -234,9 +245,10 @@ class TestTrouble:
         assert "no address" not in json.dumps(house.store.desk.story(bad), default=str)
 
     def test_a_dead_letter_passes_after_a_replay_once_its_cause_is_gone(self, house: House) -> None:
+        house.insist()
         (bad,) = house.pass_on(a_customer(email="no address"))
         fields = f"{{remove: [{house.names['email']}]}}"
-        house.remap(f"extends: {house.route.mapping.name}\nrecords: {{contact: {{fields: {fields}}}}}")
+        house.remap(f"extends: {house.shipped}\nrecords: {{contact: {{fields: {fields}}}}}")
         house.store.desk.replay(Filter(message_id=bad), "ana")
         house.drain()
         assert house.state(bad)[0] == "delivered"
@@ -271,6 +283,7 @@ class TestTrouble:
         assert house.state(message_id)[0] == "delivered"
 
     def test_twenty_refused_for_one_cause_stop_the_line(self, house: House) -> None:
+        house.insist()
         ids = house.pass_on(*(a_customer(id=f"c-{n}", email="no address") for n in range(25)))
         assert {house.state(message_id)[0] for message_id in ids} == {"ready"}
         assert "20 records in a row were rejected" in house.store.desk.lanes()[0].pause_reason
