@@ -119,7 +119,7 @@ def _unwritten(note: RecordNote) -> str:
 @events.command()
 @_filtered
 @_left_out
-@click.option("--state", default="", type=_states, help="Only this state.  [default: dead; delivered with --left-out]")
+@click.option("--state", type=_states, help="Only this state.  [default: dead; delivered with --left-out]")
 @click.option("--all", "every", is_flag=True, help="All deliveries in this state.")
 @click.option("--plan", "planning", is_flag=True, help="Change nothing: show what would happen. Needs -c.")
 @click.option(
@@ -135,7 +135,7 @@ def replay(
     mapping: Path | None,
     live: bool,
     as_json: bool,
-    state: str,
+    state: str | None,
     **wanted: Any,
 ) -> None:
     """Deliver again: dead letters, or deliveries in another state. Never returns a record to an older state."""

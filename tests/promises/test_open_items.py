@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import select
 from connector.delivery.deliver import Running
 from connector.store.desk import Filter
 from connector.store.tables import open_items
+from tests.builders import a_call, a_customer
+from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, raised
 from tests.promises.crm import ODD, REFUSED, Fault
 from tests.promises.stage import MAPPINGS, Stage, a_person, a_talk
 
@@ -210,3 +213,69 @@ class TestNoValue:
         passed_on(stage, "m", a_person("c-1", 1, city=ODD + " canary"))
         assert "canary" not in str(rows(stage))
         assert "canary" not in str(stage.store.desk.story("m"))
+
+
+def left_out(house: House) -> list[tuple[str, str]]:
+    return [(row.field, row.code) for row in rows(house)]
+
+
+def writes(house: House) -> int:
+    """How many calls wrote something so far."""
+    paths = ("/batch/", "/composite/sobjects")
+    return sum(call.method != "GET" and any(path in call.path for path in paths) for call in house.sandbox.calls())
+
+
+class TestOnBothCrms:
+    def test_a_person_is_written_without_an_invalid_address_and_all_their_calls_go_through(self, house: House) -> None:
+        person = a_customer(email="no address")
+        sent = house.pass_on(person, a_call(person), a_call(person, id="another"))
+        assert (house.person()["state"], house.person()["email"] or None, len(house.calls())) == ("AZ", None, 2)
+        assert [house.state(message_id)[0] for message_id in sent] == ["delivered"] * 3
+        assert [name for name, _ in left_out(house)] == [house.names["email"]]
+
+    def test_the_same_value_costs_no_rejected_call_again(self, house: House) -> None:
+        house.pass_on(a_customer(email="no address", updatedAt=EARLIER))
+        before = writes(house)
+        house.pass_on(a_customer(email="no address", city="Yuma", updatedAt=LATER))
+        assert (house.person()["city"], writes(house) - before) == ("Yuma", 1)
+
+    def test_a_corrected_address_is_written_and_closes_its_item(self, house: House) -> None:
+        house.pass_on(a_customer(email="no address", updatedAt=EARLIER))
+        house.pass_on(a_customer(email="right@example.com", updatedAt=LATER))
+        assert (house.person()["email"], left_out(house)) == ("right@example.com", [])
+
+    def test_an_unwritable_flag_costs_neither_the_record_nor_the_other_flag(self, house: House) -> None:
+        lock(house, "no_text")
+        house.pass_on(a_customer(doNotCall=True, doNotSMS=True))
+        assert (house.person()["state"], raised(house.person()["no_call"])) == ("AZ", True)
+        assert (raised(house.person()["no_text"]), left_out(house)) == (False, [])
+
+    def test_a_required_field_insists(self, house: House) -> None:
+        house.insist()
+        (message_id,) = house.pass_on(a_customer(email="no address"))
+        assert (house.state(message_id)[0], house.people(), left_out(house)) == ("dead", [], [])
+
+    def test_a_taken_address_is_left_out(self, house: House) -> None:
+        taken(house, "taken@example.com")
+        house.pass_on(a_customer(email="taken@example.com", city="Yuma"))
+        (person,) = [person for person in house.people() if person["city"] == "Yuma"]
+        assert not person["email"]
+        assert [name for name, _ in left_out(house)] == [house.names["email"]]
+
+
+def lock(house: House, name: str) -> None:
+    """Make a field read-only for the connector's user."""
+    if house.names is HUBSPOT:
+        contacts = house.sandbox.definitions.schema["contacts"]
+        contacts[house.names[name]] = replace(contacts[house.names[name]], read_only=True)
+    else:
+        house.sandbox.keep_from_editing("Contact", house.names[name])
+
+
+def taken(house: House, address: str) -> None:
+    """Let a contact of another customer's have an address that must be unique."""
+    if house.names is HUBSPOT:
+        house.sandbox.put("contacts", email=address, carecycle_id="another")
+    else:
+        house.sandbox.keep_unique("Contact", "Email")
+        house.sandbox.put("Contact", LastName="Other", Email=address, careCycle_Id__c="another")

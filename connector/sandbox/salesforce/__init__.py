@@ -109,6 +109,10 @@ class SalesforceSandbox(Rest):
         """Encrypt fields so that no query can search by them."""
         self._mark("unsearchable", object, fields)
 
+    def keep_unique(self, object: str, *fields: str) -> None:
+        """Let no two records have the same value in a field."""
+        self._mark("unique", object, fields)
+
     def _mark(self, mark: str, object: str, fields: Iterable[str]) -> None:
         table = self.org.table(object)
         for column in [table.columns[name.lower()] for name in fields]:
