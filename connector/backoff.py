@@ -22,10 +22,11 @@ def delay(attempts: int, roll: float) -> int:
 def pause(failures: int, roll: float, retry_after: float | None = None) -> int:
     """Return the milliseconds a lane pauses before it probes: doubling from 5 s to 15 min.
 
-    retry_after: the seconds the CRM asked for instead.
+    retry_after: the seconds the CRM asked for instead of 5; if they do not help, the pause doubles as well.
     """
     if retry_after is not None:
-        return int(min(retry_after * SECOND, DAY) * (1 + roll / 10))
+        asked = min(max(retry_after, 1) * SECOND, DAY)
+        return int(max(asked, min(asked * 2 ** min(failures, 30), LONGEST_PAUSE)) * (1 + roll / 10))
     return _jittered(FIRST_PAUSE, failures, LONGEST_PAUSE, roll)
 
 

@@ -32,6 +32,7 @@ class Crm:
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
+    unaccounted: its codes for a row of which a reply does not say what became.
     gone: its codes for a row refused because the record, or one it points at, no longer exists under the id we know.
     incomplete: its codes which mean, for a record known to exist, that the CRM has lost it since. Those for a missing
     required field do: the key that was to update the record was about to create it, with the changed fields alone.
@@ -51,6 +52,7 @@ class Crm:
     day: Day = Day(until_midnight=False)
     login_path: str = ""
     gone: frozenset[str] = frozenset()
+    unaccounted: frozenset[str] = frozenset()
     incomplete: frozenset[str] = frozenset()
 
     @property

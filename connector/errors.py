@@ -127,10 +127,14 @@ ACCOUNT_WIDE: Final = frozenset(
         PauseReason.RATE,
         PauseReason.QUOTA,
         PauseReason.CONFIGURATION,
-        PauseReason.CLIENT,
     }
 )
 """The pauses that hold opt-outs too: nothing can be written to the account. Every other pause lets them through."""
+
+OF_ONE_EVENT: Final = frozenset(
+    {PauseReason.REQUEST, PauseReason.REPLY, PauseReason.CLIENT, PauseReason.FAULT, PauseReason.OUTAGE}
+)
+"""The pauses that one event may cause by what it sends. If they repeat, that event is looked for."""
 
 
 class DestinationUnusable(ConnectorError):

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from connector import telemetry
+from connector import backoff, telemetry
 from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
+from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
 from connector.delivery.left_out import of_this_mapping
 from connector.delivery.lookups import Lookups
 from connector.delivery.oddities import not_translated
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.settle import (
+    Answers,
     Circumstances,
     amend,
     cause,
@@ -32,16 +34,17 @@ from connector.delivery.settle import (
     pause_for,
     raised_by,
     remembered,
+    set_aside,
     settle_delivery,
     stops_the_line,
     streak_after,
 )
 from connector.delivery.write import SEARCH_LAG, SENT_AGAIN, Writing
-from connector.destinations.base import Destination
-from connector.errors import DestinationUnusable, LeaseLost
+from connector.destinations.base import Destination, Outcome
+from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.mapping import Mapping
-from connector.model import Entry, RecordKey, Value
-from connector.settlement import Remembered, Settled, Settlement, Standing, Theirs
+from connector.model import Delivery, Entry, Plan, RecordKey, Value
+from connector.settlement import Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -119,6 +122,8 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planne
     if ahead and len(due) == pace.batch:
         next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
         batch.meanwhile = partial(ahead.making, next_due, mapping, route.timezone)
+    if worth_a_search(lease.paused_for, lease.failures) and (failures := store.lanes.standing(lease).failures):
+        return batch.isolate(planned, unplanned, failures)
     return _drain_all(batch, planned, unplanned)
 
 
@@ -126,7 +131,7 @@ def _drain_all(batch: _Batch, planned: Planned, unplanned: Sequence[Settled]) ->
     """Drain a batch, and what was refused as a whole in ever smaller parts; return whether the lane goes on."""
     going = batch.drain(planned, unplanned)
     parts = halved(batch.contested)
-    while going and parts:
+    while going and parts and not batch.failed:
         going = batch.drain(parts[0], again=True)
         parts = halved(batch.contested) + parts[1:]
     return going
@@ -137,6 +142,18 @@ def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> 
     pause = pause_for(cause, lease.failures, pace.roll())
     store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
     telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)
+
+
+def fault_in(lane: str, act: Callable[[], object]) -> DestinationUnusable | None:
+    """Act; return the error that pauses the lane if a bug of ours stops it. Raises LeaseLost, StoreUnavailable."""
+    try:
+        act()
+    except (LeaseLost, StoreUnavailable):
+        raise
+    except Exception as error:  # noqa: BLE001  # a bug of ours must stop this lane, loudly, not the worker
+        problem = f"the connector itself failed ({telemetry.place(error)}): please report it as a bug"
+        return DestinationUnusable(lane, PauseReason.FAULT, problem)
+    return None
 
 
 class Known(Protocol):
@@ -200,6 +217,8 @@ class _Batch:
     """What is due, on its way through one lease.
 
     contested: deliveries merged into writes that were refused, not settled yet. meanwhile: runs beside the first write.
+    searching: for the deliveries that make the CRM fail as a whole. failed: why it did last. answered: whether it
+    answered. settled: the deliveries that need no more.
     """
 
     store: Store
@@ -210,6 +229,44 @@ class _Batch:
     messages: dict[int, str]
     contested: Planned = field(default_factory=list)
     meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
+    searching: bool = False
+    failed: DestinationUnusable | None = None
+    answered: bool = False
+    settled: set[int] = field(default_factory=set)
+
+    def isolate(self, planned: Planned, unplanned: Sequence[Settled], failures: int) -> bool:
+        """Settle everything but what makes the CRM fail as a whole, and set that aside; return whether to go on."""
+        self.searching, self.meanwhile = True, nullcontext
+        if unplanned:
+            self.drain([], unplanned)
+        error = Search(self._send, self._set_aside).run(planned, failures)
+        if error is None:
+            standing = self.store.lanes.standing(self.lease)
+            self.store.lanes.settle(self.lease, Settlement(self.version, refused=standing.refused), self.pace.hold_ms)
+            return True
+        if error.reason in OF_ONE_EVENT:
+            few = len(planned) <= IN_A_ROW  # nothing else came that could show whether they are the cause
+            if few and backoff.exhausted(failures, planned[0][0].first_at, self._now()):
+                self._set_aside(planned[0], error)
+            rest(self.store, self.lease, error, self.pace)
+        return False
+
+    def _send(self, part: Sequence[tuple[Delivery, Plan]]) -> Sent | DestinationUnusable:
+        """Drain a part; return why the CRM failed as a whole, which pauses nothing if one event may be the cause."""
+        self.failed, self.answered = None, False
+        left = [pair for pair in part if pair[0].id not in self.settled]
+        fault = fault_in(self.lease.lane, lambda: _drain_all(self, left, []))
+        return fault or self.failed or (Sent.ANSWERED if self.answered else Sent.NOTHING_TO_SEND)
+
+    def _set_aside(self, pair: tuple[Delivery, Plan], error: DestinationUnusable) -> None:
+        around = Circumstances(self._now(), self.pace.roll)
+        settled = set_aside(pair[0], blamed(error), around, later=passes_by_itself(error))
+        settlement = Settlement(self.version, [settled], probing=True)
+        self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
+        _report(self.lease, self.messages, settlement)
+
+    def _now(self) -> int:
+        return int(self.pace.clock() * 1000)
 
     def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
         """Write, settle and record; return whether the lane goes on. again: this is part of a refused whole."""
@@ -249,12 +306,9 @@ class _Batch:
         def intend(meant: Sequence[Remembered]) -> None:
             self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
 
-        def now() -> int:
-            return int(self.pace.clock() * 1000)
-
         digest = self.store.database.digest
         ledger, version = self.store.ledger, self.version
-        return prepare(planned, self.route, ledger, digest, intend, now, self._allowed, version=version)
+        return prepare(planned, self.route, ledger, digest, intend, self._now, self._allowed, version=version)
 
     def _reopen(self, writing: Writing, standing: Standing) -> None:
         """Undo certainty after a takeover: mark what the CRM may hold now, and what must be written again."""
@@ -266,29 +320,50 @@ class _Batch:
             self.store.lanes.overtaken(self.lease, amended, theirs, standing.at)
 
     def _settlement(self, written: _Written, planned: Planned, around: Circumstances, again: bool) -> Settlement:
-        standing, answers, unusable = written.standing, written.writing.answers, written.writing.unusable
-        refused = streak_after(standing.refused, answers.values(), counting=not again)
-        if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
-            unusable = stopped
-            answers = {key: answer for key, answer in answers.items() if cause(answer) != refused.cause}
+        answers, refused, unusable = self._judged(written, again)
         shared = contested(answers.values())
         self.contested = [pair for pair in planned if pair[0].id in shared]
         asked = {folded.write.key for folded in written.folded}
-        settled = (
-            settle_delivery(delivery, plan, asked, answers, around)
+        ends = [
+            done
             for delivery, plan in planned
-            if delivery.id not in shared
-        )
+            if delivery.id not in shared and (done := settle_delivery(delivery, plan, asked, answers, around))
+        ]
+        self.settled.update(done.delivery_id for done in ends)
         return Settlement(
             self.version,
-            [done for done in settled if done is not None],
+            ends,
             remembered(answers.values(), written.writing.digest),
             consents_after(written.states, written.writing.answers.values()),
             list(raised_by(written.writing.answers.values())),
-            pause_for(unusable, standing.failures, around.roll()) if unusable else None,
+            pause_for(unusable, written.standing.failures, around.roll())
+            if unusable and self._stops(unusable)
+            else None,
             refused,
+            probing=self.searching,
             owed=list(owed_by(planned, self.lease.destination)),
         )
+
+    def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:
+        """Return the answers to settle, the streak of rejections, and why the account cannot be used."""
+        answers, unusable = written.writing.answers, written.writing.unusable
+        outcomes = [answer.outcome for answer in answers.values()]
+        if unusable is None and (unusable := self._unanswered(outcomes)):
+            answers = {key: answer for key, answer in answers.items() if answer.outcome is None}
+        refused = streak_after(written.standing.refused, answers.values(), counting=not again)
+        if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
+            unusable = stopped
+            answers = {key: answer for key, answer in answers.items() if cause(answer) != refused.cause}
+        self.failed, self.answered = unusable, self.answered or any(answer.outcome for answer in answers.values())
+        return answers, refused, unusable
+
+    def _unanswered(self, outcomes: Sequence[Outcome | None]) -> DestinationUnusable | None:
+        codes = self.route.destination.crm.unaccounted
+        return unanswered(self.lease.lane, outcomes, codes, alone=self.searching)
+
+    def _stops(self, unusable: DestinationUnusable) -> bool:
+        """Whether the lane pauses for this at once, instead of a search for the event that causes it."""
+        return not (self.searching and unusable.reason in OF_ONE_EVENT)
 
 
 def _report(lease: Lease, messages: dict[int, str], settlement: Settlement) -> None:

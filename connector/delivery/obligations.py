@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, product, zip_longest
-from typing import Final
 
 from connector import telemetry
 from connector.delivery.consent import States
-from connector.delivery.deliver import Pace, Route, prepare
+from connector.delivery.deliver import Pace, Route, fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
+from connector.delivery.isolate import unanswered
 from connector.delivery.payments import (
     NOT_CARRIED,
     NOT_TRIED,
@@ -47,26 +47,13 @@ from connector.settlement import (
 from connector.store import Store
 from connector.store.lanes import Lease
 
-PORTION: Final = 500
-"""Obligations paid in one commit."""
-
-
-def pay(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
-    """Pay the opt-outs this lane owes now; return whether the CRM account can be used. Raises LeaseLost."""
-    while owed := store.obligations.due(lease.lane, PORTION):
-        # An edited mapping may replace the one that runs at any time: a portion keeps the one it began with.
-        if not _Portion(store, route, lease, pace, route.running.mapping, owed).pay():
-            return False
-        if len(owed) < PORTION:
-            break
-    return True
-
 
 @dataclass(slots=True)
-class _Portion:
+class Portion:
     """Obligations on their way into one CRM.
 
     customers: those who opted out on each record, by its key; several customers may share a key, such as an address.
+    reasons: why an event writes nothing to this CRM, by event id. heard: the consent known after these events.
     By (customer, flag): deliveries, the ids of those that ask for it; readable, where their events can be read;
     results, of each record of the customer. applied: flags written to a record by its id.
     """
@@ -82,39 +69,61 @@ class _Portion:
     readable: set[tuple[str, str]] = field(default_factory=set)
     results: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
     applied: list[Target] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    heard: Mapping[str, States] = field(default_factory=dict)
+    writing: Writing | None = None
+    alone: bool = False
     unusable: DestinationUnusable | None = None
 
-    def pay(self) -> bool:
-        """Write, then record everything in one commit; return whether the CRM account can be used."""
-        standing = self.store.lanes.standing(self.lease)
-        planned, reasons = self._planned()
+    def write(self, *, alone: bool = False) -> None:
+        """Write it, as far as the CRM account can be used. Raises LeaseLost.
+
+        alone: a single record of which the CRM does not say what became means that it cannot be used.
+        """
+        self.unusable = fault_in(self.lease.lane, lambda: self._write_all(alone)) or self.unusable
+
+    def _write_all(self, alone: bool) -> None:
+        planned = self._planned()
         ledger, digest, version = self.store.ledger, self.store.database.digest, self.mapping.version
         # No flag is left out here: each that is refused is tried by itself below.
-        folded, states, writing = prepare(
+        folded, self.heard, writing = prepare(
             planned, self.route, ledger, digest, self._intend, self._now, version=version, again=0
         )
         writing.run(folded)
-        self.unusable = writing.unusable
+        self.writing, self.alone = writing, alone
+        self.unusable = writing.unusable or self._unanswered(answer.outcome for answer in writing.answers.values())
         failed = [merged for merged in folded if self._failed(merged, writing)]
-        alone = [self._one_by_one(failed, writing), self._by_shown_address(folded, writing), self._elsewhere(writing)]
-        self._write_alone(list(chain.from_iterable(alone)))
+        targets = [self._one_by_one(failed, writing), self._by_shown_address(folded, writing), self._elsewhere(writing)]
+        self._write_alone(list(chain.from_iterable(targets)))
+
+    def _unanswered(self, outcomes: Iterable[Outcome | None]) -> DestinationUnusable | None:
+        return unanswered(self.lease.lane, outcomes, self.route.destination.crm.unaccounted, alone=self.alone)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the CRM answered anything."""
+        answers = self.writing.answers.values() if self.writing else ()
+        return bool(self.applied) or any(answer.outcome for answer in answers)
+
+    def settle(self) -> None:
+        """Record in one commit what became of it, and pause the lane if the CRM account cannot be used."""
+        standing = self.store.lanes.standing(self.lease)
         pause = pause_for(self.unusable, standing.failures, self.pace.roll()) if self.unusable else None
         roll = self.pace.roll()  # one for all: what was refused together is tried again together
-        payments = [self._payment(obligation, reasons, pause, roll) for obligation in self.owed]
-        answers = list(writing.answers.values())
+        payments = [self._payment(obligation, pause, roll) for obligation in self.owed]
+        answers = list(self.writing.answers.values()) if self.writing else []
         raised = [self._asked_for(flag) for flag in (*raised_by(answers), *map(raised_on, self.applied))]
         settlement = Settlement(
             self.mapping.version,
-            remembered=remembered(answers, writing.digest),
-            consents=self._consents(raised, states),
+            remembered=remembered(answers, self.writing.digest) if self.writing else [],
+            consents=self._consents(raised, self.heard),
             raised=raised,
             pause=pause,
             refused=standing.refused,
             payments=payments,
         )
         self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
-        self._report(payments, pause)
-        return pause is None
+        report_payments(self.lease, payments, pause)
 
     def _asked_for(self, raised: Raised) -> Raised:
         """Name the delivery that asks for the opt-out; 0 where retention has removed it."""
@@ -135,21 +144,14 @@ class _Portion:
             states.setdefault(customer, {})[flag] = replace(state, applied=True, owed=False)
         return states
 
-    def _report(self, payments: Iterable[Payment], pause: Pause | None) -> None:
-        destination = self.lease.destination
-        for payment in payments:
-            telemetry.opt_out_paid(destination, payment.obligation.flag, payment.state, payment.why.code)
-        if pause:
-            telemetry.lane_paused(self.lease.lane, destination, pause.code, pause.problem, pause.wait_ms / 1000)
-
     def _intend(self, meant: Sequence[Remembered]) -> None:
         self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
 
     def _now(self) -> int:
         return int(self.pace.clock() * 1000)
 
-    def _planned(self) -> tuple[Planned, dict[int, str]]:
-        """Plan each event's opt-outs; also return, by event id, why an event writes nothing to this CRM."""
+    def _planned(self) -> Planned:
+        """Plan each event's opt-outs."""
         by_event: dict[int, list[Obligation]] = {}
         for obligation in self.owed:
             by_event.setdefault(obligation.event_id, []).append(obligation)
@@ -165,7 +167,8 @@ class _Portion:
             if delivery.id and read_again(delivery.event):
                 self.readable.update(flags)
             planned.append((delivery, flags_plan))
-        return planned, dict(zip(by_event, (flags_plan.reason for _, flags_plan in planned), strict=True))
+            self.reasons[event_id] = flags_plan.reason
+        return planned
 
     def _failed(self, folded: Folded, writing: Writing) -> bool:
         """Note what became of a record's flags, unless they failed and are to be tried one by one: then return True."""
@@ -301,10 +304,11 @@ class _Portion:
         self._intend([])  # a worker that has lost the lane must not write
         id_field = self.route.destination.crm.id_field
         try:
-            return self.route.destination.write([flags_row(group, id_field) for group in groups])
+            outcomes = self.route.destination.write([flags_row(group, id_field) for group in groups])
+            self.unusable = self._unanswered(outcomes)
         except DestinationUnusable as error:
             self.unusable = error
-            return None
+        return None if self.unusable else outcomes
 
     def _note_group(self, group: tuple[Target, ...], result: Result) -> None:
         if result.state is ObligationState.APPLIED:
@@ -312,13 +316,13 @@ class _Portion:
         for target in group:
             self._note(target.customer_id, target.flag, result)
 
-    def _payment(self, obligation: Obligation, reasons: Mapping[int, str], pause: Pause | None, roll: float) -> Payment:
+    def _payment(self, obligation: Obligation, pause: Pause | None, roll: float) -> Payment:
         own = self.results.get((obligation.customer_id, obligation.flag), [])
         if pause and (not own or any(result.state is ObligationState.OWED for result in own)):
             why = Refusal(pause.code, pause.problem)
             return Payment(obligation, obligation.state, why, wait_ms=pause.wait_ms)
         is_carried = obligation.flag in self.mapping.flags
-        cause = (is_carried and reasons[obligation.event_id]) or NOT_CARRIED.cause
+        cause = (is_carried and self.reasons.get(obligation.event_id)) or NOT_CARRIED.cause
         not_mapped = Result(ObligationState.NOT_MAPPED, replace(NOT_CARRIED, cause=cause))
         worst = min(own, key=lambda result: WORST_FIRST.index(result.state), default=not_mapped)
         wait = wait_for(worst.state, obligation.attempts, roll)
@@ -329,3 +333,11 @@ def _address(answer: list[Found] | Outcome, name: str) -> str | Outcome:
     if isinstance(answer, Outcome):
         return answer
     return next((as_text(match.values.get(name)) for match in answer), "")
+
+
+def report_payments(lease: Lease, payments: Iterable[Payment], pause: Pause | None) -> None:
+    """Log what became of opt-outs, and the pause of their lane."""
+    for payment in payments:
+        telemetry.opt_out_paid(lease.destination, payment.obligation.flag, payment.state, payment.why.code)
+    if pause:
+        telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)

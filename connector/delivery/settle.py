@@ -117,6 +117,13 @@ def _refuses(verdict: Verdict) -> bool:
             assert_never(verdict)
 
 
+def set_aside(delivery: Delivery, why: Refusal, around: Circumstances, *, later: bool) -> Settled:
+    """Settle a delivery that the CRM fails over by itself. later: it may succeed by itself."""
+    settled = Settled(delivery.id, DeliveryState.DEAD, AttemptOutcome.DEAD, duration_ms=around.duration_ms)
+    outcome = Outcome(Verdict.DEFERRED if later else Verdict.REJECTED, refusal=why)
+    return _refused(delivery, settled, outcome, around)
+
+
 def _refused(delivery: Delivery, settled: Settled, worst: Outcome, around: Circumstances) -> Settled:
     if worst.verdict is Verdict.REJECTED or backoff.exhausted(delivery.attempts + 1, delivery.first_at, around.now):
         return replace(settled, state=DeliveryState.DEAD, outcome=AttemptOutcome.DEAD, why=worst.refusal)
@@ -385,5 +392,6 @@ def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
     if error.reason is PauseReason.BUDGET and error.retry_after is not None:  # when calls are free again is known
         wait = int((error.retry_after + 60 * roll) * backoff.SECOND)
     else:
-        wait = backoff.pause(failures, roll, error.retry_after)
+        steady = error.reason is PauseReason.SENSITIVE  # no call is made: only our own check is repeated
+        wait = backoff.pause(0 if steady else failures, roll, error.retry_after)
     return Pause(wait, error.reason, error.problem, error.refused)

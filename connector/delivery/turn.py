@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.delivery.deliver import Pace, Route, deliver_batch, keep_count
-from connector.delivery.obligations import pay
+from connector.delivery.paying import pay
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.store import Store
 from connector.store.lanes import Lease

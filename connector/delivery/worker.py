@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
-from connector.delivery.deliver import Pace, Route, rest
+from connector.delivery.deliver import Pace, Route, fault_in, rest
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.turn import deliver
-from connector.errors import DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
+from connector.errors import LeaseLost, StoreUnavailable
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -116,14 +116,15 @@ class Worker:
         route = self._lanes[lease.lane]
         self._held[lease.lane] = lease
         turn_ends, ahead = self._clock() + self._pace.hold_ms / 1000, PlannedAhead()
-        try:
+
+        def batches() -> None:
             while self._batch(route, lease, ahead):
                 if self._stopping.is_set() or self._clock() > turn_ends:
                     break
-        except (LeaseLost, StoreUnavailable):
-            raise
-        except Exception as error:  # noqa: BLE001  # a bug of ours must stop this lane, loudly, not the worker
-            self._give_up(lease, error)
+
+        try:
+            if fault := fault_in(lease.lane, batches):
+                rest(self._store, lease, fault, self._pace)
         finally:
             del self._held[lease.lane]
             self._store.lanes.release(lease)
@@ -131,7 +132,3 @@ class Worker:
     def _batch(self, route: Route, lease: Lease, ahead: PlannedAhead) -> bool:
         with telemetry.batch(lease.lane):
             return deliver(self._store, route, lease, self._pace, ahead)
-
-    def _give_up(self, lease: Lease, error: Exception) -> None:
-        problem = f"the connector itself failed ({telemetry.place(error)}): please report it as a bug"
-        rest(self._store, lease, DestinationUnusable(lease.lane, PauseReason.FAULT, problem), self._pace)

@@ -280,6 +280,7 @@ class Settlement:
     """Everything a batch leaves behind, recorded in one commit.
 
     payments: what became of obligations; they leave the lane's failures as they are.
+    probing: it does not show either that the account can be used, and leaves the failures as they are.
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
     """
 
@@ -291,5 +292,6 @@ class Settlement:
     pause: Pause | None = None
     refused: Streak = Streak()
     payments: Sequence[Payment] = ()
+    probing: bool = False
     owed: Sequence[Obligation] = ()
     oddities: Sequence[Oddity] = ()

@@ -39,7 +39,9 @@ class LaneStatements:
             update(lanes)
             .where(lanes.c.name == self.wanted.with_for_update(skip_locked=True).scalar_subquery())
             .values(owner=bindparam("me"), token=bindparam("new_token"), leased_until=now + _milliseconds("hold"))
-            .returning(lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, _paused(now))
+            .returning(
+                lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, lanes.c.pause_code, _paused(now)
+            )
         )
         mine = update(lanes).where(*_MINE)
         self.renew = mine.values(leased_until=now + _milliseconds("hold")).returning(_paused(now))

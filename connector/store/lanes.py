@@ -39,6 +39,7 @@ class Lease:
     """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing.
 
     obligations_only: the lane is paused for something that does not hold opt-outs, and only they may go out.
+    paused_for: the code of the lane's last pause, if nothing was delivered since.
     """
 
     lane: str
@@ -46,6 +47,7 @@ class Lease:
     token: str
     failures: int = 0
     obligations_only: bool = False
+    paused_for: str = ""
 
 
 class Lanes:
@@ -83,7 +85,9 @@ class Lanes:
         claimed = {**wanted, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.claim, claimed).first()
-        return Lease(row.name, row.destination, row.token, row.failures, bool(row.paused)) if row else None
+        return (
+            Lease(row.name, row.destination, row.token, row.failures, bool(row.paused), row.pause_code) if row else None
+        )
 
     def renew(self, lease: Lease, hold_ms: int) -> None:
         """Hold the lane for longer. A lease already lost stays lost: settling raises LeaseLost."""
@@ -167,7 +171,7 @@ class Lanes:
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         refused, pause = settlement.refused, settlement.pause
         streak = {"new_cause": cause_as_text(refused.cause), "new_count": refused.count}
-        if pause is None and settlement.payments:
+        if pause is None and (settlement.payments or settlement.probing):
             return self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
         if pause is None:
             return self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})

@@ -23,7 +23,11 @@ class TestBackoff:
         assert backoff.delay(0, 0.0) == 2_500
 
     def test_a_pause_follows_what_the_crm_asked_for(self) -> None:
-        assert backoff.pause(7, 0.0, retry_after=90) == 90_000
+        assert backoff.pause(0, 0.0, retry_after=90) == 90_000
+        assert backoff.pause(2, 0.0, retry_after=90) == 360_000
+        assert backoff.pause(7, 0.0, retry_after=90) == backoff.LONGEST_PAUSE
+        assert backoff.pause(7, 0.0, retry_after=3600) == 3_600_000
+        assert backoff.pause(3, 0.0, retry_after=0) == 8_000
 
     @pytest.mark.parametrize(("attempts", "hours", "over"), [(12, 24, True), (11, 100, False), (100, 23, False)])
     def test_a_delivery_is_given_up_after_both_twelve_attempts_and_a_day(

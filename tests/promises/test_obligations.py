@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from connector.delivery.deliver import Running
 from connector.delivery.listen import Listener
-from connector.delivery.obligations import PORTION
+from connector.delivery.paying import PORTION
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import ObligationState, Pause, Settlement

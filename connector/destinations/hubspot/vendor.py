@@ -23,6 +23,7 @@ HUBSPOT: Final = Vendor(
     address_field="email",
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter
+    unaccounted=frozenset({"UNACCOUNTED"}),
     incomplete=frozenset({"REQUIRED_PROPERTY_MISSING", "MISSING_REQUIRED_PROPERTY", LOST_ID}),
     settings=HubSpotSettings,
     auth_key="access_token",

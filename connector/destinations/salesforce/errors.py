@@ -9,7 +9,7 @@ from typing import Final
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce.api_error import ApiError, named
 from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
-from connector.destinations.salesforce.rules import RULES, UNKNOWN, UNKNOWN_FAULT
+from connector.destinations.salesforce.rules import RULES, UNKNOWN, UNKNOWN_FAULT, UNKNOWN_REPLY
 from connector.errors import DestinationUnusable, PauseReason
 from connector.settlement import Refusal
 
@@ -20,11 +20,13 @@ for _rule in RULES:
 
 
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
-    """The first rule that matches; an unknown code is a rejection, and an unknown server error an outage."""
+    """The first rule that matches; an unknown code is a rejection, an unknown server error an outage."""
     for rule in _BY_CODE.get(error.code, ()):
         if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), error.message, re.I):
             return rule
-    return UNKNOWN_FAULT if error.status >= 500 else UNKNOWN
+    if error.status >= 500:
+        return UNKNOWN_FAULT
+    return UNKNOWN_REPLY if error.status >= 400 and error.code == f"HTTP_{error.status}" else UNKNOWN
 
 
 def described(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> str:

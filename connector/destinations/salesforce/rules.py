@@ -357,6 +357,13 @@ UNKNOWN_FAULT: Final = Rule(
     "wait; status.salesforce.com shows known outages",
     reason=PauseReason.OUTAGE,
 )
+UNKNOWN_REPLY: Final = Rule(
+    "",
+    Kind.UNUSABLE,
+    "the answer is not Salesforce's",
+    "check `endpoint` and any proxy or firewall in between",
+    reason=PauseReason.REPLY,
+)
 UNKNOWN: Final = Rule(
     "",
     Kind.REJECTED,

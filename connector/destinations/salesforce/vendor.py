@@ -17,6 +17,7 @@ SALESFORCE: Final = Vendor(
     id_field="Id",
     day=Day(until_midnight=False),
     login_path="/oauth2/",
+    unaccounted=frozenset({"UNREADABLE_REPLY", "HTTP_500"}),
     gone=frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}),
     incomplete=frozenset({"REQUIRED_FIELD_MISSING"}),
     settings=SalesforceSettings,

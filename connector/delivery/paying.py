@@ -1,0 +1,105 @@
+"""Pay what a lane owes. One opt-out that makes the CRM fail as a whole does not hold up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connector.delivery.deliver import Pace, Route, rest
+from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, passes_by_itself
+from connector.delivery.obligations import Portion, report_payments
+from connector.delivery.payments import wait_for
+from connector.errors import ACCOUNT_WIDE, OF_ONE_EVENT, DestinationUnusable
+from connector.mapping import Mapping
+from connector.settlement import Obligation, ObligationState, Payment, Refusal, Settlement
+from connector.store import Store
+from connector.store.lanes import Lease
+
+PORTION: Final = 500
+"""Obligations paid in one commit."""
+
+
+def pay(store: Store, route: Route, lease: Lease, pace: Pace) -> bool:
+    """Pay the opt-outs this lane owes now; return whether the CRM account can be used. Raises LeaseLost."""
+    while owed := store.obligations.due(lease.lane, PORTION):
+        # An edited mapping may replace the one that runs at any time: a portion keeps the one it began with.
+        if not _Paying(store, route, lease, pace, route.running.mapping).pay(owed):
+            return False
+        if len(owed) < PORTION:
+            break
+    return True
+
+
+@dataclass(slots=True)
+class _Paying:
+    """Obligations on their way into one CRM. left: (customer, flag) -> what is not recorded yet."""
+
+    store: Store
+    route: Route
+    lease: Lease
+    pace: Pace
+    mapping: Mapping
+    left: dict[tuple[str, str], Obligation] = field(default_factory=dict)
+
+    def pay(self, owed: Sequence[Obligation]) -> bool:
+        """Pay all of it, or by customer where the CRM fails as a whole; return whether the account can be used."""
+        self.left = {_id(obligation): obligation for obligation in owed}
+        sent = self._send_some(owed)
+        if isinstance(sent, Sent):
+            return True
+        return self._may_be_one(sent) and self._search(owed)
+
+    def _send_some(self, owed: Sequence[Obligation], *, alone: bool = False) -> Sent | DestinationUnusable:
+        portion = Portion(self.store, self.route, self.lease, self.pace, self.mapping, owed)
+        portion.write(alone=alone)
+        error = portion.unusable
+        if error is not None and self._may_be_one(error):
+            return error
+        portion.settle()
+        for obligation in owed:
+            self.left.pop(_id(obligation), None)
+        return error or (Sent.ANSWERED if portion.answered else Sent.NOTHING_TO_SEND)
+
+    def _may_be_one(self, error: DestinationUnusable) -> bool:
+        """Whether one opt-out may be the cause. An outage is one of the whole account unless it lasts."""
+        lasts = error.reason not in ACCOUNT_WIDE or self.lease.failures >= SUSPECTED
+        return error.reason in OF_ONE_EVENT and lasts
+
+    def _search(self, owed: Sequence[Obligation]) -> bool:
+        customers: dict[str, list[Obligation]] = {}
+        for obligation in owed:
+            customers.setdefault(obligation.customer_id, []).append(obligation)
+        search = Search(self._send, self._refuse)
+        error = search.run(list(customers.values()), owed[0].attempts)
+        if error is None:
+            return True
+        if error.reason not in OF_ONE_EVENT:
+            return False
+        self._settle(self.left.values(), ObligationState.OWED, Refusal(error.reason.value, error.problem))
+        if error.reason in ACCOUNT_WIDE:
+            rest(self.store, self.lease, error, self.pace)
+            return False
+        return True  # what else is due shows whether the account can be used
+
+    def _send(self, customers: Sequence[Sequence[Obligation]]) -> Sent | DestinationUnusable:
+        return self._send_some([obligation for owed in customers for obligation in owed], alone=True)
+
+    def _refuse(self, owed: Sequence[Obligation], error: DestinationUnusable) -> None:
+        state = ObligationState.OWED if passes_by_itself(error) else ObligationState.REFUSED
+        self._settle(owed, state, blamed(error))
+
+    def _settle(self, owed: Iterable[Obligation], state: ObligationState, why: Refusal) -> None:
+        roll = self.pace.roll()
+        payments = [
+            Payment(obligation, state, why, wait_ms=wait_for(state, obligation.attempts, roll)) for obligation in owed
+        ]
+        if payments:
+            self.store.lanes.settle(self.lease, Settlement(self.mapping.version, payments=payments), self.pace.hold_ms)
+            report_payments(self.lease, payments, None)
+        for payment in payments:
+            self.left.pop(_id(payment.obligation), None)
+
+
+def _id(obligation: Obligation) -> tuple[str, str]:
+    return obligation.customer_id, obligation.flag
