@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from connector import telemetry
 from connector.carecycle import decode, recognise
-from connector.carecycle.remnant import remnant
+from connector.carecycle.remnant import Remnant, remnant
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
 from connector.settlement import UNKNOWN_TYPE, DeliveryState, Refusal, unreadable
@@ -88,15 +88,16 @@ def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
         return _unread(agency, message_id, body, now, unreadable(error))
     if reading is None:
         return replace(_unread(agency, message_id, body, now, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
+    left = remnant(body) if reading.customer_lost else Remnant(reading.customer_id, reading.raised)
     urgent, ordinary = PRIORITIES
     return replace(
         _blank(agency, message_id, body, now),
         type=reading.type,
-        customer_id=reading.customer_id,
+        customer_id=left.customer_id,
         source_time=now if reading.source_time is None else reading.source_time,
-        owed=agency.owed(reading.customer_id or message_id),
-        priority=urgent if reading.raised else ordinary,
-        raised=reading.raised,
+        owed=agency.owed(left.customer_id or message_id),
+        priority=urgent if left.raised else ordinary,
+        raised=left.raised,
         odd=reading.odd,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -95,11 +96,17 @@ def _as_list(value: Any) -> list[str] | None:
 
 
 def _as_object(value: Any) -> dict[str, Any] | None:
+    """An object that is alone in a list, or that is JSON in a text.
+
+    >>> _as_object([{"id": "x"}]), _as_object('{"id": "x"}'), _as_object([{}, {}]), _as_object("x")
+    ({'id': 'x'}, {'id': 'x'}, None, None)
     """
-    >>> _as_object([{"id": "x"}]), _as_object([{}, {}]), _as_object("x")
-    ({'id': 'x'}, None, None)
-    """
-    inner = value[0] if isinstance(value, list) and len(value) == 1 else None
+    inner = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(inner, str):
+        try:
+            inner = json.loads(inner)
+        except (ValueError, RecursionError):
+            return None
     return inner if type(inner) is dict else None
 
 

@@ -85,8 +85,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _combined(name: str, values: Sequence[Any]) -> Any:
     """Return the value of a name that is given several times: an opt-out among them counts, objects are merged."""
-    first = values[0]
-    if all(type(value) is type(first) and value == first for value in values):
+    first, *others = values
+    if [(type(value), value) for value in others] == [(type(first), first)] * len(others):
         return first
     if name in FLAGS and any(as_boolean(value) is True for value in values):
         return True

@@ -63,6 +63,11 @@ class Reading:
         """The odd fields that count as absent."""
         return tuple(field for field in self.odd if not field.used)
 
+    @property
+    def customer_lost(self) -> bool:
+        """Whether there is a customer that could not be read."""
+        return any(field.path == "customer" for field in self.unread)
+
     def event(self, agency: str, message_id: str, received_at: int) -> Event:
         """The event as mappings see it. received_at: epoch ms, used if the event gives no time of its own."""
         time = received_at if self.source_time is None else self.source_time

@@ -93,12 +93,16 @@ def _states(today: Mapping[str, int]) -> str:
     )
 
 
-def _opt_outs(view: Overview) -> Iterator[Text]:
+def _unread(view: Overview) -> Iterator[Text]:
     if view.unread:
         yield Text(f"{counted(view.unread, 'message')} could not be read: opt-outs in them may be missing.", "red")
     if view.odd_flags:
         odd = f"{counted(view.odd_flags, 'event')} had a consent flag that could not be read"
         yield Text(f"{odd}: connector problems says which.", "red")
+
+
+def _opt_outs(view: Overview) -> Iterator[Text]:
+    yield from _unread(view)
     if view.no_record:
         yield Text(f"{counted(view.no_record, 'opt-out')} of customers the CRM has no record of: set once it has one.")
     if view.not_mapped:

@@ -42,7 +42,7 @@ def read_again(event: Event) -> Event | None:
 def _candidates(event: Event, owed: Sequence[Obligation]) -> Iterator[Event]:
     """Yield the event and its customer as an update; where it cannot be read, who opted out of what."""
     readable = read_again(event)
-    if readable is not None:
+    if readable is not None and readable.customer_id is not None:
         yield readable
         customer = readable.payload.get("customer", readable.payload)
         if isinstance(customer, Mapping):

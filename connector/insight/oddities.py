@@ -78,7 +78,7 @@ def what_to_do(oddity: Oddity) -> str:
             "mapping's table (or `else:`), then replay these events. A changed mapping starts the count again."
         )
     if oddity.used:
-        return f"It is read as {oddity.expected}: nothing is lost. {_GOES_AWAY}"
+        return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"
     if is_flag(oddity):
         return (
             "The flag is unknown in these events: what it guards is withheld, and an opt-out may be missing. Look up "

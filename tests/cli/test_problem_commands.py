@@ -96,7 +96,7 @@ class TestOddFields:
         result = run(environment, "problems")
         assert result.exit_code == 0
         assert "careCycle sends customer.agentNpn as a number; expected text." in result.output
-        assert "It is read as text: nothing is lost." in result.output
+        assert "The value is used: it is read as text." in result.output
 
     def test_a_consent_flag_says_that_an_opt_out_may_be_missing(
         self, store: Store, environment: dict[str, str]

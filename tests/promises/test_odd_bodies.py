@@ -112,9 +112,18 @@ class TestACall:
         sent(stage, "new", a_person("c-1", 20, city="Mesa"))
         assert sent(stage, "call", self.a_call("k-1", 10, city="Tempe"))["City"] == "Mesa"
 
-    def test_may_have_its_customer_in_a_list(self, stage: Stage) -> None:
+    def test_may_have_its_customer_in_a_list_or_as_text(self, stage: Stage) -> None:
         call = a_talk("k-1", a_person("c-1", 1, doNotCall=True), 1)
-        assert sent(stage, "call", {**call, "customer": [call["customer"]]})["NoCall"] is True
+        assert sent(stage, "list", {**call, "customer": [call["customer"]]})["NoCall"] is True
+        text = {**call, "id": "k-2", "customer": json.dumps({**call["customer"], "doNotSMS": True})}
+        assert sent(stage, "text", text)["NoText"] is True
+
+    def test_whose_customer_cannot_be_read_still_opts_that_customer_out(self, stage: Stage) -> None:
+        known(stage)
+        call = a_talk("k-1", a_person("c-1", 2, doNotCall=True), 1)
+        contact = sent(stage, "odd", {**call, "customer": [call["customer"], {"id": "c-2"}]})
+        assert contact["NoCall"] is True
+        assert odd(stage, "odd") == ["customer"]
 
 
 def a_body(payload: dict[str, Any], member: str = "") -> str:
