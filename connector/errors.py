@@ -5,6 +5,8 @@ No text here ever contains a payload value: only field names, ids, files and lin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
 
@@ -137,11 +139,26 @@ OF_ONE_EVENT: Final = frozenset(
 """The pauses that one event may cause by what it sends. If they repeat, that event is looked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What was being sent to a CRM, or looked up there, when it could not be used.
+
+    delivery_id: the first event's. record: of the mapping. crm_id: empty if not known. count: records of the call.
+    """
+
+    delivery_id: int
+    record: str
+    object: str
+    crm_id: str = ""
+    count: int = 1
+
+
 class DestinationUnusable(ConnectorError):
     """The CRM account cannot be written at the moment: its lane pauses, and no delivery loses an attempt.
 
     retry_after: seconds to wait before the next request, if the CRM said so. refused: with REFUSED, the code that
-    record after record was rejected with.
+    record after record was rejected with. keys: of the records in the call that failed, where the destination knows
+    them. in_flight: what was being sent.
     """
 
     code = "E400"
@@ -151,3 +168,5 @@ class DestinationUnusable(ConnectorError):
     ) -> None:
         super().__init__(thing, problem)
         self.reason, self.retry_after, self.refused = reason, retry_after, refused
+        self.keys: Sequence[object] = ()
+        self.in_flight: InFlight | None = None

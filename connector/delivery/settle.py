@@ -12,9 +12,10 @@ from connector import backoff
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.fold import Decision, Digest, in_doubt
+from connector.delivery.in_flight import in_flight
 from connector.delivery.open_items import closed, codes, left_out_of, opened
 from connector.destinations.base import Outcome, Verdict
-from connector.errors import DestinationUnusable, PauseReason
+from connector.errors import ACCOUNT_WIDE, DestinationUnusable, PauseReason
 from connector.model import Delivery, Entry, Mark, OpenItem, Plan, RecordKey, Unopened
 from connector.settlement import (
     NO_RECORD,
@@ -383,7 +384,9 @@ def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> Dest
         if answer.outcome and cause(answer) == streak.cause:
             why = answer.outcome.refusal
             problem = f"{STOP_THE_LINE} records in a row were rejected: {why.cause}"
-            return DestinationUnusable(lane, PauseReason.REFUSED, problem, refused=why.code)
+            stopped = DestinationUnusable(lane, PauseReason.REFUSED, problem, refused=why.code)
+            stopped.in_flight = in_flight(answer.folded, answer.crm_id)
+            return stopped
     return None
 
 
@@ -394,4 +397,5 @@ def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
     else:
         steady = error.reason is PauseReason.SENSITIVE  # no call is made: only our own check is repeated
         wait = backoff.pause(0 if steady else failures, roll, error.retry_after)
-    return Pause(wait, error.reason, error.problem, error.refused)
+    of_account = error.reason in ACCOUNT_WIDE or error.reason is PauseReason.BUDGET
+    return Pause(wait, error.reason, error.problem, error.refused, None if of_account else error.in_flight)

@@ -10,6 +10,7 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.in_flight import first_in_flight
 from connector.delivery.left_out import Sending, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
@@ -57,7 +58,8 @@ class Writing:
     where another worker has taken over.
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
-    sent: every record that was sent, answered or not. gate: raises DestinationUnusable where no more may be sent.
+    sent: every record that was sent, answered or not. asked: the records of the rank being written.
+    gate: raises DestinationUnusable where no more may be sent.
     """
 
     destination: Destination
@@ -73,6 +75,7 @@ class Writing:
     gate: Callable[[], None] = lambda: None
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
+    asked: Sequence[Folded] = ()
     unusable: DestinationUnusable | None = None
 
     def run(self, batch: Sequence[Folded]) -> None:
@@ -83,8 +86,11 @@ class Writing:
                 self._write_rank(list(rank))
         except DestinationUnusable as error:
             self.unusable = error
+            unanswered = [folded for folded in self.asked if folded.write.key not in self.answers]
+            error.in_flight = first_in_flight(error.keys, unanswered, self.entries)
 
     def _write_rank(self, batch: Sequence[Folded]) -> None:
+        self.asked = batch
         resolved = self._resolve(batch)
         matches = find_existing(self.destination, resolved, self.entries, self.digest)
         to_send = []

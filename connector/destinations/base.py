@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
 from connector.crm import Crm
 from connector.destinations.provision import Provisioner
+from connector.errors import DestinationUnusable
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
 from connector.settlement import WRITTEN, Refusal
@@ -51,6 +53,16 @@ class Row:
 
 LOST_ID: Final = "GONE"
 """The code for a record written by its id that no longer exists in the CRM."""
+
+
+@contextmanager
+def one_call(rows: Iterable[Row]) -> Iterator[None]:
+    """Name the records of one call in the error if the call fails as a whole."""
+    try:
+        yield
+    except DestinationUnusable as error:
+        error.keys = error.keys or [row.key for row in rows]
+        raise
 
 
 class Verdict(StrEnum):

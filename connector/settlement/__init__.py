@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from connector.errors import PauseReason, UnreadableEvent
+from connector.errors import InFlight, PauseReason, UnreadableEvent
 from connector.model import Entry, FlagState, OpenItem, RecordKey, Unopened
 from connector.settlement.oddities import Oddity
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
 
+
+SET_ASIDE: Final = "SET_ASIDE"
+"""The code of a delivery that an operator set aside because it held up its lane."""
 
 UNOPENABLE: Final = "UNOPENABLE"
 """The code of a stored payload that cannot be decrypted."""
@@ -254,12 +257,16 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why and how long a lane rests. refused: the code of the rejected records, where those are the reason."""
+    """Why and how long a lane rests. refused: the code of the rejected records, where those are the reason.
+
+    in_flight: what was being sent, where the reason may lie in it.
+    """
 
     wait_ms: int
     reason: PauseReason
     problem: str
     refused: str = ""
+    in_flight: InFlight | None = None
 
     @property
     def code(self) -> str:

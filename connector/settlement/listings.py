@@ -11,10 +11,27 @@ from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 
 
 @dataclass(frozen=True, slots=True)
+class PausedAt:
+    """What a lane was sending when it paused: its first event and that event's record, and how many records in a call.
+
+    crm_id: empty if not known. waits: the delivery still waits, so that it can be set aside.
+    """
+
+    delivery_id: int
+    message_id: str
+    record: str
+    object: str
+    crm_id: str
+    count: int
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LaneStatus:
     """A lane, its backlog, and the opt-outs it owes.
 
     ready: deliveries waiting, the oldest for oldest_ms. opt_outs: owed or refused, the oldest for opt_out_ms.
+    paused_at: what it was sending, where the pause may be due to that.
     """
 
     name: str
@@ -30,6 +47,7 @@ class LaneStatus:
     oldest_ms: int | None = None
     opt_outs: int = 0
     opt_out_ms: int | None = None
+    paused_at: PausedAt | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
 
-from connector.errors import PauseReason, StateChanged
+from connector.errors import FixConfiguration, PauseReason, StateChanged
 from connector.model import Event
-from connector.settlement import AttemptOutcome, CauseKey, DeliveryState, ObligationState
+from connector.settlement import SET_ASIDE, AttemptOutcome, CauseKey, DeliveryState
 from connector.settlement.listings import (
     Attempt,
     AuditEntry,
@@ -23,10 +23,22 @@ from connector.settlement.listings import (
 from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
+from connector.store.lane_list import list_lanes
 from connector.store.notes import fields_as_text, read_notes
 from connector.store.obligations import Obligations
 from connector.store.open_items import OpenItems
-from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, lanes, obligations, open_items
+from connector.store.tables import (
+    DEAD,
+    READY,
+    STATE,
+    attempts,
+    audit,
+    deliveries,
+    events,
+    lanes,
+    obligations,
+    open_items,
+)
 
 PAGE: Final = 50
 CAUSES: Final = 500
@@ -41,6 +53,8 @@ REPLAYABLE: Final = (
 """The states a delivery can be replayed from: all but waiting."""
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
+_NOT_PAUSED: Final = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
+_AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,51 +157,7 @@ class Desk:
 
     def lanes(self) -> list[LaneStatus]:
         """Every lane with its backlog, the opt-outs it owes, and the age in ms of the oldest of each."""
-        now = self._db.now()
-        backlog = (
-            select(
-                deliveries.c.lane,
-                func.count().label("ready"),
-                (now - func.min(deliveries.c.accepted_at)).label("oldest_ms"),
-            )
-            .where(deliveries.c.state == READY)
-            .group_by(deliveries.c.lane)
-            .subquery()
-        )
-        owed = (
-            select(
-                obligations.c.lane,
-                func.count().label("opt_outs"),
-                func.min(obligations.c.since).label("since"),
-            )
-            .where(
-                obligations.c.state != literal_column("'applied'"),  # a literal, so that the partial index serves it
-                obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
-            )
-            .group_by(obligations.c.lane)
-            .subquery()
-        )
-        statement = (
-            select(
-                lanes.c.name,
-                lanes.c.destination,
-                lanes.c.owner,
-                lanes.c.failures,
-                lanes.c.pause_code,
-                lanes.c.pause_reason,
-                lanes.c.paused_until,
-                (lanes.c.paused_until > now).label("paused"),
-                (lanes.c.leased_until > now).label("leased"),
-                func.coalesce(backlog.c.ready, 0).label("ready"),
-                backlog.c.oldest_ms,
-                func.coalesce(owed.c.opt_outs, 0).label("opt_outs"),
-                (now - owed.c.since).label("opt_out_ms"),
-            )
-            .join_from(lanes, backlog, lanes.c.name == backlog.c.lane, isouter=True)
-            .join(owed, lanes.c.name == owed.c.lane, isouter=True)
-            .order_by(lanes.c.name)
-        )
-        return [LaneStatus(**row._mapping) for row in self._rows(statement)]
+        return list_lanes(self._db)
 
     def dead(self) -> list[DeadCause]:
         """Dead letters grouped by destination and cause, the most first. reason: of one of them."""
@@ -252,15 +222,33 @@ class Desk:
         chosen = replace(wanted, state=DeliveryState.DEAD).clauses()
         return change(self._db, chosen, Change(who, "discard", DeliveryState.DEAD, changes), lambda count: None)
 
+    def set_aside(self, delivery_id: int, who: str, reason: str) -> None:
+        """Make a waiting delivery a dead letter, and end the pause of its lane that was met while sending it.
+
+        Its opt-outs stay owed. Raises FixConfiguration without a reason, StateChanged when it does not wait.
+        """
+        if not (why := " ".join(reason.split())[:500].replace("\0", "")):
+            raise FixConfiguration(str(delivery_id), "is set aside for a reason only", "it is stored in the audit log")
+        mine = (deliveries.c.id == delivery_id, STATE == DeliveryState.READY)
+        why_dead = {"code": SET_ASIDE, "reason": f"set aside by {who}", "action": _AFTER_SET_ASIDE}
+        changes = {**why_dead, "fields": "[]", "record": "", "state": DeliveryState.DEAD, "settled_at": self._db.now()}
+        held = (lanes.c.pause_delivery == delivery_id, lanes.c.paused_until != FOREVER)
+        with self._db.waking() as connection:
+            if connection.execute(update(deliveries).where(*mine).values(changes)).rowcount != 1:
+                raise StateChanged(str(delivery_id), "does not wait any more", "connector events list shows its state")
+            connection.execute(update(lanes).where(*held).values(**_NOT_PAUSED, failures=0))
+            self.write_down(connection, who, "set aside", f"delivery {delivery_id}: {why}")
+
     def pause(self, lane: str, who: str) -> None:
         """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""
         changes = {"paused_until": FOREVER, "pause_code": PauseReason.OPERATOR, "pause_reason": f"paused by {who}"}
+        changes |= {"pause_delivery": None}
         self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause")
 
     def resume(self, lane: str, who: str) -> None:
         """Let a paused lane go on at once, its failures forgotten. Raises StateChanged when it is not paused."""
         forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
-        changes = {"paused_until": 0, "pause_code": "", "pause_reason": "", **forgotten}
+        changes = {**_NOT_PAUSED, **forgotten}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
 
         with self._db.waking() as connection:

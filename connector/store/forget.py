@@ -164,6 +164,8 @@ class Forget:
     def _remove(self, connection: Connection, customer_id: str, event_ids: Sequence[int]) -> None:
         theirs = deliveries.c.event_id.in_(event_ids)
         owed = select(deliveries.c.id).where(theirs)
+        unnamed = {"pause_delivery": None, "pause_record": "", "pause_crm_id": ""}
+        connection.execute(update(lanes).where(lanes.c.pause_delivery.in_(owed)).values(unnamed))
         connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(owed)))
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))

@@ -28,7 +28,7 @@ from connector.carecycle import decode
 from connector.carecycle.recognise import OddField
 from connector.errors import CannotDecrypt
 from connector.model import Delivery, Event, Unopened
-from connector.settlement import UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
+from connector.settlement import SET_ASIDE, UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
 from connector.settlement.oddities import Oddity
 from connector.store.database import Database
 from connector.store.dialect import insert
@@ -152,10 +152,11 @@ class Inbox:
             connection.execute(update(events).where(events.c.id == row.id).values(payload=payload))
 
     def _revive(self, connection: Connection, agency: str, message_id: str) -> None:
+        """Make dead deliveries of a message ready again; not those an operator set aside because they hold a lane."""
         sent_again = select(events.c.id).where(events.c.agency == agency, events.c.message_id == message_id)
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.event_id.in_(sent_again), STATE == DeliveryState.DEAD)
+            .where(deliveries.c.event_id.in_(sent_again), STATE == DeliveryState.DEAD, deliveries.c.code != SET_ASIDE)
             .values(state=DeliveryState.READY, attempts=0, due_at=self._db.now())
         )
 

@@ -25,6 +25,9 @@ from connector.store.database import Database
 from connector.store.rows import given
 from connector.store.tables import PRIORITIES, READY, STATE, attempts, deliveries, lanes, obligations
 
+PAUSE_COLUMNS: Final = tuple(column.name for column in lanes.c if column.name.startswith("pause_"))
+"""What a lane keeps of the reason for its pause."""
+
 _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindparam("the_token"))
 _SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
 
@@ -80,6 +83,10 @@ def _wanted(now: ColumnElement[int]) -> Any:
     return select(lane.c.name).where(named, lane.c.leased_until <= now, may).order_by(lane.c.leased_until).limit(1)
 
 
+def _new(name: str) -> Any:
+    return bindparam(f"new_{name}", type_=lanes.c[name].type)
+
+
 def _streak() -> dict[str, Any]:
     return {
         "refused_cause": bindparam("new_cause", type_=String),
@@ -101,8 +108,7 @@ def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
         "leased_until": now,
         "token": "",
         "paused_until": case((longer, lanes.c.paused_until), else_=until),
-        "pause_code": case((longer, lanes.c.pause_code), else_=bindparam("new_code", type_=String)),
-        "pause_reason": case((longer, lanes.c.pause_reason), else_=bindparam("new_reason", type_=String)),
+        **{name: case((longer, lanes.c[name]), else_=_new(name)) for name in PAUSE_COLUMNS},
         "failures": lanes.c.failures + bindparam("failed", type_=Integer),
         **_streak(),
     }

@@ -219,7 +219,18 @@ def _lost(lease: Lease) -> LeaseLost:
 
 def _resting(pause: Pause) -> dict[str, Any]:
     failed = 0 if pause.reason is PauseReason.BUDGET else 1  # keeping to the budget is no failure
-    return {"wait": pause.wait_ms, "new_code": pause.code, "new_reason": pause.problem, "failed": failed}
+    sent = pause.in_flight
+    return {
+        "wait": pause.wait_ms,
+        "new_pause_code": pause.code,
+        "new_pause_reason": pause.problem,
+        "new_pause_delivery": sent.delivery_id if sent else None,
+        "new_pause_record": sent.record if sent else "",
+        "new_pause_object": sent.object if sent else "",
+        "new_pause_crm_id": sent.crm_id if sent else "",
+        "new_pause_count": sent.count if sent else 0,
+        "failed": failed,
+    }
 
 
 def _end(settled: Settled, settlement: Settlement) -> dict[str, Any]:

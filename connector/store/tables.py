@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0015"
+REVISION: Final = "0016"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -252,6 +252,11 @@ lanes: Final = Table(
     Column("paused_until", BigInteger, nullable=False, default=0),
     Column("pause_code", String(80), nullable=False, default=""),
     Column("pause_reason", Text, nullable=False, default=""),
+    Column("pause_delivery", BigInteger),  # what was being sent: its delivery, record and count of records
+    Column("pause_record", Text, nullable=False, server_default=""),
+    Column("pause_object", String(64), nullable=False, server_default=""),
+    Column("pause_crm_id", String(64), nullable=False, server_default=""),
+    Column("pause_count", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, default=0),
     Column("refused_cause", Text, nullable=False, default=""),  # JSON: [code, [fields], record]
     Column("refused_count", Integer, nullable=False, default=0),

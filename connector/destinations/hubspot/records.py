@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from connector.destinations.base import LOST_ID, Outcome, Row, Verdict
+from connector.destinations.base import LOST_ID, Outcome, Row, Verdict, one_call
 from connector.destinations.hubspot.adopt import adopted
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
@@ -121,10 +121,11 @@ class RecordWriter:
 
     def _batch(self, target: Target, rows: dict[int, Row]) -> Outcomes:
         body = {"inputs": [_input(n, row, target) for n, row in rows.items()]}
-        reply = self._calls.ask(target.path, object=target.object, body=body)
-        if not reply.ok:
-            return self._refused(target, rows, reply)
-        batch = expect(Batch, reply)
+        with one_call(rows.values()):
+            reply = self._calls.ask(target.path, object=target.object, body=body)
+            if not reply.ok:
+                return self._refused(target, rows, reply)
+            batch = expect(Batch, reply)
         answered = _matched(target, rows, batch, reply.request_id)
         return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
 

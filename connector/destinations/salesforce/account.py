@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict
+from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
 from connector.destinations.salesforce import errors, fit, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
@@ -144,7 +144,8 @@ class Salesforce:
                 path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
                 for places in records.waves(alike, target_ids):
                     sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
-                    outcomes.update(zip(places, self._send(path, sent, field), strict=True))
+                    of_rows = [rows[place] for place in places]
+                    outcomes.update(zip(places, self._send(path, sent, of_rows, field), strict=True))
         return dict(sorted(outcomes.items()))
 
     def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:
@@ -170,9 +171,15 @@ class Salesforce:
         refreshed.add(kind)
         return fit.fitted(self._reader.describe(kind), row.fields)
 
-    def _send(self, path: str, sent: list[Record], key_field: str) -> list[Outcome]:
-        portions = (sent[start : start + self.batch] for start in range(0, len(sent), self.batch))
-        answers = self._abreast([partial(Batch(self._client, path, key_field).write, portion) for portion in portions])
+    def _send(self, path: str, sent: Sequence[Record], rows: Sequence[Row], key_field: str = "") -> list[Outcome]:
+        """Write records, in as many requests as they need. rows: what they were made of, in the same order."""
+
+        def write(start: int) -> list[Outcome]:
+            end = start + self.batch
+            with one_call(rows[start:end]):
+                return Batch(self._client, path, key_field).write(sent[start:end])
+
+        answers = self._abreast([partial(write, start) for start in range(0, len(sent), self.batch)])
         return [outcome for answer in answers for outcome in answer]
 
     def _target_ids(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
@@ -211,7 +218,8 @@ class Salesforce:
         ]
         ids = self._ids(rows, refused)
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
-        answers = self._send(_BY_ID, [records.flags(rows[place], target_id) for place, target_id in targets], "")
+        flags = [records.flags(rows[place], target_id) for place, target_id in targets]
+        answers = self._send(_BY_ID, flags, [rows[place] for place, _ in targets])
         missed = {
             place
             for (place, _), answer in zip(targets, answers, strict=True)

@@ -1,0 +1,68 @@
+"""The lanes as people see them: backlog, opt-outs owed, and why they are paused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, func, literal_column, select
+
+from connector.settlement import DeliveryState, ObligationState
+from connector.settlement.listings import LaneStatus, PausedAt
+from connector.store.database import Database
+from connector.store.tables import READY, deliveries, events, lanes, obligations
+
+
+def list_lanes(database: Database) -> list[LaneStatus]:
+    """List every lane with its backlog, the opt-outs it owes, and the age in ms of the oldest of each."""
+    now = database.now()
+    backlog, owed = _backlog(now), _owed()
+    statement = (
+        select(
+            *(lanes.c[name] for name in ("name", "destination", "owner", "failures", "pause_code", "pause_reason")),
+            lanes.c.paused_until,
+            (lanes.c.paused_until > now).label("paused"),
+            (lanes.c.leased_until > now).label("leased"),
+            func.coalesce(backlog.c.ready, 0).label("ready"),
+            backlog.c.oldest_ms,
+            func.coalesce(owed.c.opt_outs, 0).label("opt_outs"),
+            (now - owed.c.since).label("opt_out_ms"),
+        )
+        .join_from(lanes, backlog, lanes.c.name == backlog.c.lane, isouter=True)
+        .join(owed, lanes.c.name == owed.c.lane, isouter=True)
+        .order_by(lanes.c.name)
+    )
+    named = ("pause_delivery", "pause_record", "pause_object", "pause_crm_id", "pause_count")
+    in_flight = (
+        select(lanes.c.name, *(lanes.c[name] for name in named), events.c.message_id, deliveries.c.state)
+        .join_from(lanes, deliveries, lanes.c.pause_delivery == deliveries.c.id)
+        .join(events, deliveries.c.event_id == events.c.id)
+        .where(lanes.c.paused_until > now)
+    )
+    with database.reading() as connection:
+        rows = connection.execute(statement).all()
+        paused_at = {row.name: _paused_at(row) for row in connection.execute(in_flight)}
+    return [LaneStatus(**row._mapping, paused_at=paused_at.get(row.name)) for row in rows]
+
+
+def _paused_at(row: Any) -> PausedAt:
+    record = (row.pause_record, row.pause_object, row.pause_crm_id)
+    return PausedAt(row.pause_delivery, row.message_id, *record, row.pause_count, row.state == DeliveryState.READY)
+
+
+def _backlog(now: ColumnElement[int]) -> Subquery:
+    oldest = (now - func.min(deliveries.c.accepted_at)).label("oldest_ms")
+    statement = select(deliveries.c.lane, func.count().label("ready"), oldest)
+    return statement.where(deliveries.c.state == READY).group_by(deliveries.c.lane).subquery()
+
+
+def _owed() -> Subquery:
+    since = func.min(obligations.c.since).label("since")
+    return (
+        select(obligations.c.lane, func.count().label("opt_outs"), since)
+        .where(
+            obligations.c.state != literal_column("'applied'"),  # a literal, so that the partial index serves it
+            obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
+        )
+        .group_by(obligations.c.lane)
+        .subquery()
+    )
