@@ -1,4 +1,4 @@
-"""events: list, show, replay or discard events."""
+"""events: list, show, replay, set aside or discard events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def events() -> None:
-    """List, show, replay or discard events."""
+    """List, show, replay, set aside or discard events."""
 
 
 @events.command("list")
@@ -170,6 +170,28 @@ def _progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
 def _so_far(count: int) -> None:
     if count >= STEP:
         click.echo(f"{count} so far", err=True)
+
+
+@events.command("set-aside")
+@click.argument("message_id")
+@click.option("--destination", default="", help="Which one, if it waits for several.")
+@click.option("--reason", required=True, help="Why. Stored in the audit log, so do not include personal data.")
+def set_aside(message_id: str, destination: str, reason: str) -> None:
+    """Set aside a waiting event that holds up its lane.
+
+    It becomes a dead letter, and the lane continues. Its opt-outs are still written. Replay it once its cause is fixed.
+    """
+    wanted = Filter(message_id=message_id, destination=destination, state=DeliveryState.READY)
+    with opened_store() as store:
+        waiting = store.desk.deliveries(wanted)
+        if len(waiting) > 1:
+            names = ", ".join(delivery.destination for delivery in waiting)
+            raise click.UsageError(f"it waits for several destinations, name one with --destination: {names}")
+        for delivery in waiting:
+            store.desk.set_aside(delivery.id, who(), reason)
+    if not waiting:
+        raise FixConfiguration(message_id, "does not wait to be delivered", "connector events show shows its story")
+    click.echo(f"{message_id} is set aside. connector lanes list shows how its lane is")
 
 
 @events.command()

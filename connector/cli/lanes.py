@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from connector.cli.options import columns_of, json_option, opened_store, show_json, show_table, who
+from connector.settlement.listings import LaneStatus
+from connector.web.words import held_by_hand
 
 
 @click.group()
@@ -22,7 +24,14 @@ def list_lanes(as_json: bool) -> None:
         show_json(rows)
         return
     columns = ("name", "ready", "opt_outs", "paused", "pause_code", "pause_reason")
-    show_table("Lanes", columns, columns_of(rows, columns), "No lanes yet: start the connector first.")
+    cells = [[*own, _paused_at(lane)] for own, lane in zip(columns_of(rows, columns), rows, strict=True)]
+    show_table("Lanes", (*columns, "paused at"), cells, "No lanes yet: start the connector first.")
+
+
+def _paused_at(lane: LaneStatus) -> str:
+    if not lane.paused or held_by_hand(lane):
+        return ""
+    return str(lane.paused_at or "no single event is known to cause it")
 
 
 @lanes.command()

@@ -131,6 +131,7 @@ def _lanes(view: Overview) -> Table:
 
 def _outlook(lane: LaneStatus, view: Overview) -> str:
     paused = f"{lane.pause_reason} ({lane.pause_code})." if lane.paused else ""
+    paused += f" It paused at {lane.paused_at}." if lane.paused_at else ""
     by_hand = "Until someone resumes it." if held_by_hand(lane) else ""
     empty = forecast(lane, view.paces.get(lane.name), view.now)
     return " ".join(part for part in (paused, by_hand, empty) if part)

@@ -19,25 +19,22 @@ from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by
 from connector.delivery.left_out import of_this_mapping
 from connector.delivery.lookups import Lookups
 from connector.delivery.oddities import not_translated
+from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.settle import (
     Answers,
     Circumstances,
     amend,
-    cause,
     consents_after,
     contested,
     halved,
     may_stand,
     nothing_opens,
     owed_by,
-    pause_for,
     raised_by,
     remembered,
     set_aside,
     settle_delivery,
-    stops_the_line,
-    streak_after,
 )
 from connector.delivery.write import SEARCH_LAG, SENT_AGAIN, Writing
 from connector.destinations.base import Destination, Outcome

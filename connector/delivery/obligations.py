@@ -12,6 +12,7 @@ from connector.delivery.deliver import Pace, Route, fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
 from connector.delivery.isolate import unanswered
+from connector.delivery.pausing import pause_for
 from connector.delivery.payments import (
     NOT_CARRIED,
     NOT_TRIED,
@@ -28,7 +29,7 @@ from connector.delivery.payments import (
     wait_for,
 )
 from connector.delivery.plan_ahead import Planned
-from connector.delivery.settle import pause_for, raised_by, remembered
+from connector.delivery.settle import raised_by, remembered
 from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable

@@ -126,8 +126,9 @@ def _lanes(seen: Seen) -> Iterator[Alarm]:
             and left > 0
             and (lane.failures >= FAILED_OFTEN or left > LONG_PAUSE)
         ):
+            event = f" It paused at {lane.paused_at}." if lane.paused_at else ""
             text = (
-                f"{lane.pause_reason} ({lane.pause_code}). {lane.ready} deliveries are waiting; none "
+                f"{lane.pause_reason} ({lane.pause_code}).{event} {lane.ready} deliveries are waiting; none "
                 "are lost. The lane retries on its own. For what to do, see 'Why a lane pauses' in docs/operating.md."
             )
             yield Alarm("lane paused", lane.name, text)

@@ -25,6 +25,11 @@ class PausedAt:
     count: int
     waits: bool
 
+    def __str__(self) -> str:
+        record = " ".join(part for part in (self.object, self.crm_id) if part)
+        call = f", the first of {self.count:,} records in that call" if self.count > 1 else ""
+        return f"event {self.message_id} (record {self.record}, {record}){call}"
+
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:

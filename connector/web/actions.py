@@ -1,4 +1,4 @@
-"""Pausing and resuming lanes in the console: confirmed on a page of its own, then reported in a notice."""
+"""Pausing and resuming lanes, and setting events aside, in the console: confirmed on a page, then reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.errors import StateChanged
+from connector.errors import FixConfiguration, StateChanged
 from connector.settlement.listings import LaneStatus
 from connector.store import Store
 from connector.web.gate import WHO, Gate
@@ -26,7 +26,7 @@ _ALREADY_DONE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """The pages that pause and resume a lane."""
+    """The pages that pause and resume a lane, and set aside the event it paused at."""
 
     store: Store
     gate: Gate
@@ -44,6 +44,26 @@ class Actions:
         except StateChanged:
             return self.gate.back("console.overview", _ALREADY_DONE[action].format(lane=lane))
         return self.gate.back("console.overview", _DONE[action].format(lane=lane))
+
+    def confirm_set_aside(self) -> Response:
+        """Ask before the event is set aside that a lane paused at."""
+        lane = self._lane(asked("lane"))
+        if lane.paused_at is None or not lane.paused_at.waits:
+            abort(404)
+        return self.gate.show("confirm_set_aside", lane=lane)
+
+    def set_aside(self) -> AnyResponse:
+        """Make the event that a lane paused at a dead letter."""
+        delivery = request.form.get("delivery", "")
+        if not delivery.isdecimal() or len(delivery) > 18:
+            abort(404)
+        try:
+            self.store.desk.set_aside(int(delivery), f"{WHO}:{request.remote_addr}", request.form.get("reason", ""))
+        except StateChanged:
+            return self.gate.back("console.overview", "Nothing was changed: the event no longer waits.")
+        except FixConfiguration:
+            return self.gate.back("console.overview", "Nothing was changed: enter a reason.")
+        return self.gate.back("console.overview", "The event is set aside. Its lane continues at once.")
 
     def _lane(self, name: str) -> LaneStatus:
         lane = next((lane for lane in self.store.desk.lanes() if lane.name == name), None)

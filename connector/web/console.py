@@ -75,6 +75,8 @@ def create_console(
         ("/mapping/compare", ["POST"], mappings.compare),
         ("/lanes/<any(pause, resume):action>", ["GET"], actions.confirm_lane),
         ("/lanes/<any(pause, resume):action>", ["POST"], actions.turn_lane),
+        ("/lanes/set-aside", ["GET"], actions.confirm_set_aside),
+        ("/lanes/set-aside", ["POST"], actions.set_aside),
         ("/<path:unknown>", _ANY, _unknown),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=methods, strict_slashes=False)

@@ -14,8 +14,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import update
 
 from connector.cli import cli
+from connector.errors import InFlight, PauseReason
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import example
+from connector.settlement import Pause, Settlement
 from connector.store import Store, open_store
 from connector.store.agencies import Terms
 from connector.store.tables import events
@@ -226,6 +228,21 @@ class TestDesk:
             connection.execute(update(events).values(payload=b"n" * 80))
         output = run("forget", CUSTOMER, "--plan", **environment).output
         assert "1 unreadable message cannot be decrypted and may be about this customer" in output
+
+    def test_the_event_a_lane_paused_at_is_shown_and_set_aside(self, store: Store, environment: dict[str, str]) -> None:
+        store.inbox.accept([an_arrival("msg_culprit")])
+        lease = store.lanes.lease("worker", [LANE], 60_000)
+        assert lease is not None
+        pause = Pause(900_000, PauseReason.REQUEST, "rejected", in_flight=InFlight(1, "contact", "Contact"))
+        store.lanes.settle(lease, Settlement("", pause=pause), 60_000)
+        (lane,) = json.loads(run("lanes", "list", "--json", **environment).output)
+        assert (lane["paused_at"]["message_id"], lane["paused_at"]["count"]) == ("msg_culprit", 1)
+        for command in (("lanes", "list"), ("status",)):
+            assert "msg_culprit" in run(*command, **environment).output
+        assert run("events", "set-aside", "msg_culprit", **environment).exit_code == 2
+        assert run("events", "set-aside", "msg_culprit", "--reason", "why", **environment).exit_code == 0
+        assert not store.desk.lanes()[0].paused
+        assert run("events", "set-aside", "msg_culprit", "--reason", "why", **environment).exit_code == 2
 
     def test_dead_letters_are_replayed_by_cause(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X")])

@@ -10,7 +10,7 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
+from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, PausedAt, RecentDead
 from connector.settlement.oddities import Oddity
 from tests.builders import NOON
 
@@ -37,6 +37,12 @@ def kinds(**changes: Any) -> list[str]:
 class TestWhatIsRaised:
     def test_a_quiet_agency_raises_nothing(self) -> None:
         assert kinds(lanes=[a_lane()], silence=silence(often(MINUTE), NOON), looked_at=NOON - MINUTE) == []
+
+    def test_a_paused_lane_names_the_event_it_paused_at(self) -> None:
+        at = PausedAt(7, "msg_culprit", "contact", "Contact", "003A", 200, waits=True)
+        lane = a_lane(paused_until=NOON + HOUR, pause_code="request", paused_at=at)
+        (alarm,) = raised(Seen(NOON, lanes=[lane]))
+        assert "It paused at event msg_culprit (record contact, Contact 003A), the first of 200 records" in alarm.text
 
     def test_a_lane_that_paused_again_and_again_is_told(self) -> None:
         assert kinds(lanes=[a_lane(paused_until=NOON + 5, pause_code="outage", failures=4)]) == ["lane paused"]

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind, Privacy
-from connector.errors import FixConfiguration, PauseReason
+from connector.errors import FixConfiguration, InFlight, PauseReason
 from connector.insight.problems import find_causes
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store
@@ -260,6 +260,44 @@ class TestOverview:
         page = operator.get("/console").text
         assert "the day&#39;s limit of API calls is used up (quota)" in page
         assert '<time datetime="2026-06-18T12:15:00Z">2026-06-18 12:15:00</time> UTC' in page
+
+
+class TestSettingAside:
+    @pytest.fixture(autouse=True)
+    def _paused_lane(self, store: Store) -> None:
+        store.lanes.open({LANE: DESTINATION})
+        store.inbox.accept([an_arrival("msg_culprit")])
+        lease = store.lanes.lease("worker", [LANE], MINUTE)
+        assert lease is not None
+        in_flight = InFlight(1, "contact", "Contact", "003A", 12)
+        pause = Pause(15 * MINUTE, PauseReason.REQUEST, "our request is rejected", in_flight=in_flight)
+        store.lanes.settle(lease, Settlement("", pause=pause), MINUTE)
+
+    def test_the_overview_names_the_event_and_the_record_a_lane_paused_at(self, operator: FlaskClient) -> None:
+        page = " ".join(operator.get("/console").text.split())
+        assert 'href="/console/events/msg_culprit">msg_culprit</a> (record contact, Contact 003A)' in page
+        assert "the first of 12 records in that call" in page
+
+    def test_it_is_confirmed_first(self, operator: FlaskClient, store: Store) -> None:
+        page = operator.get(f"/console/lanes/set-aside?lane={LANE}").text
+        assert "<button>Set the event aside</button>" in page
+        assert store.desk.lanes()[0].paused
+
+    def test_it_ends_the_pause_and_is_recorded(self, operator: FlaskClient, store: Store) -> None:
+        page = act(operator, "/console/lanes/set-aside", delivery="1", reason="it stops the CRM").text
+        assert "The event is set aside." in page
+        assert (store.desk.lanes()[0].paused, store.desk.story("msg_culprit")[0].code) == (False, "SET_ASIDE")
+        assert "it stops the CRM" in store.desk.audit()[0].thing
+
+    def test_it_needs_a_reason(self, operator: FlaskClient, store: Store) -> None:
+        assert "enter a reason" in act(operator, "/console/lanes/set-aside", delivery="1", reason=" ").text
+        assert store.desk.lanes()[0].paused
+
+    def test_an_event_that_no_longer_waits_is_left_alone(self, operator: FlaskClient, store: Store) -> None:
+        store.desk.set_aside(1, "ana", "why")
+        page = act(operator, "/console/lanes/set-aside", delivery="1", reason="why").text
+        assert "the event no longer waits" in page
+        assert operator.get(f"/console/lanes/set-aside?lane={LANE}").status_code == 404
 
 
 class TestLanes:
