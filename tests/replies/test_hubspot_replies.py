@@ -93,7 +93,11 @@ def owner(address: str) -> Call:
 
 
 def _found(kind: str, field: str, value: str) -> Callable[[HubSpot], str]:
-    return lambda hubspot: " ".join(record.id for record in hubspot.find(kind, field, [value], ())[value])
+    def ask(hubspot: HubSpot) -> str:
+        records = hubspot.find(kind, field, [value], ())[value]
+        return _in_words(records) if isinstance(records, Outcome) else " ".join(record.id for record in records)
+
+    return ask
 
 
 def read_only(kind: str) -> Call:
@@ -285,7 +289,10 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "property-create-409-exists": (provision("POST"), ""),
         "property-read-404": (provision("GET"), HIDDEN),
         "schemas-403-scopes-top-level": (ONE, f"paused permissions ({n['top_scope']})"),
-        "search-400-unknown-object": (Call(answering("/search"), search("city", "Mesa").ask), "paused request"),
+        "search-400-unknown-object": (
+            Call(answering("/search"), search("city", "Mesa").ask),
+            "rejected OBJECT_TYPE_UNKNOWN",
+        ),
         "tickets-search-200": (search("subject", n["title"]), n["tickets"]),
         "unsubscribe-all-400-already": (unsubscribe("POST", first=True), "opted out"),
         "unsubscribe-all-400-no-channel": (unsubscribe(""), "UNSUBSCRIBE"),

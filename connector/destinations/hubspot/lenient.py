@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Annotated, Any, Final, TypeVar
 
@@ -45,14 +46,20 @@ def _without_invalid_entries(entries: Any, read: ValidatorFunctionWrapHandler) -
         return read(entries)
     except ValidationError as error:
         invalid = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
-        if not isinstance(entries, list) or not invalid:
+        valid = (
+            [item for position, item in enumerate(entries) if position not in invalid]
+            if isinstance(entries, list)
+            else []
+        )
+        if not valid:
             raise
-        return read([entry for position, entry in enumerate(entries) if position not in invalid])
+        return read(valid)
 
 
 def _text(value: Any) -> Any:
     """A number as the text HubSpot would write; anything else unchanged."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return str(value) if is_number else value
 
 
 def _properties(value: Any) -> Any:

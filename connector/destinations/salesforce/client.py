@@ -71,10 +71,12 @@ class Client:
             return session.restful(path, method=method, headers=self._headers, **options)
         except SalesforceError as error:
             return api_error.read(error.status, error.content)
-        except (requests.exceptions.JSONDecodeError, TypeError):  # TypeError: a bare number has no len()
+        except requests.exceptions.JSONDecodeError:
             return ApiError(self.line.last.status, UNREADABLE)
         except requests.RequestException:
             return ApiError(0, NO_ANSWER)
+        except (TypeError, ValueError, RecursionError):  # a bare number has no len(); too many digits; too deep
+            return ApiError(self.line.last.status, UNREADABLE)
 
 
 def _temporary(reply: Any) -> bool:
