@@ -94,10 +94,11 @@ class Inbox:
             fresh_arrivals = [(ids[key], unique[key]) for key in ids]
             self._insert_deliveries(connection, fresh_arrivals)
             self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
-            self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
             for key in unique.keys() - ids.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
+            # Last, because every receiver counts in the same few rows.
+            self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
         fresh = {id(unique[key]) for key in ids}
         return [id(arrival) in fresh for arrival in arrivals]
 

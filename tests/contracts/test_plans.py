@@ -22,6 +22,7 @@ from connector.settlement import (
     Settlement,
     Theirs,
 )
+from connector.settlement.oddities import Oddity
 from connector.store import Store, open_store
 from connector.store.desk import Filter
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, an_arrival, an_odd_arrival
@@ -78,8 +79,11 @@ class TestNoStatement:
         states = {CUSTOMER: {"doNotCall": FlagState(Stamp(1, "m"), value=True)}}
         settled = [Settled(first.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED)]
         owed = Obligation(DESTINATION, CUSTOMER, "doNotCall", 1, first.event_id)
+        lost = Oddity("sunrise", "customer.status", DESTINATION, "contact.Status")
         payments = [Payment(owed, ObligationState.REFUSED, wait_ms=1_000)]
-        store.lanes.settle(lease, Settlement("v1", settled, [known], states, payments=payments, owed=[owed]), HOLD)
+        store.lanes.settle(
+            lease, Settlement("v1", settled, [known], states, payments=payments, owed=[owed], oddities=[lost]), HOLD
+        )
         store.obligations.due(LANE, 10)
         store.opt_outs.standing()
         store.lanes.overtaken(lease, {}, Theirs({CUSTOMER}, [first.id]), 0)
