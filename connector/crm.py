@@ -36,6 +36,7 @@ class Crm:
     gone: its codes for a row refused because the record, or one it points at, no longer exists under the id we know.
     incomplete: its codes which mean, for a record known to exist, that the CRM has lost it since. Those for a missing
     required field do: the key that was to update the record was about to create it, with the changed fields alone.
+    duplicated: its codes which mean that several records have the key.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Crm:
     gone: frozenset[str] = frozenset()
     unaccounted: frozenset[str] = frozenset()
     incomplete: frozenset[str] = frozenset()
+    duplicated: frozenset[str] = frozenset()
 
     @property
     def your_account(self) -> str:

@@ -27,6 +27,7 @@ from connector.delivery.settle import (
     amend,
     consents_after,
     contested,
+    duplicated,
     halved,
     may_stand,
     nothing_opens,
@@ -339,6 +340,7 @@ class _Batch:
             refused,
             probing=self.searching,
             owed=list(owed_by(planned, self.lease.destination)),
+            duplicated=duplicated(answers.values(), self.route.destination.crm.duplicated),
         )
 
     def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:

@@ -179,10 +179,17 @@ class Portion:
             self._note_all(folded, Result(ObligationState.OWED, NOT_TRIED, key.object))
             return False
         result = result_of_answer(answer)
-        if self.unusable is None and result.state in (ObligationState.REFUSED, ObligationState.OWED):
+        failed = result.state in (ObligationState.REFUSED, ObligationState.OWED)
+        if self.unusable is None and (failed or self._is_incomplete(folded, answer)):
             return True
         self._note_all(folded, result)
         return False
+
+    def _is_incomplete(self, folded: Folded, answer: Answer) -> bool:
+        """Whether flags are owed although the record we know has them: others with its key may lack them."""
+        owed = {(item.customer_id, item.flag) for item in self.owed if item.state is ObligationState.OWED}
+        asked = product(self.customers[folded.write.key], folded.flags)
+        return answer.outcome is None and answer.crm_id is not None and not owed.isdisjoint(asked)
 
     def _one_by_one(self, failed: Sequence[Folded], writing: Writing) -> Iterator[Target]:
         """The flags of records that failed, aimed at the id of each record with the key, duplicates included."""

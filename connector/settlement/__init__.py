@@ -301,4 +301,5 @@ class Settlement:
     payments: Sequence[Payment] = ()
     probing: bool = False
     owed: Sequence[Obligation] = ()
+    duplicated: Collection[str] = ()
     oddities: Sequence[Oddity] = ()

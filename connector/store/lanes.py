@@ -164,6 +164,7 @@ class Lanes:
             self._obligations.note_spoken(connection, settlement.owed)
             self._obligations.applied(connection, lease.destination, settlement.raised)
             self._obligations.wake(connection, lease.destination, _woken(settlement))
+            self._obligations.reopen(connection, lease.destination, settlement.duplicated)
             self._obligations.settle(connection, payments)
             self._oddities.add(connection, oddities)
         return paused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, bindparam, case, func, literal_column, null, select, update
+from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, literal_column, null, select, update
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
 from connector.store.database import Database
@@ -126,6 +126,14 @@ class Obligations:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
 
+    def reopen(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
+        """Owe these customers' opt-outs again, but for those that careCycle has lowered since."""
+        if customers:
+            theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
+            in_crm = obligations.c.state == ObligationState.APPLIED
+            again = update(obligations).where(*theirs, in_crm, ~_lowered(obligations).exists())
+            connection.execute(again.values(state=ObligationState.OWED, attempts=0, due_at=self._db.now()))
+
     def wake_all(self, connection: Connection, destination: str) -> None:
         """Make every obligation of a destination due for a check, including those the CRM has confirmed."""
         everything = update(obligations).where(obligations.c.destination == destination)
@@ -167,15 +175,18 @@ def _owe(database: Database) -> Any:
 def _renew(database: Database) -> Any:
     """Owe an opt-out again if careCycle said false since it reached the CRM: a person may have lowered the flag."""
     new = given(database.engine, *(obligations.c[name] for name in _NEW))
-    lowered = select(consents.c.flag).where(
-        *(consents.c[name] == new.c[name] for name in _KEY), consents.c.value.is_(False), ~consents.c.spoken
-    )
     return (
         update(obligations)
         .where(*(obligations.c[name] == new.c[name] for name in _KEY))
-        .where(obligations.c.state == ObligationState.APPLIED, lowered.exists())
+        .where(obligations.c.state == ObligationState.APPLIED, _lowered(new).exists())
         .values(state=ObligationState.OWED, since=new.c.since)
     )
+
+
+def _lowered(flags: FromClause) -> Any:
+    """Select from `consents` where careCycle says false of these flags."""
+    mine = (consents.c[name] == flags.c[name] for name in _KEY)
+    return select(consents.c.flag).where(*mine, consents.c.value.is_(False), ~consents.c.spoken)
 
 
 def _pay(database: Database) -> Any:

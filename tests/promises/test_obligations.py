@@ -144,6 +144,15 @@ class TestNothingKeepsAnOptOutOut:
         assert (stage.crm.records["001"]["NoCall"], twin["NoCall"]) == (True, True)
         assert owed(stage) == {("c-1", "doNotCall"): "applied"}
 
+    def test_not_a_twin_that_was_made_after_it_was_applied(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        twin = by_hand(stage, "c-1", "901")
+        stage.accept("n", a_person("c-1", 2, city="Mesa"))
+        stage.accept("o", a_person("c-1", 3, city="Yuma", **NO_CALLS))
+        stage.drain()
+        assert (twin.get("NoCall"), owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
     def test_not_a_look_up_that_finds_nobody(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
         stage.route.running = Running(LOOKING)

@@ -20,6 +20,7 @@ SALESFORCE: Final = Vendor(
     unaccounted=frozenset({"UNREADABLE_REPLY", "HTTP_500"}),
     gone=frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}),
     incomplete=frozenset({"REQUIRED_FIELD_MISSING"}),
+    duplicated=frozenset({"DUPLICATE_EXTERNAL_ID"}),
     settings=SalesforceSettings,
     auth_key="flow",
     connect=on_first_use("connector.destinations.salesforce.account"),
