@@ -116,7 +116,8 @@ class Crm:
 
     def _write(self, row: Row) -> Outcome:
         if row.id is None and len(self.all(row.key.object, row.key.value)) > 1:
-            return Outcome(Verdict.REJECTED, refusal=Refusal("DUPLICATE_EXTERNAL_ID", "several records hold the key", "merge them"))
+            twins = Refusal("DUPLICATE_EXTERNAL_ID", "several records hold the key", "merge them")
+            return Outcome(Verdict.REJECTED, refusal=twins)
         held = self._held(row)
         if held is None and row.mode is Mode.UPDATE:
             return Outcome(Verdict.SKIPPED)

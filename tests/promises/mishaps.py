@@ -17,6 +17,7 @@ from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, Stage
 CUSTOMERS: Final = ("c-1", "c-2", "c-3")
 customers = st.sampled_from([*CUSTOMERS, "c-1", "c-1"])
 
+BLANK: Final = {"object": "Contact", "LastName": "Delacroix"}
 STRANGER: Final = {"Id": "s-1", "object": "Contact", "Key": "c-9", "LastName": "Delacroix", "Email": "a@example.com"}
 """A contact that looks like a customer and is none: nothing may change it."""
 
@@ -99,13 +100,13 @@ class Mishaps(RuleBasedStateMachine):
             del self.stage.crm.records[record["Id"]]
             self.remade.add(customer)
 
-    @rule(customer=customers)
+    @rule(customer=customers, blank=st.booleans())
     @precondition(lambda self: self.stage.crm.writes)
-    def copy_by_hand(self, customer: str) -> None:
-        """A person copies the record, key and all."""
+    def make_a_twin_by_hand(self, customer: str, blank: bool) -> None:
+        """A person copies the record, key and all. blank: an import makes another with the same key instead."""
         records = self.stage.crm.all("Contact", customer)
         if len(records) == 1:
-            self.stage.crm.add(**records[0])
+            self.stage.crm.add(**BLANK | {"Key": customer} if blank else records[0])
             self.remade.add(customer)
 
     @rule(customer=customers, survivor=st.sampled_from([0, -1]))
