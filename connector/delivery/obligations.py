@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, product, zip_longest
 
 from connector import telemetry
+from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.deliver import Pace, Route, fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
@@ -30,6 +31,7 @@ from connector.delivery.payments import (
 )
 from connector.delivery.plan_ahead import Planned
 from connector.delivery.settle import raised_by, remembered
+from connector.delivery.write import Writing
 from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable

@@ -178,8 +178,9 @@ class Inbox:
 
     def _delivery(self, row: Row[Any], opened: Mapping[int, Event]) -> Delivery:
         event = opened.get(row.delivery_id)
-        # The id of what was forgotten may be another's now, and what is kept of an old event has no payload any more.
-        if event is None or event.message_id != row.message_id or row.payload is None:
+        # The id of what was forgotten may be another's now, what is kept of an old event has no payload any more, and
+        # what could not be decrypted may have come again.
+        if event is None or event.message_id != row.message_id or row.payload is None or event.unopened:
             event = self.event(row)
         owing = frozenset(row.raised.split(",")) if row.raised else frozenset()
         return Delivery(row.delivery_id, row.attempts, row.accepted_at, event, row.id, owing)

@@ -9,6 +9,7 @@ from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.reload import UNCHECKED
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
+from connector.store.tables import events
 from tests.promises.stage import DESTINATION, LANE, MAPPINGS, ZONE, Stage, a_person
 
 
@@ -82,6 +83,17 @@ class TestTheNextBatch:
         stage.drain()
         assert set(cities(stage)) == {"c-0", "c-1", "c-2"}
         assert stage.state("m3")[0] == "dead"
+
+    def test_reads_what_is_sent_again_because_it_could_not_be_decrypted(self, stage: Stage) -> None:
+        crowd(stage, 3)
+        with stage.store.database.transaction() as connection:
+            connection.execute(events.update().where(events.c.message_id == "m2").values(payload=b"damaged"))
+        for _ in range(2):
+            stage.deliver(batch=2)
+        assert stage.state("m2") == ("dead", "UNOPENABLE")
+        stage.accept("m2", a_person("c-2", 2, city="City 2", status="Lead"))
+        stage.drain()
+        assert cities(stage)["c-2"] == "City 2"
 
     def test_is_planned_in_its_turn_where_the_database_could_not_be_asked(self, stage: Stage) -> None:
         def look() -> list[Delivery]:
