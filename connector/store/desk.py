@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, literal_column, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from connector.errors import FixConfiguration, PauseReason, StateChanged
 from connector.model import Event
@@ -97,8 +110,7 @@ class Filter:
         if self.code or (self.cause and self.cause.code):
             clauses.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
         if self.left_out:
-            theirs = select(open_items.c.delivery_id).where(open_items.c.code == self.left_out)
-            clauses.append(deliveries.c.id.in_(theirs))
+            clauses.append(_leaves_out(self.left_out))
         if self.since:
             clauses.append(deliveries.c.accepted_at >= self.since)
         if self.until:
@@ -122,6 +134,18 @@ class Filter:
         if self.type and not narrow:
             return events.c.id
         return deliveries.c.accepted_at if (self.since or self.until) and not narrow else deliveries.c.id
+
+
+def _leaves_out(code: str) -> ColumnElement[bool]:
+    """Whether a delivery is the newest to a record whose field was left out, or left out something of its customer.
+
+    The newest need not carry the field: it may have been merged with an older delivery that does.
+    """
+    newest, customers = (
+        select(open_items.c[name]).where(open_items.c.code == code) for name in ("delivery_id", "customer_id")
+    )
+    left_out = deliveries.c.code != literal_column("''")
+    return or_(deliveries.c.id.in_(newest), and_(left_out, events.c.customer_id.in_(customers)))
 
 
 class Desk:

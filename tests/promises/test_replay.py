@@ -57,6 +57,15 @@ class TestReplaying:
         replay(stage, message_id="refused")
         assert (stage.state("refused")[0], stage.contact()["City"]) == ("superseded", "Rome")
 
+    def test_of_fields_left_out_sends_them_where_a_newer_event_of_the_batch_lacks_them(self, stage: Stage) -> None:
+        stage.crm.unwritable.add("Status")
+        stage.accept("one", a_person("c-1", 1))
+        stage.accept("two", a_person("c-1", 2, status="Inactive", doNotCall=True))  # left out but for its opt-out
+        stage.drain()
+        stage.crm.unwritable.clear()
+        replay(stage, state="delivered", left_out="INVALID_FIELD")
+        assert (stage.contact().get("Status"), stage.store.open_items.fields()) == ("New", [])
+
     def test_the_same_event_resent_by_carecycle_revives_a_dead_delivery(self, stage: Stage) -> None:
         stage.accept("one", a_person("c-1", 1, city=REFUSED))
         stage.drain()
