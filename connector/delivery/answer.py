@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from connector.delivery.fold import Decision, Folded
@@ -46,3 +47,9 @@ class Answer:
         """Whether records that point at this one must wait for it."""
         refused = self.outcome is not None and self.outcome.verdict in (Verdict.DEFERRED, Verdict.REJECTED)
         return refused and self.crm_id is None
+
+
+def duplicated(answers: Iterable[Answer], codes: Collection[str]) -> frozenset[str]:
+    """Return the customers of whom the CRM has several records. codes: those by which it says so."""
+    several = (answer for answer in answers if answer.candidates or (answer.outcome and answer.outcome.code in codes))
+    return frozenset(answer.folded.customer_id for answer in several if answer.folded.customer_id is not None)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from connector import backoff, telemetry
+from connector.delivery.answer import duplicated
 from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
@@ -27,7 +28,6 @@ from connector.delivery.settle import (
     amend,
     consents_after,
     contested,
-    duplicated,
     halved,
     may_stand,
     nothing_opens,

@@ -322,12 +322,6 @@ def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Itera
             yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
 
 
-def duplicated(answers: Iterable[Answer], codes: Collection[str]) -> frozenset[str]:
-    """Return the customers of whom the CRM has several records. codes: those by which it says so."""
-    several = (answer for answer in answers if answer.candidates or (answer.outcome and answer.outcome.code in codes))
-    return frozenset(answer.folded.customer_id for answer in several if answer.folded.customer_id is not None)
-
-
 def contested(answers: Iterable[Answer]) -> frozenset[int]:
     """Return the deliveries merged into a rejected write: one may be the cause, and halving finds it."""
     return frozenset(
