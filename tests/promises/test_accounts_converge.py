@@ -38,12 +38,15 @@ FLAGS: Final = ("doNotCall", "doNotEmail")
 BYSTANDER: Final = "bystander@example.com"
 ENDS: Final = frozenset({"delivered", "superseded", "skipped"})
 
+AGENTS: Final = {"owner": "", "no id": "CRM-48213", "too long": "x" * 17_000, "quoted": "O'Hara\\"}
+"""The values an owner is looked up by: the owner's own id, and values that a query may fail over."""
+
 customers = st.sampled_from(CUSTOMERS)
 people = st.fixed_dictionaries(
     {
         "lastName": st.sampled_from(["Delacroix", "Okafor"]),
         "email": st.sampled_from(["a", "b", "c", None]),
-        "agentName": st.sampled_from([None, None, "owner"]),
+        "agentName": st.sampled_from([None, *AGENTS]),
         "doNotCall": st.sampled_from([False, True, None]),
         "doNotEmail": st.sampled_from([False, True, True, None]),
     }
@@ -71,7 +74,7 @@ class AccountLife(RuleBasedStateMachine):
         letter, agent = changes["email"], changes["agentName"]
         own = {
             "email": f"{letter}.{customer}@example.com" if letter else None,
-            "agentName": self.account.owner if agent == "owner" else agent,
+            "agentName": AGENTS.get(agent) or self.account.owner if agent else None,
         }
         payload = a_person(customer, at, **{**changes, **own})
         message_id = f"m{len(self.plans):03d}"
