@@ -32,7 +32,6 @@ from connector.delivery.payments import (
 from connector.delivery.plan_ahead import Planned
 from connector.delivery.settle import raised_by, remembered
 from connector.delivery.write import Writing
-from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping

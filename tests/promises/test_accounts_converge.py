@@ -22,8 +22,8 @@ from connector.store.desk import Filter
 from connector.store.tables import obligations
 from tests.conftest import Clock
 from tests.promises.accounts import Account, org, portal, reshaped
+from tests.promises.lives import try_lives
 from tests.promises.stage import DESTINATION, HOLD, HOUR, ZONE, Stage, a_person, open_stage
-from tests.promises.test_convergence import try_lives
 
 LIVES: Final = {"quick": (10, 12), "ci": (200, 20), "nightly": (5_000, 25)}
 """How many in front of each CRM, and how many things happen in each at most."""

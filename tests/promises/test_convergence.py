@@ -12,16 +12,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Row, select
 
 from connector.delivery.consent import observe, withholding
@@ -35,11 +27,15 @@ from connector.store.desk import Filter
 from connector.store.opt_outs import Period
 from connector.store.tables import events, obligations
 from tests.promises.crm import FLAGS, REFUSED, Crm, Fault, Killed
+from tests.promises.lives import try_lives
 from tests.promises.mishaps import CUSTOMERS, STRANGER, Mishaps, Odd, customers, odd_fields
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
 
 LIVES = {"quick": (72, 8, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_000, 25)}
 """How many on SQLite and on PostgreSQL, and how many things happen in each at most."""
+
+CALLS_AN_EVENT = 15
+"""More CRM calls than an event needs, with all the troubles of its life: about 7 were the most."""
 
 SHARES = 2
 """The lives are tried in so many tests, for two cores."""
@@ -251,6 +247,7 @@ class Convergence(Mishaps):
             self._every_event_ended(ENDS | {"dead"})
             self._every_try_is_on_record()
         self._every_opt_out_is_in_the_crm(but=self.stage.crm.unwritable)
+        self._every_list_of_opt_outs_agrees()
         self._heal_the_crm()
         self._pay_what_is_checked_daily()
         self._every_opt_out_is_in_the_crm()
@@ -263,7 +260,9 @@ class Convergence(Mishaps):
         self._every_event_ended(ENDS)
         assert self.stage.store.open_items.fields() == []
         self._every_opt_out_is_in_the_crm()
+        self._every_list_of_opt_outs_agrees()
         self._the_crm_is_as_without_faults()
+        assert self.stage.crm.calls + self.stage.crm.searches <= CALLS_AN_EVENT * len(self.accepted)
 
     def _replay_and_drain(self) -> None:
         self.replay()
@@ -285,10 +284,13 @@ class Convergence(Mishaps):
         self.stage.clock.forward(LOOK_AGAIN)
         self.stage.drain()
 
+    def _obligations(self) -> Sequence[Row[Any]]:
+        with self.stage.store.database.reading() as connection:
+            return connection.execute(select(obligations)).all()
+
     def _every_opt_out_is_in_the_crm(self, *, but: Collection[str] = ()) -> None:
         """On every record of its customer. but: fields the CRM refuses, of which the obligation says so."""
-        with self.stage.store.database.reading() as connection:
-            rows = connection.execute(select(obligations)).all()
+        rows = self._obligations()
         refused = {(row.customer_id, row.flag) for row in rows if row.state == "refused"}
         assert all(row.code and row.reason for row in rows if row.state != "applied")
         for customer in CUSTOMERS:
@@ -296,9 +298,9 @@ class Convergence(Mishaps):
             for flag, record in product(raised, self.stage.crm.all("Contact", customer)):
                 is_refused = TARGETS[flag] in but and (customer, flag) in refused
                 assert record.get(TARGETS[flag]) is True or is_refused, (customer, flag, record["Id"])
-        self._every_list_of_opt_outs_agrees(rows)
 
-    def _every_list_of_opt_outs_agrees(self, rows: Sequence[Row[Any]]) -> None:
+    def _every_list_of_opt_outs_agrees(self) -> None:
+        rows = self._obligations()
         counted = Counter(row.state for row in rows)
         (lane,) = self.stage.store.opt_outs.standing()
         of_lane = {"owed": lane.waiting, "refused": lane.refused, "no record": lane.no_record}
@@ -379,21 +381,6 @@ def _changed(payload: dict[str, Any], change: Callable[[dict[str, Any]], dict[st
 def _customer(payload: dict[str, Any]) -> dict[str, Any]:
     inside: dict[str, Any] = payload.get("customer", payload)
     return inside
-
-
-def try_lives(life: Callable[[], RuleBasedStateMachine], runs: int, steps: int, share: int) -> None:
-    """Try so many lives. They are not shrunk: that takes minutes, and what happened is printed anyway."""
-    how = settings(
-        max_examples=runs,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    )
-    # Every day the same lives, so that a failure is about the change at hand; the nightly profile looks further.
-    machine = life if os.environ.get("CONNECTOR_PROMISES") == "nightly" else seed(share)(life)
-    run_state_machine_as_test(machine, settings=how)
 
 
 class TestConvergence:
