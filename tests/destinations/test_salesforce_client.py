@@ -196,12 +196,12 @@ class TestOurLine:
     @responses.activate
     def test_without_an_endpoint_salesforce_itself_is_asked(self) -> None:
         call = responses.patch(
-            f"{BASE}composite/sobjects/Contact/careCycle_Id__c", json=[{"success": True, "id": "003"}]
+            f"{BASE}composite/sobjects/Contact/careCycle_Id__c", json=[{"success": True, "id": "003Hs0000000001"}]
         )
         auth = credentials(flow="session", session_id="x", instance_url=INSTANCE)
         settings = SalesforceSettings(mapping="salesforce-contact", auth=auth)
         (outcome,) = connect(settings, Calls()).write([a_contact()])
-        assert (outcome.id, call.call_count) == ("003", 1)
+        assert (outcome.id, call.call_count) == ("003Hs0000000001", 1)
 
 
 class TestReadingARefusal:

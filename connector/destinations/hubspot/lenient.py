@@ -1,59 +1,16 @@
-"""Read JSON leniently: an optional part of an unexpected type counts as absent, and never hides the valid parts."""
+"""The types of HubSpot's values: what is written in more than one way is read as one."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
-
-_Item = TypeVar("_Item")
+from pydantic import BeforeValidator
 
 _CONTEXT_AS_TEXT: Final = re.compile(r"(\w+)=(?:\[([^\]]*)\]|([^,}\[\]]*))")
 """HubSpot's reference shows a context as text: "{missingScopes=[scope1, scope2]}"."""
-
-
-class Lenient(BaseModel):
-    """A strictly typed part of a reply. An optional part of the wrong type counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _absent_if_invalid(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        try:
-            return read(value)
-        except ValidationError:
-            declared = cls.model_fields[info.field_name or ""]
-            if declared.is_required():
-                raise
-            return declared.get_default(call_default_factory=True)
-
-
-def _without_invalid_entries(entries: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(entries)
-    except ValidationError as error:
-        invalid = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
-        valid = (
-            [item for position, item in enumerate(entries) if position not in invalid]
-            if isinstance(entries, list)
-            else []
-        )
-        if not valid:
-            raise
-        return read(valid)
 
 
 def _text(value: Any) -> Any:
@@ -94,7 +51,6 @@ def _texts(value: Any) -> list[str]:
     return [text for item in items if isinstance(text := _text(item), str)]
 
 
-Entries = Annotated[list[_Item], WrapValidator(_without_invalid_entries)]
 Id = Annotated[str, BeforeValidator(_text)]
 Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
 Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from connector.destinations.hubspot.lenient import Context, Entries, Id, Lenient, Values
+from connector.destinations.hubspot.lenient import Context, Id, Values
+from connector.destinations.lenient import Entries, Lenient
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 

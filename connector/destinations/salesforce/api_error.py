@@ -27,7 +27,7 @@ def read(status: int, content: Any) -> ApiError:
 
     A code that does not look like one is replaced with the HTTP status.
     """
-    first = content[0] if isinstance(content, list) and content else content
+    first = next(iter(entries(content)), content)
     if not isinstance(first, dict):
         return ApiError(status, f"HTTP_{status}")
     code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
@@ -36,6 +36,11 @@ def read(status: int, content: Any) -> ApiError:
     return ApiError(
         status, code if _CODE.fullmatch(code) else f"HTTP_{status}", str(first.get("message") or ""), listed
     )
+
+
+def entries(errors: Any) -> list[dict[str, Any]]:
+    """The errors of a list that can be read."""
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:

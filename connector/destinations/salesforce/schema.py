@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from connector.destinations.lenient import Entries, Lenient
 from connector.mapping.target import Option, TargetField, TargetObject
 
 _TEXTS: Final = {"string", "textarea", "phone", "email"}
@@ -17,33 +18,34 @@ _TYPES: Final = {"id": "reference", "percent": "double", "long": "int"}
 _COMPOUND: Final = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
 
 
-class _Choice(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Choice(Lenient):
     value: str
     active: bool = True
 
 
-class Described(BaseModel):
-    """The parts of a field's description that we read."""
+class Described(Lenient):
+    """The parts of a field's description that we read. An attribute of another type than Salesforce's is unknown.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    None: unknown, and taken for what stops nothing.
+    """
+
     name: str
-    type: str
+    type: str = ""
     length: int = 0
-    createable: bool = False
-    updateable: bool = False
+    createable: bool | None = False
+    updateable: bool | None = False
     nillable: bool = True
     defaulted: bool = Field(default=False, alias="defaultedOnCreate")
-    external_id: bool = Field(default=False, alias="externalId")
+    external_id: bool | None = Field(default=False, alias="externalId")
     id_lookup: bool = Field(default=False, alias="idLookup")
-    unique: bool = False
+    unique: bool | None = False
     encrypted: bool = False
     filterable: bool = True
     permissionable: bool = False
     calculated: bool = False
     auto_number: bool = Field(default=False, alias="autoNumber")
     restricted: bool = Field(default=False, alias="restrictedPicklist")
-    choices: list[_Choice] = Field(default=[], alias="picklistValues")
+    choices: Entries[_Choice] = Field(default=[], alias="picklistValues")
 
     @property
     def kind(self) -> str:
@@ -53,15 +55,24 @@ class Described(BaseModel):
     @property
     def required(self) -> bool:
         """Whether a new record needs a value for it; a checkbox always has one."""
-        return self.createable and not self.nillable and not self.defaulted and self.kind != "boolean"
+        demanded = bool(self.createable) and not self.nillable and not self.defaulted
+        return demanded and self.kind != "boolean"
+
+    @property
+    def is_key(self) -> bool:
+        """Whether records can be upserted by it."""
+        return self.unique is not False and (self.external_id is not False or self.id_lookup)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a new or an existing record may be given a value for it."""
+        return self.createable is not False or self.updateable is not False
 
 
-class DescribedObject(BaseModel):
+class DescribedObject(Lenient):
     """The reply of GET /sobjects/{X}/describe."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    name: str
-    fields: list[Described]
+    fields: Entries[Described]
 
 
 def target(described: DescribedObject) -> TargetObject:
@@ -78,8 +89,8 @@ def _field(own: Described) -> TargetField:
         type=kind,
         length=own.length or None if kind in _TEXTS else None,
         required=own.required,
-        unique=own.unique and (own.external_id or own.id_lookup),
-        writable=own.createable or own.updateable,
+        unique=own.is_key,
+        writable=own.is_writable,
         sensitive=own.encrypted or own.type == "encryptedstring",
         restricted=own.restricted and kind == "picklist",
         options=_options(own.choices) if kind == "picklist" else (),

@@ -64,8 +64,8 @@ def _whole_second(moment: str) -> str:
 def full_id(value: str) -> str | None:
     """An id in its 18 characters, with the letter case that its last three tell; None if it is no id.
 
-    >>> full_id("003Hs0000000001"), full_id("003hs0000000001maa"), full_id("CRM-48213")
-    ('003Hs0000000001MAA', '003Hs0000000001MAA', None)
+    >>> full_id("003Hs0000000001"), full_id("003hs0000000001iaa"), full_id("CRM-48213")
+    ('003Hs0000000001IAA', '003Hs0000000001IAA', None)
     """
     if not _ID.fullmatch(value):
         return None

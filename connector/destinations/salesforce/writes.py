@@ -5,11 +5,11 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce import api_error, errors
@@ -24,27 +24,21 @@ SPLITS: Final = 64
 """Extra calls to isolate the bad records of a rejected request: enough for the 20 in a row that stop a lane."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    success: bool
-    id: str | None = None
-    errors: list[dict[str, Any]] = []
-
-
 _LEFT_OVER: Final = "its request was rejected because of another record, and there are too many to tell which"
 _UNACCOUNTED: Final = Refusal(
     UNREADABLE,
     "Salesforce's reply does not say whether the record was written",
     "replay: what is already in Salesforce is not written twice",
 )
-_RESULTS: Final = TypeAdapter(list[_Result])
+_ID: Final = re.compile(r"[A-Za-z0-9]{15}([A-Za-z0-9]{3})?")
 
 
 class _Answer(NamedTuple):
-    """A record's outcome, and whether it may succeed if sent again right away."""
+    """A record's outcome. again: it may succeed if sent again right away. too_much: or with fewer others."""
 
     outcome: Outcome
     again: bool = False
+    too_much: bool = False
 
 
 @dataclass(slots=True)
@@ -75,27 +69,40 @@ class Batch:
         reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
         if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
-        try:
-            results = _RESULTS.validate_python(reply, strict=True)
-        except ValidationError:
-            results = []
-        if len(results) != len(records):
-            return [self._unaccounted() for _ in records]
-        return [self._row(record, result) for record, result in zip(records, results, strict=True)]
+        results = reply if isinstance(reply, list) else []
+        answers = [self._row(record, result) for record, result in zip_longest(records, results[: len(records)])]
+        return self._in_halves(records, answers)
 
-    def _row(self, record: Record, result: _Result) -> _Answer:
-        if result.success and result.id:
-            self.delivered = True
-            return _Answer(Outcome(Verdict.DELIVERED, id=result.id, request_id=self._request))
-        if result.success or not result.errors:
+    def _row(self, record: Record, result: Any) -> _Answer:
+        """What Salesforce confirms of a record: a part that is missing or odd confirms nothing."""
+        row = result if isinstance(result, dict) else {}
+        problems, is_written = api_error.entries(row.get("errors")), row.get("success") is True
+        if problems and not is_written:
+            return self._judged(record, api_error.read(200, problems))
+        crm_id = _confirmed_id(record, row)
+        if problems or not is_written or crm_id is None:
             return self._unaccounted()
-        return self._judged(record, api_error.read(200, result.errors))
+        self.delivered = True
+        return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self._request))
+
+    def _in_halves(self, records: Sequence[Record], answers: list[_Answer]) -> list[_Answer]:
+        """Send records that were too much together again, half of them at a time."""
+        places = [place for place, answer in enumerate(answers) if answer.too_much]
+        if len(places) < 2 or self.splits < 2:
+            return answers
+        self.splits -= 2
+        middle = len(places) // 2
+        for half in (places[:middle], places[middle:]):
+            for place, answer in zip(half, self._send([records[place] for place in half]), strict=True):
+                answers[place] = answer
+        return answers
 
     def _judged(self, record: Record, refusal: ApiError) -> _Answer:
         rule = errors.rule_for(refusal, self.key_field)
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
-        return _Answer(errors.outcome(refusal, rule, record.keys(), self._request), rule.kind is Kind.AGAIN)
+        outcome = errors.outcome(refusal, rule, record.keys(), self._request)
+        return _Answer(outcome, rule.kind is Kind.AGAIN, rule.kind is Kind.SMALLER)
 
     def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Answer]:
         """Handle the rejection of a whole request: leave the bad records out, and send the others again."""
@@ -130,3 +137,13 @@ class Batch:
     @property
     def _request(self) -> str:
         return self.client.line.last.request_id
+
+
+def _confirmed_id(record: Record, row: dict[str, Any]) -> str | None:
+    """The id of the record that a row says was written: the one it was sent to, if it was sent to one."""
+    sent, told = record.get("id"), row.get("id")
+    if told is None:
+        return sent
+    if not isinstance(told, str) or not _ID.fullmatch(told):
+        return None
+    return told if sent is None or told[:15] == sent[:15] else None
