@@ -24,7 +24,7 @@ from connector.destinations import VENDORS
 from connector.destinations.hubspot.errors import OTHER, POLICIES, PROBLEMS, SERVER, TROUBLES
 from connector.destinations.salesforce.account import API_VERSION
 from connector.destinations.salesforce.auth import SalesforceOptions
-from connector.destinations.salesforce.login import PERMANENT
+from connector.destinations.salesforce.login_refusals import REFUSALS
 from connector.destinations.salesforce.rule import REJECTING, Kind
 from connector.destinations.salesforce.rules import RULES, UNKNOWN
 from connector.errors import ConnectorError, PauseReason
@@ -411,11 +411,13 @@ class TestDeadLetters:
         told = {heading: rows_of_codes(text) for heading, text in rows(SALESFORCE, r"^### (.+)\n([^#]*)")}
         assert told["Errors that pause the lane"] == [row for row, kind in ours if kind in pausing]
         assert told["Errors that leave a field out"] == [row for row, kind in ours if kind is Kind.FIELDS]
-        assert told["Errors that cause a dead letter"] == [row for row, kind in ours if kind is Kind.REJECTED]
+        assert told["Errors that cause a dead letter"] == [
+            row for row, kind in ours if kind in (Kind.REJECTED, Kind.ONCE_MORE)
+        ]
         assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, *REJECTING)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
-        assert {code for code in PERMANENT if f"`{code}`" not in SALESFORCE} == set()
+        assert {row.error for row in REFUSALS if f"`{row.error}`" not in SALESFORCE} == set()
 
     def test_every_setting_of_salesforce_is_explained_with_its_default(self) -> None:
         told = dict(rows(SALESFORCE, r"^\| `salesforce\.(\w+)` \| `(\w+)` \|"))

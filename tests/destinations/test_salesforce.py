@@ -499,12 +499,23 @@ class TestAnUnusableAccount:
             salesforce.write([a_contact()])
         assert caught.value.reason == reason
 
-    def test_full_storage_told_of_one_row_stops_everything(self, pair: Pair) -> None:
+    def test_a_full_storage_stops_new_records_only(self, pair: Pair) -> None:
         sandbox, salesforce = pair
-        sandbox.refuse_rows([ONE], "STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
-        with pytest.raises(DestinationUnusable) as caught:
-            salesforce.write([a_contact()])
-        assert (caught.value.reason, caught.value.retry_after) == ("storage", 3600)
+        salesforce.write([a_contact()])
+        sandbox.full(True)
+        update, new = salesforce.write([a_contact(DoNotCall=True), a_contact(TWO)])
+        assert update.verdict is Verdict.DELIVERED
+        assert (new.verdict, new.code, new.retry_after) == (Verdict.DEFERRED, "STORAGE_LIMIT_EXCEEDED", 3600)
+
+    def test_a_record_type_the_user_may_not_use_is_not_taken_for_a_lost_record(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        theirs = sandbox.record_type("Contact", "Partner", available=False)
+        (outcome,) = salesforce.write([a_contact(RecordTypeId=theirs)])
+        assert (outcome.code, outcome.fields, outcome.of_fields) == (
+            "RECORD_TYPE_UNAVAILABLE",
+            ("RecordTypeId",),
+            True,
+        )
 
     def test_the_daily_limit_asks_for_a_long_pause(self) -> None:
         with sandbox_and_destination(daily_limit=1) as (_, salesforce):

@@ -145,7 +145,7 @@ class TestLoginsThatFail:
         [
             (client_credentials(client_id="nobody"), "check client_id"),
             (client_credentials(client_secret="wrong"), "check client_id and client_secret"),
-            (jwt(username="nobody@youragency.com"), "connected app approval"),
+            (jwt(username="nobody@youragency.com"), "pre-authorize"),
             (jwt(client_id="nobody"), "check client_id"),
             (password(password="wrong"), "check the user"),
             (password(client_id="nobody"), "check client_id"),
@@ -164,8 +164,10 @@ class TestLoginsThatFail:
     @pytest.mark.parametrize(
         ("answer", "reason"),
         [
-            (Response("<html>", 503, content_type="text/html"), "unreachable"),
-            (reply([{"errorCode": "SERVER_UNAVAILABLE", "message": ""}], 503), "unreachable"),
+            (Response("<html>", 503, content_type="text/html"), "outage"),
+            (reply([{"errorCode": "SERVER_UNAVAILABLE", "message": ""}], 503), "outage"),
+            (reply({"error": "unknown_error", "error_description": "retry your request"}, 400), "outage"),
+            (reply({"error": "invalid_grant", "error_description": "login rate exceeded"}, 400), "rate"),
             (reply({"error": "rate_limit_exceeded"}, 429), "unreachable"),
             (Response("<html>", 200, content_type="text/html"), "unreachable"),
             (reply({"access_token": "x"}), "unreachable"),
@@ -181,6 +183,32 @@ class TestLoginsThatFail:
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
             sandbox.fault(TOKEN, answer)
             assert unusable(salesforce).reason == reason
+
+    @pytest.mark.parametrize(
+        ("error", "description", "says"),
+        [
+            ("invalid_grant", "no client credentials user enabled", "Run As user"),
+            ("invalid_grant", "request not supported on this domain", "My Domain"),
+            ("invalid_grant", "client credentials flow not enabled", "Enable Client Credentials Flow"),
+            ("invalid_grant", "no valid scopes", "add the scope"),
+            ("invalid_grant", "user hasn't approved this consumer", "permission set"),
+            ("invalid_grant", "audience is invalid", "test for a sandbox"),
+            ("invalid_grant", "invalid assertion", "clock"),
+            ("invalid_grant", "ip restricted", "IP ranges"),
+            ("invalid_grant", "inactive user", "activate the user"),
+            ("invalid_grant", "expired access/refresh token", "new credentials"),
+            ("invalid_grant", "authentication failure - Invalid Password", "password"),
+            ("invalid_grant", "something new", "check the user"),
+            ("invalid_client", "invalid client credentials", "client_secret"),
+            ("invalid_app_access", "user is not admin approved to access this app", "admit the user"),
+            ("unsupported_grant_type", "grant type not supported", "enable it"),
+        ],
+    )
+    def test_each_refusal_has_a_sentence_of_its_own(self, error: str, description: str, says: str) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.deny_login(error, description)
+            refused = unusable(salesforce)
+        assert (refused.reason, says in str(refused)) == ("auth", True)
 
     def test_no_answer_is_unreachable(self) -> None:
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
@@ -200,6 +228,29 @@ class TestLoginsThatFail:
             sandbox.fault(TOKEN, Response("", 503))
             unusable(salesforce)
             assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+
+
+class TestAnOrgThatMoved:
+    @pytest.mark.parametrize("redirect", [True, False])
+    def test_one_new_login_finds_its_new_address(self, redirect: bool) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            salesforce.write([a_contact()])
+            sandbox.move_to("renamed.my.salesforce.com", redirect=redirect)
+            (outcome,) = salesforce.write([a_contact()])
+            assert (outcome.verdict, len(sandbox.calls(TOKEN))) == (Verdict.DELIVERED, 2)
+            assert sandbox.calls("/composite")[-1].host == "renamed.my.salesforce.com"
+
+    @pytest.mark.parametrize("status", [302, 404])
+    def test_the_domain_is_to_be_checked_only_if_that_does_not_help(self, status: int) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.fault("/composite", Response("<html>", status, content_type="text/html"), times=9)
+            error = unusable(salesforce)
+            assert (len(sandbox.calls(TOKEN)), "correct `domain`" in str(error)) == (2, True)
+
+    def test_a_session_given_to_us_stays_where_it_is(self) -> None:
+        with sandbox_and_destination() as (sandbox, salesforce):
+            sandbox.move_to("renamed.my.salesforce.com")
+            assert "correct `domain`" in str(unusable(salesforce))
 
 
 class TestSessionsThatEnd:

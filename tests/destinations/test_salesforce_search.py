@@ -89,7 +89,6 @@ class TestQueriesSalesforceRefuses:
             (400, "SOMETHING_NEW", "made-up"),
             (414, "", ""),
             (431, "", ""),
-            (400, "", ""),
         ],
     )
     def test_the_culprit_is_found_by_halves_and_the_others_are_answered(

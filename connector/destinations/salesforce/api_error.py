@@ -9,7 +9,10 @@ from typing import Any, Final
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}|[a-z_]{3,79}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
-_NAMING: Final = re.compile(r"(?:No such column '|Unable to create/update fields: |duplicate value found: )([\w, ]+)")
+_NAMING: Final = re.compile(
+    r"(?:No such column '|Unable to create/update fields: |duplicate value found: |The (?=\w+ field contains))([\w, ]+)"
+)
+_MISSING: Final = re.compile(r"Required fields are missing: \[([\w, ]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def entries(errors: Any) -> list[dict[str, Any]]:
 def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:
     """The fields an error names: those it lists, and those of `ours` that its text mentions."""
     listed = [name for name in error.fields if _NAME.fullmatch(name)]
-    match = _NAMING.match(error.message)
+    match, missing = _NAMING.search(error.message), _MISSING.search(error.message)
     words = re.split(r"[, ]+", match[1]) if match else []
-    return tuple(dict.fromkeys([*listed, *(word for word in words if word in ours)]))
+    required = re.split(r"[, ]+", missing[1]) if missing else []
+    return tuple(dict.fromkeys([*listed, *required, *(word for word in words if word in ours)]))

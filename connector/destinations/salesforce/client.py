@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from connector.destinations.salesforce import api_error, errors
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.login import Login
-from connector.destinations.salesforce.rule import Kind
+from connector.destinations.salesforce.rule import Kind, Rule
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable, PauseReason
 
@@ -62,9 +62,15 @@ class Client:
     def _logged_in(self, method: str, path: str, options: dict[str, Any]) -> Any:
         session = self._login.session()
         reply = self._once(session, method, path, options)
-        if isinstance(reply, ApiError) and errors.rule_for(reply).kind is Kind.SESSION:
+        if isinstance(reply, ApiError) and self._may_help(errors.rule_for(reply)):
             return self._once(self._login.session(ended=session), method, path, options)
         return reply
+
+    def _may_help(self, rule: Rule) -> bool:
+        """Whether a new login may help: the session ended, or the org has another address, which a login names."""
+        if rule.kind is Kind.SESSION:
+            return rule.reason is PauseReason.AUTH or self._login.can_renew
+        return False
 
     def _once(self, session: Any, method: str, path: str, options: dict[str, Any]) -> Any:
         try:

@@ -21,8 +21,9 @@ for _rule in RULES:
 
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
     """The first rule that matches; an unknown code is a rejection, an unknown server error an outage."""
+    text = " ".join((error.message, *error.fields))
     for rule in _BY_CODE.get(error.code, ()):
-        if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), error.message, re.I):
+        if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), text, re.I):
             return rule
     if error.status >= 500:
         return UNKNOWN_FAULT
@@ -38,7 +39,7 @@ def described(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> str:
 def refusal(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> Refusal:
     """The rule's cause and action for this error."""
     fields = named(error, ours) or tuple(name for name in ours if name == rule.field)
-    return Refusal.of(error.code, rule.cause, rule.action, fields, a_field="a field")
+    return Refusal.of(rule.code or error.code, rule.cause, rule.action, fields, a_field="a field")
 
 
 def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str) -> Outcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import Final
 
 import requests
 from simple_salesforce import Salesforce as Session
@@ -19,19 +18,9 @@ from connector.destinations.salesforce.auth import (
     OpenSession,
     Password,
 )
+from connector.destinations.salesforce.login_refusals import refusal_for
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable, PauseReason
-
-PERMANENT: Final = {
-    "invalid_client_id": "the connected app is unknown: check client_id",
-    "invalid_client": "the connected app rejected the login: check client_id and client_secret",
-    "invalid_grant": "the login was rejected: check the user, its connected app approval, the domain and the key",
-    "unauthorized_client": "the connected app does not allow this flow",
-    "unsupported_grant_type": "the connected app does not allow this flow",
-    "invalid_app_access": "the user is not allowed to use the connected app",
-    "inactive_user": "the user is inactive",
-    "inactive_org": "the org is locked or closed",
-}
 
 
 class Login:
@@ -43,6 +32,11 @@ class Login:
         self._session: Session | None = None
         self._failures = 0
         self._failure: DestinationUnusable | None = None
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether a new login is possible."""
+        return not isinstance(self._auth, OpenSession)
 
     def session(self, ended: Session | None = None) -> Session:
         """The open session, or a new one if `ended` is the current one. Raises DestinationUnusable."""
@@ -79,19 +73,20 @@ class Login:
                 warnings.simplefilter("ignore")  # simple-salesforce would print the consumer key
                 session_id, instance = _ask(auth, self._line.session)
         except SalesforceAuthenticationFailed as error:
-            code = str(error.code)
-        except requests.RequestException:
-            code = ""
-        except (AttributeError, TypeError):  # from simple-salesforce, if the reply is not a token reply
-            code = ""
+            code, description = str(error.code), error.auth_message
+        except (requests.RequestException, AttributeError, TypeError):  # simple-salesforce's, if it is no token reply
+            code = description = ""
         else:
             return session_id, f"https://{instance}"
-        raise self._refused(code)
+        raise self._refused(code, description)
 
-    def _refused(self, code: str) -> DestinationUnusable:
+    def _refused(self, code: str, description: str) -> DestinationUnusable:
         status = self._line.last.status
-        if code in PERMANENT:
-            return self._failed(PauseReason.AUTH, f"{PERMANENT[code]} ({code})")
+        if known := refusal_for(code, description):
+            return self._failed(known.reason, f"{known.problem} ({code})", known.retry_after)
+        if status >= 500:
+            problem = f"Salesforce's login is not available (HTTP {status}): wait; status.salesforce.com shows outages"
+            return self._failed(PauseReason.OUTAGE, problem)
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
                 PauseReason.AUTH, f"the login was rejected with HTTP {status}: check the domain and the credentials"
@@ -99,9 +94,9 @@ class Login:
         answer = f"answered HTTP {status}" if status else "did not answer"
         return self._failed(PauseReason.UNREACHABLE, f"the login {answer}: check the domain and the network")
 
-    def _failed(self, reason: PauseReason, problem: str) -> DestinationUnusable:
+    def _failed(self, reason: PauseReason, problem: str, retry_after: float | None = None) -> DestinationUnusable:
         self._failures += 1
-        self._failure = DestinationUnusable("Salesforce", reason, problem)
+        self._failure = DestinationUnusable("Salesforce", reason, problem, retry_after=retry_after)
         return self._failure
 
 

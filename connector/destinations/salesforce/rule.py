@@ -13,6 +13,7 @@ class Kind(StrEnum):
     """What to do about an error."""
 
     AGAIN = "again"  # retried within the attempt, then deferred
+    ONCE_MORE = "once more"  # retried within the attempt, then rejected
     SMALLER = "smaller"  # a whole request is split; a single record is deferred
     LATER = "later"  # deferred
     REJECTED = "rejected"
@@ -22,7 +23,7 @@ class Kind(StrEnum):
     SESSION = "session"  # a new login may help, once
 
 
-REJECTING: Final = (Kind.REJECTED, Kind.FIELDS)
+REJECTING: Final = (Kind.REJECTED, Kind.FIELDS, Kind.ONCE_MORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Rule:
 
     codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
     reason: why a lane pauses. retry_after: seconds. every: applies to every record of the request.
-    field: the one at fault if the error names none.
+    field: the one at fault if the error names none. code: ours, where Salesforce's also means something else.
     """
 
     codes: str
@@ -43,3 +44,4 @@ class Rule:
     retry_after: float | None = None
     every: bool = False
     field: str = ""
+    code: str = ""

@@ -11,7 +11,7 @@ from typing import Final
 from connector.destinations.salesforce.rule import Kind, Rule
 from connector.errors import PauseReason
 
-_AGAIN, _SMALLER, _LATER, _NO, _FIELDS, _OUTAGE, _STOP, _SESSION = Kind
+_AGAIN, _ONCE_MORE, _SMALLER, _LATER, _NO, _FIELDS, _OUTAGE, _STOP, _SESSION = Kind
 _TRIGGERS = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR"
 _LOCKED = (
     "the record is locked by other work in Salesforce",
@@ -27,7 +27,14 @@ RULES: Final = (
         _AGAIN,
         "another writer created the record at the same moment",
         "replay: the next try updates the record",
-        "duplicate value found: (<unknown>|{key}) ",
+        "duplicate value found: {key} ",
+    ),
+    Rule(
+        "DUPLICATE_VALUE",
+        _ONCE_MORE,
+        "a value must be unique, and the record that has it, or the field, is hidden from the connector's user",
+        "give the user View All Data, or find the record with this value and merge the two, then replay",
+        "duplicate value found: <unknown> ",
     ),
     Rule(
         "DUPLICATE_VALUE",
@@ -105,14 +112,6 @@ RULES: Final = (
         retry_after=900,
     ),
     Rule(
-        "STORAGE_LIMIT_EXCEEDED",
-        _STOP,
-        "the org's storage is full",
-        "free some storage or buy more",
-        reason=PauseReason.STORAGE,
-        retry_after=3600,
-    ),
-    Rule(
         "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE INVALID_READ_ONLY_USER_DML",
         _STOP,
         "Salesforce is read-only for maintenance",
@@ -129,8 +128,8 @@ RULES: Final = (
     ),
     Rule(
         "HTTP_301 HTTP_302 HTTP_303 HTTP_307 HTTP_308",
-        _STOP,
-        "Salesforce redirected the request to another address",
+        _SESSION,
+        "Salesforce redirected the request to another address, and a new login did not help",
         "correct `domain` in the agency file",
         reason=PauseReason.UNREACHABLE,
     ),
@@ -144,8 +143,8 @@ RULES: Final = (
     ),
     Rule(
         "HTTP_404",
-        _STOP,
-        "there is no Salesforce API at this address",
+        _SESSION,
+        "there is no Salesforce API at this address, and a new login did not help",
         "correct `domain` and `api_version` in the agency file",
         reason=PauseReason.CONFIGURATION,
     ),
@@ -170,6 +169,22 @@ RULES: Final = (
         "the record it refers to is not in Salesforce yet",
         "fix the dead letter of the other record first, then replay",
         "^Foreign key external ID",
+    ),
+    Rule(
+        "STORAGE_LIMIT_EXCEEDED",
+        _LATER,
+        "the org's storage is full, so no new record can be created",
+        "free some storage or buy more, then replay",
+        retry_after=3600,
+    ),
+    Rule(
+        "INVALID_CROSS_REFERENCE_KEY",
+        _FIELDS,
+        "the record type in {fields} is not available to the connector's user",
+        "add the record type to the user's profile or permission set, or correct the mapping, then replay",
+        "Record Type ID|RecordTypeId",
+        field="RecordTypeId",
+        code="RECORD_TYPE_UNAVAILABLE",
     ),
     Rule(
         "ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
@@ -228,6 +243,13 @@ RULES: Final = (
         _FIELDS,
         "{fields} needs the ID of a Salesforce record",
         "use `ref:`, `lookup:` or an ID for this field in the mapping, then replay",
+    ),
+    Rule(
+        "INSUFFICIENT_ACCESS",
+        _NO,
+        "the key field is not unique, and the connector's user may not view all data",
+        "select Unique on the key field, or give the user View All Data, then replay",
+        "view all data",
     ),
     Rule(
         "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY "

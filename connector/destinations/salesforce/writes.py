@@ -102,7 +102,7 @@ class Batch:
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
         outcome = errors.outcome(refusal, rule, record.keys(), self._request)
-        return _Answer(outcome, rule.kind is Kind.AGAIN, rule.kind is Kind.SMALLER)
+        return _Answer(outcome, rule.kind in (Kind.AGAIN, Kind.ONCE_MORE), rule.kind is Kind.SMALLER)
 
     def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Answer]:
         """Handle the rejection of a whole request: leave the bad records out, and send the others again."""
@@ -141,9 +141,9 @@ class Batch:
 
 def _confirmed_id(record: Record, row: dict[str, Any]) -> str | None:
     """The id of the record that a row says was written: the one it was sent to, if it was sent to one."""
-    sent, told = record.get("id"), row.get("id")
-    if told is None:
+    sent, shown = record.get("id"), row.get("id")
+    if shown is None:
         return sent
-    if not isinstance(told, str) or not _ID.fullmatch(told):
+    if not isinstance(shown, str) or not _ID.fullmatch(shown):
         return None
-    return told if sent is None or told[:15] == sent[:15] else None
+    return shown if sent is None or shown[:15] == sent[:15] else None

@@ -1,0 +1,108 @@
+"""What Salesforce's refusal of a login means: the first row whose error and text match."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from connector.errors import PauseReason
+
+
+class LoginRefusal(NamedTuple):
+    """A refused login. error: of OAuth. says: the beginning of its description. retry_after: seconds, if it passes."""
+
+    error: str
+    says: str
+    problem: str
+    reason: PauseReason = PauseReason.AUTH
+    retry_after: float | None = None
+
+
+REFUSALS: Final = (
+    LoginRefusal("invalid_client_id", "", "the connected app is unknown: check client_id"),
+    LoginRefusal("invalid_client", "", "the connected app rejected the login: check client_id and client_secret"),
+    LoginRefusal(
+        "invalid_grant",
+        "no client credentials user enabled",
+        "the app has no Run As user: choose one in the app's policies, under Client Credentials Flow",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "request not supported on this domain",
+        "the login went to the wrong address: set domain to the org's My Domain, such as acme.my.salesforce.com",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "client credentials flow not enabled",
+        "the app does not allow this flow: select Enable Client Credentials Flow in the app's settings",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "no valid scopes",
+        "the app has no scope: add the scope Manage user data via APIs (api) to the app",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "user hasn't approved this consumer",
+        "the user has not approved the app: pre-authorize the user with a permission set in the app's policies",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "audience is invalid",
+        "the login is meant for another kind of org: set domain to login for production, or to test for a sandbox org",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "invalid assertion",
+        "the private key does not fit the app's certificate, or this machine's clock is wrong: check both",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "ip restricted",
+        "logins from this IP address are not allowed: extend the user's or the app's IP ranges, or relax them",
+    ),
+    LoginRefusal("invalid_grant", "inactive user", "the user is inactive or frozen: activate the user"),
+    LoginRefusal(
+        "invalid_grant",
+        "login rate exceeded",
+        "the user logged in too often within an hour: wait, it is retried after 20 minutes",
+        PauseReason.RATE,
+        1200,
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "expired access/refresh token",
+        "the token expired and cannot be renewed: provide new credentials in the agency file",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "authentication failure",
+        "the user name or password is wrong, or the org blocks this flow: check the user, or use client_credentials",
+    ),
+    LoginRefusal(
+        "invalid_grant",
+        "",
+        "the login was rejected: check the user, its connected app approval, the domain and the key",
+    ),
+    LoginRefusal("unauthorized_client", "", "the connected app does not allow this flow: enable it in the app"),
+    LoginRefusal(
+        "unsupported_grant_type",
+        "",
+        "the connected app does not allow this flow: enable it in the app, and use the org's My Domain",
+    ),
+    LoginRefusal(
+        "invalid_app_access",
+        "",
+        "the user is not allowed to use the connected app: admit the user's profile or permission set in its policies",
+    ),
+    LoginRefusal("inactive_user", "", "the user is inactive: activate the user"),
+    LoginRefusal("inactive_org", "", "the org is locked or closed: ask Salesforce about the org"),
+    LoginRefusal(
+        "unknown_error", "", "Salesforce could not answer the login: wait, it is retried", PauseReason.OUTAGE, 60
+    ),
+)
+
+
+def refusal_for(error: str, description: str) -> LoginRefusal | None:
+    """The first row that matches; None for an error that we do not know."""
+    words = description.lower()
+    return next((row for row in REFUSALS if row.error == error and words.startswith(row.says)), None)
