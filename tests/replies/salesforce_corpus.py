@@ -1,0 +1,77 @@
+"""Salesforce's replies in the shapes that are known, with values of our own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tests.replies.shared import Recorded, as_reply
+
+
+def _row(code: str, message: str, *fields: str) -> tuple[int, Any]:
+    error = {"statusCode": code, "message": message, "fields": list(fields)}
+    return 200, [{"success": False, "errors": [error], "created": False}]
+
+
+def _whole(status: int, code: str, message: str) -> tuple[int, Any]:
+    return status, [{"message": message, "errorCode": code}]
+
+
+def _login(error: str, description: str) -> tuple[int, Any]:
+    return 400, {"error": error, "error_description": description}
+
+
+_TRIGGER: Final = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+_INTEGRITY: Final = "FIELD_INTEGRITY_EXCEPTION"
+_PAGE: Final = "<html><body>Back soon</body></html>"
+_CONTACT: Final = "003Hb000000001M"
+
+_SHAPES: Final[dict[str, tuple[int, Any]]] = {
+    "row-owner-inactive": _row("INACTIVE_OWNER_OR_USER", "operation performed with inactive user [005Hb01] as owner"),
+    "row-record-type": _row(
+        "INVALID_CROSS_REFERENCE_KEY", "Record Type ID: this ID value isn't valid for the user: 012Hb01", "RecordTypeId"
+    ),
+    "row-country-not-in-list": _row(
+        _INTEGRITY, "There's a problem with this country: Mailing Country", "MailingCountry"
+    ),
+    "row-state-not-in-list": _row(_INTEGRITY, "There's a problem with this state: Mailing State", "MailingState"),
+    "row-state-code-not-in-list": _row(
+        _INTEGRITY, "The MailingStateCode field contains QQ, which isn't an available state."
+    ),
+    "row-storage-limit": _row("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded"),
+    "row-duplicate-value-of-key": _row("DUPLICATE_VALUE", "duplicate value found: careCycle_Id__c duplicates value"),
+    "row-duplicate-value-other": _row("DUPLICATE_VALUE", "duplicate value found: Other__c duplicates value on record"),
+    "row-duplicate-value-unknown": _row("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value"),
+    "row-required-missing": _row("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]"),
+    "row-unknown-column-on-entity": _row("INVALID_FIELD", "No such column 'foo__c' on entity 'Lead'."),
+    "row-upsert-needs-view-all": _row("INSUFFICIENT_ACCESS", "Upsert requires view all data on a non-unique index"),
+    "row-trigger-lock": _row(_TRIGGER, "App.Trigger: first error: UNABLE_TO_LOCK_ROW, 003Hb01"),
+    "row-trigger-async-limit": _row(_TRIGGER, "App.Trigger: AsyncApexExecutions Limit exceeded."),
+    "row-too-many-soql": _row(_TRIGGER, "App.Trigger: System.LimitException: Too many SOQL queries: 101"),
+    "row-foreign-key": _row("INVALID_FIELD", "Foreign key external ID: c-7 not found for field Key__c in entity Lead"),
+    "collections-update-200-lost-id": _row("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
+    "odd-rows-errors-null": (200, [{"id": _CONTACT, "success": True, "errors": None}]),
+    "odd-rows-short-list": (200, []),
+    "200-maintenance-html": (200, _PAGE),
+    "404-host-gone": (404, _PAGE),
+    "401-session-expired": _whole(401, "INVALID_SESSION_ID", "Session expired or invalid"),
+    "401-not-valid-for-rest": _whole(401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API"),
+    "500-session-expired": _whole(500, "INVALID_SESSION_ID", "Session expired or invalid"),
+    "503-object": (503, {"message": "Server Unavailable", "errorCode": "SERVER_UNAVAILABLE"}),
+    "410-version-gone": _whole(410, "GONE", "no longer available"),
+    "query-400-invalid-id": _whole(400, "INVALID_QUERY_FILTER_OPERATOR", "\nERROR at Row:1\ninvalid ID field: HB-7"),
+    "query-400-malformed": _whole(400, "MALFORMED_QUERY", "unexpected token: harbor"),
+    "query-400-not-filterable": _whole(
+        400, "INVALID_FIELD", "\nERROR at Row:1\nfield 'Email' can not be filtered in a query call"
+    ),
+    "query-414": (414, _PAGE),
+    "token-400-bad-secret": _login("invalid_client", "invalid client credentials"),
+    "token-400-no-run-as-user": _login("invalid_grant", "no client credentials user enabled"),
+    "token-400-login-rate": _login("invalid_grant", "login rate exceeded"),
+    "token-400-unknown-error": _login("unknown_error", "retry your request"),
+    "token-503-html": (503, _PAGE),
+}
+
+CORPUS: Final[list[Recorded]] = [
+    as_reply(name, status, body, content_type="text/html" if isinstance(body, str) else "application/json")
+    for name, (status, body) in _SHAPES.items()
+]
