@@ -42,7 +42,15 @@ VIEWERS = "staple battery horse correct"
 VIEWERS_HASH = generate_password_hash(VIEWERS, CHEAP)
 KEY = b"a signing key of the tests"
 MINUTE = 60_000
-ACTIONS = ("/logout", "/problems/0/replay", "/problems/0/discard", "/lanes/pause", "/lanes/resume", "/nowhere")
+ACTIONS = (
+    "/logout",
+    "/problems/0/replay",
+    "/problems/0/discard",
+    "/lanes/pause",
+    "/lanes/resume",
+    "/lanes/set-aside",
+    "/nowhere",
+)
 RECORD = RecordNote(
     "person",
     "Contact",
