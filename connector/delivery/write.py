@@ -9,6 +9,7 @@ from typing import Final
 
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
+from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.in_flight import first_in_flight
 from connector.delivery.left_out import Sending, nothing_left, without_refused
@@ -120,14 +121,20 @@ class Writing:
 
     def _send_until_settled(self, records: Sequence[Sending]) -> None:
         """Send records, and those that were refused for some fields again without them."""
+        unnamed: list[tuple[Sending, Outcome]] = []
         while records:
-            outcomes = self._write(records)
-            records = [
-                again
-                for sending, outcome in zip(records, outcomes, strict=True)
-                if (again := self._settled(sending, outcome, last=self.again <= 0))
-            ]
-            self.again -= 1
+            tried = list(zip(records, self._write(records), strict=True))
+            if self.again > 0:
+                unnamed += [one for one in tried if is_unnamed(*one)]
+                tried = [one for one in tried if not is_unnamed(*one)]
+            records = [again for one in tried if (again := self._settled(*one, last=self.again <= 0))]
+            self.again -= bool(records)
+        for sending, outcome in find_culprits(unnamed, self.version, self._write_again):
+            self._keep(sending, outcome)
+
+    def _write_again(self, records: Sequence[Sending]) -> list[Outcome] | None:
+        self.again -= 1
+        return self._write(records) if self.again >= 0 else None
 
     def _write(self, records: Sequence[Sending]) -> list[Outcome]:
         # Called even with nothing to store: a worker that has lost the lane must not write.
@@ -141,13 +148,17 @@ class Writing:
         if again is None:
             self._keep(sending, outcome)
         elif nothing_left(again.row):
-            self.answers[again.row.key] = again.answer
+            self._keep(again, None)
         else:
             return again
         return None
 
-    def _keep(self, sending: Sending, outcome: Outcome) -> None:
+    def _keep(self, sending: Sending, outcome: Outcome | None) -> None:
+        """Keep a record's answer. outcome: None where nothing was left to send."""
         answer, row = sending
+        if outcome is None:
+            self.answers[row.key] = answer
+            return
         gone = outcome.code in self.destination.crm.incomplete
         self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
         if outcome.code in self.destination.crm.gone:

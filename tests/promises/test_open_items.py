@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.delivery.deliver import Running
+from connector.delivery.deliver import Running, prepare
+from connector.delivery.plan_ahead import plan_all
 from connector.store.desk import Filter
 from connector.store.tables import open_items
 from tests.builders import a_call, a_customer
 from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, raised
 from tests.promises.crm import ODD, REFUSED, Fault
-from tests.promises.stage import MAPPINGS, Stage, a_person, a_talk
+from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
 
 
 def rows(stage: Any) -> list[Any]:
@@ -184,6 +185,57 @@ class TestWhateverComesFirst:
         passed_on(stage, "o", a_person("c-1", 4, city="Yuma"))
         passed_on(stage, "l", a_person("c-1", 2, city=ODD))
         assert (stage.contact()["City"], items(stage)) == ("Yuma", [])
+
+
+class TestARefusalThatNamesNoField:
+    @pytest.fixture(autouse=True)
+    def _unnamed(self, stage: Stage) -> None:
+        stage.crm.names_fields = False
+
+    def test_has_its_field_found_by_halving(self, stage: Stage) -> None:
+        calls = passed_on(stage, "m", a_person("c-1", 1, city=ODD, county="Gila", email="a@example.com"))
+        assert (stage.contact()["County"], stage.contact()["Email"]) == ("Gila", "a@example.com")
+        assert (items(stage), calls <= 1 + 2 * 3) == ([("City", "ODD_VALUE")], True)
+
+    def test_costs_no_more_calls_for_many_records(self, stage: Stage) -> None:
+        for number in range(100):
+            stage.accept(f"m{number}", a_person(f"c-{number}", 1, city=ODD))
+        stage.drain()
+        assert (len(rows(stage)), len(stage.crm.records), stage.crm.calls <= 8) == (100, 100, True)
+
+    def test_of_a_single_field_needs_no_other_call(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa"))
+        assert passed_on(stage, "n", a_person("c-1", 2, city=ODD)) == 1
+        assert (stage.contact()["City"], items(stage)) == ("Mesa", [("City", "ODD_VALUE")])
+
+    def test_is_a_dead_letter_where_no_single_field_is_to_blame(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, lastName=ODD, city=ODD, county=ODD, status="Lead"))
+        assert (stage.state("m")[0], items(stage), stage.crm.calls <= 5) == ("dead", [], True)
+
+    def test_is_a_dead_letter_once_the_calls_of_the_batch_are_used_up(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, city=ODD))
+        (folded,), _, writing = prepared(stage, again=1)
+        writing.run([folded])
+        assert stage.crm.calls == 2
+        (answer,) = writing.answers.values()
+        assert answer.outcome is not None
+
+    def test_finds_an_older_value_that_is_taken(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, city="Mesa"))
+        stage.accept("n", a_person("c-1", 2, city=ODD))
+        stage.drain()
+        assert (stage.contact()["City"], items(stage)) == ("Mesa", [("City", "ODD_VALUE")])
+
+
+def prepared(stage: Stage, again: int) -> Any:
+    """What a batch asks of each record, with so many calls left for sending records again."""
+    due = stage.store.inbox.due(LANE, 10)
+    mapping = stage.route.mapping
+    planned, _ = plan_all(due, mapping, ZONE)
+    digest, version = stage.store.database.digest, mapping.version
+    return prepare(
+        planned, stage.route, stage.store.ledger, digest, lambda _: None, stage.clock, version=version, again=again
+    )
 
 
 class TestAFlagThatCannotBeWritten:
