@@ -77,7 +77,8 @@ class Ref:
 class Lookup:
     """A value looked up in the CRM: the field `returns` of the single `object` whose `match` field holds `value`.
 
-    required: without a match the record is rejected; waits: without a match the record waits.
+    required: without a match the record is rejected; waits: without a match the record waits. default: written where
+    there is no match.
     """
 
     object: str
@@ -86,6 +87,7 @@ class Lookup:
     returns: str = "Id"
     required: bool = False
     waits: bool = False
+    default: Value = attribute(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Write:
     rank: 0 if the record points at none, else one more than the highest rank it points at.
     unique: whether the CRM itself keeps the key unique. If not, we remember the record's id.
     silent: fields for which the event has no value to write, or one that consent withholds, with their stamps.
+    lacking: fields that the mapping requires and the event has no value for.
     """
 
     name: str
@@ -137,6 +140,7 @@ class Write:
     rank: int = 0
     unique: bool = True
     silent: Mapping[str, Stamp] = attribute(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,14 +97,14 @@ def _as_created(sending: Sending, outcome: Outcome) -> Sending:
 def find_culprits(refused: Sequence[Refused], version: str, send: Send) -> list[Tried]:
     """Return how records end that were refused for fields the CRM does not name."""
     first, rest = _few_of_each(refused)
-    ended = _side_by_side([halving(*one, version) for one in first], send)
+    ended = _side_by_side([halving(*pair, version) for pair in first], send)
     culprits: dict[CauseKey, set[str]] = {}
     for (sending, outcome), tried in zip(first, ended, strict=True):
         known = sending.answer.decision.left_out
         culprits.setdefault(_cause(sending, outcome), set()).update(
             tried.sending.answer.decision.left_out.keys() - known
         )
-    return ended + _side_by_side([_as_the_others(*one, culprits, version) for one in rest], send)
+    return ended + _side_by_side([_as_the_others(*pair, culprits, version) for pair in rest], send)
 
 
 def _few_of_each(refused: Sequence[Refused]) -> tuple[list[Refused], list[Refused]]:
@@ -112,10 +112,10 @@ def _few_of_each(refused: Sequence[Refused]) -> tuple[list[Refused], list[Refuse
     seen: Counter[CauseKey] = Counter()
     first: list[Refused] = []
     rest: list[Refused] = []
-    for one in refused:
-        cause = _cause(*one)
+    for pair in refused:
+        cause = _cause(*pair)
         seen[cause] += 1
-        (first if seen[cause] <= FEW else rest).append(one)
+        (first if seen[cause] <= FEW else rest).append(pair)
     return first, rest
 
 

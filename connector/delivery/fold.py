@@ -38,7 +38,7 @@ _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 class Folded:
     """All that a batch asks of one record. `flags`: consent flag -> (target field, stamp of its newest raise).
 
-    varied: fields for which its events have different values.
+    varied: fields for which its events have different values. unmatched: fields whose look-up has no single match.
     """
 
     write: Write
@@ -47,6 +47,7 @@ class Folded:
     flags: Mapping[str, tuple[str, Stamp]] = field(default_factory=dict)
     withheld: tuple[Withheld, ...] = ()
     varied: frozenset[str] = frozenset()
+    unmatched: Mapping[str, OpenItem] = field(default_factory=dict)
 
 
 def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tuple[list[Folded], dict[str, States]]:
@@ -132,6 +133,7 @@ def _merge(earlier: Folded, later: Folded) -> Folded:
         unsubscribe=new.write.unsubscribe or old.write.unsubscribe,
         rank=max(old.write.rank, new.write.rank),
         silent={**old.write.silent, **new.write.silent},
+        lacking=old.write.lacking + new.write.lacking,
     )
     customer, withheld = new.customer_id or old.customer_id, old.withheld + new.withheld
     varied = old.varied | new.varied | _varied(old.write, new.write)
@@ -247,7 +249,7 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
         marks=marks,
         unsubscribe=unsubscribe,
         kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
-        left_out=left_out,
+        left_out={**left_out, **folded.unmatched},
     )
 
 

@@ -25,10 +25,14 @@ class Lookups:
         known = {lookup: kept for lookup, kept in self._known.items() if kept[0] > now}
         for question, group in groupby(sorted(asked - known.keys(), key=_question), _question):
             values = _ask(destination, question, list(group))
-            known |= {lookup: (now + self._keep, value) for lookup, value in values.items()}
+            known |= {lookup: (now + self._kept_for(value), value) for lookup, value in values.items()}
         # Replaced as a whole, because a destination's lanes share it.
         self._known = {lookup: kept for lookup, kept in known.items() if _is_lasting(lookup, kept[1])}
         return {lookup: known[lookup][1] for lookup in asked}
+
+    def _kept_for(self, value: Value | Outcome) -> float:
+        """Seconds; a replay after a missing user was created must find them."""
+        return self._keep if value is not None else min(self._keep, 60.0)
 
 
 def _is_lasting(lookup: Lookup, value: Value | Outcome) -> bool:

@@ -17,7 +17,7 @@ from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
+from connector.model import Entry, FieldWrite, Lookup, Mode, OpenItem, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
 
 SEARCH_LAG = 300_000
@@ -125,9 +125,9 @@ class Writing:
         while records:
             tried = list(zip(records, self._write(records), strict=True))
             if self.again > 0:
-                unnamed += [one for one in tried if is_unnamed(*one)]
-                tried = [one for one in tried if not is_unnamed(*one)]
-            records = [again for one in tried if (again := self._settled(*one, last=self.again <= 0))]
+                unnamed += [pair for pair in tried if is_unnamed(*pair)]
+                tried = [pair for pair in tried if not is_unnamed(*pair)]
+            records = [again for pair in tried if (again := self._settled(*pair, last=self.again <= 0))]
             self.again -= bool(records)
         for sending, outcome in find_culprits(unnamed, self.version, self._write_again):
             self._keep(sending, outcome)
@@ -198,8 +198,10 @@ class Writing:
                 self._answer(folded, _PARENT_MISSING)
             elif (wait := self._unsure_for(folded)) > 0:
                 self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
-            elif lost := _lost_lookups(folded.write, looked_up):
-                self._answer(folded, _lookup_missing(lost))
+            elif lost := _lost_lookups(folded, looked_up):
+                self._answer(folded, Outcome(Verdict.REJECTED, refusal=_no_match(lost)))
+            elif lacking := self._lacking(folded):
+                self._answer(folded, _required(lacking))
             else:
                 resolved.append(self._resolved(folded, looked_up))
         return resolved
@@ -210,7 +212,26 @@ class Writing:
             return folded
         plain = {name: self._plain(field_write, looked_up) for name, field_write in fields.items()}
         present = {name: field_write for name, field_write in plain.items() if field_write is not None}
-        return replace(folded, write=replace(folded.write, fields=present))
+        unmatched = dict(self._unmatched(folded, looked_up))
+        return replace(folded, write=replace(folded.write, fields=present), unmatched=unmatched)
+
+    def _unmatched(self, folded: Folded, looked_up: LookedUp) -> Iterator[tuple[str, OpenItem]]:
+        """The fields whose look-up has no single match, as open items."""
+        known = self._entry(folded).crm_id is not None
+        for name, field_write in folded.write.fields.items():
+            lookup = field_write.value
+            if not isinstance(lookup, Lookup) or (known and field_write.rule is Rule.ON_CREATE):
+                continue
+            answer = looked_up[lookup]
+            if answer is None or isinstance(answer, Outcome):
+                why = answer.refusal if isinstance(answer, Outcome) else _no_match((name,))
+                words = (why.code, why.cause, why.action, folded.write.name)
+                yield name, OpenItem(*words, self.digest(lookup.value), field_write.stamp, self.version)
+
+    def _lacking(self, folded: Folded) -> tuple[str, ...]:
+        """The required fields that no event of the batch has a value for, and the CRM has none from us either."""
+        known = {*folded.write.fields, *self._entry(folded).fields}
+        return tuple(name for name in dict.fromkeys(folded.write.lacking) if name not in known)
 
     def _unsure_for(self, folded: Folded) -> int:
         """Return the milliseconds until a search would show the record, had the CRM created it without confirming."""
@@ -233,7 +254,7 @@ class Writing:
                 value: Value = self._id_of(key)
             case Lookup() as lookup:
                 answer = looked_up[lookup]
-                value = None if isinstance(answer, Outcome) else answer
+                value = lookup.default if answer is None or isinstance(answer, Outcome) else answer
             case _:
                 return field_write
         return None if value is None else replace(field_write, value=value)
@@ -287,9 +308,15 @@ def _ambiguous(ids: Sequence[str]) -> Outcome:
     return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them, then replay"))
 
 
-def _lookup_missing(fields: tuple[str, ...]) -> Outcome:
+def _no_match(fields: tuple[str, ...]) -> Refusal:
     cause, action = "the CRM has no match, or more than one, for {fields}", "correct the match in the CRM, then replay"
-    return Outcome(Verdict.REJECTED, refusal=Refusal.of("LOOKUP_MISSING", cause, action, fields))
+    return Refusal.of("LOOKUP_MISSING", cause, action, fields)
+
+
+def _required(fields: tuple[str, ...]) -> Outcome:
+    cause = "the mapping requires {fields}, and the event has no value for it"
+    action = "enter it in careCycle, which sends a new event, or map it with a `default:`, then replay"
+    return Outcome(Verdict.REJECTED, refusal=Refusal.of("REQUIRED_EMPTY", cause, action, fields))
 
 
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:
@@ -314,13 +341,16 @@ def _must_ask(lookup: Lookup, answer: Outcome) -> bool:
     return lookup.required or lookup.waits or answer.verdict is Verdict.DEFERRED
 
 
-def _lost_lookups(write: Write, looked_up: LookedUp) -> tuple[str, ...]:
-    """The fields whose required look-up has no single match."""
-    values = {name: field_write.value for name, field_write in write.fields.items()}
+def _lost_lookups(folded: Folded, looked_up: LookedUp) -> tuple[str, ...]:
+    """The fields that cannot do without a match, and have none.
+
+    Where the batch's events look up different values, an older one may have a match: they are written one by one.
+    """
     return tuple(
         name
-        for name, value in values.items()
-        if isinstance(value, Lookup) and value.required and looked_up[value] is None
+        for name, write in folded.write.fields.items()
+        if isinstance(write.value, Lookup) and looked_up[write.value] is None
+        if write.value.required or write.required or name in folded.varied
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -10,6 +11,7 @@ from connector.carecycle.catalogue import ABSENT
 from connector.mapping.compiled import Get, Payload
 from connector.mapping.conditions import Holds
 from connector.mapping.formats import Format, text
+from connector.model import Lookup
 
 
 def tabled(get: Get, table: Mapping[str, Any]) -> Get:
@@ -41,11 +43,13 @@ def formatted(get: Get, format: Format) -> Get:
 
 
 def defaulted(get: Get, default: Any) -> Get:
-    """Give a fixed value in place of none."""
+    """Give a fixed value in place of none, also where a look-up finds none."""
 
     def fill(payload: Payload, zone: tzinfo) -> Any:
         value = get(payload, zone)
-        return default if value is None or value is ABSENT else value
+        if value is None or value is ABSENT:
+            return default
+        return replace(value, default=default) if type(value) is Lookup else value
 
     return fill
 

@@ -124,11 +124,12 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     address = _address(program, facts) if program.unsubscribe else None
     silent: dict[str, Stamp] = {}
+    fields = dict(_fields(target, facts, keys, left, silent) if target.whole else _erased(target, facts))
     return Write(
         name=program.name,
         key=target.key,
         stamp=target.stamp,
-        fields=dict(_fields(target, facts, keys, left, silent) if target.whole else _erased(target, facts)),
+        fields=fields,
         flags=flags,
         carries=program.flags,
         mode=target.mode,
@@ -141,6 +142,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         rank=program.rank,
         unique=program.unique,
         silent=silent,
+        lacking=tuple(_lacking(target, fields, facts)) if target.whole else (),
     )
 
 
@@ -170,6 +172,13 @@ def _fields(
 def _missed(target: _Target, field: FieldProgram, facts: Facts) -> tuple[Untranslated, ...]:
     path = field.missed(facts.payload, facts.zone) if field.missed is not None else ""
     return (Untranslated(target.program.name, field.target, path),) if path else ()
+
+
+def _lacking(target: _Target, fields: Mapping[str, FieldWrite], facts: Facts) -> Iterator[str]:
+    """List the required fields without a value; what consent withholds is not missing."""
+    for field in target.program.fields:
+        if field.required and field.target not in fields and _blocking(field.guards, facts) is None:
+            yield field.target
 
 
 def _erasing(program: RecordProgram, facts: Facts) -> list[FieldProgram]:

@@ -14,7 +14,7 @@ from connector.cli import cli
 from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store, open_store
 from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival, an_odd_arrival
-from tests.web.conftest import RECORD, settle
+from tests.web.conftest import RECORD, leave_out, settle
 
 WHY = Refusal(
     "BAD_VALUE",
@@ -118,6 +118,32 @@ class TestOddFields:
         assert "a number with decimals; expected a whole number. The field counts as absent." in output
         (odd, _) = json.loads(run(environment, "events", "show", "msg_one", "--json").output)["odd"]
         assert odd["path"] == "customer.subsidyAmount"
+
+
+class TestFieldsLeftOut:
+    def test_are_listed_with_the_replay_that_sends_them_again(self, store: Store, environment: dict[str, str]) -> None:
+        leave_out(store)
+        result = run(environment, "problems")
+        assert result.exit_code == 1
+        told = [
+            "The address is not accepted. (INVALID_EMAIL_ADDRESS)",
+            "'Email' is left out of 1 record for 1 customer",
+        ]
+        told += ["everything else of them was written", "--left-out INVALID_EMAIL_ADDRESS"]
+        assert [words for words in told if words not in result.output] == []
+        (item,) = json.loads(run(environment, "problems", "--json").output)
+        assert (item["fields"], item["code"], item["count"]) == (["Email"], "INVALID_EMAIL_ADDRESS", 1)
+
+    def test_are_replayed_by_their_code(self, store: Store, environment: dict[str, str]) -> None:
+        leave_out(store)
+        assert run(environment, "events", "replay", "--left-out", "OTHER").output.startswith("0 deliveries")
+        result = run(environment, "events", "replay", "--left-out", "INVALID_EMAIL_ADDRESS")
+        assert result.output.startswith("1 delivery")
+
+    def test_are_in_the_status_and_the_story(self, store: Store, environment: dict[str, str]) -> None:
+        leave_out(store)
+        assert "1 field left out" in run(environment, "status").output
+        assert "Email" in run(environment, "events", "show", "msg_left_out").output
 
 
 class TestWhy:

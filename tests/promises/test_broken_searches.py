@@ -52,7 +52,7 @@ class TestALookup:
     def test_that_nobody_has_to_answer_leaves_its_field_out(self, stage: Stage) -> None:
         served(stage, Odd=CANNOT)
         two_people(stage, agentName="Odd")
-        assert stage.state("odd") == ("delivered", "")
+        assert stage.state("odd") == ("delivered", "UNQUERYABLE")
         assert "Owner" not in stage.contact("c-1")
         assert stage.contact("c-2")["Owner"] == "005"
 

@@ -10,13 +10,20 @@ import pytest
 from sqlalchemy import select
 
 from connector.delivery.deliver import Running, prepare
+from connector.delivery.lookups import Lookups
 from connector.delivery.plan_ahead import plan_all
+from connector.insight.explain import explain
+from connector.insight.left_out import find_left_out
+from connector.insight.overview import overview
+from connector.sandbox.salesforce.states import add_codes
 from connector.store.desk import Filter
 from connector.store.tables import open_items
 from tests.builders import a_call, a_customer
 from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, raised
 from tests.promises.crm import ODD, REFUSED, Fault
-from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
+from tests.promises.stage import LANE, MAPPINGS, ZONE, Stage, a_person, a_talk, compiled
+
+AGENT = {"id": "u-1", "firstName": "Priya", "lastName": "Nair"}
 
 
 def rows(stage: Any) -> list[Any]:
@@ -253,6 +260,90 @@ class TestAFlagThatCannotBeWritten:
         assert (lane.refused, lane.waiting) == (1, 0)
 
 
+def looking(extra: str = "") -> Any:
+    """A mapping whose contacts have an owner who is looked up."""
+    return compiled(f"""\
+version: 1
+crm: salesforce
+consent: {{ flags: {{ doNotCall: contact.NoCall }}, waive: [doNotSMS, doNotEmail, doNotMail] }}
+records:
+  contact:
+    object: Contact
+    key: {{ Key: customer.id }}
+    fields:
+      LastName: customer.lastName
+      City: {{ from: customer.city }}
+      Owner: {{ lookup: {{ object: User, match: {{ Name: customer.agentName }} }}{extra} }}
+""")
+
+
+class TestALookUpThatFindsNobody:
+    def test_leaves_its_field_out_and_says_so(self, stage: Stage) -> None:
+        stage.route.running = Running(looking())
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa", agentName="Ana"))
+        assert (stage.contact()["City"], "Owner" in stage.contact()) == ("Mesa", False)
+        assert (items(stage), stage.state("m")) == ([("Owner", "LOOKUP_MISSING")], ("delivered", "LOOKUP_MISSING"))
+
+    def test_closes_its_item_once_there_is_somebody(self, stage: Stage) -> None:
+        stage.route.running = Running(looking())
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        stage.crm.add("User", Name="Ana")
+        stage.route.lookups = Lookups(lambda: 0.0)
+        stage.store.desk.replay(Filter(state="delivered", left_out="LOOKUP_MISSING"), "ana")
+        stage.drain()
+        assert (stage.contact()["Owner"], items(stage)) == ("002", [])
+
+    def test_writes_the_default_meanwhile(self, stage: Stage) -> None:
+        stage.route.running = Running(looking(", default: queue"))
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        assert (stage.contact()["Owner"], items(stage)) == ("queue", [("Owner", "LOOKUP_MISSING")])
+        assert passed_on(stage, "n", a_person("c-1", 2, agentName="Ana")) == 0
+
+    def test_refuses_the_record_where_the_field_is_required(self, stage: Stage) -> None:
+        stage.route.running = Running(looking(", required: true"))
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        assert (stage.state("m"), items(stage)) == (("dead", "LOOKUP_MISSING"), [])
+
+    def test_leaves_the_older_match_whatever_comes_first(self, stage: Stage) -> None:
+        stage.route.running = Running(looking())
+        user = stage.crm.add("User", Name="Ben")
+        stage.accept("m", a_person("c-1", 1, agentName="Ben"))
+        stage.accept("n", a_person("c-1", 2, agentName="Ana"))
+        stage.drain()
+        assert (stage.contact()["Owner"], items(stage)) == (user["Id"], [("Owner", "LOOKUP_MISSING")])
+
+
+class TestARequiredField:
+    def test_without_a_value_keeps_a_new_record_out(self, stage: Stage) -> None:
+        stage.route.running = Running(required_city())
+        passed_on(stage, "m", a_person("c-1", 1, city=None))
+        assert (stage.state("m"), stage.crm.records) == (("dead", "REQUIRED_EMPTY"), {})
+
+    def test_without_a_value_keeps_the_one_the_crm_has(self, stage: Stage) -> None:
+        stage.route.running = Running(required_city())
+        passed_on(stage, "m", a_person("c-1", 1, city="Mesa"))
+        passed_on(stage, "n", a_person("c-1", 2, city=None, lastName="Okafor"))
+        assert (stage.contact()["City"], stage.contact()["LastName"]) == ("Mesa", "Okafor")
+
+    def test_that_the_crm_refuses_refuses_its_record(self, stage: Stage) -> None:
+        stage.route.running = Running(required_city())
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        assert (stage.state("m"), items(stage)) == (("dead", "ODD_VALUE"), [])
+
+
+def required_city() -> Any:
+    return compiled("""\
+version: 1
+crm: salesforce
+consent: { waive: [doNotCall, doNotSMS, doNotEmail, doNotMail] }
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields: { LastName: customer.lastName, City: { from: customer.city, required: true } }
+""")
+
+
 class TestForgetting:
     def test_takes_the_open_items_with_it(self, stage: Stage) -> None:
         passed_on(stage, "m", a_person("c-1", 1, city=ODD))
@@ -307,6 +398,19 @@ class TestOnBothCrms:
         (message_id,) = house.pass_on(a_customer(email="no address"))
         assert (house.state(message_id)[0], house.people(), left_out(house)) == ("dead", [], [])
 
+    def test_an_inactive_owner_is_left_out(self, house: House) -> None:
+        if house.names is HUBSPOT:
+            pytest.skip("HubSpot takes any owner it lists")
+        house.sandbox.change(house.sandbox.people[0]["Id"], IsActive=False)
+        house.pass_on(a_customer(assignedUser={**AGENT, "email": house.sandbox.people[0]["Email"]}))
+        assert (house.person()["state"], left_out(house)) == ("AZ", [("OwnerId", "INACTIVE_OWNER_OR_USER")])
+
+    def test_a_state_that_is_not_on_the_list_is_left_out(self, house: House) -> None:
+        only_states_of_its_list(house)
+        house.pass_on(a_customer(state="Freedonia", firstName="Marcus"))
+        assert (house.person()["state"] or "", len(house.people())) == ("", 1)
+        assert [name for name, _ in left_out(house)] == [house.names["state"]]
+
     def test_a_taken_address_is_left_out(self, house: House) -> None:
         taken(house, "taken@example.com")
         house.pass_on(a_customer(email="taken@example.com", city="Yuma"))
@@ -331,3 +435,40 @@ def taken(house: House, address: str) -> None:
     else:
         house.sandbox.keep_unique("Contact", "Email")
         house.sandbox.put("Contact", LastName="Other", Email=address, careCycle_Id__c="another")
+
+
+def only_states_of_its_list(house: House) -> None:
+    if house.names is HUBSPOT:
+        contacts = house.sandbox.definitions.schema["contacts"]
+        contacts["state"] = replace(contacts["state"], type="enumeration", field_type="select", options=("AZ", "CA"))
+    else:
+        add_codes(house.sandbox.org.tables.values())
+
+
+class TestWhatIsShown:
+    def test_problems_groups_open_items_by_code_and_field(self, stage: Stage) -> None:
+        for number in range(3):
+            stage.accept(f"m{number}", a_person(f"c-{number}", 1, city=ODD))
+        stage.drain()
+        (group,) = find_left_out(stage.store)
+        assert (group.field, group.code, group.count, group.customers) == ("City", "ODD_VALUE", 3, 3)
+        assert group.what == "'City': odd."
+
+    def test_a_replay_of_the_group_sends_them_again(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        stage.crm.strict = False
+        (group,) = find_left_out(stage.store)
+        assert stage.store.desk.replay(group.chosen, "ana") == 1
+        stage.drain()
+        assert (find_left_out(stage.store), stage.contact()["City"]) == ([], ODD)
+
+    def test_the_overview_counts_them(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD, county=ODD))
+        assert overview(stage.store, stage.clock()).open_items == 2
+
+    def test_why_says_which_event_was_written_without_a_field(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        why = explain(stage.store, "c-1")
+        assert why is not None
+        (field,) = [field for record in why.records for field in record.fields if field.field == "City"]
+        assert [(said.verdict, said.by) for said in field.said] == [("left out", "ODD_VALUE")]

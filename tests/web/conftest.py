@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.mapping import load, shipped_folder
+from connector.model import Entry, OpenItem, RecordKey, Stamp
 from connector.settlement import (
     WRITTEN,
     AttemptOutcome,
@@ -23,6 +25,7 @@ from connector.settlement import (
     RecordNote,
     RecordVerdict,
     Refusal,
+    Remembered,
     Settled,
     Settlement,
 )
@@ -30,7 +33,7 @@ from connector.store import Store
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords
-from tests.builders import DESTINATION, LANE, an_arrival
+from tests.builders import CUSTOMER, DESTINATION, LANE, an_arrival
 from tests.conftest import Clock
 
 PASSWORD = "correct horse battery staple"
@@ -145,3 +148,20 @@ def settle(
 def refuse(store: Store, count: int, code: str, cause: str, *fields: str, action: str = "") -> None:
     store.inbox.accept([an_arrival() for _ in range(count)])
     settle(store, "dead", why=Refusal(code, cause, action, fields))
+
+
+def leave_out(store: Store) -> None:
+    """Deliver an event whose contact is written without its email address."""
+    store.inbox.accept([an_arrival("msg_left_out")])
+    store.lanes.open({LANE: DESTINATION})
+    lease = store.lanes.lease("a worker", [LANE], MINUTE)
+    assert lease is not None
+    (due,) = store.inbox.due(LANE, 100)
+    why = Refusal("INVALID_EMAIL_ADDRESS", "the address is not accepted", "correct it", ("Email",), "contact")
+    note = replace(RECORD, record="contact", left_out={"Email": why.code})
+    item = OpenItem(why.code, why.cause, why.action, "contact", "digest", Stamp(1, "t"), "v1")
+    key = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
+    written = Remembered(key, Entry("003x"), CUSTOMER, due.id, opened={"Email": item})
+    settled = Settled(due.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, why, [note])
+    store.lanes.settle(lease, Settlement("v1", [settled], [written]), MINUTE)
+    store.lanes.release(lease)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from connector.insight.problems import Cause, find_causes, sentences
+from connector.insight.problems import Cause, find_causes
+from connector.insight.words import sentences
 from connector.settlement import RecordVerdict, Refusal
 from connector.store import Store
 from tests.builders import DESTINATION, an_arrival, an_odd_arrival
-from tests.web.conftest import RECORD, act, an_account, log_in, refuse, settle
+from tests.web.conftest import RECORD, act, an_account, leave_out, log_in, refuse, settle
 
 PICKLIST = "'MailingState' does not offer this value"
 ADD_IT = "add it in Salesforce or to the mapping's table, then replay"
@@ -193,3 +194,19 @@ class TestViewers:
 
     def test_a_wrong_password_is_no_viewer_s(self, stranger: FlaskClient) -> None:
         assert log_in(stranger, "guess").status_code == 403
+
+
+class TestFieldsLeftOut:
+    def test_are_shown_with_what_to_do(self, operator: FlaskClient, store: Store) -> None:
+        leave_out(store)
+        page = operator.get("/console/problems").text
+        told = ("The address is not accepted", "<code>Email</code>", "INVALID_EMAIL_ADDRESS", "Correct it", "1 record")
+        assert [words for words in told if words not in page] == []
+
+    def test_are_counted_on_the_overview(self, operator: FlaskClient, store: Store) -> None:
+        leave_out(store)
+        assert "Fields left out" in operator.get("/console/").text
+
+    def test_are_named_in_the_story_of_their_event(self, operator: FlaskClient, store: Store) -> None:
+        leave_out(store)
+        assert "Left out: the CRM rejects it" in operator.get("/console/events/msg_left_out").text
