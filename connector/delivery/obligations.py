@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby, product, zip_longest
+from itertools import chain, groupby, product
 
 from connector import telemetry
 from connector.delivery.answer import Answer
+from connector.delivery.by_id import FlagsById
 from connector.delivery.consent import States
 from connector.delivery.deliver import Pace, Route, fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
@@ -20,7 +21,6 @@ from connector.delivery.payments import (
     WORST_FIRST,
     Result,
     Target,
-    flags_row,
     ids_of,
     known_ids,
     object_and_id,
@@ -30,12 +30,12 @@ from connector.delivery.payments import (
     wait_for,
 )
 from connector.delivery.plan_ahead import Planned
-from connector.delivery.settle import raised_by, remembered
+from connector.delivery.settle import FORMER_ID, raised_by, remembered
 from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping
-from connector.model import FlagState, RecordKey, Stamp
+from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import (
     Obligation,
     ObligationState,
@@ -75,14 +75,22 @@ class Portion:
     heard: Mapping[str, States] = field(default_factory=dict)
     writing: Writing | None = None
     alone: bool = False
-    unusable: DestinationUnusable | None = None
+    by_id: FlagsById = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_id = FlagsById(self.route.destination, lambda: self._intend([]), self._unanswered)
+
+    @property
+    def unusable(self) -> DestinationUnusable | None:
+        """Why the CRM account cannot be used."""
+        return self.by_id.unusable
 
     def write(self, *, alone: bool = False) -> None:
         """Write it, as far as the CRM account can be used. Raises LeaseLost.
 
         alone: a single record of which the CRM does not say what became means that it cannot be used.
         """
-        self.unusable = fault_in(self.lease.lane, lambda: self._write_all(alone)) or self.unusable
+        self.by_id.unusable = fault_in(self.lease.lane, lambda: self._write_all(alone)) or self.by_id.unusable
 
     def _write_all(self, alone: bool) -> None:
         planned = self._planned()
@@ -93,7 +101,9 @@ class Portion:
         )
         writing.run(folded)
         self.writing, self.alone = writing, alone
-        self.unusable = writing.unusable or self._unanswered(answer.outcome for answer in writing.answers.values())
+        self.by_id.unusable = writing.unusable or self._unanswered(
+            answer.outcome for answer in writing.answers.values()
+        )
         failed = [merged for merged in folded if self._failed(merged, writing)]
         targets = [self._one_by_one(failed, writing), self._by_shown_address(folded, writing), self._elsewhere(writing)]
         self._write_alone(list(chain.from_iterable(targets)))
@@ -110,14 +120,15 @@ class Portion:
     def settle(self) -> None:
         """Record in one commit what became of it, and pause the lane if the CRM account cannot be used."""
         standing = self.store.lanes.standing(self.lease)
-        pause = pause_for(self.unusable, standing.failures, self.pace.roll()) if self.unusable else None
+        pause = pause_for(self.by_id.unusable, standing.failures, self.pace.roll()) if self.by_id.unusable else None
         roll = self.pace.roll()  # one for all: what was refused together is tried again together
         payments = [self._payment(obligation, pause, roll) for obligation in self.owed]
         answers = list(self.writing.answers.values()) if self.writing else []
         raised = [self._asked_for(flag) for flag in (*raised_by(answers), *map(raised_on, self.applied))]
         settlement = Settlement(
             self.mapping.version,
-            remembered=remembered(answers, self.writing.digest) if self.writing else [],
+            remembered=[*(remembered(answers, self.writing.digest) if self.writing else ()), *self._merged()],
+            gone=list(self.by_id.gone),
             consents=self._consents(raised, self.heard),
             raised=raised,
             pause=pause,
@@ -181,7 +192,10 @@ class Portion:
             return False
         result = result_of_answer(answer)
         failed = result.state in (ObligationState.REFUSED, ObligationState.OWED)
-        if self.unusable is None and (failed or self._is_incomplete(folded, answer)):
+        lost = result.state is ObligationState.NO_RECORD and bool(
+            answer.entry.crm_id
+        )  # its key is gone, or it was merged
+        if self.by_id.unusable is None and (failed or lost or self._is_incomplete(folded, answer)):
             return True
         self._note_all(folded, result)
         return False
@@ -241,7 +255,7 @@ class Portion:
         try:
             answers = destination.find(kind, destination.crm.id_field, sorted(crm_ids), [name])
         except DestinationUnusable as error:
-            self.unusable = error
+            self.by_id.unusable = error
             return {}
         return {crm_id: _address(answer, name) for crm_id, answer in answers.items()}
 
@@ -254,7 +268,7 @@ class Portion:
             try:
                 answers = self.route.destination.find(kind, name, [key.value for key in group], ())
             except DestinationUnusable as error:
-                self.unusable = error
+                self.by_id.unusable = error
                 return holders
             holders |= {key: answers.get(key.value, []) for key in group}
         return holders
@@ -281,49 +295,20 @@ class Portion:
                         yield Target(known.customer_id, flag, known.object, target, known.crm_id)
 
     def _write_alone(self, targets: Iterable[Target]) -> None:
-        """Write flags to records by id: a record's flags together, then, where they were refused, one by one."""
-        by_id = sorted(dict.fromkeys(targets), key=object_and_id)
-        groups = [tuple(group) for _, group in groupby(by_id, key=object_and_id)]
-        refused = self._write_groups(groups, final=False)
-        for turn in zip_longest(*refused):  # a call may hold a record only once
-            self._write_groups([(target,) for target in turn if target], final=True)
-
-    def _write_groups(self, groups: Sequence[tuple[Target, ...]], *, final: bool) -> list[tuple[Target, ...]]:
-        """Write a row for each group; return the groups to split because they were refused as a whole."""
-        outcomes = self._write_rows(groups)
-        if outcomes is None:
-            for target in chain.from_iterable(groups):
-                self._note(target.customer_id, target.flag, Result(ObligationState.OWED, NOT_TRIED, target.object))
-            return []
-        refused = []
-        for group, outcome in zip(groups, outcomes, strict=True):
-            result = result_of(outcome, group[0].object)
-            if result.state is ObligationState.REFUSED and len(group) > 1 and not final:
-                refused.append(group)
-            else:
-                self._note_group(group, result)
-        return refused
-
-    def _write_rows(self, groups: Sequence[tuple[Target, ...]]) -> Sequence[Outcome] | None:
-        """Write a row for each group; None where the account cannot be used."""
-        if not groups:
-            return []
-        if self.unusable:
-            return None
-        self._intend([])  # a worker that has lost the lane must not write
-        id_field = self.route.destination.crm.id_field
-        try:
-            outcomes = self.route.destination.write([flags_row(group, id_field) for group in groups])
-            self.unusable = self._unanswered(outcomes)
-        except DestinationUnusable as error:
-            self.unusable = error
-        return None if self.unusable else outcomes
-
-    def _note_group(self, group: tuple[Target, ...], result: Result) -> None:
-        if result.state is ObligationState.APPLIED:
-            self.applied += group
-        for target in group:
+        """Write flags to records by id, and note what became of each."""
+        for target, result in self.by_id.write(targets):
+            if result.state is ObligationState.APPLIED:
+                self.applied.append(target)
             self._note(target.customer_id, target.flag, result)
+
+    def _merged(self) -> Iterator[Remembered]:
+        """The records that the customers' own were merged into: theirs from now on."""
+        survivors = {(kind, survivor) for (kind, _), survivor in self.by_id.gone.items() if survivor}
+        for target in self.applied:
+            if object_and_id(target) in survivors:
+                key = RecordKey(target.object, FORMER_ID, target.crm_id)
+                delivery = self.deliveries[target.customer_id, target.flag]
+                yield Remembered(key, Entry(target.crm_id), target.customer_id, delivery)
 
     def _payment(self, obligation: Obligation, pause: Pause | None, roll: float) -> Payment:
         own = self.results.get((obligation.customer_id, obligation.flag), [])

@@ -39,12 +39,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one flag on one record of its customer."""
+    """What became of one flag on one record of its customer. gone: the record, known by its id, is not in the CRM."""
 
     state: ObligationState
     why: Refusal = WRITTEN
     object: str = ""
     crm_id: str | None = None
+    gone: bool = False
 
 
 def result_of_answer(answer: Answer) -> Result:

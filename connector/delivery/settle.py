@@ -36,6 +36,9 @@ _LOST: Final = Outcome(
     refusal=Refusal("LOST", "the CRM had lost the record", "replay: the record is written in full"),
 )
 
+FORMER_ID: Final = "(former id)"
+"""In place of a key's field: the ledger's name for a record that is known by its id alone."""
+
 Answers = Mapping[RecordKey, Answer]
 _NO_ITEMS: Final[Mapping[str, OpenItem]] = MappingProxyType({})
 
@@ -217,8 +220,17 @@ def _confirmed(answer: Answer) -> tuple[str, ...]:
 
 
 def remembered(answers: Iterable[Answer], digest: Digest) -> list[Remembered]:
-    """Return the new ledger entries of a batch's records."""
-    return [entry for entry in (remember(answer, digest) for answer in answers) if entry is not None]
+    """Return the new ledger entries of a batch's records, and those that keep the id of a record the CRM lost."""
+    seen = list(answers)
+    entries = [entry for entry in (remember(answer, digest) for answer in seen) if entry is not None]
+    return entries + [_former(answer) for answer in seen if answer.lost and answer.folded.write.carries]
+
+
+def _former(answer: Answer) -> Remembered:
+    """Keep the former id: the record may have been merged into another, which must carry the opt-outs too."""
+    folded, crm_id = answer.folded, answer.entry.crm_id
+    key = RecordKey(folded.write.key.object, FORMER_ID, crm_id or "")
+    return Remembered(key, Entry(crm_id), folded.customer_id, max(folded.deliveries), lost=True)
 
 
 def remember(answer: Answer, digest: Digest) -> Remembered | None:

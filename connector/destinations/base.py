@@ -168,6 +168,10 @@ class Destination(Protocol):
         """
         ...
 
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """What records that no longer exist were merged into, as far as the CRM says: id -> the survivor's id."""
+        ...
+
     def normal(self, value: Value) -> str:
         """A value as text in this CRM's canonical form, in which values written and read back compare equal."""
         ...

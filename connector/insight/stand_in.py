@@ -89,6 +89,10 @@ class DryDestination:
         """Search the real CRM if it may be asked; otherwise find nothing."""
         return self.real.find(object, field, values, read) if self.ask else {}
 
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """Ask the real CRM if it may be asked."""
+        return self.real.survivors(object, ids) if self.ask else {}
+
     def normal(self, value: Value) -> str:
         """Normalize a value the way the real account does."""
         return self.real.normal(value)

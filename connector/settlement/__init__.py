@@ -161,8 +161,8 @@ class RecordNote:
 class Remembered:
     """A record's new ledger entry, and the newest delivery and the customer that led to it.
 
-    new: the record is in the CRM since now, as far as the ledger knows. opened: its fields that were left out, by name.
-    closed: the names of those that no longer are.
+    new: the record is in the CRM since now, as far as the ledger knows. lost: the CRM lost the one the ledger knew.
+    opened: its fields that were left out, by name. closed: the names of those that no longer are.
     """
 
     key: RecordKey
@@ -172,6 +172,7 @@ class Remembered:
     new: bool = False
     opened: Mapping[str, OpenItem] = field(default_factory=dict)
     closed: tuple[str, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,7 @@ class Settlement:
     payments: what became of obligations; they leave the lane's failures as they are.
     probing: it does not show either that the account can be used, and leaves the failures as they are.
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
+    gone: records the CRM no longer has, by object and id.
     """
 
     mapping_version: str
@@ -302,4 +304,5 @@ class Settlement:
     probing: bool = False
     owed: Sequence[Obligation] = ()
     duplicated: Collection[str] = ()
+    gone: Sequence[tuple[str, str]] = ()
     oddities: Sequence[Oddity] = ()

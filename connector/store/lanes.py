@@ -156,6 +156,7 @@ class Lanes:
                 connection.execute(self._sql.settle, ends)
                 connection.execute(self._sql.attempt, tries)
             self._obligations.hold(connection, lease.destination, _concerned(settlement))
+            self._ledger.lose(connection, lease.destination, settlement.gone)
             self._ledger.remember(connection, entries)
             self._open_items.settle(connection, *items)
             self._ledger.remember_consents(connection, consents)
@@ -163,6 +164,7 @@ class Lanes:
             self._obligations.owe(connection, owed)
             self._obligations.note_spoken(connection, settlement.owed)
             self._obligations.applied(connection, lease.destination, settlement.raised)
+            self._obligations.owe_again(connection, lease.destination, _losing(settlement))
             self._obligations.wake(connection, lease.destination, _woken(settlement))
             self._obligations.reopen(connection, lease.destination, settlement.duplicated)
             self._obligations.settle(connection, payments)
@@ -207,7 +209,13 @@ def _concerned(settlement: Settlement) -> set[str]:
 
 def _woken(settlement: Settlement) -> set[str]:
     """The customers whose opt-outs are to be looked at again: they have a new record."""
-    return {entry.customer_id for entry in settlement.remembered if entry.new and entry.customer_id is not None}
+    has_new = {entry.customer_id for entry in settlement.remembered if entry.new and entry.customer_id is not None}
+    return has_new | _losing(settlement)
+
+
+def _losing(settlement: Settlement) -> set[str]:
+    """The customers one of whose records the CRM lost, perhaps by merging it into another."""
+    return {entry.customer_id for entry in settlement.remembered if entry.lost and entry.customer_id is not None}
 
 
 def _mine(lease: Lease) -> dict[str, Any]:

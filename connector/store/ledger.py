@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, literal_column, null, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, literal_column, null, select
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Raised, Remembered
@@ -91,6 +91,12 @@ class Ledger:
         """Replace these records' entries."""
         if entries:
             connection.execute(self._remember, entries)
+
+    def lose(self, connection: Connection, destination: str, gone: Collection[tuple[str, str]]) -> None:
+        """Drop the entries of records (object, id) that the CRM no longer has: they would be written in full again."""
+        for kind, crm_id in gone:
+            theirs = (ledger.c.destination == destination, ledger.c.object == kind, ledger.c.crm_id == crm_id)
+            connection.execute(delete(ledger).where(*theirs))
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' present entries, except those of customers forgotten meanwhile."""

@@ -120,6 +120,13 @@ class Obligations:
                 )
             )
 
+    def owe_again(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
+        """Owe these customers' opt-outs again: a record that had them is no longer in the CRM."""
+        if customers:
+            theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
+            applied = obligations.c.state == ObligationState.APPLIED
+            connection.execute(update(obligations).where(*theirs, applied).values(state=ObligationState.OWED))
+
     def wake(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Make these customers' obligations due for a check: they have a new record, or another address."""
         if customers:

@@ -67,6 +67,7 @@ class Crm:
     writes: list[Row] = field(default_factory=list)
     calls: int = 0
     searches: int = 0
+    merged: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -191,6 +192,14 @@ class Crm:
         """List the records with this key."""
         wanted = (object, key)
         return [record for record in self.records.values() if (record["object"], record.get("Key")) == wanted]
+
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        return {crm_id: self.merged[crm_id] for crm_id in ids if crm_id in self.merged}
+
+    def merge(self, loser: str, winner: str) -> None:
+        """Merge a record into another, which keeps its own values: the loser's key is gone."""
+        del self.records[loser]
+        self.merged[loser] = winner
 
     def normal(self, value: Value) -> str:
         return as_text(value)

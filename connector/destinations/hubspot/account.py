@@ -75,6 +75,10 @@ class HubSpot:
         """Records by a property: one call per hundred values if it is unique, otherwise a search."""
         return self._finder.find(object, field, values, tuple(read))
 
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """None are needed: a merged record's former id leads to what it became."""
+        return {}
+
     def normal(self, value: Value) -> str:
         """A value as HubSpot returns it, as text."""
         return normal(value)

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
-from connector.destinations.salesforce import errors, fit, records, values
+from connector.destinations.salesforce import errors, fit, merged, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
@@ -114,6 +114,10 @@ class Salesforce:
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records whose `field` has one of `values`, ignoring case. Raises DestinationUnusable."""
         return self._reader.find(object, field, values, read)
+
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """The records that merged ones became: id -> id. Raises DestinationUnusable."""
+        return merged.survivors(self._client, object, ids)
 
     def normal(self, value: Value) -> str:
         """A value as Salesforce returns it, as text."""

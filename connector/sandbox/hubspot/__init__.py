@@ -87,6 +87,11 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         with self.lock:
             self.state.forget(type, id)
 
+    def merge(self, type: str, loser: str, winner: str) -> str:
+        """Merge a record into another by hand; return the id of what became of them."""
+        with self.lock:
+            return self.state.merge(type, loser, winner).id
+
     @property
     def associations(self) -> set[Link]:
         """Every link: from type, from id, to type, to id."""

@@ -50,6 +50,7 @@ class Records:
         self.unique: dict[tuple[str, str, str], str] = {}
         self.links: set[Link] = set()
         self.opted_out: set[str] = set()
+        self.merged: dict[tuple[str, str], str] = {}
         self._next = 1000
         self._undo: list[tuple[str, str, Record | None]] | None = None
 
@@ -63,6 +64,7 @@ class Records:
     def find(self, kind: str, key: str, value: str) -> str | None:
         """Return the id of the record whose `key` is `value`, or whose id it is when key is empty."""
         if key in ("", "hs_object_id"):
+            value = self.merged.get((kind, value), value)
             return value if value in self.held[kind] else None
         definition = self.schema[kind].get(key)
         if definition is None or not definition.unique:
@@ -111,6 +113,24 @@ class Records:
         self._journal(kind, identity)
         self._index(kind, self.held[kind].pop(identity), present=False)
         self.links = {link for link in self.links if (kind, identity) not in (link[:2], link[2:])}
+
+    def merge(self, kind: str, loser: str, winner: str) -> Record:
+        """Merge a record into another under a new id, to which both former ids and the loser's address lead.
+
+        The winner's values stay; the loser fills in what the winner leaves blank, but its key is gone.
+        """
+        lost, won = self.held[kind][loser], self.held[kind][winner]
+        for identity in (loser, winner):
+            self.forget(kind, identity)
+        filling = {name: text for name, text in lost.properties.items() if not self.schema[kind][name].unique}
+        properties = {**filling, **won.properties}
+        if (address := lost.properties.get("email")) and "email" in won.properties:
+            properties["hs_additional_emails"] = address
+        self._next += 1
+        record = Record(kind, str(self._next), won.created, self.clock())
+        self._put(kind, record, properties)
+        self.merged |= {(kind, former): record.id for former in (loser, winner)}
+        return record
 
     def _accepted(self, kind: str, identity: str | None, properties: dict[str, Any]) -> dict[str, str]:
         if not isinstance(properties, dict):

@@ -97,6 +97,12 @@ class SalesforceSandbox(Rest):
         with self.lock:
             self.org.delete(*self._found(id))
 
+    def merge(self, loser: str, winner: str) -> None:
+        """Merge a record into another of its object by hand; the winner keeps its own values."""
+        with self.lock:
+            table, row = self._found(loser)
+            self.org.merge(table, row, self._found(winner)[1])
+
     def hide(self, object: str, *fields: str) -> None:
         """Hide fields from the connector's user by field-level security."""
         self.org.table(object).hidden.update(fields)

@@ -35,6 +35,7 @@ Description textarea 32000
 OwnerId reference 18 default:user -> User
 """
 CONTACT: Final = """
+MasterRecordId reference 18 readonly -> Contact
 MiddleName string 40
 Suffix string 40
 HomePhone phone 40
@@ -62,6 +63,7 @@ Last_Call_Date__c datetime
 AccountId reference 18 -> Account
 """
 LEAD: Final = """
+MasterRecordId reference 18 readonly -> Lead
 Company string 255 required
 Status picklist 255 required restricted = Open - Not Contacted | Working - Contacted | Closed - Not Converted
 Street textarea 255

@@ -53,6 +53,7 @@ class Rest(PlannedFaults):
             ("PATCH", "/composite/sobjects/<name>/<field>", self._collection_upsert),
             ("GET", "/query", self._query),
             ("GET", "/query/<cursor>", self._more),
+            ("GET", "/queryAll", self._query_all),
         )
         for methods, path, view in routes:
             self.app.add_url_rule(api + path, view.__name__, view, methods=methods.split(), strict_slashes=False)
@@ -165,6 +166,11 @@ class Rest(PlannedFaults):
     def _query(self) -> Response:
         with self.lock:
             table, columns, rows = soql.run(self.org, request.args.get("q", ""))
+            return self._paged(columns, table.name, rows, len(rows))
+
+    def _query_all(self) -> Response:
+        with self.lock:
+            table, columns, rows = soql.run(self.org, request.args.get("q", ""), deleted=True)
             return self._paged(columns, table.name, rows, len(rows))
 
     def _more(self, cursor: str) -> Response:

@@ -92,6 +92,11 @@ class Rows:
         self._unlist(table, row)
         row["IsDeleted"] = True
 
+    def merge(self, table: Table, loser: Record, winner: Record) -> None:
+        """Merge a row into another, which keeps its own values."""
+        self.delete(table, loser)
+        loser["MasterRecordId"] = winner["Id"]
+
     def _keys(self, table: Table, row: Record) -> Iterator[list[str]]:
         for column in table.indexed:
             if row.get(column.name):

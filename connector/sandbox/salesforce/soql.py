@@ -107,8 +107,11 @@ def _condition(words: _Reader) -> Condition:
     return Condition(name, literals)
 
 
-def run(org: Rows, text: str) -> tuple[Table, list[Column], list[Record]]:
-    """Run a query; return the object, the requested columns and every live row that matches. Raises BadRequest."""
+def run(org: Rows, text: str, *, deleted: bool = False) -> tuple[Table, list[Column], list[Record]]:
+    """Run a query; return the object, the requested columns and every row that matches. Raises BadRequest.
+
+    deleted: whether rows in the recycle bin match as well.
+    """
     query = read(text)
     table = org.tables.get(query.object.lower())
     if table is None:
@@ -116,7 +119,7 @@ def run(org: Rows, text: str) -> tuple[Table, list[Column], list[Record]]:
     columns = [_column(table, name) for name in query.fields]
     tests = [(_filterable(table, c.field), c.literals) for c in query.conditions]
     wanted = [(column, {_literal(column, literal) for literal in literals}) for column, literals in tests]
-    rows = _candidates(org, table, wanted)
+    rows = list(org.rows[table.name.lower()].values()) if deleted else _candidates(org, table, wanted)
     hits = [row for row in rows if all(_comparable(row[column.name]) in values for column, values in wanted)]
     return table, columns, hits[: query.limit]
 
