@@ -22,18 +22,16 @@ from connector.delivery.lookups import Lookups
 from connector.delivery.oddities import not_translated
 from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
+from connector.delivery.remember import amend, may_stand, remembered
 from connector.delivery.settle import (
     Answers,
     Circumstances,
-    amend,
     consents_after,
     contested,
     halved,
-    may_stand,
     nothing_opens,
     owed_by,
     raised_by,
-    remembered,
     set_aside,
     settle_delivery,
 )

@@ -30,7 +30,8 @@ from connector.delivery.payments import (
     wait_for,
 )
 from connector.delivery.plan_ahead import Planned
-from connector.delivery.settle import FORMER_ID, raised_by, remembered
+from connector.delivery.remember import FORMER_ID, remembered
+from connector.delivery.settle import raised_by
 from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable

@@ -15,7 +15,8 @@ from typing import Any, assert_never
 
 from connector.delivery.deliver import Route, prepare
 from connector.delivery.plan_ahead import Planned, plan_all
-from connector.delivery.settle import Answers, Circumstances, consents_after, remember, settle_delivery
+from connector.delivery.remember import remember
+from connector.delivery.settle import Answers, Circumstances, consents_after, settle_delivery
 from connector.insight.stand_in import DryDestination, Overlay
 from connector.model import Lookup, Plan, Rule
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote, Settled

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from connector.delivery.answer import Answer
 from connector.delivery.consent import must_carry, must_raise, observe, withholding
 from connector.delivery.fold import Existing, Folded, decide, fold, to_read
-from connector.delivery.settle import consents_after, remember
+from connector.delivery.remember import remember
+from connector.delivery.settle import consents_after
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Entry, FieldWrite, FlagState, Mark, Mode, Plan, RecordKey, Rule, Stamp, Value, Write
 
