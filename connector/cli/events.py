@@ -103,6 +103,10 @@ def _show_story(shown: Story) -> None:
                 click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
         columns = ("attempt", "record", "object", "CRM id", "outcome", "fields written", "left out")
         show_table("", columns, rows, "no attempt yet")
+    _show_opt_outs(shown)
+
+
+def _show_opt_outs(shown: Story) -> None:
     for opt_out in shown.opt_outs:
         at = f" since {stamp(opt_out.applied_at)}" if opt_out.applied_at else ""
         click.echo(f"\n{opt_out.destination}: opt-out {opt_out.flag} {opt_out_words(opt_out)}{at}")

@@ -69,9 +69,13 @@ class Draft:
     offers: dict[int, Offers] = field(default_factory=dict)
 
 
-def _tie(message_id: str) -> str:
-    """Return a stamp's tie-break, which identifies the event behind a watermark."""
-    return hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def _is_from(mark: Mark | None, message_id: str) -> bool:
+    """Whether a message's event is behind a watermark: its stamp's tie-break identifies it."""
+    return mark is not None and mark.stamp.tie == hashlib.sha256(_bytes(message_id)).hexdigest()[:12]
+
+
+def _bytes(message_id: str) -> bytes:
+    return message_id.encode("utf-8", "surrogatepass")
 
 
 def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | None:
@@ -80,7 +84,7 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
     mark = draft.entry.fields.get(name)
     blank = Effect(event.message_id, event.type, event.source_time, EffectVerdict.UNMAPPED)
     raised_at = draft.raises.get(step.delivery_id, {}).get(name)
-    if raised_at is not None or (mark is not None and mark.stamp.tie == _tie(event.message_id)):
+    if raised_at is not None or _is_from(mark, event.message_id):
         return _written(blank, name, notes, raised_at)
     if name not in offers:
         return None
@@ -92,11 +96,16 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
         return replace(blank, verdict=EffectVerdict.KEPT)
     if _repeats_a_flag(draft.writes.get(step.delivery_id), name, mark):
         return replace(blank, verdict=EffectVerdict.REPEATED)
+    return _unwritten(blank, step, newer=_is_newer(mark, offers[name]))
+
+
+def _unwritten(blank: Effect, step: Step, *, newer: bool) -> Effect:
+    """Describe an event whose value did not reach the CRM. newer: the CRM holds a newer one."""
     if step.state is DeliveryState.DEAD:
         return replace(blank, verdict=EffectVerdict.REFUSED, by=step.code)
     if step.state is DeliveryState.READY:
         return replace(blank, verdict=EffectVerdict.WAITING, by=step.code)
-    return replace(blank, verdict=EffectVerdict.SUPERSEDED if _is_newer(mark, offers[name]) else EffectVerdict.UNMAPPED)
+    return replace(blank, verdict=EffectVerdict.SUPERSEDED) if newer else blank
 
 
 def _written(blank: Effect, name: str, notes: Sequence[tuple[Try, RecordNote]], raised_at: int | None) -> Effect:

@@ -35,12 +35,17 @@ def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[R
 
     An earlier opt-out, before careCycle said false, is judged by those times alone.
     """
-    whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
     state = ObligationState(obligation.state)
-    is_earlier = event.received_at < obligation.since
     row = _first_since(applied, event.received_at)
-    if row is not None and (is_earlier or state is ObligationState.APPLIED):
+    if row is not None and (event.received_at < obligation.since or state is ObligationState.APPLIED):
+        whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
         return OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
+    return _owed(event, flag, obligation, state)
+
+
+def _owed(event: Row[Any], flag: str, obligation: Row[Any], state: ObligationState) -> OptOut:
+    """Judge a flag by its obligation alone."""
+    whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
     why = f"{obligation.code}: {obligation.reason}".strip(": ")
     match state:
         case ObligationState.APPLIED:
