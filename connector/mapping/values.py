@@ -75,7 +75,7 @@ def _ref(source: Source, setting: Setting) -> Get:
 
 
 def path(path: str, event: str, *, known_only: bool = False) -> Get:
-    """Compile an event field; empty text counts as null. known_only: skip enum values the catalogue does not list."""
+    """Compile an event field; a blank text is null. known_only: skip enum values the catalogue does not list."""
     field = catalogue.FIELDS[path]
     if known_only and field.kind is Kind.ENUM:
         read = catalogue.reader(path, event)
@@ -96,7 +96,7 @@ def _at_top(key: str) -> Get:
             value = payload[key]
         except KeyError:
             return ABSENT
-        return value if value or value != "" else None
+        return None if _is_blank(value) else value
 
     return get
 
@@ -104,9 +104,14 @@ def _at_top(key: str) -> Get:
 def _deeper(read: catalogue.Reader) -> Get:
     def get(payload: Payload, zone: tzinfo) -> Any:
         value = read(payload)
-        return None if value == "" else value
+        return None if _is_blank(value) else value
 
     return get
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a value is a text that CRMs take for none: Salesforce trims what it is sent."""
+    return isinstance(value, str) and (not value or value.isspace())
 
 
 def first(gets: list[Get]) -> Get:

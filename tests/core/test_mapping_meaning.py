@@ -67,8 +67,10 @@ class TestNothing:
     def test_null_erases_where_the_mapping_says_clear(self) -> None:
         assert value("{ from: customer.suffix, if_null: clear }") is None
 
-    def test_an_empty_text_is_null(self) -> None:
-        assert value("{ from: customer.firstName, if_null: clear }", firstName="") is None
+    @pytest.mark.parametrize("text", ["", " ", " \n\t", "\u00a0"])
+    def test_a_text_of_spaces_or_nothing_is_null(self, text: str) -> None:
+        assert value("{ from: customer.firstName, if_null: clear }", firstName=text) is None
+        assert value("{ from: customer.lastName, default: Unknown }", lastName=text) == "Unknown"
 
     def test_an_absent_field_is_never_cleared(self) -> None:
         event = an_event()
