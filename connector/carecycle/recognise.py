@@ -96,7 +96,7 @@ def read(payload: Any, message: str) -> Reading | None:
         source_time=_source_time(readable, event_type),
         raised=_raised(reader("customer", event_type)(readable)),
         payload=readable,
-        odd=odd,
+        odd=odd + _without_id(reader("customer", event_type)(readable), odd),
     )
 
 
@@ -109,6 +109,15 @@ def as_read(event: Event) -> Event | None:
         raise UnreadableEvent(event.message_id, "its content cannot be decrypted")
     reading = read(event.payload, event.message_id)
     return reading.event(event.agency, event.message_id, event.received_at) if reading else None
+
+
+def _without_id(customer: Any, odd: tuple[OddField, ...]) -> tuple[OddField, ...]:
+    """Return the id that a customer does not have, unless it is among the odd fields already."""
+    identity = FIELDS["customer.id"]
+    is_nobody = isinstance(customer, Mapping) and customer and not customer.get("id")
+    if not is_nobody or any(field.path == identity.path for field in odd):
+        return ()
+    return (OddField(identity.path, EXPECTED[identity.kind], "nothing"),)
 
 
 def _raised(customer: Any) -> frozenset[str]:

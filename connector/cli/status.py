@@ -97,7 +97,7 @@ def _unread(view: Overview) -> Iterator[Text]:
     if view.unread:
         yield Text(f"{counted(view.unread, 'message')} could not be read: opt-outs in them may be missing.", "red")
     if view.odd_flags:
-        odd = f"{counted(view.odd_flags, 'event')} had a consent flag that could not be read"
+        odd = f"{counted(view.odd_flags, 'event')} had a customer or consent flag that could not be read"
         yield Text(f"{odd}: connector problems says which.", "red")
 
 

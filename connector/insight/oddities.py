@@ -12,6 +12,7 @@ from connector.settlement.oddities import Oddity
 ODD_FIELD: Final = "ODD_FIELD"
 NOT_TRANSLATED: Final = "NOT_TRANSLATED"
 _FLAGS: Final = frozenset(f"customer.{flag}" for flag in FLAGS)
+_WHOSE: Final = frozenset({"customer", "customer.id"})
 _GOES_AWAY: Final = "This entry disappears once that has not happened for as long as payloads are kept."
 
 
@@ -25,9 +26,9 @@ def unused(oddities: Sequence[Oddity]) -> list[Oddity]:
     return [oddity for oddity in oddities if not oddity.used]
 
 
-def is_flag(oddity: Oddity) -> bool:
-    """Whether it is a consent flag, which is unknown then: an opt-out may be missing."""
-    return oddity.field in _FLAGS and not oddity.used and not oddity.destination
+def hides_an_opt_out(oddity: Oddity) -> bool:
+    """Whether an opt-out may be missing: a consent flag is unknown, or whose it is."""
+    return oddity.field in _FLAGS | _WHOSE and not oddity.used and not oddity.destination
 
 
 def what_came(field: OddField) -> str:
@@ -79,7 +80,12 @@ def what_to_do(oddity: Oddity) -> str:
         )
     if oddity.used:
         return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"
-    if is_flag(oddity):
+    if hides_an_opt_out(oddity) and oddity.field in _WHOSE:
+        return (
+            "The customer of these events is unknown, and an opt-out may be missing. Look up these calls in careCycle, "
+            f"and report it to careCycle. {_GOES_AWAY}"
+        )
+    if hides_an_opt_out(oddity):
         return (
             "The flag is unknown in these events: what it guards is withheld, and an opt-out may be missing. Look up "
             f"these customers in careCycle, and report it to careCycle. {_GOES_AWAY}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connector.backoff import DAY
 from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
-from connector.insight.oddities import is_flag
+from connector.insight.oddities import hides_an_opt_out
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus, OpenField
 from connector.store import Store
 from connector.store.figures import Pace
@@ -54,7 +54,7 @@ class Overview:
     came_today: events received; today: their deliveries by state. waiting: deliveries ready. paces: by
     lane. causes: of dead letters, largest first. left_out: the fields the CRMs refuse, the most first.
     calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
-    odd_flags: events with a consent flag that could not be read.
+    odd_flags: events with a customer or consent flag that could not be read.
     """
 
     now: int
@@ -147,7 +147,7 @@ def overview(store: Store, now: int) -> Overview:
         calls={name: usage.get(name) for name in sorted({lane.destination for lane in lanes})},
         mappings=store.mappings.all(),
         silences={agency: quiet for agency, quiet in silences.items() if quiet},
-        odd_flags=sum(oddity.count for oddity in store.oddities.all() if is_flag(oddity)),
+        odd_flags=sum(oddity.count for oddity in store.oddities.all() if hides_an_opt_out(oddity)),
     )
 
 

@@ -91,7 +91,7 @@ class TestStatus:
     def test_a_flag_that_cannot_be_read_leaves_it_open_whether_every_opt_out_is_in_the_crm(self, store: Store) -> None:
         store.inbox.accept([an_odd_arrival(doNotCall="yes")])
         shown = seen(store)
-        assert "1 event had a consent flag that could not be read: connector problems says which." in shown
+        assert "1 event had a customer or consent flag that could not be read: connector problems says which." in shown
         assert "Every other opt-out we know of is in the CRM." in shown
 
     def test_opt_outs_that_wait_and_that_are_refused_are_counted(self, store: Store, clock: Clock) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connector.delivery.deliver import Running
+from connector.insight.overview import overview
 from connector.receive import read
 from tests.promises.stage import _MAPPING, AGENCY, Stage, a_person, a_talk, compiled
 
@@ -124,6 +125,24 @@ class TestACall:
         contact = sent(stage, "odd", {**call, "customer": [call["customer"], {"id": "c-2"}]})
         assert contact["NoCall"] is True
         assert odd(stage, "odd") == ["customer"]
+
+    @pytest.mark.parametrize("identity", [{}, {"id": None}, {"id": "auth0|7"}, {"id": ["c-1"]}], ids=str)
+    def test_whose_customer_has_no_readable_id_leaves_it_open_whether_opt_outs_are_missing(
+        self, stage: Stage, identity: dict[str, Any]
+    ) -> None:
+        call = a_talk("k-1", a_person("c-1", 1, doNotCall=True), 1)
+        del call["customer"]["id"]
+        send(stage, "odd", json.dumps({**call, "customer": {**call["customer"], **identity}}).encode())
+        assert odd(stage, "odd") == ["customer.id"]
+        assert overview(stage.store, stage.clock()).uncertain
+        assert stage.state("odd")[0] == "delivered"
+
+    def test_with_several_customers_leaves_it_open_whether_opt_outs_are_missing(self, stage: Stage) -> None:
+        known(stage)
+        call = a_talk("k-1", a_person("c-1", 2, doNotCall=True), 1)
+        others = [call["customer"], {"id": "c-2", "doNotSMS": True}]
+        send(stage, "odd", json.dumps({**call, "customer": others}).encode())
+        assert overview(stage.store, stage.clock()).uncertain
 
 
 def a_body(payload: dict[str, Any], member: str = "") -> str:

@@ -130,7 +130,7 @@ class TestOddFields:
     def test_an_unknown_flag_is_on_the_overview(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({"sunrise/salesforce/0": DESTINATION})
         store.inbox.accept([an_odd_arrival(doNotCall="yes")])
-        assert "1 event had a consent flag that could not be read" in operator.get("/console").text
+        assert "1 event had a customer or consent flag that could not be read" in operator.get("/console").text
 
 
 class TestActions:
