@@ -64,6 +64,16 @@ def without(sending: Sending, names: Collection[str], why: Refusal, version: str
     )
 
 
+def as_first_refused(outcome: Outcome, left_out: Mapping[str, OpenItem]) -> Outcome:
+    """Return an outcome with the reason a field was left out, where the CRM then missed just that field."""
+    missed = {name.lower() for name in outcome.fields}
+    name = next((name for name in left_out if name.lower() in missed), None)
+    if outcome.verdict is not Verdict.REJECTED or name is None:
+        return outcome
+    item = left_out[name]
+    return replace(outcome, refusal=Refusal(item.code, item.cause, item.action, (name,)))
+
+
 def of_this_mapping(entries: Mapping[RecordKey, Entry], version: str) -> dict[RecordKey, Entry]:
     """Return the entries with what another mapping's values were refused for open to a new try."""
     return {key: _of_this_mapping(entry, version) if entry.open else entry for key, entry in entries.items()}

@@ -12,7 +12,7 @@ from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.in_flight import first_in_flight
-from connector.delivery.left_out import Sending, nothing_left, without_refused
+from connector.delivery.left_out import Sending, as_first_refused, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
@@ -160,6 +160,7 @@ class Writing:
             self.answers[row.key] = answer
             return
         gone = outcome.code in self.destination.crm.incomplete
+        outcome = as_first_refused(outcome, answer.decision.left_out)
         self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
         if outcome.code in self.destination.crm.gone:
             self._forget_gone({row.fields.get(name) for name in outcome.fields or row.fields})

@@ -84,6 +84,11 @@ class TestAnOptionalField:
         passed_on(stage, "m", a_person("c-1", 1, county=ODD, city=REFUSED))
         assert (stage.state("m"), items(stage)) == (("dead", "BAD_VALUE"), [])
 
+    def test_that_the_crm_requires_is_named_as_the_cause(self, stage: Stage) -> None:
+        passed_on(stage, "m", a_person("c-1", 1, lastName=ODD))
+        assert (stage.state("m"), items(stage)) == (("dead", "ODD_VALUE"), [])
+        assert stage.settled("m").reason == "'LastName': odd"
+
     def test_waits_with_its_record_where_the_account_fails_meanwhile(self, stage: Stage) -> None:
         stage.crm.meanwhile.append(("after", lambda: stage.crm.faults.append(Fault.DOWN)))
         passed_on(stage, "m", a_person("c-1", 1, city=ODD))
