@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from connector.backoff import DAY
 from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.insight.oddities import hides_an_opt_out
+from connector.settlement import UNOPENABLE
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus, OpenField
 from connector.store import Store
 from connector.store.figures import Pace
+
+_UNREAD: Final = frozenset({UnreadableEvent.code, UNOPENABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Overview:
     @property
     def unread(self) -> int:
         """Dead letters of messages nobody could read, with whatever opt-outs are in them."""
-        return sum(cause.count for cause in self.causes if cause.code == UnreadableEvent.code)
+        return sum(cause.count for cause in self.causes if cause.code in _UNREAD)
 
     @property
     def uncertain(self) -> bool:

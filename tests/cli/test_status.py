@@ -88,6 +88,12 @@ class TestStatus:
         )
         assert "1 message could not be read: opt-outs in them may be missing." in seen(store)
 
+    def test_an_opt_out_may_be_in_a_call_that_cannot_be_decrypted(self, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_damaged", state="dead", why=Refusal("UNOPENABLE", "damaged"))])
+        shown = seen(store)
+        assert "1 message could not be read: opt-outs in them may be missing." in shown
+        assert "Every opt-out is in the CRM." not in shown
+
     def test_a_flag_that_cannot_be_read_leaves_it_open_whether_every_opt_out_is_in_the_crm(self, store: Store) -> None:
         store.inbox.accept([an_odd_arrival(doNotCall="yes")])
         shown = seen(store)
