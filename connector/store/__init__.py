@@ -55,7 +55,7 @@ class Store:
         self.lowering = Lowering(database, self.desk)
         self.moving = Moving(database)
         self.reveal = Reveal(database, self.inbox, self.desk)
-        self.mappings = Mappings(database, self.obligations)
+        self.mappings = Mappings(database, self.obligations, self.open_items, self.desk)
         self.usage = Usage(database)
         self.watches = Watches(database)
         self.spoken = Spoken(database, self.inbox, self.obligations)

@@ -6,32 +6,41 @@ from typing import Any
 
 from sqlalchemy import null, select
 
+from connector.settlement import DeliveryState
 from connector.settlement.listings import MappingStatus
 from connector.store.database import Database
+from connector.store.desk import Desk, Filter
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
 from connector.store.oddities import begin_again
+from connector.store.open_items import OpenItems
 from connector.store.tables import mappings
 
 
 class Mappings:
     """One row per destination."""
 
-    def __init__(self, database: Database, obligations: Obligations) -> None:
-        self._db, self._obligations = database, obligations
+    def __init__(self, database: Database, obligations: Obligations, open_items: OpenItems, desk: Desk) -> None:
+        self._db, self._obligations, self._open_items, self._desk = database, obligations, open_items, desk
 
     def running(self, destination: str, version: str) -> None:
-        """Record that a mapping is in use, and clear an earlier refusal. If it is new, check every opt-out again."""
+        """Record that a mapping is in use, and clear an earlier refusal.
+
+        If it is new, check every opt-out again, and deliver again what left out fields that the CRM refused.
+        """
         same = (mappings.c.destination == destination, mappings.c.version == version)
         with self._db.reading() as connection:
             known = connection.execute(select(mappings.c.version).where(*same)).first() is not None
-        self._put(
-            destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
-        )
         if not known:
             with self._db.waking() as connection:
                 self._obligations.wake_all(connection, destination)
                 begin_again(connection, destination)
+            for code in {item.code for item in self._open_items.fields() if item.destination == destination}:
+                left_out = Filter(destination=destination, left_out=code, state=DeliveryState.DELIVERED)
+                self._desk.replay(left_out, "an edited mapping")
+        self._put(
+            destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
+        )
 
     def refused(self, destination: str, problem: str) -> None:
         """Record that an edited mapping does not load, and why. The last valid one keeps running."""

@@ -119,6 +119,15 @@ class TestTheSameValue:
         passed_on(stage, "n", a_person("c-1", 2, city=ODD))
         assert (stage.contact()["City"], items(stage)) == (ODD, [])
 
+    def test_is_sent_again_without_an_event_once_an_edited_mapping_runs(self, stage: Stage) -> None:
+        stage.store.mappings.running("sunrise/crm", MAPPINGS[0].version)
+        passed_on(stage, "m", a_person("c-1", 1, city=ODD))
+        stage.crm.strict = False
+        stage.route.running = Running(MAPPINGS[1])
+        stage.store.mappings.running("sunrise/crm", MAPPINGS[1].version)
+        stage.drain()
+        assert (stage.contact()["City"], items(stage)) == (ODD, [])
+
     def test_is_sent_again_by_a_replay(self, stage: Stage) -> None:
         passed_on(stage, "m", a_person("c-1", 1, city=ODD))
         stage.crm.strict = False
