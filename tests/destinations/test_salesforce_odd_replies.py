@@ -74,11 +74,18 @@ class TestRows:
     def test_the_first_error_that_can_be_read_counts(self, pair: Pair) -> None:
         assert written(pair, second(id=None, success=False, errors=[None, "text", ERROR]))[1] == TOO_LONG
 
-    def test_rows_beyond_a_short_list_are_deferred(self, pair: Pair) -> None:
-        assert written(pair, lambda rows: rows[:2]) == [GOOD, GOOD, UNKNOWN]
-
-    def test_rows_beyond_those_sent_are_ignored(self, pair: Pair) -> None:
-        assert written(pair, lambda rows: [*rows, rows[0], None]) == [GOOD] * 3
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda rows: rows[:2],
+            lambda rows: rows[1:],
+            lambda rows: [rows[0], *rows],
+            lambda rows: [*rows, None],
+        ],
+        ids=["without its end", "without its start", "with one twice", "with one more"],
+    )
+    def test_a_list_of_another_length_confirms_nothing(self, pair: Pair, change: Any) -> None:
+        assert written(pair, change) == [UNKNOWN] * 3
 
     @pytest.mark.parametrize("body", [None, {}, "text", 7, {"records": []}])
     def test_a_reply_that_is_no_list_confirms_nothing(self, pair: Pair, body: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from connector.destinations.base import Outcome, Verdict
@@ -69,8 +68,9 @@ class Batch:
         reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
         if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
-        results = reply if isinstance(reply, list) else []
-        answers = [self._row(record, result) for record, result in zip_longest(records, results[: len(records)])]
+        if not isinstance(reply, list) or len(reply) != len(records):
+            return [self._unaccounted() for _ in records]  # only its place says which record a result is about
+        answers = [self._row(record, result) for record, result in zip(records, reply, strict=True)]
         return self._in_halves(records, answers)
 
     def _row(self, record: Record, result: Any) -> _Answer:
