@@ -95,7 +95,7 @@ class FieldWrite:
     """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
-    newer values as well. required: the record is not written without it.
+    newer values as well. required: the record is not written without it. fallback: written instead of a refused value.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -106,6 +106,7 @@ class FieldWrite:
     erases: bool = False
     spoken: bool = False
     required: bool = False
+    fallback: Value = attribute(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from connector.delivery.answer import Answer
 from connector.destinations.base import Outcome, Row, Verdict
-from connector.model import Entry, Mode, OpenItem, RecordKey
+from connector.model import Entry, Mode, OpenItem, RecordKey, Value
 from connector.settlement import Refusal
 
 Kept = TypeVar("Kept")
@@ -37,27 +37,35 @@ def may_miss(sending: Sending, names: Collection[str]) -> bool:
 
     Not where its events have different values: an older one may be accepted, so they are sent one after another.
     """
-    folded, flags = sending.answer.folded, sending.row.consent
-    return all(name in flags or not (folded.write.fields[name].required or name in folded.varied) for name in names)
+    folded, flags, fallbacks = sending.answer.folded, sending.row.consent, _fallbacks(sending, names)
+    return all(
+        name in flags or not ((folded.write.fields[name].required and name not in fallbacks) or name in folded.varied)
+        for name in names
+    )
 
 
 def without(sending: Sending, names: Collection[str], why: Refusal, version: str) -> Sending:
-    """Take fields out: each becomes an open item, except a consent flag, which is owed as an obligation already."""
+    """Take fields out: each becomes an open item, except a consent flag, which is owed as an obligation already.
+
+    A field whose mapping names another value for this is sent with that value.
+    """
     answer, row = sending
-    decision, record = answer.decision, answer.folded.write.name
+    decision, record, fallbacks = answer.decision, answer.folded.write.name, _fallbacks(sending, names)
     items = {
         name: OpenItem(why.code, why.cause, why.action, record, mark.digest, mark.stamp, version)
         for name in names
         if name not in row.consent and (mark := decision.marks[name])
     }
+    # That the CRM has the other value is not remembered: the refused one, once accepted, is news.
+    unsure = {name: replace(decision.marks[name], digest="") for name in fallbacks}
     left = replace(
         decision,
-        fields=_less(decision.fields, names),
+        fields={**_less(decision.fields, names), **fallbacks},
         consent={flag: target for flag, target in decision.consent.items() if target not in names},
-        marks=_less(decision.marks, names),
-        left_out={**decision.left_out, **items},
+        marks={**_less(decision.marks, names), **unsure},
+        left_out={**items, **decision.left_out},
     )
-    fields = _less(row.fields, names)
+    fields = {**_less(row.fields, names), **fallbacks}
     return Sending(
         replace(answer, decision=left),
         replace(row, fields=fields, consent=row.consent & fields.keys(), compared=row.compared & fields.keys()),
@@ -72,6 +80,13 @@ def as_first_refused(outcome: Outcome, left_out: Mapping[str, OpenItem]) -> Outc
         return outcome
     item = left_out[name]
     return replace(outcome, refusal=Refusal(item.code, item.cause, item.action, (name,)))
+
+
+def _fallbacks(sending: Sending, names: Collection[str]) -> dict[str, Value]:
+    """The values to send in place of refused ones, and not refused themselves yet."""
+    writes, sent = sending.answer.folded.write.fields, sending.row.fields
+    others = {name: writes[name].fallback for name in names if name in writes}
+    return {name: value for name, value in others.items() if value is not None and value != sent[name]}
 
 
 def of_this_mapping(entries: Mapping[RecordKey, Entry], version: str) -> dict[RecordKey, Entry]:

@@ -255,7 +255,9 @@ class Writing:
                 value: Value = self._id_of(key)
             case Lookup() as lookup:
                 answer = looked_up[lookup]
-                value = lookup.default if answer is None or isinstance(answer, Outcome) else answer
+                if answer is not None and not isinstance(answer, Outcome):
+                    return replace(field_write, value=answer, fallback=lookup.default)
+                value = lookup.default
             case _:
                 return field_write
         return None if value is None else replace(field_write, value=value)

@@ -274,7 +274,7 @@ class TestAFlagThatCannotBeWritten:
         assert (lane.refused, lane.waiting) == (1, 0)
 
 
-def looking(extra: str = "") -> Any:
+def looking(extra: str = "", returns: str = "Id") -> Any:
     """A mapping whose contacts have an owner who is looked up."""
     return compiled(f"""\
 version: 1
@@ -287,7 +287,7 @@ records:
     fields:
       LastName: customer.lastName
       City: {{ from: customer.city }}
-      Owner: {{ lookup: {{ object: User, match: {{ Name: customer.agentName }} }}{extra} }}
+      Owner: {{ lookup: {{ object: User, match: {{ Name: customer.agentName }}, return: {returns} }}{extra} }}
 """)
 
 
@@ -311,6 +311,14 @@ class TestALookUpThatFindsNobody:
         stage.route.running = Running(looking(", default: queue"))
         passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
         assert (stage.contact()["Owner"], items(stage)) == ("queue", [("Owner", "LOOKUP_MISSING")])
+        assert passed_on(stage, "n", a_person("c-1", 2, agentName="Ana")) == 0
+
+    def test_writes_the_default_where_the_crm_refuses_whom_it_finds(self, stage: Stage) -> None:
+        """As Salesforce refuses a user who was deactivated."""
+        stage.route.running = Running(looking(", default: queue, required: true", returns="Alias"))
+        stage.crm.add("User", Name="Ana", Alias=ODD)
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        assert (stage.contact()["Owner"], items(stage)) == ("queue", [("Owner", "ODD_VALUE")])
         assert passed_on(stage, "n", a_person("c-1", 2, agentName="Ana")) == 0
 
     def test_refuses_the_record_where_the_field_is_required(self, stage: Stage) -> None:
