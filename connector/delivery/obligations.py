@@ -203,7 +203,8 @@ class Portion:
 
     def _is_incomplete(self, folded: Folded, answer: Answer) -> bool:
         """Whether flags are owed although the record we know has them: others with its key may lack them."""
-        owed = {(item.customer_id, item.flag) for item in self.owed if item.state is ObligationState.OWED}
+        missing = (ObligationState.OWED, ObligationState.REFUSED)
+        owed = {(item.customer_id, item.flag) for item in self.owed if item.state in missing}
         asked = product(self.customers[folded.write.key], folded.flags)
         return answer.outcome is None and answer.crm_id is not None and not owed.isdisjoint(asked)
 

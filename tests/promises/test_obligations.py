@@ -153,6 +153,20 @@ class TestNothingKeepsAnOptOutOut:
         stage.drain()
         assert (twin.get("NoCall"), owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
+    def test_not_a_twin_that_may_not_have_it_while_the_record_we_know_has(self, stage: Stage) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        twin = by_hand(stage, "c-1", "901")
+        stage.crm.unwritable.add("NoCall")
+        stage.accept("n", a_person("c-1", 2, city="Mesa", **NO_CALLS))
+        for _ in range(3):  # it is tried again, and refused again
+            stage.drain()
+            assert owed(stage) == {("c-1", "doNotCall"): "refused"}
+            stage.clock.forward(row(stage).due_at - stage.clock())
+        stage.crm.unwritable.clear()
+        stage.drain()
+        assert (twin.get("NoCall"), owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
+
     def test_not_a_look_up_that_finds_nobody(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
         stage.route.running = Running(LOOKING)
