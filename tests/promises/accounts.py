@@ -71,7 +71,7 @@ class Portal:
     written_to: str = "/batch/"
     owner: str = ""
     harmless: tuple[Change, ...] = (
-        _with(errors=None),
+        lambda body: {**body, "errors": body.get("errors") or None} if isinstance(body, dict) else body,
         _with(status=7, completedAt=None, numErrors="none"),
         _in_first("results", properties=None, createdAt=7),
         _in_first("results", url=None, warnings="none"),
