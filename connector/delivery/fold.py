@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import reduce
 
 from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
 from connector.model import (
@@ -56,14 +57,15 @@ def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tu
     In the order to write: a record before those that point at it, opt-outs first, the oldest first.
     """
     after = _consents_after(planned, known)
-    merged: dict[RecordKey, Folded] = {}
+    by_record: dict[RecordKey, list[Folded]] = {}
     for delivery_id, plan in planned:
         states = after.get(plan.customer_id or "", {})
         for write in plan.writes:
             folded = _guarded(delivery_id, plan, write, states)
             if folded is not None:
-                merged[write.key] = _merge(merged[write.key], folded) if write.key in merged else folded
-    return sorted(merged.values(), key=_order), after
+                by_record.setdefault(write.key, []).append(folded)
+    merged = (reduce(_merge, sorted(alike, key=lambda part: part.write.stamp)) for alike in by_record.values())
+    return sorted(merged, key=_order), after
 
 
 def _order(folded: Folded) -> tuple[int, bool, Stamp]:
@@ -114,15 +116,15 @@ def _less_what_consent_keeps(write: Write, states: States) -> tuple[Write, tuple
     return replace(write, fields=kept, silent=silent), held
 
 
-def _merge(earlier: Folded, later: Folded) -> Folded:
-    """Merge two events' writes to one record, given in the order of the batch."""
-    old, new = sorted((earlier, later), key=lambda folded: folded.write.stamp)
+def _merge(old: Folded, new: Folded) -> Folded:
+    """Merge two events' writes to one record, the older first."""
     fields = dict(old.write.fields)
     for name, candidate in new.write.fields.items():
         fields[name] = _winner(fields[name], candidate) if name in fields else candidate
     flags = dict(old.flags)
     for flag, (target, stamp) in new.flags.items():
         flags[flag] = max(flags.get(flag, (target, stamp)), (target, stamp), key=lambda pair: pair[1])
+    address = new.write.address or old.write.address  # the newest known, whichever event raises the flag
     write = replace(
         new.write,
         fields=fields,
@@ -130,14 +132,15 @@ def _merge(earlier: Folded, later: Folded) -> Folded:
         mode=max(old.write.mode, new.write.mode, key=_STRENGTH.__getitem__),
         links=tuple(dict.fromkeys(old.write.links + new.write.links)),
         also_match=new.write.also_match or old.write.also_match,
-        unsubscribe=new.write.unsubscribe or old.write.unsubscribe,
+        unsubscribe=address if flags.keys() & new.write.address_flags else None,
+        address=address,
         rank=max(old.write.rank, new.write.rank),
         silent={**old.write.silent, **new.write.silent},
         lacking=old.write.lacking + new.write.lacking,
     )
     customer, withheld = new.customer_id or old.customer_id, old.withheld + new.withheld
     varied = old.varied | new.varied | _varied(old.write, new.write)
-    return Folded(write, customer, earlier.deliveries + later.deliveries, flags, withheld, varied)
+    return Folded(write, customer, old.deliveries + new.deliveries, flags, withheld, varied)
 
 
 def _varied(old: Write, new: Write) -> frozenset[str]:

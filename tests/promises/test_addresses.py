@@ -67,6 +67,16 @@ class TestTheAddressAContactShows:
         assert contact["email"] in portal.sandbox.opted_out
         assert portal.state() == "applied"
 
+    def test_is_opted_out_where_its_event_and_the_opt_out_are_written_together(self, portal: Portal) -> None:
+        opt_outs = [
+            a_person("c-1", at, email=email, doNotEmail=True) for at, email in ((9, None), (1, "old@example.com"))
+        ]
+        for number, payload in enumerate([NEW_ADDRESS, *opt_outs]):
+            portal.stage.accept(f"m{number}", payload)
+        portal.drain()
+        (contact,) = portal.sandbox.records("contacts")
+        assert (contact["email"], contact["email"] in portal.sandbox.opted_out) == ("new@example.com", True)
+
 
 class TestARefusedSubscription:
     def test_is_not_taken_for_applied_and_is_tried_again(self, portal: Portal) -> None:
