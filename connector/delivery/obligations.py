@@ -285,16 +285,23 @@ class Portion:
 
     def _elsewhere(self, writing: Writing) -> Iterator[Target]:
         """The flags on the customers' other records, written under another key or by an earlier mapping."""
-        seen = {(answer.folded.write.key.object, answer.crm_id) for answer in writing.answers.values()}
+        tried = set(self._tried(writing))
         unpaid: dict[str, list[str]] = {}
         for obligation in self.owed:
-            if obligation.state is not ObligationState.APPLIED:
+            is_unknown = (obligation.customer_id, obligation.flag) not in self.results
+            if is_unknown or obligation.state is not ObligationState.APPLIED:
                 unpaid.setdefault(obligation.customer_id, []).append(obligation.flag)
         for known in self.store.ledger.records_of(self.lease.destination, list(unpaid)) if unpaid else ():
             for flag in unpaid[known.customer_id]:
                 for target in self.mapping.flag_fields(known.object, flag):
-                    if (known.object, known.crm_id) not in seen:
+                    if (known.customer_id, flag, known.object, known.crm_id) not in tried:
                         yield Target(known.customer_id, flag, known.object, target, known.crm_id)
+
+    def _tried(self, writing: Writing) -> Iterator[tuple[str, str, str, str | None]]:
+        """Yield the customer, flag and record of each opt-out that went out under its event's key."""
+        for key, answer in writing.answers.items():
+            for customer, flag in product(self.customers[key], answer.folded.flags):
+                yield customer, flag, key.object, answer.crm_id
 
     def _write_alone(self, targets: Iterable[Target]) -> None:
         """Write flags to records by id, and note what became of each."""

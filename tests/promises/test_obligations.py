@@ -221,6 +221,28 @@ class TestNothingKeepsAnOptOutOut:
         assert (contact["NoCall"], contact["NoText"]) == (True, True)
         assert set(owed(stage).values()) == {"applied"}
 
+    def test_not_a_key_that_its_customer_had_none_of(self, stage: Stage) -> None:
+        stage.route.running = Running(BY_EMAIL)
+        stage.accept("m", a_person("c-1", 1, email=None, **NO_CALLS))
+        stage.drain()
+        assert owed(stage) == {("c-1", "doNotCall"): "not mapped"}
+        stage.accept("n", a_person("c-1", 2, email="home@example.com"))
+        stage.drain()
+        assert [contact["NoCall"] for contact in stage.crm.records.values()] == [True]
+        assert owed(stage) == {("c-1", "doNotCall"): "applied"}
+
+    @pytest.mark.parametrize("other", ["c-1", "c-2"])
+    def test_not_another_flag_on_the_same_record(self, stage: Stage, other: str) -> None:
+        stage.route.running = Running(BY_EMAIL)
+        stage.accept("m", a_person("c-1", 1, email="home@example.com"))
+        stage.drain()
+        stage.accept("n", a_person("c-1", 2, email=None, **NO_CALLS))
+        stage.accept("o", a_person(other, 3, email="home@example.com", doNotSMS=True))
+        stage.drain()
+        (contact,) = stage.crm.records.values()
+        assert (contact["NoCall"], contact["NoText"]) == (True, True)
+        assert set(owed(stage).values()) == {"applied"}
+
     def test_not_a_key_that_changed(self, stage: Stage) -> None:
         moved(stage)
         stage.drain()
