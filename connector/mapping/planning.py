@@ -68,7 +68,9 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
 def flags_alone(whole: Plan) -> Plan:
     """Reduce a plan to the opt-outs it raises, on records that hold the key: nobody's flag goes onto a look-alike."""
     raising = (write for write in whole.writes if write.flags or write.unsubscribe is not None)
-    bare = (replace(write, fields={}, mode=Mode.UPDATE, links=(), also_match=(), rank=0) for write in raising)
+    bare = (
+        replace(write, fields={}, mode=Mode.UPDATE, links=(), also_match=(), rank=0, lacking=()) for write in raising
+    )
     return replace(whole, writes=tuple(bare))
 
 

@@ -231,6 +231,15 @@ class TestNothingKeepsAnOptOutOut:
         assert [contact["NoCall"] for contact in stage.crm.records.values()] == [True]
         assert owed(stage) == {("c-1", "doNotCall"): "applied"}
 
+    def test_not_a_required_field_without_a_value(self, stage: Stage) -> None:
+        contact = by_hand(stage, "c-1", "900")
+        stage.route.running = Running(REQUIRING)
+        for customer in ("c-1", "c-2"):
+            stage.accept(customer, a_person(customer, 1, city=None, **NO_CALLS))
+        stage.drain()
+        assert contact["NoCall"] is True
+        assert owed(stage) == {("c-1", "doNotCall"): "applied", ("c-2", "doNotCall"): "no record"}
+
     @pytest.mark.parametrize("other", ["c-1", "c-2"])
     def test_not_another_flag_on_the_same_record(self, stage: Stage, other: str) -> None:
         stage.route.running = Running(BY_EMAIL)
@@ -485,6 +494,11 @@ records:
     fields: {{ LastName: customer.lastName, Email: customer.email }}
 """
 ADOPTING = compiled(_BASE.format(flag="NoCall", more="also_match: [ { Email: customer.email } ]"))
+REQUIRING = compiled(
+    _BASE.format(flag="NoCall", more="").replace(
+        "Email: customer.email", "City: { from: customer.city, required: true }"
+    )
+)
 RENAMED = compiled(_BASE.format(flag="NeverCall", more="mode: upsert"))
 
 SPEAKING = compiled("""\
