@@ -243,8 +243,9 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
 def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:
     """Yield the opt-outs the inbox did not know of: spoken in a call, or unreadable to an older version."""
     for delivery, plan in planned:
-        raised = plan.spoken.union(flag for flag, value in plan.consent.items() if value is True)
-        for flag in sorted(raised - delivery.owing) if plan.customer_id else ():
+        read = {flag for flag, value in plan.consent.items() if value is True}
+        # What is spoken is owed even if it was noted: another CRM's mapping may have heard it first.
+        for flag in sorted(plan.spoken | (read - delivery.owing)) if plan.customer_id else ():
             yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, literal_column, null, select, update
+from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, null, select, update
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
 from connector.store.database import Database
@@ -19,8 +19,6 @@ _NEW: Final = (*_KEY, "lane", "event_id", "since")
 _WHY: Final = ("state", "code", "reason", "action", "fields")
 _PAID: Final = (*_KEY, *_WHY, "event_id", "object", "crm_id", "due_at")
 _NO_REFUSAL: Final = {"code": "", "reason": "", "action": "", "fields": "[]"}
-_ALWAYS: Final = literal_column("1") == 1
-"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
 
 
 class Obligations:
@@ -171,12 +169,22 @@ def _payment(payment: Payment) -> dict[str, Any]:
 
 
 def _owe(database: Database) -> Any:
-    """Add obligations, or make them due for a check: one that is in the CRM keeps its state."""
+    """Add obligations, or make them due for a check: one that is in the CRM keeps its state.
+
+    Owing an event's opt-out once more changes nothing, not even after an operator lowered it.
+    """
     new = given(database.engine, *(obligations.c[name] for name in _NEW))
-    rows = select(*new.c, database.now()).where(_ALWAYS)
+    lowered_since = select(consents.c.flag).where(
+        *(consents.c[name] == new.c[name] for name in _KEY), consents.c.lowered_at >= new.c.since
+    )
+    rows = select(*new.c, database.now()).where(~lowered_since.exists())
     statement = insert(database.engine, obligations).from_select([*_NEW, "due_at"], rows)
     newer = {name: statement.excluded[name] for name in ("lane", "event_id", "due_at")}
-    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "attempts": 0})
+    return statement.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_={**newer, "attempts": 0},
+        where=obligations.c.event_id < statement.excluded.event_id,
+    )
 
 
 def _renew(database: Database) -> Any:

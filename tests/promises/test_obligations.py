@@ -13,7 +13,7 @@ from connector.delivery.listen import Listener
 from connector.delivery.paying import PORTION
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
-from connector.settlement import ObligationState, Pause, Settlement
+from connector.settlement import Obligation, ObligationState, Pause, Settlement
 from connector.store.desk import Filter
 from connector.store.opt_outs import Period
 from connector.store.tables import deliveries, events, obligations
@@ -420,6 +420,21 @@ class TestAnOptOutSpokenInACall:
         stage.drain()
         assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
+    def test_is_owed_to_a_crm_whose_lane_comes_after_another_has_heard_it(self, stage: Stage) -> None:
+        by_hand(stage, "c-1", "900")
+        stage.route.running = Running(SPEAKING)
+        stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
+        with stage.store.database.reading() as connection:
+            event_id = connection.execute(select(events.c.id)).scalar_one()
+        elsewhere = Obligation("sunrise/other", "c-1", "doNotCall", stage.clock(), event_id)
+        stage.store.spoken.owe([(elsewhere, "sunrise/other/0")])
+        stage.drain()
+        lines = stage.store.opt_outs.report(Period(0, 2**62))
+        assert [(line.destination, line.status) for line in lines] == [
+            (DESTINATION, "applied"),
+            ("sunrise/other", "waiting"),
+        ]
+
     def test_is_counted_while_the_account_cannot_be_used(self, stage: Stage) -> None:
         stage.route.running = Running(SPEAKING)
         stage.accept("first", a_person("c-2", 1))
@@ -466,6 +481,7 @@ class TestAnOptOutSpokenInACall:
         stage.store.desk.replay(Filter(message_id="m", state="delivered"), "ana")
         stage.drain()
         assert not stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
+        assert owed(stage) == {}
 
     def test_is_raised_again_by_another_call(self, stage: Stage) -> None:
         self.spoken(stage)
