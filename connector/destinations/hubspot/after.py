@@ -61,7 +61,9 @@ def _with_opt_out(row: Row, out: Outcome, refused: Refusal) -> Outcome:
         case Verdict.REJECTED if refused is WRITTEN:
             return replace(out, consent_written=out.consent_written or not row.consent)
         case Verdict.REJECTED:
-            return replace(out, consent_written=False, refusal=_also(out.refusal, refused))
+            # A record refused for some fields is sent again without them, and its address with it.
+            why = out.refusal if out.of_fields else _also(out.refusal, refused)
+            return replace(out, consent_written=False, refusal=why)
         case Verdict.DELIVERED | Verdict.SKIPPED:
             return replace(out, subscription=refused)
         case _:
