@@ -195,7 +195,8 @@ def set_aside(message_id: str, destination: str, reason: str) -> None:
             store.desk.set_aside(delivery.id, who(), reason)
     if not waiting:
         raise FixConfiguration(message_id, "does not wait to be delivered", "connector events show shows its story")
-    click.echo(f"{message_id} is set aside. connector lanes list shows how its lane is")
+    click.echo(f"{message_id} is set aside, and its lane continues.")
+    click.echo(f"To deliver it again: connector events replay --message-id {message_id}")
 
 
 @events.command()

@@ -261,7 +261,9 @@ class Desk:
             if connection.execute(update(deliveries).where(*mine).values(changes)).rowcount != 1:
                 raise StateChanged(str(delivery_id), "does not wait any more", "connector events list shows its state")
             connection.execute(update(lanes).where(*held).values(**_NOT_PAUSED, failures=0))
-            self.write_down(connection, who, "set aside", f"delivery {delivery_id}: {why}")
+            named = select(events.c.message_id, deliveries.c.destination).join_from(deliveries, events).where(mine[0])
+            message_id, destination = connection.execute(named).one()
+            self.write_down(connection, who, "set aside", f"{message_id} to {destination}: {why}")
 
     def pause(self, lane: str, who: str) -> None:
         """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""
