@@ -17,7 +17,7 @@ from typing import Any
 import click
 import structlog
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from connector.running.config import read_process
 from connector.settlement import RecordNote
@@ -83,7 +83,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     if not rows:
         click.echo(empty)
         return
-    table = Table(*columns, title=plain(title), title_justify="left")
+    # An ID that is cut or broken cannot be copied.
+    headers = [Column(name, overflow="fold", no_wrap=name.endswith("_id")) for name in columns]
+    table = Table(*headers, title=plain(title), title_justify="left")
     for row in rows:
         table.add_row(*(("" if cell is None else plain(str(cell))) for cell in row))
     width = None if Console().is_terminal else 160
