@@ -118,6 +118,7 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
     for row in view.consent:
         if row.waiting or row.refused:
             yield Text(f"  {row.destination}: {row.waiting:,} waiting, {row.refused:,} refused by the CRM")
+    yield Text("  connector consent report --since DATE lists them, each with its reason")
 
 
 def _lanes(view: Overview) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -108,8 +109,15 @@ class Overview:
 
     @property
     def unread(self) -> int:
-        """Dead letters of messages nobody could read, with whatever opt-outs are in them."""
-        return sum(cause.count for cause in self.causes if cause.code in _UNREAD)
+        """Messages nobody could read, with whatever opt-outs are in them. Each is dead in every destination."""
+        unread: Counter[tuple[str, str]] = Counter()
+        for cause in self.causes:
+            if cause.code in _UNREAD:
+                unread[cause.destination, cause.code] += cause.count
+        most: Counter[tuple[str, str]] = Counter()
+        for (destination, code), count in unread.items():
+            most |= Counter({(destination.partition("/")[0], code): count})
+        return most.total()
 
     @property
     def uncertain(self) -> bool:

@@ -17,6 +17,7 @@ from connector.cli.status import watch
 from connector.errors import PauseReason
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store, open_store
+from connector.store.inbox import Owed
 from connector.store.usage import Report
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.conftest import Clock
@@ -83,9 +84,9 @@ class TestStatus:
         (owed,) = store.obligations.due(LANE, 9)
         store.lanes.settle(lease, Settlement("", payments=[Payment(owed, ObligationState.NOT_MAPPED)]), MINUTE)
         assert "1 opt-out not written: the mapping waives the flag or skips the customer." in seen(store)
-        store.inbox.accept(
-            [an_arrival("msg_broken", type="", body=b"{", state="dead", why=Refusal("E210", "not JSON"))]
-        )
+        both = (Owed(DESTINATION, LANE), Owed("sunrise/other", "sunrise/other/0"))
+        broken = Refusal("E210", "not JSON")
+        store.inbox.accept([an_arrival("msg_broken", type="", body=b"{", state="dead", why=broken, owed=both)])
         assert "1 message could not be read: opt-outs in them may be missing." in seen(store)
 
     def test_an_opt_out_may_be_in_a_call_that_cannot_be_decrypted(self, store: Store) -> None:
@@ -112,6 +113,7 @@ class TestStatus:
         told = seen(store)
         assert "2 opt-outs not yet in the CRM, the oldest for 7 minutes:" in told
         assert f"{DESTINATION}: 1 waiting, 1 refused by the CRM" in told
+        assert "connector consent report --since DATE" in told
 
     def test_a_paused_lane_says_why_and_until_when(self, store: Store) -> None:
         store.inbox.accept([an_arrival(), an_arrival()])
