@@ -72,7 +72,7 @@ def _left_out_text(item: LeftOut, now: int) -> str:
     return (
         f"{item.destination}: {item.what} ({item.code})\n"
         f"  '{item.field}' is left out of {counted(item.count, 'record')}{customers} {since(item.since, now)}; "
-        f"everything else of them was written\n{where}  {item.do}\n"
+        f"everything else in them was written\n{where}  {item.do}\n"
         f"  connector events replay --destination {item.destination} --left-out {item.code}"
     )
 

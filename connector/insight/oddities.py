@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from connector.carecycle.catalogue import FLAGS
@@ -76,7 +77,7 @@ def what_to_do(oddity: Oddity) -> str:
     if oddity.destination:
         return (
             "The field is not written, and the CRM keeps what it has. Look up the value in careCycle, add it to the "
-            "mapping's table (or `else:`), then replay these events. A changed mapping starts the count again."
+            f"mapping's table (or `else:`), then replay: {_replay(oddity)}. A changed mapping starts the count again."
         )
     if oddity.used:
         return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"
@@ -94,6 +95,11 @@ def what_to_do(oddity: Oddity) -> str:
         "The field counts as absent, and the CRM keeps what it has. Report it to careCycle; a newer version of the "
         f"connector that reads it can replay these events. {_GOES_AWAY}"
     )
+
+
+def _replay(oddity: Oddity) -> str:
+    day = datetime.fromtimestamp(oddity.since / 1000, UTC)
+    return f"connector events replay --destination {oddity.destination} --state delivered --since {day:%Y-%m-%d}"
 
 
 def as_data(oddity: Oddity) -> dict[str, Any]:

@@ -25,4 +25,6 @@ def sentences(why: Refusal) -> tuple[str, str]:
 
 def _sentence(text: str) -> str:
     text = text.strip().rstrip(".")
+    if text.startswith("careCycle"):
+        return f"{text}."
     return f"{text[:1].upper()}{text[1:]}."

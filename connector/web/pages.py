@@ -21,7 +21,7 @@ from connector.web import words
 from connector.web.chart import chart
 from connector.web.gate import WHO, Gate
 
-_SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code")
+_SEARCHED: Final = ("customer_id", "message_id", "type", "state", "destination", "code", "left_out")
 
 
 def asked(name: str) -> str:

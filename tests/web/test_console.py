@@ -241,6 +241,7 @@ class TestOverview:
         page = operator.get("/console").text
         assert "the oldest for 7 minutes" in page
         assert "An opt-out has not reached the CRM for 7 minutes." in page
+        assert "1 opt-out is not yet in the CRM, the oldest for 7 minutes." in page
 
     def test_a_fresh_opt_out_is_no_alarm(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({LANE: DESTINATION})
@@ -458,6 +459,12 @@ class TestOneEvent:
         assert "America/Phoenix" in page
         assert "customer.firstName" in page
         assert "Zebulon" not in page
+
+    def test_they_are_searched_by_the_code_of_a_field_left_out(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_whole")])
+        settle(store, "delivered")
+        page = operator.get("/console/events?state=delivered&left_out=INVALID_EMAIL").text
+        assert "No delivery matches" in page
 
     def test_a_body_nobody_can_read_is_told(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_broken", type="", body=b"{", state="dead", code="E210", reason="not JSON")])

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
+from connector.insight.oddities import what_to_do
 from connector.insight.problems import Cause, find_causes
 from connector.insight.words import sentences
 from connector.settlement import RecordVerdict, Refusal
+from connector.settlement.oddities import Oddity
 from connector.store import Store
-from tests.builders import DESTINATION, an_arrival, an_odd_arrival
+from tests.builders import DESTINATION, NOON, an_arrival, an_odd_arrival
 from tests.web.conftest import RECORD, act, an_account, leave_out, log_in, refuse, settle
 
 PICKLIST = "'MailingState' does not offer this value"
@@ -109,7 +111,7 @@ class TestThePage:
     def test_what_was_parked_at_the_door_has_its_own_advice(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="E210", reason="customer.id is missing")])
         assert (
-            "CareCycle sent something this version cannot read: customer.id is missing."
+            "careCycle sent something this version cannot read: customer.id is missing."
             in operator.get("/console/problems").text
         )
 
@@ -126,6 +128,11 @@ class TestOddFields:
     def test_the_page_of_the_event_names_them(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_odd_arrival("msg_one")])
         assert "The field counts as absent." in operator.get("/console/events/msg_one").text
+
+    def test_a_value_nothing_translates_says_which_events_to_replay(self) -> None:
+        oddity = Oddity("sunrise", "customer.status", DESTINATION, "contact.Status", since=NOON)
+        command = f"connector events replay --destination {DESTINATION} --state delivered --since 2026-06-18"
+        assert command in what_to_do(oddity)
 
     def test_an_unknown_flag_is_on_the_overview(self, operator: FlaskClient, store: Store) -> None:
         store.lanes.open({"sunrise/salesforce/0": DESTINATION})
