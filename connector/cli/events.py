@@ -102,7 +102,7 @@ def _show_story(shown: Story) -> None:
             for name, path in note.untranslated.items():
                 click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
         columns = ("attempt", "record", "object", "CRM id", "outcome", "fields written", "left out")
-        show_table("", columns, rows, "no attempt yet")
+        show_table("", columns, rows, "no attempt on record")
     _show_opt_outs(shown)
 
 

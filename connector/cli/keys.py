@@ -48,7 +48,7 @@ def rotate(yes: bool) -> None:
         store.desk.note(who(), "rotate keys", f"{done} payloads re-encrypted with {uses[0].fingerprint}")
     click.echo(f"{counted(done, 'payload')} re-encrypted with the first key")
     if left:
-        click.echo(f"{counted(left, 'payload')} cannot be decrypted and stay as they are: connector doctor names them")
+        click.echo(f"{counted(left, 'payload')} cannot be decrypted, left unchanged: connector doctor names them")
     _show(uses)
 
 

@@ -136,7 +136,7 @@ def _rehearsed(store: Store, route: Route, wanted: Filter, live: bool) -> Tally:
 def _show_tally(result: Mapping[str, Any], live: bool) -> None:
     name = result["destination"]
     rows = [(result[expected], words) for expected, words in _WORDS.items() if result[expected]]
-    title = f"{name}: {result['deliveries']} deliveries, if replayed now"
+    title = f"{name}: {counted(result['deliveries'], 'delivery', 'deliveries')}, if replayed now"
     show_table(title, ("deliveries", "what would happen"), rows, f"{name}: nothing to replay")
     _table("Fields that would be written", result["fields"], "record", "field", "deliveries")
     _table("Why the others would not be written", result["reasons"], "coming", "code", "reason", "deliveries")

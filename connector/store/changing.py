@@ -65,7 +65,7 @@ def _step(database: Database, chosen: Clauses, after: int, newest: int) -> list[
 
 def _write_down(database: Database, connection: Connection, note: int | None, what: Change, count: int) -> int:
     """Keep one note of an action of many steps, with its count so far."""
-    thing = f"{count} {what.state} deliveries"
+    thing = f"{count} {what.state} {'delivery' if count == 1 else 'deliveries'}"
     if note is None:
         made = audit.insert().values(at=database.now(), who=what.who, action=what.action, thing=thing)
         return int(connection.execute(made.returning(audit.c.id)).scalar_one())
