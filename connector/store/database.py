@@ -79,8 +79,8 @@ class Database:
         except CannotDecrypt as error:
             if not error.missing:
                 raise
-            problem = f"the key this database was written with is not among the keys: {error.key}"
-            raise FixConfiguration("CONNECTOR_DATA_KEY", problem) from None
+            problem = f"lacks the key {error.key}, with which this database was written"
+            raise FixConfiguration("CONNECTOR_DATA_KEY", problem, "add that key to the list") from None
 
 
 def open_database(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Database:

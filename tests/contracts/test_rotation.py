@@ -82,5 +82,5 @@ class TestRotation:
     def test_a_database_whose_own_key_is_missing_is_not_opened(self, rotating: Store, database_address: str) -> None:
         list(rotating.rotation.steps())
         rotating.close()
-        with pytest.raises(FixConfiguration, match=f"not among the keys: {Seal([b'n' * 32]).active.hex()}"):
+        with pytest.raises(FixConfiguration, match=f"lacks the key {Seal([b'n' * 32]).active.hex()}"):
             opened(database_address, DATA_KEY)

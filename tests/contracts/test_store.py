@@ -428,7 +428,7 @@ class TestDatabase:
     def test_another_key_is_refused(self, database_address: str) -> None:
         open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
         other = DATA_KEY[::-1].replace("=", "") + "="
-        with pytest.raises(FixConfiguration, match="not among the keys"):
+        with pytest.raises(FixConfiguration, match="lacks the key"):
             open_database(database_address, {"CONNECTOR_DATA_KEY": other})
 
     def test_an_old_key_still_opens_while_the_new_one_closes(self, database_address: str) -> None:
