@@ -27,10 +27,8 @@ def person(number: int, **changes: Any) -> dict[str, Any]:
 
 def break_replies(house: House) -> None:
     """Make every write fail for a reason that may lie in what is sent."""
-    if house.names["people"] == "Contact":
-        house.sandbox.fail(400, "STORAGE_LIMIT_EXCEEDED", times=100, path="/composite/sobjects")
-    else:
-        house.sandbox.fault("/batch/u", Response("{}", 418, content_type="application/json"), times=100)
+    path = "/composite/sobjects" if house.names["people"] == "Contact" else "/batch/u"
+    house.sandbox.fault(path, Response("{}", 418, content_type="application/json"), times=100)
 
 
 def lane(house: House) -> LaneStatus:
