@@ -12,10 +12,11 @@ from functools import partial
 from typing import Protocol
 
 from connector import backoff, telemetry
-from connector.delivery.answer import duplicated
+from connector.delivery.answer import Answer, duplicated
 from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
+from connector.delivery.in_flight import in_flight
 from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
 from connector.delivery.left_out import of_this_mapping
 from connector.delivery.lookups import Lookups
@@ -36,7 +37,7 @@ from connector.delivery.settle import (
     settle_delivery,
 )
 from connector.delivery.write import SEARCH_LAG, SENT_AGAIN, Writing
-from connector.destinations.base import Destination, Outcome
+from connector.destinations.base import Destination
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.mapping import Mapping
 from connector.model import Delivery, Entry, Plan, RecordKey, Value
@@ -344,8 +345,7 @@ class _Batch:
     def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:
         """Return the answers to settle, the streak of rejections, and why the account cannot be used."""
         answers, unusable = written.writing.answers, written.writing.unusable
-        outcomes = [answer.outcome for answer in answers.values()]
-        if unusable is None and (unusable := self._unanswered(outcomes)):
+        if unusable is None and (unusable := self._unanswered(list(answers.values()))):
             answers = {key: answer for key, answer in answers.items() if answer.outcome is None}
         refused = streak_after(written.standing.refused, answers.values(), counting=not again)
         if stopped := stops_the_line(self.lease.lane, refused, answers.values()):
@@ -354,9 +354,12 @@ class _Batch:
         self.failed, self.answered = unusable, self.answered or any(answer.outcome for answer in answers.values())
         return answers, refused, unusable
 
-    def _unanswered(self, outcomes: Sequence[Outcome | None]) -> DestinationUnusable | None:
-        codes = self.route.destination.crm.unaccounted
-        return unanswered(self.lease.lane, outcomes, codes, alone=self.searching)
+    def _unanswered(self, answers: Sequence[Answer]) -> DestinationUnusable | None:
+        codes, sent = self.route.destination.crm.unaccounted, [answer for answer in answers if answer.outcome]
+        error = unanswered(self.lease.lane, [answer.outcome for answer in sent], codes, alone=self.searching)
+        if error:
+            error.in_flight = in_flight(sent[0].folded, sent[0].crm_id, len(sent))
+        return error
 
     def _stops(self, unusable: DestinationUnusable) -> bool:
         """Whether the lane pauses for this at once, instead of a search for the event that causes it."""

@@ -31,6 +31,14 @@ def break_replies(house: House) -> None:
     house.sandbox.fault(path, Response("{}", 418, content_type="application/json"), times=100)
 
 
+WRITES = {"salesforce-contact": "PATCH", "hubspot": "POST"}
+
+
+def _without_results(response: Response) -> Response:
+    body = json.loads(response.get_data())
+    return Response(json.dumps([] if isinstance(body, list) else {**body, "results": []}), response.status_code)
+
+
 def lane(house: House) -> LaneStatus:
     (only,) = house.store.desk.lanes()
     return only
@@ -64,6 +72,12 @@ class TestAPauseNamesItsCause:
         break_replies(house)
         house.drain()
         assert paused_at(house).crm_id == house.person()["id"]
+
+    def test_the_first_event_where_the_reply_accounts_for_no_record(self, house: House) -> None:
+        first, *_ = house.accept(*(person(number) for number in range(3)))
+        house.sandbox.fault("", lambda proceed: _without_results(proceed()), method=WRITES[house.shipped], times=100)
+        house.drain()
+        assert (paused_at(house).message_id, paused_at(house).count) == (first, 3)
 
     def test_one_of_twenty_rejected_records(self, house: House) -> None:
         house.insist()
