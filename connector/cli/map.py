@@ -63,6 +63,7 @@ def _as_data(planned: Plan) -> dict[str, Any]:
                 "associate": [names[key] for key in write.links if key in names],
                 "also_match": [dict(step) for step in write.also_match],
                 "unsubscribe": write.unsubscribe,
+                "lacking": list(write.lacking),
             }
             for write in planned.writes
         ],
@@ -117,5 +118,7 @@ def _record_lines(record: dict[str, Any]) -> Iterator[str]:
         yield f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else "")
     yield from (f"  associated with {other}" for other in record["associate"])
     yield from (f"  adopts an existing record with the same {' and '.join(step)}" for step in record["also_match"])
+    for name in record["lacking"]:
+        yield f"  {name} is required and has no value: not written until an event has one"
     if record["unsubscribe"]:
         yield "  the address is also opted out through the CRM's subscription service"

@@ -112,6 +112,16 @@ class TestMap:
         assert ("DoNotCall = true" in told, "raised by this event itself: doNotCall" in told) == (True, True)
         assert json.loads(run("map", "--json", CONTACT, str(call)).output)["spoken"] == ["doNotCall"]
 
+    def test_it_says_which_required_field_has_no_value(self, tmp_path: Path) -> None:
+        mapping, event = tmp_path / "own.yaml", tmp_path / "event.json"
+        mapping.write_text(
+            "version: 1\ncrm: salesforce\nextends: salesforce-contact\n"
+            "records: { contact: { fields: { Suffix: { required: true } } } }\n"
+        )
+        event.write_text(json.dumps(a_customer(event_type="customer.updated", suffix=None)))
+        told = run("map", str(mapping), str(event)).output
+        assert "Suffix is required and has no value: not written until an event has one" in told
+
     def test_it_tells_the_same_as_json(self, event: str) -> None:
         told = json.loads(run("map", "--json", CONTACT, event).output)
         assert [record["record"] for record in told["records"]] == ["contact", "call"]
