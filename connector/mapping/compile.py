@@ -114,7 +114,8 @@ class _Maker:
             filter=conditions.compiled(condition, event) if condition else None,
             records=tuple(self._record(event, name, self.file.records[name]) for name in runs),
             raises=tuple(
-                (flag, conditions.compiled(rule.when, event)) for flag, rule in self.file.consent.raise_.items()
+                (flag, conditions.compiled(rule.when, event, loose=True))
+                for flag, rule in self.file.consent.raise_.items()
             ),
         )
 

@@ -50,18 +50,21 @@ def reads(condition: Condition | None) -> Iterator[str]:
         yield from reads(inner)
 
 
-def compiled(condition: Condition, event: str) -> Holds:
-    """Compile a condition for one event type. A field the event does not carry reads as absent."""
+def compiled(condition: Condition, event: str, *, loose: bool = False) -> Holds:
+    """Compile a condition for one event type. A field the event does not carry reads as absent.
+
+    loose: compare texts whatever their case, spaces and punctuation.
+    """
     parts: list[Holds] = []
     for path, comparison in condition.paths.items():
         read = catalogue.reader(path, event) if event in catalogue.carried_by(path) else _absent
-        parts += [_holds(read, path, operator, other) for operator, other in comparison.tests()]
+        parts += [_holds(read, path, operator, other, loose) for operator, other in comparison.tests()]
     if condition.any is not None:
-        parts.append(_any_of([compiled(part, event) for part in condition.any]))
+        parts.append(_any_of([compiled(part, event, loose=loose) for part in condition.any]))
     if condition.all is not None:
-        parts += [compiled(part, event) for part in condition.all]
+        parts += [compiled(part, event, loose=loose) for part in condition.all]
     if condition.not_ is not None:
-        parts.append(_none_of(compiled(condition.not_, event)))
+        parts.append(_none_of(compiled(condition.not_, event, loose=loose)))
     return parts[0] if len(parts) == 1 else _all_of(parts)
 
 
@@ -81,10 +84,11 @@ def _absent(_: Mapping[str, Any]) -> Any:
     return ABSENT
 
 
-def _holds(read: catalogue.Reader, path: str, operator: str, other: Any) -> Holds:
+def _holds(read: catalogue.Reader, path: str, operator: str, other: Any, loose: bool) -> Holds:
     if operator == "exists":
         return lambda payload: _has_value(read(payload)) is other
-    convert = COMPARED_AS.get(catalogue.FIELDS[path].kind)
+    kind = catalogue.FIELDS[path].kind
+    convert = _letters if loose and kind in (Kind.TEXT, Kind.ENUM) else COMPARED_AS.get(kind)
     if convert is None and operator == "is" and other != "":
         return lambda payload: bool(read(payload) == other)  # null equals nothing a condition may name
     if convert is None:
@@ -93,6 +97,14 @@ def _holds(read: catalogue.Reader, path: str, operator: str, other: Any) -> Hold
     converted = [convert(value) for value in other] if isinstance(other, list) else convert(other)
     test = _OPERATORS[operator](converted)
     return lambda payload: _has_value(value := read(payload)) and test(convert(value))
+
+
+def _letters(text: object) -> str:
+    """
+    >>> _letters("DO_NOT-Call. "), _letters("?")
+    ('donotcall', '?')
+    """
+    return "".join(letter for letter in str(text).casefold() if letter.isalnum()) or str(text)
 
 
 def _has_value(value: Any) -> bool:

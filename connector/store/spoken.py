@@ -1,4 +1,4 @@
-"""Deliveries that wait, read once more for what their calls say: an opt-out spoken in one is owed before its turn."""
+"""Deliveries that wait or were set aside, read once more: an opt-out spoken in a call is owed before its turn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.settlement import Obligation
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.obligations import Obligations
-from connector.store.tables import READY, deliveries, events
+from connector.store.tables import DEAD, READY, deliveries, events
 
 STEP: Final = 500
 """Waiting deliveries looked at in one step."""
@@ -43,16 +43,19 @@ class Spoken:
         self._db, self._inbox, self._obligations = database, inbox, obligations
 
     def step(self, destinations: Collection[str], types: Collection[str], after: int, until: int) -> Heard:
-        """The next deliveries that wait, accepted until then (epoch ms), those of these types opened."""
-        waiting = (
+        """The next deliveries that wait or are dead, accepted until then (epoch ms), those of these types opened."""
+        found = (
             select(deliveries.c.id, deliveries.c.destination, deliveries.c.lane, deliveries.c.event_id, events.c.type)
             .join_from(deliveries, events)
-            .where(deliveries.c.state == READY, deliveries.c.id > after, deliveries.c.accepted_at <= until)
+            .where(deliveries.c.id > after, deliveries.c.accepted_at <= until)
             .order_by(deliveries.c.id)
             .limit(STEP)
         )
         with self._db.reading() as connection:
-            rows = connection.execute(waiting).all()
+            both = [
+                row for state in (READY, DEAD) for row in connection.execute(found.where(deliveries.c.state == state))
+            ]
+        rows = sorted(both, key=lambda row: row.id)[:STEP]
         speaking = [row for row in rows if row.destination in destinations and row.type in types]
         opened = {
             destination: self._inbox.deliveries_of(

@@ -209,6 +209,10 @@ class TestSpokenOptOuts:
         assert set(writes(found)) == {"contact"}
         assert found.withheld == (Withheld("callback", "", "doNotCall"),)
 
+    @pytest.mark.parametrize("spelling", ["do not call", " DO_NOT_CALL ", "Do-Not-Call.", "DoNotCall", "D.N.C."])
+    def test_the_spelling_does_not_matter(self, spelling: str) -> None:
+        assert planned(self.TEXT, an_event("call.completed", disposition=spelling)).spoken == {"doNotCall"}
+
     def test_any_other_call_raises_nothing(self) -> None:
         assert planned(self.TEXT, an_event("call.completed", disposition="Enrolled")).spoken == frozenset()
 

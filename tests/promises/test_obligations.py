@@ -454,6 +454,15 @@ class TestAnOptOutSpokenInACall:
         listen()
         assert owed(stage) == {("c-1", "doNotCall"): "owed"}
 
+    def test_is_owed_although_its_event_was_set_aside_first(self, stage: Stage) -> None:
+        stage.route.running = Running(SPEAKING)
+        stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
+        (waiting,) = stage.store.desk.deliveries(Filter(message_id="m"))
+        stage.store.desk.set_aside(waiting.id, "ana", "it stops the CRM")
+        stage.clock.forward(10_000)
+        Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)()
+        assert owed(stage) == {("c-1", "doNotCall"): "owed"}
+
     def test_is_in_the_report(self, stage: Stage) -> None:
         self.spoken(stage)
         (line,) = stage.store.opt_outs.report(Period(0, 2**62))
