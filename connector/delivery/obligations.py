@@ -193,9 +193,8 @@ class Portion:
             return False
         result = result_of_answer(answer)
         failed = result.state in (ObligationState.REFUSED, ObligationState.OWED)
-        lost = result.state is ObligationState.NO_RECORD and bool(
-            answer.entry.crm_id
-        )  # its key is gone, or it was merged
+        # Its key is gone, or it was merged into another.
+        lost = result.state is ObligationState.NO_RECORD and bool(answer.entry.crm_id)
         if self.by_id.unusable is None and (failed or lost or self._is_incomplete(folded, answer)):
             return True
         self._note_all(folded, result)

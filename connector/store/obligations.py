@@ -21,6 +21,18 @@ _PAID: Final = (*_KEY, *_WHY, "event_id", "object", "crm_id", "due_at")
 _NO_REFUSAL: Final = {"code": "", "reason": "", "action": "", "fields": "[]"}
 
 
+def _lowered(flags: FromClause) -> Any:
+    """Select from `consents` where careCycle says false of these flags."""
+    mine = (consents.c[name] == flags.c[name] for name in _KEY)
+    return select(consents.c.flag).where(*mine, consents.c.value.is_(False), ~consents.c.spoken)
+
+
+_IN_FORCE: Final = ~_lowered(obligations).exists()
+"""careCycle has not lowered the flag: what the CRM has confirmed is written again where it has got lost."""
+
+_OPEN: Final = obligations.c.state != ObligationState.APPLIED
+
+
 class Obligations:
     """What is owed, lane by lane. The inbox adds to it; payments and settled batches close it."""
 
@@ -123,31 +135,31 @@ class Obligations:
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             applied = obligations.c.state == ObligationState.APPLIED
-            connection.execute(update(obligations).where(*theirs, applied).values(state=ObligationState.OWED))
+            again = update(obligations).where(*theirs, applied, _IN_FORCE)
+            connection.execute(again.values(state=ObligationState.OWED))
 
     def wake(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Make these customers' obligations due for a check: they have a new record, or another address."""
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
-            connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
+            connection.execute(update(obligations).where(*theirs, _OPEN | _IN_FORCE).values(due_at=self._db.now()))
 
     def reopen(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Owe these customers' opt-outs again, but for those that careCycle has lowered since."""
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             in_crm = obligations.c.state == ObligationState.APPLIED
-            again = update(obligations).where(*theirs, in_crm, ~_lowered(obligations).exists())
+            again = update(obligations).where(*theirs, in_crm, _IN_FORCE)
             connection.execute(again.values(state=ObligationState.OWED, attempts=0, due_at=self._db.now()))
 
     def wake_all(self, connection: Connection, destination: str) -> None:
         """Make every obligation of a destination due for a check, including those the CRM has confirmed."""
-        everything = update(obligations).where(obligations.c.destination == destination)
+        everything = update(obligations).where(obligations.c.destination == destination, _OPEN | _IN_FORCE)
         connection.execute(everything.values(due_at=self._db.now()))
 
     def wake_open(self, connection: Connection, *where: Any) -> None:
         """Make those of these obligations that are not in the CRM due: a mapping changed, or a lane resumes."""
-        open_ = obligations.c.state != ObligationState.APPLIED
-        connection.execute(update(obligations).where(open_, *where).values(due_at=self._db.now()))
+        connection.execute(update(obligations).where(_OPEN, *where).values(due_at=self._db.now()))
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
@@ -196,12 +208,6 @@ def _renew(database: Database) -> Any:
         .where(obligations.c.state == ObligationState.APPLIED, _lowered(new).exists())
         .values(state=ObligationState.OWED, since=new.c.since)
     )
-
-
-def _lowered(flags: FromClause) -> Any:
-    """Select from `consents` where careCycle says false of these flags."""
-    mine = (consents.c[name] == flags.c[name] for name in _KEY)
-    return select(consents.c.flag).where(*mine, consents.c.value.is_(False), ~consents.c.spoken)
 
 
 def _pay(database: Database) -> Any:

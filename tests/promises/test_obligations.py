@@ -369,6 +369,22 @@ class TestARefusal:
         assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
 
+class TestAFlagThatCareCycleLowered:
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_is_not_raised_on_a_record_created_again(self, stage: Stage, gone: bool) -> None:
+        stage.accept("m", a_person("c-1", 1, **NO_CALLS))
+        stage.drain()
+        stage.accept("n", a_person("c-1", 2))
+        stage.drain()
+        stage.crm.records.clear()
+        if not gone:
+            by_hand(stage, "c-1", "900")
+        stage.accept("o", a_person("c-1", 3, city="Mesa", county="Pima"))
+        stage.drain_in_time()
+        (contact,) = stage.crm.records.values()
+        assert (contact["City"], contact.get("NoCall")) == ("Mesa", None)
+
+
 class TestAMessageNobodyCanRead:
     def test_opts_out_whom_it_names(self) -> None:
         body = {"event_type": 7, "customer": {"id": "c-1", "doNotMail": True}}
