@@ -324,8 +324,9 @@ class Portion:
             why = Refusal(pause.code, pause.problem)
             return Payment(obligation, obligation.state, why, wait_ms=pause.wait_ms)
         is_carried = obligation.flag in self.mapping.flags
-        cause = (is_carried and self.reasons.get(obligation.event_id)) or NOT_CARRIED.cause
-        not_mapped = Result(ObligationState.NOT_MAPPED, replace(NOT_CARRIED, cause=cause))
+        cause = is_carried and self.reasons.get(obligation.event_id)
+        why = replace(NOT_CARRIED, cause=cause, action="") if cause else NOT_CARRIED
+        not_mapped = Result(ObligationState.NOT_MAPPED, why)
         worst = min(own, key=lambda result: WORST_FIRST.index(result.state), default=not_mapped)
         wait = wait_for(worst.state, obligation.attempts, roll)
         return Payment(obligation, worst.state, worst.why, worst.object, worst.crm_id, wait)
