@@ -44,7 +44,7 @@ class Spoken:
 
     def step(self, destinations: Collection[str], types: Collection[str], after: int, until: int) -> Heard:
         """The next deliveries that wait or are dead, accepted until then (epoch ms), those of these types opened."""
-        found = (
+        of_state = (
             select(deliveries.c.id, deliveries.c.destination, deliveries.c.lane, deliveries.c.event_id, events.c.type)
             .join_from(deliveries, events)
             .where(deliveries.c.id > after, deliveries.c.accepted_at <= until)
@@ -53,7 +53,9 @@ class Spoken:
         )
         with self._db.reading() as connection:
             both = [
-                row for state in (READY, DEAD) for row in connection.execute(found.where(deliveries.c.state == state))
+                row
+                for state in (READY, DEAD)
+                for row in connection.execute(of_state.where(deliveries.c.state == state))
             ]
         rows = sorted(both, key=lambda row: row.id)[:STEP]
         speaking = [row for row in rows if row.destination in destinations and row.type in types]

@@ -129,7 +129,7 @@ class TestFieldsLeftOut:
             "The address is not accepted. (INVALID_EMAIL_ADDRESS)",
             "'Email' is left out of 1 record for 1 customer",
         ]
-        told += ["everything else of them was written", "--left-out INVALID_EMAIL_ADDRESS"]
+        told += ["everything else in them was written", "--left-out INVALID_EMAIL_ADDRESS"]
         assert [words for words in told if words not in result.output] == []
         (item,) = json.loads(run(environment, "problems", "--json").output)
         assert (item["fields"], item["code"], item["count"]) == (["Email"], "INVALID_EMAIL_ADDRESS", 1)
