@@ -236,6 +236,7 @@ class _Batch:
         self.searching, self.meanwhile = True, nullcontext
         if unplanned:
             self.drain([], unplanned)
+        self._hear(planned)
         error = Search(self._send, self._set_aside).run(planned, failures)
         if error is None:
             standing = self.store.lanes.standing(self.lease)
@@ -247,6 +248,12 @@ class _Batch:
                 self._set_aside(planned[0], error)
             rest(self.store, self.lease, error, self.pace)
         return False
+
+    def _hear(self, planned: Planned) -> None:
+        """Record what all of it says of consent: an older event that goes alone exposes nobody."""
+        _, states, _ = self._prepare(planned)
+        heard = Settlement(self.version, consents=states, probing=True)
+        self.store.lanes.settle(self.lease, heard, self.pace.hold_ms)
 
     def _send(self, part: Sequence[tuple[Delivery, Plan]]) -> Sent | DestinationUnusable:
         """Drain a part; return why the CRM failed as a whole, which pauses nothing if one event may be the cause."""

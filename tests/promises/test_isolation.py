@@ -18,6 +18,7 @@ from connector.mapping import load, shipped_folder
 from connector.store.tables import obligations
 from tests.conftest import Clock
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
+from tests.promises.crm import Fault
 from tests.promises.stage import DESTINATION, HOLD, ZONE, Stage, a_person, open_stage
 
 POISON = "Poisonous"
@@ -200,3 +201,18 @@ class TestAPoisonousOptOut:
         world.sandbox.faults.clear()
         world.pass_time(2 * 3600)
         assert set(world.opt_outs().values()) == {("applied", "")}
+
+
+class TestAnOlderEventThatGoesAlone:
+    def test_exposes_nobody_whose_newer_event_waits(self, stage: Stage) -> None:
+        may_text = {"phoneNumber": "+16025550100", "doNotSMS": False}
+        stage.accept("m", a_person("c-1", 1, **may_text))
+        stage.accept("o", a_person("c-2", 1, phoneNumber=None))
+        for _ in range(3):
+            stage.crm.faults.append(Fault.DOWN)
+            stage.drain()
+            stage.clock.forward(3_600_000)
+        stage.accept("n", a_person("c-1", 2, **(may_text | {"doNotSMS": None})))
+        stage.drain_in_time()
+        assert stage.state("n")[0] == "delivered"
+        assert [row.fields["Mobile"] for row in stage.crm.writes if row.fields.get("Mobile")] == []
