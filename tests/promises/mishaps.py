@@ -129,6 +129,7 @@ class Mishaps(RuleBasedStateMachine):
         self.stage.route.running = Running(MAPPINGS[self.stage.mapping])
         self.stage.store.mappings.running(DESTINATION, MAPPINGS[self.stage.mapping].version)
         self.reloaded = True
+        self.replays += 1  # of what was left out
 
     @rule()
     def pause(self) -> None:
