@@ -42,6 +42,7 @@ WIPED = (
     "open_items",
     "raises",
     "oddities",
+    "mappings",
     "lanes",
     "audit",
 )
