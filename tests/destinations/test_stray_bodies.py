@@ -49,7 +49,7 @@ def crm(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any, Any]]:
         yield sandbox, destination, row
 
 
-@pytest.mark.parametrize("status", [200, 204, 207, 400, 404, 500])
+@pytest.mark.parametrize("status", [200, 400, 500, *(pytest.param(n, marks=pytest.mark.slow) for n in (204, 207, 404))])
 @pytest.mark.parametrize("name", BODIES)
 class TestAStrayBody:
     def answers(self, crm: Any, name: str, status: int, ask: Callable[[Any], Any]) -> Any:
