@@ -257,8 +257,15 @@ class TestInABrowser:
 
 
 class TestAccessibility:
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [WIDE, NARROW])
+    @pytest.mark.parametrize(
+        ("width", "scheme"),
+        [
+            (WIDE, "light"),
+            (NARROW, "dark"),
+            pytest.param(WIDE, "dark", marks=pytest.mark.slow),
+            pytest.param(NARROW, "light", marks=pytest.mark.slow),
+        ],
+    )
     def test_axe_finds_nothing_on_any_page(
         self, operator: Chrome, address: str, pages: list[str], axe: str, width: int, scheme: str
     ) -> None:
