@@ -32,6 +32,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.errors import FixConfiguration, StoreUnavailable
 
+ALWAYS: Final = literal_column("1") == 1
+"""The condition of a SELECT that feeds an upsert: without any, SQLite takes the upsert's ON for a join's.
+
+https://www.sqlite.org/lang_upsert.html
+"""
+
 _SETTING: Final = "CONNECTOR_DATABASE_URL"
 CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841

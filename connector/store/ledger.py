@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, literal_column, null, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, null, select
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Raised, Remembered
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.open_items import OpenItems
 from connector.store.rows import Rows, as_rows, given
@@ -25,9 +25,6 @@ class KnownRecord(NamedTuple):
     object: str
     crm_id: str
 
-
-_ANY: Final = literal_column("1") == 1
-"""Without a condition, SQLite takes what follows for a join's: https://www.sqlite.org/lang_upsert.html"""
 
 Amend = Callable[[Entry], Remembered]
 """An entry as it is now -> as it must be."""
@@ -167,14 +164,14 @@ class Ledger:
 
 def _replace_entries(database: Database) -> Any:
     rows = given(database.engine, *ledger.c)
-    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*rows.c).where(_ANY))
+    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*rows.c).where(ALWAYS))
     newer = {name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")}
     return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
 
 
 def _upsert_consents(database: Database, applied: bool) -> Any:
     rows = given(database.engine, *(column for column in consents.c if column.name != "applied_at"))
-    known = select(*rows.c, database.now() if applied else cast(null(), BigInteger)).where(_ANY)
+    known = select(*rows.c, database.now() if applied else cast(null(), BigInteger)).where(ALWAYS)
     statement = insert(database.engine, consents).from_select([*rows.c.keys(), "applied_at"], known)
     newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
     # A batch that began before an operator lowered the flag does not know of it: what the operator did stays.

@@ -6,19 +6,17 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, literal_column, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from connector.carecycle.recognise import OddField
 from connector.settlement.oddities import Oddity
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import ALWAYS, insert
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import events, oddities
 
 _KEY: Final = ("agency", "destination", "field", "target", "got", "used")
 _ALL: Final = (*_KEY, "expected", "count", "since", "until", "message_id")
-_ALWAYS: Final = literal_column("1") == 1
-"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
 
 
 class Oddities:
@@ -95,7 +93,7 @@ def _row(oddity: Oddity) -> dict[str, Any]:
 
 def _count(database: Database) -> Any:
     seen = given(database.engine, *(oddities.c[name] for name in _ALL))
-    statement = insert(database.engine, oddities).from_select(list(_ALL), select(*seen.c).where(_ALWAYS))
+    statement = insert(database.engine, oddities).from_select(list(_ALL), select(*seen.c).where(ALWAYS))
     newer = {name: statement.excluded[name] for name in ("expected", "until", "message_id")}
     total = oddities.c.count + statement.excluded.count
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "count": total})

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, delete, func, literal_column, or_, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
 
 from connector.model import OpenItem, RecordKey, Stamp
 from connector.settlement import Remembered
 from connector.settlement.listings import OpenField
 from connector.store.database import Database
-from connector.store.dialect import insert
+from connector.store.dialect import ALWAYS, insert
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import deliveries, events, open_items
 
 _KEY: Final = ("destination", "object", "key", "field")
-_ALWAYS: Final = literal_column("1") == 1
-"""SQLite takes ON for a join's without a condition before it: https://www.sqlite.org/lang_upsert.html"""
 
 
 class OpenItems:
@@ -103,7 +101,7 @@ def _open(database: Database) -> Any:
     names = [column.name for column in open_items.c if column.name != "since"]
     rows = given(database.engine, *(open_items.c[name] for name in names))
     statement = insert(database.engine, open_items).from_select(
-        [*names, "since"], select(*rows.c, database.now()).where(_ALWAYS)
+        [*names, "since"], select(*rows.c, database.now()).where(ALWAYS)
     )
     newer = {name: statement.excluded[name] for name in names if name not in _KEY}
     same = open_items.c.code == statement.excluded.code
