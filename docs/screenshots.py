@@ -11,7 +11,7 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,8 @@ from werkzeug.serving import make_server
 from connector import telemetry
 from connector.carecycle.samples import Message, Samples
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, deliver
+from connector.delivery.route import Pace, Route, Running
+from connector.delivery.turn import deliver
 from connector.destinations import VENDORS, connect, read_settings
 from connector.destinations.hubspot import link as hubspot_link
 from connector.insight.accounts import Account
@@ -118,7 +119,7 @@ def loading(scene: Scene, name: str) -> Any:
 
 def accounts(scene: Scene) -> list[Account]:
     """List both accounts, with links to where their records would be."""
-    links = {
+    links: dict[str, Callable[[str, str], str]] = {
         "sunrise/salesforce": lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
         "sunrise/hubspot": partial(hubspot_link.record_address, 12345678),
     }
@@ -161,7 +162,7 @@ def staged() -> Iterator[tuple[Scene, str]]:
             settings = read_settings({"mapping": mapping.name, "auth": auth, "endpoint": endpoint})
             destination = connect(mapping.crm, settings, lambda *_: None)
             closing.callback(destination.close)
-            scene.routes[name] = Route(name, destination, mapping, "America/Phoenix")
+            scene.routes[name] = Route(name, destination, Running(mapping), "America/Phoenix")
         scene.play()
         with own_file(scene, "sunrise/salesforce").open("a") as file:
             file.write(FIX)  # the mapping has been fixed since
@@ -184,10 +185,10 @@ def pages(scene: Scene) -> dict[str, str]:
     return {
         "overview": "",
         "events": "/events",
-        "event": f"/events/{delivery['message_id']}",
+        "event": f"/events/{delivery.message_id}",
         "problems": "/problems",
         "cause": f"/problems/{causes[0].id}/replay",
-        "why": f"/why?id={delivery['customer_id']}",
+        "why": f"/why?id={delivery.customer_id}",
         "mapping": "/mapping",
         "try": "/mapping/try?destination=sunrise/salesforce",
     }
