@@ -26,8 +26,8 @@ from benchmarks.figures import Beside, Figure, table
 from connector import destinations
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.receive import Agency, read

@@ -22,8 +22,8 @@ from sqlalchemy import text
 from benchmarks.databases import KEY, Databases, databases
 from benchmarks.figures import Beside, Figure, table
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
 from connector.destinations.salesforce.vendor import SALESFORCE

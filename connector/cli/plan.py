@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from connector.cli.options import agency_option, json_option, opened_store, quiet, show_json, show_table
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.errors import FixConfiguration
 from connector.insight.comparison import Comparison
 from connector.insight.rehearse import Expected, Tally, rehearse

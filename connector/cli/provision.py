@@ -12,7 +12,7 @@ import click
 
 from connector import mapping
 from connector.cli.options import agency_option, json_option, quiet, show_json
-from connector.delivery.deliver import Route
+from connector.delivery.route import Route
 from connector.destinations.provision import Done, Provision, Provisioner, Step
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import Diagnostic, Severity

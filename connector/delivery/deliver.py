@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Read
 from contextlib import AbstractContextManager, nullcontext
@@ -13,17 +11,16 @@ from typing import Protocol
 
 from connector import backoff, telemetry
 from connector.delivery.answer import Answer, duplicated
-from connector.delivery.budget import Budget
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
 from connector.delivery.in_flight import in_flight
 from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
 from connector.delivery.left_out import of_this_mapping
-from connector.delivery.lookups import Lookups
 from connector.delivery.oddities import not_translated
 from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.remember import amend, may_stand, remembered
+from connector.delivery.route import Pace, Route
 from connector.delivery.settle import (
     Answers,
     Circumstances,
@@ -36,54 +33,12 @@ from connector.delivery.settle import (
     set_aside,
     settle_delivery,
 )
-from connector.delivery.write import SEARCH_LAG, SENT_AGAIN, Writing
-from connector.destinations.base import Destination
+from connector.delivery.write import SENT_AGAIN, Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
-from connector.mapping import Mapping
 from connector.model import Delivery, Entry, Plan, RecordKey, Value
 from connector.settlement import Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What runs for a destination. barred: why this mapping may send nothing."""
-
-    mapping: Mapping
-    barred: DestinationUnusable | None = None
-
-
-@dataclass(slots=True)
-class Route:
-    """One destination as a worker serves it: the CRM, what runs, and what is kept between batches.
-
-    running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
-    search_lag: milliseconds after which the CRM's search shows what was written.
-    """
-
-    name: str
-    destination: Destination
-    running: Running
-    timezone: str
-    search_lag: int = SEARCH_LAG
-    lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
-    budget: Budget = field(default_factory=Budget)
-
-    @property
-    def mapping(self) -> Mapping:
-        """The mapping that runs."""
-        return self.running.mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much a worker takes at once, and how long it may hold a lane."""
-
-    batch: int = 1000
-    hold_ms: int = 15_000
-    clock: Callable[[], float] = time.time
-    roll: Callable[[], float] = random.random
 
 
 def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None) -> bool:

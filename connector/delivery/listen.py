@@ -8,8 +8,8 @@ from typing import Final
 
 from connector import telemetry
 from connector.backoff import SECOND
-from connector.delivery.deliver import Route
 from connector.delivery.plan_ahead import plan_all
+from connector.delivery.route import Route
 from connector.delivery.settle import owed_by
 from connector.errors import StoreUnavailable
 from connector.mapping import Mapping

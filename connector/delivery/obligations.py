@@ -10,7 +10,7 @@ from connector import telemetry
 from connector.delivery.answer import Answer
 from connector.delivery.by_id import FlagsById
 from connector.delivery.consent import States
-from connector.delivery.deliver import Pace, Route, fault_in, prepare
+from connector.delivery.deliver import fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
 from connector.delivery.isolate import unanswered
@@ -31,6 +31,7 @@ from connector.delivery.payments import (
 )
 from connector.delivery.plan_ahead import Planned
 from connector.delivery.remember import FORMER_ID, remembered
+from connector.delivery.route import Pace, Route
 from connector.delivery.settle import raised_by
 from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text

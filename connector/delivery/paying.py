@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.delivery.deliver import Pace, Route, rest
+from connector.delivery.deliver import rest
 from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, passes_by_itself
 from connector.delivery.obligations import Portion, report_payments
 from connector.delivery.payments import wait_for
+from connector.delivery.route import Pace, Route
 from connector.errors import ACCOUNT_WIDE, OF_ONE_EVENT, DestinationUnusable
 from connector.mapping import Mapping
 from connector.settlement import Obligation, ObligationState, Payment, Refusal, Settlement

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from connector import telemetry
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping import Loaded, render
 from connector.mapping.target import TargetSchema

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from connector.delivery.deliver import Pace, Route, deliver_batch, keep_count
+from connector.delivery.deliver import deliver_batch, keep_count
 from connector.delivery.paying import pay
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.route import Pace, Route
 from connector.store import Store
 from connector.store.lanes import Lease
 

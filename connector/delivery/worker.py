@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from connector import telemetry
-from connector.delivery.deliver import Pace, Route, fault_in, rest
+from connector.delivery.deliver import fault_in, rest
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.route import Pace, Route
 from connector.delivery.turn import deliver
 from connector.errors import LeaseLost, StoreUnavailable
 from connector.store import Store

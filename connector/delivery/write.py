@@ -15,6 +15,7 @@ from connector.delivery.in_flight import first_in_flight
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
+from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Entry, FieldWrite, Lookup, Mode, OpenItem, RecordKey, Ref, Rule, Value, Write
@@ -25,9 +26,6 @@ SEARCH_LAG = 300_000
 
 SENT_AGAIN: Final = 24
 """How often a batch's refused records are sent again, together, without the fields that were refused."""
-
-LookedUp = Mapping[Lookup, Value | Outcome]
-"""The value of each look-up, or the outcome of a record that needs it, because the CRM cannot be asked."""
 
 _PARENT_MISSING = Outcome(
     Verdict.DEFERRED,
@@ -189,20 +187,20 @@ class Writing:
 
     def _resolve(self, batch: Sequence[Folded]) -> list[Folded]:
         """Put ids and looked-up values in place; answer the records that cannot have them."""
-        wanted = {lookup for folded in batch for lookup in _lookups(folded.write)}
+        wanted = {lookup for folded in batch for lookup in lookups_of(folded.write)}
         looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
         for folded in batch:
-            if refused := _refused_lookup(folded.write, looked_up):
+            if refused := refused_lookup(folded.write, looked_up):
                 self._answer(folded, refused)
             elif self._must_wait(folded.write, looked_up):
                 self._answer(folded, _PARENT_MISSING)
             elif (wait := self._unsure_for(folded)) > 0:
                 self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
-            elif lost := _lost_lookups(folded, looked_up):
-                self._answer(folded, Outcome(Verdict.REJECTED, refusal=_no_match(lost)))
+            elif lost := lost_lookups(folded, looked_up):
+                self._answer(folded, Outcome(Verdict.REJECTED, refusal=no_match(lost)))
             elif lacking := self._lacking(folded):
-                self._answer(folded, _required(lacking))
+                self._answer(folded, required_empty(lacking))
             else:
                 resolved.append(self._resolved(folded, looked_up))
         return resolved
@@ -225,7 +223,7 @@ class Writing:
                 continue
             answer = looked_up[lookup]
             if answer is None or isinstance(answer, Outcome):
-                why = answer.refusal if isinstance(answer, Outcome) else _no_match((name,))
+                why = answer.refusal if isinstance(answer, Outcome) else no_match((name,))
                 words = (why.code, why.cause, why.action, folded.write.name)
                 yield name, OpenItem(*words, self.digest(lookup.value), field_write.stamp, self.version)
 
@@ -242,7 +240,7 @@ class Writing:
         return entry.creating + self.search_lag - self.now()
 
     def _must_wait(self, write: Write, looked_up: LookedUp) -> bool:
-        if any(lookup.waits and looked_up[lookup] is None for lookup in _lookups(write)):
+        if any(lookup.waits and looked_up[lookup] is None for lookup in lookups_of(write)):
             return True
         values = (field_write.value for field_write in write.fields.values())
         parents = [value.key for value in values if isinstance(value, Ref)]
@@ -311,51 +309,8 @@ def _ambiguous(ids: Sequence[str]) -> Outcome:
     return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them, then replay"))
 
 
-def _no_match(fields: tuple[str, ...]) -> Refusal:
-    cause, action = "the CRM has no match, or more than one, for {fields}", "correct the match in the CRM, then replay"
-    return Refusal.of("LOOKUP_MISSING", cause, action, fields)
-
-
-def _required(fields: tuple[str, ...]) -> Outcome:
-    cause = "the mapping requires {fields}, and the event has no value for it"
-    action = "enter it in careCycle, which sends a new event, or map it with a `default:`, then replay"
-    return Outcome(Verdict.REJECTED, refusal=Refusal.of("REQUIRED_EMPTY", cause, action, fields))
-
-
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:
     """Return the id to write by: of the record matched, or from the ledger where the key is not unique."""
     if answer.entry.crm_id is None:
         return existing.id if existing else None
     return None if answer.folded.write.unique else answer.entry.crm_id
-
-
-def _refused_lookup(write: Write, looked_up: LookedUp) -> Outcome | None:
-    """The outcome of a record that needs a look-up the CRM cannot be asked for, or that may be asked for later."""
-    for name, field_write in write.fields.items():
-        lookup = field_write.value
-        answer = looked_up[lookup] if isinstance(lookup, Lookup) else None
-        if isinstance(lookup, Lookup) and isinstance(answer, Outcome) and _must_ask(lookup, answer):
-            cause = f"the look-up for '{name}' failed: {answer.refusal.cause}"
-            return replace(answer, refusal=replace(answer.refusal, cause=cause, fields=(name,)))
-    return None
-
-
-def _must_ask(lookup: Lookup, answer: Outcome) -> bool:
-    return lookup.required or lookup.waits or answer.verdict is Verdict.DEFERRED
-
-
-def _lost_lookups(folded: Folded, looked_up: LookedUp) -> tuple[str, ...]:
-    """The fields that cannot do without a match, and have none.
-
-    Where the batch's events look up different values, an older one may have a match: they are written one by one.
-    """
-    return tuple(
-        name
-        for name, write in folded.write.fields.items()
-        if isinstance(write.value, Lookup) and looked_up[write.value] is None
-        if write.value.required or write.required or name in folded.varied
-    )
-
-
-def _lookups(write: Write) -> Iterator[Lookup]:
-    return (field_write.value for field_write in write.fields.values() if isinstance(field_write.value, Lookup))

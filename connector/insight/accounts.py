@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import Print, fingerprint
+from connector.delivery.route import Route, Running
 from connector.destinations.base import Destination
 from connector.mapping import Loaded, Mapping
 from connector.mapping.target import TargetSchema

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.delivery.deliver import Route
 from connector.delivery.plan_ahead import plan_all
+from connector.delivery.route import Route
 from connector.insight.differences import Change, compare
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Plan, Stamp

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
-from connector.delivery.deliver import Route, prepare
+from connector.delivery.deliver import prepare
 from connector.delivery.plan_ahead import Planned, plan_all
 from connector.delivery.remember import remember
+from connector.delivery.route import Route
 from connector.delivery.settle import Answers, Circumstances, consents_after, settle_delivery
 from connector.insight.stand_in import DryDestination, Overlay
 from connector.model import Lookup, Plan, Rule

@@ -9,8 +9,8 @@ from pathlib import Path
 from connector import destinations, telemetry
 from connector.carecycle.signature import Verifier
 from connector.delivery.budget import Allowance, Budget
-from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
+from connector.delivery.route import Route, Running
 from connector.destinations import VENDORS
 from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration, FixMapping

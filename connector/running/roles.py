@@ -17,8 +17,8 @@ from typing import Final
 from flask import Flask
 
 from connector import telemetry
-from connector.delivery.deliver import Pace
 from connector.delivery.listen import Listener
+from connector.delivery.route import Pace
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
 from connector.insight.alarm_watch import Watch

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
-from connector.delivery.deliver import Pace
+from connector.delivery.route import Pace
 from connector.delivery.turn import deliver
 from connector.mapping.example_events import EXAMPLES
 from connector.receive import Agency as Receiver

@@ -10,7 +10,7 @@ import pytest
 
 from connector.backoff import DAY, HOUR
 from connector.delivery.budget import Allowance, Budget
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.mapping import shipped_folder
 from connector.running.bootstrap import load_mapping, open_route
 from connector.running.config import read_agencies

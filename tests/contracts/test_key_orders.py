@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.running.bootstrap import load_mapping

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import Kind, Privacy
 from connector.cli import cli
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.destinations import VENDORS
 from connector.mapping import leaving, load, shipped_folder
 from connector.mapping.example_events import EXAMPLES, example

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable, LeaseLost, PauseReason

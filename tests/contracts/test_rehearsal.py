@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.insight import stand_in
 from connector.insight.comparison import Comparison
 from connector.insight.differences import WHOLE, compare

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from connector.delivery.deliver import Route, Running
 from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
+from connector.delivery.route import Route, Running
 from connector.destinations import VENDORS
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, PauseReason

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import EXAMPLES

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable
 from connector.mapping import load_text, shipped_folder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.mapping import shipped_folder
 from connector.running.bootstrap import load_mapping
 from connector.store import Store

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connector.delivery.deliver import Route, Running
+from connector.delivery.route import Route, Running
 from connector.destinations.base import Verdict
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.mapping import shipped_folder

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
-from connector.delivery.deliver import Pace, Running
+from connector.delivery.route import Pace, Running
 from connector.delivery.turn import deliver
 from connector.mapping import editor, target
 from connector.receive import Agency, read

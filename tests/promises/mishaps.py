@@ -9,7 +9,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.store.desk import FOREVER
 from tests.promises.crm import BY_HAND, Fault
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, Stage

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import event, text
 
 from connector.carecycle.signature import Verifier
-from connector.delivery.deliver import Pace, Route, Running
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from connector.delivery.consent import observe
-from connector.delivery.deliver import Route, Running
 from connector.delivery.payments import LOOK_AGAIN
+from connector.delivery.route import Route, Running
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
 from connector.store.desk import Filter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.destinations.base import Outcome, Verdict
 from connector.settlement import Refusal
 from tests.promises.stage import HOUR, Stage, a_person, compiled

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from connector.carecycle.catalogue import FLAGS
-from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations.base import Destination, Outcome, Row
 from connector.mapping import Mapping

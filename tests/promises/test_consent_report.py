@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.event import listen
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.store.desk import Filter
 from connector.store.evidence import OptOut
 from connector.store.opt_outs import STEP, Period

@@ -17,8 +17,8 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Row, select
 
 from connector.delivery.consent import observe, withholding
-from connector.delivery.deliver import Running
 from connector.delivery.payments import LOOK_AGAIN
+from connector.delivery.route import Running
 from connector.delivery.turn import deliver
 from connector.errors import ACCOUNT_WIDE, LeaseLost
 from connector.mapping.planning import plan

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector import backoff
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.delivery.turn import deliver
 from connector.errors import LeaseLost
 from connector.mapping import Mapping

@@ -11,7 +11,7 @@ import pytest
 from flask import Response, request
 from sqlalchemy import select
 
-from connector.delivery.deliver import Pace, Route, Running
+from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import load, shipped_folder

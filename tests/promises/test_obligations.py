@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.delivery.deliver import Running
 from connector.delivery.listen import Listener
 from connector.delivery.paying import PORTION
+from connector.delivery.route import Running
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import Obligation, ObligationState, Pause, Settlement

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.insight.overview import overview
 from connector.receive import read
 from tests.promises.stage import _MAPPING, AGENCY, Stage, a_person, a_talk, compiled

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.delivery.deliver import Running, prepare
+from connector.delivery.deliver import prepare
 from connector.delivery.lookups import Lookups
 from connector.delivery.plan_ahead import plan_all
+from connector.delivery.route import Running
 from connector.insight.explain import explain
 from connector.insight.left_out import find_left_out
 from connector.insight.overview import overview

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.delivery.deliver import Route, Running
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.reload import UNCHECKED
+from connector.delivery.route import Route, Running
 from connector.errors import StoreUnavailable
 from connector.model import Delivery
 from connector.store.tables import events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.settlement import DeliveryState, Refusal
 from connector.store.desk import Filter
 from tests.promises.crm import REFUSED

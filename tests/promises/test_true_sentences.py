@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.insight.story import story
 from connector.settlement import RecordNote, RecordVerdict
 from connector.store.notes import read_notes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.delivery.deliver import Running
+from connector.delivery.route import Running
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load, shipped_folder
 from connector.mapping.planning import plan

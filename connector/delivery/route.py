@@ -1,0 +1,55 @@
+"""One destination as a worker serves it, and how much of it at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connector.delivery.budget import Budget
+from connector.delivery.lookups import Lookups
+from connector.delivery.write import SEARCH_LAG
+from connector.destinations.base import Destination
+from connector.errors import DestinationUnusable
+from connector.mapping import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs for a destination. barred: why this mapping may send nothing."""
+
+    mapping: Mapping
+    barred: DestinationUnusable | None = None
+
+
+@dataclass(slots=True)
+class Route:
+    """One destination as a worker serves it: the CRM, what runs, and what is kept between batches.
+
+    running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
+    search_lag: milliseconds after which the CRM's search shows what was written.
+    """
+
+    name: str
+    destination: Destination
+    running: Running
+    timezone: str
+    search_lag: int = SEARCH_LAG
+    lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping that runs."""
+        return self.running.mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much a worker takes at once, and how long it may hold a lane."""
+
+    batch: int = 1000
+    hold_ms: int = 15_000
+    clock: Callable[[], float] = time.time
+    roll: Callable[[], float] = random.random

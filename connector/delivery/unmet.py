@@ -1,0 +1,60 @@
+"""What keeps a record from being sent: look-ups without a match, required fields without a value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from connector.delivery.fold import Folded
+from connector.destinations.base import Outcome, Verdict
+from connector.model import Lookup, Value, Write
+from connector.settlement import Refusal
+
+LookedUp = Mapping[Lookup, Value | Outcome]
+"""The value of each look-up, or the outcome of a record that needs it, because the CRM cannot be asked."""
+
+
+def no_match(fields: tuple[str, ...]) -> Refusal:
+    """Say that these fields' look-ups have no single match."""
+    cause, action = "the CRM has no match, or more than one, for {fields}", "correct the match in the CRM, then replay"
+    return Refusal.of("LOOKUP_MISSING", cause, action, fields)
+
+
+def required_empty(fields: tuple[str, ...]) -> Outcome:
+    """The outcome of a record that lacks these required fields."""
+    cause = "the mapping requires {fields}, and the event has no value for it"
+    action = "enter it in careCycle, which sends a new event, or map it with a `default:`, then replay"
+    return Outcome(Verdict.REJECTED, refusal=Refusal.of("REQUIRED_EMPTY", cause, action, fields))
+
+
+def refused_lookup(write: Write, looked_up: LookedUp) -> Outcome | None:
+    """The outcome of a record that needs a look-up the CRM cannot be asked for, or that may be asked for later."""
+    for name, field_write in write.fields.items():
+        lookup = field_write.value
+        answer = looked_up[lookup] if isinstance(lookup, Lookup) else None
+        if isinstance(lookup, Lookup) and isinstance(answer, Outcome) and _must_ask(lookup, answer):
+            cause = f"the look-up for '{name}' failed: {answer.refusal.cause}"
+            return replace(answer, refusal=replace(answer.refusal, cause=cause, fields=(name,)))
+    return None
+
+
+def _must_ask(lookup: Lookup, answer: Outcome) -> bool:
+    return lookup.required or lookup.waits or answer.verdict is Verdict.DEFERRED
+
+
+def lost_lookups(folded: Folded, looked_up: LookedUp) -> tuple[str, ...]:
+    """The fields that cannot do without a match, and have none.
+
+    Where the batch's events look up different values, an older one may have a match: they are written one by one.
+    """
+    return tuple(
+        name
+        for name, write in folded.write.fields.items()
+        if isinstance(write.value, Lookup) and looked_up[write.value] is None
+        if write.value.required or write.required or name in folded.varied
+    )
+
+
+def lookups_of(write: Write) -> Iterator[Lookup]:
+    """The look-ups among a record's values."""
+    return (field_write.value for field_write in write.fields.values() if isinstance(field_write.value, Lookup))
