@@ -13,6 +13,7 @@ from flask import Response, request
 from connector.sandbox.hubspot.batches import Batches
 from connector.sandbox.hubspot.faults import HubSpotFaults
 from connector.sandbox.hubspot.limits import Meter, Tier
+from connector.sandbox.hubspot.merging import Manner, merge, restore
 from connector.sandbox.hubspot.owners import OWNERS, Owner
 from connector.sandbox.hubspot.portal import portal
 from connector.sandbox.hubspot.records import Link, Records
@@ -39,6 +40,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     seed: for the order of results. unique_calls: whether calls may have a unique property.
     custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
     strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
+    merging: how merges turn out, to be set at any time.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         self.state = Records(schema, clock, strict=strict)
         self.definitions = Definitions(schema, sensitive_data=sensitive_data, unique_calls=unique_calls)
         self.batches = Batches(self.state, random.Random(seed), strict=strict)
+        self.merging = Manner()
         self.meter = Meter(tier or Tier())
         self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag))
 
@@ -90,7 +93,12 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     def merge(self, type: str, loser: str, winner: str) -> str:
         """Merge a record into another by hand; return the id of what became of them."""
         with self.lock:
-            return self.state.merge(type, loser, winner).id
+            return merge(self.state, type, loser, winner, self.merging).id
+
+    def restore(self, type: str, id: str) -> None:
+        """Restore a deleted record by hand."""
+        with self.lock:
+            restore(self.state, type, id)
 
     @property
     def associations(self) -> set[Link]:

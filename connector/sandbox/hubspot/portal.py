@@ -44,6 +44,7 @@ _READ_ONLY: Final = [
     Property("createdate", "datetime", "date", read_only=True),
     Property("lastmodifieddate", "datetime", "date", read_only=True),
     Property("hs_object_id", "number", "number", read_only=True),
+    Property("hs_merged_object_ids", "enumeration", "checkbox", read_only=True),
     Property("hs_lastmodifieddate", "datetime", "date", read_only=True),
     Property("hs_unique_creation_key", read_only=True),
 ]

@@ -51,6 +51,7 @@ class Records:
         self.links: set[Link] = set()
         self.opted_out: set[str] = set()
         self.merged: dict[tuple[str, str], str] = {}
+        self.deleted: dict[tuple[str, str], Record] = {}
         self._next = 1000
         self._undo: list[tuple[str, str, Record | None]] | None = None
 
@@ -85,10 +86,9 @@ class Records:
         if needed and not kept.get(needed):
             message = f"Error creating {kind[:-1].upper()}. Some required properties were not set."
             raise Refusal(400, message, context={"properties": [needed]})
-        self._next += 1
         now = self.clock()
-        record = Record(kind, str(self._next), now, now)
-        self._put(kind, record, kept)
+        record = Record(kind, self.new_id(), now, now)
+        self.put(kind, record, kept)
         return record
 
     def update(self, kind: str, identity: str, properties: dict[str, Any]) -> Record:
@@ -98,7 +98,7 @@ class Records:
         if self._moves_back(kind, old, kept):
             del kept[STAGE]
         record = Record(kind, identity, old.created, self.clock(), dict(old.properties), old.properties)
-        self._put(kind, record, kept)
+        self.put(kind, record, kept)
         return record
 
     def _moves_back(self, kind: str, old: Record, kept: dict[str, str]) -> bool:
@@ -111,26 +111,9 @@ class Records:
     def forget(self, kind: str, identity: str) -> None:
         """Delete a record, its unique values and its links."""
         self._journal(kind, identity)
-        self._index(kind, self.held[kind].pop(identity), present=False)
+        self.deleted[kind, identity] = self.held[kind].pop(identity)
+        self.unique = {key: holder for key, holder in self.unique.items() if (key[0], holder) != (kind, identity)}
         self.links = {link for link in self.links if (kind, identity) not in (link[:2], link[2:])}
-
-    def merge(self, kind: str, loser: str, winner: str) -> Record:
-        """Merge a record into another under a new id, to which both former ids and the loser's address lead.
-
-        The winner's values stay; the loser fills in what the winner leaves blank, but its key is gone.
-        """
-        lost, won = self.held[kind][loser], self.held[kind][winner]
-        for identity in (loser, winner):
-            self.forget(kind, identity)
-        filling = {name: text for name, text in lost.properties.items() if not self.schema[kind][name].unique}
-        properties = {**filling, **won.properties}
-        if (address := lost.properties.get("email")) and "email" in won.properties:
-            properties["hs_additional_emails"] = address
-        self._next += 1
-        record = Record(kind, str(self._next), won.created, self.clock())
-        self._put(kind, record, properties)
-        self.merged |= {(kind, former): record.id for former in (loser, winner)}
-        return record
 
     def _accepted(self, kind: str, identity: str | None, properties: dict[str, Any]) -> dict[str, str]:
         if not isinstance(properties, dict):
@@ -156,7 +139,12 @@ class Records:
             problems.append(problem(name, "CONFLICTING_UNIQUE_VALUE", text))
         return problems
 
-    def _put(self, kind: str, record: Record, kept: dict[str, str]) -> None:
+    def new_id(self) -> str:
+        self._next += 1
+        return str(self._next)
+
+    def put(self, kind: str, record: Record, kept: dict[str, str]) -> None:
+        """Store a record with these properties changed, unchecked."""
         self._journal(kind, record.id)
         old = self.held[kind].get(record.id)
         if old:

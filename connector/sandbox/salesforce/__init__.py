@@ -97,6 +97,20 @@ class SalesforceSandbox(Rest):
         with self.lock:
             self.org.delete(*self._found(id))
 
+    def restore(self, id: str) -> None:
+        """Take a record out of the recycle bin by hand."""
+        with self.lock:
+            self.org.restore(*self._found(id))
+
+    def purge(self, id: str) -> None:
+        """Delete a record for good, as an emptied recycle bin does."""
+        with self.lock:
+            self.org.purge(*self._found(id))
+
+    def count_deleted_keys(self) -> None:
+        """Keep the unique values of records in the recycle bin taken from now on."""
+        self.org.deleted_keys_count = True
+
     def merge(self, loser: str, winner: str) -> None:
         """Merge a record into another of its object by hand; the winner keeps its own values."""
         with self.lock:

@@ -27,7 +27,10 @@ class Written:
 
 
 class Rows:
-    """All rows of the org. Callers hold the sandbox's lock."""
+    """All rows of the org. Callers hold the sandbox's lock.
+
+    deleted_keys_count: whether the unique values of rows in the recycle bin are still taken.
+    """
 
     def __init__(self, tables: dict[str, Table]) -> None:
         self.tables = tables
@@ -35,6 +38,7 @@ class Rows:
         self.index: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.writes: list[Written] = []
         self.owner = ""
+        self.deleted_keys_count = False
         self._next = 0
 
     def table(self, name: str) -> Table:
@@ -56,8 +60,14 @@ class Rows:
         """List the live rows with this value, ignoring letter case."""
         wanted, rows = _folded(value), self.rows[table.name.lower()]
         if column in table.indexed:
-            return [rows[row_id] for row_id in self.index[table.name, column.name].get(wanted, ())]
+            held = [rows[row_id] for row_id in self.index[table.name, column.name].get(wanted, ())]
+            return [row for row in held if not row["IsDeleted"]]
         return [row for row in self.live(table) if _folded(row[column.name]) == wanted]
+
+    def takers(self, table: Table, column: Column, value: Any) -> list[Record]:
+        """List the rows that have a unique value, as the index knows them."""
+        rows = self.rows[table.name.lower()]
+        return [rows[row_id] for row_id in self.index[table.name, column.name].get(_folded(value), ())]
 
     def live(self, table: Table) -> Iterator[Record]:
         return (row for row in self.rows[table.name.lower()].values() if not row["IsDeleted"])
@@ -89,13 +99,32 @@ class Rows:
 
     def delete(self, table: Table, row: Record) -> None:
         """Move a row to the recycle bin: no query or external id finds it any more."""
-        self._unlist(table, row)
+        if not self.deleted_keys_count:
+            self._unlist(table, row)
         row["IsDeleted"] = True
 
+    def restore(self, table: Table, row: Record) -> None:
+        """Take a row out of the recycle bin, without the unique values that another row has by now."""
+        for column in table.indexed:
+            if column.unique and self.matching(table, column, row.get(column.name)):
+                row[column.name] = None
+        row["IsDeleted"] = False
+        self._unlist(table, row)
+        self._list(table, row)
+
+    def purge(self, table: Table, row: Record) -> None:
+        """Delete a row for good: its id leads nowhere."""
+        self._unlist(table, row)
+        del self.rows[table.name.lower()][row["Id"]]
+
     def merge(self, table: Table, loser: Record, winner: Record) -> None:
-        """Merge a row into another, which keeps its own values."""
+        """Merge a row into another, which keeps its own values; what points at the loser points at it from now on."""
         self.delete(table, loser)
         loser["MasterRecordId"] = winner["Id"]
+        for other in self.tables.values():
+            names = [column.name for column in other.columns.values() if table.name in column.refers]
+            for row in self.live(other):
+                row |= {name: winner["Id"] for name in names if row.get(name) == loser["Id"]}
 
     def _keys(self, table: Table, row: Record) -> Iterator[list[str]]:
         for column in table.indexed:

@@ -44,7 +44,7 @@ class Draft:
 
 
 class Org(Rows):
-    """An org that checks and stores records."""
+    """An org that checks and stores records. gone_reference: the code for a look-up field at a deleted record."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
         super().__init__(tables)
@@ -52,6 +52,7 @@ class Org(Rows):
         self.duplicate_rule: Literal["", "alert", "block"] = ""
         self.assign_leads_to = ""
         self.is_full = False
+        self.gone_reference = "ENTITY_IS_DELETED"
 
     def draft(self, table: Table, record: Any) -> Draft:
         """Read a JSON record. Raises BadRequest where it makes the whole request invalid."""
@@ -169,14 +170,14 @@ class Org(Rows):
         if target is None:
             raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
         if target[1]["IsDeleted"]:
-            raise Refused("ENTITY_IS_DELETED", "entity is deleted", [column.name])
+            raise Refused(self.gone_reference, "the record referred to is gone")
         if target[1].get("IsConverted"):
             raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [column.name])
 
     def _unique(self, table: Table, column: Column, value: Any, row: Record | None) -> None:
         if not column.unique or value is None:
             return
-        others = [other for other in self.matching(table, column, value) if other is not row]
+        others = [other for other in self.takers(table, column, value) if other is not row]
         if others:
             message = f"duplicate value found: {column.name} duplicates value on record with id: {others[0]['Id']}"
             raise Refused("DUPLICATE_VALUE", message)

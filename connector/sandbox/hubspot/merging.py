@@ -1,0 +1,74 @@
+"""What people do to records by hand: merge them, delete them, restore them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from connector.sandbox.hubspot.records import Link, Record, Records
+
+FORMER_IDS = "hs_merged_object_ids"
+
+
+@dataclass(slots=True)
+class Manner:
+    """What HubSpot does not document about merges.
+
+    keeps_id: whether the merged record keeps the winner's id, as in accounts of a beta; otherwise its id is new.
+    loser_key: whether the loser's unique value is gone, fills the winner's blank one, or leads to the merged record.
+    """
+
+    keeps_id: bool = False
+    loser_key: Literal["gone", "fills", "leads"] = "gone"
+
+
+def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) -> Record:
+    """Merge a record into another; former ids and the loser's address lead to the merged record, which has all links.
+
+    The winner's values stay; the loser's fill in what the winner leaves blank.
+    """
+    lost, won = records.held[kind][loser], records.held[kind][winner]
+    links = {link for link in records.links if {(kind, loser), (kind, winner)} & {link[:2], link[2:]}}
+    for identity in (loser, winner):
+        records.forget(kind, identity)
+    keys = {name: text for name, text in lost.properties.items() if records.schema[kind][name].unique}
+    filling = {name: text for name, text in lost.properties.items() if name not in keys}
+    if manner.loser_key == "fills":
+        filling |= keys
+    former = [*_formers(lost), *_formers(won), loser, *(() if manner.keeps_id else (winner,))]
+    properties = {**filling, **won.properties, FORMER_IDS: ";".join(former)}
+    if (address := lost.properties.get("email")) and "email" in won.properties:
+        properties["hs_additional_emails"] = address
+    identity = winner if manner.keeps_id else records.new_id()
+    record = Record(kind, identity, won.created, records.clock())
+    records.put(kind, record, properties)
+    records.merged |= {(kind, own): identity for own in former}
+    records.links |= {_moved(link, kind, {loser, winner}, identity) for link in links}
+    if manner.loser_key == "leads":
+        records.unique |= {(kind, name, text.lower()): identity for name, text in keys.items() if name != "email"}
+    return record
+
+
+def _formers(record: Record) -> list[str]:
+    return [identity for identity in record.properties.get(FORMER_IDS, "").split(";") if identity]
+
+
+def _moved(link: Link, kind: str, former: set[str], identity: str) -> Link:
+    start, end = (
+        (name, identity) if name == kind and own in former else (name, own) for name, own in (link[:2], link[2:])
+    )
+    return (*start, *end)
+
+
+def restore(records: Records, kind: str, identity: str) -> Record:
+    """Restore a deleted record, without the unique values that another record has by now."""
+    deleted = records.deleted.pop((kind, identity))
+    taken = {
+        name
+        for name, text in deleted.properties.items()
+        if records.schema[kind][name].unique and (kind, name, text.lower()) in records.unique
+    }
+    kept = {name: text for name, text in deleted.properties.items() if name not in taken}
+    record = replace(deleted, properties={}, updated=records.clock())
+    records.put(kind, record, kept)
+    return record
