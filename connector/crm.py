@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Crm:
     associates: whether records are linked by `associate:`; where not, by look-up fields.
     unsubscribes: whether it has a subscription service that opts an address out (`unsubscribe:`).
     address_field: where a record shows the address that service knows it by; empty where there is no such service.
+    name_fields: the first and last name of a person on each object that has both, by its name in lower case.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
@@ -49,6 +51,7 @@ class Crm:
     associates: bool = False
     unsubscribes: bool = False
     address_field: str = ""
+    name_fields: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
     keeps_keys_unique: bool = True
     day: Day = Day(until_midnight=False)
     login_path: str = ""

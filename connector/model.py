@@ -109,6 +109,69 @@ class FieldWrite:
     fallback: Value = attribute(default=None, repr=False)
 
 
+class FactKind(StrEnum):
+    """What a fact of an `also_match` step is, which decides how it is compared with what the CRM has."""
+
+    TEXT = "text"
+    FIRST_NAME = "first name"
+    LAST_NAME = "last name"
+    BIRTH_DATE = "date of birth"
+    EMAIL = "e-mail"
+    PHONE = "phone"
+    EXTERNAL_ID = "external id"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A target field, and the value that a record created by hand must have there to be adopted."""
+
+    field: str
+    value: str = attribute(repr=False)
+    kind: FactKind = FactKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """The target fields that hold who a person is; empty where a record has none that is known to exist.
+
+    placeholders: what the mapping writes into them for a person without a name.
+    """
+
+    first: str = ""
+    middle: str = ""
+    last: str = ""
+    suffix: str = ""
+    born: str = ""
+    placeholders: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a customer is, according to careCycle; empty where it does not say. born: an ISO date."""
+
+    first: str = attribute(default="", repr=False)
+    middle: str = attribute(default="", repr=False)
+    last: str = attribute(default="", repr=False)
+    suffix: str = attribute(default="", repr=False)
+    preferred: str = attribute(default="", repr=False)
+    born: str = attribute(default="", repr=False)
+    external_id: str = attribute(default="", repr=False)
+    fields: PersonFields = PersonFields()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record of the CRM that may be the person's, for people to decide: the target fields that agree, and so on.
+
+    blank: the fields that would tell, and have no value on either side.
+    """
+
+    id: str
+    agrees: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One record an event writes.
@@ -116,7 +179,8 @@ class Write:
     flags: consent flag -> target field, for each flag this event raises on this record. carries: the same for each
     flag it could raise.
     guards: consent flags that withhold the whole record. links: records to associate it with.
-    also_match: in order, the target fields and values that identify a record created by hand.
+    also_match: in order, the steps of facts that identify a record created by hand.
+    person: the customer whose record it is; None for a call and whatever else is not identified by a customer.
     unsubscribe: the e-mail address to opt out through the CRM's own subscription service.
     address, address_flags: the customer's e-mail address, and the flags that opt it out while they are true.
     rank: 0 if the record points at none, else one more than the highest rank it points at.
@@ -134,7 +198,8 @@ class Write:
     mode: Mode = Mode.UPSERT
     guards: tuple[str, ...] = ()
     links: tuple[RecordKey, ...] = ()
-    also_match: tuple[tuple[tuple[str, str], ...], ...] = ()
+    also_match: tuple[tuple[Fact, ...], ...] = ()
+    person: Person | None = None
     unsubscribe: str | None = attribute(default=None, repr=False)
     address: str | None = attribute(default=None, repr=False)
     address_flags: frozenset[str] = frozenset()

@@ -61,7 +61,7 @@ def _as_data(planned: Plan) -> dict[str, Any]:
                 "fields": _fields(write, names),
                 "rules": {name: field.rule for name, field in write.fields.items() if field.rule != "always"},
                 "associate": [names[key] for key in write.links if key in names],
-                "also_match": [dict(step) for step in write.also_match],
+                "also_match": [{fact.field: fact.value for fact in step} for step in write.also_match],
                 "unsubscribe": write.unsubscribe,
                 "lacking": list(write.lacking),
             }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from connector.delivery.fold import Decision, Folded
 from connector.destinations.base import Link, Outcome, Verdict
-from connector.model import Entry
+from connector.model import Candidate, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Answer:
     found_id: the CRM's id of a record that was looked up because the ledger did not know it.
     gone: the CRM no longer has it: a write to it, or to a record that points at it, was refused for that.
     creating: whether it is created without a unique key, so that sending it twice would create two.
-    candidates: the CRM's ids where several records match.
+    candidates: the CRM's ids where several records have the key.
+    question: the records of which people must say whether they are the customer's, who has one of their own till then.
     """
 
     folded: Folded
@@ -29,6 +30,7 @@ class Answer:
     gone: bool = False
     creating: bool = False
     candidates: tuple[str, ...] = ()
+    question: tuple[Candidate, ...] = ()
 
     @property
     def crm_id(self) -> str | None:

@@ -132,6 +132,7 @@ def _merge(old: Folded, new: Folded) -> Folded:
         mode=max(old.write.mode, new.write.mode, key=_STRENGTH.__getitem__),
         links=tuple(dict.fromkeys(old.write.links + new.write.links)),
         also_match=new.write.also_match or old.write.also_match,
+        person=new.write.person or old.write.person,
         unsubscribe=address if flags.keys() & new.write.address_flags else None,
         address=address,
         rank=max(old.write.rank, new.write.rank),

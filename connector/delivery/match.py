@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome
-from connector.model import Entry, RecordKey
+from connector.model import Candidate, Entry, RecordKey
+
+Taken = Callable[[str, Collection[str]], Collection[str]]
+"""An object and the ids of some of its records -> those that belong to another key, and are nobody else's to adopt."""
 
 
 @dataclass(slots=True)
 class Matches:
     """The records matched by key, or adopted.
 
-    ambiguous: the ids where several records match. refused: the outcome of records the CRM cannot be searched for.
+    ambiguous: the ids where several records have the key. refused: the outcome of records the CRM cannot be searched
+    for. questions: the records of which people must say whether they are the customer's.
     """
 
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
     ambiguous: dict[RecordKey, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[RecordKey, Outcome] = field(default_factory=dict)
+    questions: dict[RecordKey, tuple[Candidate, ...]] = field(default_factory=dict)
 
     def take(self, key: RecordKey, candidates: Sequence[Found] | Outcome) -> None:
         """Note the CRM's records that match a key."""
@@ -45,11 +50,15 @@ class _Question:
 
 
 def find_existing(
-    destination: Destination, batch: Sequence[Folded], entries: Mapping[RecordKey, Entry], digest: Digest
+    destination: Destination,
+    batch: Sequence[Folded],
+    entries: Mapping[RecordKey, Entry],
+    digest: Digest,
+    taken: Taken = lambda kind, ids: (),
 ) -> Matches:
     """Search by key, then, for records the ledger does not know, by each step of `also_match` in turn.
 
-    Raises DestinationUnusable.
+    taken: asked once for each object and step. Raises DestinationUnusable.
     """
     matches = Matches()
     read = _values_to_read(batch, entries, digest)
@@ -59,8 +68,10 @@ def find_existing(
         matches.take(question.folded.write.key, candidates)
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
     for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
-        for question, candidates in _ask(destination, _questions_of(step, strangers, matches, read)):
-            matches.take(question.folded.write.key, _adoptable(question, candidates, digest))
+        asked = _ask(destination, _questions_of(step, strangers, matches, read))
+        others = _claimed(asked, taken)
+        for question, candidates in asked:
+            matches.take(question.folded.write.key, _adoptable(question, candidates, others, digest))
     return matches
 
 
@@ -81,7 +92,7 @@ def _questions_of(
 ) -> list[_Question]:
     """A step of `also_match`, for each record that has such a step and no match yet."""
     return [
-        _Question(folded, dict(folded.write.also_match[step]), read[folded.write.key])
+        _Question(folded, {fact.field: fact.value for fact in folded.write.also_match[step]}, read[folded.write.key])
         for folded in strangers
         if matches.open(folded.write.key) and len(folded.write.also_match) > step
     ]
@@ -105,10 +116,23 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
     return answered
 
 
-def _adoptable(question: _Question, candidates: Sequence[Found] | Outcome, digest: Digest) -> Sequence[Found] | Outcome:
+def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken: Taken) -> frozenset[tuple[str, str]]:
+    """The records (object, id) among the candidates that belong to another key."""
+    ids: dict[str, set[str]] = {}
+    for question, candidates in asked:
+        if not isinstance(candidates, Outcome):
+            ids.setdefault(question.folded.write.key.object, set()).update(candidate.id for candidate in candidates)
+    return frozenset((kind, crm_id) for kind, of_kind in ids.items() for crm_id in taken(kind, of_kind))
+
+
+def _adoptable(
+    question: _Question, candidates: Sequence[Found] | Outcome, others: frozenset[tuple[str, str]], digest: Digest
+) -> Sequence[Found] | Outcome:
     if isinstance(candidates, Outcome):
         return candidates
-    return [candidate for candidate in candidates if _may_adopt(question, candidate, digest)]
+    kind = question.folded.write.key.object
+    free = (candidate for candidate in candidates if (kind, candidate.id) not in others)
+    return [candidate for candidate in free if _may_adopt(question, candidate, digest)]
 
 
 def _may_adopt(question: _Question, candidate: Found, digest: Digest) -> bool:

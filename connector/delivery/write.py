@@ -103,7 +103,7 @@ class Writing:
                 self._answer(folded, _ambiguous(candidates), candidates)
                 continue
             existing = matches.existing.get(key)
-            answer = self._decide(folded, existing)
+            answer = replace(self._decide(folded, existing), question=matches.questions.get(key, ()))
             row = self._row(answer, existing)
             if row is None:
                 self.answers[key] = answer
@@ -291,7 +291,7 @@ class Writing:
             known=answer.entry.crm_id,
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
             unique=write.unique,
-            adopt=frozenset(step[0][0] for step in write.also_match if len(step) == 1),
+            adopt=frozenset(step[0].field for step in write.also_match if len(step) == 1),
         )
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:

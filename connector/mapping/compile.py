@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from connector.carecycle import catalogue
-from connector.mapping import conditions, event_paths, untranslated, values
+from connector.mapping import conditions, event_paths, persons, untranslated, values
 from connector.mapping.checks_withheld import never_erased
 from connector.mapping.compiled import (
     Clock,
     CompiledMapping,
     EventProgram,
     Example,
+    FactProgram,
     FieldProgram,
     Get,
     Line,
@@ -137,6 +138,7 @@ class _Maker:
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
             links=tuple(record.associate),
             also_match=tuple(self._match(event, step) for step in record.also_match),
+            person=persons.compiled(record, self._setting(event, None)),
             unsubscribe=frozenset(consent.unsubscribe) & {flag for flag, _ in flags},
             address=self._address(event, record),
             rank=self.ranks[name],
@@ -144,8 +146,10 @@ class _Maker:
             unique=record.unique_key,
         )
 
-    def _match(self, event: str, step: Mapping[str, Key]) -> tuple[tuple[str, Get], ...]:
-        return tuple((target, self._identity(event, key)) for target, key in step.items())
+    def _match(self, event: str, step: Mapping[str, Key]) -> tuple[FactProgram, ...]:
+        return tuple(
+            FactProgram(target, self._identity(event, key), persons.kind_of(key)) for target, key in step.items()
+        )
 
     def _erased(self, name: str, target: str) -> bool:
         return self.file.consent.withheld == "clear" and not never_erased(self.file, name, target)

@@ -12,7 +12,7 @@ from connector.crm import Crm
 from connector.mapping.conditions import Holds
 from connector.mapping.schema import Test
 from connector.mapping.tree import Loc
-from connector.model import Mode, Rule
+from connector.model import FactKind, Mode, PersonFields, Rule
 
 Payload = Mapping[str, Any]
 Get = Callable[[Payload, tzinfo], Any]
@@ -58,6 +58,23 @@ class FieldProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class FactProgram:
+    """One fact of an `also_match` step."""
+
+    field: str
+    get: Get
+    kind: FactKind
+
+
+@dataclass(frozen=True, slots=True)
+class PersonProgram:
+    """Who a record's customer is: each part of a `Person`, and where the CRM has it."""
+
+    parts: Mapping[str, Get]
+    fields: PersonFields
+
+
+@dataclass(frozen=True, slots=True)
 class RecordProgram:
     """One record for one event type. flags: (flag, target field). address: the e-mail address to opt out.
 
@@ -76,7 +93,8 @@ class RecordProgram:
     flags: tuple[tuple[str, str], ...]
     guards: tuple[str, ...]
     links: tuple[str, ...]
-    also_match: tuple[tuple[tuple[str, Get], ...], ...]
+    also_match: tuple[tuple[FactProgram, ...], ...]
+    person: PersonProgram | None
     unsubscribe: frozenset[str]
     address: Get
     rank: int

@@ -11,9 +11,11 @@ from connector.mapping.compiled import Clock, CompiledMapping, EventProgram, Fie
 from connector.mapping.facts import Facts, consent_of, of_customer, stamps_of, zone_of
 from connector.model import (
     Event,
+    Fact,
     FieldWrite,
     Lookup,
     Mode,
+    Person,
     Plan,
     RecordKey,
     Ref,
@@ -138,6 +140,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         guards=program.guards if target.whole else (),
         links=tuple(keys[name] for name in program.links if name in keys) if target.whole else (),
         also_match=tuple(_also_match(program, facts)),
+        person=_person(program, facts),
         unsubscribe=address if flags.keys() & program.unsubscribe else None,
         address=address,
         address_flags=program.unsubscribe,
@@ -203,11 +206,20 @@ def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:
     return target.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
 
 
-def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[tuple[str, str], ...]]:
-    for entry in program.also_match:
-        values = [(field, get(facts.payload, facts.zone)) for field, get in entry]
+def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[Fact, ...]]:
+    for step in program.also_match:
+        values = [(fact, fact.get(facts.payload, facts.zone)) for fact in step]
         if all(value is not None and value is not ABSENT for _, value in values):
-            yield tuple((field, formats.text(value)) for field, value in values)
+            yield tuple(Fact(fact.field, formats.text(value), fact.kind) for fact, value in values)
+
+
+def _person(program: RecordProgram, facts: Facts) -> Person | None:
+    if program.person is None or not program.also_match:
+        return None
+    read = {part: get(facts.payload, facts.zone) for part, get in program.person.parts.items()}
+    return Person(
+        **{part: value for part, value in read.items() if isinstance(value, str)}, fields=program.person.fields
+    )
 
 
 def _address(program: RecordProgram, facts: Facts) -> str | None:

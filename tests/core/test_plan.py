@@ -11,7 +11,7 @@ import pytest
 from connector.carecycle.catalogue import FLAGS, epoch_ms
 from connector.mapping import Mapping
 from connector.mapping.planning import plan
-from connector.model import FieldWrite, Mode, Plan, RecordKey, Ref, Rule, Stamp, Withheld, Write
+from connector.model import Fact, FactKind, FieldWrite, Mode, Plan, RecordKey, Ref, Rule, Stamp, Withheld, Write
 from tests.mappings.build import SHIPPED, ZONE, an_event, compiled, load, mapping_text, planned
 
 CONSENT = """{ flags: { doNotCall: contact.DoNotCall, doNotSMS: contact.Do_Not_Text__c },
@@ -88,7 +88,7 @@ class TestRecords:
 
     def test_hand_made_records_are_matched_by_entries_without_nulls(self) -> None:
         (write,) = planned(HUBSPOT, an_event(), schema="hubspot").writes
-        assert write.also_match == ((("email", "marcus.delacroix@example.com"),),)
+        assert write.also_match == ((Fact("email", "marcus.delacroix@example.com", FactKind.EMAIL),),)
 
 
 class TestLinks:

@@ -1,0 +1,76 @@
+"""Compile who a record's customer is, and where the CRM has it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from connector.crm import Crm
+from connector.mapping import event_paths, values
+from connector.mapping.compiled import PersonProgram
+from connector.mapping.schema import Record
+from connector.mapping.schema_sources import Key
+from connector.mapping.values import Setting
+from connector.model import FactKind, PersonFields
+
+_PARTS: Final[Mapping[str, str]] = {
+    "first": "customer.firstName",
+    "middle": "customer.middleName",
+    "last": "customer.lastName",
+    "suffix": "customer.suffix",
+    "preferred": "customer.preferredName",
+    "born": "customer.dateOfBirth",
+    "external_id": "customer.externalId",
+}
+_KINDS: Final[Mapping[str, FactKind]] = {
+    "customer.firstName": FactKind.FIRST_NAME,
+    "customer.lastName": FactKind.LAST_NAME,
+    "customer.dateOfBirth": FactKind.BIRTH_DATE,
+    "customer.email": FactKind.EMAIL,
+    "customer.phoneNumber": FactKind.PHONE,
+    "call.phoneNumber": FactKind.PHONE,
+    "customer.externalId": FactKind.EXTERNAL_ID,
+}
+
+
+def kind_of(key: Key) -> FactKind:
+    """Return what a fact of an `also_match` step is."""
+    return _KINDS.get(key.from_[0], FactKind.TEXT) if key.from_ else FactKind.TEXT
+
+
+def compiled(record: Record, setting: Setting) -> PersonProgram | None:
+    """Compile who a record's customer is; None for a record that is no person's."""
+    paths = {path for key in record.key.values() for path in event_paths.of_source(key.as_source())}
+    if not any(path.startswith("customer.") for path in paths):
+        return None
+    parts = {part: values.path(path, setting.event) for part, path in _PARTS.items()}
+    return PersonProgram(parts, _fields(record, setting.crm))
+
+
+def _fields(record: Record, crm: Crm) -> PersonFields:
+    first, last = crm.name_fields.get(record.object.lower(), ("", ""))
+    places = {part: next(_places(record, path), "") for part, path in _PARTS.items()}
+    return PersonFields(
+        first=places["first"] or first,
+        middle=places["middle"],
+        last=places["last"] or last,
+        suffix=places["suffix"],
+        born=places["born"],
+        placeholders=frozenset(_placeholders(record)),
+    )
+
+
+def _places(record: Record, path: str) -> Iterator[str]:
+    """List the target fields that get exactly this event field: those mapped first, then those of a step."""
+    for target, field in record.fields.items():
+        if field.from_ == [path] and field.table is None:
+            yield target
+    for step in record.also_match:
+        yield from (target for target, key in step.items() if key.from_ == [path])
+
+
+def _placeholders(record: Record) -> Iterator[str]:
+    names = ([_PARTS["first"]], [_PARTS["last"]])
+    for field in record.fields.values():
+        if field.from_ in names and isinstance(field.default, str):
+            yield field.default
