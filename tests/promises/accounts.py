@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any, Final
 
 from flask import Response
@@ -159,10 +158,13 @@ class Org:
         self.owner = self.sandbox.people[0]["Id"]
 
     def empty(self) -> None:
-        for name, field_name in product(("Contact", "Task"), ("careCycle_Id__c", "careCycle_Call_Id__c")):
-            self.sandbox.org.rows[name.lower()].clear()
-            self.sandbox.org.index[name, field_name].clear()
-        for kept in (self.sandbox.faults, self.sandbox.seen, self.sandbox.org.writes):
+        org = self.sandbox.org
+        for table in (org.table("Contact"), org.table("Task")):
+            org.rows[table.name.lower()].clear()
+            for column in table.indexed:
+                org.index[table.name, column.name].clear()
+        self.sandbox.used = 0
+        for kept in (self.sandbox.faults, self.sandbox.seen, org.writes):
             kept.clear()
 
     def people(self, customer: str) -> list[Person]:
