@@ -40,6 +40,15 @@ class Event:
     unopened: Unopened | None = None
 
 
+def fold_key(value: str) -> str:
+    """A key as CRMs compare keys.
+
+    >>> fold_key(" CRM-48213 ")
+    'crm-48213'
+    """
+    return value.strip().lower()
+
+
 class Rule(StrEnum):
     """When a field may overwrite the CRM's value."""
 
@@ -59,11 +68,19 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RecordKey:
-    """The identity of one CRM object the mapping writes."""
+    """The identity of one CRM object the mapping writes.
+
+    folded: the value as CRMs compare keys, ignoring letter case and outer blanks. Keys that differ in nothing else are
+    equal.
+    """
 
     object: str
     field: str
-    value: str = attribute(repr=False)
+    value: str = attribute(repr=False, compare=False)
+    folded: str = attribute(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folded", fold_key(self.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from connector.carecycle.catalogue import Kind
 from connector.mapping import checks_conditions, checks_fields, event_paths, shapes
 from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
+from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Key
 from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
+from connector.mapping.shapes import Shape
 from connector.mapping.target import TargetField
 from connector.model import Mode
 
@@ -72,8 +75,18 @@ def _check_key_target(scope: Scope, record: Record, name: str, target: TargetFie
         scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")
-    check_values(scope, full, target, [] if key.cut else shapes.of_source(scope, key.as_source()))
+    sources = shapes.of_source(scope, key.as_source())
+    if target.case_sensitive and not all(_has_one_case(shape) for shape in sources):
+        message = f"{full} tells upper case from lower, and the connector does not"
+        hint = f"make {name} case-insensitive in the CRM, or add  format: lower"
+        scope.add_at_key("M230", message, hint, Severity.WARNING)
+    check_values(scope, full, target, [] if key.cut else sources)
     check_sensitive(scope, key.as_source(), key.sensitive is not None, full, target)
+
+
+def _has_one_case(shape: Shape) -> bool:
+    """Whether all keys of this shape are written in one letter case."""
+    return shape.kind in (Kind.UUID, Kind.INTEGER) or shape.format in ("lower", "upper")
 
 
 def _check_identity(scope: Scope, key: Key) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.mapping import formats
@@ -25,6 +26,9 @@ from connector.model import (
     Withheld,
     Write,
 )
+
+_CONTROL_CHARACTERS: Final = dict.fromkeys((*range(32), 127))
+"""What no CRM keeps in a key, as a table for str.translate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,9 @@ def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Wi
 
 def _target(program: RecordProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> _Target | None:
     """Decide whether a record is written whole, only carries raised flags and erasures, or is left alone."""
-    value = program.key(facts.payload, facts.zone)
-    if value is None or value is ABSENT:
+    key = _key(program, facts)
+    if key is None:
         return None
-    key = RecordKey(program.object, program.key_field, formats.text(value))
     stamp = facts.stamps[program.clock]
     if passes and (program.when is None or program.when(facts.payload)):
         blocking = _blocking(program.guards, facts)
@@ -117,6 +120,14 @@ def _target(program: RecordProgram, facts: Facts, passes: bool, withheld: list[W
     if any(flag in facts.raised for flag, _ in program.flags) or _erasing(program, facts):
         return _Target(program, key, stamp, whole=False, mode=Mode.UPDATE)
     return None
+
+
+def _key(program: RecordProgram, facts: Facts) -> RecordKey | None:
+    value = program.key(facts.payload, facts.zone)
+    if value is None or value is ABSENT:
+        return None
+    text = formats.text(value).translate(_CONTROL_CHARACTERS).strip()
+    return RecordKey(program.object, program.key_field, text) if text else None
 
 
 def _blocking(guards: tuple[str, ...], facts: Facts) -> str | None:

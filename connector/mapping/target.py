@@ -19,12 +19,16 @@ class Option(_Frozen):
 
 
 class TargetField(_Frozen):
-    """One field of a CRM object. `length` in characters; `options` only where `type` is picklist."""
+    """One field of a CRM object. `length` in characters; `options` only where `type` is picklist.
+
+    case_sensitive: unique values may differ in letter case alone.
+    """
 
     type: str
     length: int | None = None
     required: bool = False
     unique: bool = False
+    case_sensitive: bool = False
     writable: bool = True
     sensitive: bool = False
     restricted: bool = False

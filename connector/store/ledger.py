@@ -52,7 +52,7 @@ class Ledger:
 
     def key_digest(self, key: RecordKey) -> str:
         """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear."""
-        return self._db.digest(f"{key.field}={key.value}", size=16)
+        return self._db.digest(f"{key.field}={key.folded}", size=16)
 
     def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
         """What the ledger holds of these records; a record never written is not in the answer."""

@@ -39,6 +39,7 @@ class Described(Lenient):
     external_id: bool | None = Field(default=False, alias="externalId")
     id_lookup: bool = Field(default=False, alias="idLookup")
     unique: bool | None = False
+    case_sensitive: bool = Field(default=False, alias="caseSensitive")
     encrypted: bool = False
     filterable: bool = True
     permissionable: bool = False
@@ -90,6 +91,7 @@ def _field(own: Described) -> TargetField:
         length=own.length or None if kind in _TEXTS else None,
         required=own.required,
         unique=own.is_key,
+        case_sensitive=own.is_key and own.case_sensitive,
         writable=own.is_writable,
         sensitive=own.encrypted or own.type == "encryptedstring",
         restricted=own.restricted and kind == "picklist",
