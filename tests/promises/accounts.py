@@ -89,7 +89,9 @@ class Portal:
         state = self.sandbox.state
         for records in state.held.values():
             records.clear()
-        for kept in (state.unique, state.links, state.opted_out, self.sandbox.faults, self.sandbox.seen):
+        for kept in (state.unique, state.links, state.opted_out, state.merged, state.deleted):
+            kept.clear()
+        for kept in (self.sandbox.faults, self.sandbox.seen):
             kept.clear()
 
     def people(self, customer: str) -> list[Person]:

@@ -252,7 +252,7 @@ class Town:
         self._come(COMINGS[coming], way)
         after = {record[names.id]: _own(record) for record in account.sandbox.records(names.people)}
         return Landed(
-            tuple(self._contact(account, names, record) for record in account.sandbox.records(names.people)),
+            tuple(contacts(account, names)),
             held,
             frozenset(crm_id for crm_id in held if after.get(crm_id) == before[crm_id]),
             frozenset(one.state for one in self.stage.store.desk.deliveries(Filter())),
@@ -270,14 +270,6 @@ class Town:
                     self.stage.accept(f"talk-{someone.id}", someone.call(at))
             self.stage.drain()
 
-    @staticmethod
-    def _contact(account: Account, names: Names, record: Mapping[str, Any]) -> Contact:
-        crm_id = record[names.id]
-        name = " ".join(part for part in (record.get(names.first), record.get(names.last)) if part)
-        flags = frozenset(flag for flag, own in names.flags.items() if str(record.get(own)).lower() == "true")
-        calls = [call[names.call_key] for call in _calls_of(account, names, crm_id)]
-        return Contact(crm_id, record.get(names.key), name, record.get(names.email), flags, frozenset(calls))
-
     def _open_items(self) -> dict[str, list[tuple[str, str]]]:
         items: dict[str, list[tuple[str, str]]] = {}
         with self.stage.store.database.reading() as connection:
@@ -287,6 +279,19 @@ class Town:
 
     def _questions(self) -> dict[str, frozenset[str]]:
         return {}
+
+
+def contacts(account: Account, names: Names) -> list[Contact]:
+    """Every contact of the CRM."""
+    return [_contact(account, names, record) for record in account.sandbox.records(names.people)]
+
+
+def _contact(account: Account, names: Names, record: Mapping[str, Any]) -> Contact:
+    crm_id = record[names.id]
+    name = " ".join(part for part in (record.get(names.first), record.get(names.last)) if part)
+    flags = frozenset(flag for flag, own in names.flags.items() if str(record.get(own)).lower() == "true")
+    calls = [call[names.call_key] for call in _calls_of(account, names, crm_id)]
+    return Contact(crm_id, record.get(names.key), name, record.get(names.email), flags, frozenset(calls))
 
 
 def _put(account: Account, names: Names, held: Held) -> str:
