@@ -1,0 +1,17 @@
+"""Few API calls: what 1,000 mixed events cost, of known people, new ones and couples who share an address."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.drain import WANTED_CALLS, backlog, drain, known
+from benchmarks.figures import holds
+from connector.delivery.route import Pace
+
+EVENTS = 1_000
+
+
+@pytest.mark.parametrize("crm", sorted(WANTED_CALLS))
+def test_a_thousand_events_cost_few_calls(crm: str) -> None:
+    drained = drain(crm, 0.0, backlog(EVENTS), Pace(hold_ms=600_000), known(EVENTS))
+    assert holds(drained.calls_per_thousand, WANTED_CALLS[crm]) == "yes", drained.calls_per_thousand
