@@ -11,6 +11,7 @@ from connector.delivery.route import Pace
 EVENTS = 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crm", sorted(WANTED_CALLS))
 def test_a_thousand_events_cost_few_calls(crm: str) -> None:
     drained = drain(crm, 0.0, backlog(EVENTS), Pace(hold_ms=600_000), known(EVENTS))
