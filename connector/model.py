@@ -289,6 +289,36 @@ class OpenItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A CRM record that may be a customer's.
+
+    agrees, differs, blank: the names of the person's target fields that it has the same, another, or no value for.
+    """
+
+    id: str
+    agrees: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What people decided about a record: CRM ids.
+
+    same: the record it lives on. others: those that are somebody else's. twins: the others that hold its key.
+    former: the record of its own that it had before. left: the record it lived on until the decision was taken back.
+    asked: the candidates of a question that is still open.
+    """
+
+    same: str | None = None
+    others: frozenset[str] = frozenset()
+    twins: frozenset[str] = frozenset()
+    former: str | None = None
+    left: str | None = None
+    asked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The ledger's memory of one record. crm_id is None until the CRM confirmed a write.
 
@@ -296,6 +326,7 @@ class Entry:
     field people may edit, the digests of values that were sent and may be in the CRM: they count as ours.
     unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
     without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
+    decided: what people decided about which CRM record it is.
     """
 
     crm_id: str | None = None
@@ -305,6 +336,7 @@ class Entry:
     unsubscribed: Mark | None = None
     creating: int | None = None
     open: Mapping[str, OpenItem] = attribute(default_factory=dict)
+    decided: Decided = Decided()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "doctor": ("doctor", "Find out what is wrong with this installation."),
     "events": ("events", "List, show, replay, discard or set aside events."),
     "forget": ("forget", "Delete everything stored about one person; list what stays in the CRMs."),
+    "identity": ("identity", "List CRM records that may be a customer's, and decide whether they are."),
     "keys": ("keys", "List the data keys, or re-encrypt everything with the newest."),
     "lanes": ("lanes", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping makes from one event."),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from connector.errors import InFlight, PauseReason, UnreadableEvent
-from connector.model import Entry, FlagState, OpenItem, RecordKey, Unopened
+from connector.model import Candidate, Entry, FlagState, OpenItem, RecordKey, Unopened
 from connector.settlement.oddities import Oddity
 
 NO_RECORD: Final = "NO_RECORD"
@@ -176,6 +176,18 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A record for which several CRM records may be meant. by_key: they all hold its key."""
+
+    key: RecordKey
+    record: str
+    customer_id: str | None
+    delivery_id: int
+    candidates: tuple[Candidate, ...]
+    by_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Raised:
     """An opt-out that reached the CRM: in which field of which record, and the newest delivery that asked for it."""
 
@@ -290,7 +302,7 @@ class Settlement:
     payments: what became of obligations; they leave the lane's failures as they are.
     probing: it does not show either that the account can be used, and leaves the failures as they are.
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
-    gone: records the CRM no longer has, by object and id.
+    gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
     """
 
     mapping_version: str
@@ -306,3 +318,4 @@ class Settlement:
     duplicated: Collection[str] = ()
     gone: Sequence[tuple[str, str]] = ()
     oddities: Sequence[Oddity] = ()
+    asked: Sequence[Asked] = ()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from connector.store.agencies import Agencies
 from connector.store.bell import load_driver
 from connector.store.database import Database, open_database
+from connector.store.deciding import Deciding
 from connector.store.desk import Desk
 from connector.store.dialect import parse_url
 from connector.store.figures import Figures
@@ -23,6 +24,7 @@ from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.opt_outs import OptOuts
+from connector.store.questions import Questions
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
@@ -41,9 +43,11 @@ class Store:
         self.oddities = Oddities(database)
         self.inbox = Inbox(database, self.obligations, self.oddities)
         self.open_items = OpenItems(database)
-        self.ledger = Ledger(database, self.open_items)
-        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities, self.open_items)
+        self.questions = Questions(database)
+        self.ledger = Ledger(database, self.open_items, self.questions)
+        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities, self.open_items, self.questions)
         self.desk = Desk(database, self.inbox, self.obligations, self.open_items)
+        self.deciding = Deciding(database, self.desk)
         self.letters = Letters(database)
         self.figures = Figures(database)
         self.history = History(database, self.inbox)

@@ -30,6 +30,7 @@ from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, 
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
+from connector.store.questions import Questions
 from connector.store.rows import as_rows
 from connector.store.tables import READY, STATE, deliveries, events, lanes
 
@@ -60,9 +61,10 @@ class Lanes:
         obligations: Obligations,
         oddities: Oddities,
         open_items: OpenItems,
+        questions: Questions,
     ) -> None:
         self._db, self._ledger, self._obligations = database, ledger, obligations
-        self._oddities, self._open_items = oddities, open_items
+        self._oddities, self._open_items, self._questions = oddities, open_items, questions
         self._sql = LaneStatements(database)
 
     def open(self, names: Mapping[str, str]) -> None:
@@ -150,6 +152,7 @@ class Lanes:
         owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
+        asked = self._ledger.asked(settlement.asked)
         with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
@@ -159,6 +162,7 @@ class Lanes:
             self._ledger.lose(connection, lease.destination, settlement.gone)
             self._ledger.remember(connection, entries)
             self._open_items.settle(connection, *items)
+            self._questions.ask(connection, lease.destination, asked)
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._obligations.owe(connection, owed)

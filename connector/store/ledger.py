@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, null, select
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
-from connector.settlement import Raised, Remembered
+from connector.settlement import Asked, Raised, Remembered
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.open_items import OpenItems
+from connector.store.questions import Questions
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import consents, deliveries, ledger, raises
 
@@ -33,8 +34,8 @@ Amend = Callable[[Entry], Remembered]
 class Ledger:
     """Entries by record, consent by customer; both per destination."""
 
-    def __init__(self, database: Database, open_items: OpenItems) -> None:
-        self._db, self._open_items = database, open_items
+    def __init__(self, database: Database, open_items: OpenItems, questions: Questions) -> None:
+        self._db, self._open_items, self._questions = database, open_items, questions
         # Built once: building a statement takes several times as long as running it.
         self._entries = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
             ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True))
@@ -61,10 +62,13 @@ class Ledger:
         with self._db.reading() as connection:
             rows = connection.execute(self._entries, asked).all()
             items = list(self._open_items.of(connection, asked))
+            decisions = list(self._questions.decided(connection, asked))
         entries = {(row.object, row.key): read_entry(row.crm_id, row.marks) for row in rows}
         for kind, digest, name, item in items:
             entry = entries.get((kind, digest), Entry())
             entries[kind, digest] = replace(entry, open={**entry.open, name: item})
+        for kind, digest, decided in decisions:
+            entries[kind, digest] = replace(entries.get((kind, digest), Entry()), decided=decided)
         return {wanted[named]: entry for named, entry in entries.items() if named in wanted}
 
     def records_of(self, destination: str, customers: Collection[str]) -> list[KnownRecord]:
@@ -83,6 +87,10 @@ class Ledger:
         """The open items of these records that are opened and closed, as parameters."""
         changed = [(record, self.key_digest(record.key)) for record in remembered if record.opened or record.closed]
         return self._open_items.rows(destination, changed)
+
+    def asked(self, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
+        """Questions, each with its key's digest."""
+        return [(question, self.key_digest(question.key)) for question in asked]
 
     def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""

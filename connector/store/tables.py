@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0016"
+REVISION: Final = "0017"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -240,6 +240,29 @@ open_items: Final = Table(
     Index(None, "delivery_id"),
 )
 """Every field that a CRM refuses while the rest of its record is written."""
+
+questions: Final = Table(
+    "questions",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("object", String(64), primary_key=True),
+    Column("key", String(32), primary_key=True),  # as in the ledger
+    Column("customer_id", String(64)),
+    Column("record", Text, nullable=False),  # of the mapping
+    Column("by_key", Boolean, nullable=False),
+    Column("candidates", Text, nullable=False),  # JSON: [{id, agrees, differs, blank}], names of fields
+    Column("delivery_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("chosen", String(64)),
+    Column("former", String(64)),
+    Column("taken_back", String(64)),
+    Column("others", Text, nullable=False, server_default="[]"),  # JSON: [ids]
+    Column("decided_at", BigInteger),
+    Column("decided_by", String(128), nullable=False, server_default=""),
+    Index(None, "customer_id"),
+)
+"""Which CRM record is meant, where several may be, and what people decided."""
 
 lanes: Final = Table(
     "lanes",

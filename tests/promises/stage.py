@@ -40,6 +40,7 @@ WIPED = (
     "consents",
     "obligations",
     "open_items",
+    "questions",
     "raises",
     "oddities",
     "mappings",
