@@ -289,19 +289,6 @@ class OpenItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A CRM record that may be a customer's.
-
-    agrees, differs, blank: the names of the person's target fields that it has the same, another, or no value for.
-    """
-
-    id: str
-    agrees: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
-    blank: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Decided:
     """What people decided about a record: CRM ids.
 

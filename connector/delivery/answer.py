@@ -19,6 +19,7 @@ class Answer:
     creating: whether it is created without a unique key, so that sending it twice would create two.
     candidates: the CRM's ids where several records have the key.
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
+    kept: the records that its opt-outs still go to after people decided that another is the customer's.
     """
 
     folded: Folded
@@ -31,6 +32,7 @@ class Answer:
     creating: bool = False
     candidates: tuple[str, ...] = ()
     question: tuple[Candidate, ...] = ()
+    kept: frozenset[str] = frozenset()
 
     @property
     def crm_id(self) -> str | None:

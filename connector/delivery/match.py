@@ -71,7 +71,9 @@ def find_existing(
         asked = _ask(destination, _questions_of(step, strangers, matches, read))
         others = _claimed(asked, taken)
         for question, candidates in asked:
-            matches.take(question.folded.write.key, _adoptable(question, candidates, others, digest))
+            key = question.folded.write.key
+            ruled_out = {(key.object, crm_id) for crm_id in entries.get(key, Entry()).decided.others}
+            matches.take(key, _adoptable(question, candidates, others | ruled_out, digest))
     return matches
 
 

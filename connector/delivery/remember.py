@@ -24,13 +24,16 @@ def remembered(answers: Iterable[Answer], digest: Digest) -> list[Remembered]:
     """Return the new ledger entries of a batch's records, and those that keep the id of a record the CRM lost."""
     seen = list(answers)
     entries = [entry for entry in (remember(answer, digest) for answer in seen) if entry is not None]
-    return entries + [_former(answer) for answer in seen if answer.lost and answer.folded.write.carries]
+    lost = [
+        _former(answer, answer.entry.crm_id or "") for answer in seen if answer.lost and answer.folded.write.carries
+    ]
+    return entries + lost + [_former(answer, crm_id) for answer in seen for crm_id in sorted(answer.kept)]
 
 
-def _former(answer: Answer) -> Remembered:
-    """Keep the former id: the record may have been merged into another, which must carry the opt-outs too."""
-    folded, crm_id = answer.folded, answer.entry.crm_id
-    key = RecordKey(folded.write.key.object, FORMER_ID, crm_id or "")
+def _former(answer: Answer, crm_id: str) -> Remembered:
+    """Keep the id of a record that must carry the opt-outs too: it may have been merged into another."""
+    folded = answer.folded
+    key = RecordKey(folded.write.key.object, FORMER_ID, crm_id)
     return Remembered(key, Entry(crm_id), folded.customer_id, max(folded.deliveries), lost=True)
 
 
@@ -71,6 +74,8 @@ def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
     entry, decision = answer.entry, answer.decision
     if answer.lost:
         return _remembered(answer, Entry())
+    if answer.candidates:  # which of them is the customer's is for people to say
+        return None
     if outcome.consent_written:  # the opt-outs were written although the rest was refused
         carried = {name: decision.marks[name] for name in decision.consent.values()}
         return _remembered(answer, replace(entry, crm_id=answer.crm_id, fields={**entry.fields, **carried}))

@@ -15,6 +15,8 @@ from connector.delivery.in_flight import first_in_flight
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
+from connector.delivery.moves import Moves, due, make_moves, moved
+from connector.delivery.twins import holders
 from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
@@ -58,6 +60,7 @@ class Writing:
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
+    moves: what people decided about those.
     gate: raises DestinationUnusable where no more may be sent.
     """
 
@@ -76,6 +79,7 @@ class Writing:
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
     unusable: DestinationUnusable | None = None
+    moves: Moves = field(default_factory=Moves)
 
     def run(self, batch: Sequence[Folded]) -> None:
         """Write the batch, or as much of it as the destination answers before it becomes unusable."""
@@ -91,7 +95,11 @@ class Writing:
     def _write_rank(self, batch: Sequence[Folded]) -> None:
         self.asked = batch
         resolved = self._resolve(batch)
-        matches = find_existing(self.destination, resolved, self.entries, self.digest)
+        self._move(resolved)
+        staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
+        matches = find_existing(self.destination, staying, self.entries, self.digest)
+        matches.existing |= self.moves.existing
+        matches.refused |= self.moves.refused
         to_send = []
         for folded in resolved:
             key = folded.write.key
@@ -110,6 +118,16 @@ class Writing:
             else:
                 to_send.append(Sending(answer, row))
         self._send(to_send)
+        for key, ids in holders(self.destination, [self.answers[sent.row.key] for sent in to_send]).items():
+            self.answers[key] = replace(self.answers[key], candidates=ids)
+
+    def _move(self, batch: Sequence[Folded]) -> None:
+        """Carry out what people decided about these records."""
+        self.moves = Moves()
+        if due_moves := due(batch, self.entries):
+            self.intend([])  # a worker that has lost the lane must not write
+            self.moves = make_moves(self.destination, batch, due_moves, self.entries, self.digest)
+            self.entries = {**self.entries, **{key: moved(self.entries[key]) for key in self.moves.made}}
 
     def _send(self, records: Sequence[Sending]) -> None:
         creating = [sending for sending in records if sending.answer.creating]
@@ -176,6 +194,8 @@ class Writing:
             doubted = replace(doubted, creating=self.now())
         if doubted == entry:
             return None
+        # Until a move is confirmed, the ledger knows the record that is left.
+        doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))
         return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries))
 
     def _answer(self, folded: Folded, outcome: Outcome, candidates: tuple[str, ...] = ()) -> None:
@@ -269,9 +289,9 @@ class Writing:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
         decision = decide(folded, entry, known, existing, self.digest)
-        found_id = existing.id if existing else None
+        found_id, kept = existing.id if existing else None, self.moves.kept(folded.write.key)
         creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
-        return Answer(folded, entry, decision, found_id=found_id, creating=creating)
+        return Answer(folded, entry, decision, found_id=found_id, creating=creating, kept=kept)
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
         """Return the row to send; None when the CRM already has all of it."""

@@ -1,0 +1,25 @@
+"""Find out which records hold one key, where the CRM only says that there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connector.delivery.answer import Answer
+from connector.destinations.base import Destination, Outcome
+from connector.model import RecordKey
+
+
+def holders(destination: Destination, answers: Iterable[Answer]) -> dict[RecordKey, tuple[str, ...]]:
+    """Return the ids of the records that hold each rejected record's key. Raises DestinationUnusable."""
+    keys: dict[tuple[str, str], list[RecordKey]] = {}
+    for answer in answers:
+        if answer.outcome and answer.outcome.code in destination.crm.duplicated and not answer.candidates:
+            key = answer.folded.write.key
+            keys.setdefault((key.object, key.field), []).append(key)
+    ids: dict[RecordKey, tuple[str, ...]] = {}
+    for (kind, name), alike in keys.items():
+        found = destination.find(kind, name, [key.value for key in alike], ())
+        for key in alike:
+            several = found.get(key.value, [])
+            ids[key] = () if isinstance(several, Outcome) else tuple(sorted(holder.id for holder in several))
+    return {key: several for key, several in ids.items() if len(several) > 1}

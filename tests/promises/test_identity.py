@@ -1,0 +1,259 @@
+"""What people decide about who is who is carried out in the CRM, remembered, and can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.delivery.route import Route, Running
+from connector.model import Candidate, RecordKey
+from connector.settlement import Asked, Settlement
+from connector.settlement.questions import Question
+from connector.store.desk import Filter
+from connector.store.tables import deliveries
+from tests.conftest import Clock
+from tests.promises.accounts import Account, Person, Portal, org, portal
+from tests.promises.stage import DESTINATION, HOLD, ZONE, Stage, a_person, a_talk, open_stage
+from tests.promises.test_restore import copied, put_back
+
+CUSTOMER = "c-1"
+EDNA = {"firstName": "Edna", "lastName": "Whitaker", "email": "edna@example.com"}
+
+
+@pytest.fixture(params=["hubspot", "salesforce"])
+def house(request: pytest.FixtureRequest) -> Iterator[Account]:
+    with portal() if request.param == "hubspot" else org() as account:
+        yield account
+
+
+@pytest.fixture
+def stage(house: Account, sqlite_ready: str, clock: Clock) -> Iterator[Stage]:
+    with open_stage(sqlite_ready, clock) as stage:
+        stage.route = Route(DESTINATION, house.destination, Running(house.mapping), ZONE)
+        yield stage
+
+
+def key_of(house: Account) -> RecordKey:
+    record = house.mapping.programs["customer.updated"].records[0]
+    return RecordKey(record.object, record.key_field, CUSTOMER)
+
+
+def deliver(stage: Stage, message_id: str, payload: dict[str, Any]) -> None:
+    stage.accept(message_id, payload)
+    stage.drain()
+
+
+def ask(stage: Stage, house: Account, *candidates: str) -> Question:
+    """Keep the question whether one of these records is the customer's."""
+    lease = stage.lease()
+    assert lease is not None
+    with stage.store.database.reading() as connection:
+        newest = max(connection.execute(deliveries.select().with_only_columns(deliveries.c.id)).scalars())
+    asked = Asked(key_of(house), "contact", CUSTOMER, newest, tuple(map(Candidate, candidates)))
+    stage.store.lanes.settle(lease, Settlement("v1", asked=[asked]), HOLD)
+    stage.store.lanes.release(lease)
+    return question(stage)
+
+
+def question(stage: Stage) -> Question:
+    (kept,) = stage.store.questions.all()
+    return kept
+
+
+def ask_after(stage: Stage, house: Account, payload: dict[str, Any]) -> tuple[str, str]:
+    """The customer gets a record of their own, and a hand-made one may be theirs too: both ids."""
+    made_by_hand = house.put("", "hand.made@example.com")
+    deliver(stage, "m1", payload)
+    stage.accept("due", a_person("bystander", 1))
+    (own,) = house.people(CUSTOMER)
+    ask(stage, house, made_by_hand)
+    stage.drain()
+    return own.id, made_by_hand
+
+
+def person(house: Account) -> Person:
+    (held,) = house.people(CUSTOMER)
+    return held
+
+
+class TestTheSamePerson:
+    def test_lives_on_the_chosen_record_in_full_and_takes_the_key_along(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert (person(house).id, person(house).last_name, person(house).address) == (
+            chosen,
+            "Whitaker",
+            "edna@example.com",
+        )
+        assert question(stage).own == chosen
+        assert stage.state("m1")[0] == "delivered"
+        assert own in {held.get("id") or held.get("Id") for held in house.everyone()}
+
+    def test_later_events_go_there_and_nothing_is_sent_again(self, stage: Stage, house: Account) -> None:
+        _, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **{**EDNA, "lastName": "Whitaker-Cole"}))
+        assert (person(house).id, person(house).last_name) == (chosen, "Whitaker-Cole")
+        before = len(house.sandbox.seen)
+        stage.store.desk.replay(Filter(destination=DESTINATION, state="delivered", customer_id=CUSTOMER), "ana")
+        stage.drain()
+        assert len(house.sandbox.seen) == before
+
+    def test_an_opt_out_reaches_both_records(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **EDNA, doNotCall=True))
+        assert flags(house) == {own: True, chosen: True}
+
+    def test_an_opt_out_from_before_is_on_the_chosen_record_too(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA, doNotCall=True))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert flags(house) == {own: True, chosen: True}
+
+    def test_a_decision_for_a_record_that_is_gone_changes_nothing(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        house.delete(chosen)
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert (person(house).id, person(house).last_name) == (own, "Whitaker")
+
+    @pytest.mark.parametrize("skip", [0, 1])
+    def test_a_lost_reply_while_it_moves_leaves_no_third_record(self, stage: Stage, house: Account, skip: int) -> None:
+        _, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        records = len(house.everyone())
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        house.sandbox.fault(house.written_to, house.sandbox.lose_reply, times=4, skip=skip)
+        stage.drain_in_time()
+        assert person(house).id == chosen
+        assert len(house.everyone()) == records
+
+    def test_its_calls_move_along(self, stage: Stage, house: Account) -> None:
+        payload = a_person(CUSTOMER, 1, **EDNA)
+        deliver(stage, "call", a_talk("call-1", payload, 2))
+        own, chosen = ask_after(stage, house, payload)
+        assert linked(house) == {own}
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert chosen in linked(house)
+
+
+class TestTakenBack:
+    def test_the_customer_returns_to_the_record_of_their_own(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        stage.store.deciding.take_back(question(stage), "ana")
+        stage.drain()
+        assert (person(house).id, person(house).last_name) == (own, "Whitaker")
+        assert question(stage).is_open
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **EDNA, doNotCall=True))
+        assert flags(house) == {own: True, chosen: False}
+
+    def test_opt_outs_raised_on_the_chosen_record_stay(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA, doNotCall=True))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        stage.store.deciding.take_back(question(stage), "ana")
+        stage.drain()
+        assert flags(house) == {own: True, chosen: True}
+
+    def test_a_new_record_is_made_where_their_own_is_gone(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **{**EDNA, "email": None}))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        house.delete(own)
+        stage.store.deciding.take_back(question(stage), "ana")
+        stage.drain()
+        assert person(house).id not in (own, chosen)
+
+    def test_it_can_be_decided_again(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        for _ in range(2):
+            stage.store.deciding.same_person(question(stage), chosen, "ana")
+            stage.drain()
+            assert person(house).id == chosen
+            stage.store.deciding.take_back(question(stage), "ana")
+            stage.drain()
+            assert person(house).id == own
+
+
+class TestSeveralRecordsWithOneKey:
+    @pytest.fixture
+    def house(self) -> Iterator[Account]:
+        with org() as account:
+            yield account
+
+    @pytest.fixture
+    def twins(self, stage: Stage, house: Account) -> tuple[str, str]:
+        """Two contacts with the customer's key, and the dead letter that comes of them."""
+        ids = house.put(CUSTOMER, "one@example.com"), house.put(CUSTOMER, "two@example.com")
+        deliver(stage, "m1", a_person(CUSTOMER, 1, **EDNA, doNotCall=True))
+        assert stage.state("m1") == ("dead", "DUPLICATE_EXTERNAL_ID")
+        return ids
+
+    def test_opt_outs_reach_all_of_them_until_it_is_decided(
+        self, stage: Stage, house: Account, twins: tuple[str, str]
+    ) -> None:
+        assert flags(house) == dict.fromkeys(twins, True)
+        assert question(stage).by_key
+
+    def test_a_decision_delivers_to_one_and_opt_outs_still_reach_the_other(
+        self, stage: Stage, house: Account, twins: tuple[str, str]
+    ) -> None:
+        stage.store.deciding.same_person(question(stage), twins[1], "ana")
+        stage.drain()
+        assert stage.state("m1")[0] == "delivered"
+        assert {held["Id"]: held["LastName"] for held in house.everyone()} == {
+            twins[0]: "Delacroix",
+            twins[1]: "Whitaker",
+        }
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **EDNA, doNotCall=True, doNotEmail=True))
+        assert [held["HasOptedOutOfEmail"] for held in house.everyone()] == [True, True]
+
+    def test_taken_back_it_is_a_question_again_and_no_key_is_lost(
+        self, stage: Stage, house: Account, twins: tuple[str, str]
+    ) -> None:
+        stage.store.deciding.same_person(question(stage), twins[1], "ana")
+        stage.drain()
+        stage.store.deciding.take_back(question(stage), "ana")
+        stage.drain()
+        assert (stage.state("m1"), question(stage).is_open) == (("dead", "DUPLICATE_EXTERNAL_ID"), True)
+        assert len(house.people(CUSTOMER)) == 2
+
+
+class TestRestored:
+    def test_a_decision_outlives_the_restore_of_a_backup(
+        self, stage: Stage, house: Account, tmp_path: Path, clock: Clock
+    ) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        copy = copied(stage, tmp_path)
+        stage.drain()
+        with put_back(stage, copy, clock) as later:
+            later.drain()
+            deliver(later, "after", a_person(CUSTOMER, 2, **EDNA, doNotCall=True))
+            assert (person(house).id, flags(house)) == (chosen, {own: True, chosen: True})
+
+
+def flags(house: Account) -> dict[str, bool]:
+    """Whether each record of the customer's, or that may be, has doNotCall; the bystander's is left out."""
+    if isinstance(house, Portal):
+        held = [(one["id"], one.get("carecycle_id"), one.get("do_not_call") == "true") for one in house.everyone()]
+    else:
+        held = [(one["Id"], one.get("careCycle_Id__c"), one.get("DoNotCall") is True) for one in house.everyone()]
+    return {crm_id: raised for crm_id, key, raised in held if key != "bystander"}
+
+
+def linked(house: Account) -> set[str]:
+    """The contacts that the one call is linked to."""
+    if isinstance(house, Portal):
+        ends = {end for link in house.sandbox.state.links for end in (link[:2], link[2:])}
+        return {crm_id for kind, crm_id in ends if kind == "contacts"}
+    return {call["WhoId"] for call in house.sandbox.records("Task")}
