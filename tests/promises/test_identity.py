@@ -11,6 +11,7 @@ import pytest
 
 from connector.delivery.route import Route, Running
 from connector.model import Candidate, RecordKey
+from connector.sandbox.salesforce.schema import add_column
 from connector.settlement import Asked, Settlement
 from connector.settlement.questions import Question
 from connector.store.desk import Filter
@@ -190,9 +191,8 @@ class TestSeveralRecordsWithOneKey:
     def house(self) -> Iterator[Account]:
         """An org that does not keep its external ids unique."""
         with org() as account:
-            columns = account.sandbox.org.tables["contact"].columns
-            key = columns["carecycle_id__c"]
-            columns[key.name.lower()] = replace(key, marks=key.marks - {"unique"})
+            contact = account.sandbox.org.tables["contact"]
+            add_column(contact, replace(contact.columns["carecycle_id__c"], marks=frozenset({"lookup"})))
             yield account
 
     @pytest.fixture
