@@ -43,6 +43,10 @@ PLACES = {
         "owed from the inbox, paid by delivery, counted",
     ),
     "odd field": ("carecycle telemetry", "read, counted"),
+    "question": (
+        "cli delivery insight settlement store",
+        "asked by delivery, kept by the store, shown and decided",
+    ),
     "open item": ("delivery/open_items insight model store", "decided by delivery, kept by the store, counted"),
     "outcome": ("destinations insight settlement store web", "returned by a destination, counted, worded"),
     "dead letter": ("store/letters telemetry", "grouped by cause, counted"),

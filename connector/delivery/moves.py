@@ -80,12 +80,12 @@ def make_moves(
     A decision for a record that is no longer in the CRM is not carried out.
     """
     moves = Moves(dict(due))
-    for folded, found in _targets(destination, batch, due, digest):
+    for folded, match in _targets(destination, batch, due, digest):
         key = folded.write.key
-        if isinstance(found, Outcome):
-            moves.refused[key] = found
-        elif found:
-            moves.existing[key] = Existing(found[0].id, found[0].values)
+        if isinstance(match, Outcome):
+            moves.refused[key] = match
+        elif match:
+            moves.existing[key] = Existing(match[0].id, match[0].values)
         elif not due[key].back:
             del moves.made[key]
     _clear(destination, moves, entries)

@@ -18,8 +18,8 @@ def holders(destination: Destination, answers: Iterable[Answer]) -> dict[RecordK
             keys.setdefault((key.object, key.field), []).append(key)
     ids: dict[RecordKey, tuple[str, ...]] = {}
     for (kind, name), alike in keys.items():
-        found = destination.find(kind, name, [key.value for key in alike], ())
+        by_value = destination.find(kind, name, [key.value for key in alike], ())
         for key in alike:
-            several = found.get(key.value, [])
+            several = by_value.get(key.value, [])
             ids[key] = () if isinstance(several, Outcome) else tuple(sorted(holder.id for holder in several))
     return {key: several for key, several in ids.items() if len(several) > 1}

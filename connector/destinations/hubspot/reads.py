@@ -33,7 +33,7 @@ _LEFT_OVER: Final = Outcome(
 
 
 @dataclass(slots=True)
-class _Question:
+class _Query:
     """What to search for, by one property. splits: extra calls left to isolate the values that HubSpot refuses."""
 
     object: str
@@ -42,7 +42,7 @@ class _Question:
     splits: int = SPLITS
 
 
-_Ask = Callable[[_Question, list[str]], Answers]
+_Ask = Callable[[_Query, list[str]], Answers]
 
 
 class Finder:
@@ -60,10 +60,10 @@ class Finder:
             return answers | (self._find_owners(field, asked, names) if asked else {})
         for chunk in chunks(asked, BATCH):
             ask = self._search if (object, field) in self._not_unique else self._read
-            answers.update(ask(_Question(object, field, names), chunk))
+            answers.update(ask(_Query(object, field, names), chunk))
         return answers
 
-    def _read(self, question: _Question, asked: list[str]) -> Answers:
+    def _read(self, question: _Query, asked: list[str]) -> Answers:
         """Read one batch."""
         reply = self._calls.ask(READ, object=question.object, body=_read_body(question, asked))
         if not reply.ok:
@@ -79,7 +79,7 @@ class Finder:
             answers.update(self._read(question, [value]))
         return answers
 
-    def _refused(self, question: _Question, asked: list[str], reply: Reply, ask: _Ask) -> Answers:
+    def _refused(self, question: _Query, asked: list[str], reply: Reply, ask: _Ask) -> Answers:
         """Handle the rejection of a read: ask for half of its values at a time until those at fault are alone."""
         error = reply_refusal(reply)
         if error.code == "KEY_NOT_UNIQUE" and ask == self._read:
@@ -95,7 +95,7 @@ class Finder:
         half = len(asked) // 2
         return ask(question, asked[:half]) | ask(question, asked[half:])
 
-    def _search(self, question: _Question, asked: list[str]) -> Answers:
+    def _search(self, question: _Query, asked: list[str]) -> Answers:
         """Search for the values. The index lags by seconds, so this finds records made by people, not by us."""
         names = sorted({*question.names, question.field})
         wanted = {
@@ -197,7 +197,7 @@ def _unqueryable(field: str, code: str) -> Outcome:
     return Outcome(Verdict.REJECTED, refusal=Refusal.of("UNQUERYABLE", cause, action, (field,)))
 
 
-def _read_body(question: _Question, asked: list[str]) -> dict[str, Any]:
+def _read_body(question: _Query, asked: list[str]) -> dict[str, Any]:
     by_id, names = question.field in _ID_FIELDS, question.names
     body = {
         "inputs": [{"id": value} for value in asked],
@@ -207,7 +207,7 @@ def _read_body(question: _Question, asked: list[str]) -> dict[str, Any]:
     return body if by_id else {**body, "idProperty": question.field}
 
 
-def _matched(question: _Question, asked: list[str], batch: Read) -> Answers:
+def _matched(question: _Query, asked: list[str], batch: Read) -> Answers:
     """The records of a batch, each under the value it was read by."""
     field, names = question.field, question.names
     if field in _ID_FIELDS:

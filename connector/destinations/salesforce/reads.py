@@ -16,7 +16,7 @@ from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.rule import REJECTING
 from connector.destinations.salesforce.schema import Described, DescribedObject
-from connector.destinations.salesforce.search import Question, search
+from connector.destinations.salesforce.search import Query, search
 from connector.errors import DestinationUnusable, PauseReason
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -48,7 +48,7 @@ class Reader:
         if own is None or own.filterable is False:
             refused = search_rules.unsearchable(field) if own else search_rules.missing(object, field)
             return dict.fromkeys(asked, refused)
-        question = Question(object, field, own.type, own.length, tuple(read))
+        question = Query(object, field, own.type, own.length, tuple(read))
         return search(self._client, self._abreast, question, asked)
 
     def records(self, object: str, field: str, value: str, read: Iterable[str]) -> list[Found]:

@@ -37,7 +37,7 @@ _UNREAD: Final = Outcome(
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """Which records to search for. kind, length: of the field. read: the fields to read of each record."""
 
     object: str
@@ -66,7 +66,7 @@ class Question:
         return (values.full_id(text) or text).lower() if self.kind in values.IDS else text.lower()
 
 
-def search(client: Client, abreast: Abreast, question: Question, asked: Sequence[str]) -> Answers:
+def search(client: Client, abreast: Abreast, question: Query, asked: Sequence[str]) -> Answers:
     """The records that have each of the values `asked`. Raises DestinationUnusable."""
     answers: Answers = {value: [] for value in asked}
     askers: dict[str, list[str]] = {}
@@ -97,7 +97,7 @@ class _Portion:
     """
 
     client: Client
-    question: Question
+    question: Query
     splits: int = SPLITS
     literals: list[str] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
