@@ -393,7 +393,7 @@ def rows_of_codes(table: str) -> list[tuple[str, ...]]:
 
 
 ACTION = re.compile(
-    r"(add|allow|change|check|correct|create|discard|exempt|find|finish|fix|free|give|look|make|map|merge|open|opt|raise|"
+    r"(add|allow|change|check|correct|create|discard|do|exempt|find|finish|fix|free|give|look|make|map|merge|open|opt|raise|"
     r"remove|renew|replay|report|restore|select|use|wait|activate)\b"
 )
 

@@ -311,7 +311,6 @@ class Writing:
             known=answer.entry.crm_id,
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
             unique=write.unique,
-            adopt=frozenset(step[0].field for step in write.also_match if len(step) == 1),
         )
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
@@ -326,7 +325,9 @@ class Writing:
 
 def _ambiguous(ids: Sequence[str]) -> Outcome:
     cause = f"several records match: {', '.join(ids)}"
-    return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them, then replay"))
+    return Outcome(
+        Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them if they are the same person, then replay")
+    )
 
 
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:

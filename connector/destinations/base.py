@@ -35,7 +35,6 @@ class Row:
     consent: the `fields` that set an opt-out; they are written alone when the CRM rejects the rest.
     unsubscribe: the email address to opt out through the CRM's own subscription service.
     unique: whether the CRM enforces unique keys; if not, a row without an id is created, and only once.
-    adopt: the fields by which a record created by hand may be adopted.
     """
 
     key: RecordKey
@@ -48,7 +47,6 @@ class Row:
     known: str | None = None
     compared: frozenset[str] = frozenset()
     unique: bool = True
-    adopt: frozenset[str] = frozenset()
 
 
 LOST_ID: Final = "GONE"
@@ -85,6 +83,8 @@ class Outcome:
     without them the CRM may accept the row.
     subscription: why the CRM's subscription service did not opt the address out, of a row that was not rejected.
     ignored: fields whose new value the CRM did not take, although it accepted the row.
+    holder: of a row rejected because another record has a value that the CRM allows once: that record's id, or empty
+    if it is not known. None for every other row.
     """
 
     verdict: Verdict
@@ -96,6 +96,7 @@ class Outcome:
     of_fields: bool = False
     subscription: Refusal = WRITTEN
     ignored: tuple[str, ...] = ()
+    holder: str | None = None
 
     @property
     def code(self) -> str:

@@ -195,6 +195,24 @@ class TestBatchUpsert:
         [error] = ask("POST", UPSERT, inputs({"email": "ADA@example.org"})).json()["errors"]
         assert (error["category"], error["context"]["existingId"]) == ("CONFLICT", [owner])
 
+    def test_it_may_name_no_contact(self, portal, ask):
+        portal.state.names_holders = False
+        portal.put("contacts", email="ada@example.org")
+        [error] = ask("POST", UPSERT, inputs({"email": "ada@example.org"})).json()["errors"]
+        assert (error["message"], error["context"]) == ("Contact already exists", {"objectWriteTraceId": ["t-0"]})
+
+    @pytest.mark.parametrize("rows_meet", [False, True])
+    def test_two_rows_with_one_new_address_conflict_or_end_up_on_one_contact(self, portal, ask, rows_meet):
+        portal.batches.rows_meet = rows_meet
+        body = ask("POST", UPSERT, inputs({"email": "ada@example.org"}, {"email": "ada@example.org"})).json()
+        assert (len(body["results"]), len(portal.records("contacts"))) == (1 + rows_meet, 1)
+
+    def test_one_bad_row_may_refuse_a_batch_with_trace_ids(self, portal, ask):
+        portal.batches.traced = False
+        portal.put("contacts", email="ada@example.org")
+        assert ask("POST", UPSERT, inputs({}, {"email": "ada@example.org"})).status_code == 409
+        assert len(portal.records("contacts")) == 1
+
     def test_a_call_needs_its_time(self, portal, ask):
         row = {"id": "k", "idProperty": "carecycle_call_id", "properties": {"hs_call_title": "x"}}
         reply = ask("POST", "/crm/v3/objects/0-48/batch/upsert", {"inputs": [row]})

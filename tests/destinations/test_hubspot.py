@@ -128,43 +128,6 @@ class TestWritingById:
         assert [outcome.id for outcome in outcomes] == [made_by_hand, made_by_hand]
 
 
-class TestAdoptingAfterAConflict:
-    def by_email(self, key="c-1", **more):
-        return a_contact(key, adopt=frozenset({"email"}), **{"email": "ada@example.org", **more})
-
-    def test_a_contact_made_by_hand_meanwhile_is_adopted(self, portal, hubspot):
-        by_hand = portal.put("contacts", email="ada@example.org")
-        [outcome] = hubspot.write([self.by_email()])
-        assert (outcome.verdict, outcome.id) == (Verdict.DELIVERED, by_hand)
-        assert portal.records("contacts")[0]["carecycle_id"] == "c-1"
-
-    def test_one_whose_further_address_it_is_is_adopted(self, portal, hubspot):
-        by_hand = portal.put("contacts", email="lady@example.org", hs_additional_emails="ada@example.org")
-        assert hubspot.write([self.by_email()])[0].id == by_hand
-        assert len(portal.records("contacts")) == 1
-
-    def test_another_customers_contact_is_not(self, portal, hubspot):
-        portal.put("contacts", email="ada@example.org", carecycle_id="c-2")
-        assert hubspot.write([self.by_email()])[0].code == "CONFLICT"
-
-    def test_one_beside_the_customers_own_contact_is_told_as_a_conflict(self, portal, hubspot):
-        portal.put("contacts", carecycle_id="c-1")
-        portal.put("contacts", email="ada@example.org")
-        assert hubspot.write([self.by_email()])[0].code == "CONFLICT"
-        assert len(portal.records("contacts")) == 2
-
-    def test_a_refusal_of_a_single_request_is_resolved_likewise(self, portal, hubspot):
-        by_hand = portal.put("contacts", email="ada@example.org")
-        portal.fault(UPSERTS, portal.refused(409, "CONFLICT", f"Contact already exists. Existing ID: {by_hand}"))
-        assert hubspot.write([self.by_email()])[0].id == by_hand
-
-    def test_many_are_looked_up_in_one_call(self, portal, hubspot):
-        for n in range(50):
-            portal.put("contacts", email=f"{n}@example.org")
-        hubspot.write([self.by_email(f"c-{n}", email=f"{n}@example.org") for n in range(50)])
-        assert len(portal.seen) == 3
-
-
 class TestModes:
     def test_an_update_writes_what_exists_and_skips_what_does_not(self, portal, hubspot):
         portal.put("contacts", carecycle_id="c-1")
@@ -235,8 +198,8 @@ class TestRefusals:
     def test_an_address_another_contact_owns_is_a_conflict_that_names_the_owner(self, portal, hubspot):
         owner = portal.put("contacts", email="ada@example.org")
         [outcome] = hubspot.write([a_contact(email="ada@example.org")])
-        assert (outcome.verdict, outcome.code, outcome.fields) == (Verdict.REJECTED, "CONFLICT", ("email",))
-        assert owner in outcome.refusal.cause
+        assert (outcome.verdict, outcome.code, outcome.fields) == (Verdict.REJECTED, "ADDRESS_HELD", ("email",))
+        assert outcome.holder == owner
 
     def test_a_unique_value_another_record_holds_is_told_apart_from_a_bad_one(self, portal, hubspot):
         portal.put("contacts", carecycle_id="c-1")

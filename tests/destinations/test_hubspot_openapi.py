@@ -110,11 +110,12 @@ class TestHubSpotsOwnDescription:
         assert referee.verdicts == []
         assert len(referee.judged) == 7
 
-    def test_creating_and_adopting_fit_it(self, refereed):
+    def test_creating_and_looking_for_a_holder_fit_it(self, refereed):
         sandbox, hubspot, referee = refereed
         sandbox.put("contacts", email="ada@example.org")
         hubspot.write([a_call("k-1", unique=False), a_call("k-2", unique=False, hs_call_status="lost")])
-        hubspot.write([a_contact(email="ada@example.org", adopt=frozenset({"email"}))])
+        sandbox.state.names_holders = False
+        hubspot.write([a_contact(email="ada@example.org")])
         assert referee.verdicts == []
         assert len(referee.judged) == 4
 

@@ -34,7 +34,6 @@ OURS: Final = {
     "lost": "40103",
     "meeting": "43001",
     "missing": "GoneContact7",
-    "odd_holder": "40250",
     "on_create": "lead_source",
     "owner": "omar@example.org",
     "owner_id": "50002",
@@ -395,7 +394,7 @@ _ODD: Final[dict[str, tuple[int, Any]]] = {
     ),
     "odd-207-context-number": (
         207,
-        _half(context={"objectWriteTraceId": ["1"], "existingId": [int(OURS["odd_holder"])]}),
+        _half(context={"objectWriteTraceId": ["1"], "existingId": [40250]}),
     ),
     "odd-207-context-nested": (207, _half(context={"objectWriteTraceId": ["1"], "more": {"deep": ["er"]}})),
     "odd-400-context-null": (400, _refused("Unable to perform update/upsert by non-unique property tag", context=None)),

@@ -127,7 +127,10 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "HubSpot needs {fields} to create the record", "map the property with a `default:`, then replay"
     ),
     "CONFLICTING_UNIQUE_VALUE": Problem(
-        "another record already has this unique value", "merge the two records in HubSpot, then replay", of_fields=True
+        "another record already has this value, and HubSpot allows it once",
+        "merge the two records in HubSpot if they are the same; if not, correct the value in careCycle: it is written "
+        "once no other record has it",
+        of_fields=True,
     ),
     "MISSING_REQUIRED_PROPERTY": Problem(
         "HubSpot's form for new records requires {fields}", "map the property with a `default:`, then replay"
@@ -136,8 +139,11 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "a rule of the portal requires {fields} because of another property's value",
         "map the property with a `default:`, or change the rule in HubSpot, then replay",
     ),
-    "CONFLICT": Problem(
-        "the email address belongs to another contact", "merge the two contacts in HubSpot, then replay", of_fields=True
+    "ADDRESS_HELD": Problem(
+        "another contact has this email address, and HubSpot allows an address once",
+        "do nothing if two people share the address: it is written once no other contact has it; merge the two "
+        "contacts in HubSpot only if they are the same person",
+        of_fields=True,
     ),
     "DUPLICATE_ID": Problem(
         "two careCycle records lead to the same HubSpot record",

@@ -11,11 +11,19 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from connector.destinations.base import LOST_ID, Outcome, Row, Verdict, one_call
-from connector.destinations.hubspot.adopt import adopted
+from connector.destinations.hubspot.addresses import Addresses, address_of, held_by, holders_of
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
 from connector.destinations.hubspot.reads import BATCH, Finder, single_id
-from connector.destinations.hubspot.refusals import RecordError, named_ids, outcome, refusal, reply_refusal, traces
+from connector.destinations.hubspot.refusals import (
+    HELD,
+    RecordError,
+    named_ids,
+    outcome,
+    refusal,
+    reply_refusal,
+    traces,
+)
 from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written, error_body
 from connector.destinations.hubspot.values import folded, wire
 from connector.model import Mode, Value
@@ -52,9 +60,7 @@ class RecordWriter:
     def write(self, rows: Rows) -> Outcomes:
         """Write the rows; the opt-outs of a rejected row are written alone. One outcome per row."""
         known, answered = self._resolved(rows)
-        answered |= self._send(known)
-        adopting = self._send(adopted(self._finder, known, answered))
-        answered |= {n: out for n, out in adopting.items() if out.verdict is not Verdict.REJECTED}
+        answered |= Addresses(known, self._send, self._finder).write()
         gone = {
             n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
         }
@@ -134,12 +140,20 @@ class RecordWriter:
         cause = reply_refusal(reply)
         if len(rows) == 1 or cause.code in WHOLE:
             return {n: outcome(cause, reply.request_id) for n in rows}
-        ids = frozenset(named_ids(error_body(reply)))
-        bad = {n for n, row in rows.items() if _concerns(cause, ids, row)}
+        bad = self._at_fault(rows, reply)
         if bad:
             rest = {n: row for n, row in rows.items() if n not in bad}
-            return dict.fromkeys(bad, outcome(cause, reply.request_id)) | (self._batch(target, rest) if rest else {})
+            return bad | (self._batch(target, rest) if rest else {})
         return self._halved(target, rows)
+
+    def _at_fault(self, rows: dict[int, Row], reply: Reply) -> Outcomes:
+        """The rows that this rejection of them all is about, if it can be known, with their outcomes."""
+        cause = reply_refusal(reply)
+        if cause.code == HELD:
+            held = holders_of(self._finder, {n: row for n, row in rows.items() if address_of(row)})
+            return {n: held_by(holder, reply.request_id) for n, holder in held.items() if holder}
+        ids = frozenset(named_ids(error_body(reply)))
+        return {n: outcome(cause, reply.request_id) for n, row in rows.items() if _concerns(cause, ids, row)}
 
     def _halved(self, target: Target, rows: dict[int, Row]) -> Outcomes:
         """Write the rows as two smaller batches, to isolate those that caused the rejection."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.destinations.base import Outcome
@@ -29,12 +29,17 @@ from connector.destinations.hubspot.texts import PROPERTY, holder, listed_proble
 from connector.errors import PauseReason
 from connector.settlement import Refusal
 
+ADDRESS: Final = "email"
+HELD: Final = "ADDRESS_HELD"
+"""Our code for an email address that another contact has, as its main or a further one."""
+VALUE_HELD: Final = "CONFLICTING_UNIQUE_VALUE"
+
 _SIGNS: Final = (
     ("by non-unique", "KEY_NOT_UNIQUE"),
     ("duplicate ids", "DUPLICATE_ID"),
     ("required properties were not set", "REQUIRED_PROPERTY_MISSING"),
     ("infer object type", "OBJECT_TYPE_UNKNOWN"),
-    ("already has that value", "CONFLICTING_UNIQUE_VALUE"),
+    ("already has that value", VALUE_HELD),
 )
 _CODE = re.compile(r"[A-Z][A-Z_]{2,50}")
 _SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_-]{3,40}")
@@ -125,8 +130,9 @@ def refusal(body: ErrorBody, status: int = 400) -> RecordError:
     listed = [*_listed(body, _PROPERTY_KEYS), *_parts(problems, "name")]
     fields = _names(listed) or _names(properties(texts)) or _names(_places(body))
     existing = next(filter(str.isdecimal, body.context.get("existingId", ())), "") or holder(texts)
-    if body.category == "CONFLICT":
-        return RecordError("CONFLICT", fields or ("email",), existing)
+    if body.category == "CONFLICT":  # of a contact's address; its text names neither the property nor the address
+        fields = fields or (ADDRESS,)
+        return RecordError(HELD if fields == (ADDRESS,) else VALUE_HELD, fields, existing)
     return RecordError(_code(body, [*codes, *map(_sign, texts)], status), fields, existing)
 
 
@@ -171,9 +177,8 @@ def outcome(error: RecordError, request_id: str = "") -> Outcome:
     """The outcome of a row with this error."""
     problem = PROBLEMS.get(error.code, OTHER)
     why = Refusal.of(error.code, problem.cause, problem.action, error.fields, a_field="a property")
-    if error.existing:
-        why = replace(why, cause=f"{why.cause} (HubSpot record {error.existing})")
-    return Outcome(problem.verdict, refusal=why, request_id=request_id, of_fields=problem.of_fields)
+    holder = error.existing if error.code in (HELD, VALUE_HELD) else None
+    return Outcome(problem.verdict, refusal=why, request_id=request_id, of_fields=problem.of_fields, holder=holder)
 
 
 def traces(body: ErrorBody) -> list[str]:

@@ -33,7 +33,7 @@ RULES: Final = (
         "DUPLICATE_VALUE",
         _ONCE_MORE,
         "a value must be unique, and the record that has it, or the field, is hidden from the connector's user",
-        "give the user View All Data, or find the record with this value and merge the two, then replay",
+        "give the user View All Data and read access to the field, then replay: the record is named then",
         "duplicate value found: <unknown> ",
     ),
     Rule(
@@ -342,20 +342,20 @@ RULES: Final = (
     Rule(
         "DUPLICATE_VALUE",
         _FIELDS,
-        "another record already has a value that must be unique",
-        "merge the two records, or remove the field from the mapping, then replay",
+        "another record already has this value, and Salesforce allows it once",
+        "merge the two if they are the same person; if not, correct the value in careCycle, or wait until it is free",
     ),
     Rule(
         "DUPLICATE_EXTERNAL_ID HTTP_300",
         _NO,
         "several records have this key",
-        "merge the duplicates and select Unique on the key field, then replay",
+        "merge them if they are one person, else clear the wrong key; select Unique on the key field, then replay",
     ),
     Rule(
         "DUPLICATES_DETECTED",
         _NO,
-        "a duplicate rule of the org blocks the record",
-        "merge the duplicates, loosen the rule, or set `duplicate_warnings: pass`, then replay",
+        "a duplicate rule of the org takes it for a record that exists",
+        "exempt the connector's user, or set `duplicate_warnings: pass` if the rule only alerts, then replay",
     ),
     Rule(
         "CANNOT_UPDATE_CONVERTED_LEAD",

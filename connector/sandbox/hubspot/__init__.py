@@ -41,6 +41,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
     strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
     merging: how merges turn out, to be set at any time.
+    names_holders: whether a refused email address comes with the id of the contact that has it.
+    rows_meet: whether two rows of one batch that want one new address end up on one contact, instead of a refusal.
+    traced: whether good rows of a batch are written beside bad ones; if not, one bad row refuses them all.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         custom: bool = True,
         sensitive_data: bool = True,
         strict: bool = True,
+        names_holders: bool = True,
+        rows_meet: bool = False,
+        traced: bool = True,
         owners: Iterable[Owner] = OWNERS,
         latency: float = 0.0,
         clock: Callable[[], float] = time.time,
@@ -65,8 +71,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         schema = portal(unique_calls=unique_calls, custom=custom)
         self.state = Records(schema, clock, strict=strict)
         self.definitions = Definitions(schema, sensitive_data=sensitive_data, unique_calls=unique_calls)
-        self.batches = Batches(self.state, random.Random(seed), strict=strict)
         self.merging = Manner()
+        self.state.names_holders = names_holders
+        self.batches = Batches(self.state, random.Random(seed), strict=strict, rows_meet=rows_meet, traced=traced)
         self.meter = Meter(tier or Tier())
         self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag))
 

@@ -20,8 +20,12 @@ Written = tuple[Record, bool | None]
 class Batches:
     """A portal's batch reads and writes. Results are shuffled, because HubSpot's order is not that of the inputs."""
 
-    def __init__(self, records: Records, shuffle: random.Random, *, strict: bool) -> None:
+    def __init__(
+        self, records: Records, shuffle: random.Random, *, strict: bool, rows_meet: bool, traced: bool
+    ) -> None:
         self.records, self.shuffle, self.strict = records, shuffle, strict
+        self.rows_meet, self.traced = rows_meet, traced
+        self._created: set[str] = set()
 
     def upsert(self, kind: str, body: Any) -> Answer:
         inputs = self._inputs(body, "id", "properties")
@@ -81,11 +85,25 @@ class Batches:
         key, value = item["idProperty"], item["id"]
         identity = self.records.find(kind, key, value)
         properties = {key: value, **item["properties"]}
+        if identity is None and (met := self._met(kind, properties)):
+            return self.records.update(kind, met, properties), False
         if identity is None:
-            return self.records.create(kind, properties), True
+            return self._create(kind, properties), True
         if key == "email" and self.records.held[kind][identity].properties.get("email") != value.lower():
             del properties["email"]  # a secondary address leads to its contact but does not become the primary
         return self.records.update(kind, identity, properties), False
+
+    def _create(self, kind: str, properties: dict[str, Any]) -> Record:
+        record = self.records.create(kind, properties)
+        self._created.add(record.id)
+        return record
+
+    def _met(self, kind: str, properties: dict[str, Any]) -> str | None:
+        """Return the contact that an earlier row of this batch created with the address this one wants."""
+        if not (self.rows_meet and properties.get("email")):
+            return None
+        identity = self.records.find(kind, "email", properties["email"])
+        return identity if identity in self._created else None
 
     def _update_record(self, kind: str, item: Input) -> Written:
         identity = self.records.find(kind, item.get("idProperty", ""), item["id"])
@@ -95,7 +113,8 @@ class Batches:
 
     def _write(self, kind: str, inputs: list[Input], act: Callable[[str, Input], Written]) -> Answer:
         traces = [item.get("objectWriteTraceId") for item in inputs]
-        traced = all(traces) and len(set(traces)) == len(traces)
+        self._created.clear()
+        traced = self.traced and all(traces) and len(set(traces)) == len(traces)
         if not traced:
             with self.records.all_or_nothing():
                 return self._answer([self._written(item, *act(kind, item)) for item in inputs], [])

@@ -52,6 +52,7 @@ class Records:
         self.opted_out: set[str] = set()
         self.merged: dict[tuple[str, str], str] = {}
         self.deleted: dict[tuple[str, str], Record] = {}
+        self.names_holders = True
         self._next = 1000
         self._undo: list[tuple[str, str, Record | None]] | None = None
 
@@ -134,7 +135,7 @@ class Records:
             if owner is None or owner == identity:
                 continue
             if name == "email":
-                raise clash(owner)
+                raise clash(owner, named=self.names_holders)
             text = f"A record with {name} = {value} already has that value: {owner}"
             problems.append(problem(name, "CONFLICTING_UNIQUE_VALUE", text))
         return problems

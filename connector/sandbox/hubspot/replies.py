@@ -43,8 +43,10 @@ def invalid(problems: list[dict[str, Any]]) -> Refusal:
     return Refusal(400, "Property values were not valid: " + json.dumps(problems), errors=details)
 
 
-def clash(existing: str) -> Refusal:
-    """Reject an email address that belongs to another contact."""
+def clash(existing: str, *, named: bool) -> Refusal:
+    """Reject an email address that belongs to another contact. named: whether to say which; HubSpot does not always."""
+    if not named:
+        return Refusal(409, "Contact already exists", "CONFLICT")
     message = f"Contact already exists. Existing ID: {existing}"
     return Refusal(409, message, "CONFLICT", named={"existingId": [existing]})
 
