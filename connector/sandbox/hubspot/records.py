@@ -42,10 +42,13 @@ class Record:
 
 
 class Records:
-    """The portal's data. Callers hold the sandbox's lock."""
+    """The portal's data. Callers hold the sandbox's lock.
+
+    first_stage: the lifecycle stage that a new contact without one gets; HubSpot's own is lead.
+    """
 
     def __init__(self, schema: dict[str, dict[str, Property]], clock: Callable[[], float], *, strict: bool) -> None:
-        self.schema, self.clock, self.strict = schema, clock, strict
+        self.schema, self.clock, self.strict, self.first_stage = schema, clock, strict, ""
         self.held: dict[str, dict[str, Record]] = {name: {} for name in schema}
         self.unique: dict[tuple[str, str, str], str] = {}
         self.links: set[Link] = set()
@@ -89,6 +92,8 @@ class Records:
             raise Refusal(400, message, context={"properties": [needed]})
         now = self.clock()
         record = Record(kind, self.new_id(), now, now)
+        if kind == "contacts" and self.first_stage and not kept.get(STAGE):
+            kept[STAGE] = self.first_stage
         self.put(kind, record, kept)
         return record
 

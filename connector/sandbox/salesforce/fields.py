@@ -2,7 +2,7 @@
 
 Marks: required, unique, key (a unique external id), lookup (usable as an upsert key), restricted, encrypted, readonly,
 unsearchable (not in a query's WHERE), default:X. A field without `required` may be null, except booleans, which start
-as false.
+as false. A multipicklist holds its values in the order given here, whatever the order they are written in.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ GenderIdentity picklist 255 restricted = Male | Female | Nonbinary | Not Listed
 LeadSource picklist 255 = careCycle | Web | Phone Inquiry
 Last_Call_Date__c datetime
 AccountId reference 18 -> Account
+Licensed__c multipicklist 4099 restricted = CA | TX | AR | AZ | NV
 """
 LEAD: Final = """
 MasterRecordId reference 18 readonly -> Lead

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connector.sandbox.salesforce import fields
 
-TEXTS: Final = frozenset({"string", "textarea", "picklist", "phone", "email", "combobox"})
+TEXTS: Final = frozenset({"string", "textarea", "picklist", "multipicklist", "phone", "email", "combobox"})
 NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})
 
 # Person accounts are on: a person is an Account with a last name instead of a name.

@@ -118,10 +118,19 @@ def _text(column: Column, value: str) -> str | None:
         raise Refused("STRING_TOO_LONG", message, [column.name])
     if value and column.type == "email" and not _EMAIL.match(value):
         raise Refused("INVALID_EMAIL_ADDRESS", f"{column.label}: invalid email address: {value}", [column.name])
-    if value and "restricted" in column.marks and value not in column.options:
+    chosen = [part for part in value.split(";") if part] if column.type == "multipicklist" else [value]
+    if value and "restricted" in column.marks and not set(chosen) <= set(column.options):
         message = f"{column.label}: bad value for restricted picklist field: {value}"
         raise Refused("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, [column.name])
-    return value or None
+    return ";".join(_in_order(column, chosen)) or None
+
+
+def _in_order(column: Column, chosen: list[str]) -> list[str]:
+    """The chosen values in the order of the picklist, each once; values that are not on it come last."""
+    return [
+        *(option for option in column.options if option in chosen),
+        *(own for own in chosen if own not in column.options),
+    ]
 
 
 def checksummed(id15: str) -> str:
