@@ -204,6 +204,7 @@ class Write:
     unique: whether the CRM itself keeps the key unique. If not, we remember the record's id.
     silent: fields for which the event has no value to write, or one that consent withholds, with their stamps.
     lacking: fields that the mapping requires and the event has no value for.
+    shared: the object's fields that people may edit too (`unless_edited`), whether or not the event has a value.
     """
 
     name: str
@@ -224,6 +225,7 @@ class Write:
     unique: bool = True
     silent: Mapping[str, Stamp] = attribute(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,8 @@ class Entry:
     """The ledger's memory of one record. crm_id is None until the CRM confirmed a write.
 
     fields: what was last written to each. links: the associations made, by the other record's object. meant: for a
-    field people may edit, the digests of values that were sent and may be in the CRM: they count as ours.
+    field people may edit, the digests of further values that count as ours: those sent that may be in the CRM, and
+    what the CRM itself filled in or made of ours.
     unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
     without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
     decided: what people decided about which CRM record it is.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from connector.delivery.fold import Decision, Folded
 from connector.destinations.base import Link, Outcome, Verdict
-from connector.model import Candidate, Entry
+from connector.model import Candidate, Entry, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Answer:
     candidates: the CRM's ids where several records have the key.
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
     kept: the records that its opt-outs still go to after people decided that another is the customer's.
+    read_back: values read from the record after it was created.
     """
 
     folded: Folded
@@ -33,6 +34,7 @@ class Answer:
     candidates: tuple[str, ...] = ()
     question: tuple[Candidate, ...] = ()
     kept: frozenset[str] = frozenset()
+    read_back: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
     @property
     def crm_id(self) -> str | None:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from functools import reduce
 
 from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
+from connector.mapping.spelling import usual
 from connector.model import (
     Entry,
     FieldWrite,
@@ -279,7 +280,7 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
         if before is not None:
             fields[name] = Mark(before.stamp, "")
         if write.rule is Rule.UNLESS_EDITED:
-            ours = {digest(value), before.digest if before else ""} - {""}
+            ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
             meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}
     return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)
 
@@ -316,16 +317,22 @@ def _on_existing(name: str, write: FieldWrite, entry: Entry, current: Value, dig
         return _Verdict.KEEP
     if current in (None, "") and (write.rule is Rule.IF_BLANK or name not in entry.fields):
         return _Verdict.SEND
-    if digest(current) == digest(plain(write)):
+    held = digests_of(current, digest)
+    if held & digests_of(plain(write), digest):
         return _Verdict.SAME
-    is_ours = write.rule is Rule.UNLESS_EDITED and _wrote(name, digest(current), entry)
+    is_ours = write.rule is Rule.UNLESS_EDITED and bool(held & _our_digests(name, entry))
     return _Verdict.SEND if is_ours else _Verdict.KEEP
 
 
-def _wrote(name: str, current: str, entry: Entry) -> bool:
-    """Whether the field's current value (its digest) is one of ours, confirmed or in doubt."""
+def digests_of(value: Value, digest: Digest) -> frozenset[str]:
+    """Return the digests of a value as it is and in its usual spelling: values alike share one."""
+    return frozenset({digest(value), digest(usual(value))})
+
+
+def _our_digests(name: str, entry: Entry) -> set[str]:
+    """Return the digests of what counts as ours in a field: sent, in doubt, or put there by the CRM itself."""
     mark = entry.fields.get(name)
-    return (mark is not None and mark.digest == current) or current in entry.meant.get(name, {})
+    return {mark.digest if mark else "", *entry.meant.get(name, {})} - {""}
 
 
 def _advanced(fields: Mapping[str, FieldWrite], news: Mapping[str, FieldWrite], entry: Entry) -> dict[str, Mark]:

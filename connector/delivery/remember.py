@@ -10,6 +10,7 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.fold import Decision, Digest, in_doubt
 from connector.delivery.open_items import closed, opened
+from connector.delivery.ours import further_digests
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Entry, Mark, OpenItem, RecordKey
 from connector.settlement import Remembered
@@ -46,13 +47,14 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
     if not (decision.marks or links or unsubscribed or any(items)) and answer.crm_id == entry.crm_id:
         return None
+    meant = further_digests(answer, digest)
     if answer.lost:
-        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision)), *items)
+        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision), meant=meant), *items)
     known = Entry(
         answer.crm_id,
         {**entry.fields, **decision.marks},
         {**entry.links, **links},
-        {name: values for name, values in entry.meant.items() if name not in decision.marks},
+        meant,
         unsubscribed or entry.unsubscribed,
     )
     return _remembered(answer, known, *items)

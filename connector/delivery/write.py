@@ -16,6 +16,7 @@ from connector.delivery.left_out import Sending, as_first_refused, nothing_left,
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import find_existing
 from connector.delivery.moves import Moves, due, make_moves, moved
+from connector.delivery.ours import read_back
 from connector.delivery.twins import holders
 from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
@@ -118,7 +119,9 @@ class Writing:
             else:
                 to_send.append(Sending(answer, row))
         self._send(to_send)
-        for key, ids in holders(self.destination, [self.answers[sent.row.key] for sent in to_send]).items():
+        written = [self.answers[sent.row.key] for sent in to_send]
+        self.answers |= read_back(self.destination, written, self.digest)
+        for key, ids in holders(self.destination, written).items():
             self.answers[key] = replace(self.answers[key], candidates=ids)
 
     def _move(self, batch: Sequence[Folded]) -> None:

@@ -85,6 +85,8 @@ class Outcome:
     ignored: fields whose new value the CRM did not take, although it accepted the row.
     holder: of a row rejected because another record has a value that the CRM allows once: that record's id, or empty
     if it is not known. None for every other row.
+    created: whether the CRM created the record for this row; None if it does not say.
+    shown: the values the record has after the write, as far as the reply shows them.
     """
 
     verdict: Verdict
@@ -97,6 +99,8 @@ class Outcome:
     subscription: Refusal = WRITTEN
     ignored: tuple[str, ...] = ()
     holder: str | None = None
+    created: bool | None = None
+    shown: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
     @property
     def code(self) -> str:

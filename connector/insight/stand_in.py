@@ -83,7 +83,9 @@ class DryDestination:
 
     def _outcome(self, row: Row, entry: Entry) -> Outcome:
         held = entry.crm_id or row.id
-        return _NOT_THERE if row.mode is Mode.UPDATE and held is None else Outcome(Verdict.DELIVERED, held or _NEW)
+        if row.mode is Mode.UPDATE and held is None:
+            return _NOT_THERE
+        return Outcome(Verdict.DELIVERED, held or _NEW, created=False)  # there is no new record to read back
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real CRM if it may be asked; otherwise find nothing."""

@@ -25,6 +25,7 @@ from connector.mapping.scope import events_of
 from connector.mapping.target import TargetField, TargetSchema
 from connector.mapping.tree import Node, find
 from connector.mapping.values import Setting
+from connector.model import Rule
 
 _CLOCKS: Mapping[frozenset[str], Clock] = {
     frozenset(): Clock.OWN,
@@ -95,6 +96,13 @@ def _flags(file: File, record: str) -> Iterator[tuple[str, str]]:
             yield flag, field
 
 
+def _shared(file: File, object: str) -> Iterator[str]:
+    """List the fields of an object that people may edit too."""
+    alike = (record for record in file.records.values() if record.object == object)
+    for record in alike:
+        yield from (target for target, field in record.fields.items() if field.write is Rule.UNLESS_EDITED)
+
+
 def _looks_up(file: File) -> Iterator[str]:
     fields = (field for record in file.records.values() for field in record.fields.values())
     sources = (source for field in fields for source in field.nested())
@@ -144,6 +152,7 @@ class _Maker:
             rank=self.ranks[name],
             erases=tuple(field for field in fields if field.guards and self._erased(name, field.target)),
             unique=record.unique_key,
+            shared=frozenset(_shared(self.file, record.object)),
         )
 
     def _match(self, event: str, step: Mapping[str, Key]) -> tuple[FactProgram, ...]:

@@ -79,7 +79,7 @@ class RecordProgram:
     """One record for one event type. flags: (flag, target field). address: the e-mail address to opt out.
 
     guards: the flags that withhold the record. erases: the fields erased in the CRM while one of their guards is true
-    or unknown.
+    or unknown. shared: the fields of its object that any record of the file writes with `unless_edited`.
     """
 
     name: str
@@ -100,6 +100,7 @@ class RecordProgram:
     rank: int
     unique: bool
     erases: tuple[FieldProgram, ...] = ()
+    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         unique=program.unique,
         silent=silent,
         lacking=tuple(_lacking(target, fields, facts)) if target.whole else (),
+        shared=program.shared,
     )
 
 

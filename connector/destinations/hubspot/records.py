@@ -25,7 +25,7 @@ from connector.destinations.hubspot.refusals import (
     traces,
 )
 from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written, error_body
-from connector.destinations.hubspot.values import folded, wire
+from connector.destinations.hubspot.values import folded, plain, wire
 from connector.model import Mode, Value
 from connector.settlement import Refusal
 
@@ -133,7 +133,8 @@ class RecordWriter:
                 return self._refused(target, rows, reply)
             batch = expect(Batch, reply)
         answered = _matched(target, rows, batch, reply.request_id)
-        return answered | (self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {})
+        again = self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {}
+        return answered | {n: replace(out, created=answered[n].created) for n, out in again.items()}
 
     def _refused(self, target: Target, rows: dict[int, Row], reply: Reply) -> Outcomes:
         """Handle a batch that was rejected as a whole: reject the rows that caused it, and write the others."""
@@ -228,7 +229,7 @@ def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outco
     answered = {}
     for n, row in rows.items():
         written = by_trace.get(str(n)) or by_id.get(row.id or "") or by_key.get(folded(row.key.value))
-        answered[n] = _answer(refused.get(n), written, request_id)
+        answered[n] = _answer(refused.get(n), written, target, request_id)
     return answered
 
 
@@ -248,10 +249,13 @@ def _keeps_stage(written: Written | None, stage: Value) -> bool:
     return STAGE in written.ignored or written.properties.get(STAGE) not in (None, "", stage)
 
 
-def _answer(error: RecordError | None, written: Written | None, request_id: str) -> Outcome:
-    if error is None and written is not None:
-        return Outcome(Verdict.DELIVERED, id=written.id, request_id=request_id, ignored=tuple(sorted(written.ignored)))
-    return outcome(error or UNACCOUNTED, request_id)
+def _answer(error: RecordError | None, written: Written | None, target: Target, request_id: str) -> Outcome:
+    if error is not None or written is None:
+        return outcome(error or UNACCOUNTED, request_id)
+    created = written.new if target.path is UPSERT else target.path is CREATE
+    shown = {name: plain(name, text) for name, text in written.properties.items()}
+    ignored = tuple(sorted(written.ignored))
+    return Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=ignored, created=created, shown=shown)
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:

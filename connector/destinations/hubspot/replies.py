@@ -70,6 +70,7 @@ class Written(Lenient):
     id: Id
     properties: Values = Field(default_factory=dict)
     trace: str | None = Field(default=None, alias="objectWriteTraceId")
+    new: bool | None = None
     warnings: Entries[Warned] = Field(default_factory=list)
 
     @property

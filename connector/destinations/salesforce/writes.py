@@ -83,7 +83,8 @@ class Batch:
         if problems or not is_written or crm_id is None:
             return self._unaccounted()
         self.delivered = True
-        return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self._request))
+        created = _created(record, row)
+        return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self._request, created=created))
 
     def _in_halves(self, records: Sequence[Record], answers: list[_Answer]) -> list[_Answer]:
         """Send records that were too much together again, half of them at a time."""
@@ -137,6 +138,13 @@ class Batch:
     @property
     def _request(self) -> str:
         return self.client.line.last.request_id
+
+
+def _created(record: Record, row: dict[str, Any]) -> bool | None:
+    """Whether the record was created by this write; a record written by its id was not."""
+    if "id" in record:
+        return False
+    return row["created"] if isinstance(row.get("created"), bool) else None
 
 
 def _confirmed_id(record: Record, row: dict[str, Any]) -> str | None:

@@ -1,0 +1,90 @@
+"""What the CRM holds that no person entered: our values as it spells them, and what it filled into records we created.
+
+The ledger counts such values as ours, beside those that were sent: nobody's edit is lost when they are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from connector.delivery.answer import Answer
+from connector.delivery.fold import Digest, digests_of, plain, to_read
+from connector.destinations.base import Destination, Verdict
+from connector.errors import DestinationUnusable
+from connector.model import RecordKey, Stamp, Value
+
+
+def read_back(destination: Destination, answers: Iterable[Answer], digest: Digest) -> dict[RecordKey, Answer]:
+    """Read what the CRM filled into the records it just created, where its replies do not show it.
+
+    One search for each object. Where it fails, the values stay unknown and count as entered by a person.
+    """
+    unread: dict[str, dict[str, Answer]] = {}
+    for answer in answers:
+        unseen = answer.folded.write.shared - _seen(answer).keys() - answer.decision.fields.keys()
+        if answer.crm_id and unseen and is_new(answer, digest):
+            unread.setdefault(answer.folded.write.key.object, {})[answer.crm_id] = answer
+    read: dict[RecordKey, Answer] = {}
+    with suppress(DestinationUnusable):  # the records are written: only what is known of them is less
+        for kind, by_id in unread.items():
+            read |= _read(destination, kind, by_id)
+    return read
+
+
+def _read(destination: Destination, kind: str, by_id: Mapping[str, Answer]) -> dict[RecordKey, Answer]:
+    names = frozenset[str]().union(*(answer.folded.write.shared for answer in by_id.values()))
+    records = destination.find(kind, destination.crm.id_field, list(by_id), sorted(names))
+    answered = {crm_id: records.get(crm_id) for crm_id in by_id}
+    return {
+        by_id[crm_id].folded.write.key: replace(by_id[crm_id], read_back=holders[0].values)
+        for crm_id, holders in answered.items()
+        if isinstance(holders, list) and len(holders) == 1
+    }
+
+
+def is_new(answer: Answer, digest: Digest) -> bool:
+    """Whether the CRM created the record for this write: it says so, or the record was looked for and not there."""
+    outcome = answer.outcome
+    if outcome is None or outcome.verdict is not Verdict.DELIVERED:
+        return False
+    if outcome.created is not None:
+        return outcome.created
+    is_known = answer.entry.crm_id is not None or answer.found_id is not None
+    return not is_known and (answer.creating or to_read(answer.folded, answer.entry, digest)[0])
+
+
+def further_digests(answer: Answer, digest: Digest) -> dict[str, dict[str, Stamp]]:
+    """Return what the ledger's `meant` becomes: the further digests that count as ours after a write."""
+    entry, marks = answer.entry, answer.decision.marks
+    kept = {} if answer.lost else entry.meant
+    before = {name: mark.digest for name, mark in entry.fields.items()}
+    changed = {name for name, mark in marks.items() if answer.lost or before.get(name) != mark.digest}
+    meant = {name: dict(values) for name, values in kept.items() if name not in changed}
+    for name, values in _values(answer, changed, digest).items():
+        mark = marks.get(name)
+        digests = {each for value in values for each in digests_of(value, digest)} - {mark.digest if mark else ""}
+        if digests:
+            meant[name] = {**meant.get(name, {}), **dict.fromkeys(sorted(digests), answer.folded.write.stamp)}
+    return meant
+
+
+def _values(answer: Answer, changed: Iterable[str], digest: Digest) -> dict[str, list[Value]]:
+    """The values of fields shared with people that count as ours: those written, and those the CRM has since."""
+    write, decision = answer.folded.write, answer.decision
+    written = {
+        name: decision.fields[name] if name in decision.fields else plain(write.fields[name])
+        for name in write.shared.intersection(changed, write.fields)
+    }
+    values = {name: [value] for name, value in written.items()}
+    shown, is_created = _seen(answer), is_new(answer, digest)
+    for name in write.shared & shown.keys():
+        if name in decision.fields or (is_created and shown[name] not in (None, "")):
+            values.setdefault(name, []).append(shown[name])
+    return values
+
+
+def _seen(answer: Answer) -> Mapping[str, Value]:
+    """The values the record was seen to have after the write."""
+    return {**(answer.outcome.shown if answer.outcome else {}), **answer.read_back}
