@@ -66,6 +66,9 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     if view.open_items:
         left_out = f"{counted(view.open_items, 'field')} left out of records otherwise written"
         yield Text(f"{left_out}; connector problems shows what to do.")
+    if view.questions:
+        waiting = counted(view.questions, "question waits", "questions wait")
+        yield Text(f"{waiting} for you to decide who is who; connector identity list shows them.")
     for name, calls in view.calls.items():
         if calls and calls.limit:
             yield Text(f"API calls today, {name}: {calls.used:,} of {calls.limit:,} used")

@@ -40,6 +40,12 @@ class ShownQuestion:
     person: tuple[ShownField, ...] = ()
 
     @property
+    def seen(self) -> str:
+        """Changes when the question, its candidates or its decision do."""
+        ids = ",".join(candidate.id for candidate in self.candidates)
+        return f"{self.of.state}-{self.of.since}-{ids}"
+
+    @property
     def leftover(self) -> str:
         """The id of the record that we made and the customer has left; empty if there is none."""
         former = self.of.former

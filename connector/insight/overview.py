@@ -59,7 +59,7 @@ class Overview:
     came_today: events received; today: their deliveries by state. waiting: deliveries ready. paces: by
     lane. causes: of dead letters, largest first. left_out: the fields the CRMs refuse, the most first.
     calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
-    odd_flags: events with a customer or consent flag that could not be read.
+    odd_flags: events with a customer or consent flag that could not be read. questions: those that wait for people.
     """
 
     now: int
@@ -76,6 +76,7 @@ class Overview:
     mappings: Sequence[MappingStatus]
     silences: Mapping[str, Silence]
     odd_flags: int
+    questions: int
 
     @property
     def agencies(self) -> list[str]:
@@ -160,6 +161,7 @@ def overview(store: Store, now: int) -> Overview:
         mappings=store.mappings.all(),
         silences={agency: quiet for agency, quiet in silences.items() if quiet},
         odd_flags=sum(oddity.count for oddity in store.oddities.all() if hides_an_opt_out(oddity)),
+        questions=store.questions.count(),
     )
 
 

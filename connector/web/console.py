@@ -17,6 +17,7 @@ from connector.web import words
 from connector.web.actions import Actions
 from connector.web.causes import Causes
 from connector.web.gate import ROOT, Gate
+from connector.web.identity import Identities
 from connector.web.mappings import Mappings
 from connector.web.pages import Pages
 from connector.web.session import Passwords, Sessions, Throttle
@@ -54,7 +55,7 @@ def create_console(
     gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(clock))
     pages, actions = Pages(store, gate, clock, accounts), Actions(store, gate)
     causes, whys = Causes(store, gate, accounts, clock), Whys(store, gate, accounts)
-    mappings = Mappings(store, gate, accounts)
+    mappings, identities = Mappings(store, gate, accounts), Identities(store, gate, accounts, clock)
     blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
     for rule, methods, view in (
         ("", ["GET"], pages.overview),
@@ -68,6 +69,9 @@ def create_console(
         ("/problems/<id>", ["GET"], causes.cause),
         ("/problems/<id>/<any(replay, discard):action>", ["GET"], causes.confirm),
         ("/problems/<id>/<any(replay, discard):action>", ["POST"], causes.turn),
+        ("/identity", ["GET"], identities.identity),
+        ("/identity/<id>/<any(same, other, undo):action>", ["GET"], identities.confirm_identity),
+        ("/identity/<id>/<any(same, other, undo):action>", ["POST"], identities.decide),
         ("/why", ["GET"], whys.why),
         ("/mapping", ["GET"], mappings.mappings),
         ("/mapping/try", ["GET"], mappings.try_form),

@@ -24,7 +24,9 @@ WHO: Final = "console"
 _OPEN: Final = frozenset({"console.static", "console.login_form", "console.login"})
 _HARMLESS: Final = frozenset({"console.logout", "console.try_mapping", "console.compare"})
 """Forms that change nothing, which viewers may post."""
-_ACTING: Final = frozenset({"console.confirm", "console.confirm_lane", "console.confirm_set_aside"})
+_ACTING: Final = frozenset(
+    {"console.confirm", "console.confirm_identity", "console.confirm_lane", "console.confirm_set_aside"}
+)
 """Pages that only lead to an action."""
 _OURS: Final = re.compile(r"/console([/?][!-\[\]-~]*)?")
 

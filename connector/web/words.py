@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from markupsafe import Markup
 
 from connector.insight.effects import Effect, EffectVerdict
+from connector.insight.identity import decided_words
 from connector.insight.masking import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
@@ -189,6 +190,7 @@ FILTERS: Final = (
     others_words,
     opt_out_words,
     forecast,
+    decided_words,
 )
 
 

@@ -19,16 +19,23 @@ HAROLD = Candidate("003H", agrees=("LastName",), differs=("FirstName",))
 EDNA = Candidate("003E", agrees=("LastName", "FirstName"), blank=("Birthdate",))
 
 
-def ask(store: Store, *candidates: Candidate, own: str | None = "003own", by_key: bool = False) -> None:
+def ask(
+    store: Store,
+    *candidates: Candidate,
+    own: str | None = "003own",
+    by_key: bool = False,
+    customer: str = CUSTOMER,
+) -> None:
     """Settle a batch that wrote the customer's own record and could not tell whether a candidate is theirs."""
     store.lanes.open({LANE: DESTINATION})
-    store.inbox.accept([an_arrival()])
+    store.inbox.accept([an_arrival(customer_id=customer)])
+    key = RecordKey(CONTACT.object, CONTACT.field, customer)
     lease = store.lanes.lease("worker", [LANE], HOLD)
     assert lease is not None
     due = store.inbox.due(LANE, 100)
     newest = due[-1].id
-    asked = [Asked(CONTACT, "contact", CUSTOMER, newest, candidates, by_key)] if candidates else []
-    written = [Remembered(CONTACT, Entry(own), CUSTOMER, newest)] if own else []
+    asked = [Asked(key, "contact", customer, newest, candidates, by_key)] if candidates else []
+    written = [Remembered(key, Entry(own), customer, newest)] if own else []
     ends = [Settled(delivery.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED) for delivery in due]
     store.lanes.settle(lease, Settlement("v1", ends, written, asked=asked), HOLD)
     store.lanes.release(lease)

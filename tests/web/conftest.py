@@ -49,6 +49,8 @@ ACTIONS = (
     "/logout",
     "/problems/0/replay",
     "/problems/0/discard",
+    "/identity/0/same",
+    "/identity/0/other",
     "/lanes/pause",
     "/lanes/resume",
     "/lanes/set-aside",

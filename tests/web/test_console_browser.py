@@ -21,11 +21,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
 from connector.errors import PauseReason
+from connector.insight.identity import find_questions
 from connector.insight.problems import find_causes
 from connector.settlement import Pause, Refusal
 from connector.store import Store
 from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
 from tests.conftest import Clock
+from tests.contracts.test_questions import EDNA, HAROLD, ask
 from tests.web.conftest import MINUTE, PASSWORD, RECORD, an_app, refuse, settle
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -79,6 +81,10 @@ def ready_address(sqlite_ready: str) -> str:
 @pytest.fixture
 def address(store: Store, clock: Clock) -> Iterator[str]:
     """A console over a store that holds something of everything."""
+    for customer in (CUSTOMER, "c" * 64):
+        ask(store, HAROLD, EDNA, customer=customer)
+    store.deciding.same_person(store.questions.all()[1], "003E", "somebody")
+    settle(store, "delivered")
     refuse(store, 2, "INVALID_OPTION", "the value is not one of the options of 'state'", "state")
     store.inbox.accept([an_arrival("msg_refused")])
     settle(store, "dead", why=Refusal("INVALID_EMAIL", "not an email address", fields=("email",)))
@@ -102,6 +108,7 @@ def address(store: Store, clock: Clock) -> Iterator[str]:
 def pages(store: Store) -> list[str]:
     """Every page there is, with something on it."""
     cause = find_causes(store)[0].id
+    opened, decided = find_questions(store, decided=True)
     return [
         "",
         "/events",
@@ -112,6 +119,10 @@ def pages(store: Store) -> list[str]:
         f"/problems/{cause}",
         f"/problems/{cause}/replay",
         f"/problems/{cause}/discard",
+        "/identity",
+        f"/identity/{opened.of.id}/same?crm_id=003H",
+        f"/identity/{opened.of.id}/other",
+        f"/identity/{decided.of.id}/undo",
         "/why",
         f"/why?id={CUSTOMER}",
         "/mapping",
@@ -214,6 +225,13 @@ class TestInABrowser:
             press(operator, f"{action} {count}")
             assert told in notice(operator)
         assert store.desk.dead() == []
+
+    def test_two_clicks_decide_who_is_who(self, operator: Chrome, store: Store) -> None:
+        follow(operator, "Identity")
+        follow(operator, "Same person: 003E")
+        press(operator, "Same person")
+        assert notice(operator).startswith("The customer's record is 003E.")
+        assert store.questions.count() == 0
 
     def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
         follow(operator, "Events")

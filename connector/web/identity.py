@@ -1,0 +1,77 @@
+"""The Identity pages: the questions about who is who, and two clicks that answer one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Response, abort, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from connector.errors import StateChanged
+from connector.insight.accounts import Account
+from connector.insight.identity import ShownQuestion, decided_words, find_questions, question_of, queued_words
+from connector.store import Store
+from connector.web.gate import WHO, Gate
+from connector.web.pages import asked
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """The pages that show which CRM records may be a customer's, and keep what operators decide."""
+
+    store: Store
+    gate: Gate
+    accounts: Sequence[Account]
+    clock: Callable[[], float]
+
+    def identity(self) -> Response:
+        """List the open questions, the oldest first, then the decided ones."""
+        questions = find_questions(self.store, self.accounts, decided=True)
+        opened = [question for question in questions if question.of.is_open]
+        decided = [question for question in questions if not question.of.is_open]
+        return self.gate.show("identity", opened=opened, decided=decided, now=int(self.clock() * 1000))
+
+    def confirm_identity(self, id: str, action: str) -> Response:
+        """Ask before a question is decided, or a decision is taken back."""
+        question = self._question(id)
+        if question.of.is_open is (action == "undo") or (
+            action == "same" and not self._offers(question, asked("crm_id"))
+        ):
+            abort(404)
+        return self.gate.show("confirm_identity", action=action, question=question, chosen=asked("crm_id"))
+
+    def decide(self, id: str, action: str) -> AnyResponse:
+        """Keep a decision, if the question is still as the operator saw it."""
+        question, who = self._question(id), f"{WHO}:{request.remote_addr}"
+        if request.form.get("seen", "") != question.seen:
+            return self._back("Nothing was changed: the question has changed. Check again.")
+        try:
+            notice = self._carry_out(question, action, who)
+        except StateChanged as error:
+            return self._back(f"Nothing was changed: {error}.")
+        return self._back(f"{decided_words(self._question(id))} {notice}".strip())
+
+    def _carry_out(self, question: ShownQuestion, action: str, who: str) -> str:
+        deciding = self.store.deciding
+        match action:
+            case "same":
+                return queued_words(deciding.same_person(question.of, request.form.get("crm_id", ""), who))
+            case "undo":
+                count = deciding.take_back(question.of, who)
+                return queued_words(count) if question.of.chosen else "The question is open again."
+            case _:
+                deciding.somebody_else(question.of, who)
+                return ""
+
+    def _question(self, id: str) -> ShownQuestion:
+        question = question_of(find_questions(self.store, self.accounts, decided=True), id)
+        if question is None:
+            abort(404)
+        return question
+
+    def _offers(self, question: ShownQuestion, crm_id: str) -> bool:
+        return crm_id in {candidate.id for candidate in question.candidates}
+
+    def _back(self, notice: str) -> AnyResponse:
+        return self.gate.back("console.identity", notice)
