@@ -328,9 +328,8 @@ class Writing:
 
 def _ambiguous(ids: Sequence[str]) -> Outcome:
     cause = f"several records match: {', '.join(ids)}"
-    return Outcome(
-        Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, "merge them if they are the same person, then replay")
-    )
+    action = "choose one (connector identity list), or merge them if they are the same person, and replay"
+    return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, action))
 
 
 def _row_id(answer: Answer, existing: Existing | None) -> str | None:

@@ -100,13 +100,12 @@ def decided_words(question: ShownQuestion) -> str:
                 f"The decision for {of.taken_back} was taken back. The values and opt-outs written to it stay there: "
                 "correct them in the CRM."
             )
-        case QuestionState.SAME_PERSON if question.leftover:
-            return (
-                f"The customer's record is {of.chosen}. The connector made {question.leftover} for it before: "
-                f"merge that into {of.chosen}, or delete it in the CRM."
-            )
         case QuestionState.SAME_PERSON:
-            return f"The customer's record is {of.chosen}."
+            then = "" if of.own == of.chosen else " as soon as the next delivery has written it"
+            leftover = (
+                f" Merge {question.leftover}, which the connector made before, into it, or delete that in the CRM."
+            )
+            return f"The customer's record is {of.chosen}{then}.{leftover if question.leftover else ''}"
         case QuestionState.SOMEBODY_ELSE:
             return "None of these records is the customer's."
         case _:

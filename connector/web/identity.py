@@ -34,7 +34,7 @@ class Identities:
 
     def confirm_identity(self, id: str, action: str) -> Response:
         """Ask before a question is decided, or a decision is taken back."""
-        question = self._question(id)
+        question = self._asked(id)
         if question.of.is_open is (action == "undo") or (
             action == "same" and not self._offers(question, asked("crm_id"))
         ):
@@ -43,14 +43,14 @@ class Identities:
 
     def decide(self, id: str, action: str) -> AnyResponse:
         """Keep a decision, if the question is still as the operator saw it."""
-        question, who = self._question(id), f"{WHO}:{request.remote_addr}"
+        question, who = self._asked(id), f"{WHO}:{request.remote_addr}"
         if request.form.get("seen", "") != question.seen:
             return self._back("Nothing was changed: the question has changed. Check again.")
         try:
             notice = self._carry_out(question, action, who)
         except StateChanged as error:
             return self._back(f"Nothing was changed: {error}.")
-        return self._back(f"{decided_words(self._question(id))} {notice}".strip())
+        return self._back(f"{decided_words(self._asked(id))} {notice}".strip())
 
     def _carry_out(self, question: ShownQuestion, action: str, who: str) -> str:
         deciding = self.store.deciding
@@ -64,7 +64,7 @@ class Identities:
                 deciding.somebody_else(question.of, who)
                 return ""
 
-    def _question(self, id: str) -> ShownQuestion:
+    def _asked(self, id: str) -> ShownQuestion:
         question = question_of(find_questions(self.store, self.accounts, decided=True), id)
         if question is None:
             abort(404)

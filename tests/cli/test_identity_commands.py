@@ -56,7 +56,7 @@ class TestDecide:
         ask(store, EDNA)
         result = run(environment, "identity", "decide", question(store).id, "--same", "003E")
         assert result.exit_code == 0
-        assert "merge that into 003E, or delete it in the CRM" in result.output
+        assert "Merge 003own, which the connector made before, into it" in result.output
         assert "delivered again now" in result.output
         assert store.desk.audit()[0].who.startswith("cli:")
 

@@ -230,7 +230,7 @@ class TestInABrowser:
         follow(operator, "Identity")
         follow(operator, "Same person: 003E")
         press(operator, "Same person")
-        assert notice(operator).startswith("The customer's record is 003E.")
+        assert notice(operator).startswith("The customer's record is 003E")
         assert store.questions.count() == 0
 
     def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
