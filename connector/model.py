@@ -138,6 +138,10 @@ class FactKind(StrEnum):
     EXTERNAL_ID = "external id"
 
 
+WHO = frozenset({FactKind.FIRST_NAME, FactKind.LAST_NAME, FactKind.BIRTH_DATE})
+"""What a record has of the person themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A target field, and the value that a record created by hand must have there to be adopted."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connector.delivery.adoption import Adoption
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome
-from connector.model import Candidate, Entry, RecordKey
+from connector.model import Candidate, Entry, Person, RecordKey
 
 Taken = Callable[[str, Collection[str]], Collection[str]]
 """An object and the ids of some of its records -> those that belong to another key, and are nobody else's to adopt."""
@@ -42,11 +43,15 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One record to look for: the fields that must agree (the CRM is searched by the first), and what else to read."""
+    """One record to look for: the fields that must agree (the CRM is searched by the first), and what else to read.
+
+    helpful: what is read only if the account has it: a hidden field refuses a whole query.
+    """
 
     folded: Folded
     agree: Mapping[str, str] = field(repr=False)
     read: frozenset[str] = frozenset()
+    helpful: frozenset[str] = frozenset()
 
 
 def find_existing(
@@ -67,14 +72,35 @@ def find_existing(
     for question, candidates in _ask(destination, by_key):
         matches.take(question.folded.write.key, candidates)
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
+    _adopt(destination, strangers, matches, read, entries, digest, taken)
+    return matches
+
+
+def _adopt(
+    destination: Destination,
+    strangers: Sequence[Folded],
+    matches: Matches,
+    read: Mapping[RecordKey, frozenset[str]],
+    entries: Mapping[RecordKey, Entry],
+    digest: Digest,
+    taken: Taken,
+) -> None:
+    """Search for records that people created, and note those that are certainly the customers' own, and the others."""
+    adoption = Adoption(destination.crm.id_field, lambda own, other: digest(own) == digest(other))
     for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
         asked = _ask(destination, _questions_of(step, strangers, matches, read))
         others = _claimed(asked, taken)
         for question, candidates in asked:
-            key = question.folded.write.key
-            ruled_out = {(key.object, crm_id) for crm_id in entries.get(key, Entry()).decided.others}
-            matches.take(key, _adoptable(question, candidates, others | ruled_out, digest))
-    return matches
+            write = question.folded.write
+            ruled_out = entries.get(write.key, Entry()).decided.others
+            free = _free(write.key, candidates, others, ruled_out)
+            if isinstance(free, Outcome):
+                matches.take(write.key, free)
+            elif chosen := adoption.choose(write, write.also_match[step], free):
+                matches.take(write.key, [chosen])
+    keys = [folded.write.key for folded in strangers if matches.open(folded.write.key)]
+    questions = ((key, adoption.question(key)) for key in keys)
+    matches.questions = {key: records for key, records in questions if records}
 
 
 def _values_to_read(
@@ -94,7 +120,12 @@ def _questions_of(
 ) -> list[_Question]:
     """A step of `also_match`, for each record that has such a step and no match yet."""
     return [
-        _Question(folded, {fact.field: fact.value for fact in folded.write.also_match[step]}, read[folded.write.key])
+        _Question(
+            folded,
+            {fact.field: fact.value for fact in folded.write.also_match[step]},
+            read[folded.write.key],
+            _person_fields(folded.write.person),
+        )
         for folded in strangers
         if matches.open(folded.write.key) and len(folded.write.also_match) > step
     ]
@@ -112,10 +143,25 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
         groups.setdefault((question.folded.write.key.object, next(iter(question.agree))), []).append(question)
     answered: list[tuple[_Question, list[Found] | Outcome]] = []
     for (kind, name), group in groups.items():
-        read = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
-        by_value = destination.find(kind, name, [question.agree[name] for question in group], sorted(read))
+        needed = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
+        helpful = {wanted for q in group for wanted in q.helpful} - needed
+        values = [question.agree[name] for question in group]
+        by_value = destination.find(kind, name, values, sorted(needed | helpful))
+        if missing := helpful & _refused_fields(by_value.values()):
+            by_value = destination.find(kind, name, values, sorted((needed | helpful) - missing))
         answered += [(question, by_value.get(question.agree[name], [])) for question in group]
     return answered
+
+
+def _refused_fields(answers: Iterable[Sequence[Found] | Outcome]) -> set[str]:
+    return {name for answer in answers if isinstance(answer, Outcome) for name in answer.fields}
+
+
+def _person_fields(person: Person | None) -> frozenset[str]:
+    if person is None:
+        return frozenset()
+    fields = person.fields
+    return frozenset({fields.first, fields.last, fields.suffix, fields.born} - {""})
 
 
 def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken: Taken) -> frozenset[tuple[str, str]]:
@@ -127,22 +173,15 @@ def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken
     return frozenset((kind, crm_id) for kind, of_kind in ids.items() for crm_id in taken(kind, of_kind))
 
 
-def _adoptable(
-    question: _Question, candidates: Sequence[Found] | Outcome, others: frozenset[tuple[str, str]], digest: Digest
+def _free(
+    key: RecordKey,
+    candidates: Sequence[Found] | Outcome,
+    others: frozenset[tuple[str, str]],
+    ruled_out: Collection[str],
 ) -> Sequence[Found] | Outcome:
+    """The candidates that may be the customer's: neither another key's, nor ruled out by people."""
     if isinstance(candidates, Outcome):
         return candidates
-    kind = question.folded.write.key.object
-    free = (candidate for candidate in candidates if (kind, candidate.id) not in others)
-    return [candidate for candidate in free if _may_adopt(question, candidate, digest)]
-
-
-def _may_adopt(question: _Question, candidate: Found, digest: Digest) -> bool:
-    """Whether every further field agrees and the record does not already belong to another customer.
-
-    The first field was matched by the CRM itself: a contact is also found by an e-mail address it does not show.
-    """
-    if candidate.values.get(question.folded.write.key.field):
-        return False
-    further = list(question.agree.items())[1:]
-    return all(digest(candidate.values.get(name)) == digest(value) for name, value in further)
+    unclaimed = (candidate for candidate in candidates if (key.object, candidate.id) not in others)
+    blank = (candidate for candidate in unclaimed if not candidate.values.get(key.field))
+    return [candidate for candidate in blank if candidate.id not in ruled_out]

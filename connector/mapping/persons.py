@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from connector.crm import Crm
 from connector.mapping import event_paths, values
 from connector.mapping.compiled import PersonProgram
 from connector.mapping.schema import Record
-from connector.mapping.schema_sources import Key
+from connector.mapping.schema_sources import Key, Source
 from connector.mapping.values import Setting
 from connector.model import FactKind, PersonFields
 
@@ -48,8 +48,10 @@ def compiled(record: Record, setting: Setting) -> PersonProgram | None:
 
 
 def _fields(record: Record, crm: Crm) -> PersonFields:
-    first, last = crm.name_fields.get(record.object.lower(), ("", ""))
     places = {part: next(_places(record, path), "") for part, path in _PARTS.items()}
+    first, last = crm.name_fields.get(record.object.lower(), ("", ""))
+    if not (places["first"] or places["last"]) and (whole := _whole_name(record)):
+        first, last = "", whole
     return PersonFields(
         first=places["first"] or first,
         middle=places["middle"],
@@ -60,8 +62,18 @@ def _fields(record: Record, crm: Crm) -> PersonFields:
     )
 
 
+def _whole_name(record: Record) -> str:
+    """Return the target field that gets first and last name as one text; empty if there is none."""
+    whole = [_PARTS["first"], _PARTS["last"]]
+    return next((target for target, field in record.fields.items() if list(_joined(field)) == whole), "")
+
+
+def _joined(field: Source) -> Iterable[str]:
+    return field.join or event_paths.of_template(field.template or "")
+
+
 def _places(record: Record, path: str) -> Iterator[str]:
-    """List the target fields that get exactly this event field: those mapped first, then those of a step."""
+    """List the target fields that get exactly this event field, or are compared with it by a step."""
     for target, field in record.fields.items():
         if field.from_ == [path] and field.table is None:
             yield target

@@ -8,9 +8,18 @@ from typing import Final
 
 from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.mapping import formats
-from connector.mapping.compiled import Clock, CompiledMapping, EventProgram, FieldProgram, PointsTo, RecordProgram
+from connector.mapping.compiled import (
+    Clock,
+    CompiledMapping,
+    EventProgram,
+    FactProgram,
+    FieldProgram,
+    PointsTo,
+    RecordProgram,
+)
 from connector.mapping.facts import Facts, consent_of, of_customer, stamps_of, zone_of
 from connector.model import (
+    WHO,
     Event,
     Fact,
     FieldWrite,
@@ -219,10 +228,16 @@ def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:
 
 
 def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[Fact, ...]]:
+    """List the steps that can be asked for this event; a name or date of birth it lacks leaves a record unsure."""
     for step in program.also_match:
-        values = [(fact, fact.get(facts.payload, facts.zone)) for fact in step]
-        if all(value is not None and value is not ABSENT for _, value in values):
-            yield tuple(Fact(fact.field, formats.text(value), fact.kind) for fact, value in values)
+        wanted = tuple(_fact(fact, facts) for fact in step)
+        if wanted[0].value and all(fact.value or fact.kind in WHO for fact in wanted):
+            yield wanted
+
+
+def _fact(program: FactProgram, facts: Facts) -> Fact:
+    value = program.get(facts.payload, facts.zone)
+    return Fact(program.field, "" if value is None or value is ABSENT else formats.text(value), program.kind)
 
 
 def _person(program: RecordProgram, facts: Facts) -> Person | None:

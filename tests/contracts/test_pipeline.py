@@ -333,7 +333,8 @@ class TestWriteRules:
 
     def test_a_contact_made_by_hand_is_adopted(self, house: House) -> None:
         by_hand = {house.names["email"]: "marcus.delacroix@example.com", house.names["city"]: "Mesa"}
-        house.sandbox.put(house.names["people"], **by_hand, **({"LastName": "D"} if house.names is SALESFORCE else {}))
+        first, last = ("FirstName", "LastName") if house.names is SALESFORCE else ("firstname", "lastname")
+        house.sandbox.put(house.names["people"], **by_hand, **{first: "MARCUS", last: "Delacroix, Jr."})
         email = house.names["email"]
         house.remap(
             f"extends: {house.route.mapping.name}\nrecords: {{contact: {{also_match: [{{{email}: customer.email}}]}}}}"

@@ -23,6 +23,7 @@ records:
       Email: customer.email
       Owner: {{ lookup: {{ object: User, match: {{ Name: customer.agentName }}, missing: {missing} }} }}
 """
+A_NAME = {"FirstName": "Marcus", "LastName": "Delacroix"}
 CANNOT = Outcome(Verdict.REJECTED, refusal=Refusal("UNQUERYABLE", "'Email' cannot be searched", "search by another"))
 NOT_NOW = Outcome(Verdict.DEFERRED, refusal=Refusal("QUERY_TIMEOUT", "the query took too long", "replay"))
 
@@ -90,7 +91,7 @@ class TestAMatch:
 
     def test_that_cannot_be_asked_now_is_asked_again_later(self, stage: Stage) -> None:
         served(stage, odd=NOT_NOW)
-        stage.crm.records["007"] = {"Id": "007", "object": "Contact", "Email": "odd"}
+        stage.crm.records["007"] = {"Id": "007", "object": "Contact", "Email": "odd", **A_NAME}
         two_people(stage, email="odd")
         assert stage.state("odd")[0] == "ready"
         stage.crm.unsearchable.clear()

@@ -420,7 +420,8 @@ class TestCrashes:
 
     def test_a_record_made_by_hand_is_still_adopted(self, stage: Stage) -> None:
         stage.route.running = Running(compiled(ONCE.format(how="also_match: [{ Email: customer.email }]")))
-        stage.crm.records["900"] = {"Id": "900", "object": "Contact", "Email": "a@example.com", "LastName": "D"}
+        by_hand = {"Email": "a@example.com", "FirstName": "Marcus", "LastName": "Delacroix"}
+        stage.crm.records["900"] = {"Id": "900", "object": "Contact", **by_hand}
         stage.accept("m", a_person("c-1", 1, agentName="Ana", email="a@example.com"))
         self.kill(stage, Fault.KILLED_BEFORE)
         stage.drain()
