@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_conditions, checks_fields, event_paths, shapes
+from connector.mapping import checks_conditions, checks_fields, checks_match, shapes
 from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.diagnostics import Severity
@@ -15,8 +15,6 @@ from connector.mapping.scope import Scope, events_of, known_record, listed, targ
 from connector.mapping.shapes import Shape
 from connector.mapping.target import TargetField
 from connector.model import Mode
-
-_PHONES = frozenset({"customer.phoneNumber", "call.phoneNumber"})
 
 
 def check(scope: Scope, name: str, record: Record) -> None:
@@ -100,10 +98,7 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
         _check_identity(here, key)
         if fields is not None:
             target_field(here, record.object, fields, name)
-    used = {path for key in entry.values() for path in event_paths.of_source(key.as_source())}
-    if used and used <= _PHONES:
-        hint = "add another field that must also match"
-        scope.add("M230", "a phone number alone does not identify a person: households share numbers", hint)
+    checks_match.check(scope, record, entry)
 
 
 def _check_associations(scope: Scope, record: Record) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from connector.crm import Crm
-from connector.mapping import event_paths, values
+from connector.mapping import checks_match, event_paths, values
 from connector.mapping.compiled import PersonProgram
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Key, Source
@@ -40,8 +40,7 @@ def kind_of(key: Key) -> FactKind:
 
 def compiled(record: Record, setting: Setting) -> PersonProgram | None:
     """Compile who a record's customer is; None for a record that is no person's."""
-    paths = {path for key in record.key.values() for path in event_paths.of_source(key.as_source())}
-    if not any(path.startswith("customer.") for path in paths):
+    if not checks_match.is_of_customer(record):
         return None
     parts = {part: values.path(path, setting.event) for part, path in _PARTS.items()}
     return PersonProgram(parts, _fields(record, setting.crm))

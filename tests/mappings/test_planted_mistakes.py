@@ -144,6 +144,23 @@ class TestRecords:
     def test_a_phone_alone_is_never_a_match(self) -> None:
         assert_found("M230", mapping_text(record="also_match: [ §{ Phone: customer.phoneNumber } ]"))
 
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "Email: customer.email",
+            "Email: customer.email, Phone: customer.phoneNumber",
+            "Phone: customer.phoneNumber, LastName: customer.lastName",
+            "Email: customer.email, LastName: customer.lastName, MailingCity: customer.city",
+        ],
+    )
+    def test_a_step_that_cannot_tell_a_couple_apart(self, step: str) -> None:
+        assert_found("M233", mapping_text(record=f"also_match: [ §{{ {step} }} ]"))
+
+    @pytest.mark.parametrize("personal", ["FirstName: customer.firstName", "External_Id__c: customer.externalId"])
+    def test_a_step_with_a_fact_that_partners_do_not_share_is_fine(self, personal: str) -> None:
+        step = f"also_match: [ {{ Email: customer.email, {personal} }} ]"
+        assert findings(mapping_text(record=step)) == findings(mapping_text())
+
     def test_no_key(self) -> None:
         text = mapping_text().replace("    key: { careCycle_Id__c: customer.id }\n", "")
         assert_found("M231", text.replace("contact:", "§contact:"))
