@@ -19,7 +19,7 @@ from connector.delivery.left_out import of_this_mapping
 from connector.delivery.oddities import not_translated
 from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
-from connector.delivery.questions import asked_by
+from connector.delivery.questions import answered_by, asked_by
 from connector.delivery.remember import amend, may_stand, remembered
 from connector.delivery.route import Pace, Route
 from connector.delivery.settle import (
@@ -304,6 +304,7 @@ class _Batch:
             owed=list(owed_by(planned, self.lease.destination)),
             duplicated=duplicated(answers.values(), self.route.destination.crm.duplicated),
             asked=list(asked_by(answers.values())),
+            answered=list(answered_by(answers.values())),
         )
 
     def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from connector.crm import Crm
 from connector.delivery.fold import Digest, Existing, Folded, to_read
-from connector.destinations.base import Destination, Found, Outcome, Row, Verdict
+from connector.destinations.base import Destination, Found, Outcome, Row, Verdict, as_text
 from connector.model import Entry, Mode, RecordKey
 
 
@@ -77,19 +77,25 @@ def make_moves(
 ) -> Moves:
     """Read the records moved to, and take the keys off those that are left. Raises DestinationUnusable.
 
-    A decision for a record that is no longer in the CRM is not carried out.
+    A decision for a record that is no longer in the CRM, or has another key by now, is not carried out.
     """
     moves = Moves(dict(due))
     for folded, match in _targets(destination, batch, due, digest):
         key = folded.write.key
         if isinstance(match, Outcome):
             moves.refused[key] = match
-        elif match:
+        elif match and _is_free(match[0], key):
             moves.existing[key] = Existing(match[0].id, match[0].values)
         elif not due[key].back:
             del moves.made[key]
     _clear(destination, moves, entries)
     return moves
+
+
+def _is_free(match: Found, key: RecordKey) -> bool:
+    """Whether a record has no key yet, or this one."""
+    shown = as_text(match.values.get(key.field)).strip()
+    return not shown or shown.casefold() == key.value.strip().casefold()
 
 
 def _targets(
@@ -100,7 +106,7 @@ def _targets(
         if (move := due.get(folded.write.key)) and move.to:
             by_object.setdefault(folded.write.key.object, []).append(folded)
     for kind, group in by_object.items():
-        wanted = {name for folded in group for name in to_read(folded, Entry(), digest)[1]}
+        wanted = {name for folded in group for name in (*to_read(folded, Entry(), digest)[1], folded.write.key.field)}
         ids = [due[folded.write.key].to or "" for folded in group]
         answers = destination.find(kind, destination.crm.id_field, ids, sorted(wanted))
         yield from ((folded, answers.get(crm_id, [])) for folded, crm_id in zip(group, ids, strict=True))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector.delivery.answer import Answer
-from connector.model import Candidate
+from connector.destinations.base import Verdict
+from connector.model import Candidate, RecordKey
 from connector.settlement import Asked
 
 
@@ -18,3 +19,11 @@ def asked_by(answers: Iterable[Answer]) -> Iterator[Asked]:
             name, newest = folded.write.name, max(folded.deliveries)
             by_key = not answer.question
             yield Asked(folded.write.key, name, folded.customer_id, newest, candidates, by_key)
+
+
+def answered_by(answers: Iterable[Answer]) -> Iterator[tuple[RecordKey, str]]:
+    """Yield the records that are a candidate of their own question by now: people merged the others in the CRM."""
+    for answer in answers:
+        is_written = answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
+        if is_written and answer.crm_id and answer.crm_id in answer.entry.decided.asked:
+            yield answer.folded.write.key, answer.crm_id

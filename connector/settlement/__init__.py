@@ -303,6 +303,7 @@ class Settlement:
     probing: it does not show either that the account can be used, and leaves the failures as they are.
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
     gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
+    answered: the records, by key and CRM id, of which the CRM answered a question itself.
     """
 
     mapping_version: str
@@ -319,3 +320,4 @@ class Settlement:
     gone: Sequence[tuple[str, str]] = ()
     oddities: Sequence[Oddity] = ()
     asked: Sequence[Asked] = ()
+    answered: Sequence[tuple[RecordKey, str]] = ()

@@ -61,7 +61,10 @@ class Deciding:
         ids = {candidate.id for candidate in question.candidates}
         with self._db.waking() as connection:
             others = {"others": json.dumps(sorted(self._others(connection, question) - ids))}
-            opened = {"state": QuestionState.OPEN, "chosen": None, "taken_back": question.chosen, **others}
+            # A record may have been merged since it was chosen: the customer leaves the one they are on.
+            on = question.own if question.own not in (None, question.former) else question.chosen
+            left = on if question.chosen else None
+            opened = {"state": QuestionState.OPEN, "chosen": None, "taken_back": left, **others}
             self._decide(connection, question, who, opened, f"took back {question.state}")
             return self._deliver_again(connection, question) if question.chosen else 0
 

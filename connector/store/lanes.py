@@ -153,6 +153,7 @@ class Lanes:
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
         asked = self._ledger.asked(settlement.asked)
+        answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
         with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             if ends:
@@ -163,6 +164,7 @@ class Lanes:
             self._ledger.remember(connection, entries)
             self._open_items.settle(connection, *items)
             self._questions.ask(connection, lease.destination, asked)
+            self._questions.answer(connection, lease.destination, answered)
             self._ledger.remember_consents(connection, consents)
             self._ledger.witness(connection, lease.destination, settlement.raised)
             self._obligations.owe(connection, owed)

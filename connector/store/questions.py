@@ -16,6 +16,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, ledger, questions
 
+BY_THE_CRM: Final = "a merge in the CRM"
 _OPEN: Final = questions.c.state == QuestionState.OPEN
 
 
@@ -66,6 +67,13 @@ class Questions:
         else:
             return
         connection.execute(update(questions).where(same).values(values))
+
+    def answer(self, connection: Connection, destination: str, answered: Sequence[tuple[str, str, str]]) -> None:
+        """Decide open questions (object, key digest, CRM id) that the CRM answered: it has only this record now."""
+        values = {"state": QuestionState.SAME_PERSON, "decided_at": self._db.now(), "decided_by": BY_THE_CRM}
+        for kind, key, crm_id in answered:
+            same = named(destination, kind, key)
+            connection.execute(update(questions).where(same, _OPEN).values(**values, chosen=crm_id))
 
     def all(self) -> list[Question]:
         """Every question, those not decided first, the oldest first."""

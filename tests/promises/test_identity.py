@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.delivery.route import Route, Running
+from connector.destinations.base import Row
 from connector.model import Candidate, RecordKey
 from connector.sandbox.salesforce.schema import add_column
 from connector.settlement import Asked, Settlement
@@ -126,6 +127,27 @@ class TestTheSamePerson:
         stage.drain()
         assert (person(house).id, person(house).last_name) == (own, "Whitaker")
 
+    def test_nor_does_one_for_a_record_that_somebody_gave_another_key(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        give_key(house, chosen, "c-2")
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert (person(house).id, len(house.people("c-2"))) == (own, 1)
+
+    @pytest.mark.parametrize("lag", [0, 1])
+    def test_replays_in_any_order_come_to_the_same(self, stage: Stage, house: Account, lag: int) -> None:
+        story = [a_person(CUSTOMER, at, **{**EDNA, "city": city}) for at, city in ((2, "Rome"), (3, "Oslo"))]
+        _, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        if lag:
+            deliver(stage, "m2", story[0])
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        deliver(stage, "m3", story[1])
+        if not lag:
+            deliver(stage, "m2", story[0])
+        stage.store.desk.replay(Filter(destination=DESTINATION, state="delivered"), "ana")
+        stage.drain()
+        assert (person(house).id, city_of(house, chosen)) == (chosen, "Oslo")
+
     @pytest.mark.parametrize("skip", [0, 1])
     def test_a_lost_reply_while_it_moves_leaves_no_third_record(self, stage: Stage, house: Account, skip: int) -> None:
         _, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
@@ -222,6 +244,13 @@ class TestSeveralRecordsWithOneKey:
         deliver(stage, "m2", a_person(CUSTOMER, 2, **EDNA, doNotCall=True, doNotEmail=True))
         assert [held["HasOptedOutOfEmail"] for held in house.everyone()] == [True, True]
 
+    def test_people_who_merge_them_in_the_crm_have_answered(
+        self, stage: Stage, house: Account, twins: tuple[str, str]
+    ) -> None:
+        house.delete(twins[0])
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **EDNA))
+        assert (question(stage).chosen, question(stage).decided_by) == (twins[1], "a merge in the CRM")
+
     def test_taken_back_it_is_a_question_again_and_no_key_is_lost(
         self, stage: Stage, house: Account, twins: tuple[str, str]
     ) -> None:
@@ -262,3 +291,16 @@ def linked(house: Account) -> set[str]:
         ends = {end for link in house.sandbox.state.links for end in (link[:2], link[2:])}
         return {crm_id for kind, crm_id in ends if kind == "contacts"}
     return {call["WhoId"] for call in house.sandbox.records("Task")}
+
+
+def give_key(house: Account, crm_id: str, key: str) -> None:
+    """Let somebody type a key into a record."""
+    if isinstance(house, Portal):
+        house.destination.write([Row(RecordKey("contacts", "id", crm_id), {"carecycle_id": key}, id=crm_id)])
+    else:
+        house.destination.write([Row(RecordKey("Contact", "Id", crm_id), {"careCycle_Id__c": key}, id=crm_id)])
+
+
+def city_of(house: Account, crm_id: str) -> str:
+    (held,) = [one for one in house.everyone() if crm_id in (one.get("id"), one.get("Id"))]
+    return str(held.get("city") or held.get("MailingCity"))
