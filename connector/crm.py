@@ -31,6 +31,7 @@ class Crm:
     unsubscribes: whether it has a subscription service that opts an address out (`unsubscribe:`).
     address_field: where a record shows the address that service knows it by; empty where there is no such service.
     name_fields: the first and last name of a person on each object that has both, by its name in lower case.
+    stamp_fields: when a record was created and when it was last changed, by anybody; empty where it does not say.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
@@ -52,6 +53,7 @@ class Crm:
     unsubscribes: bool = False
     address_field: str = ""
     name_fields: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
+    stamp_fields: tuple[str, ...] = ()
     keeps_keys_unique: bool = True
     day: Day = Day(until_midnight=False)
     login_path: str = ""

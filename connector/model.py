@@ -317,7 +317,8 @@ class Entry:
 
     fields: what was last written to each. links: the associations made, by the other record's object. meant: for a
     field people may edit, the digests of further values that count as ours: those sent that may be in the CRM, and
-    what the CRM itself filled in or made of ours.
+    what the CRM itself filled in or made of ours. unread: the fields it may have filled in when we created the record,
+    which was not confirmed, or whose values could not be read.
     unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
     without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
     decided: what people decided about which CRM record it is.
@@ -331,6 +332,7 @@ class Entry:
     creating: int | None = None
     open: Mapping[str, OpenItem] = attribute(default_factory=dict)
     decided: Decided = Decided()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,8 @@ def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[s
     """Return whether the record must be looked up in the CRM before deciding, and which current values to read."""
     news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
     compared = tuple(name for name, write in news.items() if write.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
+    if entry.crm_id is None or compared:
+        compared = tuple(dict.fromkeys((*compared, *entry.unread)))
     unknown = entry.crm_id is None and (
         entry.creating is not None
         or bool(folded.write.also_match)

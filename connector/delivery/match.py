@@ -66,7 +66,7 @@ def find_existing(
     taken: asked once for each object and step. Raises DestinationUnusable.
     """
     matches = Matches()
-    read = _values_to_read(batch, entries, digest)
+    read = _values_to_read(batch, entries, destination.crm.stamp_fields, digest)
     wanted = [folded for folded in batch if folded.write.key in read]
     by_key = [_Question(folded, _identity(folded, entries), read[folded.write.key]) for folded in wanted]
     for question, candidates in _ask(destination, by_key):
@@ -104,14 +104,15 @@ def _adopt(
 
 
 def _values_to_read(
-    batch: Iterable[Folded], entries: Mapping[RecordKey, Entry], digest: Digest
+    batch: Iterable[Folded], entries: Mapping[RecordKey, Entry], stamps: Collection[str], digest: Digest
 ) -> dict[RecordKey, frozenset[str]]:
     """The records that have to be looked for, each with the fields whose current values decide."""
     read = {}
     for folded in batch:
-        needed, names = to_read(folded, entries.get(folded.write.key, Entry()), digest)
+        entry = entries.get(folded.write.key, Entry())
+        needed, names = to_read(folded, entry, digest)
         if needed:
-            read[folded.write.key] = frozenset(names)
+            read[folded.write.key] = frozenset(names).union(stamps if entry.unread else ())
     return read
 
 

@@ -8,23 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 
+from connector.crm import Crm
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Digest, digests_of, plain, to_read
+from connector.delivery.fold import Digest, Existing, digests_of, plain, to_read
 from connector.destinations.base import Destination, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import RecordKey, Stamp, Value
+from connector.model import Entry, Mode, RecordKey, Stamp, Value
+
+_SETTLING: Final = timedelta(minutes=1)
+"""How long a CRM's own automation goes on changing a new record; a person is not as fast."""
 
 
 def read_back(destination: Destination, answers: Iterable[Answer], digest: Digest) -> dict[RecordKey, Answer]:
     """Read what the CRM filled into the records it just created, where its replies do not show it.
 
-    One search for each object. Where it fails, the values stay unknown and count as entered by a person.
+    One search for each object. Where it fails, the ledger keeps the fields as unread.
     """
     unread: dict[str, dict[str, Answer]] = {}
     for answer in answers:
-        unseen = answer.folded.write.shared - _seen(answer).keys() - answer.decision.fields.keys()
-        if answer.crm_id and unseen and is_new(answer, digest):
+        if answer.crm_id and unseen(answer) and is_new(answer, digest):
             unread.setdefault(answer.folded.write.key.object, {})[answer.crm_id] = answer
     read: dict[RecordKey, Answer] = {}
     with suppress(DestinationUnusable):  # the records are written: only what is known of them is less
@@ -53,6 +58,44 @@ def is_new(answer: Answer, digest: Digest) -> bool:
         return outcome.created
     is_known = answer.entry.crm_id is not None or answer.found_id is not None
     return not is_known and (answer.creating or to_read(answer.folded, answer.entry, digest)[0])
+
+
+def unseen(answer: Answer) -> frozenset[str]:
+    """Return the fields shared with people that were not sent, and whose value in the CRM is not known."""
+    return answer.folded.write.shared - _seen(answer).keys() - answer.decision.fields.keys()
+
+
+def unread_after(answer: Answer, digest: Digest) -> tuple[str, ...]:
+    """Return the fields that the ledger keeps as unread after a write."""
+    if is_new(answer, digest):
+        return tuple(sorted(unseen(answer)))
+    return tuple(name for name in answer.entry.unread if name not in answer.decision.marks and not answer.lost)
+
+
+def unread_if_created(answer: Answer) -> tuple[str, ...]:
+    """Return the fields to keep as unread before a write that may create the record, in case its answer is lost."""
+    is_known = answer.entry.crm_id is not None or answer.found_id is not None
+    return () if is_known or answer.folded.write.mode is Mode.UPDATE else tuple(sorted(unseen(answer)))
+
+
+def caught_up(entry: Entry, existing: Existing | None, crm: Crm, stamp: Stamp, digest: Digest) -> Entry:
+    """Return an entry with the values of its unread fields as ours, if nobody changed the record after its creation.
+
+    existing: the record as it was looked up, or None where it is not there.
+    """
+    current = existing.values if existing and _is_untouched(existing.values, crm) else {}
+    digests = {name: digests_of(value, digest) for name in entry.unread if (value := current.get(name))}
+    ours = {name: {**entry.meant.get(name, {}), **dict.fromkeys(sorted(own), stamp)} for name, own in digests.items()}
+    return replace(entry, meant={**entry.meant, **ours}, unread=())
+
+
+def _is_untouched(values: Mapping[str, Value], crm: Crm) -> bool:
+    """Whether a record was last changed within a minute of its creation, as far as the CRM says."""
+    try:
+        created, changed = (datetime.fromisoformat(str(values[name])) for name in crm.stamp_fields)
+        return changed - created <= _SETTLING
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def further_digests(answer: Answer, digest: Digest) -> dict[str, dict[str, Stamp]]:

@@ -10,7 +10,7 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.fold import Decision, Digest, in_doubt
 from connector.delivery.open_items import closed, opened
-from connector.delivery.ours import further_digests
+from connector.delivery.ours import further_digests, unread_after
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Entry, Mark, OpenItem, RecordKey
 from connector.settlement import Remembered
@@ -47,15 +47,16 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
     if not (decision.marks or links or unsubscribed or any(items)) and answer.crm_id == entry.crm_id:
         return None
-    meant = further_digests(answer, digest)
+    meant, unread = further_digests(answer, digest), unread_after(answer, digest)
     if answer.lost:
-        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision), meant=meant), *items)
+        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision), meant=meant, unread=unread), *items)
     known = Entry(
         answer.crm_id,
         {**entry.fields, **decision.marks},
         {**entry.links, **links},
         meant,
         unsubscribed or entry.unsubscribed,
+        unread=unread,
     )
     return _remembered(answer, known, *items)
 

@@ -14,9 +14,9 @@ from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.in_flight import first_in_flight
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, without_refused
 from connector.delivery.lookups import Lookups
-from connector.delivery.match import find_existing
+from connector.delivery.match import Matches, find_existing
 from connector.delivery.moves import Moves, due, make_moves, moved
-from connector.delivery.ours import read_back
+from connector.delivery.ours import caught_up, read_back, unread_if_created
 from connector.delivery.twins import holders
 from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
@@ -61,7 +61,7 @@ class Writing:
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
-    moves: what people decided about those.
+    moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
     gate: raises DestinationUnusable where no more may be sent.
     """
 
@@ -81,6 +81,7 @@ class Writing:
     asked: Sequence[Folded] = ()
     unusable: DestinationUnusable | None = None
     moves: Moves = field(default_factory=Moves)
+    caught_up: set[RecordKey] = field(default_factory=set)
 
     def run(self, batch: Sequence[Folded]) -> None:
         """Write the batch, or as much of it as the destination answers before it becomes unusable."""
@@ -101,6 +102,7 @@ class Writing:
         matches = find_existing(self.destination, staying, self.entries, self.digest)
         matches.existing |= self.moves.existing
         matches.refused |= self.moves.refused
+        self._catch_up(resolved, matches)
         to_send = []
         for folded in resolved:
             key = folded.write.key
@@ -123,6 +125,16 @@ class Writing:
         self.answers |= read_back(self.destination, written, self.digest)
         for key, ids in holders(self.destination, written).items():
             self.answers[key] = replace(self.answers[key], candidates=ids)
+
+    def _catch_up(self, batch: Sequence[Folded], matches: Matches) -> None:
+        """Count as ours what the CRM filled into records whose creation was never confirmed."""
+        crm, caught = self.destination.crm, dict[RecordKey, Entry]()
+        for folded in batch:
+            key, entry, existing = folded.write.key, self._entry(folded), matches.existing.get(folded.write.key)
+            if entry.unread and (existing is not None or entry.crm_id is None):
+                caught[key] = caught_up(entry, existing, crm, folded.write.stamp, self.digest)
+        self.caught_up |= caught.keys()
+        self.entries = {**self.entries, **caught} if caught else self.entries
 
     def _move(self, batch: Sequence[Folded]) -> None:
         """Carry out what people decided about these records."""
@@ -195,7 +207,8 @@ class Writing:
         doubted = in_doubt(folded, answer.decision, entry, self.digest)
         if answer.creating:
             doubted = replace(doubted, creating=self.now())
-        if doubted == entry:
+        doubted = replace(doubted, unread=unread_if_created(answer) or doubted.unread)
+        if doubted == entry and folded.write.key not in self.caught_up:
             return None
         # Until a move is confirmed, the ledger knows the record that is left.
         doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))

@@ -25,6 +25,8 @@ def entry_as_text(entry: Entry) -> str:
         data["unsubscribed"] = _mark(entry.unsubscribed)
     if entry.creating is not None:
         data["creating"] = entry.creating
+    if entry.unread:
+        data["unread"] = entry.unread
     return json.dumps(data)
 
 
@@ -40,6 +42,7 @@ def read_entry(crm_id: str | None, text: str) -> Entry:
         {name: _read_stamps(values) for name, values in data.get("meant", {}).items()},
         _read_mark(data["unsubscribed"]) if "unsubscribed" in data else None,
         data.get("creating"),
+        unread=tuple(data.get("unread", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -120,6 +121,32 @@ class TestWhatTheCrmFilledIn:
 
 def licensed(*states: str, at: str) -> dict[str, object]:
     return a_customer(assignedUser={**PRIYA, "licensedStates": list(states)}, updatedAt=at)
+
+
+class TestEveryOrder:
+    def test_ends_with_the_agent_or_with_the_owner_a_person_chose(self, house: House) -> None:
+        """Each life has its order of the events, and the step after which a person chooses Dana, if anybody does."""
+        steps = ({"updatedAt": EARLIER}, {"updatedAt": LATER, "assignedUser": PRIYA}, {"updatedAt": LATEST})
+        lives = list(itertools.product(itertools.permutations(steps), (None, 0, 1, 2)))
+        names = [f"{n:03d}" for n in range(len(lives))]
+        for step in range(len(steps)):
+            house.pass_on(*(a_life(name, **order[step]) for name, (order, _) in zip(names, lives, strict=True)))
+            for name, (_, edited) in zip(names, lives, strict=True):
+                if edited == step:
+                    choose(house, name, user(house, "dana"))
+        owners = {person["city"]: person["owner"] for person in house.people()}
+        expected = ["priya" if edited is None else "dana" for _, edited in lives]
+        assert owners == {name: user(house, who) for name, who in zip(names, expected, strict=True)}
+
+
+def a_life(name: str, **changes: object) -> dict[str, object]:
+    return a_customer(id=f"c-{name}", city=name, email=f"{name}@example.com", **changes)
+
+
+def choose(house: House, name: str, owner: str) -> None:
+    (crm_id,) = [person["id"] for person in house.people() if person["city"] == name]
+    kind = [house.names["people"]] if house.names is HUBSPOT else []
+    house.sandbox.change(*kind, crm_id, **{house.names["owner"]: owner})
 
 
 class TestWhatTheCrmReformats:

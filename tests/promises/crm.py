@@ -30,6 +30,10 @@ BY_HAND = "Dana"
 """An Owner chosen by a person, which the connector must not replace."""
 
 
+AT_BIRTH, SINCE = "2026-06-18T12:00:00.000+0000", "2026-06-18T13:00:00.000+0000"
+"""When this CRM's records are created, and when they are changed afterwards."""
+
+
 class Killed(BaseException):
     """The worker's process dies here: no code of the worker may catch this."""
 
@@ -52,6 +56,7 @@ class Crm:
 
     names_fields: whether a refusal of `ODD` names its fields.
 
+    owner: the Owner that it gives a new contact without one.
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
 
@@ -59,6 +64,7 @@ class Crm:
     batch: int = 200
     usage: tuple[int, int] | None = None
     strict: bool = True
+    owner: str = ""
     unwritable: set[str] = field(default_factory=set)
     unsearchable: dict[str, Outcome] = field(default_factory=dict)
     names_fields: bool = True
@@ -135,19 +141,21 @@ class Crm:
             return Outcome(Verdict.REJECTED, refusal=why, consent_written=self._refuse(row).consent_written)
         if held is None and row.key.object == "Contact" and not row.fields.get(REQUIRED):
             return Outcome(Verdict.REJECTED, refusal=Refusal("REQUIRED_FIELD_MISSING", "required", fields=(REQUIRED,)))
+        is_new = held is None
         if held is None:
-            held = self.add(row.key.object)
+            filled_in = {"Owner": self.owner} if self.owner and row.key.object == "Contact" else {}
+            held = self.add(row.key.object, **filled_in)
         self._watch(row, held)
-        held.update(row.fields)
+        held.update(row.fields, LastModifiedDate=AT_BIRTH if is_new else SINCE)
         if row.key.field != self.crm.id_field:
             held[row.key.field] = row.key.value
         self.writes.append(row)
-        return Outcome(Verdict.DELIVERED, id=held["Id"])
+        return Outcome(Verdict.DELIVERED, id=held["Id"], created=is_new)
 
     def add(self, object: str, **fields: Value) -> dict[str, Any]:
         """Create a record, as a person does; return it."""
         number = f"{next(self._ids):03d}"
-        self.records[number] = {**fields, "Id": number, "object": object}
+        self.records[number] = {"CreatedDate": AT_BIRTH, **fields, "Id": number, "object": object}
         return self.records[number]
 
     def _odd(self, row: Row) -> tuple[str, ...]:

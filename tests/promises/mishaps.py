@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from connector.delivery.route import Running
 from connector.store.desk import FOREVER
-from tests.promises.crm import BY_HAND, Fault
+from tests.promises.crm import BY_HAND, SINCE, Fault
 from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, Stage
 
 CUSTOMERS: Final = ("c-1", "c-2", "c-3")
@@ -90,7 +90,7 @@ class Mishaps(RuleBasedStateMachine):
     @precondition(lambda self: self.stage.crm.writes)
     def edit_by_hand(self, customer: str, field: str) -> None:
         for record in self.stage.crm.all("Contact", customer):
-            record[field] = BY_HAND
+            record |= {field: BY_HAND, "LastModifiedDate": SINCE}
             self.edited.add((customer, field))
 
     @rule(customer=customers)

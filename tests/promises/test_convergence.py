@@ -46,6 +46,9 @@ EQUAL = ("LastName", "City", "County", "Status", "Owner", "Source", *sorted(FLAG
 TARGETS = {"doNotCall": "NoCall", "doNotSMS": "NoText"}
 ENDS = frozenset({"delivered", "superseded", "skipped", "ignored"})
 
+FILLED_IN = "Api"
+"""The Owner that the CRM gives a contact whose customer has no agent yet."""
+
 people = st.fixed_dictionaries(
     {
         "lastName": st.sampled_from(["Delacroix", "Okafor", None]),
@@ -69,6 +72,7 @@ class Convergence(Mishaps):
         super().__init__(stage)
         self.reference = reference
         reference.wipe()
+        stage.crm.owner = FILLED_IN
         self.accepted: dict[str, dict[str, Any]] = {}
         self.plans: dict[str, Plan] = {}
         self.numbers = 0
@@ -339,7 +343,7 @@ class Convergence(Mishaps):
         order = sorted(self.accepted, key=lambda one: self.plans[one].stamp)
         for mapping in MAPPINGS if self.reloaded else MAPPINGS[:1]:
             self.reference.wipe()
-            self.reference.crm.strict = False
+            self.reference.crm.strict, self.reference.crm.owner = False, FILLED_IN
             self.reference.route.running = Running(mapping)
             self.reference.live([(message_id, self.accepted[message_id]) for message_id in order])
             made.append(self.reference.crm)

@@ -15,7 +15,7 @@ from connector.errors import LeaseLost
 from connector.mapping import Mapping
 from connector.settlement import Theirs
 from connector.store.desk import Filter
-from tests.promises.crm import BY_HAND, REFUSED, Fault, Killed
+from tests.promises.crm import BY_HAND, REFUSED, SINCE, Fault, Killed
 from tests.promises.stage import HOLD, HOUR, LANE, MAPPINGS, Stage, a_person, a_talk, compiled
 
 ONCE = """\
@@ -366,6 +366,30 @@ class TestCrashes:
         stage.accept("third", a_person("c-1", 3, agentName="Eve"))
         stage.drain()
         assert stage.contact()["Owner"] == "Eve"
+
+    @pytest.mark.parametrize("fault", [Fault.KILLED_AFTER, Fault.REPLY_LOST])
+    def test_an_owner_that_the_crm_filled_in_before_the_crash_gives_way(self, stage: Stage, fault: Fault) -> None:
+        self.create_unheard(stage, fault)
+        stage.accept("second", a_person("c-1", 2, agentName="Ben"))
+        stage.drain()
+        assert stage.contact()["Owner"] == "Ben"
+
+    @pytest.mark.parametrize("fault", [Fault.KILLED_AFTER, Fault.REPLY_LOST])
+    def test_one_that_the_team_chose_since_stays(self, stage: Stage, fault: Fault) -> None:
+        self.create_unheard(stage, fault)
+        stage.contact().update(Owner=BY_HAND, LastModifiedDate=SINCE)
+        stage.accept("second", a_person("c-1", 2, agentName="Ben"))
+        stage.drain()
+        assert stage.contact()["Owner"] == BY_HAND
+
+    def create_unheard(self, stage: Stage, fault: Fault) -> None:
+        stage.crm.owner = "Api"
+        stage.accept("first", a_person("c-1", 1, agentName=None))
+        stage.crm.faults.append(fault)
+        with suppress(Killed):
+            stage.drain()
+        stage.clock.forward(HOUR)
+        assert stage.contact()["Owner"] == "Api"
 
     def test_an_owner_the_team_chose_after_the_crash_stays(self, stage: Stage) -> None:
         stage.accept("first", a_person("c-1", 1, agentName="Ana"))

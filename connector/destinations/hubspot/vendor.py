@@ -21,6 +21,7 @@ HUBSPOT: Final = Vendor(
     associates=True,
     unsubscribes=True,
     address_field="email",
+    stamp_fields=("createdate", "lastmodifieddate"),
     name_fields=dict.fromkeys(("contacts", "0-1"), ("firstname", "lastname")),
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter

@@ -15,6 +15,7 @@ SALESFORCE: Final = Vendor(
     account="Salesforce org",
     address="https://login.salesforce.com",
     id_field="Id",
+    stamp_fields=("CreatedDate", "LastModifiedDate"),
     name_fields=dict.fromkeys(("contact", "lead", "account"), ("FirstName", "LastName")),
     day=Day(until_midnight=False),
     login_path="/oauth2/",
