@@ -4,6 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class AccountKind(StrEnum):
+    """Whether an account holds real customers."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CrmAccount:
+    """One customer's account at a CRM, by the CRM's own id of it: a Salesforce org, a HubSpot portal."""
+
+    id: str
+    kind: AccountKind = AccountKind.UNKNOWN
+
+    def __str__(self) -> str:
+        return self.id if self.kind is AccountKind.UNKNOWN else f"{self.id} ({self.kind})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class PauseReason(StrEnum):
     """Why a lane rests. docs/operating.md says what to do about each."""
 
     AUTH = "auth"
+    ANOTHER_ACCOUNT = "another account"
     PERMISSIONS = "permissions"
     NETWORK = "network"
     UNREACHABLE = "unreachable"
@@ -119,6 +120,7 @@ class PauseReason(StrEnum):
 ACCOUNT_WIDE: Final = frozenset(
     {
         PauseReason.AUTH,
+        PauseReason.ANOTHER_ACCOUNT,
         PauseReason.PERMISSIONS,
         PauseReason.NETWORK,
         PauseReason.UNREACHABLE,

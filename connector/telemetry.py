@@ -156,6 +156,11 @@ def crm_called(destination: str, method: str, path: str, status: int, duration_m
     log.debug("crm called", destination=destination, method=method, path=path, status=status, ms=round(duration_ms))
 
 
+def account_unknown(destination: str) -> None:
+    """The CRM does not say which account the credentials lead to."""
+    log.warning("crm account unknown", destination=destination)
+
+
 def lane_paused(lane: str, destination: str, code: str, reason: str, seconds: float) -> None:
     """A destination cannot be used for now, so its lane pauses."""
     _pauses.labels(destination, code).inc()

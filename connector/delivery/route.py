@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from connector.crm import CrmAccount
 from connector.delivery.budget import Budget
 from connector.delivery.lookups import Lookups
 from connector.delivery.write import SEARCH_LAG
@@ -29,6 +30,7 @@ class Route:
 
     running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
     search_lag: milliseconds after which the CRM's search shows what was written.
+    account: the one served last. ask_again_at: when to ask again whose account it is, in epoch seconds.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Route:
     search_lag: int = SEARCH_LAG
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
     budget: Budget = field(default_factory=Budget)
+    account: CrmAccount | None = None
+    ask_again_at: float = 0.0
 
     @property
     def mapping(self) -> Mapping:

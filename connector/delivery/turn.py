@@ -1,11 +1,12 @@
-"""Take a leased lane's turn: first the opt-outs it owes, then a batch of everything else."""
+"""Take a leased lane's turn in its own CRM account: first the opt-outs it owes, then a batch of everything else."""
 
 from __future__ import annotations
 
-from connector.delivery.deliver import deliver_batch, keep_count
+from connector.delivery.deliver import deliver_batch, keep_count, rest
 from connector.delivery.paying import pay
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.route import Pace, Route
+from connector.delivery.whose import foreign_account
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -16,6 +17,9 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planned
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
     try:
+        if error := foreign_account(store, route, lease, pace):
+            rest(store, lease, error, pace)
+            return False
         usable = pay(store, route, lease, pace)
     finally:
         keep_count(store, route, pace)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from connector.crm import Crm
+from connector.crm import Crm, CrmAccount
 from connector.destinations.provision import Provisioner
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, RecordKey, Value
 from connector.settlement import WRITTEN, Refusal
@@ -139,6 +139,16 @@ def as_text(value: Value) -> str:
             return str(value)
 
 
+def another_account(crm: Crm, ours: CrmAccount, theirs: CrmAccount, destination: str = "") -> DestinationUnusable:
+    """The error of credentials that lead to another account than the one whose ledger we have."""
+    name = destination.partition("/")[2] or "NAME"
+    problem = (
+        f"the credentials lead to {crm.account} {theirs}, but this destination's ledger was written to {ours}: give "
+        f"the former credentials, or run connector rebind -c agency.yaml --destination {name}"
+    )
+    return DestinationUnusable(destination or crm.title, PauseReason.ANOTHER_ACCOUNT, problem)
+
+
 class CallLog(Protocol):
     """Called after every HTTP call with method, path without values, status (0: no answer) and milliseconds."""
 
@@ -159,6 +169,14 @@ class Destination(Protocol):
     @property
     def usage(self) -> tuple[int, int] | None:
         """API calls used and allowed today for the whole account, as last reported by the CRM; None if never."""
+        ...
+
+    def account(self) -> CrmAccount | None:
+        """The account that the credentials lead to now; None where the CRM does not say. Costs a call at most once."""
+        ...
+
+    def serve(self, account: CrmAccount) -> None:
+        """Reach this account alone: where a new login leads to another one, calls raise DestinationUnusable."""
         ...
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from connector.crm import Crm
+from connector.crm import Crm, CrmAccount
 from connector.delivery.consent import States
 from connector.delivery.deliver import Known
 from connector.destinations.base import Answers, Destination, Outcome, Row, Verdict
@@ -75,6 +75,13 @@ class DryDestination:
     def usage(self) -> tuple[int, int] | None:
         """Always None: no calls are counted here."""
         return None
+
+    def account(self) -> CrmAccount | None:
+        """Ask the real account."""
+        return self.real.account()
+
+    def serve(self, account: CrmAccount) -> None:
+        """Do nothing: nothing is written."""
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Accept every row except an update of an unknown record."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from connector.store.accounts import Accounts
 from connector.store.agencies import Agencies
 from connector.store.bell import load_driver
 from connector.store.database import Database, open_database
@@ -54,6 +55,7 @@ class Store:
         self.retention = Retention(database)
         self.trail = Trail(database, self.inbox)
         self.agencies = Agencies(database)
+        self.accounts = Accounts(database)
         self.rotation = Rotation(database)
         self.forget = Forget(database, self.ledger, self.desk)
         self.lowering = Lowering(database, self.desk)

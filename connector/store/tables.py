@@ -295,6 +295,16 @@ mappings: Final = Table(
     Column("problem", Text, nullable=False),
 )
 
+accounts: Final = Table(
+    "accounts",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("account", String(64), nullable=False),  # the CRM's own id of the org or portal
+    Column("kind", String(12), nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+"""The CRM account that each destination's ledger was written to."""
+
 usage: Final = Table(
     "usage",
     metadata,

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from connector import destinations
+from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
@@ -152,6 +153,12 @@ class Memory:
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
         return {}
+
+    def account(self) -> CrmAccount | None:
+        return None
+
+    def serve(self, account: CrmAccount) -> None:
+        """Every call reaches the vault."""
 
     def normal(self, value: Value) -> str:
         return as_text(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import Any
 
+from connector.crm import CrmAccount
 from connector.destinations import VENDORS
 from connector.destinations.base import Answers, Found, Outcome, Row, Verdict, as_text
 from connector.errors import DestinationUnusable, PauseReason
@@ -76,6 +77,7 @@ class Crm:
     merged: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    own: CrmAccount | None = None
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -208,6 +210,12 @@ class Crm:
         """Merge a record into another, which keeps its own values: the loser's key is gone."""
         del self.records[loser]
         self.merged[loser] = winner
+
+    def account(self) -> CrmAccount | None:
+        return self.own
+
+    def serve(self, account: CrmAccount) -> None:
+        pass
 
     def normal(self, value: Value) -> str:
         return as_text(value)

@@ -45,6 +45,7 @@ WIPED = (
     "oddities",
     "mappings",
     "lanes",
+    "accounts",
     "audit",
 )
 

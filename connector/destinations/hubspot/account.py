@@ -14,11 +14,13 @@ import hubspot
 import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
+from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Outcome, Row
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
 from connector.destinations.hubspot.describe import describe
+from connector.destinations.hubspot.details import portal_of
 from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
@@ -59,11 +61,22 @@ class HubSpot:
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
+        self._portal: CrmAccount | None = None
+        self._has_asked = False
 
     @property
     def usage(self) -> tuple[int, int] | None:
         """Calls used and allowed today for the whole account; None if HubSpot does not report it to this app."""
         return self._client.usage
+
+    def account(self) -> CrmAccount | None:
+        """The token's portal, which never changes; None where the token may not ask. Raises DestinationUnusable."""
+        if not self._has_asked:
+            self._portal, self._has_asked = portal_of(self._calls), True
+        return self._portal
+
+    def serve(self, account: CrmAccount) -> None:
+        """Do nothing: a token reaches only its own portal."""
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write the records, then opt addresses out, then link what was written."""

@@ -34,7 +34,9 @@ class Path(NamedTuple):
         """The template in a dated API version such as 2026-03; without a version, unchanged."""
         if version is None:
             return self.template
-        undated = next(prefix for prefix in DATED if self.template.startswith(prefix))
+        undated = next((prefix for prefix in DATED if self.template.startswith(prefix)), None)
+        if undated is None:
+            return self.template
         return f"{DATED[undated]}/{version}{self.template.removeprefix(undated)}"
 
     def shown(self, parts: Mapping[str, str], version: str | None = None) -> str:
@@ -51,6 +53,7 @@ DATED: Final[Mapping[str, str]] = {
     "/crm/v3/properties": "/crm/properties",
     "/crm/v3/owners": "/crm/owners",
     "/crm/v4/associations": "/crm/associations",
+    "/account-info/v3": "/account-info",
     "/communication-preferences/v4": "/communication-preferences",
 }
 """Prefix of a v3 or v4 path -> prefix of its dated successor, before the version."""
@@ -65,6 +68,9 @@ OWNERS: Final = Path("GET", "/crm/v3/owners", scope="crm.objects.owners.read")
 ASSOCIATE: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/associate/default")
 UNSUBSCRIBE: Final = Path("POST", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
 SUBSCRIPTIONS: Final = Path("GET", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
+
+DETAILS: Final = Path("GET", "/account-info/v3/details")
+ME: Final = Path("GET", "/integrations/v1/me")
 
 Query = list[tuple[str, str]]
 

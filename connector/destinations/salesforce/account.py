@@ -12,8 +12,9 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
-from connector.destinations.salesforce import errors, fit, merged, records, values
+from connector.destinations.salesforce import errors, fit, merged, org, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
@@ -72,16 +73,33 @@ class Salesforce:
             "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
             "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",
         }
-        login = Login(auth, self._line, api_version)
-        self._client = Client(self._line, login, headers, tries=tries, sleep=sleep)
+        self._login = Login(auth, self._line, api_version)
+        self._client = Client(self._line, self._login, headers, tries=tries, sleep=sleep)
         self._abreast = Abreast(self._options.calls_abreast)
         self._reader = Reader(self._client, self._abreast)
         self._leads = Leads(self._reader)
+        self._has_asked = False
 
     @property
     def usage(self) -> tuple[int, int] | None:
         """Calls made and allowed in 24 hours, as last reported by Salesforce; None if never."""
         return self._line.usage
+
+    def account(self) -> CrmAccount | None:
+        """The org that the login leads to now; None if it cannot be learned. Raises DestinationUnusable."""
+        known = self._login.org()
+        if known is None and not self._has_asked:
+            known = org.of_query(self._client.call("GET", "query", params={"q": org.QUESTION}))
+            self._login.learn(known)
+            self._has_asked = True
+        return known
+
+    def serve(self, account: CrmAccount) -> None:
+        """Reach this org alone. What was cached of another one is dropped."""
+        if self._login.serves and self._login.serves.id != account.id:
+            self._reader = Reader(self._client, self._abreast)
+            self._leads = Leads(self._reader)
+        self._login.serves = account
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write rows with distinct keys. One outcome per row, in order. Raises DestinationUnusable."""

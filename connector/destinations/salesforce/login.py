@@ -10,6 +10,8 @@ from simple_salesforce import Salesforce as Session
 from simple_salesforce import SalesforceLogin
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
+from connector.crm import CrmAccount
+from connector.destinations.base import another_account
 from connector.destinations.salesforce.auth import (
     SHARED,
     ClientCredentials,
@@ -19,17 +21,24 @@ from connector.destinations.salesforce.auth import (
     Password,
 )
 from connector.destinations.salesforce.login_refusals import refusal_for
+from connector.destinations.salesforce.org import of_login
 from connector.destinations.salesforce.transport import Line
+from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.errors import DestinationUnusable, PauseReason
 
 
 class Login:
-    """Gives every thread the same session, and renews it once when it has expired."""
+    """Gives every thread the same session, and renews it once when it has expired.
+
+    serves: the only org whose sessions are given out; None for any.
+    """
 
     def __init__(self, auth: Credentials, line: Line, api_version: str) -> None:
         self._auth, self._line, self.version = auth, line, api_version
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._org: CrmAccount | None = None
+        self.serves: CrmAccount | None = None
         self._failures = 0
         self._failure: DestinationUnusable | None = None
 
@@ -40,14 +49,28 @@ class Login:
 
     def session(self, ended: Session | None = None) -> Session:
         """The open session, or a new one if `ended` is the current one. Raises DestinationUnusable."""
+        session, org = self._opened(ended)
+        if org and self.serves and org.id != self.serves.id:
+            raise another_account(SALESFORCE, self.serves, org)
+        return session
+
+    def org(self) -> CrmAccount | None:
+        """The org of the open session, whichever it is; None where the login does not say."""
+        return self._opened()[1]
+
+    def learn(self, org: CrmAccount | None) -> None:
+        """Remember the org of the open session, whose login did not say."""
+        self._org = org
+
+    def _opened(self, ended: Session | None = None) -> tuple[Session, CrmAccount | None]:
         before = self._failures
         with self._lock:
             if self._failure and self._failures > before:  # failed while we waited: more logins could lock the user
                 raise self._failure
             if self._session is None or self._session is ended:
-                self._session = None
+                self._session = self._org = None
                 self._session = self._open(renew=ended is not None)
-            return self._session
+            return self._session, self._org
 
     def _open(self, *, renew: bool) -> Session:
         if isinstance(self._auth, OpenSession):
@@ -56,9 +79,10 @@ class Login:
                     PauseReason.AUTH, "the session expired and cannot be renewed: provide a new session_id"
                 )
             return self._built(self._auth.session_id.get_secret_value(), self._auth.instance_url)
-        return self._built(*self._granted(self._auth))
+        return self._built(*self._granted(self._auth), identity=self._line.last.identity)
 
-    def _built(self, session_id: str, instance_url: str) -> Session:
+    def _built(self, session_id: str, instance_url: str, identity: str = "") -> Session:
+        self._org = of_login(identity, session_id, instance_url)
         return Session(
             session_id=session_id,
             instance_url=instance_url,

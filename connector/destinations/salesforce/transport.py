@@ -18,16 +18,18 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from connector.destinations.base import CallLog
+from connector.destinations.salesforce.vendor import SALESFORCE
 
 TIMEOUT: Final = (10.0, 120.0)
 """Seconds to connect, and between two bytes of a reply: 200 records with triggers take a while."""
 
 
 class Last(threading.local):
-    """The last reply in this thread; status 0 if there was none."""
+    """The last reply in this thread; status 0 if there was none. identity: the URL with the org that a login led to."""
 
     status = 0
     request_id = ""
+    identity = ""
 
 
 def _no_values(url: str) -> str:
@@ -79,12 +81,23 @@ class Line:
         self.session.mount("https://", _Adapter(self, endpoint, timeout, on_call))
 
     def note(self, response: requests.Response) -> None:
-        """Remember the status, the request id and the API usage of a reply."""
+        """Remember the status, the request id and the API usage of a reply, and whom a login's reply names."""
         self.last.status = response.status_code
         self.last.request_id = _request_id(response.headers)
         used = re.search(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
         if used:
             self.usage = int(used[1]), int(used[2])
+        if SALESFORCE.is_login(response.url):
+            self.last.identity = _identity(response)  # simple-salesforce returns only the token and the host
+
+
+def _identity(reply: requests.Response) -> str:
+    try:
+        body = reply.json()
+    except (ValueError, RecursionError):  # no JSON, or too deep
+        return ""
+    identity = body.get("id") if isinstance(body, dict) else None
+    return identity if isinstance(identity, str) else ""
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -15,11 +15,11 @@ from connector.sandbox.hubspot.faults import HubSpotFaults
 from connector.sandbox.hubspot.limits import Meter, Tier
 from connector.sandbox.hubspot.merging import Manner, merge, restore
 from connector.sandbox.hubspot.owners import OWNERS, Owner
-from connector.sandbox.hubspot.portal import portal
+from connector.sandbox.hubspot.portal import PORTAL, portal
 from connector.sandbox.hubspot.records import Link, Records
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
-from connector.sandbox.hubspot.views import Route, Views
+from connector.sandbox.hubspot.views import DETAILS, Route, Views
 from connector.sandbox.wire import Wire
 
 BEARER = "pat-na1-sandbox"
@@ -37,6 +37,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     """A portal. Configure it before it starts; plan faults at any time.
 
     token, scopes: the access token and its permissions. tier: the account's rate limits. index_lag: in seconds.
+    account_info: whether the token may ask for portal_id and account_type.
     seed: for the order of results. unique_calls: whether calls may have a unique property.
     custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
     strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
@@ -62,6 +63,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         rows_meet: bool = False,
         traced: bool = True,
         owners: Iterable[Owner] = OWNERS,
+        portal_id: int = PORTAL,
+        account_type: str = "STANDARD",
+        account_info: bool = True,
         latency: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -75,7 +79,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         self.state.names_holders = names_holders
         self.batches = Batches(self.state, random.Random(seed), strict=strict, rows_meet=rows_meet, traced=traced)
         self.meter = Meter(tier or Tier())
-        self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag))
+        self.account_info = account_info
+        details = {"portalId": portal_id, "accountType": account_type}
+        self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag, details))
 
     def records(self, type: str) -> list[dict[str, str]]:
         """List an object's records: id and non-empty properties, oldest first."""
@@ -151,6 +157,8 @@ class HubSpotSandbox(Wire, HubSpotFaults):
             policy = self.meter.refusing(request.path, self.clock())
         if policy:
             return Response(json.dumps(rate_limit(policy)), 429, content_type=JSON_TYPE)
+        if request.path in DETAILS and not self.account_info:
+            raise missing_scopes(["oauth"])
         self._need(*_scopes_of(request.method, request.path))
         return None
 
@@ -178,6 +186,8 @@ def _scopes_of(method: str, path: str) -> tuple[str, ...]:
     verb = "read" if reads else "write"
     if path.startswith("/communication-preferences/"):
         return f"communication_preferences.{verb}", "communication_preferences.read_write"
+    if path in DETAILS:
+        return ()
     if "/owners" in path:
         return ("crm.objects.owners.read",)
     return (f"crm.schemas.contacts.{verb}",) if "/properties" in path else (f"crm.objects.contacts.{verb}",)

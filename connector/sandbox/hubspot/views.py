@@ -26,6 +26,11 @@ STATUSES = (
     "/communication-preferences/v4/statuses",
     *(f"/communication-preferences/{version}/statuses" for version in DATED),
 )
+DETAILS = (
+    "/integrations/v1/me",
+    "/account-info/v3/details",
+    *(f"/account-info/{version}/details" for version in DATED),
+)
 OWNERS = ("/crm/v3/owners", *(f"/crm/owners/{version}" for version in DATED))
 
 
@@ -49,9 +54,10 @@ class Views:
         people: list[Owner],
         need: Callable[..., None],
         index_lag: float,
+        details: Body,
     ) -> None:
         self.state, self.definitions, self.batches, self.owners = state, definitions, batches, people
-        self._need, self.index_lag = need, index_lag
+        self._need, self.index_lag, self._details = need, index_lag, details
 
     def routes(self) -> Iterator[Route]:
         """List every path the portal serves."""
@@ -72,6 +78,7 @@ class Views:
         yield Route(STATUSES, "/<address>/unsubscribe-all", "GET", self._status)
         yield Route(STATUSES, "/<address>/unsubscribe-all", "POST", self._opt_out)
         yield Route(OWNERS, "", "GET", self._owners)
+        yield Route(DETAILS, "", "GET", lambda: self._details)
 
     def _need_sensitive(self, kind: str, names: Iterable[str], verb: str) -> None:
         for name in names:

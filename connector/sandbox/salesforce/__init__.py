@@ -19,6 +19,7 @@ CLIENT: Final = ("careCycle.connector", "sandbox-client-secret")
 LOGIN: Final = ("integration@youragency.com", "sandbox-password")
 """The connector's user name and password."""
 INSTANCE_URL: Final = "https://youragency.my.salesforce.com"
+ORG_ID: Final = "00DHs0000000001MAA"
 
 _PEOPLE: Final = (
     ("Priya", "Raman", "priya@youragency.com"),
@@ -37,6 +38,7 @@ class SalesforceSandbox(Rest):
     public_key: the certificate of the connected app, in PEM, for the JWT flow.
     custom_fields: False for an org with Salesforce's own fields only.
     state_lists: whether State and Country accept only what is on the org's lists.
+    org_id: with 15 or 18 characters. is_sandbox: whether the org is a sandbox of another one.
     rights: the connector's permissions in Setup. unique_activities: whether a task's field may be a unique external id.
     """
 
@@ -54,8 +56,11 @@ class SalesforceSandbox(Rest):
         state_lists: bool = False,
         rights: frozenset[str] = RIGHTS - {"edit all fields"},
         unique_activities: bool = True,
+        org_id: str = ORG_ID,
+        is_sandbox: bool = False,
     ) -> None:
-        gate = Gate({CLIENT[0]: Consumer(CLIENT[1], public_key)}, dict([LOGIN]), INSTANCE_URL)
+        login = f"{'test' if is_sandbox else 'login'}.salesforce.com"
+        gate = Gate({CLIENT[0]: Consumer(CLIENT[1], public_key)}, dict([LOGIN]), INSTANCE_URL, org_id, login)
         org = Org(default_org(custom_fields=custom_fields))
         setup = Setup(org, rights, unique_activities=unique_activities)
         super().__init__(org, gate, setup, latency=latency, daily_limit=daily_limit, page=page)
@@ -66,6 +71,7 @@ class SalesforceSandbox(Rest):
         self.people = [self._person(*person) for person in _PEOPLE]
         self.org.owner = self.setup.user = self._person("Integration", "User", LOGIN[0])["Id"]
         self.org.assign_leads_to = self.people[0]["Id"] if assign_leads else ""
+        self._row = self.org.store(self.org.table("Organization"), None, {"Id": org_id, "IsSandbox": is_sandbox})
         self.org.writes.clear()
 
     def _person(self, first: str, last: str, email: str) -> Record:
@@ -157,6 +163,11 @@ class SalesforceSandbox(Rest):
         """Give the org another address; the old one redirects, or no longer exists."""
         self.moved[self.gate.instance_url.removeprefix("https://")] = redirect
         self.gate.instance_url = f"https://{host}"
+
+    def refresh(self, org_id: str) -> None:
+        """Replace the org by another one behind the same logins, as the refresh of a sandbox does."""
+        self.gate.org_id = self._row["Id"] = org_id
+        self.expire_sessions()
 
     def expire_sessions(self) -> None:
         """End every session, so that only a new login helps."""

@@ -117,6 +117,9 @@ Email email 128
 IsActive boolean default:true
 FederationIdentifier string 512 unique lookup
 """
+ORGANIZATION: Final = """
+IsSandbox boolean readonly
+"""
 RECORD_TYPE: Final = """
 Name string 80 required
 SobjectType picklist 255 required

@@ -38,10 +38,13 @@ class Consumer:
 
 
 class Gate:
-    """Issues tokens to known apps and users, and keeps the open sessions."""
+    """Issues tokens to known apps and users of an org, and keeps the open sessions. login: host of identity URLs."""
 
-    def __init__(self, consumers: dict[str, Consumer], users: dict[str, str], instance_url: str) -> None:
+    def __init__(
+        self, consumers: dict[str, Consumer], users: dict[str, str], instance_url: str, org_id: str, login: str
+    ) -> None:
         self.consumers, self.users, self.instance_url = consumers, users, instance_url
+        self.org_id, self.login = org_id, login
         self.tokens: set[str] = set()
 
     def token(self, form: Mapping[str, str], basic: tuple[str, str] | None, host: str) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Gate:
 
     def open(self) -> str:
         """Open a session and return its token."""
-        token = f"00DHs0000000001!{secrets.token_urlsafe(24)}"
+        token = f"{self.org_id[:15]}!{secrets.token_urlsafe(24)}"
         self.tokens.add(token)
         return token
 
@@ -67,7 +70,7 @@ class Gate:
         return {
             "access_token": self.open(),
             "instance_url": self.instance_url,
-            "id": "https://login.salesforce.com/id/00DHs0000000001MAA/005Hs0000000001MAA",
+            "id": f"https://{self.login}/id/{self.org_id}/005Hs0000000001MAA",
             "token_type": "Bearer",
             "issued_at": str(int(time.time() * 1000)),
             "signature": "c2lnbmF0dXJl",

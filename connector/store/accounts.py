@@ -1,0 +1,57 @@
+"""Which CRM account each destination's ledger was written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, inspect, select
+
+from connector.crm import AccountKind, CrmAccount
+from connector.store import dialect
+from connector.store.database import Database
+from connector.store.tables import accounts
+
+_OURS: Final = select(accounts).where(accounts.c.destination == bindparam("whose"))
+
+
+class Accounts:
+    """One account for each destination, from the first contact on."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._adopt = dialect.insert(database.engine, accounts).on_conflict_do_nothing()
+
+    def of(self, destination: str) -> CrmAccount | None:
+        """The account of a destination's ledger; None before the first contact."""
+        with self._db.reading() as connection:
+            row = connection.execute(_OURS, {"whose": destination}).first()
+        return _account(row) if row else None
+
+    def meet(self, destination: str, account: CrmAccount) -> CrmAccount:
+        """The account of a destination's ledger: from now on this one, if there was none."""
+        if ours := self.of(destination):
+            return ours
+        row = {"destination": destination, "account": account.id, "kind": account.kind}
+        with self._db.transaction() as connection:
+            connection.execute(self._adopt.values(since=self._db.now()), row)
+        return self.of(destination) or account
+
+
+def peek(address: str) -> dict[str, CrmAccount]:
+    """The accounts of a database's ledgers, without migrating or creating it. Raises StoreUnavailable."""
+    url = dialect.parse_url(address)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return {}
+    engine = dialect.open_engine(url)
+    try:
+        with dialect.reading(engine) as connection:
+            if not inspect(connection).has_table(accounts.name):
+                return {}
+            return {row.destination: _account(row) for row in connection.execute(select(accounts))}
+    finally:
+        engine.dispose()
+
+
+def _account(row: Row[Any]) -> CrmAccount:
+    return CrmAccount(row.account, AccountKind(row.kind))
