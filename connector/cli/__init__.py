@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "problems": ("problems", "List what the CRMs reject and what cannot be read, and what to do."),
     "plan": ("plan", "Show what an edited mapping would change, using stored events."),
     "provision": ("provision", "Show what the CRM is missing for the mapping, and create it."),
+    "rebind": ("rebind", "Move a destination to another account of its CRM."),
     "receive": ("roles", "Receive webhooks."),
     "restored": ("backup", "Tell the connector that the database was restored from a backup."),
     "run": ("roles", "Receive, deliver and serve the console: all roles in one container."),

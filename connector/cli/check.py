@@ -11,11 +11,11 @@ import click
 from connector import mapping
 from connector.cli import leaving
 from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
-from connector.cli.schema import described
+from connector.cli.schema import account_of, described
 from connector.mapping import Loaded, Severity, target
-from connector.running import bootstrap
+from connector.running import bootstrap, whose
 from connector.running.bootstrap import saved_path
-from connector.running.config import AgencyFile, read_agencies
+from connector.running.config import AgencyFile, read_agencies, read_process
 
 
 @click.command()
@@ -43,6 +43,7 @@ def check(
     """
     _check_usage(mappings, paths, live, as_json and as_sarif)
     checked = _checked(mappings, paths, target.load(schema) if schema else None, live)
+    is_another = live and _reports_another_account(paths)
     problems = _problems(checked.values())
     if as_sarif:
         show_json(mapping.to_sarif(problems))
@@ -50,7 +51,7 @@ def check(
         show_json(leaving.classes(checked) if classes else mapping.to_json(problems))
     else:
         click.echo("\n".join(([] if classes else [_findings(problems, checked.values())]) + leaving.lines(checked)))
-    raise SystemExit(_status(problems))
+    raise SystemExit(1 if is_another else _status(problems))
 
 
 def _check_usage(mappings: Sequence[Path], paths: Sequence[Path], live: bool, two_formats: bool) -> None:
@@ -106,6 +107,19 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bo
             loaded = bootstrap.read_mapping(path, described(file, name))
         results[f"{file.settings.agency}/{name}"] = loaded
     return results
+
+
+def _reports_another_account(paths: Sequence[Path]) -> bool:
+    """Name the account behind each destination on stderr; return whether one is not its ledger's."""
+    ledgers = whose.ledger_accounts(read_process(os.environ).database_url)
+    matches = []
+    for file in read_agencies(paths, os.environ):
+        for name in file.settings.destinations:
+            full_name = f"{file.settings.agency}/{name}"
+            compared = whose.compare(*account_of(file, name), full_name, ledgers.get(full_name))
+            click.echo(f"{full_name}: {'; '.join(filter(None, (compared.about, compared.do)))}", err=True)
+            matches.append(compared.match)
+    return whose.Match.ANOTHER in matches
 
 
 def _saved(file: AgencyFile, name: str) -> target.TargetSchema | None:

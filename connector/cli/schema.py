@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from connector.cli.options import agency_option, quiet
+from connector.crm import Crm, CrmAccount
 from connector.destinations import VENDORS
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import editor, target
@@ -26,6 +27,18 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
     try:
         with quiet():
             return route.destination.describe(route.mapping.objects)
+    except DestinationUnusable as error:
+        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
+    finally:
+        route.destination.close()
+
+
+def account_of(file: AgencyFile, name: str) -> tuple[Crm, CrmAccount | None]:
+    """Ask the CRM which account the credentials lead to. Raises FixConfiguration, FixMapping."""
+    route = bootstrap.open_route(file, name)
+    try:
+        with quiet():
+            return route.mapping.crm, route.destination.account()
     except DestinationUnusable as error:
         raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
     finally:

@@ -13,11 +13,12 @@ from typing import Final
 import requests
 
 from connector import mapping
-from connector.crm import Crm
+from connector.crm import Crm, CrmAccount
 from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process
+from connector.running.whose import Compared, Match, compare, ledger_accounts
 from connector.store import Store
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
@@ -51,9 +52,10 @@ def examine(
 ) -> Iterator[Finding]:
     """Check everything, in the order in which it has to work. url: where careCycle reaches us, or empty."""
     yield from _database(process, environment, now)
+    ledgers = ledger_accounts(process.database_url)
     for file in files:
         for name in file.settings.destinations:
-            yield from _destination(file, name, now)
+            yield from _destination(file, name, now, ledgers)
         if url:
             yield _endpoint(f"{url.rstrip('/')}/hooks/{file.settings.agency}")
     yield _console(process)
@@ -100,7 +102,9 @@ def _space(store: Store) -> Iterator[Finding]:
             yield Finding("disk", Health.FINE, shown)
 
 
-def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> Iterator[Finding]:
+def _destination(
+    file: AgencyFile, name: str, now: Callable[[], datetime], ledgers: Mapping[str, CrmAccount]
+) -> Iterator[Finding]:
     thing = f"{file.settings.agency}/{name}"
     try:
         route = bootstrap.open_route(file, name)
@@ -109,6 +113,7 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
         return
     try:
         schema = route.destination.describe(route.mapping.objects)
+        account = route.destination.account()
     except DestinationUnusable as error:
         yield Finding(
             thing, Health.WRONG, f"{error.problem} ({error.reason})", "see docs/operating.md: Why a lane pauses"
@@ -116,9 +121,15 @@ def _destination(file: AgencyFile, name: str, now: Callable[[], datetime]) -> It
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
         yield _fit(thing, bootstrap.read_mapping(path, schema))
+        yield _account(thing, compare(route.mapping.crm, account, thing, ledgers.get(thing)))
         yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:
         route.destination.close()
+
+
+def _account(thing: str, compared: Compared) -> Finding:
+    health = {Match.ANOTHER: Health.WRONG, Match.UNKNOWN: Health.DOUBTFUL}.get(compared.match, Health.FINE)
+    return Finding(f"{thing}: account", health, compared.about, compared.do)
 
 
 def _fit(thing: str, loaded: mapping.Loaded) -> Finding:

@@ -26,6 +26,7 @@ from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.opt_outs import OptOuts
 from connector.store.questions import Questions
+from connector.store.rebinding import Rebinding
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
@@ -60,6 +61,7 @@ class Store:
         self.forget = Forget(database, self.ledger, self.desk)
         self.lowering = Lowering(database, self.desk)
         self.moving = Moving(database)
+        self.rebinding = Rebinding(database, self.desk)
         self.reveal = Reveal(database, self.inbox, self.desk)
         self.mappings = Mappings(database, self.obligations, self.open_items, self.desk)
         self.usage = Usage(database)

@@ -66,7 +66,7 @@ REPLAYABLE: Final = (
 """The states a delivery can be replayed from: all but waiting."""
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
-_NOT_PAUSED: Final = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
+NOT_PAUSED: Final = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
 _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 
 
@@ -260,7 +260,7 @@ class Desk:
         with self._db.waking() as connection:
             if connection.execute(update(deliveries).where(*mine).values(changes)).rowcount != 1:
                 raise StateChanged(str(delivery_id), "does not wait any more", "connector events list shows its state")
-            connection.execute(update(lanes).where(*held).values(**_NOT_PAUSED, failures=0))
+            connection.execute(update(lanes).where(*held).values(**NOT_PAUSED, failures=0))
             named = select(events.c.message_id, deliveries.c.destination).join_from(deliveries, events).where(mine[0])
             message_id, destination = connection.execute(named).one()
             self.write_down(connection, who, "set aside", f"{message_id} to {destination}: {why}")
@@ -274,7 +274,7 @@ class Desk:
     def resume(self, lane: str, who: str) -> None:
         """Let a paused lane go on at once, its failures forgotten. Raises StateChanged when it is not paused."""
         forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
-        changes = {**_NOT_PAUSED, **forgotten}
+        changes = {**NOT_PAUSED, **forgotten}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
 
         with self._db.waking() as connection:

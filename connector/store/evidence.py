@@ -36,7 +36,7 @@ def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[R
     An earlier opt-out, before careCycle said false, is judged by those times alone.
     """
     state = ObligationState(obligation.state)
-    row = _first_since(applied, event.received_at)
+    row = first_since(applied, event.received_at)
     if row is not None and (event.received_at < obligation.since or state is ObligationState.APPLIED):
         whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
         return OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
@@ -62,5 +62,5 @@ def _pause(obligation: Row[Any]) -> str:
     return f"{obligation.pause_code}: {obligation.pause_reason}" if obligation.paused else ""
 
 
-def _first_since(applied: Sequence[Row[Any]], at: int) -> Row[Any] | None:
+def first_since(applied: Sequence[Row[Any]], at: int) -> Row[Any] | None:
     return next((row for row in applied if row.at >= at), None)

@@ -32,7 +32,7 @@ from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import as_rows
-from connector.store.tables import READY, STATE, deliveries, events, lanes
+from connector.store.tables import READY, STATE, accounts, deliveries, events, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,11 @@ class Lanes:
             )
             .values(state=DeliveryState.READY, due_at=self._db.now())
         )
+        moved = select(accounts.c.account).where(accounts.c.destination == lease.destination, accounts.c.since > since)
         with self._db.waking() as connection:
             connection.execute(update(lanes).where(lanes.c.name == lease.lane).values(token=""))
+            if connection.execute(moved).first():  # the ledger is another account's now
+                return
             self._ledger.amend(connection, lease.destination, amended)
             connection.execute(again)
 

@@ -27,7 +27,7 @@ def _lowered(flags: FromClause) -> Any:
     return select(consents.c.flag).where(*mine, consents.c.value.is_(False), ~consents.c.spoken)
 
 
-_IN_FORCE: Final = ~_lowered(obligations).exists()
+IN_FORCE: Final = ~_lowered(obligations).exists()
 """careCycle has not lowered the flag: what the CRM has confirmed is written again where it has got lost."""
 
 _OPEN: Final = obligations.c.state != ObligationState.APPLIED
@@ -135,26 +135,26 @@ class Obligations:
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             applied = obligations.c.state == ObligationState.APPLIED
-            again = update(obligations).where(*theirs, applied, _IN_FORCE)
+            again = update(obligations).where(*theirs, applied, IN_FORCE)
             connection.execute(again.values(state=ObligationState.OWED))
 
     def wake(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Make these customers' obligations due for a check: they have a new record, or another address."""
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
-            connection.execute(update(obligations).where(*theirs, _OPEN | _IN_FORCE).values(due_at=self._db.now()))
+            connection.execute(update(obligations).where(*theirs, _OPEN | IN_FORCE).values(due_at=self._db.now()))
 
     def reopen(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Owe these customers' opt-outs again, but for those that careCycle has lowered since."""
         if customers:
             theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
             in_crm = obligations.c.state == ObligationState.APPLIED
-            again = update(obligations).where(*theirs, in_crm, _IN_FORCE)
+            again = update(obligations).where(*theirs, in_crm, IN_FORCE)
             connection.execute(again.values(state=ObligationState.OWED, attempts=0, due_at=self._db.now()))
 
     def wake_all(self, connection: Connection, destination: str) -> None:
         """Make every obligation of a destination due for a check, including those the CRM has confirmed."""
-        everything = update(obligations).where(obligations.c.destination == destination, _OPEN | _IN_FORCE)
+        everything = update(obligations).where(obligations.c.destination == destination, _OPEN | IN_FORCE)
         connection.execute(everything.values(due_at=self._db.now()))
 
     def wake_open(self, connection: Connection, *where: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from connector.errors import ACCOUNT_WIDE
 from connector.settlement import ObligationState
 from connector.settlement.listings import LaneOptOuts
 from connector.store.database import Database
-from connector.store.evidence import OptOut, judged
+from connector.store.evidence import OptOut, first_since, judged
 from connector.store.tables import events, lanes, obligations, raises
 
 STEP: Final = 500
@@ -125,6 +125,7 @@ class OptOuts:
                 for obligation in owed.get((event.agency, event.customer_id, flag), ()):
                     times = applied.get((obligation.destination, event.customer_id, flag), [])
                     yield judged(event, flag, obligation, times)
+                yield from _elsewhere(event, flag, applied)
 
     def _obligations(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
         """By agency, customer and flag."""
@@ -148,6 +149,19 @@ class OptOuts:
         for row in self._rows(statement) if customers else ():
             grouped.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
         return grouped
+
+
+def _elsewhere(event: Row[Any], flag: str, applied: Mapping[_Where, _Rows]) -> Iterator[OptOut]:
+    """What a flag reached in accounts that its destination does not serve now: see store.rebinding."""
+    for (destination, customer, raised), rows in applied.items():
+        is_kept = destination.startswith(f"{event.agency}/") and "@" in destination
+        if (
+            is_kept
+            and (customer, raised) == (event.customer_id, flag)
+            and (row := first_since(rows, event.received_at))
+        ):
+            whose = (customer, flag, event.message_id, event.received_at, destination)
+            yield OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
 
 
 def _new(event: Row[Any]) -> list[str]:

@@ -11,15 +11,24 @@ import pytest
 
 from connector.crm import AccountKind, CrmAccount
 from connector.delivery.route import Route, Running
+from connector.errors import StateChanged
+from connector.mapping import shipped_folder
+from connector.running.bootstrap import load_mapping
+from connector.store import Store
 from connector.store.accounts import peek
-from tests.builders import a_call, a_customer
-from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, House, raised
+from connector.store.desk import Filter
+from connector.store.opt_outs import Period
+from connector.store.rebinding import Move
+from tests.builders import CUSTOMER, NOON, a_call, a_customer
+from tests.conftest import Clock
+from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, LANE, SALESFORCE, House, raised
 from tests.contracts.test_pipeline import house as house
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
 
 ORG, SANDBOX_ORG = "00DHs0000000001MAA", "00DHs0000000002MAA"
 PORTAL, TEST_PORTAL = "12345678", "87654321"
 MINUTE = 60_000
+LATER, LATEST = "2026-06-18T13:00:00.000Z", "2026-06-18T14:00:00.000Z"
 
 
 @pytest.fixture
@@ -56,11 +65,8 @@ def pause(house: House) -> tuple[str, str]:
 
 
 def written_in(house: House) -> int:
-    writes = ("POST", "PATCH", "PUT")
-    return sum(
-        call.method in writes and "/search" not in call.path and "oauth2" not in call.path
-        for call in house.sandbox.seen
-    )
+    writes = [call for call in house.sandbox.seen if call.method in ("POST", "PATCH", "PUT") and call.status < 400]
+    return sum("/search" not in call.path and "oauth2" not in call.path for call in writes)
 
 
 class TestFirstContact:
@@ -162,3 +168,176 @@ class TestAnAccountThatCannotBeRead:
             house.clock.forward(MINUTE)
         house.drain()
         assert (len(house.people()), pause(house)) == (1, ("", ""))
+
+
+def rebind(house: House) -> Move:
+    """Move the destination to the account that this house reaches, as the command does."""
+    account, former = house.route.destination.account(), house.store.accounts.of(DESTINATION)
+    assert account
+    assert former
+    move = house.store.rebinding.plan(DESTINATION, account, former)
+    house.store.rebinding.run(move, "ana")
+    return move
+
+
+def opt_outs(house: House) -> list[tuple[str, str]]:
+    """Where each opt-out is, as compliance reads it."""
+    period = Period(NOON - 1, house.clock() + 1)
+    return [(opt_out.destination, opt_out.status) for opt_out in house.store.opt_outs.report(period)]
+
+
+class TestMovingToAnotherAccount:
+    def test_everything_is_written_to_the_new_account_and_nothing_more_to_the_former(
+        self, house: House, opening: ExitStack
+    ) -> None:
+        house.pass_on(a_call(a_customer()))
+        elsewhere = open_elsewhere(house, opening)
+        elsewhere.pass_on(a_customer(city="Tucson"))
+        before = written_in(house)
+        rebind(elsewhere)
+        elsewhere.drain()
+        assert (elsewhere.person()["city"], elsewhere.person()["state"], pause(house)) == ("Tucson", "AZ", ("", ""))
+        assert written_in(house) == before
+
+    def test_what_an_event_leaves_unchanged_is_written_too(self, house: House, opening: ExitStack) -> None:
+        (first,) = house.pass_on(a_customer())
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        house.store.desk.replay(Filter(message_id=first, state="delivered"), "ana")
+        elsewhere.drain()
+        assert elsewhere.person()["state"] == "AZ"
+
+    def test_the_plan_counts_what_changes_and_changes_nothing(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_call(a_customer(doNotCall=True)))
+        elsewhere = open_elsewhere(house, opening)
+        elsewhere.accept(a_customer(city="Tucson"))
+        ours, theirs = house.store.accounts.of(DESTINATION), elsewhere.route.destination.account()
+        assert ours
+        assert theirs
+        move = house.store.rebinding.plan(DESTINATION, theirs, ours)
+        assert move == Move(DESTINATION, ours, theirs, kept=2, brought_back=0, owed_again=1, waiting=1)
+        assert house.store.accounts.of(DESTINATION) == ours
+
+    def test_an_opt_out_is_owed_to_the_new_account_and_proven_for_both(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer(doNotCall=True))
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        former = f"{DESTINATION}@{ids_of(house)[0]}"
+        elsewhere.drain()
+        assert opt_outs(house) == [(DESTINATION, "no record"), (former, "applied")]
+        elsewhere.pass_on(a_customer(city="Tucson", updatedAt=LATER))
+        assert raised(elsewhere.person()["no_call"])
+        assert opt_outs(house) == [(DESTINATION, "applied"), (former, "applied")]
+
+    def test_an_opt_out_lowered_since_is_not_raised_in_the_new_account(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer(doNotCall=True))
+        house.pass_on(a_customer(doNotCall=False, updatedAt=LATER))
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        elsewhere.pass_on(a_customer(doNotCall=False, city="Tucson", updatedAt=LATEST))
+        assert not raised(elsewhere.person()["no_call"])
+
+    def test_moving_back_brings_the_former_ledger_back(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        elsewhere.pass_on(a_customer(city="Tucson", updatedAt=LATER))
+        back = restarted(house)
+        assert rebind(back).brought_back == 1
+        back.pass_on(a_customer(city="Yuma", updatedAt=LATEST))
+        assert (len(back.people()), back.person()["city"]) == (1, "Yuma")
+        assert elsewhere.person()["city"] == "Tucson"
+        served = {known.destination: known.entry.crm_id for known in house.store.trail.records(CUSTOMER)}
+        assert served == {
+            DESTINATION: back.person()["id"],
+            f"{DESTINATION}@{ids_of(house)[1]}": elsewhere.person()["id"],
+        }
+
+    def test_an_opt_out_of_meanwhile_reaches_the_account_moved_back_to(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        elsewhere.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
+        back = restarted(house)
+        rebind(back)
+        back.drain()
+        assert raised(back.person()["no_call"])
+
+    def test_a_lane_that_is_being_delivered_is_not_taken_away(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        elsewhere = open_elsewhere(house, opening)
+        house.accept(a_customer(city="Tucson"))
+        assert house.lease()
+        with pytest.raises(StateChanged, match="delivered right now"):
+            rebind(elsewhere)
+        ours = house.store.accounts.of(DESTINATION)
+        assert (ours and ours.id, len(house.store.trail.records(CUSTOMER))) == (ids_of(house)[0], 1)
+
+    def test_a_lane_paused_by_hand_stays_paused(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        house.store.desk.pause(LANE, "ana")
+        rebind(open_elsewhere(house, opening))
+        assert pause(house)[0] == "operator"
+
+    def test_a_worker_that_still_has_the_former_credentials_writes_nothing(
+        self, house: House, opening: ExitStack
+    ) -> None:
+        house.pass_on(a_customer())
+        rebind(open_elsewhere(house, opening))
+        before = written_in(house)
+        house.pass_on(a_customer(city="Tucson"))
+        assert (written_in(house), pause(house)[0]) == (before, "another account")
+
+    def test_is_audited_with_both_accounts(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        rebind(open_elsewhere(house, opening))
+        (entry,) = house.store.desk.audit()
+        ours, theirs = ids_of(house)
+        assert (entry.action, entry.thing) == (
+            "rebind",
+            f"{DESTINATION}: from {ours} (production) to {theirs} (sandbox)",
+        )
+
+    def test_a_forgotten_customer_is_forgotten_in_every_ledger(self, house: House, opening: ExitStack) -> None:
+        house.pass_on(a_customer())
+        elsewhere = open_elsewhere(house, opening)
+        rebind(elsewhere)
+        elsewhere.pass_on(a_customer(city="Tucson"))
+        held = house.store.forget.run(CUSTOMER, "ana")
+        assert {destination for destination, _, _ in held.crm_records} == {
+            DESTINATION,
+            f"{DESTINATION}@{ids_of(house)[0]}",
+        }
+        assert held.ledger == 2
+
+
+class TestAnOrgThatIsReplaced:
+    """The refresh of a Salesforce sandbox: the same credentials lead to another org from one login to the next."""
+
+    @pytest.fixture
+    def house(self, store: Store, clock: Clock, opening: ExitStack) -> House:
+        store.lanes.open({LANE: DESTINATION})
+        auth = salesforce_fixtures.client_credentials()
+        sandbox, destination = opening.enter_context(salesforce_fixtures.sandbox_and_destination(auth))
+        mapping = load_mapping(shipped_folder() / "salesforce-contact.yaml")
+        route = Route(DESTINATION, destination, Running(mapping), "America/New_York")
+        return House(store, clock, sandbox, route, SALESFORCE)
+
+    def test_in_the_middle_of_a_batch_stops_before_the_next_write(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.sandbox.refresh(SANDBOX_ORG)
+        before = written_in(house)
+        house.pass_on(a_customer(city="Tucson"))
+        assert (pause(house)[0], written_in(house)) == ("another account", before)
+        house.clock.forward(MINUTE)
+        house.drain()
+        assert SANDBOX_ORG in pause(house)[1]
+        assert house.sandbox.records("Contact")[0]["MailingCity"] is None
+
+    def test_is_served_after_moving_to_it_without_a_restart(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.sandbox.refresh(SANDBOX_ORG)
+        house.pass_on(a_customer(city="Tucson"))
+        rebind(house)
+        house.drain()
+        assert (house.person()["city"], pause(house)) == ("Tucson", ("", ""))
