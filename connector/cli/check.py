@@ -111,7 +111,7 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bo
 
 def _reports_another_account(paths: Sequence[Path]) -> bool:
     """Name the account behind each destination on stderr; return whether one is not its ledger's."""
-    ledgers = whose.ledger_accounts(read_process(os.environ).database_url)
+    ledgers = whose.known_accounts(read_process(os.environ).database_url)
     matches = []
     for file in read_agencies(paths, os.environ):
         for name in file.settings.destinations:

@@ -18,7 +18,7 @@ from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process
-from connector.running.whose import Compared, Match, compare, ledger_accounts
+from connector.running.whose import Compared, Match, compare, known_accounts
 from connector.store import Store
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
@@ -52,7 +52,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Check everything, in the order in which it has to work. url: where careCycle reaches us, or empty."""
     yield from _database(process, environment, now)
-    ledgers = ledger_accounts(process.database_url)
+    ledgers = known_accounts(process.database_url)
     for file in files:
         for name in file.settings.destinations:
             yield from _destination(file, name, now, ledgers)

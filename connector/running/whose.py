@@ -30,7 +30,7 @@ class Compared:
     do: str = ""
 
 
-def ledger_accounts(database_url: str) -> Mapping[str, CrmAccount]:
+def known_accounts(database_url: str) -> Mapping[str, CrmAccount]:
     """The account of each destination's ledger; none where the database cannot be read from here."""
     with suppress(ConnectorError):
         return peek(database_url)
