@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, inspect, select
+from sqlalchemy import Column, ColumnElement, Row, bindparam, inspect, select
 
 from connector.crm import AccountKind, CrmAccount
 from connector.store import dialect
@@ -36,6 +36,11 @@ class Accounts:
         with self._db.transaction() as connection:
             connection.execute(self._adopt.values(since=self._db.now()), row)
         return self.of(destination) or account
+
+
+def is_served(destination: Column[Any]) -> ColumnElement[bool]:
+    """Whether rows are of the account that a destination serves now, not of one it served before: see `rebinding`."""
+    return ~destination.contains("@")
 
 
 def peek(address: str) -> dict[str, CrmAccount]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, u
 from connector.model import OpenItem, RecordKey, Stamp
 from connector.settlement import Remembered
 from connector.settlement.listings import OpenField
+from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.rows import Rows, as_rows, given
@@ -79,7 +80,7 @@ class OpenItems:
                 func.min(open_items.c.since).label("since"),
                 func.max(open_items.c.delivery_id).label("newest"),
             )
-            .where(~open_items.c.destination.contains("@"))  # of an account that is not served now: see store.rebinding
+            .where(is_served(open_items.c.destination))
             .group_by(*same)
             .order_by(func.count().desc(), *same)
         )

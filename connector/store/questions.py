@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, se
 from connector.model import Candidate, Decided
 from connector.settlement import Asked
 from connector.settlement.questions import Question, QuestionState
+from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, ledger, questions
@@ -83,6 +84,7 @@ class Questions:
             .outerjoin(ledger, own)
             .outerjoin(deliveries, deliveries.c.id == questions.c.delivery_id)
             .outerjoin(events, events.c.id == deliveries.c.event_id)
+            .where(is_served(questions.c.destination))
             .order_by(_OPEN.desc(), questions.c.since, questions.c.key)
         )
         with self._db.reading() as connection:
@@ -91,7 +93,8 @@ class Questions:
     def count(self) -> int:
         """How many wait to be decided."""
         with self._db.reading() as connection:
-            return int(connection.execute(select(func.count()).select_from(questions).where(_OPEN)).scalar_one())
+            open_now = select(func.count()).select_from(questions).where(_OPEN, is_served(questions.c.destination))
+            return int(connection.execute(open_now).scalar_one())
 
 
 def named(destination: str, object: str, key: str) -> ColumnElement[bool]:

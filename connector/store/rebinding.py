@@ -23,12 +23,13 @@ from connector.store.tables import (
     ledger,
     obligations,
     open_items,
+    questions,
     raises,
     usage,
     usage_calls,
 )
 
-OF_ACCOUNT: Final = (ledger, open_items, raises)
+OF_ACCOUNT: Final = (ledger, open_items, questions, raises)
 """What is true of one CRM account alone. It is kept under the account's name while another one is served."""
 
 _LONGEST: Final = 130
