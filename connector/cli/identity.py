@@ -65,16 +65,19 @@ def _lines(question: ShownQuestion, now: int) -> Iterator[str]:
         yield f"  the customer's record: {of.own} {question.own_link}".rstrip()
     for candidate in question.candidates:
         yield f"  candidate {candidate.id} {candidate.link}".rstrip()
-        if words := agreement_words(candidate):
-            yield f"    {words}"
+        yield from (f"    {words}" for words in [agreement_words(candidate)] if words)
     if question.person:
         yield "  in the newest event: " + ", ".join(f"{field.path} {field.value}" for field in question.person)
-    if words := decided_words(question):
-        yield f"  {words}"
-    if of.is_open:
-        yield f"  connector identity decide {of.id} --same CRM_ID" + ("" if of.by_key else " | --somebody-else")
-    else:
-        yield f"  decided by {of.decided_by} at {stamp(of.decided_at or 0)}; connector identity decide {of.id} --undo"
+    yield from (f"  {words}" for words in [decided_words(question)] if words)
+    yield f"  {_next_step(question)}"
+
+
+def _next_step(question: ShownQuestion) -> str:
+    of = question.of
+    decide = f"connector identity decide {of.id}"
+    if not of.is_open:
+        return f"decided by {of.decided_by} at {stamp(of.decided_at or 0)}; {decide} --undo"
+    return f"{decide} --same CRM_ID" + ("" if of.by_key else " | --somebody-else")
 
 
 @identity.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -19,10 +19,17 @@ from connector.store.desk import Filter
 from connector.store.tables import deliveries
 from tests.conftest import Clock
 from tests.promises.accounts import Account, Person, Portal, org, portal
-from tests.promises.stage import DESTINATION, HOLD, ZONE, Stage, a_person, a_talk, open_stage
+from tests.promises.stage import DESTINATION, HOLD, ZONE, Stage, a_person, a_talk, compiled, open_stage
 from tests.promises.test_restore import copied, put_back
 
 CUSTOMER = "c-1"
+ADOPTING = """\
+version: 1
+extends: salesforce-contact
+records:
+  contact:
+    also_match: [{ Email: customer.email, LastName: customer.lastName }]
+"""
 EDNA = {"firstName": "Edna", "lastName": "Whitaker", "email": "edna@example.com"}
 
 
@@ -166,6 +173,42 @@ class TestTheSamePerson:
         stage.store.deciding.same_person(question(stage), chosen, "ana")
         stage.drain()
         assert chosen in linked(house)
+
+
+class TestAQuestionOfAdoption:
+    """A contact without a first name has the customer's last name and address: nobody knows whether it is theirs."""
+
+    MARCUS: Final = {"firstName": "Marcus", "lastName": "Delacroix", "email": "marcus@example.com"}
+
+    @pytest.fixture
+    def unsure(self, stage: Stage, house: Account) -> str:
+        mapping = house.mapping if isinstance(house, Portal) else compiled(ADOPTING)
+        stage.route = replace(stage.route, running=Running(mapping))
+        made_by_hand = house.put("", "marcus@example.com")
+        deliver(stage, "m1", a_person(CUSTOMER, 1, **self.MARCUS))
+        return made_by_hand
+
+    def test_is_kept_while_the_customer_gets_a_record_of_their_own(
+        self, stage: Stage, house: Account, unsure: str
+    ) -> None:
+        assert (stage.state("m1")[0], len(house.people(CUSTOMER))) == ("delivered", 1)
+        assert [candidate.id for candidate in question(stage).candidates] == [unsure]
+        assert question(stage).own == person(house).id != unsure
+
+    def test_the_same_person_has_the_address_too(self, stage: Stage, house: Account, unsure: str) -> None:
+        stage.store.deciding.same_person(question(stage), unsure, "ana")
+        stage.drain()
+        assert (person(house).id, person(house).address) == (unsure, "marcus@example.com")
+
+    def test_somebody_else_is_never_adopted_nor_asked_about_again(
+        self, stage: Stage, house: Account, unsure: str
+    ) -> None:
+        stage.store.deciding.somebody_else(question(stage), "ana")
+        house.delete(person(house).id)
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **{**self.MARCUS, "lastName": "Delacroix-Roy"}))
+        deliver(stage, "m3", a_person(CUSTOMER, 3, **self.MARCUS))
+        assert person(house).id != unsure
+        assert not question(stage).is_open
 
 
 class TestTakenBack:
