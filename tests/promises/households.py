@@ -46,13 +46,13 @@ class Someone:
     def name(self) -> str:
         return f"{self.first} {self.last}"
 
-    def event(self, at: int) -> dict[str, Any]:
+    def event(self, at: int, external_id: str | None = None) -> dict[str, Any]:
         flags = {flag: flag in self.raised for flag in ("doNotCall", "doNotSMS", "doNotEmail", "doNotMail")}
-        shared = {"email": ADDRESS, "phoneNumber": PHONE, "state": "AZ"}
+        shared = {"email": ADDRESS, "phoneNumber": PHONE, "state": "AZ", "externalId": external_id}
         return a_person(self.id, at, firstName=self.first, lastName=self.last, dateOfBirth=self.born, **shared, **flags)
 
-    def call(self, at: int) -> dict[str, Any]:
-        return a_talk(f"call-{self.id}", self.event(at), at, disposition="Enrolled")
+    def call(self, at: int, external_id: str | None = None) -> dict[str, Any]:
+        return a_talk(f"call-{self.id}", self.event(at, external_id), at, disposition="Enrolled")
 
 
 LORRAINE: Final = Someone("c-lorraine", "Lorraine", "Kessler", "1951-03-09", frozenset({"doNotCall", "doNotEmail"}))
@@ -76,6 +76,7 @@ class Household:
     """Who is in the CRM before anybody comes.
 
     same: which of the held is which customer, by place. asked: which of them the CRM's people are asked about.
+    linked: the customer whose externalId in careCycle is the id of the first of the held.
     only: the one CRM that can hold them: HubSpot allows an address once, Salesforce wants a last name.
     """
 
@@ -83,6 +84,7 @@ class Household:
     held: tuple[Held, ...] = ()
     same: Mapping[str, int] = field(default_factory=dict)
     asked: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    linked: str = ""
     only: str = ""
 
 
@@ -108,6 +110,7 @@ HOUSEHOLDS: Final = (
     Household("a short form and his birthday", (Held("Ray", "Kessler", born=RAYMOND.born),), {RAYMOND.id: 0}),
     Household("two of the same name", (RAY_BY_HAND, RAY_BY_HAND), asked={RAYMOND.id: (0, 1)}, only="salesforce"),
     Household("Raymond in another spelling", (Held("RAYMOND J.", "Kessler Jr."),), {RAYMOND.id: 0}),
+    Household("a contact that careCycle links Raymond to", (Held("R.", "Kesler"),), {RAYMOND.id: 0}, linked=RAYMOND.id),
     Household("a daughter of another last name", (Held("Dawn", "Ostrander"),)),
     Household("Raymond as another customer's", (Held("Raymond", "Kessler", key="c-earlier"),)),
 )
@@ -249,7 +252,7 @@ class Town:
         held = tuple(_put(account, names, one) for one in household.held)
         before = {record[names.id]: _own(record) for record in account.sandbox.records(names.people)}
         self.stage.route = Route(DESTINATION, account.destination, Running(mapping_of(wiring)), ZONE)
-        self._come(COMINGS[coming], way)
+        self._come(COMINGS[coming], way, {household.linked: held[0]} if household.linked else {})
         after = {record[names.id]: _own(record) for record in account.sandbox.records(names.people)}
         return Landed(
             tuple(contacts(account, names)),
@@ -260,14 +263,14 @@ class Town:
             self._questions(),
         )
 
-    def _come(self, batches: Sequence[Sequence[Someone]], way: str) -> None:
+    def _come(self, batches: Sequence[Sequence[Someone]], way: str, linked: Mapping[str, str]) -> None:
         for number, batch in enumerate(batches):
             for place, someone in enumerate(batch):
                 at = 10 * number + place
                 if way != "by a call":
-                    self.stage.accept(f"update-{someone.id}", someone.event(at))
+                    self.stage.accept(f"update-{someone.id}", someone.event(at, linked.get(someone.id)))
                 if way != "by an update":
-                    self.stage.accept(f"talk-{someone.id}", someone.call(at))
+                    self.stage.accept(f"talk-{someone.id}", someone.call(at, linked.get(someone.id)))
             self.stage.drain()
 
     def _open_items(self) -> dict[str, list[tuple[str, str]]]:

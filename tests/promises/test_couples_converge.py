@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,11 +76,20 @@ class CoupleLife(RuleBasedStateMachine):
 
     # --- what comes in
 
-    def _accept(self, customer: str, at: int, address: str | None, raised: set[str], *, call: bool = False) -> None:
+    def _accept(
+        self, customer: str, at: int, address: str | None, raised: set[str], *, call: bool = False, loud: bool = False
+    ) -> None:
+        """Accept an event. loud: careCycle writes the customer's id in capitals, which is the same key to both CRMs."""
         self.numbers += 1
         own = {flag: flag in raised for flag in FLAGS}
         payload = a_person(
-            customer, at, firstName=FIRST[customer], lastName=LAST, email=address, phoneNumber="+16025550147", **own
+            customer.upper() if loud else customer,
+            at,
+            firstName=FIRST[customer],
+            lastName=LAST,
+            email=address,
+            phoneNumber="+16025550147",
+            **own,
         )
         self.events[customer].append((at, self.numbers, payload))
         if call:
@@ -92,9 +102,16 @@ class CoupleLife(RuleBasedStateMachine):
     def first_event(self, customer: str, address: str | None, raised: set[str]) -> None:
         self._accept(customer, 0, address, raised)
 
-    @rule(customer=customers, at=st.integers(1, 9), address=addresses, raised=flags, call=st.booleans())
-    def receive(self, customer: str, at: int, address: str | None, raised: set[str], call: bool) -> None:
-        self._accept(customer, at, address, raised, call=call)
+    @rule(
+        customer=customers,
+        at=st.integers(1, 9),
+        address=addresses,
+        raised=flags,
+        call=st.booleans(),
+        odd=st.integers(0, 4),
+    )
+    def receive(self, customer: str, at: int, address: str | None, raised: set[str], call: bool, odd: int) -> None:
+        self._accept(customer, at, address, raised, call=call, loud=odd == 0)
 
     @rule(one=customers, other=customers, at=st.integers(10, 19), pick=picks)
     def swap_addresses(self, one: str, other: str, at: int, pick: int) -> None:
@@ -179,7 +196,8 @@ class CoupleLife(RuleBasedStateMachine):
     # --- what must hold
 
     def _contacts(self) -> list[Contact]:
-        return contacts(self.account, self.names)
+        """Every contact, with its key as careCycle writes it."""
+        return [replace(seen, key=(seen.key or "").lower() or None) for seen in contacts(self.account, self.names)]
 
     def _homes(self) -> dict[str, str]:
         """The record each customer lives in: what theirs was merged into, or else the one with their key."""
