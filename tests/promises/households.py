@@ -20,13 +20,13 @@ from sqlalchemy import select
 
 from connector.delivery.route import Route, Running
 from connector.mapping import Mapping as CompiledMapping
-from connector.mapping import load
+from connector.mapping import load, load_text
 from connector.store.desk import Filter
 from connector.store.tables import open_items
 from tests.conftest import Clock
 from tests.mappings.build import SHARED, SHIPPED
 from tests.promises.accounts import Account, org, portal
-from tests.promises.stage import DESTINATION, VENDORS, ZONE, Stage, a_person, a_talk, compiled, open_stage
+from tests.promises.stage import DESTINATION, VENDORS, ZONE, Stage, a_person, a_talk, open_stage
 
 ADDRESS: Final = "kesslers@example.com"
 PHONE: Final = "+16025550147"
@@ -76,6 +76,7 @@ class Household:
     """Who is in the CRM before anybody comes.
 
     same: which of the held is which customer, by place. asked: which of them the CRM's people are asked about.
+    by_birthday: the first holds only for a mapping that compares dates of birth, the second only for others.
     linked: the customer whose externalId in careCycle is the id of the first of the held.
     only: the one CRM that can hold them: HubSpot allows an address once, Salesforce wants a last name.
     """
@@ -86,6 +87,7 @@ class Household:
     asked: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     linked: str = ""
     only: str = ""
+    by_birthday: bool = False
 
 
 RAY_BY_HAND: Final = Held("Raymond", "Kessler")
@@ -105,9 +107,21 @@ HOUSEHOLDS: Final = (
         "a contact without a name", (Held(None, None),), asked={RAYMOND.id: (0,), LORRAINE.id: (0,)}, only="hubspot"
     ),
     Household("the last name only", (Held(None, "Kessler"),), asked={RAYMOND.id: (0,), LORRAINE.id: (0,)}),
-    Household("the last name and Raymond's birthday", (Held(None, "Kessler", born=RAYMOND.born),), {RAYMOND.id: 0}),
+    Household(
+        "the last name and Raymond's birthday",
+        (Held(None, "Kessler", born=RAYMOND.born),),
+        {RAYMOND.id: 0},
+        {RAYMOND.id: (0,), LORRAINE.id: (0,)},
+        by_birthday=True,
+    ),
     Household("a short form", (Held("Ray", "Kessler"),), asked={RAYMOND.id: (0,)}),
-    Household("a short form and his birthday", (Held("Ray", "Kessler", born=RAYMOND.born),), {RAYMOND.id: 0}),
+    Household(
+        "a short form and his birthday",
+        (Held("Ray", "Kessler", born=RAYMOND.born),),
+        {RAYMOND.id: 0},
+        {RAYMOND.id: (0,)},
+        by_birthday=True,
+    ),
     Household("two of the same name", (RAY_BY_HAND, RAY_BY_HAND), asked={RAYMOND.id: (0, 1)}, only="salesforce"),
     Household("Raymond in another spelling", (Held("RAYMOND J.", "Kessler Jr."),), {RAYMOND.id: 0}),
     Household("a contact that careCycle links Raymond to", (Held("R.", "Kesler"),), {RAYMOND.id: 0}, linked=RAYMOND.id),
@@ -133,30 +147,33 @@ EMAIL, LAST, PHONES = "Email: customer.email", "LastName: customer.lastName", "P
 
 @dataclass(frozen=True)
 class Wiring:
-    """A mapping, and the CRM it is for. steps: what a contact must share with a customer to be looked at."""
+    """A mapping, and the CRM it is for.
+
+    text: its name or its text. by: what its steps search contacts by. folder: of the mappings. born: whether it says
+    where the CRM has the date of birth.
+    """
 
     crm: str
     text: str
-    steps: tuple[frozenset[str], ...] = ()
+    by: frozenset[str] = frozenset()
+    folder: Path = SHIPPED
+    born: bool = False
 
-    def finds(self, held: Held, someone: Someone) -> bool:
-        """Whether one of the steps leads from this customer to this contact."""
-        shared = {"email": held.email == ADDRESS, "last": held.last == someone.last, "phone": True}
-        return held.key is None and any(all(shared[name] for name in step) for step in self.steps)
+    def finds(self, held: Held) -> bool:
+        """Whether one of the steps leads from the couple to this contact."""
+        return held.key is None and ("phone" in self.by or ("email" in self.by and held.email == ADDRESS))
 
 
 BY_EMAIL: Final = frozenset({"email"})
 WIRINGS: Final[Mapping[str, Wiring]] = {
-    "HubSpot": Wiring("hubspot", "hubspot", (BY_EMAIL,)),
-    "HubSpot, an agency's": Wiring("hubspot", "shared/hubspot", (BY_EMAIL,)),
+    "HubSpot": Wiring("hubspot", "hubspot", BY_EMAIL),
+    "HubSpot, an agency's": Wiring("hubspot", "hubspot", BY_EMAIL, SHARED, born=True),
     "Salesforce": Wiring("salesforce", "salesforce-contact"),
-    "Salesforce, an agency's": Wiring("salesforce", "shared/salesforce-contact"),
-    "Salesforce by e-mail": Wiring("salesforce", BY % f"{{ {EMAIL} }}", (BY_EMAIL,)),
-    "Salesforce by e-mail and last name": Wiring(
-        "salesforce", BY % f"{{ {EMAIL}, {LAST} }}", (frozenset({"email", "last"}),)
-    ),
+    "Salesforce, an agency's": Wiring("salesforce", BY % f"{{ {EMAIL} }}", BY_EMAIL, SHARED, born=True),
+    "Salesforce by e-mail": Wiring("salesforce", BY % f"{{ {EMAIL} }}", BY_EMAIL),
+    "Salesforce by e-mail and last name": Wiring("salesforce", BY % f"{{ {EMAIL}, {LAST} }}", BY_EMAIL),
     "Salesforce by phone, then e-mail": Wiring(
-        "salesforce", BY % f"{{ {PHONES}, {LAST} }}, {{ {EMAIL} }}", (frozenset({"phone", "last"}), BY_EMAIL)
+        "salesforce", BY % f"{{ {PHONES}, {LAST} }}, {{ {EMAIL} }}", BY_EMAIL | {"phone"}
     ),
 }
 DAILY: Final = ("HubSpot", "Salesforce by e-mail and last name")
@@ -165,11 +182,11 @@ DAILY: Final = ("HubSpot", "Salesforce by e-mail and last name")
 
 @cache
 def mapping_of(wiring: str) -> CompiledMapping:
-    text = WIRINGS[wiring].text
-    if "\n" in text:
-        return compiled(text)
-    folder = SHARED if text.startswith("shared/") else SHIPPED
-    loaded = load(folder / f"{text.removeprefix('shared/')}.yaml", shipped=SHIPPED, crms=VENDORS)
+    wired = WIRINGS[wiring]
+    if "\n" in wired.text:
+        loaded = load_text(wired.text, "households.yaml", shipped=wired.folder, crms=VENDORS)
+    else:
+        loaded = load(wired.folder / f"{wired.text}.yaml", shipped=wired.folder, crms=VENDORS)
     assert loaded.mapping is not None, loaded.diagnostics
     return loaded.mapping
 

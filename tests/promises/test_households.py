@@ -41,11 +41,13 @@ class Expected:
     def __init__(self, wiring: str, household: Household, coming: str, way: str, landed: Landed) -> None:
         self.wiring, self.household, self.way, self.landed = WIRINGS[wiring], household, way, landed
         self.came = came(coming)
+        is_compared = not household.by_birthday or self.wiring.born
+        self.same = household.same if is_compared else {}
+        self.asked = household.asked if not household.by_birthday or not self.wiring.born else {}
         self.adopted = {
             someone.id: landed.held[place]
             for someone in self.came
-            if (place := household.same.get(someone.id)) is not None
-            and self.wiring.finds(household.held[place], someone)
+            if (place := self.same.get(someone.id)) is not None and self.wiring.finds(household.held[place])
         }
 
     def check(self) -> None:
@@ -91,8 +93,7 @@ class Expected:
         asked = {
             someone.id: frozenset(self.landed.held[place] for place in places)
             for someone in self.came
-            if (places := self.household.asked.get(someone.id))
-            and self.wiring.finds(self.household.held[places[0]], someone)
+            if (places := self.asked.get(someone.id)) and self.wiring.finds(self.household.held[places[0]])
         }
         assert self.landed.questions == asked
 
