@@ -298,7 +298,10 @@ class Town:
         return items
 
     def _questions(self) -> dict[str, frozenset[str]]:
-        return {}
+        return {
+            asked.customer_id or "": frozenset(candidate.id for candidate in asked.candidates)
+            for asked in self.stage.store.questions.all()
+        }
 
 
 def contacts(account: Account, names: Names) -> list[Contact]:
