@@ -43,15 +43,22 @@ def worth_a_search(code: str, failures: int) -> bool:
     return failures >= SUSPECTED and code in OF_ONE_EVENT
 
 
+def is_of_one_event(error: DestinationUnusable) -> bool:
+    """Whether one event may be what the CRM failed over."""
+    return error.reason in OF_ONE_EVENT
+
+
 @dataclass(slots=True)
 class Search(Generic[Item]):
     """A search for the items that make a CRM fail.
 
-    blame: called for an item that the CRM fails over by itself, while others get through.
+    blame: called for an item that the CRM fails over by itself, while others get through. may_be_one: whether an item
+    may be the cause of a failure; any other failure ends the search.
     """
 
     send: Send[Item]
     blame: Callable[[Item, DestinationUnusable], None]
+    may_be_one: Callable[[DestinationUnusable], bool] = is_of_one_event
     left: int = FAILURES
 
     def run(self, items: Sequence[Item], first: int) -> DestinationUnusable | None:
@@ -79,7 +86,7 @@ class Search(Generic[Item]):
                     continue
                 case error:
                     self.left -= 1
-            if error.reason not in OF_ONE_EVENT:
+            if not self.may_be_one(error):
                 return error
             if in_a_row == IN_A_ROW:
                 if not self._still_answers(parts):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.delivery.deliver import rest
-from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, passes_by_itself
+from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, is_of_one_event, passes_by_itself
 from connector.delivery.obligations import Portion, report_payments
 from connector.delivery.payments import wait_for
 from connector.delivery.route import Pace, Route
-from connector.errors import ACCOUNT_WIDE, OF_ONE_EVENT, DestinationUnusable
+from connector.errors import ACCOUNT_WIDE, DestinationUnusable
 from connector.mapping import Mapping
 from connector.settlement import Obligation, ObligationState, Payment, Refusal, Settlement
 from connector.store import Store
@@ -65,18 +65,18 @@ class _Paying:
     def _may_be_one(self, error: DestinationUnusable) -> bool:
         """Whether one opt-out may be the cause. An outage is one of the whole account unless it lasts."""
         lasts = error.reason not in ACCOUNT_WIDE or self.lease.failures >= SUSPECTED
-        return error.reason in OF_ONE_EVENT and lasts
+        return is_of_one_event(error) and lasts
 
     def _search(self, owed: Sequence[Obligation]) -> bool:
         customers: dict[str, list[Obligation]] = {}
         for obligation in owed:
             customers.setdefault(obligation.customer_id, []).append(obligation)
-        search = Search(self._send, self._refuse)
+        search = Search(self._send, self._refuse, self._may_be_one)
         error = search.run(list(customers.values()), owed[0].attempts)
         if error is None:
             return True
-        if error.reason not in OF_ONE_EVENT:
-            return False
+        if not self._may_be_one(error):
+            return False  # which has paused the lane
         self._settle(self.left.values(), ObligationState.OWED, Refusal(error.reason.value, error.problem))
         if error.reason in ACCOUNT_WIDE:
             rest(self.store, self.lease, error, self.pace)

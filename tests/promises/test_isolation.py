@@ -202,6 +202,21 @@ class TestAPoisonousOptOut:
         world.pass_time(2 * 3600)
         assert set(world.opt_outs().values()) == {("applied", "")}
 
+    def test_leaves_the_search_where_the_account_fails_meanwhile(self, world: World) -> None:
+        world.accept(*GOOD[:4])
+        world.pass_time(5)
+        for name in GOOD[:4]:
+            world.stage.accept(f"n-{name}", a_person(f"c-{name}", 2, firstName=name, doNotCall=True))
+        # HubSpot is asked once more after a reply that cannot be read.
+        write, times = ("/batch/update", 2) if world.crm == "hubspot" else ("/composite/sobjects", 1)
+        world.sandbox.fault(write, GARBAGE, times=times)
+        world.sandbox.fault(write, Response("<html>down</html>", 503, content_type="text/html"), skip=1, times=99)
+        assert world.turn()
+        assert world.stage.lane().paused
+        world.sandbox.faults.clear()
+        world.pass_time(3600)
+        assert set(world.opt_outs().values()) == {("applied", "")}
+
 
 class TestAnOlderEventThatGoesAlone:
     def test_exposes_nobody_whose_newer_event_waits(self, stage: Stage) -> None:
