@@ -23,7 +23,7 @@ from connector.delivery.route import Route, Running
 from connector.store.desk import Filter
 from connector.store.tables import obligations
 from tests.conftest import Clock
-from tests.promises.accounts import Account, Portal, org
+from tests.promises.accounts import Account, Portal, org, portal
 from tests.promises.households import NAMES, Contact, contacts, mapping_of
 from tests.promises.lives import try_lives
 from tests.promises.stage import DESTINATION, HOLD, HOUR, ZONE, Stage, a_person, a_talk, open_stage
@@ -290,7 +290,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 class TestCouples:
-    @pytest.mark.parametrize("opened", [org])
+    @pytest.mark.parametrize("opened", [portal, org])
     def test_everybody_ends_where_they_belong(
         self, stage: Stage, opened: Callable[[], AbstractContextManager[Account]]
     ) -> None:
