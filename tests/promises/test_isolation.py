@@ -207,8 +207,8 @@ class TestAPoisonousOptOut:
         world.pass_time(5)
         for name in GOOD[:4]:
             world.stage.accept(f"n-{name}", a_person(f"c-{name}", 2, firstName=name, doNotCall=True))
-        # HubSpot is asked once more after a reply that cannot be read.
-        write, times = ("/batch/update", 2) if world.crm == "hubspot" else ("/composite/sobjects", 1)
+        # HubSpot is asked twice more after a reply that cannot be read.
+        write, times = ("/batch/update", 3) if world.crm == "hubspot" else ("/composite/sobjects", 1)
         world.sandbox.fault(write, GARBAGE, times=times)
         world.sandbox.fault(write, Response("<html>down</html>", 503, content_type="text/html"), skip=1, times=99)
         assert world.turn()
