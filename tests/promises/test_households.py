@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -20,9 +19,6 @@ from tests.promises.households import (
     cases,
     town,
 )
-
-HELD_TO: Final = ("nobody", "Raymond as another customer's")
-"""The households that are tried every day; CONNECTOR_HOUSEHOLDS=all tries every one."""
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +98,7 @@ def _params() -> Iterator[Any]:
     for wiring, household, coming, way in cases():
         daily = wiring in DAILY and way == "by both"
         case = f"{wiring}-{household.name}-{coming}-{way}"
-        if household.name in HELD_TO or os.environ.get("CONNECTOR_HOUSEHOLDS"):
-            yield pytest.param(wiring, household, coming, way, id=case, marks=() if daily else pytest.mark.slow)
+        yield pytest.param(wiring, household, coming, way, id=case, marks=() if daily else pytest.mark.slow)
 
 
 @pytest.mark.parametrize(("wiring", "household", "coming", "way"), list(_params()))
