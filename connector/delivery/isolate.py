@@ -43,8 +43,8 @@ def worth_a_search(code: str, failures: int) -> bool:
     return failures >= SUSPECTED and code in OF_ONE_EVENT
 
 
-def is_of_one_event(error: DestinationUnusable) -> bool:
-    """Whether one event may be what the CRM failed over."""
+def may_be_one_item(error: DestinationUnusable) -> bool:
+    """Whether the CRM may have failed over a single item."""
     return error.reason in OF_ONE_EVENT
 
 
@@ -58,7 +58,7 @@ class Search(Generic[Item]):
 
     send: Send[Item]
     blame: Callable[[Item, DestinationUnusable], None]
-    may_be_one: Callable[[DestinationUnusable], bool] = is_of_one_event
+    may_be_one: Callable[[DestinationUnusable], bool] = may_be_one_item
     left: int = FAILURES
 
     def run(self, items: Sequence[Item], first: int) -> DestinationUnusable | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.delivery.deliver import rest
-from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, is_of_one_event, passes_by_itself
+from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, may_be_one_item, passes_by_itself
 from connector.delivery.obligations import Portion, report_payments
 from connector.delivery.payments import wait_for
 from connector.delivery.route import Pace, Route
@@ -65,7 +65,7 @@ class _Paying:
     def _may_be_one(self, error: DestinationUnusable) -> bool:
         """Whether one opt-out may be the cause. An outage is one of the whole account unless it lasts."""
         lasts = error.reason not in ACCOUNT_WIDE or self.lease.failures >= SUSPECTED
-        return is_of_one_event(error) and lasts
+        return may_be_one_item(error) and lasts
 
     def _search(self, owed: Sequence[Obligation]) -> bool:
         customers: dict[str, list[Obligation]] = {}

@@ -81,7 +81,7 @@ class CoupleLife(RuleBasedStateMachine):
     ) -> None:
         """Accept an event. loud: careCycle writes the customer's id in capitals, which is the same key to both CRMs."""
         self.numbers += 1
-        own = {flag: flag in raised for flag in FLAGS}
+        own = {flag: True if flag in raised else None for flag in FLAGS}
         payload = a_person(
             customer.upper() if loud else customer,
             at,
@@ -221,7 +221,7 @@ class CoupleLife(RuleBasedStateMachine):
         self._calm()
         for customer in CUSTOMERS:
             if self.events[customer]:  # what people did is noticed with the next event
-                self._accept(customer, LATE, None, set(), call=True)
+                self._accept(customer, LATE, self._newest_address(customer), set(), call=True)
         self.stage.drain_in_time()
         self.replay()
         self.stage.drain_in_time()
@@ -271,12 +271,16 @@ class CoupleLife(RuleBasedStateMachine):
         for contact in seen.values():
             if contact.key not in FIRST:
                 continue
-            wanted = [event["email"] for *_, event in sorted(self.events[contact.key]) if event["email"]]
-            if not wanted or contact.email == wanted[-1] or contact.id in self.by_hand | {*self.shared.values()}:
+            wanted = self._newest_address(contact.key)
+            if contact.email == wanted or contact.id in self.by_hand | {*self.shared.values()}:
                 continue
-            assert self.crm == "hubspot", (contact, wanted[-1])
-            holders = [other for other in seen.values() if other.email == wanted[-1]]
-            assert holders, f"{wanted[-1]} is free, and {contact.name} has {contact.email}"
+            assert self.crm == "hubspot", (contact, wanted)
+            holders = [other for other in seen.values() if other.email == wanted]
+            assert holders, f"{wanted} is free, and {contact.name} has {contact.email}"
+
+    def _newest_address(self, customer: str) -> str | None:
+        events = sorted(self.events[customer], key=lambda event: event[:2])
+        return next((event["email"] for *_, event in reversed(events) if event["email"]), None)
 
     def _every_obligation_is_met(self) -> None:
         with self.stage.store.database.reading() as connection:
