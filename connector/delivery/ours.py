@@ -23,13 +23,17 @@ _SETTLING: Final = timedelta(minutes=1)
 
 
 def read_back(destination: Destination, answers: Iterable[Answer], digest: Digest) -> dict[RecordKey, Answer]:
-    """Read what the CRM filled into the records it just created, where its replies do not show it.
+    """Read what the CRM made of the fields just written that people may edit, where its replies do not show it.
 
-    One search for each object. Where it fails, the ledger keeps the fields as unread.
+    Of a record it created, also what it filled in. One search for each object. Where it fails, the ledger keeps the
+    fields that were not sent as unread.
     """
     unread: dict[str, dict[str, Answer]] = {}
     for answer in answers:
-        if answer.crm_id and unseen(answer) and is_new(answer, digest):
+        written = answer.outcome is not None and answer.outcome.verdict is Verdict.DELIVERED
+        wanted = unseen(answer) if is_new(answer, digest) else frozenset()
+        wanted |= answer.folded.write.shared.intersection(answer.decision.fields) - _seen(answer).keys()
+        if written and answer.crm_id and wanted:
             unread.setdefault(answer.folded.write.key.object, {})[answer.crm_id] = answer
     read: dict[RecordKey, Answer] = {}
     with suppress(DestinationUnusable):  # the records are written: only what is known of them is less

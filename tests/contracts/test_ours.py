@@ -117,6 +117,9 @@ class TestWhatTheCrmFilledIn:
         org.sandbox.fault("query", Wire.refuse, times=9, skip=1)  # the first query asks whether the contact exists
         (message,) = org.pass_on(a_customer(updatedAt=EARLIER))
         assert (org.state(message), len(org.sandbox.faults)) == (("delivered", ""), 1)
+        org.sandbox.faults.clear()
+        org.pass_on(a_customer(assignedUser=PRIYA, updatedAt=LATER))
+        assert org.person()["owner"] == user(org, "priya")
 
 
 def licensed(*states: str, at: str) -> dict[str, object]:
@@ -159,6 +162,24 @@ class TestWhatTheCrmReformats:
     def shown(org: House) -> str:
         (contact,) = org.sandbox.records("Contact")
         return str(contact["Licensed__c"])
+
+    def test_what_a_flow_makes_of_every_write_is_no_edit(self, org: House) -> None:
+        org.remap("extends: salesforce-contact\nrecords: {contact: {fields: {FirstName: {write: unless_edited}}}}")
+        org.sandbox.org.flow = lambda kind, values: {
+            name: text.upper() for name, text in values.items() if name == "FirstName"
+        }
+        for name, at in (("Marcus", EARLIER), ("Mark", LATER), ("Marc", LATEST)):
+            org.pass_on(a_customer(firstName=name, updatedAt=at))
+        (contact,) = org.sandbox.records("Contact")
+        assert contact["FirstName"] == "MARC"
+
+    def test_an_owner_that_a_flow_put_in_the_agents_place_gives_way_to_the_next(self, org: House) -> None:
+        sam = user(org, "sam")
+        org.sandbox.org.flow = lambda kind, values: {"OwnerId": sam} if kind == "Contact" else {}
+        org.pass_on(a_customer(assignedUser=PRIYA, updatedAt=EARLIER))
+        org.sandbox.org.flow = lambda kind, values: {}
+        org.pass_on(a_customer(assignedUser={"id": "u3", "email": "dana@youragency.com"}, updatedAt=LATER))
+        assert org.person()["owner"] == user(org, "dana")
 
     def test_choices_kept_in_the_orgs_own_order_are_no_edit(self, choosing: House) -> None:
         choosing.pass_on(licensed("NV", "AZ", "CA", at=EARLIER))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class Org(Rows):
         self.unknown_column: Literal["request", "row"] = "row"
         self.duplicate_rule: Literal["", "alert", "block"] = ""
         self.assign_leads_to = ""
+        self.flow: Callable[[str, Record], Record] = lambda kind, values: {}
         self.is_full = False
         self.gone_reference = "ENTITY_IS_DELETED"
 
@@ -126,6 +127,7 @@ class Org(Rows):
         self._duplicates(table, values, row, manner)
         if table.name == "Lead" and self.assign_leads_to and manner.auto_assign:
             values["OwnerId"] = self.assign_leads_to
+        values |= self.flow(table.name, values)
         return self.store(table, row, values)
 
     def _admit_new(self, table: Table, values: Record) -> None:
