@@ -56,9 +56,9 @@ class Crm:
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
     unaccounted: its codes for a row of which a reply does not say what became.
-    gone: its codes for a row refused because the record, or one it points at, no longer exists under the id we know.
-    incomplete: its codes which mean, for a record known to exist, that the CRM has lost it since. Those for a missing
-    required field do: the key that was to update the record was about to create it, with the changed fields alone.
+    gone: its codes for a row refused because the record, or one it points at, may no longer exist under the id we know.
+    taken: its codes for a row refused because another record has one of its unique values.
+    redirects: whether a write by the id of a merged record goes to the record it was merged into.
     duplicated: its codes which mean that several records have the key.
     """
 
@@ -79,7 +79,8 @@ class Crm:
     login_path: str = ""
     gone: frozenset[str] = frozenset()
     unaccounted: frozenset[str] = frozenset()
-    incomplete: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
+    redirects: bool = False
     duplicated: frozenset[str] = frozenset()
 
     @property

@@ -322,6 +322,7 @@ class Entry:
     unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
     without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
     decided: what people decided about which CRM record it is.
+    merged: the record became another customer's by a merge: only links and opt-outs are written to it.
     """
 
     crm_id: str | None = None
@@ -333,6 +334,7 @@ class Entry:
     open: Mapping[str, OpenItem] = attribute(default_factory=dict)
     decided: Decided = Decided()
     unread: tuple[str, ...] = ()
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

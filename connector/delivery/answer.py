@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from connector.delivery.fold import Decision, Folded
 from connector.destinations.base import Link, Outcome, Verdict
 from connector.model import Candidate, Entry, Value
+from connector.settlement import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A record was merged or deleted, and its entry says what it became.
+
+    behind: since when its customer's events have to be delivered again, epoch ms; None if nothing newer is known.
+    """
+
+    behind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +27,7 @@ class Answer:
     """What became of one record. `outcome` is None when the CRM already held everything and was not called.
 
     found_id: the CRM's id of a record that was looked up because the ledger did not know it.
-    gone: the CRM no longer has it: a write to it, or to a record that points at it, was refused for that.
+    sent_to: the id it was written to, if it was sent by one. followed: where it was merged or deleted.
     creating: whether it is created without a unique key, so that sending it twice would create two.
     candidates: the CRM's ids where several records have the key.
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
@@ -29,7 +41,8 @@ class Answer:
     outcome: Outcome | None = None
     links: tuple[Link, ...] = ()
     found_id: str | None = None
-    gone: bool = False
+    sent_to: str | None = None
+    followed: Followed | None = None
     creating: bool = False
     candidates: tuple[str, ...] = ()
     question: tuple[Candidate, ...] = ()
@@ -44,9 +57,7 @@ class Answer:
     @property
     def lost(self) -> bool:
         """Whether the CRM lost the record the ledger knew: its ledger entry is void."""
-        if self.outcome is None or self.entry.crm_id is None:
-            return False
-        return self.gone or self.crm_id != self.entry.crm_id
+        return self.outcome is not None and self.entry.crm_id is not None and self.crm_id != self.entry.crm_id
 
     @property
     def waits(self) -> bool:
@@ -59,3 +70,24 @@ def duplicated(answers: Iterable[Answer], codes: Collection[str]) -> frozenset[s
     """Return the customers of whom the CRM has several records. codes: those by which it says so."""
     several = (answer for answer in answers if answer.candidates or (answer.outcome and answer.outcome.code in codes))
     return frozenset(answer.folded.customer_id for answer in several if answer.folded.customer_id is not None)
+
+
+def to_deliver_again(answers: Iterable[Answer]) -> dict[str, int]:
+    """Return the customers whose record was replaced by one that lacks what newer events said, and since when."""
+    since: dict[str, int] = {}
+    for answer in answers:
+        customer, at = answer.folded.customer_id, answer.followed.behind if answer.followed else None
+        is_written = answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
+        if customer is not None and at is not None and is_written:
+            since[customer] = min(at, since.get(customer, at))
+    return since
+
+
+_MERGED: Final = Refusal(
+    "MERGED", "in the CRM this record was merged into another customer's, which keeps that customer's values"
+)
+
+
+def merged_away(answers: Iterable[Answer]) -> Refusal | None:
+    """Return why fields were not written, where a merge made a record another customer's."""
+    return _MERGED if any(answer.entry.merged for answer in answers) else None

@@ -22,7 +22,7 @@ class FlagsById:
     by what it answered; None if it can.
 
     unusable: why the account cannot be used. gone: records that are no longer in the CRM, by object and id -> the id
-    of the record they were merged into, where the CRM says so.
+    of the record they were merged into, None where they were deleted. alive: records that a refusal seemed to say were.
     """
 
     destination: Destination
@@ -30,6 +30,7 @@ class FlagsById:
     judge: Callable[[Iterable[Outcome]], DestinationUnusable | None]
     unusable: DestinationUnusable | None = None
     gone: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    alive: set[tuple[str, str]] = field(default_factory=set)
 
     def write(self, targets: Iterable[Target]) -> list[Written]:
         """Write flags, and those of merged records to what became of them; return what became of each flag."""
@@ -45,10 +46,12 @@ class FlagsById:
         return written + self._write(moved)
 
     def _known(self, target: Target, result: Result) -> Result:
-        """A lost record for which we could not ask what became of it stays owed."""
-        if result.gone and object_and_id(target) not in self.gone:
-            return Result(ObligationState.OWED, NOT_TRIED, target.object)
-        return result
+        """A record of which the CRM does not say what became of it, or that it still has, stays owed."""
+        record = object_and_id(target)
+        if not result.gone or record in self.gone:
+            return result
+        why = result.why if record in self.alive else NOT_TRIED
+        return Result(ObligationState.OWED, why, target.object)
 
     def _survivors(self, lost: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
         """Ask what merged records became; nothing where the account cannot be used, so that we ask again."""
@@ -60,7 +63,8 @@ class FlagsById:
             except DestinationUnusable as error:
                 self.unusable = error
                 return survivors
-            survivors |= {(kind, crm_id): answer.get(crm_id) for crm_id in ids}
+            self.alive.update((kind, crm_id) for crm_id in ids if answer.get(crm_id) == crm_id)
+            survivors |= {(kind, crm_id): where for crm_id, where in answer.items() if where != crm_id}
         return survivors
 
     def _write(self, targets: Iterable[Target]) -> list[Written]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from connector import backoff, telemetry
-from connector.delivery.answer import Answer, duplicated
+from connector.delivery.answer import Answer, duplicated, to_deliver_again
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
 from connector.delivery.in_flight import in_flight
@@ -302,6 +302,7 @@ class _Batch:
             refused,
             probing=self.searching,
             owed=list(owed_by(planned, self.lease.destination)),
+            again=to_deliver_again(answers.values()),
             duplicated=duplicated(answers.values(), self.route.destination.crm.duplicated),
             asked=list(asked_by(answers.values())),
             answered=list(answered_by(answers.values())),

@@ -218,8 +218,13 @@ def plain(write: FieldWrite) -> Value:
     return write.value
 
 
-def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the record must be looked up in the CRM before deciding, and which current values to read."""
+def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = False) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the record must be looked up in the CRM before deciding, and which current values to read.
+
+    redirects: whether a write by the id of a merged record goes to another, so that the id is looked up first.
+    """
+    if entry.merged:
+        return False, ()
     news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
     compared = tuple(name for name, write in news.items() if write.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
     if entry.crm_id is None or compared:
@@ -230,13 +235,16 @@ def to_read(folded: Folded, entry: Entry, digest: Digest) -> tuple[bool, tuple[s
         or folded.write.mode is Mode.CREATE
         or any(write.rule is not Rule.ALWAYS for write in news.values())
     )
-    return unknown or bool(compared), compared
+    by_former_id = redirects and entry.crm_id is not None and bool(news) and folded.write.mode is not Mode.CREATE
+    return unknown or bool(compared) or by_former_id, compared
 
 
 def decide(folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest) -> Decision:
     """Decide what to send to one record. known: the customer's consent after this batch's events."""
     if folded.write.mode is Mode.CREATE and _exists(entry, existing):
         return Decision(kept=tuple(folded.write.fields))
+    if entry.merged:
+        return _opt_outs_alone(folded, entry, known, digest)
     left_out = refused_before(folded, entry, digest)
     fields = _writable(folded, left_out)
     news = standing(fields, entry, digest)
@@ -247,17 +255,26 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
         for name, verdict in verdicts.items()
         if verdict is not _Verdict.KEEP
     }
-    consent = _raises(folded, entry, known, digest)
-    marks |= {target: Mark(folded.flags[flag][1], digest(True)) for flag, target in consent.items()}
-    unsubscribe = _address(folded, entry, digest)
-    return Decision(
+    opt_outs = _opt_outs(folded, entry, known, digest)
+    return replace(
+        opt_outs,
         fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict is _Verdict.SEND},
-        consent=consent,
-        marks=marks,
-        unsubscribe=unsubscribe,
+        marks={**marks, **opt_outs.marks},
         kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
         left_out={**left_out, **folded.unmatched},
     )
+
+
+def _opt_outs(folded: Folded, entry: Entry, known: States, digest: Digest) -> Decision:
+    """Decide a record's opt-outs."""
+    consent = _raises(folded, entry, known, digest)
+    marks = {target: Mark(folded.flags[flag][1], digest(True)) for flag, target in consent.items()}
+    return Decision(consent=consent, marks=marks, unsubscribe=_address(folded, entry, digest))
+
+
+def _opt_outs_alone(folded: Folded, entry: Entry, known: States, digest: Digest) -> Decision:
+    """Decide a record that a merge made another customer's: its fields are that customer's."""
+    return replace(_opt_outs(folded, entry, known, digest), kept=tuple(folded.write.fields))
 
 
 def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict[str, str]:

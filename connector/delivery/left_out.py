@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -19,6 +20,20 @@ class Sending(NamedTuple):
 
     answer: Answer
     row: Row
+
+
+def turns(records: Iterable[Sending]) -> list[list[Sending]]:
+    """Split records so that none of the CRM's is sent twice in one call."""
+    turns: list[list[Sending]] = []
+    seen: Counter[tuple[str, str]] = Counter()
+    for sending in records:
+        known = sending.row.key.object, sending.row.id or ""
+        turn = seen[known] if sending.row.id else 0
+        seen[known] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(sending)
+    return turns
 
 
 def without_refused(sending: Sending, outcome: Outcome, version: str) -> Sending | None:

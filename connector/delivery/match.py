@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connector.crm import Crm
 from connector.delivery.adoption import Adoption
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome
@@ -20,12 +21,25 @@ class Matches:
 
     ambiguous: the ids where several records have the key. refused: the outcome of records the CRM cannot be searched
     for. questions: the records of which people must say whether they are the customer's.
+    gone: the records that the CRM no longer has under the id we know: the id each has now, or None.
     """
 
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
     ambiguous: dict[RecordKey, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[RecordKey, Outcome] = field(default_factory=dict)
     questions: dict[RecordKey, tuple[Candidate, ...]] = field(default_factory=dict)
+    gone: dict[RecordKey, str | None] = field(default_factory=dict)
+
+    def take_first(self, key: RecordKey, crm_id: str | None, candidates: Sequence[Found] | Outcome) -> None:
+        """Note what the CRM has under a record's key, or under the id that we know it by."""
+        if crm_id is None or isinstance(candidates, Outcome):
+            self.take(key, candidates)
+        elif not candidates:
+            self.gone[key] = None
+        elif candidates[0].id[:15] != crm_id[:15]:
+            self.gone[key] = candidates[0].id
+        else:
+            self.take(key, candidates)
 
     def take(self, key: RecordKey, candidates: Sequence[Found] | Outcome) -> None:
         """Note the CRM's records that match a key."""
@@ -66,11 +80,12 @@ def find_existing(
     taken: asked once for each object and step. Raises DestinationUnusable.
     """
     matches = Matches()
-    read = _values_to_read(batch, entries, destination.crm.stamp_fields, digest)
+    read = _values_to_read(batch, entries, destination.crm, digest)
     wanted = [folded for folded in batch if folded.write.key in read]
-    by_key = [_Question(folded, _identity(folded, entries), read[folded.write.key]) for folded in wanted]
-    for question, candidates in _ask(destination, by_key):
-        matches.take(question.folded.write.key, candidates)
+    id_field = destination.crm.id_field
+    first = [_Question(folded, _identity(folded, entries, id_field), read[folded.write.key]) for folded in wanted]
+    for question, candidates in _ask(destination, first):
+        matches.take_first(question.folded.write.key, question.agree.get(id_field), candidates)
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
     _adopt(destination, strangers, matches, read, entries, digest, taken)
     return matches
@@ -104,15 +119,15 @@ def _adopt(
 
 
 def _values_to_read(
-    batch: Iterable[Folded], entries: Mapping[RecordKey, Entry], stamps: Collection[str], digest: Digest
+    batch: Iterable[Folded], entries: Mapping[RecordKey, Entry], crm: Crm, digest: Digest
 ) -> dict[RecordKey, frozenset[str]]:
     """The records that have to be looked for, each with the fields whose current values decide."""
     read = {}
     for folded in batch:
         entry = entries.get(folded.write.key, Entry())
-        needed, names = to_read(folded, entry, digest)
+        needed, names = to_read(folded, entry, digest, redirects=crm.redirects)
         if needed:
-            read[folded.write.key] = frozenset(names).union(stamps if entry.unread else ())
+            read[folded.write.key] = frozenset(names).union(crm.stamp_fields if entry.unread else ())
     return read
 
 
@@ -132,10 +147,10 @@ def _questions_of(
     ]
 
 
-def _identity(folded: Folded, entries: Mapping[RecordKey, Entry]) -> dict[str, str]:
-    """What to search by: the key, or the id in the ledger where the key is not unique, since search results lag."""
+def _identity(folded: Folded, entries: Mapping[RecordKey, Entry], id_field: str) -> dict[str, str]:
+    """What to search by: the id in the ledger, else the key."""
     key, crm_id = folded.write.key, entries.get(folded.write.key, Entry()).crm_id
-    return {key.field: key.value} if folded.write.unique or crm_id is None else {"id": crm_id}
+    return {key.field: key.value} if crm_id is None else {id_field: crm_id}
 
 
 def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found] | Outcome]]:
@@ -150,7 +165,8 @@ def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple
         by_value = destination.find(kind, name, values, sorted(needed | helpful))
         if missing := helpful & _refused_fields(by_value.values()):
             by_value = destination.find(kind, name, values, sorted((needed | helpful) - missing))
-        answered += [(question, by_value.get(question.agree[name], [])) for question in group]
+        # A rehearsal that may not ask the CRM has no answers.
+        answered += [(own, by_value[own.agree[name]]) for own in group if own.agree[name] in by_value]
     return answered
 
 

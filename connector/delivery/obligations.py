@@ -196,17 +196,24 @@ class Portion:
         failed = result.state in (ObligationState.REFUSED, ObligationState.OWED)
         # Its key is gone, or it was merged into another.
         lost = result.state is ObligationState.NO_RECORD and bool(answer.entry.crm_id)
-        if self.by_id.unusable is None and (failed or lost or self._is_incomplete(folded, answer)):
+        if self.by_id.unusable is None and (failed or lost or self._may_lack_some(folded, answer)):
             return True
         self._note_all(folded, result)
         return False
 
-    def _is_incomplete(self, folded: Folded, answer: Answer) -> bool:
-        """Whether flags are owed although the record we know has them: others with its key may lack them."""
+    def _may_lack_some(self, folded: Folded, answer: Answer) -> bool:
+        """Whether others with the key of a record that has the flags may lack them."""
+        if answer.crm_id is None:
+            return False
+        key = folded.write.key
+        return self._is_owed(folded, answer) or self.route.destination.may_have_twins(key.object, key.field)
+
+    def _is_owed(self, folded: Folded, answer: Answer) -> bool:
+        """Whether flags are owed although the record we know has them."""
         missing = (ObligationState.OWED, ObligationState.REFUSED)
         owed = {(item.customer_id, item.flag) for item in self.owed if item.state in missing}
         asked = product(self.customers[folded.write.key], folded.flags)
-        return answer.outcome is None and answer.crm_id is not None and not owed.isdisjoint(asked)
+        return answer.outcome is None and not owed.isdisjoint(asked)
 
     def _one_by_one(self, failed: Sequence[Folded], writing: Writing) -> Iterator[Target]:
         """The flags of records that failed, aimed at the id of each record with the key, duplicates included."""
@@ -214,10 +221,12 @@ class Portion:
         for merged in failed:
             key = merged.write.key
             holders = in_crm.get(key, [])
+            result = result_of_answer(writing.answers[key])
             ids = known_ids(writing.answers[key]) | ids_of(holders)
-            if not ids:
-                self._note_all(merged, result_of_answer(writing.answers[key]))
-            elif isinstance(holders, Outcome):  # a duplicate may be without the flags
+            if result.state is ObligationState.APPLIED or not ids:
+                self._note_all(merged, result)
+                ids -= {result.crm_id}
+            if isinstance(holders, Outcome):  # a duplicate may be without the flags
                 self._note_all(merged, result_of(holders, key.object))
             for crm_id, customer in product(sorted(ids), sorted(self.customers[key])):
                 for flag, (field_name, _) in merged.flags.items():

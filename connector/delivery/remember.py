@@ -45,7 +45,8 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
         return _remember_refused(answer, outcome)
     links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
     unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
-    if not (decision.marks or links or unsubscribed or any(items)) and answer.crm_id == entry.crm_id:
+    is_news = decision.marks or links or unsubscribed or any(items) or answer.followed
+    if not is_news and answer.crm_id == entry.crm_id:
         return None
     meant, unread = further_digests(answer, digest), unread_after(answer, digest)
     if answer.lost:
@@ -57,6 +58,7 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
         meant,
         unsubscribed or entry.unsubscribed,
         unread=unread,
+        merged=entry.merged,
     )
     return _remembered(answer, known, *items)
 
@@ -91,7 +93,7 @@ def _remembered(
     answer: Answer, entry: Entry, opened: Mapping[str, OpenItem] = _NO_ITEMS, closed: tuple[str, ...] = ()
 ) -> Remembered:
     folded = answer.folded
-    new = entry.crm_id is not None and entry.crm_id != answer.entry.crm_id
+    new = entry.crm_id is not None and (answer.followed is not None or entry.crm_id != answer.entry.crm_id)
     return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries), new, opened, closed)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from connector import backoff
-from connector.delivery.answer import Answer
+from connector.delivery.answer import Answer, merged_away
 from connector.delivery.consent import States
 from connector.delivery.open_items import codes, left_out_of
 from connector.delivery.pausing import STOP_THE_LINE
@@ -152,10 +152,10 @@ def _end(plan: Plan, own: Sequence[Answer]) -> tuple[DeliveryState, AttemptOutco
     answers = {answer.folded.write.key: answer for answer in own}
     if _superseded(plan, answers):
         return DeliveryState.SUPERSEDED, AttemptOutcome.SUPERSEDED, _SUPERSEDED
-    left_out = left_out_of(plan, answers)
+    why = left_out_of(plan, answers) or merged_away(own)
     if all(answer.outcome is None for answer in own):
-        return DeliveryState.DELIVERED, AttemptOutcome.UNCHANGED, left_out or _UNCHANGED
-    return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, left_out or WRITTEN
+        return DeliveryState.DELIVERED, AttemptOutcome.UNCHANGED, why or _UNCHANGED
+    return DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, why or WRITTEN
 
 
 def _is_missing(answer: Answer) -> bool:

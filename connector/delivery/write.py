@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
@@ -10,9 +10,11 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
+from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.follow import Claim, Following
 from connector.delivery.in_flight import first_in_flight
-from connector.delivery.left_out import Sending, as_first_refused, nothing_left, without_refused
+from connector.delivery.left_out import Sending, as_first_refused, nothing_left, turns, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import Matches, find_existing
 from connector.delivery.moves import Moves, due, make_moves, moved
@@ -21,7 +23,7 @@ from connector.delivery.twins import holders
 from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import Entry, FieldWrite, Lookup, Mode, OpenItem, RecordKey, Ref, Rule, Value, Write
+from connector.model import Candidate, Entry, FieldWrite, Lookup, Mode, OpenItem, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
 
 SEARCH_LAG = 300_000
@@ -46,10 +48,6 @@ _UNSURE = Outcome(
         "replay: the record is searched for before it is created again",
     ),
 )
-_GONE = Outcome(
-    Verdict.DEFERRED,
-    refusal=Refusal("LOST", "the CRM no longer has this record", "replay: the record is written in full"),
-)
 
 
 @dataclass(slots=True)
@@ -62,13 +60,13 @@ class Writing:
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
-    gate: raises DestinationUnusable where no more may be sent.
+    gate: raises DestinationUnusable where no more may be sent. claim: claims the records that others were merged into.
     """
 
     destination: Destination
     lookups: Lookups
     digest: Digest
-    entries: Mapping[RecordKey, Entry]
+    entries: dict[RecordKey, Entry]
     consents: Mapping[str, States]
     intend: Callable[[Sequence[Remembered]], None]
     now: Callable[[], int]
@@ -76,12 +74,17 @@ class Writing:
     again: int = SENT_AGAIN
     search_lag: int = SEARCH_LAG
     gate: Callable[[], None] = lambda: None
+    claim: Claim = lambda into: ()
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
     unusable: DestinationUnusable | None = None
     moves: Moves = field(default_factory=Moves)
     caught_up: set[RecordKey] = field(default_factory=set)
+    following: Following = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.following = Following(Whereabouts(self.destination), self.entries, self.claim)
 
     def run(self, batch: Sequence[Folded]) -> None:
         """Write the batch, or as much of it as the destination answers before it becomes unusable."""
@@ -95,6 +98,11 @@ class Writing:
             error.in_flight = first_in_flight(error.keys, unanswered, self.entries)
 
     def _write_rank(self, batch: Sequence[Folded]) -> None:
+        self._write_once(batch)
+        for part in self.following.again(batch, self.answers):
+            self._write_once(part)
+
+    def _write_once(self, batch: Sequence[Folded]) -> None:
         self.asked = batch
         resolved = self._resolve(batch)
         self._move(resolved)
@@ -108,19 +116,15 @@ class Writing:
             key = folded.write.key
             if key in matches.refused:
                 self._answer(folded, matches.refused[key])
-                continue
-            if key in matches.ambiguous:
+            elif key in matches.ambiguous:
                 candidates = matches.ambiguous[key]
                 self._answer(folded, _ambiguous(candidates), candidates)
-                continue
-            existing = matches.existing.get(key)
-            answer = replace(self._decide(folded, existing), question=matches.questions.get(key, ()))
-            row = self._row(answer, existing)
-            if row is None:
-                self.answers[key] = answer
-            else:
-                to_send.append(Sending(answer, row))
-        self._send(to_send)
+            elif key in matches.gone:
+                self._answer(folded, replace(LOST, id=matches.gone[key]), sent_to=self._entry(folded).crm_id)
+            elif sending := self._to_send(folded, matches.existing.get(key), matches.questions.get(key, ())):
+                to_send.append(sending)
+        for turn in turns(to_send):
+            self._send(turn)
         written = [self.answers[sent.row.key] for sent in to_send]
         self.answers |= read_back(self.destination, written, self.digest)
         for key, ids in holders(self.destination, written).items():
@@ -134,7 +138,7 @@ class Writing:
             if entry.unread and (existing is not None or entry.crm_id is None):
                 caught[key] = caught_up(entry, existing, crm, folded.write.stamp, self.digest)
         self.caught_up |= caught.keys()
-        self.entries = {**self.entries, **caught} if caught else self.entries
+        self.entries |= caught
 
     def _move(self, batch: Sequence[Folded]) -> None:
         """Carry out what people decided about these records."""
@@ -142,7 +146,16 @@ class Writing:
         if due_moves := due(batch, self.entries):
             self.intend([])  # a worker that has lost the lane must not write
             self.moves = make_moves(self.destination, batch, due_moves, self.entries, self.digest)
-            self.entries = {**self.entries, **{key: moved(self.entries[key]) for key in self.moves.made}}
+            self.entries |= {key: moved(self.entries[key]) for key in self.moves.made}
+
+    def _to_send(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Sending | None:
+        """Decide a record, and answer it where the CRM already has all of it."""
+        answer = replace(self._decide(folded, existing), question=question)
+        row = self._row(answer, existing)
+        if row is None:
+            self.answers[folded.write.key] = answer
+            return None
+        return Sending(replace(answer, sent_to=row.id), row)
 
     def _send(self, records: Sequence[Sending]) -> None:
         creating = [sending for sending in records if sending.answer.creating]
@@ -190,17 +203,8 @@ class Writing:
         if outcome is None:
             self.answers[row.key] = answer
             return
-        gone = outcome.code in self.destination.crm.incomplete
         outcome = as_first_refused(outcome, answer.decision.left_out)
-        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, gone=gone)
-        if outcome.code in self.destination.crm.gone:
-            self._forget_gone({row.fields.get(name) for name in outcome.fields or row.fields})
-
-    def _forget_gone(self, pointed_at: Collection[Value]) -> None:
-        """Have the ledger forget records that others point at in vain and this batch left alone: they are recreated."""
-        for key, parent in self.answers.items():
-            if parent.outcome is None and parent.crm_id and parent.crm_id in pointed_at:
-                self.answers[key] = replace(parent, outcome=_GONE, gone=True)
+        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
 
     def _doubted(self, answer: Answer) -> Remembered | None:
         folded, entry = answer.folded, answer.entry
@@ -214,9 +218,14 @@ class Writing:
         doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))
         return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries))
 
-    def _answer(self, folded: Folded, outcome: Outcome, candidates: tuple[str, ...] = ()) -> None:
-        answer = Answer(folded, self._entry(folded), outcome=outcome, candidates=candidates)
-        self.answers[folded.write.key] = answer
+    def _answer(
+        self, folded: Folded, outcome: Outcome, candidates: tuple[str, ...] = (), sent_to: str | None = None
+    ) -> None:
+        key, entry = folded.write.key, self._entry(folded)
+        followed = self.following.followed.get(key)
+        self.answers[key] = Answer(
+            folded, entry, outcome=outcome, sent_to=sent_to, candidates=candidates, followed=followed
+        )
 
     def _entry(self, folded: Folded) -> Entry:
         return self.entries.get(folded.write.key, Entry())
@@ -307,27 +316,36 @@ class Writing:
         decision = decide(folded, entry, known, existing, self.digest)
         found_id, kept = existing.id if existing else None, self.moves.kept(folded.write.key)
         creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
-        return Answer(folded, entry, decision, found_id=found_id, creating=creating, kept=kept)
+        followed = self.following.followed.get(folded.write.key)
+        return Answer(folded, entry, decision, found_id=found_id, creating=creating, followed=followed, kept=kept)
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
         """Return the row to send; None when the CRM already has all of it."""
-        write, decision = answer.folded.write, answer.decision
+        write, decision, entry = answer.folded.write, answer.decision, answer.entry
         links = self._new_links(answer)
-        known = answer.entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
-        if decision.empty and not links and (known or write.mode is Mode.UPDATE):
+        is_known = entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
+        has_news = bool(links) or not decision.empty or _takes_key(answer)
+        if not has_news and (is_known or write.mode is Mode.UPDATE):
             return None
         return Row(
             write.key,
             {**decision.fields, **dict.fromkeys(decision.consent.values(), True)},
-            id=_row_id(answer, existing),
+            id=entry.crm_id or answer.found_id,
             mode=write.mode,
             consent=frozenset(decision.consent.values()),
             links=links,
             unsubscribe=decision.unsubscribe,
-            known=answer.entry.crm_id,
+            known=entry.crm_id,
+            keyed=self._is_keyed(answer),
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
             unique=write.unique,
         )
+
+    def _is_keyed(self, answer: Answer) -> bool:
+        """Whether the key is written: not with an opt-out alone, which goes to the record whatever its key is."""
+        if answer.folded.write.key in self.following.whereabouts.keyless:
+            return False
+        return answer.entry.crm_id is None or bool(answer.decision.fields) or _takes_key(answer)
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
         links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
@@ -345,8 +363,6 @@ def _ambiguous(ids: Sequence[str]) -> Outcome:
     return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, action))
 
 
-def _row_id(answer: Answer, existing: Existing | None) -> str | None:
-    """Return the id to write by: of the record matched, or from the ledger where the key is not unique."""
-    if answer.entry.crm_id is None:
-        return existing.id if existing else None
-    return None if answer.folded.write.unique else answer.entry.crm_id
+def _takes_key(answer: Answer) -> bool:
+    """Whether a record that others were merged into becomes this key's."""
+    return answer.followed is not None and bool(answer.folded.write.fields) and not answer.entry.merged

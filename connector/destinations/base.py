@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from connector.crm import Crm, CrmAccount
 from connector.destinations.provision import Provisioner
@@ -29,8 +29,9 @@ class Row:
     """One record to write, with all references resolved.
 
     fields: target field -> value, without the key field. None clears the field.
-    id: the CRM record to write to (adopted or known), which also gets the key; without it, the key decides.
-    known: the CRM's id of the record according to the ledger, which may be out of date.
+    id: the CRM record to write to (adopted or known); without it, the key decides.
+    keyed: whether a record written by its id also gets the key.
+    known: the CRM's id of the record according to the ledger: the `id`, unless it is written by its key.
     compared: the `fields` sent because of the record's previous values, or because it did not exist.
     consent: the `fields` that set an opt-out; they are written alone when the CRM rejects the rest.
     unsubscribe: the email address to opt out through the CRM's own subscription service.
@@ -45,12 +46,9 @@ class Row:
     links: tuple[Link, ...] = ()
     unsubscribe: str | None = field(default=None, repr=False)
     known: str | None = None
+    keyed: bool = True
     compared: frozenset[str] = frozenset()
     unique: bool = True
-
-
-LOST_ID: Final = "GONE"
-"""The code for a record written by its id that no longer exists in the CRM."""
 
 
 @contextmanager
@@ -191,8 +189,15 @@ class Destination(Protocol):
         """
         ...
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
-        """What records that no longer exist were merged into, as far as the CRM says: id -> the survivor's id."""
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
+        """Where records live now: id -> its own id, that of the record it was merged into, or None if it is deleted.
+
+        An id of which the CRM does not say is left out.
+        """
+        ...
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        """Whether several records may have the same value of this key field, as far as is known without asking."""
         ...
 
     def normal(self, value: Value) -> str:

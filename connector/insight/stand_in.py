@@ -98,9 +98,13 @@ class DryDestination:
         """Search the real CRM if it may be asked; otherwise find nothing."""
         return self.real.find(object, field, values, read) if self.ask else {}
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Ask the real CRM if it may be asked."""
         return self.real.survivors(object, ids) if self.ask else {}
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        """Know what the real account knows."""
+        return self.real.may_have_twins(object, field)
 
     def normal(self, value: Value) -> str:
         """Normalize a value the way the real account does."""

@@ -304,6 +304,7 @@ class Settlement:
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
     gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
     answered: the records, by key and CRM id, of which the CRM answered a question itself.
+    again: customers whose delivered events since then, epoch ms, are delivered again.
     """
 
     mapping_version: str
@@ -321,3 +322,4 @@ class Settlement:
     oddities: Sequence[Oddity] = ()
     asked: Sequence[Asked] = ()
     answered: Sequence[tuple[RecordKey, str]] = ()
+    again: Mapping[str, int] = field(default_factory=dict)

@@ -27,6 +27,8 @@ def entry_as_text(entry: Entry) -> str:
         data["creating"] = entry.creating
     if entry.unread:
         data["unread"] = entry.unread
+    if entry.merged:
+        data["merged"] = True
     return json.dumps(data)
 
 
@@ -43,6 +45,7 @@ def read_entry(crm_id: str | None, text: str) -> Entry:
         _read_mark(data["unsubscribed"]) if "unsubscribed" in data else None,
         data.get("creating"),
         unread=tuple(data.get("unread", ())),
+        merged=data.get("merged", False),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, select, update
 
@@ -33,6 +33,9 @@ from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import as_rows
 from connector.store.tables import READY, STATE, accounts, deliveries, events, lanes
+
+MOST_TRIES: Final = 10
+"""How often a delivery is tried before it is no longer delivered again for what a merge or deletion lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ class Lanes:
         answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
         with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
+            self._deliver_again(connection, lease.destination, settlement.again)
             if ends:
                 connection.execute(self._sql.settle, ends)
                 connection.execute(self._sql.attempt, tries)
@@ -179,6 +183,19 @@ class Lanes:
             self._obligations.settle(connection, payments)
             self._oddities.add(connection, oddities)
         return paused
+
+    def _deliver_again(self, connection: Connection, destination: str, since: Mapping[str, int]) -> None:
+        """Make delivered events due again; one that was tried MOST_TRIES times is left alone, so that this ends."""
+        for customer, at in since.items():
+            theirs = select(events.c.id).where(events.c.customer_id == customer, events.c.source_time >= at)
+            again = (
+                deliveries.c.destination == destination,
+                deliveries.c.event_id.in_(theirs),
+                STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED)),
+                deliveries.c.attempts < MOST_TRIES,
+            )
+            ready = {"state": DeliveryState.READY, "due_at": self._db.now()}
+            connection.execute(update(deliveries).where(*again).values(ready))
 
     def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
         refused, pause = settlement.refused, settlement.pause

@@ -46,7 +46,7 @@ def a_call(key: str = "k-1", /, **more: Any) -> Row:
 def _row(key: RecordKey, fields: dict[str, Any], more: dict[str, Any]) -> Row:
     own = {
         name: more.pop(name)
-        for name in ("id", "mode", "consent", "links", "unsubscribe", "unique", "known")
+        for name in ("id", "mode", "consent", "links", "unsubscribe", "unique", "known", "keyed")
         if name in more
     }
     return Row(key, {**fields, **more}, **own)

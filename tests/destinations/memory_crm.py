@@ -118,7 +118,7 @@ class Memory:
         if refused := self._refused(kind, row.fields, new=ref is None):
             return self._opted_out(row, ref, refused)
         ref = ref or self.vault.put(kind)
-        held[ref] |= {**row.fields, key.field: key.value}
+        held[ref] |= {**row.fields, **({key.field: key.value} if row.keyed else {})}
         self.vault.linked |= {(ref, other.id) for other in row.links}
         return Outcome(Verdict.DELIVERED, id=ref)
 
@@ -151,8 +151,11 @@ class Memory:
         answers: Answers = self._call("GET", "/find", lambda: {value: matching(value) for value in values})
         return answers
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
-        return {}
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
+        return {ref: ref if ref in self.vault.held.get(object, {}) else None for ref in ids}
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        return False
 
     def account(self) -> CrmAccount | None:
         return None
@@ -221,7 +224,6 @@ MEMORY = Vendor(
     id_field="ref",
     associates=True,
     gone=frozenset({"NO_SUCH_REF"}),
-    incomplete=frozenset({"NAME_MISSING", "NO_SUCH_REF"}),
     settings=MemorySettings,
     auth_key="vault",
     connect=lambda settings, on_call: Memory(VAULTS[settings.auth.vault], on_call),

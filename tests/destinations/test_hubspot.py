@@ -114,13 +114,15 @@ class TestWritingById:
         assert outcome.id == made_by_hand
         assert portal.records("contacts")[0]["carecycle_id"] == "c-1"
 
-    def test_a_record_deleted_by_hand_is_written_by_its_key_again(self, portal, hubspot):
+    def test_a_record_deleted_by_hand_is_not_made_behind_the_ledgers_back(self, portal, hubspot):
         [outcome] = hubspot.write([a_contact("c-1", id="4711")])
-        assert outcome.verdict is Verdict.DELIVERED
-        assert portal.records("contacts")[0]["id"] == outcome.id != "4711"
+        assert (outcome.verdict, outcome.code) == (Verdict.DEFERRED, "OBJECT_NOT_FOUND")
+        assert portal.records("contacts") == []
 
-    def test_an_update_of_a_record_deleted_by_hand_is_skipped(self, hubspot):
-        assert hubspot.write([a_contact(id="4711", mode=Mode.UPDATE)])[0].verdict is Verdict.SKIPPED
+    def test_a_record_that_shall_not_get_our_key_keeps_the_one_it_has(self, portal, hubspot):
+        theirs = portal.put("contacts", carecycle_id="c-2")
+        hubspot.write([a_contact("c-1", id=theirs, keyed=False, do_not_call=True)])
+        assert [portal.records("contacts")[0][name] for name in ("carecycle_id", "do_not_call")] == ["c-2", "true"]
 
     def test_two_rows_for_one_record_are_written_one_after_the_other(self, portal, hubspot):
         made_by_hand = portal.put("contacts", email="ada@example.org")

@@ -195,7 +195,7 @@ class TestCreatingInHubSpot:
     def test_a_call_known_by_id_but_gone_is_not_made_behind_the_ledgers_back(self) -> None:
         with fixtures.sandbox_and_destination(unique_calls=False) as (portal, hubspot):
             (outcome,) = hubspot.write([replace(fixtures.a_call("k-1", id="4711"), unique=False)])
-            assert outcome.code == "GONE"
+            assert outcome.code == "OBJECT_NOT_FOUND"
             assert portal.records("calls") == []
 
     def test_an_update_of_one_that_is_not_there_is_skipped(self) -> None:

@@ -122,20 +122,12 @@ class TestItsCost:
         sandbox, salesforce = pair
         _, contact = converted(sandbox)
         salesforce.describe(["Contact"])
-        salesforce.write([a_lead(known=contact, Phone="+13128471928")])
+        salesforce.write([a_lead(id=contact, known=contact, Phone="+13128471928")])
         assert (the_contact(sandbox)["Phone"], len(sandbox.calls())) == ("+13128471928", 2)
-
-    def test_one_whose_contact_was_merged_is_looked_for_again(self, pair: Pair) -> None:
-        sandbox, salesforce = pair
-        lead, contact = converted(sandbox)
-        sandbox.delete(contact)
-        winner = str(sandbox.put("Contact", LastName="Delacroix")["Id"])
-        sandbox.change(lead, ConvertedContactId=winner)
-        assert salesforce.write([a_lead(known=contact)])[0].id == winner
 
     def test_no_call_is_made_for_leads_that_are_leads(self, pair: Pair) -> None:
         sandbox, salesforce = pair
-        salesforce.write([a_lead(known="00QHs0000000001IAA")])
+        salesforce.write([a_lead()])
         assert len(sandbox.calls()) == 1
 
 
@@ -226,6 +218,27 @@ class TestInTheLedger:
         house.pass_on(a_customer(updatedAt=LATEST, city="Mesa", **self.LEAD))
         assert (len(house.sandbox.calls()) - before, house.person()["city"]) == (1, "Mesa")
 
+    @pytest.mark.parametrize("merged", [True, False])
+    def test_a_contact_merged_or_replaced_since_is_found(self, house: House, merged: bool) -> None:
+        house.pass_on(a_customer(**self.LEAD))
+        contact = convert(house)
+        house.pass_on(a_customer(updatedAt=LATER, city="Tempe", **self.LEAD))
+        house.clock.forward(60_000)
+        house.drain()
+        winner = str(house.sandbox.put("Contact", LastName="Delacroix")["Id"])
+        house.sandbox.merge(contact, winner) if merged else house.sandbox.delete(contact)
+        (lead,) = house.sandbox.records("Lead")
+        house.sandbox.change(lead["Id"], ConvertedContactId=winner)
+        (message_id,) = house.pass_on(a_customer(updatedAt=LATEST, city="Mesa", doNotCall=True, **self.LEAD))
+        assert house.state(message_id) == ("delivered", "")
+        person = house.person()
+        assert (person["id"], person["city"], person["state"], raised(person["no_call"])) == (
+            winner,
+            "Mesa",
+            "AZ",
+            True,
+        )
+
 
 class TestARecordThatIsGone:
     @pytest.mark.parametrize("house", ["contact"], indirect=True)
@@ -233,11 +246,8 @@ class TestARecordThatIsGone:
         house.pass_on(a_customer())
         house.by_hand("delete")
         (message_id,) = house.pass_on(a_call(a_customer()))
-        waiting = house.state(message_id)
-        house.clock.forward(60_000)
-        house.drain()
         (call,) = house.calls()
-        assert (waiting, house.state(message_id)) == (("ready", "LOST"), ("delivered", ""))
+        assert house.state(message_id) == ("delivered", "")
         assert (call["WhoId"], house.person()["state"]) == (house.person()["id"], "AZ")
 
 

@@ -128,6 +128,8 @@ class Crm:
             twins = Refusal("DUPLICATE_EXTERNAL_ID", "several records hold the key", "merge them")
             return Outcome(Verdict.REJECTED, refusal=twins)
         held = self._held(row)
+        if held is None and row.id is not None:
+            return Outcome(Verdict.DEFERRED, refusal=Refusal("ENTITY_IS_DELETED", "the record is gone"))
         if held is None and row.mode is Mode.UPDATE:
             return Outcome(Verdict.SKIPPED)
         if hidden := sorted(self.unwritable & row.fields.keys()):
@@ -149,7 +151,7 @@ class Crm:
             held = self.add(row.key.object, **filled_in)
         self._watch(row, held)
         held.update(row.fields, LastModifiedDate=AT_BIRTH if is_new else SINCE)
-        if row.key.field != self.crm.id_field:
+        if row.key.field != self.crm.id_field and row.keyed:
             held[row.key.field] = row.key.value
         self.writes.append(row)
         return Outcome(Verdict.DELIVERED, id=held["Id"], created=is_new)
@@ -203,8 +205,13 @@ class Crm:
         wanted = (object, key)
         return [record for record in self.records.values() if (record["object"], record.get("Key")) == wanted]
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
-        return {crm_id: self.merged[crm_id] for crm_id in ids if crm_id in self.merged}
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
+        return {crm_id: self._lives(crm_id) for crm_id in ids}
+
+    def _lives(self, crm_id: str) -> str | None:
+        while crm_id in self.merged:
+            crm_id = self.merged[crm_id]
+        return crm_id if crm_id in self.records else None
 
     def merge(self, loser: str, winner: str) -> None:
         """Merge a record into another, which keeps its own values: the loser's key is gone."""
@@ -216,6 +223,9 @@ class Crm:
 
     def serve(self, account: CrmAccount) -> None:
         pass
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        return True
 
     def normal(self, value: Value) -> str:
         return as_text(value)

@@ -387,7 +387,7 @@ def left_out(house: House) -> list[tuple[str, str]]:
 
 def writes(house: House) -> int:
     """How many calls wrote something so far."""
-    paths = ("/batch/", "/composite/sobjects")
+    paths = ("/batch/up", "/batch/create", "/composite/sobjects")
     return sum(call.method != "GET" and any(path in call.path for path in paths) for call in house.sandbox.calls())
 
 

@@ -88,9 +88,16 @@ class HubSpot:
         """Records by a property: one call per hundred values if it is unique, otherwise a search."""
         return self._finder.find(object, field, values, tuple(read))
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
-        """None are needed: a merged record's former id leads to what it became."""
-        return {}
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
+        """Where records live now: a merged record's former id leads to what it became."""
+        answers = self._finder.find(object, HUBSPOT.id_field, ids, ())
+        return {
+            crm_id: answer[0].id if answer else None for crm_id, answer in answers.items() if isinstance(answer, list)
+        }
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        """No: records are upserted by unique properties only."""
+        return False
 
     def normal(self, value: Value) -> str:
         """A value as HubSpot returns it, as text."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from connector.destinations.base import LOST_ID, Verdict
+from connector.destinations.base import Verdict
 from connector.errors import PauseReason
 
 PATIENCE: Final = 15.0
@@ -156,8 +156,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "OBJECT_TYPE_UNKNOWN": Problem(
         "the portal has no object of this name", "correct `object` in the mapping, then replay"
     ),
-    "OBJECT_NOT_FOUND": Problem("the record no longer exists in HubSpot", "restore the record in HubSpot, then replay"),
-    LOST_ID: Problem("the record was deleted in HubSpot", "replay: the record is written in full again", _LATER),
+    "OBJECT_NOT_FOUND": Problem(
+        "the record was deleted in HubSpot", "replay: the record is written in full again", _LATER
+    ),
     "HTTP_404": Problem("HubSpot has no such object", "correct `object` in the mapping, then replay"),
     "HTTP_413": Problem(
         "the record is too large for HubSpot", "add `cut: true` to long texts in the mapping, then replay"

@@ -20,6 +20,8 @@ BATCH: Final = 100
 SPLITS: Final = 32
 
 _ID_FIELDS: Final = ("id", "hs_object_id")
+_FORMER_IDS: Final = ("hs_merged_object_ids", "hs_calculated_merged_vids")
+"""Where a record shows the ids of those merged into it, the second with times: https://knowledge.hubspot.com/records/merge-records."""
 _RECORD_ID: Final = re.compile(r"[0-9]{1,19}")
 _CORRECT: Final = "correct the value in careCycle, which sends a new event, or the mapping, then replay"
 _LEFT_OVER: Final = Outcome(
@@ -167,6 +169,12 @@ def single_id(answer: list[Found] | Outcome) -> str | Outcome:
     return answer[0].id if len(answer) == 1 else ""
 
 
+def _former_ids(record: Written) -> list[str]:
+    """The ids that lead to a record besides its own."""
+    shown = (record.properties.get(name) or "" for name in _FORMER_IDS)
+    return [part.partition(":")[0] for text in shown for part in text.split(";") if part]
+
+
 def _as_found(record: Written, names: Sequence[str]) -> Found:
     return Found(record.id, {name: _value(record, name) for name in names})
 
@@ -201,7 +209,7 @@ def _read_body(question: _Query, asked: list[str]) -> dict[str, Any]:
     by_id, names = question.field in _ID_FIELDS, question.names
     body = {
         "inputs": [{"id": value} for value in asked],
-        "properties": sorted({*names} if by_id else {*names, question.field}),
+        "properties": sorted({*names, *_FORMER_IDS} if by_id else {*names, question.field}),
         "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
     }
     return body if by_id else {**body, "idProperty": question.field}
@@ -211,7 +219,7 @@ def _matched(question: _Query, asked: list[str], batch: Read) -> Answers:
     """The records of a batch, each under the value it was read by."""
     field, names = question.field, question.names
     if field in _ID_FIELDS:
-        by_id = {record.id: record for record in batch.results}
+        by_id = {own: record for record in batch.results for own in (*_former_ids(record), record.id)}
         return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}
     by_value = {folded(record.properties.get(field)): record for record in batch.results}
     return {value: [_as_found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}

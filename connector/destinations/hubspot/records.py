@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from connector.destinations.base import LOST_ID, Outcome, Row, Verdict, one_call
+from connector.destinations.base import Outcome, Row, Verdict, one_call
 from connector.destinations.hubspot.addresses import Addresses, address_of, held_by, holders_of
 from connector.destinations.hubspot.calls import CREATE, UPDATE, UPSERT, Calls, Path, expect
 from connector.destinations.hubspot.errors import OF_PROPERTY, WHOLE
@@ -33,7 +33,7 @@ Rows = Mapping[int, Row]
 """Rows by their position in the call to write()."""
 Outcomes = dict[int, Outcome]
 
-UNACCOUNTED, _GONE = RecordError("UNACCOUNTED"), RecordError(LOST_ID)
+UNACCOUNTED = RecordError("UNACCOUNTED")
 STAGE = "lifecyclestage"
 ID = "id"
 """The key of a row known only by its record's id, without a key property to write."""
@@ -61,11 +61,6 @@ class RecordWriter:
         """Write the rows; the opt-outs of a rejected row are written alone. One outcome per row."""
         known, answered = self._resolved(rows)
         answered |= Addresses(known, self._send, self._finder).write()
-        gone = {
-            n: replace(row, id=None) for n, row in known.items() if row.id and answered[n].code == "OBJECT_NOT_FOUND"
-        }
-        answered |= {n: _ABSENT if row.mode is Mode.UPDATE else outcome(_GONE) for n, row in gone.items()}
-        answered |= self._send({n: row for n, row in gone.items() if row.mode is not Mode.UPDATE and row.unique})
         return answered | self._opt_outs_alone(rows, answered)
 
     def _resolved(self, rows: Rows) -> tuple[dict[int, Row], Outcomes]:
@@ -194,7 +189,7 @@ def _target(row: Row, with_key: bool) -> Target:
 
 
 def _input(n: int, row: Row, target: Target) -> dict[str, Any]:
-    key = {row.key.field: row.key.value} if target.with_key else {}
+    key = {row.key.field: row.key.value} if target.with_key and row.keyed else {}
     properties = {**key, **{name: wire(name, value) for name, value in row.fields.items()}}
     return {**_identity(row, target), "objectWriteTraceId": str(n), "properties": properties}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from connector.crm import Day
-from connector.destinations.base import LOST_ID
 from connector.destinations.hubspot import link
 from connector.destinations.hubspot.settings import HubSpotSettings
 from connector.destinations.vendor import Vendor, on_first_use
@@ -26,7 +25,9 @@ HUBSPOT: Final = Vendor(
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter
     unaccounted=frozenset({"UNACCOUNTED"}),
-    incomplete=frozenset({"REQUIRED_PROPERTY_MISSING", "MISSING_REQUIRED_PROPERTY", LOST_ID}),
+    gone=frozenset({"OBJECT_NOT_FOUND", "ASSOCIATION"}),
+    taken=frozenset({"CONFLICTING_UNIQUE_VALUE"}),
+    redirects=True,
     settings=HubSpotSettings,
     auth_key="access_token",
     connect=on_first_use("connector.destinations.hubspot.account"),

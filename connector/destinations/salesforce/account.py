@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
-from connector.destinations.salesforce import errors, fit, merged, org, records, values
+from connector.destinations.salesforce import converted, errors, fit, org, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
 from connector.destinations.salesforce.login import Login
+from connector.destinations.salesforce.merged import Survivors
 from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
@@ -77,8 +78,8 @@ class Salesforce:
         self._client = Client(self._line, self._login, headers, tries=tries, sleep=sleep)
         self._abreast = Abreast(self._options.calls_abreast)
         self._reader = Reader(self._client, self._abreast)
-        self._leads = Leads(self._reader)
         self._has_asked = False
+        self._leads, self._survivors = Leads(self._reader), Survivors(self._client)
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -114,16 +115,12 @@ class Salesforce:
         moved = self._leads.remembered(rows)
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
-        merged_away = [place for place in moved if outcomes[place].code in self.crm.gone]
-        for place in merged_away:  # the contact was merged or deleted
-            del moved[place]
-            sent[place], outcomes[place] = rows[place], self._write([rows[place]])[0]
-        converted = self._leads.moved(sent, outcomes)
-        rewritten = self._write([lead.row for lead in converted.values()]).values()
-        for place, outcome in zip(converted, rewritten, strict=True):
-            sent[place], outcomes[place] = converted[place].row, outcome
+        became = self._leads.moved(sent, outcomes)
+        rewritten = self._write([lead.row for lead in became.values()]).values()
+        for place, outcome in zip(became, rewritten, strict=True):
+            sent[place], outcomes[place] = became[place].row, outcome
         self._raise_flags(sent, outcomes)
-        moved |= converted
+        moved |= became
         return [
             moved[place].outcome_for_lead(outcomes[place]) if place in moved else outcomes[place]
             for place in range(len(rows))
@@ -131,11 +128,17 @@ class Salesforce:
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records whose `field` has one of `values`, ignoring case. Raises DestinationUnusable."""
-        return self._reader.find(object, field, values, read)
+        contacts = converted.contacts(object, field, values)
+        rest = [value for value in values if value not in contacts]
+        return contacts | (self._reader.find(object, field, rest, read) if rest else {})
 
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str]:
-        """The records that merged ones became: id -> id. Raises DestinationUnusable."""
-        return merged.survivors(self._client, object, ids)
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
+        """Where records live now, or None: id -> id. Raises DestinationUnusable."""
+        return self._survivors.of(object, ids)
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        """Whether the field is not known to be unique: an external ID need not be."""
+        return not self._reader.is_unique(object, field)
 
     def normal(self, value: Value) -> str:
         """A value as Salesforce returns it, as text."""
@@ -167,7 +170,8 @@ class Salesforce:
                 for places in records.waves(alike, target_ids):
                     sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
                     of_rows = [rows[place] for place in places]
-                    outcomes.update(zip(places, self._send(path, sent, of_rows, field), strict=True))
+                    key_field = "" if by_id else field
+                    outcomes.update(zip(places, self._send(path, sent, of_rows, key_field), strict=True))
         return dict(sorted(outcomes.items()))
 
     def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:

@@ -5,11 +5,11 @@ https://help.salesforce.com/s/articleView?id=000384333
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connector.destinations.base import Outcome, Row, Verdict
+from connector.destinations.base import Answers, Found, Outcome, Row, Verdict
 from connector.destinations.salesforce import values
 from connector.destinations.salesforce.reads import Reader
 from connector.model import Mode, RecordKey
@@ -47,6 +47,12 @@ class Moved:
         return Outcome(Verdict.REJECTED, refusal=Refusal.of(CODE, _HOMELESS, _CREATE, self.homeless))
 
 
+def contacts(object: str, field: str, ids: Iterable[str]) -> Answers:
+    """Leads that are known by the contacts they became: their values as leads no longer matter."""
+    is_id = object == "Lead" and field.lower() == "id"
+    return {crm_id: [Found(crm_id, {})] for crm_id in ids if is_id and crm_id.startswith(_CONTACT_ID)}
+
+
 class Leads:
     """Finds the contacts that leads became."""
 
@@ -56,9 +62,9 @@ class Leads:
     def remembered(self, rows: Sequence[Row]) -> dict[int, Moved]:
         """Rows of leads that the ledger knows as contacts, by their places. Raises DestinationUnusable."""
         return {
-            place: self._to_contact(row, str(row.known))
+            place: self._to_contact(row, str(row.id))
             for place, row in enumerate(rows)
-            if row.key.object == "Lead" and (row.known or "").startswith(_CONTACT_ID)
+            if row.key.object == "Lead" and (row.id or "").startswith(_CONTACT_ID)
         }
 
     def moved(self, rows: Sequence[Row], outcomes: Mapping[int, Outcome]) -> dict[int, Moved]:

@@ -82,6 +82,11 @@ class Reader:
         """The object as last described; None if it never was."""
         return self._known.get(object)
 
+    def is_unique(self, object: str, field: str) -> bool:
+        """Whether the field is unique, as last described; False if it never was."""
+        own = _field(self._known.get(object), field)
+        return own is not None and own.unique is True
+
     def has(self, object: str, field: str, *, writable: bool = False) -> bool:
         """Whether the object has this field, describing it if it never was."""
         described = self._known.get(object) or self.describe(object)

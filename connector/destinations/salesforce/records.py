@@ -36,7 +36,7 @@ def waves(places: Iterable[int], target_ids: Mapping[int, str]) -> list[list[int
 
 def record(row: Row, id: str, fields: Mapping[str, Value]) -> Record:
     """The record to write by its id, or by its key if the id is empty."""
-    key = {} if row.key.field == "Id" else {row.key.field: values.key(row.key.value)}
+    key = {} if row.key.field == "Id" or (id and not row.keyed) else {row.key.field: values.key(row.key.value)}
     return _head(row, id) | {name: values.outgoing(value) for name, value in fields.items()} | key
 
 

@@ -20,8 +20,10 @@ SALESFORCE: Final = Vendor(
     day=Day(until_midnight=False),
     login_path="/oauth2/",
     unaccounted=frozenset({"UNREADABLE_REPLY", "HTTP_500"}),
-    gone=frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}),
-    incomplete=frozenset({"REQUIRED_FIELD_MISSING"}),
+    gone=frozenset(
+        {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"}
+    ),
+    taken=frozenset({"DUPLICATE_VALUE"}),
     duplicated=frozenset({"DUPLICATE_EXTERNAL_ID"}),
     settings=SalesforceSettings,
     auth_key="flow",

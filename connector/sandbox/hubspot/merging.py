@@ -28,24 +28,22 @@ def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) 
     The winner's values stay; the loser's fill in what the winner leaves blank.
     """
     lost, won = records.held[kind][loser], records.held[kind][winner]
-    links = {link for link in records.links if {(kind, loser), (kind, winner)} & {link[:2], link[2:]}}
+    links = set(records.links)
     for identity in (loser, winner):
         records.forget(kind, identity)
     keys = {name: text for name, text in lost.properties.items() if records.schema[kind][name].unique}
-    filling = {name: text for name, text in lost.properties.items() if name not in keys}
-    if manner.loser_key == "fills":
-        filling |= keys
+    filling = {**lost.properties, **(dict.fromkeys(keys, "") if manner.loser_key != "fills" else {})}
     former = [*_formers(lost), *_formers(won), loser, *(() if manner.keeps_id else (winner,))]
     properties = {**filling, **won.properties, FORMER_IDS: ";".join(former)}
-    if (address := lost.properties.get("email")) and "email" in won.properties:
-        properties["hs_additional_emails"] = address
+    if "email" in won.properties:
+        properties["hs_additional_emails"] = lost.properties.get("email", "")
     identity = winner if manner.keeps_id else records.new_id()
     record = Record(kind, identity, won.created, records.clock())
     records.put(kind, record, properties)
     records.merged |= {(kind, own): identity for own in former}
-    records.links |= {_moved(link, kind, {loser, winner}, identity) for link in links}
+    records.links = {_moved(link, kind, {loser, winner}, identity) for link in links}
     if manner.loser_key == "leads":
-        records.unique |= {(kind, name, text.lower()): identity for name, text in keys.items() if name != "email"}
+        records.lead_to(record, {name: text for name, text in keys.items() if name != "email"})
     return record
 
 

@@ -161,6 +161,10 @@ class Records:
         self.held[kind][record.id] = record
         self._index(kind, record, present=True)
 
+    def lead_to(self, record: Record, keys: dict[str, str]) -> None:
+        """Let unique values lead to a record that does not show them."""
+        self.unique |= {(record.kind, name, text.lower()): record.id for name, text in keys.items()}
+
     def _index(self, kind: str, record: Record, *, present: bool) -> None:
         for key in self._unique_values(kind, record):
             if present:
