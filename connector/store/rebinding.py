@@ -21,15 +21,18 @@ from connector.store.tables import (
     deliveries,
     lanes,
     ledger,
+    mappings,
+    metadata,
     obligations,
-    open_items,
-    questions,
-    raises,
+    oddities,
     usage,
     usage_calls,
 )
 
-OF_ACCOUNT: Final = (ledger, open_items, questions, raises)
+_OF_EVERY_ACCOUNT: Final = (accounts, consents, deliveries, lanes, mappings, obligations, oddities, usage, usage_calls)
+OF_ACCOUNT: Final = tuple(
+    table for table in metadata.sorted_tables if "destination" in table.c and table not in _OF_EVERY_ACCOUNT
+)
 """What is true of one CRM account alone. It is kept under the account's name while another one is served."""
 
 _LONGEST: Final = 130
