@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, select
 
 from connector.model import Entry, Event
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
+from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.entries import read_entry
 from connector.store.inbox import Inbox
@@ -130,7 +131,7 @@ class Trail:
 
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""
-        return self._known(ledger.c.customer_id == customer_id)
+        return self._known((ledger.c.customer_id == customer_id) & is_served(ledger.c.destination))
 
     def raises(self, customer_id: str) -> list[RaisedFlag]:
         """Every time an opt-out of this customer reached a CRM, the oldest first."""
