@@ -92,7 +92,8 @@ class DryDestination:
         held = entry.crm_id or row.id
         if row.mode is Mode.UPDATE and held is None:
             return _NOT_THERE
-        return Outcome(Verdict.DELIVERED, held or _NEW, created=False)  # there is no new record to read back
+        # All that a record would have: nothing was written that could be read back.
+        return Outcome(Verdict.DELIVERED, held or _NEW, created=False, shown=row.fields)
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real CRM if it may be asked; otherwise find nothing."""

@@ -76,6 +76,14 @@ class TestForeseeing:
         stage.accept("early", a_person("c-1", 1, city="Oslo", county="Viken"))
         assert expected(stage)["early"] == "superseded"
 
+    def test_nothing_is_read_back_where_nothing_was_written(self, stage: Stage) -> None:
+        stage.accept("one", a_person("c-1", 1, agentName="Ana"))
+        stage.drain()
+        stage.accept("two", a_person("c-1", 2, agentName="Ben"))
+        before = stage.crm.searches
+        foreseen(stage, wanted=Filter(message_id="two"), ask=True)
+        assert stage.crm.searches == before + 1  # the look at the owner the CRM has now
+
     def test_what_filter_and_consent_leave_out_is_skipped_and_says_by_what(self, stage: Stage) -> None:
         stage.accept("filtered", a_person("c-1", 1, status="Inactive"))
         (one,) = foreseen(stage)
