@@ -15,7 +15,9 @@ from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
 from connector.delivery.in_flight import in_flight
 from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
+from connector.delivery.keep_apart import released
 from connector.delivery.left_out import of_this_mapping
+from connector.delivery.match import Wanted
 from connector.delivery.oddities import not_translated
 from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
@@ -37,7 +39,7 @@ from connector.delivery.settle import (
 from connector.delivery.write import SENT_AGAIN, Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.model import Delivery, Entry, Plan, RecordKey, Value
-from connector.settlement import Remembered, Settled, Settlement, Standing, Streak, Theirs
+from connector.settlement import Claim, Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -120,6 +122,14 @@ class Known(Protocol):
         """Return customer id -> flag -> its state."""
         ...
 
+    def claim(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
+        """Claim CRM records; return those that belong to another key."""
+        ...
+
+    def taken(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
+        """Return those of these records that belong to another key."""
+        ...
+
 
 def prepare(
     planned: Planned,
@@ -150,8 +160,27 @@ def prepare(
     folded, states = fold([(delivery.id, plan) for delivery, plan in planned], known.consents(route.name, customers))
     entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
     entries, lag = of_this_mapping(entries, version), route.search_lag
-    crm, lookups = route.destination, route.lookups
-    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, version, again, lag, gate)
+    crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
+    how = (version, again, lag, gate, theirs.claim, theirs.taken)
+    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
+
+
+class _Theirs:
+    """Claims of one batch: each key's for its customer."""
+
+    def __init__(self, known: Known, destination: str, batch: Sequence[Folded]) -> None:
+        self._known, self._destination = known, destination
+        self._customers = {folded.write.key: folded.customer_id for folded in batch}
+
+    def claim(self, wanted: Read[RecordKey, str]) -> Collection[RecordKey]:
+        """Claim these records; return the keys whose record belongs to another."""
+        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted.items()]
+        return {claim.key for claim in self._known.claim(self._destination, claims)}
+
+    def taken(self, wanted: Collection[Wanted]) -> Collection[Wanted]:
+        """Return the keys and records that belong to another key."""
+        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted]
+        return {(claim.key, claim.crm_id) for claim in self._known.taken(self._destination, claims)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +335,7 @@ class _Batch:
             duplicated=duplicated(answers.values(), self.route.destination.crm.duplicated),
             asked=list(asked_by(answers.values())),
             answered=list(answered_by(answers.values())),
+            released=list(released(answers.values())),
         )
 
     def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:

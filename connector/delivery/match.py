@@ -11,8 +11,11 @@ from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome
 from connector.model import Candidate, Entry, Person, RecordKey
 
-Taken = Callable[[str, Collection[str]], Collection[str]]
-"""An object and the ids of some of its records -> those that belong to another key, and are nobody else's to adopt."""
+Wanted = tuple[RecordKey, str]
+"""A key, and the id of a record that it might adopt."""
+
+Taken = Callable[[Collection[Wanted]], Collection[Wanted]]
+"""Keys with records they might adopt -> those whose record belongs to another key."""
 
 
 @dataclass(slots=True)
@@ -73,11 +76,11 @@ def find_existing(
     batch: Sequence[Folded],
     entries: Mapping[RecordKey, Entry],
     digest: Digest,
-    taken: Taken = lambda kind, ids: (),
+    taken: Taken = lambda wanted: (),
 ) -> Matches:
     """Search by key, then, for records the ledger does not know, by each step of `also_match` in turn.
 
-    taken: asked once for each object and step. Raises DestinationUnusable.
+    taken: asked once for each step. Raises DestinationUnusable.
     """
     matches = Matches()
     read = _values_to_read(batch, entries, destination.crm, digest)
@@ -181,24 +184,26 @@ def _person_fields(person: Person | None) -> frozenset[str]:
     return frozenset({fields.first, fields.last, fields.suffix, fields.born} - {""})
 
 
-def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken: Taken) -> frozenset[tuple[str, str]]:
-    """The records (object, id) among the candidates that belong to another key."""
-    ids: dict[str, set[str]] = {}
-    for question, candidates in asked:
-        if not isinstance(candidates, Outcome):
-            ids.setdefault(question.folded.write.key.object, set()).update(candidate.id for candidate in candidates)
-    return frozenset((kind, crm_id) for kind, of_kind in ids.items() for crm_id in taken(kind, of_kind))
+def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken: Taken) -> frozenset[Wanted]:
+    """The candidates that belong to another key."""
+    wanted = {
+        (question.folded.write.key, candidate.id)
+        for question, candidates in asked
+        if not isinstance(candidates, Outcome)
+        for candidate in candidates
+    }
+    return frozenset(taken(wanted)) if wanted else frozenset()
 
 
 def _free(
     key: RecordKey,
     candidates: Sequence[Found] | Outcome,
-    others: frozenset[tuple[str, str]],
+    others: frozenset[Wanted],
     ruled_out: Collection[str],
 ) -> Sequence[Found] | Outcome:
     """The candidates that may be the customer's: neither another key's, nor ruled out by people."""
     if isinstance(candidates, Outcome):
         return candidates
-    unclaimed = (candidate for candidate in candidates if (key.object, candidate.id) not in others)
+    unclaimed = (candidate for candidate in candidates if (key, candidate.id) not in others)
     blank = (candidate for candidate in unclaimed if not candidate.values.get(key.field))
     return [candidate for candidate in blank if candidate.id not in ruled_out]

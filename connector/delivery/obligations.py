@@ -14,6 +14,7 @@ from connector.delivery.deliver import fault_in, prepare
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
 from connector.delivery.isolate import unanswered
+from connector.delivery.keep_apart import released
 from connector.delivery.pausing import pause_for
 from connector.delivery.payments import (
     NOT_CARRIED,
@@ -136,6 +137,7 @@ class Portion:
             pause=pause,
             refused=standing.refused,
             payments=payments,
+            released=list(released(answers)),
         )
         self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
         report_payments(self.lease, payments, pause)

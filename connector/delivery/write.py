@@ -12,11 +12,12 @@ from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
-from connector.delivery.follow import Claim, Following
+from connector.delivery.follow import Following
 from connector.delivery.in_flight import first_in_flight
+from connector.delivery.keep_apart import ClaimRecords, keep_apart
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, turns, without_refused
 from connector.delivery.lookups import Lookups
-from connector.delivery.match import Matches, find_existing
+from connector.delivery.match import Matches, Taken, find_existing
 from connector.delivery.moves import Moves, due, make_moves, moved
 from connector.delivery.ours import caught_up, read_back, unread_if_created
 from connector.delivery.twins import holders
@@ -60,7 +61,8 @@ class Writing:
     now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
-    gate: raises DestinationUnusable where no more may be sent. claim: claims the records that others were merged into.
+    gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
+    whose record belongs to another. taken: asks the same of records that might be adopted, and claims nothing.
     """
 
     destination: Destination
@@ -74,7 +76,8 @@ class Writing:
     again: int = SENT_AGAIN
     search_lag: int = SEARCH_LAG
     gate: Callable[[], None] = lambda: None
-    claim: Claim = lambda into: ()
+    claim: ClaimRecords = lambda wanted: ()
+    taken: Taken = lambda wanted: ()
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
@@ -107,9 +110,10 @@ class Writing:
         resolved = self._resolve(batch)
         self._move(resolved)
         staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
-        matches = find_existing(self.destination, staying, self.entries, self.digest)
+        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken)
         matches.existing |= self.moves.existing
         matches.refused |= self.moves.refused
+        keep_apart(matches, self.entries, self.destination.crm, self.claim)
         self._catch_up(resolved, matches)
         to_send = []
         for folded in resolved:

@@ -13,7 +13,7 @@ from connector.destinations.base import Answers, Destination, Outcome, Row, Verd
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
-from connector.settlement import Refusal
+from connector.settlement import Claim, Refusal
 
 REMEMBERED: Final = 20_000
 """Rehearsed records and customers to remember. For older ones, the ledger's state is used again."""
@@ -34,6 +34,7 @@ class Overlay:
         self._ledger = ledger
         self._entries: dict[RecordKey, Entry] = {}
         self._consents: dict[str, States] = {}
+        self._claims: dict[tuple[str, str], Claim] = {}
 
     def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
         """Look up entries: the rehearsed one if any, else the ledger's."""
@@ -45,10 +46,28 @@ class Overlay:
         rehearsed = {customer: self._consents[customer] for customer in customers if customer in self._consents}
         return {**self._ledger.consents(destination, set(customers) - rehearsed.keys()), **rehearsed}
 
+    def claim(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
+        """Claim records for the rehearsal alone; return those that belong to another key."""
+        others = self.taken(destination, wanted)
+        for claim in wanted:
+            if claim not in others:
+                self._claims.setdefault(_record(claim), claim)
+        self._claims = _newest(self._claims, {})
+        return self.taken(destination, wanted)
+
+    def taken(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
+        """Return those of these records that belong to another key, by the ledger or by the rehearsal."""
+        rehearsed = {claim for claim in wanted if self._claims.get(_record(claim), claim).key != claim.key}
+        return rehearsed | {*self._ledger.taken(destination, wanted)}
+
     def keep(self, entries: Mapping[RecordKey, Entry], consents: Mapping[str, States]) -> None:
         """Remember what a step would have written; drop the oldest beyond REMEMBERED."""
         self._entries = _newest(self._entries, entries)
         self._consents = _newest(self._consents, consents)
+
+
+def _record(claim: Claim) -> tuple[str, str]:
+    return claim.key.object, claim.crm_id
 
 
 def _newest(known: Mapping[_Key, _Kept], more: Mapping[_Key, _Kept]) -> dict[_Key, _Kept]:

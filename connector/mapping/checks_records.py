@@ -74,12 +74,18 @@ def _check_key_target(scope: Scope, record: Record, name: str, target: TargetFie
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")
     sources = shapes.of_source(scope, key.as_source())
-    if target.case_sensitive and not all(_has_one_case(shape) for shape in sources):
-        message = f"{full} tells upper case from lower, and the connector does not"
-        hint = f"make {name} case-insensitive in the CRM, or add  format: lower"
-        scope.add_at_key("M230", message, hint, Severity.WARNING)
+    if target.case_sensitive:
+        _check_case(scope, full, sources)
     check_values(scope, full, target, [] if key.cut else sources)
     check_sensitive(scope, key.as_source(), key.sensitive is not None, full, target)
+
+
+def _check_case(scope: Scope, full: str, sources: list[Shape]) -> None:
+    """Warn where a case-sensitive field gets keys in both letter cases."""
+    if not all(_has_one_case(shape) for shape in sources):
+        message = f"{full} tells upper case from lower, and the connector does not"
+        hint = "make the field case-insensitive in the CRM, or add  format: lower"
+        scope.add_at_key("M230", message, hint, Severity.WARNING)
 
 
 def _has_one_case(shape: Shape) -> bool:

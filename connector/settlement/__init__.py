@@ -175,6 +175,14 @@ class Remembered:
     lost: bool = False
 
 
+class Claim(NamedTuple):
+    """A CRM record that is to belong to one key alone, and the customer of that key."""
+
+    key: RecordKey
+    crm_id: str
+    customer_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A record for which several CRM records may be meant. by_key: they all hold its key."""
@@ -305,6 +313,7 @@ class Settlement:
     gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
     answered: the records, by key and CRM id, of which the CRM answered a question itself.
     again: customers whose delivered events since then, epoch ms, are delivered again.
+    released: records that are no longer their key's.
     """
 
     mapping_version: str
@@ -323,3 +332,4 @@ class Settlement:
     asked: Sequence[Asked] = ()
     answered: Sequence[tuple[RecordKey, str]] = ()
     again: Mapping[str, int] = field(default_factory=dict)
+    released: Sequence[Claim] = ()

@@ -22,6 +22,7 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
+from connector.store.claims import told_apart
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
@@ -153,8 +154,11 @@ class Lanes:
         ends = as_rows([_end(settled, settlement) for settled in settlement.settled])
         tries = as_rows([_attempt(settled, settlement) for settled in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
-        entries = self._ledger.rows(lease.destination, settlement.remembered)
+        remembered = told_apart(settlement.remembered)
+        entries = self._ledger.rows(lease.destination, remembered)
         items = self._ledger.items(lease.destination, settlement.remembered)
+        confirmed = self._ledger.claims.confirmed(lease.destination, remembered)
+        released = self._ledger.claims.rows(lease.destination, settlement.released)
         owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
@@ -169,6 +173,7 @@ class Lanes:
             self._obligations.hold(connection, lease.destination, _concerned(settlement))
             self._ledger.lose(connection, lease.destination, settlement.gone)
             self._ledger.remember(connection, entries)
+            self._ledger.claims.settle(connection, confirmed, released)
             self._open_items.settle(connection, *items)
             self._questions.ask(connection, lease.destination, asked)
             self._questions.answer(connection, lease.destination, answered)

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, null, select
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
-from connector.settlement import Asked, Raised, Remembered
+from connector.settlement import Asked, Claim, Raised, Remembered
+from connector.store.claims import HELD_BY_ANOTHER, LEFT, OF_ENTRY, Claims, Holder, is_another
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import consents, deliveries, ledger, raises
+from connector.store.tables import claims, consents, deliveries, ledger, raises
 
 
 class KnownRecord(NamedTuple):
@@ -37,9 +38,8 @@ class Ledger:
     def __init__(self, database: Database, open_items: OpenItems, questions: Questions) -> None:
         self._db, self._open_items, self._questions = database, open_items, questions
         # Built once: building a statement takes several times as long as running it.
-        self._entries = select(ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks).where(
-            ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True))
-        )
+        self._entries = _entries_and_claims()
+        self.claims = Claims(database, self.key_digest)
         self._consents = (
             select(consents)
             .where(
@@ -63,7 +63,7 @@ class Ledger:
             rows = connection.execute(self._entries, asked).all()
             items = list(self._open_items.of(connection, asked))
             decisions = list(self._questions.decided(connection, asked))
-        entries = {(row.object, row.key): read_entry(row.crm_id, row.marks) for row in rows}
+        entries = {named: _own(row, wanted[named].field) for row in rows if (named := (row.object, row.key)) in wanted}
         for kind, digest, name, item in items:
             entry = entries.get((kind, digest), Entry())
             entries[kind, digest] = replace(entry, open={**entry.open, name: item})
@@ -71,13 +71,23 @@ class Ledger:
             entries[kind, digest] = replace(entries.get((kind, digest), Entry()), decided=decided)
         return {wanted[named]: entry for named, entry in entries.items() if named in wanted}
 
+    def claim(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
+        """Claim records before anything is written to them. Returns those that belong to another key."""
+        return self.claims.take(destination, wanted)
+
+    def taken(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
+        """Return those of these claims whose record belongs to another key."""
+        return self.claims.others(destination, wanted)
+
     def records_of(self, destination: str, customers: Collection[str]) -> list[KnownRecord]:
-        """The CRM records known to be these customers'."""
-        statement = select(ledger.c.customer_id, ledger.c.object, ledger.c.crm_id).where(
+        """The CRM records known to be these customers', those they left included."""
+        columns = (ledger.c.customer_id, ledger.c.object, ledger.c.crm_id, ledger.c.marks)
+        statement = select(*columns, HELD_BY_ANOTHER.label("held")).where(
             ledger.c.destination == destination, ledger.c.customer_id.in_(customers), ledger.c.crm_id.is_not(None)
         )
         with self._db.reading() as connection:
-            return [KnownRecord(*row) for row in connection.execute(statement)]
+            rows = connection.execute(statement).all()
+        return [KnownRecord(*row[:3]) for row in rows if not row.held or _may_share(read_entry(row.crm_id, row.marks))]
 
     def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
         """Entries as a parameter, made before the transaction begins: others wait for it."""
@@ -100,8 +110,9 @@ class Ledger:
     def lose(self, connection: Connection, destination: str, gone: Collection[tuple[str, str]]) -> None:
         """Drop the entries of records (object, id) that the CRM no longer has: they would be written in full again."""
         for kind, crm_id in gone:
-            theirs = (ledger.c.destination == destination, ledger.c.object == kind, ledger.c.crm_id == crm_id)
-            connection.execute(delete(ledger).where(*theirs))
+            for table in (ledger, claims):
+                theirs = (table.c.destination == destination, table.c.object == kind, table.c.crm_id == crm_id)
+                connection.execute(delete(table).where(*theirs))
 
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' present entries, except those of customers forgotten meanwhile."""
@@ -109,7 +120,10 @@ class Ledger:
         changed = [amend(now.get(key, Entry())) for key, amend in amended.items()]
         still = select(deliveries.c.id).where(deliveries.c.id.in_([entry.delivery_id for entry in changed]))
         stored = set(connection.execute(still).scalars())
-        self.remember(connection, self.rows(destination, [entry for entry in changed if entry.delivery_id in stored]))
+        kept = [entry for entry in changed if entry.delivery_id in stored]
+        self.remember(connection, self.rows(destination, kept))
+        in_crm = [Claim(record.key, record.entry.crm_id, record.customer_id) for record in kept if record.entry.crm_id]
+        self.claims.keep(connection, self.claims.rows(destination, in_crm))
 
     def _row(self, destination: str, remembered: Remembered) -> dict[str, Any]:
         return {
@@ -168,6 +182,29 @@ class Ledger:
         if raised:
             statement = raises.insert().values(destination=destination, at=self._db.now())
             connection.execute(statement, [asdict(opt_out) for opt_out in raised])
+
+
+def _entries_and_claims() -> Any:
+    columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.customer_id, ledger.c.marks)
+    holder = (claims.c.key.label("holder"), claims.c.field, claims.c.customer_id.label("held_for"))
+    return (
+        select(*columns, *holder)
+        .outerjoin_from(ledger, claims, OF_ENTRY)
+        .where(ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True)))
+    )
+
+
+def _may_share(entry: Entry) -> bool:
+    """Whether a customer's opt-outs go to a record although it is another's: it was merged, or only its id is kept."""
+    return entry.merged or not entry.fields
+
+
+def _own(row: Any, field: str) -> Entry:
+    """An entry as it is read. field: of its key."""
+    entry, holder = read_entry(row.crm_id, row.marks), Holder(row.holder, row.field, row.held_for)
+    if entry.merged:  # both customers are known to be there
+        return entry
+    return LEFT if is_another(holder, row.key, field, row.customer_id) else entry
 
 
 def _replace_entries(database: Database) -> Any:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0018"
+REVISION: Final = "0019"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -142,6 +142,19 @@ ledger: Final = Table(
     Column("delivery_id", BigInteger, nullable=False),
     Index(None, "customer_id"),
 )
+
+claims: Final = Table(
+    "claims",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("object", String(64), primary_key=True),
+    Column("crm_id", String(64), primary_key=True),
+    Column("key", String(32), nullable=False),  # as in the ledger
+    Column("field", String(255), nullable=False),  # of the key; empty where an older version did not keep it
+    Column("customer_id", String(64)),
+    Index(None, "customer_id"),
+)
+"""Whose each CRM record is. An entry of the ledger has its record only while no other key has claimed it."""
 
 consents: Final = Table(
     "consents",

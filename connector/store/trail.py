@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, select
 from connector.model import Entry, Event
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 from connector.store.accounts import is_served
+from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.database import Database
 from connector.store.entries import read_entry
 from connector.store.inbox import Inbox
@@ -145,7 +146,11 @@ class Trail:
         return self._known((ledger.c.destination == destination) & (ledger.c.object == object) & (ledger.c.key == key))
 
     def _known(self, which: ColumnElement[bool]) -> list[Known]:
-        statement = select(ledger).where(which).order_by(ledger.c.destination, ledger.c.object, ledger.c.delivery_id)
+        order = (ledger.c.destination, ledger.c.object, ledger.c.delivery_id)
+        statement = select(ledger, HELD_BY_ANOTHER.label("held")).where(which).order_by(*order)
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        return [Known(row.destination, row.object, row.key, read_entry(row.crm_id, row.marks)) for row in rows]
+        known = [(row, read_entry(row.crm_id, row.marks)) for row in rows]
+        return [
+            Known(row.destination, row.object, row.key, entry) for row, entry in known if entry.merged or not row.held
+        ]

@@ -37,6 +37,7 @@ WIPED = (
     "deliveries",
     "events",
     "ledger",
+    "claims",
     "consents",
     "obligations",
     "open_items",
