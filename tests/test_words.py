@@ -43,6 +43,10 @@ PLACES = {
         "owed from the inbox, paid by delivery, counted",
     ),
     "odd field": ("carecycle telemetry", "read, counted"),
+    "claim": (
+        "delivery insight settlement store",
+        "made by delivery before a record is written to, kept by the store, rehearsed",
+    ),
     "question": (
         "cli delivery insight settlement store",
         "asked by delivery, kept by the store, shown and decided",

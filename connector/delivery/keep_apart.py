@@ -19,7 +19,7 @@ ClaimRecords = Callable[[Mapping[RecordKey, str]], Collection[RecordKey]]
 def keep_apart(matches: Matches, entries: Mapping[RecordKey, Entry], crm: Crm, claim: ClaimRecords) -> None:
     """Claim the records that do not show the key they were matched for; take those of other keys out of the matches.
 
-    Whoever wanted to adopt such a record gets one of its own. A record that the CRM itself returned for a key cannot
+    A key that was to adopt such a record gets one of its own. A record that the CRM itself returned for a key cannot
     have another beside it.
     """
     wanted = {

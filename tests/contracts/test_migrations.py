@@ -171,6 +171,20 @@ class TestUpgrading:
         mark = Mark(Stamp(1, "a"), "d")
         assert known.entry == Entry(None, {"City": mark}, {"Call": mark}, {"Owner": {"d": mark.stamp}})
 
+    def test_of_two_entries_with_one_record_the_older_has_it(self, database_address: str, clock: Clock) -> None:
+        made_at(database_address, "0017")
+        engine = open_engine(parse_url(database_address))
+        with engine.begin() as connection:
+            tables = MetaData()
+            tables.reflect(connection)
+            for key, marks, delivery in (("new", MARKS, 7), ("old", MARKS, 5), ("former", "{}", 1)):
+                known = {"object": "Contact", "key": key, "crm_id": "R", "marks": marks, "delivery_id": delivery}
+                put(connection, tables, "ledger", destination=DESTINATION, customer_id=key, **known)
+        engine.dispose()
+        with up_to_date(database_address, clock) as stage:
+            ids = [known.entry.crm_id for key in ("old", "new") for known in stage.store.trail.records(key)]
+        assert ids == ["R"]
+
 
 SENTENCE = "not an option: add the option [state, city]"
 NOTED = json.dumps(
