@@ -121,8 +121,8 @@ class Claims:
             connection.execute(self._take, rows)
 
     def _others(self, connection: Connection, rows: Rows, wanted: Iterable[Claim]) -> frozenset[Claim]:
-        found = connection.execute(self._holders, rows)
-        holders = {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in found}
+        rows_held = connection.execute(self._holders, rows)
+        holders = {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in rows_held}
         return frozenset(
             claim
             for claim in wanted
@@ -131,7 +131,7 @@ class Claims:
         )
 
 
-def told_apart(remembered: Iterable[Remembered]) -> list[Remembered]:
+def each_to_one(remembered: Iterable[Remembered]) -> list[Remembered]:
     """Entries of which no two have the same new record: the first has it."""
     first: dict[tuple[str, str | None], Remembered] = {}
     return [

@@ -22,7 +22,7 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
-from connector.store.claims import told_apart
+from connector.store.claims import each_to_one
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
@@ -154,7 +154,7 @@ class Lanes:
         ends = as_rows([_end(settled, settlement) for settled in settlement.settled])
         tries = as_rows([_attempt(settled, settlement) for settled in settlement.settled])
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
-        remembered = told_apart(settlement.remembered)
+        remembered = each_to_one(settlement.remembered)
         entries = self._ledger.rows(lease.destination, remembered)
         items = self._ledger.items(lease.destination, settlement.remembered)
         confirmed = self._ledger.claims.confirmed(lease.destination, remembered)
