@@ -131,6 +131,11 @@ class Claims:
         )
 
 
+def is_to_be_claimed(record: Remembered) -> bool:
+    """Whether an entry has a new record for itself."""
+    return record.new and not record.entry.merged
+
+
 def each_to_one(remembered: Iterable[Remembered]) -> list[Remembered]:
     """Entries of which no two have the same new record: the first has it."""
     first: dict[tuple[str, str | None], Remembered] = {}
