@@ -255,6 +255,8 @@ class Convergence(Mishaps):
         self._every_opt_out_is_in_the_crm(but=self.stage.crm.unwritable)
         self._every_list_of_opt_outs_agrees()
         self._heal_the_crm()
+        self._every_customer_remade_comes_again(21, "Douglas")
+        self.stage.drain_in_time()
         self._pay_what_is_checked_daily()
         self._every_opt_out_is_in_the_crm()
         self._replay_and_drain()
@@ -274,11 +276,11 @@ class Convergence(Mishaps):
         self.replay()
         self.stage.drain_in_time()
 
-    def _every_customer_remade_comes_again(self) -> None:
-        """What people did to a record is noticed with the next event of its customer."""
+    def _every_customer_remade_comes_again(self, at: int = 20, city: str = "Bisbee") -> None:
+        """What people did to a record is noticed with the next event of its customer that changes something."""
         for customer in sorted(self.remade):
-            changes = {"city": "Bisbee", "county": "Cochise", "status": "Active", "agentName": "Zoe"}
-            self._accept(a_person(customer, 20, **changes, **self._consent(customer)))
+            changes = {"city": city, "county": "Cochise", "status": "Active", "agentName": "Zoe"}
+            self._accept(a_person(customer, at, **changes, **self._consent(customer)))
 
     def _heal_the_crm(self) -> None:
         self.stage.crm.strict = False
