@@ -96,11 +96,11 @@ def decide(question: str, paths: tuple[Path, ...], same: str, other: bool, undo:
         raise click.UsageError("name one of --same CRM_ID, --somebody-else and --undo")
     accounts = accounts_of(paths)
     with opened_store() as store:
-        shown = question_of(find_questions(store, accounts, decided=True), question)
+        shown = question_of(store, accounts, question)
         if shown is None:
             raise FixConfiguration(question, "is not a known question", "connector identity list --all shows them")
         notice = _carry_out(store, shown, same, undo=undo)
-        after = question_of(find_questions(store, accounts, decided=True), question)
+        after = question_of(store, accounts, question)
     click.echo(decided_words(after) if after and decided_words(after) else "The question is open again.")
     if notice:
         click.echo(notice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,15 +55,31 @@ class ShownQuestion:
 def find_questions(store: Store, accounts: Sequence[Account] = (), *, decided: bool = False) -> list[ShownQuestion]:
     """List the questions that wait for people, or all of them; the oldest first. accounts: used for the links."""
     asked = (question for question in store.questions.all() if decided or question.is_open)
-    return [_shown(store, question, named(accounts, question.destination)) for question in asked]
+    return [_shown(store, question, accounts) for question in asked]
 
 
-def question_of(questions: Iterable[ShownQuestion], id: str) -> ShownQuestion | None:
-    """Find a question by its id."""
-    return next((question for question in questions if question.of.id == id), None)
+def newest_decided(store: Store, accounts: Sequence[Account], limit: int) -> list[ShownQuestion]:
+    """List the questions that were decided last, the newest decision first."""
+    decided = [question for question in store.questions.all() if not question.is_open]
+    decided.sort(key=lambda question: question.decided_at or 0, reverse=True)
+    return [_shown(store, question, accounts) for question in decided[:limit]]
 
 
-def _shown(store: Store, question: Question, account: Account | None) -> ShownQuestion:
+def oldest_open(store: Store, accounts: Sequence[Account], limit: int) -> list[ShownQuestion]:
+    """List the questions that have waited longest."""
+    opened = [question for question in store.questions.all() if question.is_open]
+    return [_shown(store, question, accounts) for question in opened[:limit]]
+
+
+def question_of(store: Store, accounts: Sequence[Account], id: str) -> ShownQuestion | None:
+    """Find a question by its id; None if there is none."""
+    asked = next((question for question in store.questions.all() if question.id == id), None)
+    return _shown(store, asked, accounts) if asked else None
+
+
+def _shown(store: Store, question: Question, accounts: Sequence[Account]) -> ShownQuestion:
+    account = named(accounts, question.destination)
+
     def link(crm_id: str | None) -> str:
         return account.link(question.object, crm_id) if account and crm_id else ""
 

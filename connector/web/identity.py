@@ -10,8 +10,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import StateChanged
 from connector.insight.accounts import Account
-from connector.insight.identity import ShownQuestion, decided_words, find_questions, question_of, queued_words
+from connector.insight.identity import (
+    ShownQuestion,
+    decided_words,
+    newest_decided,
+    oldest_open,
+    question_of,
+    queued_words,
+)
 from connector.store import Store
+from connector.store.desk import PAGE
 from connector.web.gate import WHO, Gate
 from connector.web.pages import asked
 
@@ -27,10 +35,10 @@ class Identities:
 
     def identity(self) -> Response:
         """List the open questions, the oldest first, then the decided ones."""
-        questions = find_questions(self.store, self.accounts, decided=True)
-        opened = [question for question in questions if question.of.is_open]
-        decided = [question for question in questions if not question.of.is_open]
-        return self.gate.show("identity", opened=opened, decided=decided, now=int(self.clock() * 1000))
+        opened = oldest_open(self.store, self.accounts, PAGE)
+        more = self.store.questions.count() - len(opened)
+        decided = newest_decided(self.store, self.accounts, PAGE)
+        return self.gate.show("identity", opened=opened, more=more, decided=decided, now=int(self.clock() * 1000))
 
     def confirm_identity(self, id: str, action: str) -> Response:
         """Ask before a question is decided, or a decision is taken back."""
@@ -65,7 +73,7 @@ class Identities:
                 return ""
 
     def _asked(self, id: str) -> ShownQuestion:
-        question = question_of(find_questions(self.store, self.accounts, decided=True), id)
+        question = question_of(self.store, self.accounts, id)
         if question is None:
             abort(404)
         return question
