@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from connector.crm import Crm
 from connector.delivery.adoption import Adoption
 from connector.delivery.fold import Digest, Existing, Folded, to_read
-from connector.destinations.base import Destination, Found, Outcome
-from connector.model import Candidate, Entry, Person, RecordKey
+from connector.destinations.base import Answers, Destination, Found, Outcome
+from connector.model import Candidate, Entry, FactKind, Person, RecordKey
 
 Wanted = tuple[RecordKey, str]
 """A key, and the id of a record that it might adopt."""
@@ -62,13 +63,15 @@ class Matches:
 class _Question:
     """One record to look for: the fields that must agree (the CRM is searched by the first), and what else to read.
 
-    helpful: what is read only if the account has it: a hidden field refuses a whole query.
+    is_phone: whether the CRM is searched for a phone number. helpful: what is read only if the account has it: a hidden
+    field refuses a whole query.
     """
 
     folded: Folded
     agree: Mapping[str, str] = field(repr=False)
     read: frozenset[str] = frozenset()
     helpful: frozenset[str] = frozenset()
+    is_phone: bool = False
 
 
 def find_existing(
@@ -144,6 +147,7 @@ def _questions_of(
             {fact.field: fact.value for fact in folded.write.also_match[step]},
             read[folded.write.key],
             _person_fields(folded.write.person),
+            folded.write.also_match[step][0].kind is FactKind.PHONE,
         )
         for folded in strangers
         if matches.open(folded.write.key) and len(folded.write.also_match) > step
@@ -157,20 +161,26 @@ def _identity(folded: Folded, entries: Mapping[RecordKey, Entry], id_field: str)
 
 
 def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found] | Outcome]]:
-    groups: dict[tuple[str, str], list[_Question]] = {}
+    groups: dict[tuple[str, str, bool], list[_Question]] = {}
     for question in questions:
-        groups.setdefault((question.folded.write.key.object, next(iter(question.agree))), []).append(question)
+        group_key = (question.folded.write.key.object, next(iter(question.agree)), question.is_phone)
+        groups.setdefault(group_key, []).append(question)
     answered: list[tuple[_Question, list[Found] | Outcome]] = []
-    for (kind, name), group in groups.items():
-        needed = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
-        helpful = {wanted for q in group for wanted in q.helpful} - needed
-        values = [question.agree[name] for question in group]
-        by_value = destination.find(kind, name, values, sorted(needed | helpful))
-        if missing := helpful & _refused_fields(by_value.values()):
-            by_value = destination.find(kind, name, values, sorted((needed | helpful) - missing))
+    for (kind, name, is_phone), group in groups.items():
+        search = destination.find_phones if is_phone else destination.find
+        by_value = _search(partial(search, kind, name, [question.agree[name] for question in group]), group)
         # A rehearsal that may not ask the CRM has no answers.
         answered += [(own, by_value[own.agree[name]]) for own in group if own.agree[name] in by_value]
     return answered
+
+
+def _search(search: Callable[[list[str]], Answers], group: Sequence[_Question]) -> Answers:
+    """Search with the fields to read; without those that would only help, where the CRM refuses the search for them."""
+    needed = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
+    helpful = {wanted for q in group for wanted in q.helpful} - needed
+    answers = search(sorted(needed | helpful))
+    refused = helpful & _refused_fields(answers.values())
+    return search(sorted((needed | helpful) - refused)) if refused else answers
 
 
 def _refused_fields(answers: Iterable[Sequence[Found] | Outcome]) -> set[str]:

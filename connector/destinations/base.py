@@ -189,6 +189,13 @@ class Destination(Protocol):
         """
         ...
 
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        """Records whose `field` is one of these phone numbers, in whatever punctuation: number as given -> its records.
+
+        May include a number of another country with the same digits.
+        """
+        ...
+
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Where records live now: id -> its own id, that of the record it was merged into, or None if it is deleted.
 

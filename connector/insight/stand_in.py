@@ -118,6 +118,10 @@ class DryDestination:
         """Search the real CRM if it may be asked; otherwise find nothing."""
         return self.real.find(object, field, values, read) if self.ask else {}
 
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        """Search the real CRM by phone if it may be asked; otherwise find nothing."""
+        return self.real.find_phones(object, field, numbers, read) if self.ask else {}
+
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Ask the real CRM if it may be asked."""
         return self.real.survivors(object, ids) if self.ask else {}

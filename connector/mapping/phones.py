@@ -24,14 +24,17 @@ def comparable(text: str) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164) if number else ""
 
 
-def national_digits(text: str) -> str:
-    """The number's digits without its country code; empty if it is not a whole phone number.
+def digits(text: str) -> tuple[str, ...]:
+    """The number in digits: without its country code, and for other countries with it too; none if it is not whole.
 
-    >>> national_digits("+13128471928")
-    '3128471928'
+    >>> digits("+13128471928"), digits("+44 20 7946 0018"), digits("front desk")
+    (('3128471928',), ('2079460018', '442079460018'), ())
     """
     number = _parsed(text)
-    return str(phonenumbers.national_significant_number(number)) if number else ""
+    if number is None:
+        return ()
+    national = str(phonenumbers.national_significant_number(number))
+    return (national,) if number.country_code == 1 else (national, f"{number.country_code}{national}")
 
 
 def spellings(text: str) -> tuple[str, ...]:
@@ -45,11 +48,11 @@ def spellings(text: str) -> tuple[str, ...]:
     number = _parsed(text)
     if number is None:
         return (text,)
-    digits = str(phonenumbers.national_significant_number(number))
-    if number.country_code == 1 and len(digits) == 10:
-        spelled = [pattern.format(digits[:3], digits[3:6], digits[6:]) for pattern in _AMERICAN]
+    national = str(phonenumbers.national_significant_number(number))
+    if number.country_code == 1 and len(national) == 10:
+        spelled = [pattern.format(national[:3], national[3:6], national[6:]) for pattern in _AMERICAN]
     else:
-        whole = f"{number.country_code}{digits}"
+        whole = f"{number.country_code}{national}"
         styles = (PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL)
         spelled = [f"+{whole}", whole, f"00{whole}", f"011{whole}"]
         spelled += [phonenumbers.format_number(number, style) for style in styles]

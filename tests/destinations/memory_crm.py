@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from connector import destinations
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.phone_search import find_spelled
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
 from connector.destinations.vendor import Vendor
@@ -150,6 +151,9 @@ class Memory:
 
         answers: Answers = self._call("GET", "/find", lambda: {value: matching(value) for value in values})
         return answers
+
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        return find_spelled(lambda texts: self.find(object, field, texts, read), numbers)
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         return {ref: ref if ref in self.vault.held.get(object, {}) else None for ref in ids}

@@ -11,6 +11,7 @@ from typing import Any
 from connector.crm import CrmAccount
 from connector.destinations import VENDORS
 from connector.destinations.base import Answers, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.phone_search import find_spelled
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
@@ -192,6 +193,9 @@ class Crm:
                 if record["object"] == object and as_text(record.get(field)).lower() == value.lower()
             ]
         return matches
+
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        return find_spelled(lambda texts: self.find(object, field, texts, read), numbers)
 
     def record(self, object: str, key: str) -> dict[str, Any] | None:
         """Return the record with this key."""

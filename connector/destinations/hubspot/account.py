@@ -21,6 +21,7 @@ from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
 from connector.destinations.hubspot.describe import describe
 from connector.destinations.hubspot.details import portal_of
+from connector.destinations.hubspot.phones import find_phones
 from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
@@ -87,6 +88,10 @@ class HubSpot:
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Records by a property: one call per hundred values if it is unique, otherwise a search."""
         return self._finder.find(object, field, values, tuple(read))
+
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        """Records by phone number: a search of the digits that HubSpot calculates, or of the common spellings."""
+        return find_phones(self._finder, object, field, numbers, tuple(read))
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Where records live now: a merged record's former id leads to what it became."""

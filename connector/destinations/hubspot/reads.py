@@ -65,6 +65,13 @@ class Finder:
             answers.update(ask(_Query(object, field, names), chunk))
         return answers
 
+    def search(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
+        """Records by a property that is not unique."""
+        answers: Answers = {value: [] for value in values}
+        for chunk in chunks(values, BATCH):
+            answers.update(self._search(_Query(object, field, names), chunk))
+        return answers
+
     def _read(self, question: _Query, asked: list[str]) -> Answers:
         """Read one batch."""
         reply = self._calls.ask(READ, object=question.object, body=_read_body(question, asked))

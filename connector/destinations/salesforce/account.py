@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
+from connector.destinations.phone_search import find_spelled
 from connector.destinations.salesforce import converted, errors, fit, org, records, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
@@ -131,6 +132,11 @@ class Salesforce:
         contacts = converted.contacts(object, field, values)
         rest = [value for value in values if value not in contacts]
         return contacts | (self._reader.find(object, field, rest, read) if rest else {})
+
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
+        """Records by phone number, as people commonly write it. Raises DestinationUnusable."""
+        names = tuple(read)
+        return find_spelled(lambda texts: self._reader.find(object, field, texts, names), numbers)
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Where records live now, or None: id -> id. Raises DestinationUnusable."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, Property
 from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
-from connector.sandbox.hubspot.values import accept
+from connector.sandbox.hubspot.values import accept, calculated
 
 NEEDED = {"calls": "hs_timestamp"}
 STAGE = "lifecyclestage"
@@ -32,7 +32,8 @@ class Record:
         """Build the record as HubSpot returns it; requested properties without a value are null."""
         stamps = {"createdate": iso(self.created), "lastmodifieddate": iso(self.updated), "hs_object_id": self.id}
         values: dict[str, str | None] = {**stamps, **self.properties}
-        chosen = values if names is None else {**stamps, **{name: values.get(name) for name in names}}
+        asked = {**values, **calculated(self.properties)}
+        chosen = values if names is None else {**stamps, **{name: asked.get(name) for name in names}}
         times = {"createdAt": iso(self.created), "updatedAt": iso(self.updated)}
         return {"id": self.id, "properties": chosen, **times, "archived": False, "url": self._address()}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.sandbox.hubspot.records import Record, Records
 from connector.sandbox.hubspot.replies import Refusal
+from connector.sandbox.hubspot.values import calculated
 
 PAGE, MOST = 200, 10_000
 Test = Callable[[str | None, dict[str, Any]], bool]
@@ -37,7 +38,8 @@ def search(records: Records, kind: str, body: Any, lag: float) -> dict[str, Any]
 
 def _indexed(records: Records, record: Record, lag: float) -> dict[str, str] | None:
     fresh = records.clock() - record.updated < lag
-    return record.before if fresh else record.properties
+    properties = record.before if fresh else record.properties
+    return None if properties is None else {**properties, **calculated(properties)}
 
 
 def _matches(held: dict[str, str] | None, groups: list[dict[str, Any]]) -> bool:

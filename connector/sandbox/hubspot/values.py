@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -106,3 +106,20 @@ _BY_TYPE: dict[str, Callable[[Property, str], str]] = {
     "date": _date,
     "datetime": _datetime,
 }
+
+
+_CALCULATED = {
+    "phone": "hs_searchable_calculated_phone_number",
+    "mobilephone": "hs_searchable_calculated_mobile_number",
+}
+
+
+def calculated(properties: Mapping[str, str]) -> dict[str, str]:
+    """Calculate what the search compares with phone numbers: area code and local number, as digits."""
+    return {name: digits for own, name in _CALCULATED.items() if (digits := _national(properties.get(own, "")))}
+
+
+def _national(number: str) -> str:
+    before_extension = re.split(r"[a-z;,]", number.lower(), maxsplit=1)[0]
+    digits = re.sub(r"\D", "", before_extension).lstrip("0")
+    return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
