@@ -117,7 +117,11 @@ def _record_lines(record: dict[str, Any]) -> Iterator[str]:
         rule = _READS.get(record["rules"].get(name, ""), "")
         yield f"  {name} = {json.dumps(sent, ensure_ascii=False)}" + (f"   [{rule}]" if rule else "")
     yield from (f"  associated with {other}" for other in record["associate"])
-    yield from (f"  adopts an existing record with the same {' and '.join(step)}" for step in record["also_match"])
+    yield from (
+        f"  adopts a record your team created with the same {' and '.join(step)}" for step in record["also_match"]
+    )
+    if record["also_match"]:
+        yield "    if the names agree and it is the only one; otherwise you are asked"
     for name in record["lacking"]:
         yield f"  {name} is required and has no value: not written until an event has one"
     if record["unsubscribe"]:

@@ -36,7 +36,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "cases": "the first case that holds",
     "key": "one unique CRM field and what identifies the record, so that nothing is written twice",
     "unique_key": "false if the CRM has no unique field here: the connector remembers each record's id",
-    "also_match": "adopts a record created by hand; the steps are tried once, in order",
+    "also_match": "adopts a record created by hand, if the names agree; the steps are tried once, in order",
     "mode": "upsert (default), create (never change an existing record), update (never create one)",
     "associate": "the records of this file to associate it with, in a CRM with associations",
 }
