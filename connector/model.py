@@ -283,6 +283,7 @@ class OpenItem:
 
     record: the mapping's. cause, action: in our words. digest: of the refused value; empty to have it sent again.
     stamp: of the newest event that sends this value. version: of the mapping that sent it.
+    holder: where another record has the value, that record's id, or empty if it is not known; None otherwise.
     """
 
     code: str
@@ -292,6 +293,7 @@ class OpenItem:
     digest: str
     stamp: Stamp
     version: str
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

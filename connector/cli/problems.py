@@ -43,7 +43,8 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
     Also lists the fields left out of records that were written otherwise, the fields careCycle sends in another form
-    than it documents, and the values no table translates. Exit status 1 if there is any whose value is not used.
+    than it documents, and the values no table translates. Exit status 1 if there is any whose value is not used,
+    except values that another record has: they are written by themselves once that record no longer has them.
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
@@ -59,7 +60,8 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
             *(_oddity_text(oddity, now) for oddity in oddities),
         ):
             click.echo(f"\n{text}")
-    raise SystemExit(1 if causes or left_out or unused(oddities) else 0)
+    to_act_on = [item for item in left_out if not item.waits]
+    raise SystemExit(1 if causes or to_act_on or unused(oddities) else 0)
 
 
 def _left_out_data(item: LeftOut) -> dict[str, Any]:
@@ -72,9 +74,19 @@ def _left_out_text(item: LeftOut, now: int) -> str:
     return (
         f"{item.destination}: {item.what} ({item.code})\n"
         f"  '{item.field}' is left out of {counted(item.count, 'record')}{customers} {since(item.since, now)}; "
-        f"everything else in them was written\n{where}  {item.do}\n"
+        f"everything else in them was written\n{where}{_held_text(item)}  {item.do}\n"
         f"  connector events replay --destination {item.destination} --left-out {item.code}"
     )
+
+
+def _held_text(item: LeftOut) -> str:
+    """Format which record has the value that another is written without."""
+    lines = [
+        f"  customer {held.customer_id}: " + (f"record {held.holder} {held.holder_link}".rstrip() + " has it")
+        for held in item.held
+        if held.holder
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _oddity_text(oddity: Oddity, now: int) -> str:

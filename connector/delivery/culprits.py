@@ -66,7 +66,7 @@ def _narrowed(
     """Try a record without each half of the suspects: return how that ended, None if refused, and who is left."""
     middle = len(suspects) // 2
     for part in (suspects[:middle], suspects[middle:]) if middle else (suspects,):
-        trial = without(refused, part, outcome.refusal, version)
+        trial = without(refused, part, outcome, version)
         if nothing_left(trial.row):
             return Tried(trial, None), ()
         answer = yield trial
@@ -81,7 +81,7 @@ def _narrowed(
 
 def once(refused: Sending, outcome: Outcome, names: Collection[str], version: str) -> Search:
     """Send a record without some fields once; it ends as it was refused where that is refused, too."""
-    trial = without(refused, names, outcome.refusal, version)
+    trial = without(refused, names, outcome, version)
     if nothing_left(trial.row):
         return Tried(trial, None)
     answer = yield trial

@@ -13,6 +13,7 @@ from connector import backoff, telemetry
 from connector.delivery.answer import Answer, duplicated, to_deliver_again
 from connector.delivery.consent import States
 from connector.delivery.fold import Folded, fold
+from connector.delivery.held import given_up
 from connector.delivery.in_flight import in_flight
 from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
 from connector.delivery.keep_apart import released
@@ -336,6 +337,7 @@ class _Batch:
             asked=list(asked_by(answers.values())),
             answered=list(answered_by(answers.values())),
             released=list(released(answers.values())),
+            freed=given_up(answers.values(), written.writing.digest(None)),
         )
 
     def _judged(self, written: _Written, again: bool) -> tuple[Answers, Streak, DestinationUnusable | None]:

@@ -44,7 +44,7 @@ def without_refused(sending: Sending, outcome: Outcome, version: str) -> Sending
         return None
     if sending.row.key.field.lower() in named or not may_miss(sending, names):
         return None
-    return without(sending, names, outcome.refusal, version)
+    return without(sending, names, outcome, version)
 
 
 def may_miss(sending: Sending, names: Collection[str]) -> bool:
@@ -59,15 +59,16 @@ def may_miss(sending: Sending, names: Collection[str]) -> bool:
     )
 
 
-def without(sending: Sending, names: Collection[str], why: Refusal, version: str) -> Sending:
+def without(sending: Sending, names: Collection[str], refused: Outcome, version: str) -> Sending:
     """Take fields out: each becomes an open item, except a consent flag, which is owed as an obligation already.
 
     A field whose mapping names another value for this is sent with that value.
     """
     answer, row = sending
+    why = refused.refusal
     decision, record, fallbacks = answer.decision, answer.folded.write.name, _fallbacks(sending, names)
     items = {
-        name: OpenItem(why.code, why.cause, why.action, record, mark.digest, mark.stamp, version)
+        name: OpenItem(why.code, why.cause, why.action, record, mark.digest, mark.stamp, version, refused.holder)
         for name in names
         if name not in row.consent and (mark := decision.marks[name])
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from connector.delivery.answer import Answer
 from connector.model import OpenItem, Plan, RecordKey, Stamp
@@ -50,7 +51,8 @@ def left_out_of(plan: Plan, answers: Mapping[RecordKey, Answer]) -> Refusal | No
         if mine:
             first = next(iter(mine.values()))
             fields = tuple(name for name, item in mine.items() if item.code == first.code)
-            return Refusal(first.code, f"{first.cause}; the rest was written", first.action, fields, write.name)
+            held = Refusal(first.code, first.cause, first.action, fields, write.name).held_by(first.holder)
+            return replace(held, cause=f"{held.cause}; the rest was written")
     return None
 
 

@@ -85,7 +85,7 @@ def _request_id(own: Iterable[Answer]) -> str:
 def _worst(own: Iterable[Answer]) -> Outcome | None:
     """Return the outcome to report when something was refused; it names the mapping's record."""
     outcomes = [
-        replace(outcome, refusal=replace(outcome.refusal, record=answer.folded.write.name))
+        replace(outcome, refusal=replace(outcome.refusal, record=answer.folded.write.name).held_by(outcome.holder))
         for answer in own
         if (outcome := _LOST if answer.lost else answer.outcome) and _refuses(outcome.verdict)
     ]
@@ -208,7 +208,7 @@ def _confirmed(answer: Answer) -> tuple[str, ...]:
     if outcome is None:
         return ()
     if outcome.verdict is Verdict.DELIVERED:
-        return tuple(sorted([*decision.fields, *decision.consent.values()]))
+        return tuple(sorted([*(decision.fields.keys() - decision.left_out.keys()), *decision.consent.values()]))
     return tuple(sorted(decision.consent.values())) if outcome.consent_written else ()
 
 

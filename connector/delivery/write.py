@@ -13,6 +13,7 @@ from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.follow import Following
+from connector.delivery.held import left_to_holder
 from connector.delivery.in_flight import first_in_flight
 from connector.delivery.keep_apart import ClaimRecords, keep_apart
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, turns, without_refused
@@ -193,6 +194,8 @@ class Writing:
     def _settled(self, sending: Sending, outcome: Outcome, *, last: bool) -> Sending | None:
         """Keep a record's answer, unless it is to be sent again without some fields: return it as it is sent then."""
         again = None if last else without_refused(sending, outcome, self.version)
+        if again and outcome.holder is not None:
+            again = left_to_holder(sending, again, self.digest(None))
         if again is None:
             self._keep(sending, outcome)
         elif nothing_left(again.row):

@@ -24,7 +24,9 @@ class Keep:
 
 
 class Upkeep:
-    """Checks the mappings at every call, and purges once an hour, in small steps. It may be called at any rate.
+    """Checks the mappings at every call, and once an hour purges and tries held values again, in small steps.
+
+    It may be called at any rate.
 
     clock: epoch seconds.
     """
@@ -43,6 +45,7 @@ class Upkeep:
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
                 done += self._store.retention.give_space_back()
+                done += self._store.open_items.held.try_again(int(now * 1000) - DAY)
                 if not done:
                     for agency, count in self._store.agencies.expiring().items():
                         telemetry.dead_letters_expiring(agency, count, NOTICE_DAYS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -69,6 +69,10 @@ class Refusal:
         if "{fields}" in cause:
             return cls(code, cause.replace("{fields}", names or a_field), action, fields)
         return cls(code, f"{names}: {cause}" if names else cause, action, fields)
+
+    def held_by(self, holder: str | None) -> Refusal:
+        """The refusal with the CRM record in its cause that has the value, if it is known."""
+        return replace(self, cause=f"{self.cause} (record {holder})") if holder else self
 
     @property
     def key(self) -> CauseKey:
@@ -310,6 +314,7 @@ class Settlement:
     payments: what became of obligations; they leave the lane's failures as they are.
     probing: it does not show either that the account can be used, and leaves the failures as they are.
     owed: opt-outs that events raised themselves, as customers do in calls. oddities: values that nothing translated.
+    freed: digests of the values that records gave up.
     gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
     answered: the records, by key and CRM id, of which the CRM answered a question itself.
     again: customers whose delivered events since then, epoch ms, are delivered again.
@@ -333,3 +338,4 @@ class Settlement:
     answered: Sequence[tuple[RecordKey, str]] = ()
     again: Mapping[str, int] = field(default_factory=dict)
     released: Sequence[Claim] = ()
+    freed: Collection[str] = ()

@@ -86,10 +86,20 @@ class DeadCause:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldField:
+    """A field left out because another record has its value. holder: the ID of that record; empty if unknown."""
+
+    customer_id: str | None
+    crm_id: str | None
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenField:
     """A field that one CRM refuses in some records, whose rest was written. record: of the mapping.
 
     reason, action: of one of them. since: when the first was left out. newest: the newest delivery's ID.
+    held: in how many of the records it is because another record has the value.
     """
 
     destination: str
@@ -103,6 +113,7 @@ class OpenField:
     customers: int
     since: int
     newest: int
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ class Lanes:
             self._ledger.remember(connection, entries)
             self._ledger.claims.settle(connection, confirmed, released)
             self._open_items.settle(connection, *items)
+            self._open_items.held.free(connection, lease.destination, settlement.freed)
             self._questions.ask(connection, lease.destination, asked)
             self._questions.answer(connection, lease.destination, answered)
             self._ledger.remember_consents(connection, consents)

@@ -13,17 +13,19 @@ from connector.settlement.listings import OpenField
 from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
+from connector.store.held import HeldValues
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import deliveries, events, open_items
 
 _KEY: Final = ("destination", "object", "key", "field")
+_TIMES: Final = ("since", "tried_at")
 
 
 class OpenItems:
     """Loaded with the ledger's entries, settled in the same commit."""
 
     def __init__(self, database: Database) -> None:
-        self._db = database
+        self._db, self.held = database, HeldValues(database)
         # Built once: building a statement takes several times as long as running it.
         self._of = select(open_items).where(
             open_items.c.destination == bindparam("whose"), open_items.c.key.in_(bindparam("wanted", expanding=True))
@@ -35,7 +37,7 @@ class OpenItems:
         for row in connection.execute(self._of, asked):
             stamp = Stamp(row.at, row.tie)
             words = (row.code, row.reason, row.action, row.record)
-            yield row.object, row.key, row.field, OpenItem(*words, row.digest, stamp, row.mapping_version)
+            yield row.object, row.key, row.field, OpenItem(*words, row.digest, stamp, row.mapping_version, row.holder)
 
     def rows(self, destination: str, remembered: Sequence[tuple[Remembered, str]]) -> tuple[Rows, Rows]:
         """What is opened and what is closed, as parameters; each record comes with its key's digest."""
@@ -52,6 +54,7 @@ class OpenItems:
                 "at": item.stamp.at,
                 "tie": item.stamp.tie,
                 "mapping_version": item.version,
+                "holder": item.holder,
                 "delivery_id": record.delivery_id,
             }
             for record, key in remembered
@@ -76,6 +79,7 @@ class OpenItems:
                 func.max(open_items.c.reason).label("reason"),
                 func.max(open_items.c.action).label("action"),
                 func.count().label("count"),
+                func.count(open_items.c.holder).label("held"),
                 func.count(open_items.c.customer_id.distinct()).label("customers"),
                 func.min(open_items.c.since).label("since"),
                 func.max(open_items.c.delivery_id).label("newest"),
@@ -100,15 +104,18 @@ def _key(destination: str, key: RecordKey, digest: str, field: str) -> dict[str,
 
 def _open(database: Database) -> Any:
     """Add items; one that is open for the same code stays open since when it was."""
-    names = [column.name for column in open_items.c if column.name != "since"]
+    names = [column.name for column in open_items.c if column.name not in _TIMES]
     rows = given(database.engine, *(open_items.c[name] for name in names))
     statement = insert(database.engine, open_items).from_select(
-        [*names, "since"], select(*rows.c, database.now()).where(ALWAYS)
+        [*names, *_TIMES], select(*rows.c, database.now(), database.now()).where(ALWAYS)
     )
     newer = {name: statement.excluded[name] for name in names if name not in _KEY}
     same = open_items.c.code == statement.excluded.code
     since = case((same, open_items.c.since), else_=statement.excluded.since)
-    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "since": since})
+    # A value that is only repeated by newer events was not tried again.
+    repeated = open_items.c.digest == statement.excluded.digest
+    tried = case((repeated, open_items.c.tried_at), else_=statement.excluded.tried_at)
+    return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "since": since, "tried_at": tried})
 
 
 def _close(database: Database) -> Any:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0019"
+REVISION: Final = "0020"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -249,8 +249,11 @@ open_items: Final = Table(
     Column("mapping_version", String(32), nullable=False),
     Column("delivery_id", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("holder", String(64)),  # where another record has the value: its id, empty if unknown
+    Column("tried_at", BigInteger, nullable=False, server_default="0"),
     Index(None, "customer_id"),
     Index(None, "delivery_id"),
+    Index("ix_open_items_held", "destination", "digest", **_where("holder IS NOT NULL")),
 )
 """Every field that a CRM refuses while the rest of its record is written."""
 

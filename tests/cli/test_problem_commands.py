@@ -134,6 +134,13 @@ class TestFieldsLeftOut:
         (item,) = json.loads(run(environment, "problems", "--json").output)
         assert (item["fields"], item["code"], item["count"]) == (["Email"], "INVALID_EMAIL_ADDRESS", 1)
 
+    def test_that_wait_for_another_record_are_no_reason_to_act(self, store: Store, environment: dict[str, str]) -> None:
+        leave_out(store, "003y")
+        result = run(environment, "problems")
+        assert (result.exit_code, f"customer {CUSTOMER}: record 003y has it" in result.output) == (0, True)
+        (item,) = json.loads(run(environment, "problems", "--json").output)
+        assert (item["held"][0]["holder"], item["waits"]) == ("003y", True)
+
     def test_are_replayed_by_their_code(self, store: Store, environment: dict[str, str]) -> None:
         leave_out(store)
         assert run(environment, "events", "replay", "--left-out", "OTHER").output.startswith("0 deliveries")

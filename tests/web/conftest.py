@@ -152,8 +152,8 @@ def refuse(store: Store, count: int, code: str, cause: str, *fields: str, action
     settle(store, "dead", why=Refusal(code, cause, action, fields))
 
 
-def leave_out(store: Store) -> None:
-    """Deliver an event whose contact is written without its email address."""
+def leave_out(store: Store, holder: str | None = None) -> None:
+    """Deliver an event whose contact is written without its email address. holder: the record that has the address."""
     store.inbox.accept([an_arrival("msg_left_out")])
     store.lanes.open({LANE: DESTINATION})
     lease = store.lanes.lease("a worker", [LANE], MINUTE)
@@ -161,7 +161,7 @@ def leave_out(store: Store) -> None:
     (due,) = store.inbox.due(LANE, 100)
     why = Refusal("INVALID_EMAIL_ADDRESS", "the address is not accepted", "correct it", ("Email",), "contact")
     note = replace(RECORD, record="contact", left_out={"Email": why.code})
-    item = OpenItem(why.code, why.cause, why.action, "contact", "digest", Stamp(1, "t"), "v1")
+    item = OpenItem(why.code, why.cause, why.action, "contact", "digest", Stamp(1, "t"), "v1", holder)
     key = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
     written = Remembered(key, Entry("003x"), CUSTOMER, due.id, opened={"Email": item})
     settled = Settled(due.id, DeliveryState.DELIVERED, AttemptOutcome.DELIVERED, why, [note])

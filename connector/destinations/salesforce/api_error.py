@@ -12,6 +12,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _NAMING: Final = re.compile(
     r"(?:No such column '|Unable to create/update fields: |duplicate value found: |The (?=\w+ field contains))([\w, ]+)"
 )
+_HOLDER: Final = re.compile(r"duplicates value on record with id: ([A-Za-z0-9]{15,18})\b")
 _MISSING: Final = re.compile(r"Required fields are missing: \[([\w, ]+)\]")
 
 
@@ -44,6 +45,12 @@ def read(status: int, content: Any) -> ApiError:
 def entries(errors: Any) -> list[dict[str, Any]]:
     """The errors of a list that can be read."""
     return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def holder(error: ApiError) -> str:
+    """The id of the record that already has a value Salesforce allows once; empty if the text does not give it."""
+    match = _HOLDER.search(error.message)
+    return match[1] if match else ""
 
 
 def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:

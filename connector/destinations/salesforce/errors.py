@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.salesforce.api_error import ApiError, named
+from connector.destinations.salesforce.api_error import ApiError, holder, named
 from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
 from connector.destinations.salesforce.rules import RULES, UNKNOWN, UNKNOWN_FAULT, UNKNOWN_REPLY
 from connector.errors import DestinationUnusable, PauseReason
@@ -51,7 +51,8 @@ def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str)
         refusal=why,
         retry_after=rule.retry_after if verdict is Verdict.DEFERRED else None,
         request_id=request_id,
-        of_fields=rule.kind is Kind.FIELDS or (rule is UNKNOWN and bool(why.fields)),
+        of_fields=rule.kind in (Kind.FIELDS, Kind.ONCE_MORE) or (rule is UNKNOWN and bool(why.fields)),
+        holder=holder(error) if error.code == "DUPLICATE_VALUE" and verdict is Verdict.REJECTED else None,
     )
 
 

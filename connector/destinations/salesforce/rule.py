@@ -13,7 +13,7 @@ class Kind(StrEnum):
     """What to do about an error."""
 
     AGAIN = "again"  # retried within the attempt, then deferred
-    ONCE_MORE = "once more"  # retried within the attempt, then rejected
+    ONCE_MORE = "once more"  # retried within the attempt, then rejected, as FIELDS are
     SMALLER = "smaller"  # a whole request is split; a single record is deferred
     LATER = "later"  # deferred
     REJECTED = "rejected"

@@ -1,0 +1,90 @@
+"""Fields left out because another record has their value: they are written once the value is free."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, exists, func, or_, select, update
+
+from connector.settlement import DeliveryState
+from connector.settlement.listings import HeldField, OpenField
+from connector.store.database import Database
+from connector.store.tables import READY, STATE, deliveries, events, open_items
+
+STEP: Final = 200
+"""Fields tried again at once: about four requests to the CRM."""
+
+
+class HeldValues:
+    """Makes the deliveries due again that left such fields out."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        waiting = update(open_items).where(open_items.c.holder.is_not(None))
+        again = {"digest": "", "tried_at": database.now()}
+        what = (open_items.c.destination, open_items.c.customer_id, open_items.c.delivery_id, open_items.c.code)
+        whose = open_items.c.destination == bindparam("whose")
+        self._freed = (
+            waiting.where(whose, open_items.c.digest.in_(bindparam("digests", expanding=True)))
+            .values(again)
+            .returning(*what)
+        )
+        oldest = (
+            select(open_items.c.destination, open_items.c.object, open_items.c.key, open_items.c.field)
+            .where(open_items.c.holder.is_not(None), open_items.c.tried_at < bindparam("before"))
+            .order_by(open_items.c.tried_at)
+            .limit(STEP)
+            .subquery()
+        )
+        same = [open_items.c[column.name] == column for column in oldest.c]
+        self._tried = waiting.where(exists().where(*same)).values(again).returning(*what)
+
+    def free(self, connection: Connection, destination: str, digests: Collection[str]) -> None:
+        """Try the fields again that wait for values with these digests: a record has given them up."""
+        if digests:
+            given_up = {"whose": destination, "digests": sorted(digests)}
+            self._due(connection, connection.execute(self._freed, given_up).all())
+
+    def try_again(self, before: int) -> int:
+        """Try the fields again that were last tried before `before` (epoch ms), at most a step. Returns how many."""
+        with self._db.reading() as connection:
+            late = select(open_items.c.key).where(open_items.c.holder.is_not(None), open_items.c.tried_at < before)
+            if connection.execute(late.limit(1)).first() is None:
+                return 0
+        with self._db.waking() as connection:
+            rows = connection.execute(self._tried, {"before": before}).all()
+            self._due(connection, rows)
+        return len(rows)
+
+    def newest(self, group: OpenField, limit: int) -> list[HeldField]:
+        """The newest fields of a group that are left out because another record has their value."""
+        same = [
+            open_items.c[name] == getattr(group, name) for name in ("destination", "object", "record", "field", "code")
+        ]
+        what = (open_items.c.customer_id, open_items.c.crm_id, open_items.c.holder)
+        statement = (
+            select(*what).where(*same, open_items.c.holder.is_not(None)).order_by(open_items.c.delivery_id.desc())
+        )
+        with self._db.reading() as connection:
+            return [HeldField(**row._mapping) for row in connection.execute(statement.limit(limit))]
+
+    def _due(self, connection: Connection, items: Sequence[Row[Any]]) -> None:
+        """Make due again, for each field, the newest deliveries that left it out and still have their payload."""
+        for destination in {item.destination for item in items}:
+            own = [item for item in items if item.destination == destination]
+            newest = (
+                select(func.max(deliveries.c.id))
+                .join_from(deliveries, events)
+                .where(
+                    deliveries.c.destination == destination,
+                    deliveries.c.code.in_({item.code for item in own}),
+                    events.c.customer_id.in_({item.customer_id for item in own} - {None}),
+                )
+                .group_by(events.c.customer_id)
+            )
+            chosen = or_(deliveries.c.id.in_({item.delivery_id for item in own}), deliveries.c.id.in_(newest))
+            kept = exists().where(events.c.id == deliveries.c.event_id, events.c.payload.is_not(None))
+            settled = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
+            due = {"state": READY, "attempts": 0, "due_at": self._db.now()}
+            connection.execute(update(deliveries).where(chosen, settled, kept).values(due))
