@@ -31,7 +31,8 @@ class Answer:
     creating: whether it is created without a unique key, so that sending it twice would create two.
     candidates: the CRM's ids where several records have the key.
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
-    kept: the records that its opt-outs still go to after people decided that another is the customer's.
+    kept: the records that its opt-outs still go to after people decided that another is the customer's. freed: the
+    record that is not the customer's any more, because that was taken back.
     read_back: values read from the record after it was created.
     """
 
@@ -47,6 +48,7 @@ class Answer:
     candidates: tuple[str, ...] = ()
     question: tuple[Candidate, ...] = ()
     kept: frozenset[str] = frozenset()
+    freed: str | None = None
     read_back: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
     @property

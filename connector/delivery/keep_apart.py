@@ -55,9 +55,11 @@ def _another_key(crm_id: str) -> Outcome:
 
 
 def released(answers: Iterable[Answer]) -> Iterator[Claim]:
-    """Yield the records that are not their key's any more: lost, or not adopted because the write was refused."""
+    """Yield the records that are not their key's any more: lost, given back, or not adopted because it was refused."""
     for answer in answers:
         key, customer = answer.folded.write.key, answer.folded.customer_id
+        if answer.freed and not _was_refused(answer):
+            yield Claim(key, answer.freed, customer)
         if answer.lost:
             yield Claim(key, answer.entry.crm_id or "", customer)
         elif answer.entry.crm_id is None and answer.found_id and _was_refused(answer):

@@ -56,6 +56,10 @@ class Moves:
         """The records that opt-outs still go to after a record's move."""
         return self.made[key].kept if key in self.made else frozenset()
 
+    def freed(self, key: RecordKey) -> str | None:
+        """The record that is not the customer's any more, because a decision was taken back."""
+        return self.made[key].left if key in self.made and self.made[key].back else None
+
 
 def due(batch: Sequence[Folded], entries: Mapping[RecordKey, Entry]) -> dict[RecordKey, Move]:
     """Return the moves that are due."""

@@ -148,7 +148,11 @@ class Writing:
     def _move(self, batch: Sequence[Folded]) -> None:
         """Carry out what people decided about these records."""
         self.moves = Moves()
-        if due_moves := due(batch, self.entries):
+        due_moves = due(batch, self.entries)
+        if wanted := {key: move.to for key, move in due_moves.items() if move.to}:
+            for key in self.claim(wanted):  # the record has become another's since people decided
+                del due_moves[key]
+        if due_moves:
             self.intend([])  # a worker that has lost the lane must not write
             self.moves = make_moves(self.destination, batch, due_moves, self.entries, self.digest)
             self.entries |= {key: moved(self.entries[key]) for key in self.moves.made}
@@ -321,10 +325,18 @@ class Writing:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
         decision = decide(folded, entry, known, existing, self.digest)
-        found_id, kept = existing.id if existing else None, self.moves.kept(folded.write.key)
+        found_id, key = existing.id if existing else None, folded.write.key
         creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
-        followed = self.following.followed.get(folded.write.key)
-        return Answer(folded, entry, decision, found_id=found_id, creating=creating, followed=followed, kept=kept)
+        return Answer(
+            folded,
+            entry,
+            decision,
+            found_id=found_id,
+            creating=creating,
+            followed=self.following.followed.get(key),
+            kept=self.moves.kept(key),
+            freed=self.moves.freed(key),
+        )
 
     def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
         """Return the row to send; None when the CRM already has all of it."""

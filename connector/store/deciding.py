@@ -14,7 +14,7 @@ from connector.settlement.questions import Question, QuestionState
 from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.questions import named
-from connector.store.tables import STATE, deliveries, events, lanes, ledger, open_items, questions
+from connector.store.tables import STATE, claims, deliveries, events, lanes, open_items, questions
 
 _DONE: Final = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
 _MET_NO_RECORD: Final = and_(STATE == DeliveryState.SKIPPED, deliveries.c.code == NO_RECORD)
@@ -86,19 +86,11 @@ class Deciding:
 
     def _refuse_claimed(self, connection: Connection, question: Question, crm_id: str) -> None:
         """Raise StateChanged where the record is already another customer's."""
-        holder = (
-            select(ledger.c.customer_id)
-            .where(
-                ledger.c.destination == question.destination,
-                ledger.c.object == question.object,
-                ledger.c.crm_id == crm_id,
-                ledger.c.key != question.key,
-                or_(ledger.c.customer_id.is_(None), ledger.c.customer_id != (question.customer_id or "")),
-            )
-            .limit(1)
-        )
-        if (row := connection.execute(holder).first()) is not None:
-            whose = f"customer {row.customer_id}" if row.customer_id else "another record"
+        record = {"destination": question.destination, "object": question.object, "crm_id": crm_id}
+        same = (claims.c[name] == value for name, value in record.items())
+        holder = connection.execute(select(claims.c.key, claims.c.field, claims.c.customer_id).where(*same)).first()
+        if holder and holder.key != question.key and holder.customer_id != (question.customer_id or ""):
+            whose = f"customer {holder.customer_id}" if holder.customer_id else "another record"
             raise StateChanged(
                 crm_id, f"is already the CRM record of {whose}", "one record cannot be two customers': choose another"
             )

@@ -6,7 +6,7 @@ import pytest
 
 from connector.errors import LeaseLost, StateChanged
 from connector.model import Candidate, Decided, Entry, RecordKey
-from connector.settlement import Asked, AttemptOutcome, DeliveryState, Remembered, Settled, Settlement
+from connector.settlement import Asked, AttemptOutcome, Claim, DeliveryState, Remembered, Settled, Settlement
 from connector.settlement.questions import Question, QuestionState
 from connector.store import Store
 from tests.builders import CUSTOMER, DESTINATION, LANE, an_arrival
@@ -101,11 +101,7 @@ class TestDeciding:
 
     def test_a_record_of_another_customer_is_refused_by_name(self, store: Store) -> None:
         ask(store, EDNA)
-        store.inbox.accept([an_arrival(customer_id="somebody")])
-        lease = store.lanes.lease("worker", [LANE], HOLD)
-        assert lease is not None
-        taken = Remembered(OTHERS, Entry("003E"), "somebody", 2)
-        store.lanes.settle(lease, Settlement("v1", remembered=[taken]), HOLD)
+        store.ledger.claims.take(DESTINATION, [Claim(OTHERS, "003E", "somebody")])
         with pytest.raises(StateChanged, match="already the CRM record of customer somebody"):
             store.deciding.same_person(question(store), "003E", "ana")
         assert question(store).is_open

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from connector.model import Entry
-from connector.settlement import Remembered
+from connector.settlement import Claim
 from connector.store import Store
 from tests.builders import CUSTOMER, DESTINATION
 from tests.contracts.test_questions import EDNA, HAROLD, OTHERS, ask, question
@@ -77,9 +76,7 @@ class TestDecisions:
 
     def test_a_record_of_another_customer_is_refused_with_words(self, operator: FlaskClient, store: Store) -> None:
         ask(store, EDNA)
-        with store.database.transaction() as connection:
-            rows = store.ledger.rows(DESTINATION, [Remembered(OTHERS, Entry("003E"), "somebody", 1)])
-            store.ledger.remember(connection, rows)
+        store.ledger.claims.take(DESTINATION, [Claim(OTHERS, "003E", "somebody")])
         assert "already the CRM record of customer somebody" in answer(operator, store, "same", "003E")
         assert question(store).is_open
 
