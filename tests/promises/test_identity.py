@@ -13,7 +13,7 @@ from connector.delivery.route import Route, Running
 from connector.destinations.base import Row
 from connector.model import Candidate, RecordKey
 from connector.sandbox.salesforce.schema import add_column
-from connector.settlement import Asked, Settlement
+from connector.settlement import Asked, Claim, Settlement
 from connector.settlement.questions import Question
 from connector.store.desk import Filter
 from connector.store.tables import deliveries
@@ -239,6 +239,16 @@ class TestTakenBack:
         stage.store.deciding.take_back(question(stage), "ana")
         stage.drain()
         assert person(house).id not in (own, chosen)
+
+    def test_the_chosen_record_may_then_become_another_customers(self, stage: Stage, house: Account) -> None:
+        _, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        other = Claim(replace(key_of(house), value="c-2"), chosen, "c-2")
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        assert stage.store.ledger.claims.others(DESTINATION, [other]) == {other}
+        stage.store.deciding.take_back(question(stage), "ana")
+        stage.drain()
+        assert stage.store.ledger.claims.others(DESTINATION, [other]) == frozenset()
 
     def test_it_can_be_decided_again(self, stage: Stage, house: Account) -> None:
         own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
