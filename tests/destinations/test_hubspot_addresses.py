@@ -75,6 +75,13 @@ class TestAnAddressAnotherContactHas:
         assert [outcome.code for outcome in outcomes] == ["ADDRESS_HELD"] * 40 + [""] * 40
         assert len(portal.seen) <= 4
 
+    def test_costs_few_calls_where_it_is_the_holders_further_address(self, both: Pair) -> None:
+        portal, hubspot = both
+        ids = [portal.put("contacts", email=f"h{n}@x.org", hs_additional_emails=f"{n}@example.org") for n in range(20)]
+        outcomes = hubspot.write([a_contact(f"c-{n:02d}", email=f"{n}@example.org") for n in range(20)])
+        assert [outcome.holder for outcome in outcomes] == ids
+        assert len(portal.seen) <= 4
+
     def test_says_what_to_do_for_one_person_and_for_two(self, both: Pair) -> None:
         portal, hubspot = both
         portal.put("contacts", email=SHARED)

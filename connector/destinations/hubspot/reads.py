@@ -19,6 +19,9 @@ from connector.settlement import Refusal
 BATCH: Final = 100
 SPLITS: Final = 32
 
+_FURTHER: Final = {"email": ("hs_additional_emails",)}
+"""Where a record shows the further values it is also found by, separated by semicolons."""
+
 _ID_FIELDS: Final = ("id", "hs_object_id")
 _FORMER_IDS: Final = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """Where a record shows the ids of those merged into it, the second with times: https://knowledge.hubspot.com/records/merge-records."""
@@ -83,7 +86,7 @@ class Finder:
         answers = _matched(question, asked, batch)
         missing = {identity for error in batch.errors for identity in named_ids(error)}
         unmatched = [value for value in asked if value not in answers and value.lower() not in missing]
-        # A contact read by its secondary email address shows its primary one, so it is matched by asking alone.
+        # A record that does not show the value it was read by is matched by asking alone.
         for value in unmatched:
             answers.update(self._read(question, [value]))
         return answers
@@ -216,10 +219,18 @@ def _read_body(question: _Query, asked: list[str]) -> dict[str, Any]:
     by_id, names = question.field in _ID_FIELDS, question.names
     body = {
         "inputs": [{"id": value} for value in asked],
-        "properties": sorted({*names, *_FORMER_IDS} if by_id else {*names, question.field}),
+        "properties": sorted(
+            {*names, *(_FORMER_IDS if by_id else (question.field, *_FURTHER.get(question.field, ())))}
+        ),
         "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
     }
     return body if by_id else {**body, "idProperty": question.field}
+
+
+def _held_values(record: Written, field: str) -> list[str]:
+    """The values by which a record is found."""
+    texts = [record.properties.get(name) or "" for name in (field, *_FURTHER.get(field, ()))]
+    return [folded(value) for text in texts for value in text.split(";")]
 
 
 def _matched(question: _Query, asked: list[str], batch: Read) -> Answers:
@@ -228,5 +239,5 @@ def _matched(question: _Query, asked: list[str], batch: Read) -> Answers:
     if field in _ID_FIELDS:
         by_id = {own: record for record in batch.results for own in (*_former_ids(record), record.id)}
         return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}
-    by_value = {folded(record.properties.get(field)): record for record in batch.results}
+    by_value = {value: record for record in batch.results for value in _held_values(record, field)}
     return {value: [_as_found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}
