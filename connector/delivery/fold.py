@@ -226,7 +226,9 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
     if entry.merged:
         return False, ()
     news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
-    compared = tuple(name for name, write in news.items() if write.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED))
+    compared = tuple(
+        name for name, write in news.items() if _rule(name, write, entry) in (Rule.IF_BLANK, Rule.UNLESS_EDITED)
+    )
     if entry.crm_id is None or compared:
         compared = tuple(dict.fromkeys((*compared, *entry.unread)))
     unknown = entry.crm_id is None and (
@@ -304,6 +306,15 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
     return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)
 
 
+def _rule(name: str, write: FieldWrite, entry: Entry) -> Rule:
+    """Return a field's rule. A field that could not be written at creation, because another record has its value, is
+    filled in while it is blank.
+    """
+    item = entry.open.get(name)
+    is_held = item is not None and item.holder is not None
+    return Rule.IF_BLANK if write.rule is Rule.ON_CREATE and is_held else write.rule
+
+
 class _Verdict(Enum):
     """What to do with one field."""
 
@@ -330,11 +341,12 @@ def _exists(entry: Entry, existing: Existing | None) -> bool:
 
 def _on_existing(name: str, write: FieldWrite, entry: Entry, current: Value, digest: Digest) -> _Verdict:
     """Decide by its rule a field of a record that is in the CRM, where it has the value `current`."""
-    if write.rule is Rule.ALWAYS:
+    rule = _rule(name, write, entry)
+    if rule is Rule.ALWAYS:
         return _Verdict.SEND
-    if write.rule is Rule.ON_CREATE:
+    if rule is Rule.ON_CREATE:
         return _Verdict.KEEP
-    if current in (None, "") and (write.rule is Rule.IF_BLANK or name not in entry.fields):
+    if current in (None, "") and (rule is Rule.IF_BLANK or name not in entry.fields):
         return _Verdict.SEND
     held = digests_of(current, digest)
     if held & digests_of(plain(write), digest):

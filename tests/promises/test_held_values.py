@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.backoff import DAY
+from connector.backoff import DAY, HOUR
 from connector.delivery.route import Route, Running
 from connector.insight.left_out import find_left_out
 from connector.mapping import shipped_folder
@@ -164,6 +164,28 @@ class TestOnceTheAddressIsFree:
         assert (rest_a_day(portal), addresses(portal)) == (1, {"c-edna": SHARED})
         assert (waiting(portal), portal.state(sent)) == ([], ("delivered", ""))
 
+    @pytest.mark.parametrize("rule", ["on_create", "if_blank", "unless_edited"])
+    def test_it_is_written_whatever_the_mappings_rule(self, portal: House, rule: str) -> None:
+        portal.remap(f"extends: hubspot\nrecords: {{contact: {{fields: {{email: {{write: {rule}}}}}}}}}")
+        portal.sandbox.delete("contacts", self.holder_passed(portal))
+        rest_a_day(portal)
+        assert addresses(portal) == {"c-edna": SHARED}
+
+    @pytest.mark.parametrize("rule", ["on_create", "if_blank", "unless_edited"])
+    def test_what_a_person_typed_meanwhile_stays(self, portal: House, rule: str) -> None:
+        portal.remap(f"extends: hubspot\nrecords: {{contact: {{fields: {{email: {{write: {rule}}}}}}}}}")
+        portal.sandbox.delete("contacts", self.holder_passed(portal))
+        [edna] = portal.sandbox.records("contacts")
+        portal.sandbox.change("contacts", edna["id"], email="typed@example.com")
+        rest_a_day(portal)
+        assert addresses(portal) == {"c-edna": "typed@example.com"}
+
+    def holder_passed(self, portal: House) -> str:
+        """Pass on a person whose address somebody else has; return that contact's id."""
+        holds = holder(portal)
+        portal.pass_on(person("c-edna", 1, SHARED))
+        return holds
+
     def test_it_is_tried_once_a_day_at_most(self, portal: House) -> None:
         holder(portal)
         portal.pass_on(person("c-edna", 1, SHARED))
@@ -232,6 +254,23 @@ class TestHandingAddressesOver:
     @pytest.mark.parametrize("number", range(len(WISHES)))
     def test_really_every_way_comes_out_right(self, portal: House, number: int) -> None:
         hand_over(portal, number)
+
+    @pytest.mark.parametrize("call", range(4))
+    def test_survives_a_reply_that_is_lost_in_between(self, portal: House, call: int) -> None:
+        portal.pass_on(person("c-ada", 1, "a@example.com"), person("c-ben", 1, "b@example.com"))
+        seen = itertools.count()
+
+        def lost(go_on: Any) -> Any:
+            reply = go_on()
+            return portal.sandbox.html(500) if next(seen) == call else reply
+
+        portal.sandbox.fault("/batch/", lost, times=50)
+        portal.accept(person("c-ada", 2, "b@example.com"), person("c-ben", 2, "a@example.com"))
+        for _ in range(3):
+            portal.drain()
+            portal.clock.forward(HOUR)
+        rest_a_day(portal)
+        assert addresses(portal) == {"c-ada": "b@example.com", "c-ben": "a@example.com"}
 
     def test_costs_few_calls_where_two_swap(self, portal: House) -> None:
         portal.pass_on(person("c-ada", 1, "a@example.com"), person("c-ben", 1, "b@example.com"))
