@@ -13,7 +13,7 @@ import click
 
 from connector.cli.options import json_option, opened_store, show_json
 from connector.insight.accounts import Account
-from connector.insight.left_out import LeftOut, find_left_out
+from connector.insight.left_out import LeftOut, find_left_out, to_act_on
 from connector.insight.oddities import as_data, code_of, in_order, place_of, unused, what_comes, what_to_do
 from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
@@ -60,8 +60,7 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
             *(_oddity_text(oddity, now) for oddity in oddities),
         ):
             click.echo(f"\n{text}")
-    to_act_on = [item for item in left_out if not item.waits]
-    raise SystemExit(1 if causes or to_act_on or unused(oddities) else 0)
+    raise SystemExit(1 if causes or to_act_on(left_out) or unused(oddities) else 0)
 
 
 def _left_out_data(item: LeftOut) -> dict[str, Any]:

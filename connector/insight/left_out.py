@@ -62,6 +62,11 @@ def find_left_out(store: Store, accounts: Sequence[Account] = ()) -> list[LeftOu
     return [_left_out(store, group, named(accounts, group.destination)) for group in store.open_items.fields()]
 
 
+def to_act_on(left_out: Sequence[LeftOut]) -> list[LeftOut]:
+    """Return those that do not end by themselves."""
+    return [item for item in left_out if not item.waits]
+
+
 def _left_out(store: Store, group: OpenField, account: Account | None) -> LeftOut:
     what, action = sentences(Refusal(group.code, group.reason, group.action))
     return LeftOut(
