@@ -58,6 +58,8 @@ class Someone:
 LORRAINE: Final = Someone("c-lorraine", "Lorraine", "Kessler", "1951-03-09", frozenset({"doNotCall", "doNotEmail"}))
 RAYMOND: Final = Someone("c-raymond", "Raymond", "Kessler", "1949-11-22")
 BOTH: Final = (LORRAINE, RAYMOND)
+SON: Final = Someone("c-son", "Raymond", "Kessler", "1974-05-30")
+"""Raymond's son, of the same name."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ HOUSEHOLDS: Final = (
     Household("Raymond as another customer's", (Held("Raymond", "Kessler", key="c-earlier"),)),
 )
 
-COMINGS: Final[Mapping[str, tuple[tuple[Someone, ...], ...]]] = {
+Batches = tuple[tuple[Someone, ...], ...]
+
+COMINGS: Final[Mapping[str, Batches]] = {
     "Lorraine": ((LORRAINE,),),
     "Raymond": ((RAYMOND,),),
     "both in one batch": (BOTH,),
@@ -260,7 +264,7 @@ class Town:
     def __init__(self, stage: Stage, accounts: Mapping[str, Account]) -> None:
         self.stage, self.accounts = stage, accounts
 
-    def lives(self, wiring: str, household: Household, coming: str, way: str) -> Landed:
+    def lives(self, wiring: str, household: Household, batches: Batches, way: str) -> Landed:
         """Let a household's people come, and report what landed where."""
         crm = WIRINGS[wiring].crm
         account, names = self.accounts[crm], NAMES[crm]
@@ -269,7 +273,7 @@ class Town:
         held = tuple(_put(account, names, one) for one in household.held)
         before = {record[names.id]: _own(record) for record in account.sandbox.records(names.people)}
         self.stage.route = Route(DESTINATION, account.destination, Running(mapping_of(wiring)), ZONE)
-        self._come(COMINGS[coming], way, {household.linked: held[0]} if household.linked else {})
+        self._come(batches, way, {household.linked: held[0]} if household.linked else {})
         after = {record[names.id]: _own(record) for record in account.sandbox.records(names.people)}
         return Landed(
             tuple(contacts(account, names)),
@@ -280,7 +284,7 @@ class Town:
             self._questions(),
         )
 
-    def _come(self, batches: Sequence[Sequence[Someone]], way: str, linked: Mapping[str, str]) -> None:
+    def _come(self, batches: Batches, way: str, linked: Mapping[str, str]) -> None:
         for number, batch in enumerate(batches):
             for place, someone in enumerate(batch):
                 at = 10 * number + place
@@ -381,7 +385,7 @@ def main() -> None:
         print("| CRM and mapping | who existed | who came | what landed |\n|---|---|---|---|")
         for wiring, household, coming, way in cases():
             if way == "by a call":
-                landed = opened.lives(wiring, household, coming, way)
+                landed = opened.lives(wiring, household, COMINGS[coming], way)
                 print(f"| {wiring} | {household.name} | {coming} | {in_words(landed)} |")
 
 

@@ -308,3 +308,17 @@ class TestCouples:
         runs, steps = LIVES[os.environ.get("CONNECTOR_PROMISES", "quick")]
         with opened() as account:
             try_lives(lambda: CoupleLife(stage, account), runs, steps, share=0)
+
+    @pytest.mark.parametrize("winner", [1, 0])
+    @pytest.mark.parametrize("opened", [portal, org])
+    def test_two_customers_whose_records_were_merged_live_in_one(
+        self, stage: Stage, opened: Callable[[], AbstractContextManager[Account]], winner: int
+    ) -> None:
+        with opened() as account:
+            life = CoupleLife(stage, account)
+            life._accept("c-ada", 0, ADDRESSES[0], {"doNotCall"}, call=True)
+            life._accept("c-ben", 0, ADDRESSES[1], {"doNotEmail"}, call=True)
+            life._calm()
+            life.merge_by_hand(loser=1 - winner, winner=winner)
+            life.teardown()
+            assert len(life._contacts()) == 2

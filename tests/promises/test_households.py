@@ -11,7 +11,11 @@ from tests.promises.households import (
     ADDRESS,
     COMINGS,
     DAILY,
+    RAY_BY_HAND,
+    RAYMOND,
+    SON,
     WIRINGS,
+    Batches,
     Household,
     Landed,
     Someone,
@@ -103,4 +107,14 @@ def _params() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("wiring", "household", "coming", "way"), list(_params()))
 def test_everybody_is_who_they_are(opened: Town, wiring: str, household: Household, coming: str, way: str) -> None:
-    Expected(wiring, household, coming, way, opened.lives(wiring, household, coming, way)).check()
+    Expected(wiring, household, coming, way, opened.lives(wiring, household, COMINGS[coming], way)).check()
+
+
+@pytest.mark.parametrize("wiring", DAILY)
+@pytest.mark.parametrize("batches", [((RAYMOND, SON),), ((RAYMOND,), (SON,)), ((SON,), (RAYMOND,))])
+def test_a_father_and_a_son_of_one_name_share_no_contact(opened: Town, wiring: str, batches: Batches) -> None:
+    landed = opened.lives(wiring, Household("Raymond", (RAY_BY_HAND,)), batches, "by both")
+    assert len(landed.contacts) == 2
+    for someone in (RAYMOND, SON):
+        (contact,) = landed.of(someone)
+        assert contact.calls == {f"call-{someone.id}"}
