@@ -241,14 +241,14 @@ class Landed:
     """What came of one household.
 
     held: the ids of what a person made, by place. untouched: those that are as they were.
-    open: field and cause of what was left out, by customer. questions: customer -> the ids asked about.
+    open: the fields left out and the record that has the value, by customer. questions: customer -> the ids asked about.
     """
 
     contacts: tuple[Contact, ...]
     held: tuple[str, ...]
     untouched: frozenset[str]
     states: frozenset[str]
-    open: Mapping[str, Sequence[tuple[str, str]]]
+    open: Mapping[str, Sequence[tuple[str, str | None]]]
     questions: Mapping[str, frozenset[str]]
 
     def of(self, customer: Someone) -> list[Contact]:
@@ -294,11 +294,11 @@ class Town:
                     self.stage.accept(f"talk-{someone.id}", someone.call(at, linked.get(someone.id)))
             self.stage.drain()
 
-    def _open_items(self) -> dict[str, list[tuple[str, str]]]:
-        items: dict[str, list[tuple[str, str]]] = {}
+    def _open_items(self) -> dict[str, list[tuple[str, str | None]]]:
+        items: dict[str, list[tuple[str, str | None]]] = {}
         with self.stage.store.database.reading() as connection:
             for row in connection.execute(select(open_items)):
-                items.setdefault(row.customer_id, []).append((row.field, row.reason))
+                items.setdefault(row.customer_id, []).append((row.field, row.holder))
         return items
 
     def _questions(self) -> dict[str, frozenset[str]]:

@@ -82,12 +82,10 @@ class Expected:
             assert all(contact.email == ADDRESS for someone in self.came for contact in self.landed.of(someone))
             assert self.landed.open == {}
             return
-        assert len(self.landed.with_address()) == 1
+        (holder,) = self.landed.with_address()
         without = {someone.id for someone in self.came for contact in self.landed.of(someone) if not contact.email}
         assert self.landed.open.keys() == without
-        for items in self.landed.open.values():
-            ((name, cause),) = items
-            assert name == "email", cause
+        assert all(items == [("email", holder.id)] for items in self.landed.open.values())
 
     def _questions(self) -> None:
         asked = {
