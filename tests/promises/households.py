@@ -241,7 +241,7 @@ class Landed:
     """What came of one household.
 
     held: the ids of what a person made, by place. untouched: those that are as they were.
-    open: the fields left out and the record that has the value, by customer. questions: customer -> the ids asked about.
+    open: the fields left out, with who has the value, by customer. questions: customer -> the ids asked about.
     """
 
     contacts: tuple[Contact, ...]
