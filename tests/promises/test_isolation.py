@@ -75,6 +75,10 @@ class World:
             states.setdefault(self.stage.state(f"m-{name}"), []).append(name)
         return states
 
+    def crm_id(self, name: str) -> str:
+        (known,) = self.stage.store.ledger.records_of(DESTINATION, [f"c-{name}"])
+        return known.crm_id
+
     def opt_outs(self) -> dict[str, tuple[str, str]]:
         """Customer -> (state, code) of its opt-out."""
         with self.stage.store.database.reading() as connection:
@@ -182,7 +186,7 @@ class TestAPoisonousOptOut:
             opted_out = a_person(f"c-{name}", 2, firstName=name, email=f"{name}@example.com".lower(), doNotCall=True)
             world.stage.accept(f"n-{name}", opted_out)
         seen = len(world.sandbox.seen)
-        world.fails_over(f"c-{POISON}", GARBAGE)
+        world.fails_over(f'"{world.crm_id(POISON)}"', GARBAGE)
         world.pass_time(60)
         states = world.opt_outs()
         assert states.pop(f"c-{POISON}") in {("refused", "UNANSWERED"), ("owed", "UNREADABLE_REPLY")}
