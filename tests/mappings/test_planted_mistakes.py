@@ -156,6 +156,11 @@ class TestRecords:
     def test_a_step_that_cannot_tell_a_couple_apart(self, step: str) -> None:
         assert_found("M233", mapping_text(record=f"also_match: [ §{{ {step} }} ]"))
 
+    @pytest.mark.parametrize("step", ["LastName: customer.lastName", ""])
+    def test_a_step_that_cannot_tell_people_of_one_name_apart(self, step: str) -> None:
+        named = ", ".join(filter(None, ["FirstName: customer.firstName", step, "MailingCity: customer.city"]))
+        assert_found("M233", mapping_text(record=f"also_match: [ §{{ {named} }} ]"))
+
     @pytest.mark.parametrize("personal", ["FirstName: customer.firstName", "External_Id__c: customer.externalId"])
     def test_a_step_with_a_fact_that_partners_do_not_share_is_fine(self, personal: str) -> None:
         step = f"also_match: [ {{ Email: customer.email, {personal} }} ]"
