@@ -103,7 +103,7 @@ def _person(store: Store, question: Question) -> tuple[ShownField, ...]:
 
 def agreement_words(candidate: ShownCandidate) -> str:
     """Say which fields of a candidate agree with the customer's."""
-    parts = {"same": candidate.agrees, "different": candidate.differs, "blank": candidate.blank}
+    parts = {"same": candidate.agrees, "different": candidate.differs, "unclear": candidate.blank}
     return "; ".join(f"{word}: {', '.join(names)}" for word, names in parts.items() if names)
 
 
@@ -117,11 +117,12 @@ def decided_words(question: ShownQuestion) -> str:
                 "correct them in the CRM."
             )
         case QuestionState.SAME_PERSON:
-            then = "" if of.own == of.chosen else " as soon as the next delivery has written it"
-            leftover = (
-                f" Merge {question.leftover}, which the connector made before, into it, or delete that in the CRM."
-            )
-            return f"The customer's record is {of.chosen}{then}.{leftover if question.leftover else ''}"
+            chosen, left = of.chosen, question.leftover
+            now = f"The customer's record is {chosen}."
+            if of.own != chosen:
+                now = f"The next delivery makes {chosen} the customer's."
+            leftover = f" {left}, which the connector created, is left over: merge it into {chosen}, or delete it."
+            return f"{now}{leftover if left else ''}"
         case QuestionState.SOMEBODY_ELSE:
             return "None of these records is the customer's."
         case _:

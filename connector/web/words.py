@@ -60,7 +60,7 @@ def forecast(lane: LaneStatus, pace: Pace | None, now: int) -> str:
     if not lane.ready:
         return ""
     if lane.paused:
-        return "" if held_by_hand(lane) else f"It resumes by itself in {age(max(0, lane.paused_until - now))}."
+        return "" if held_by_hand(lane) else f"The next try is in {age(max(0, lane.paused_until - now))}."
     if pace is None:
         return "Nothing was written in the last ten minutes, so the time left cannot be estimated."
     hours = pace.hours_left(lane.ready)

@@ -28,7 +28,7 @@ class TestList:
             "the customer's record: 003own",
             "candidate 003H https://sunrise.my.salesforce.com/003H",
             "same: LastName; different: FirstName",
-            "same: LastName, FirstName; blank: Birthdate",
+            "same: LastName, FirstName; unclear: Birthdate",
             "customer.firstName •••",
             f"connector identity decide {question(store).id} --same CRM_ID | --somebody-else",
         ]
@@ -56,7 +56,7 @@ class TestDecide:
         ask(store, EDNA)
         result = run(environment, "identity", "decide", question(store).id, "--same", "003E")
         assert result.exit_code == 0
-        assert "Merge 003own, which the connector made before, into it" in result.output
+        assert "003own, which the connector created, is left over: merge it into" in result.output
         assert "delivered again now" in result.output
         assert store.desk.audit()[0].who.startswith("cli:")
 

@@ -119,7 +119,7 @@ class TestStatus:
         store.inbox.accept([an_arrival(), an_arrival()])
         settle(store, "ready", Pause(5 * MINUTE, PauseReason.QUOTA, "[the] calls are used up"), outcome="deferred")
         told = seen(store)
-        assert "[the] calls are used up (quota). It resumes by itself in 5 minutes." in told
+        assert "[the] calls are used up (quota). The next try is in 5 minutes." in told
 
     def test_a_lane_says_when_it_is_empty(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival() for _ in range(10)])

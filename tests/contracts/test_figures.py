@@ -59,7 +59,7 @@ class TestTheForecast:
 
     def test_it_says_when_a_pause_ends(self) -> None:
         paused = replace(self.LANE, paused=True, paused_until=NOON + 5 * MINUTE)
-        assert forecast(paused, None, NOON) == "It resumes by itself in 5 minutes."
+        assert forecast(paused, None, NOON) == "The next try is in 5 minutes."
 
     def test_an_empty_lane_needs_none(self) -> None:
         assert forecast(replace(self.LANE, ready=0), None, NOON) == ""

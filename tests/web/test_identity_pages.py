@@ -59,7 +59,7 @@ class TestDecisions:
     def test_the_same_person_is_kept_with_what_is_left_to_do(self, operator: FlaskClient, store: Store) -> None:
         ask(store, EDNA)
         page = answer(operator, store, "same", "003E")
-        assert "Merge 003own, which the connector made before, into it" in page
+        assert "003own, which the connector created, is left over: merge it into" in page
         assert "delivered again now" in page
         assert (question(store).chosen, question(store).decided_by) == ("003E", "console:127.0.0.1")
 
