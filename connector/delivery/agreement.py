@@ -33,11 +33,23 @@ class HandMade(NamedTuple):
     values: Mapping[str, str]
 
 
+class Strength(NamedTuple):
+    """What a record that agrees has beyond its names; the greater of two is the stronger."""
+
+    is_named: bool = False
+    is_same_day: bool = False
+    is_same_generation: bool = False
+
+
+_BY_NAMES: Final = Strength()
+
+
 class Judgement(NamedTuple):
     """The verdict on one record, with the fields that led to it."""
 
     verdict: Verdict
     candidate: Candidate
+    strength: Strength = _BY_NAMES
 
 
 Equal = Callable[[str, str], bool]
@@ -63,11 +75,16 @@ def judge(person: Person | None, step: Sequence[Fact], record: HandMade, id_fiel
     alike = compare_person(person, record.values)
     compared = _of_step(step, record.values, equal, dict(_of_fields(person, alike)))
     if is_same_id(person.external_id, record.id):
-        return _judgement(Verdict.AGREES, record, {id_field: Comparison.SAME, **compared})
+        return _judgement(Verdict.AGREES, record, {id_field: Comparison.SAME, **compared}, _strength(alike, True))
     is_key = any(fact.kind is FactKind.EXTERNAL_ID and compared[fact.field] is Comparison.SAME for fact in step)
     verdict = Verdict.AGREES if is_key else of_person(alike)
     judged = frozenset({person.fields.first, person.fields.last})
-    return _judgement(_with_step(verdict, step, compared, judged), record, compared)
+    return _judgement(_with_step(verdict, step, compared, judged), record, compared, _strength(alike, is_key))
+
+
+def _strength(alike: Alike, is_named: bool) -> Strength:
+    """is_named: whether careCycle's externalId names the record."""
+    return Strength(is_named, alike.born is Comparison.SAME, alike.generation is Comparison.SAME)
 
 
 def _of_step(
@@ -92,11 +109,14 @@ def _with_step(
     return Verdict.UNSURE if blank and verdict is Verdict.AGREES else verdict
 
 
-def _judgement(verdict: Verdict, record: HandMade, compared: Mapping[str, Comparison]) -> Judgement:
+def _judgement(
+    verdict: Verdict, record: HandMade, compared: Mapping[str, Comparison], strength: Strength = _BY_NAMES
+) -> Judgement:
     def of(wanted: Comparison) -> tuple[str, ...]:
         return tuple(name for name, comparison in compared.items() if comparison is wanted)
 
-    return Judgement(verdict, Candidate(record.id, of(Comparison.SAME), of(Comparison.DIFFERENT), of(Comparison.BLANK)))
+    candidate = Candidate(record.id, of(Comparison.SAME), of(Comparison.DIFFERENT), of(Comparison.BLANK))
+    return Judgement(verdict, candidate, strength)
 
 
 def _of_fields(person: Person, alike: Alike) -> Iterator[tuple[str, Comparison]]:

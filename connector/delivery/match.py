@@ -119,6 +119,8 @@ def _adopt(
                 matches.take(write.key, free)
             elif chosen := adoption.choose(write, write.also_match[step], free):
                 matches.take(write.key, [chosen])
+    for key in adoption.give_up_contested():
+        del matches.existing[key]
     keys = [folded.write.key for folded in strangers if matches.open(folded.write.key)]
     questions = ((key, adoption.question(key)) for key in keys)
     matches.questions = {key: records for key, records in questions if records}

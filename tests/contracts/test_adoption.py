@@ -99,6 +99,50 @@ class TestACouple:
         assert (len(by_id), by_id[harold]["city"]) == (2, "Yuma")
 
 
+class TestTwoCustomersAndOneContact:
+    @pytest.fixture(autouse=True)
+    def served(self, house: House) -> None:
+        dated(house)
+
+    @pytest.mark.parametrize("contact", ["Harold", "Harold J."])
+    def test_neither_of_two_who_agree_alike_is_guessed(self, house: House, contact: str) -> None:
+        made = by_hand(house, first=contact, last="Whitaker", email=HOME)
+        house.pass_on(a_whitaker("c-father", "Harold", doNotCall=True), a_whitaker("c-son", "Harold", dateOfBirth=None))
+        assert len(ids(house) - {made}) == 2
+        asked = {question.customer_id: question.candidates for question in house.store.questions.all()}
+        assert {customer: [record.id for record in records] for customer, records in asked.items()} == {
+            "c-father": [made],
+            "c-son": [made],
+        }
+
+    def test_two_who_agree_in_different_steps_are_not_guessed_either(self, house: House) -> None:
+        made = by_hand(house, first="Harold", last="Whitaker", email=HOME, phone="602-555-0101")
+        house.pass_on(a_whitaker("c-father", "Harold", phoneNumber=None), a_whitaker("c-son", "Harold", email=None))
+        assert (len(ids(house) - {made}), house.store.questions.count()) == (2, 2)
+
+    @pytest.mark.parametrize("other_born", [None, "1985-01-30"])
+    def test_the_same_date_of_birth_decides_between_them(self, house: House, other_born: str | None) -> None:
+        made = by_hand(house, first="Harold", last="Whitaker", email=HOME, **{born_field(house): BORN})
+        son = a_whitaker("c-son", "Harold", dateOfBirth=other_born, city="Mesa")
+        house.pass_on(son, a_whitaker("c-father", "Harold", city="Yuma"))
+        by_id = {person["id"]: person for person in house.people()}
+        assert (len(by_id), by_id[made]["city"], house.store.questions.count()) == (2, "Yuma", 0)
+
+    def test_the_suffix_decides_between_them(self, house: House) -> None:
+        made = by_hand(house, first="Harold", last="Whitaker Jr.", email=HOME)
+        son = a_whitaker("c-son", "Harold", lastName="Whitaker Jr.", city="Mesa")
+        house.pass_on(a_whitaker("c-other", "Harold", city="Yuma"), son)
+        by_id = {person["id"]: person for person in house.people()}
+        assert (len(by_id), by_id[made]["city"]) == (2, "Mesa")
+
+    def test_the_one_who_comes_first_agrees_with_nobody_beside_them(self, house: House) -> None:
+        made = by_hand(house, first="Harold", last="Whitaker", email=HOME)
+        house.pass_on(a_whitaker("c-1", "Harold", city="Yuma"))
+        house.pass_on(a_whitaker("c-2", "Harold", city="Mesa"))
+        by_id = {person["id"]: person for person in house.people()}
+        assert (len(by_id), by_id[made]["city"], house.store.questions.count()) == (2, "Yuma", 0)
+
+
 class TestAPhone:
     def test_matches_whatever_its_punctuation(self, house: House) -> None:
         adopting(house)
