@@ -237,8 +237,16 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
         or folded.write.mode is Mode.CREATE
         or any(write.rule is not Rule.ALWAYS for write in news.values())
     )
-    by_former_id = redirects and entry.crm_id is not None and bool(news) and folded.write.mode is not Mode.CREATE
-    return unknown or bool(compared) or by_former_id, compared
+    return unknown or bool(compared) or _is_seen_first(folded, entry, news, redirects=redirects), compared
+
+
+def _is_seen_first(folded: Folded, entry: Entry, news: Mapping[str, FieldWrite], *, redirects: bool) -> bool:
+    """Whether a record we know is looked up, because it may have been merged and its write would not show it."""
+    if entry.crm_id is None:
+        return False
+    if not news:  # perhaps nothing is sent: opt-outs must be on a record that exists
+        return bool(folded.flags)
+    return redirects and folded.write.mode is not Mode.CREATE
 
 
 def decide(folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest) -> Decision:

@@ -93,6 +93,15 @@ class TestAMergeIntoARecordMadeByHand:
         house.pass_on(a_customer(doNotCall=None, city="Tempe", updatedAt=LATER))
         assert raised(house.person()["no_call"])
 
+    def test_raises_the_flags_on_the_winner_although_nothing_else_is_new(self, house: House) -> None:
+        opted_out = {"doNotCall": True, "doNotSMS": True}
+        house.pass_on(a_customer(updatedAt=EARLIER, **opted_out))
+        low = "false" if house.names is HUBSPOT else False
+        merge(house, house.person()["id"], by_hand(house, no_call=low, no_text=low))
+        house.pass_on(a_customer(updatedAt=LATER, **opted_out))
+        person = house.person()
+        assert (raised(person["no_call"]), raised(person["no_text"])) == (True, True)
+
     def test_followed_by_a_deletion_is_a_deletion(self, house: House) -> None:
         house.pass_on(a_customer(doNotCall=True, updatedAt=EARLIER))
         delete(house, merge(house, house.person()["id"], by_hand(house)))
