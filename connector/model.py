@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute  # some classes below have a field of their own called 'field'
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -311,6 +311,14 @@ class Decided:
     former: str | None = None
     left: str | None = None
     asked: frozenset[str] = frozenset()
+
+    def after_merge(self, ids: Collection[str], into: str) -> Decided:
+        """Return the same decisions after the CRM merged these records into another."""
+        return replace(
+            self,
+            same=into if self.same in ids else self.same,
+            asked=self.asked | {into} if self.asked & set(ids) else self.asked,
+        )
 
 
 @dataclass(frozen=True, slots=True)

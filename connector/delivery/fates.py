@@ -9,7 +9,7 @@ from typing import Final
 
 from connector.delivery.answer import Answer
 from connector.destinations.base import Destination, Found, Outcome, Verdict, as_text
-from connector.model import RecordKey
+from connector.model import Decided, RecordKey
 from connector.settlement import Refusal
 
 LOST: Final = Outcome(
@@ -94,6 +94,13 @@ class Whereabouts:
                 if shown and shown.lower() != key.value.lower():
                     others.add(key)
         return others
+
+    def after_merge(self, key: RecordKey, decided: Decided, crm_id: str) -> Decided:
+        """Return the decisions, with this CRM record for those that were merged into it."""
+        named = {*decided.asked, decided.same} - {None, crm_id}
+        ids = sorted(name for name in named if name)
+        where = self.destination.survivors(key.object, ids) if ids else {}
+        return decided.after_merge({name for name in ids if where.get(name) == crm_id}, crm_id)
 
 
 def known_as(answer: Answer) -> Known | None:

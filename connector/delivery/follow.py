@@ -74,7 +74,8 @@ class Following:
             elif key in held:
                 self.entries[key] = Entry(into[key], merged=True, decided=entry.decided)
             else:
-                self.entries[key] = taken_over(answer.folded, entry, into[key])
+                decided = self.whereabouts.after_merge(key, entry.decided, into[key])
+                self.entries[key] = replace(taken_over(answer.folded, entry, into[key]), decided=decided)
 
 
 def _is_gone(answer: Answer, fates: Fates) -> bool:

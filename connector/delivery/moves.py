@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connector.crm import Crm
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome, Row, Verdict, as_text
-from connector.model import Entry, Mode, RecordKey
+from connector.model import Decided, Entry, Mode, RecordKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Move:
 def move_of(entry: Entry) -> Move | None:
     """Return the move that a decision asks for and that was not made yet."""
     decided, now = entry.decided, entry.crm_id
-    if decided.same and now in (None, decided.former):
+    if decided.same and now != decided.same and now in (None, decided.former):
         kept = {now, decided.former, *decided.twins} - {None, decided.same}
         return Move(decided.same, now, clear=not decided.twins, kept=frozenset(crm_id for crm_id in kept if crm_id))
     if decided.left and now == decided.left:
@@ -42,11 +42,13 @@ class Moves:
     """The moves of a batch's records.
 
     existing: the records they move to, with the values read. refused: the outcome of those that cannot move now.
+    decided: the decisions about records that were merged since.
     """
 
     made: dict[RecordKey, Move] = field(default_factory=dict)
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
     refused: dict[RecordKey, Outcome] = field(default_factory=dict)
+    decided: dict[RecordKey, Decided] = field(default_factory=dict)
 
     def left(self, key: RecordKey) -> str | None:
         """The record that a record moves away from."""
@@ -67,6 +69,36 @@ def due(batch: Sequence[Folded], entries: Mapping[RecordKey, Entry]) -> dict[Rec
     return {key: move for key, move in moves if move is not None}
 
 
+def after_merges(destination: Destination, due: Mapping[RecordKey, Move], entries: Mapping[RecordKey, Entry]) -> Moves:
+    """Return the moves by the ids that their records have now, without those to the record that the customer is on.
+
+    Where the two records are one by now, nothing is taken off it. Raises DestinationUnusable.
+    """
+    moves = Moves(dict(due))
+    where = _where(destination, due)
+    for key, move in due.items():
+        to, left = where.get((key.object, move.to), move.to), where.get((key.object, move.left), move.left)
+        if not to or not move.to:
+            continue
+        moves.made[key] = replace(move, to=to, clear=move.clear and to != left)
+        moves.decided[key] = entries[key].decided.after_merge({move.to}, to)
+        if to == move.left:
+            del moves.made[key]
+    return moves
+
+
+def _where(destination: Destination, due: Mapping[RecordKey, Move]) -> dict[tuple[str, str | None], str | None]:
+    """Ask where the records that are moved to or left live now: object and id -> id, None if it is deleted."""
+    ids: dict[str, set[str]] = {}
+    for key, move in due.items():
+        ids.setdefault(key.object, set()).update(crm_id for crm_id in (move.to, move.left) if crm_id)
+    return {
+        (kind, crm_id): now
+        for kind, wanted in ids.items()
+        for crm_id, now in destination.survivors(kind, sorted(wanted)).items()
+    }
+
+
 def moved(entry: Entry) -> Entry:
     """Return the entry of a record that moves: nothing was written to where it goes."""
     return Entry(open=entry.open, decided=entry.decided)
@@ -75,15 +107,15 @@ def moved(entry: Entry) -> Entry:
 def make_moves(
     destination: Destination,
     batch: Sequence[Folded],
-    due: Mapping[RecordKey, Move],
+    moves: Moves,
     entries: Mapping[RecordKey, Entry],
     digest: Digest,
-) -> Moves:
+) -> None:
     """Read the records moved to, and take the keys off those that are left. Raises DestinationUnusable.
 
     A decision for a record that is no longer in the CRM, or has another key by now, is not carried out.
     """
-    moves = Moves(dict(due))
+    due = dict(moves.made)
     for folded, match in _targets(destination, batch, due, digest):
         key = folded.write.key
         if isinstance(match, Outcome):
@@ -93,7 +125,6 @@ def make_moves(
         elif not due[key].back:
             del moves.made[key]
     _clear(destination, moves, entries)
-    return moves
 
 
 def _is_free(match: Found, key: RecordKey) -> bool:

@@ -1,4 +1,4 @@
-"""Which questions a batch leaves for people: records that may be a customer's. Pure."""
+"""Which questions a batch leaves for people: records that may be a customer's, and which it answers. Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def asked_by(answers: Iterable[Answer]) -> Iterator[Asked]:
 
 
 def answered_by(answers: Iterable[Answer]) -> Iterator[tuple[RecordKey, str]]:
-    """Yield the records that are a candidate of their own question by now: people merged the others in the CRM."""
+    """Yield the records that the answer to their question is by now, as after a merge in the CRM."""
     for answer in answers:
         is_written = answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
-        if is_written and answer.crm_id and answer.crm_id in answer.entry.decided.asked:
+        decided = answer.entry.decided
+        if is_written and answer.crm_id and answer.crm_id in {*decided.asked, decided.same}:
             yield answer.folded.write.key, answer.crm_id

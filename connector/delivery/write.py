@@ -19,7 +19,7 @@ from connector.delivery.keep_apart import ClaimRecords, keep_apart
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, turns, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import Matches, Taken, find_existing
-from connector.delivery.moves import Moves, due, make_moves, moved
+from connector.delivery.moves import Moves, after_merges, due, make_moves, moved
 from connector.delivery.ours import caught_up, read_back, unread_if_created
 from connector.delivery.twins import holders
 from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
@@ -147,15 +147,15 @@ class Writing:
 
     def _move(self, batch: Sequence[Folded]) -> None:
         """Carry out what people decided about these records."""
-        self.moves = Moves()
-        due_moves = due(batch, self.entries)
-        if wanted := {key: move.to for key, move in due_moves.items() if move.to}:
+        self.moves = moves = after_merges(self.destination, due(batch, self.entries), self.entries)
+        self.entries |= {key: replace(self.entries[key], decided=decided) for key, decided in moves.decided.items()}
+        if wanted := {key: move.to for key, move in moves.made.items() if move.to}:
             for key in self.claim(wanted):  # the record has become another's since people decided
-                del due_moves[key]
-        if due_moves:
+                del moves.made[key]
+        if moves.made:
             self.intend([])  # a worker that has lost the lane must not write
-            self.moves = make_moves(self.destination, batch, due_moves, self.entries, self.digest)
-            self.entries |= {key: moved(self.entries[key]) for key in self.moves.made}
+            make_moves(self.destination, batch, moves, self.entries, self.digest)
+            self.entries |= {key: moved(self.entries[key]) for key in moves.made}
 
     def _to_send(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Sending | None:
         """Decide a record, and answer it where the CRM already has all of it."""

@@ -70,11 +70,16 @@ class Questions:
         connection.execute(update(questions).where(same).values(values))
 
     def answer(self, connection: Connection, destination: str, answered: Sequence[tuple[str, str, str]]) -> None:
-        """Decide open questions (object, key digest, CRM id) that the CRM answered: it has only this record now."""
+        """Decide open questions (object, key digest, CRM id) that the CRM answered: it has only this record now.
+
+        Where people chose a record that was merged into this one, this is the chosen one.
+        """
         values = {"state": QuestionState.SAME_PERSON, "decided_at": self._db.now(), "decided_by": BY_THE_CRM}
         for kind, key, crm_id in answered:
             same = named(destination, kind, key)
             connection.execute(update(questions).where(same, _OPEN).values(**values, chosen=crm_id))
+            merged = (questions.c.state == QuestionState.SAME_PERSON, questions.c.chosen != crm_id)
+            connection.execute(update(questions).where(same, *merged).values(chosen=crm_id))
 
     def all(self) -> list[Question]:
         """Every question, those not decided first, the oldest first."""

@@ -211,6 +211,41 @@ class TestAQuestionOfAdoption:
         assert not question(stage).is_open
 
 
+class TestMergedByHand:
+    """People merge the customer's record and the candidate in the CRM, whatever id the CRM keeps."""
+
+    @pytest.mark.parametrize("into_own", [False, True])
+    def test_the_question_is_answered_with_the_next_event(self, stage: Stage, house: Account, into_own: bool) -> None:
+        own, candidate = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        left = merge(house, candidate, own) if into_own and isinstance(house, Portal) else merge(house, own, candidate)
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **{**EDNA, "city": "Oslo"}))
+        assert (question(stage).chosen, question(stage).own) == (left, left)
+        assert question(stage).decided_by == "a merge in the CRM"
+
+    @pytest.mark.parametrize("event", [False, True])
+    @pytest.mark.parametrize("into_own", [False, True])
+    def test_a_decision_takes_nothing_off_the_record_they_became(
+        self, stage: Stage, house: Account, event: bool, into_own: bool
+    ) -> None:
+        own, candidate = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        left = merge(house, candidate, own) if into_own else merge(house, own, candidate)
+        if event:
+            deliver(stage, "m2", a_person(CUSTOMER, 2, **{**EDNA, "city": "Oslo"}))
+        if question(stage).is_open:
+            stage.store.deciding.same_person(question(stage), candidate, "ana")
+            stage.drain()
+        assert (person(house).id, person(house).address) == (left, "edna@example.com")
+        assert question(stage).own == question(stage).chosen == left
+
+    def test_a_chosen_record_that_is_merged_later_stays_the_answer(self, stage: Stage, house: Account) -> None:
+        own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
+        stage.store.deciding.same_person(question(stage), chosen, "ana")
+        stage.drain()
+        left = merge(house, own, chosen)
+        deliver(stage, "m2", a_person(CUSTOMER, 2, **{**EDNA, "city": "Oslo"}))
+        assert (question(stage).chosen, question(stage).own) == (left, left)
+
+
 class TestTakenBack:
     def test_the_customer_returns_to_the_record_of_their_own(self, stage: Stage, house: Account) -> None:
         own, chosen = ask_after(stage, house, a_person(CUSTOMER, 1, **EDNA))
@@ -327,6 +362,14 @@ class TestRestored:
             later.drain()
             deliver(later, "after", a_person(CUSTOMER, 2, **EDNA, doNotCall=True))
             assert (person(house).id, flags(house)) == (chosen, {own: True, chosen: True})
+
+
+def merge(house: Account, loser: str, winner: str) -> str:
+    """Merge one record into another as people do in the CRM, and return the id of what they became."""
+    if isinstance(house, Portal):
+        return house.sandbox.merge("contacts", loser, winner)
+    house.sandbox.merge(loser, winner)
+    return winner
 
 
 def flags(house: Account) -> dict[str, bool]:
