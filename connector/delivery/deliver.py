@@ -131,6 +131,10 @@ class Known(Protocol):
         """Return those of these records that belong to another key."""
         ...
 
+    def owners(self, destination: str, wanted: Collection[Claim]) -> Read[Claim, RecordKey | None]:
+        """Return those of these records that belong to another customer, each with its own key if that is known."""
+        ...
+
 
 def prepare(
     planned: Planned,
@@ -162,7 +166,7 @@ def prepare(
     entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
     entries, lag = of_this_mapping(entries, version), route.search_lag
     crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
-    how = (version, again, lag, gate, theirs.claim, theirs.taken)
+    how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners)
     return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
 
 
@@ -182,6 +186,12 @@ class _Theirs:
         """Return the keys and records that belong to another key."""
         claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted]
         return {(claim.key, claim.crm_id) for claim in self._known.taken(self._destination, claims)}
+
+    def owners(self, wanted: Collection[Wanted]) -> Read[Wanted, RecordKey | None]:
+        """Return the records that belong to another customer, each with its own key if that is known."""
+        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted]
+        owners = self._known.owners(self._destination, claims)
+        return {(claim.key, claim.crm_id): own for claim, own in owners.items()}
 
 
 @dataclass(frozen=True, slots=True)

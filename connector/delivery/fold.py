@@ -234,6 +234,7 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
     unknown = entry.crm_id is None and (
         entry.creating is not None
         or bool(folded.write.also_match)
+        or folded.write.person is not None
         or folded.write.mode is Mode.CREATE
         or any(write.rule is not Rule.ALWAYS for write in news.values())
     )

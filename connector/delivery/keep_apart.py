@@ -25,21 +25,22 @@ def keep_apart(matches: Matches, entries: Mapping[RecordKey, Entry], crm: Crm, c
     wanted = {
         key: existing.id
         for key, existing in matches.existing.items()
-        if entries.get(key, Entry()).crm_id != existing.id and not _shows(existing, key, crm)
+        if entries.get(key, Entry()).crm_id != existing.id and not shows(existing, key, crm)
     }
     foreign = {key for key in wanted if _is_foreign(matches.existing[key], key, crm)}
     free = {key: crm_id for key, crm_id in wanted.items() if key not in foreign}
     for key in {*foreign, *(claim(free) if free else ())}:
         existing = matches.existing.pop(key)
         if _shown(existing, key):
-            matches.refused[key] = _another_key(existing.id)
+            matches.refused[key] = another_key(existing.id)
 
 
 def _shown(existing: Existing, key: RecordKey) -> str:
     return fold_key(as_text(existing.values.get(key.field)))
 
 
-def _shows(existing: Existing, key: RecordKey, crm: Crm) -> bool:
+def shows(existing: Existing, key: RecordKey, crm: Crm) -> bool:
+    """Whether a record has this key."""
     return crm.is_id(key.field) or _shown(existing, key) == key.folded
 
 
@@ -48,8 +49,9 @@ def _is_foreign(existing: Existing, key: RecordKey, crm: Crm) -> bool:
     return _shown(existing, key) != "" and key.field != crm.address_field
 
 
-def _another_key(crm_id: str) -> Outcome:
-    cause = f"for this key the CRM returns record {crm_id}, which shows another key"
+def another_key(crm_id: str) -> Outcome:
+    """Return the refusal of a key for which the CRM has another customer's record."""
+    cause = f"for this key the CRM returns record {crm_id}, which belongs to another key"
     action = "correct the key of that record in the CRM, then replay"
     return Outcome(Verdict.REJECTED, refusal=Refusal("ANOTHER_KEY", cause, action))
 

@@ -80,10 +80,11 @@ def find_existing(
     entries: Mapping[RecordKey, Entry],
     digest: Digest,
     taken: Taken = lambda wanted: (),
+    by_key: Callable[[Matches], None] = lambda matches: None,
 ) -> Matches:
     """Search by key, then, for records the ledger does not know, by each step of `also_match` in turn.
 
-    taken: asked once for each step. Raises DestinationUnusable.
+    taken: asked once for each step. by_key: checks what the search by key found. Raises DestinationUnusable.
     """
     matches = Matches()
     read = _values_to_read(batch, entries, destination.crm, digest)
@@ -92,6 +93,7 @@ def find_existing(
     first = [_Question(folded, _identity(folded, entries, id_field), read[folded.write.key]) for folded in wanted]
     for question, candidates in _ask(destination, first):
         matches.take_first(question.folded.write.key, question.agree.get(id_field), candidates)
+    by_key(matches)
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
     _adopt(destination, strangers, matches, read, entries, digest, taken)
     return matches

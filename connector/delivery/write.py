@@ -16,6 +16,7 @@ from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
 from connector.delivery.in_flight import first_in_flight
 from connector.delivery.keep_apart import ClaimRecords, keep_apart
+from connector.delivery.key_back import KeyBack, Owners
 from connector.delivery.left_out import Sending, as_first_refused, nothing_left, turns, without_refused
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import Matches, Taken, find_existing
@@ -64,6 +65,7 @@ class Writing:
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
     gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
     whose record belongs to another. taken: asks the same of records that might be adopted, and claims nothing.
+    owners: whose the records are that the CRM returns for a key.
     """
 
     destination: Destination
@@ -79,6 +81,7 @@ class Writing:
     gate: Callable[[], None] = lambda: None
     claim: ClaimRecords = lambda wanted: ()
     taken: Taken = lambda wanted: ()
+    owners: Owners = lambda wanted: {}
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
@@ -111,7 +114,8 @@ class Writing:
         resolved = self._resolve(batch)
         self._move(resolved)
         staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
-        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken)
+        key_back = KeyBack(self.destination, self.entries, self.owners, lambda: self.intend([]))
+        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken, key_back)
         matches.existing |= self.moves.existing
         matches.refused |= self.moves.refused
         keep_apart(matches, self.entries, self.destination.crm, self.claim)

@@ -60,6 +60,10 @@ class Overlay:
         rehearsed = {claim for claim in wanted if self._claims.get(_record(claim), claim).key != claim.key}
         return rehearsed | {*self._ledger.taken(destination, wanted)}
 
+    def owners(self, destination: str, wanted: Collection[Claim]) -> Mapping[Claim, RecordKey | None]:
+        """Return those of these records that belong to another customer, each with its own key if that is known."""
+        return self._ledger.owners(destination, wanted)
+
     def keep(self, entries: Mapping[RecordKey, Entry], consents: Mapping[str, States]) -> None:
         """Remember what a step would have written; drop the oldest beyond REMEMBERED."""
         self._entries = _newest(self._entries, entries)

@@ -78,6 +78,26 @@ class Claims:
         with self._db.reading() as connection:
             return self._others(connection, self.rows(destination, wanted), wanted)
 
+    def owners(self, destination: str, wanted: Collection[Claim]) -> dict[Claim, RecordKey | None]:
+        """Return those of these claims whose record another customer has, each with the key it was claimed for.
+
+        Only digests of keys are stored: a key is known where it is the customer's id.
+        """
+        with self._db.reading() as connection:
+            holders = self._held(connection, self.rows(destination, wanted))
+        return {
+            claim: self._own_key(claim, held)
+            for claim in wanted
+            if (held := holders.get((claim.key.object, claim.crm_id)))
+            and None not in (claim.customer_id, held.customer_id)
+            and held.customer_id != claim.customer_id
+            and is_another(held, self._digest(claim.key), claim.key.field, claim.customer_id)
+        }
+
+    def _own_key(self, claim: Claim, held: Holder) -> RecordKey | None:
+        own = RecordKey(claim.key.object, held.field or claim.key.field, held.customer_id or "")
+        return own if self._digest(own) == held.key else None
+
     def rows(self, destination: str, wanted: Iterable[Claim]) -> Rows:
         """Claims as a parameter: one for each record, in an order in which two workers never wait for each other."""
         by_record: dict[tuple[str, str], dict[str, str | None]] = {}
@@ -121,14 +141,18 @@ class Claims:
             connection.execute(self._take, rows)
 
     def _others(self, connection: Connection, rows: Rows, wanted: Iterable[Claim]) -> frozenset[Claim]:
-        rows_held = connection.execute(self._holders, rows)
-        holders = {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in rows_held}
+        holders = self._held(connection, rows)
         return frozenset(
             claim
             for claim in wanted
             if (held := holders.get((claim.key.object, claim.crm_id))) is not None
             and is_another(held, self._digest(claim.key), claim.key.field, claim.customer_id)
         )
+
+    def _held(self, connection: Connection, rows: Rows) -> dict[tuple[str, str], Holder]:
+        """Who has each of these records (object, id)."""
+        held = connection.execute(self._holders, rows)
+        return {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in held}
 
 
 def is_to_be_claimed(record: Remembered) -> bool:

@@ -79,6 +79,10 @@ class Ledger:
         """Return those of these claims whose record belongs to another key."""
         return self.claims.others(destination, wanted)
 
+    def owners(self, destination: str, wanted: Collection[Claim]) -> dict[Claim, RecordKey | None]:
+        """Return those of these records that belong to another customer, each with its own key if that is known."""
+        return self.claims.owners(destination, wanted)
+
     def records_of(self, destination: str, customers: Collection[str]) -> list[KnownRecord]:
         """The CRM records known to be these customers', those they left included."""
         columns = (ledger.c.customer_id, ledger.c.object, ledger.c.crm_id, ledger.c.marks)
