@@ -60,6 +60,7 @@ _AS_FIELDS: Final = {
     Likeness.RELATED: Comparison.BLANK,
     Likeness.MISSING: Comparison.BLANK,
     Likeness.SHARED: Comparison.BLANK,
+    Likeness.UNCERTAIN: Comparison.BLANK,
     Likeness.DIFFERENT: Comparison.DIFFERENT,
 }
 

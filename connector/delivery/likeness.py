@@ -25,6 +25,8 @@ class Likeness(Enum):
     """There is nothing to compare."""
     SHARED = auto()
     """One is the name of several people, among them the other: Harold & Edna."""
+    UNCERTAIN = auto()
+    """They differ, but both may be one person's: first and last name swapped, or short forms that we do not know."""
     DIFFERENT = auto()
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Final
 
 
@@ -20,6 +21,7 @@ _PLACEHOLDERS: Final = _listed(
 _TITLES: Final = _listed(
     "mr mrs ms miss mx dr doctor prof professor rev reverend pastor sir mister sra srta capt sgt hon"
 )
+_WIVES: Final = frozenset(("mrs", "sra"))
 _GENERATIONS: Final = {
     **dict.fromkeys(("sr", "senior", "snr", "i", "1st"), 1),
     **dict.fromkeys(("jr", "junior", "jnr", "ii", "2nd"), 2),
@@ -35,6 +37,10 @@ _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _WITHIN: Final = re.compile("[.'`\u00b4\u2018\u2019\u02bb\u02bc]")
 """Periods and apostrophes, which do not part a name."""
 _ASIDE: Final = re.compile('[(\\["\u201c]([^)\\]"\u201d]*)[)\\]"\u201d]')
+_COUPLE: Final = re.compile(
+    r"\b(?:mr|mrs|ms|dr|rev|sr)\b[.,\s]*(?:[&+/;]|\b(?:and|und|et|y)\b)[\s]*(?:mr|mrs|ms|dr|sra)\b\.?", re.I
+)
+_NOBODY: Final = frozenset((("john", "doe"), ("jane", "doe"), ("first", "last")))
 _AND: Final = re.compile(r"[&+/;]|\b(?:and|und|et)\b|(?<=\w\w)\s+y\s+(?=\w\w)", re.I)
 
 
@@ -57,6 +63,32 @@ class Named:
         return "".join(self.words)
 
 
+class Title(Enum):
+    """Whose name it is by its title, where that may be somebody else's first name."""
+
+    OWN = auto()
+    WIFE = auto()
+    """Mrs. Harold Whitaker may be Edna."""
+    COUPLE = auto()
+    """Mr. and Mrs. Harold Whitaker are two people."""
+
+
+def title(whole: str) -> Title:
+    """Read the title of a first and last name.
+
+    >>> title("Mrs. Harold Whitaker"), title("Mr & Mrs Whitaker"), title("Dr. Edna Whitaker")
+    (<Title.WIFE: 2>, <Title.COUPLE: 3>, <Title.OWN: 1>)
+    """
+    if _COUPLE.search(whole):
+        return Title.COUPLE
+    return Title.OWN if _WIVES.isdisjoint(words(whole)) else Title.WIFE
+
+
+def is_nobody(first: Named, last: Named) -> bool:
+    """Whether a first and last name are a placeholder together: John Doe."""
+    return (first.joined, last.joined) in _NOBODY
+
+
 def parse(text: str, placeholders: Collection[str] = ()) -> Named:
     """Read one field of a name. placeholders: what is written there for a person without a name.
 
@@ -65,6 +97,7 @@ def parse(text: str, placeholders: Collection[str] = ()) -> Named:
     >>> parse("Harold & Edna").shares, parse("N/A").words, parse("Nobody", ["nobody"]).words
     ((('harold',), ('edna',)), (), ())
     """
+    text = _COUPLE.sub(" ", text)
     own, number = _bare(words(_ASIDE.sub(" ", text)))
     joined = "".join(own)
     if joined in _PLACEHOLDERS or set(joined) == {"x"} or joined in {"".join(words(text)) for text in placeholders}:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from connector.delivery import dates, names
 from connector.delivery.likeness import Likeness, Words, compare_first, compare_last
-from connector.delivery.names import Named
+from connector.delivery.names import Named, Title
 from connector.model import Person, PersonFields
 
 Names = tuple[Named, Named]
@@ -37,13 +37,38 @@ def compare_person(person: Person, values: Mapping[str, str]) -> Alike:
     ours = names.parse(person.first), names.parse(person.last)
     middle, preferred = names.parse(person.middle).words, names.parse(person.preferred).words
     theirs = _their_names(person.fields, values, ours, middle)
-    suffix, born = values.get(person.fields.suffix, ""), values.get(person.fields.born, "")
-    return Alike(
-        compare_first(ours[0], theirs[0], middle, preferred),
-        compare_last(ours[1], theirs[1], middle),
-        compare_born(person.born, born),
-        _compare_generations(_generation(person.suffix, *ours), _generation(suffix, *theirs)),
-    )
+    suffix = values.get(person.fields.suffix, "")
+    born = compare_born(person.born, values.get(person.fields.born, ""))
+    first = compare_first(ours[0], theirs[0], middle, preferred)
+    last = compare_last(ours[1], theirs[1], middle)
+    generation = _compare_generations(_generation(person.suffix, *ours), _generation(suffix, *theirs))
+    written = f"{values.get(person.fields.first, '')} {values.get(person.fields.last, '')}"
+    titles = names.title(f"{person.first} {person.last}"), names.title(written)
+    return _not_guessed(ours, theirs, titles, Alike(first, last, born, generation))
+
+
+def _not_guessed(ours: Names, theirs: Names, titles: tuple[Title, Title], alike: Alike) -> Alike:
+    """Correct a comparison by what first and last name say only together."""
+    if titles[0] is not titles[1] and Title.COUPLE in titles:
+        return alike._replace(first=Likeness.SHARED)
+    if alike.first is Likeness.SAME and titles[0] is not titles[1]:
+        return alike._replace(first=Likeness.RELATED)
+    if names.is_nobody(*ours):
+        return alike._replace(first=Likeness.MISSING)
+    if alike.first is Likeness.DIFFERENT:
+        return _not_contradicting(ours, theirs, alike)
+    return alike
+
+
+def _not_contradicting(ours: Names, theirs: Names, alike: Alike) -> Alike:
+    """Leave uncertain what may be one person in spite of first names that differ."""
+    if (ours[0].joined, ours[1].joined) == (theirs[1].joined, theirs[0].joined):
+        return alike._replace(first=Likeness.UNCERTAIN, last=Likeness.UNCERTAIN)
+    if alike.last is Likeness.SAME and alike.born is Comparison.SAME and not names.is_latin(ours[0].joined):
+        return alike._replace(
+            first=Likeness.UNCERTAIN
+        )  # a short form may be like no part of the name: Володя, Владимир
+    return alike
 
 
 def _generation(suffix: str, first: Named, last: Named) -> int:

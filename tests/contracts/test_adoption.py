@@ -161,6 +161,16 @@ class TestAPhone:
         house.pass_on(*(a_whitaker(f"c-{first}", first, email=None, phoneNumber=number) for first, number in people))
         assert ids(house) == made
 
+    @pytest.mark.parametrize(
+        "written",
+        ["1 602 555 0101", "1 (602) 555-0101", "1-602-555-0101", "602/555-0101", "602 5550101", "(602) 555 0101"],
+    )
+    def test_matches_with_a_leading_1_a_slash_and_odd_spaces(self, house: House, written: str) -> None:
+        adopting(house)
+        made = by_hand(house, first="Edna", last="Whitaker", phone=written)
+        house.pass_on(a_whitaker("c-edna", "Edna", email=None))
+        assert ids(house) == {made}
+
     def test_is_never_enough_alone(self, house: House) -> None:
         adopting(house)
         made = by_hand(house, first="Edna", last="Whitaker", phone="602-555-0101")

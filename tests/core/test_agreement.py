@@ -80,6 +80,12 @@ class TestNames:
             ("Maria | Garcia", "Maria Elena | Garcia"),
             ("John A. | Hale", "John B. | Hale"),
             ("Bob | Hale", 'Robert "Bob" | Hale'),
+            ("Harold | Whitaker", "Mrs. Harold | Whitaker"),
+            ("Harold | Whitaker", "| Mrs Harold Whitaker"),
+            ("Harold | Whitaker", "Mrs. | Harold Whitaker"),
+            ("Harold | Whitaker", "| Whitaker, Mrs. Harold"),
+            ("John | Doe", "John | Doe"),
+            ("First | Last", "First | Last"),
         ],
     )
     def test_a_short_or_missing_name_needs_the_same_date_of_birth(self, ours: str, theirs: str) -> None:
@@ -88,7 +94,18 @@ class TestNames:
 
     @pytest.mark.parametrize(
         "theirs",
-        ["Harold & Edna | Whitaker", "Edna and Harold | Whitaker", "Harold/Edna | Whitaker", "Harold | No Name Given"],
+        [
+            "Harold & Edna | Whitaker",
+            "Edna and Harold | Whitaker",
+            "Harold/Edna | Whitaker",
+            "Harold | No Name Given",
+            "Mr. and Mrs. Harold | Whitaker",
+            "Mr & Mrs Harold | Whitaker",
+            "Mr & Mrs | Whitaker",
+            "Dr. and Mrs. | Harold Whitaker",
+            "Harold | Mr and Mrs Whitaker",
+            "| Mr. & Mrs. Harold Whitaker",
+        ],
     )
     def test_no_date_of_birth_makes_the_record_of_two_people_the_record_of_one(self, theirs: str) -> None:
         assert of_names("Harold | Whitaker", theirs, born=BORN) is UNSURE
@@ -117,6 +134,24 @@ class TestNames:
 
     def test_a_name_in_another_script_cannot_be_compared(self) -> None:
         assert of_names("Maria | Ivanova", "Мария | Иванова") is UNSURE
+
+    def test_the_wife_is_asked_about_a_couple_under_her_husband_s_name(self) -> None:
+        assert of_names("Edna | Whitaker", "Mr. and Mrs. Harold | Whitaker") is UNSURE
+
+    @pytest.mark.parametrize("title", ["Mrs.", "Mr. and Mrs."])
+    def test_the_same_title_on_both_sides_says_nothing(self, title: str) -> None:
+        assert of_names(f"{title} Edna | Whitaker", f"{title} Edna | Whitaker") is AGREES
+
+    def test_a_name_that_is_swapped_is_a_question(self) -> None:
+        assert of_names("Harold | Whitaker", "Whitaker | Harold") is UNSURE
+        assert of_names("Harold | Whitaker", "Whitaker | Harold", born=BORN) is UNSURE
+        swapped = verdict(a_person(born=BORN), First="Whitaker", Last="Harold", Born=OTHER)
+        assert swapped is CONTRADICTS
+
+    def test_a_short_form_in_another_script_is_a_question_if_the_date_of_birth_is_the_same(self) -> None:
+        assert of_names("Владимир | Иванов", "Володя | Иванов", born=BORN) is UNSURE
+        assert of_names("Владимир | Иванов", "Володя | Иванов") is CONTRADICTS
+        assert of_names("Владимир | Иванов", "Володя | Петров", born=BORN) is CONTRADICTS
 
     def test_a_suffix_in_a_field_of_its_own_counts(self) -> None:
         son = a_person(suffix="Jr")
