@@ -223,8 +223,8 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
 
     redirects: whether a write by the id of a merged record goes to another, so that the id is looked up first.
     """
-    if entry.merged:
-        return False, ()
+    if entry.merged:  # is the record still another customer's?
+        return folded.write.mode is not Mode.CREATE, ()
     news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
     compared = tuple(
         name for name, write in news.items() if _rule(name, write, entry) in (Rule.IF_BLANK, Rule.UNLESS_EDITED)

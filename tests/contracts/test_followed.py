@@ -213,6 +213,16 @@ class TestAMergeOfTwoCustomers:
             BEA["email"]: ("Tempe", True),
         }
 
+    def test_and_its_deletion_is_met_by_changes_alone(self, couple: tuple[House, str]) -> None:
+        house, left = couple
+        house.pass_on(*(a_customer(city="Yuma", updatedAt=LATER, **who) for who in (ADA, BEA)))
+        delete(house, left)
+        house.pass_on(*(a_customer(city="Tempe", updatedAt=LATEST, **who) for who in (ADA, BEA)))
+        assert {person["email"]: person["city"] for person in house.people()} == {
+            ADA["email"]: "Tempe",
+            BEA["email"]: "Tempe",
+        }
+
 
 class TestADeletion:
     def test_is_made_good_in_full_with_its_flags_by_a_call_that_links_to_it_at_once(self, house: House) -> None:
