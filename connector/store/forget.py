@@ -31,6 +31,7 @@ from connector.store.tables import (
     questions,
     raises,
 )
+from connector.store.unnaming import unname_customer
 
 _STEP: Final = 200
 _ACTION: Final = "forget"
@@ -89,6 +90,7 @@ class Forget:
             held = self._held(connection, customer_id, event_ids)
             connection.execute(update(lanes).where(lanes.c.name.in_(held.writing)).values(token=""))
             self._remove(connection, customer_id, event_ids)
+            unname_customer(connection, customer_id, self._ledger.alias(customer_id))
             summary = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
             self._desk.write_down(connection, who, _ACTION, summary)
         scrub(self._db.engine)
