@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from connector.errors import StateChanged
 from connector.settlement import NO_RECORD, DeliveryState
 from connector.settlement.questions import Question, QuestionState
 from connector.store.database import Database
 from connector.store.desk import Desk
+from connector.store.dialect import insert
 from connector.store.questions import named
 from connector.store.tables import STATE, claims, deliveries, events, lanes, open_items, questions
 
@@ -36,7 +37,8 @@ class Deciding:
         former = question.own if question.own != crm_id else question.former
         chosen = {"state": QuestionState.SAME_PERSON, "chosen": crm_id, "former": former, "taken_back": None}
         with self._db.waking() as connection:
-            self._refuse_claimed(connection, question, crm_id)
+            self._give_back(connection, question)
+            self._claim(connection, question, crm_id)
             self._decide(connection, question, who, chosen, f"{QuestionState.SAME_PERSON}: {crm_id}")
             return self._deliver_again(connection, question)
 
@@ -64,6 +66,7 @@ class Deciding:
             # A record may have been merged since it was chosen: the customer leaves the one they are on.
             on = question.own if question.own not in (None, question.former) else question.chosen
             left = on if question.chosen else None
+            self._give_back(connection, question)
             opened = {"state": QuestionState.OPEN, "chosen": None, "taken_back": left, **others}
             self._decide(connection, question, who, opened, f"took back {question.state}")
             return self._deliver_again(connection, question) if question.chosen else 0
@@ -84,9 +87,11 @@ class Deciding:
     def _others(self, connection: Connection, question: Question) -> set[str]:
         return set(json.loads(connection.execute(select(questions.c.others).where(_same(question))).scalar() or "[]"))
 
-    def _refuse_claimed(self, connection: Connection, question: Question, crm_id: str) -> None:
-        """Raise StateChanged where the record is already another customer's."""
+    def _claim(self, connection: Connection, question: Question, crm_id: str) -> None:
+        """Claim the record, or raise StateChanged where it is another customer's or was chosen for one."""
         record = {"destination": question.destination, "object": question.object, "crm_id": crm_id}
+        mine = {"key": question.key, "field": "", "customer_id": question.customer_id}
+        connection.execute(insert(self._db.engine, claims).values(**record, **mine).on_conflict_do_nothing())
         same = (claims.c[name] == value for name, value in record.items())
         holder = connection.execute(select(claims.c.key, claims.c.field, claims.c.customer_id).where(*same)).first()
         if holder and holder.key != question.key and holder.customer_id != (question.customer_id or ""):
@@ -94,6 +99,13 @@ class Deciding:
             raise StateChanged(
                 crm_id, f"is already the CRM record of {whose}", "one record cannot be two customers': choose another"
             )
+
+    def _give_back(self, connection: Connection, question: Question) -> None:
+        """Release the record of a decision that was not carried out yet."""
+        if question.chosen and question.chosen != question.own:
+            record = {"destination": question.destination, "object": question.object, "crm_id": question.chosen}
+            mine = (claims.c[name] == value for name, value in {**record, "key": question.key}.items())
+            connection.execute(delete(claims).where(*mine))
 
     def _deliver_again(self, connection: Connection, question: Question) -> int:
         """Queue every stored event of the customer again, so that the record is written in full."""

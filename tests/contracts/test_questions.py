@@ -83,6 +83,15 @@ class TestAsking:
         store.forget.run(CUSTOMER, "ana")
         assert store.questions.all() == []
 
+    def test_forgetting_the_person_leaves_only_a_digest_of_their_id_in_the_audit_log(self, store: Store) -> None:
+        ask(store, HAROLD)
+        store.deciding.same_person(question(store), "003H", "ana")
+        store.forget.run(CUSTOMER, "ana")
+        things = [entry.thing for entry in store.desk.audit()]
+        assert not [thing for thing in things if CUSTOMER in thing or "003H" in thing]
+        assert things[1].endswith(": same person")
+        assert "forgotten:" in things[1]
+
 
 class TestDeciding:
     def test_the_same_person_has_everything_delivered_again_to_the_chosen_record(self, store: Store) -> None:
@@ -105,6 +114,19 @@ class TestDeciding:
         with pytest.raises(StateChanged, match="already the CRM record of customer somebody"):
             store.deciding.same_person(question(store), "003E", "ana")
         assert question(store).is_open
+
+    def test_a_record_already_chosen_for_another_customer_is_refused_until_that_is_taken_back(
+        self, store: Store
+    ) -> None:
+        ask(store, EDNA)
+        ask(store, EDNA, own="003else", customer="somebody")
+        first, second = store.questions.all()
+        store.deciding.same_person(first, "003E", "ana")
+        with pytest.raises(StateChanged, match=f"already the CRM record of customer {first.customer_id}"):
+            store.deciding.same_person(second, "003E", "bo")
+        (taken,) = [kept for kept in store.questions.all() if not kept.is_open]
+        store.deciding.take_back(taken, "ana")
+        store.deciding.same_person(second, "003E", "bo")
 
     def test_only_a_candidate_can_be_chosen(self, store: Store) -> None:
         ask(store, EDNA)
