@@ -240,7 +240,7 @@ class TestPull:
 
 class TestCheckAgainstTheCrm:
     def test_live_finds_nothing_in_what_is_shipped(self, agency: Path) -> None:
-        told = json.loads(run("check", "-c", agency, "--live", "--json").output)
+        told = json.loads(run("check", "-c", agency, "--live", "--json").stdout)
         assert [one for one in told if one["severity"] == "error"] == []
 
     def test_a_saved_schema_beside_the_agency_file_is_used(self, agency: Path) -> None:
