@@ -96,8 +96,8 @@ class TestVersions:
             assert [seen.path for seen in portal.seen if f"/{version}" not in seen.path] == []
 
     def test_every_path_has_a_dated_successor(self):
-        paths = [one for one in vars(calls).values() if isinstance(one, calls.Path)]
-        assert len(paths) >= 10
+        paths = [one for one in vars(calls).values() if isinstance(one, calls.Path) and one is not calls.ME]
+        assert len(paths) >= 10  # ME is asked only where the account's own details are refused; it has no dated form
         assert not [path for path in paths if not re.search(r"/2026-03(/|$)", path.of("2026-03"))]
 
     def test_the_call_log_tells_which_version_was_asked(self):
