@@ -117,7 +117,7 @@ class TestHubSpotsOwnDescription:
         sandbox.state.names_holders = False
         hubspot.write([a_contact(email="ada@example.org")])
         assert referee.verdicts == []
-        assert len(referee.judged) == 4
+        assert len(referee.judged) == 3
 
     def test_the_referee_sees_a_foul(self, refereed):
         sandbox, hubspot, referee = refereed

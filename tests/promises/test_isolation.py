@@ -187,12 +187,13 @@ class TestAPoisonousOptOut:
             world.stage.accept(f"n-{name}", opted_out)
         seen = len(world.sandbox.seen)
         world.fails_over(f'"{world.crm_id(POISON)}"', GARBAGE)
-        world.pass_time(60)
+        world.pass_time(300)
         states = world.opt_outs()
-        assert states.pop(f"c-{POISON}") in {("refused", "UNANSWERED"), ("owed", "UNREADABLE_REPLY")}
+        not_written = {("refused", "UNANSWERED"), ("owed", "UNREADABLE_REPLY"), ("owed", "reply")}
+        assert states.pop(f"c-{POISON}") in not_written
         assert set(states.values()) == {("applied", "")}
         assert world.stage.state("n-Good0")[0] == "delivered"
-        assert len(world.sandbox.seen) - seen < 130
+        assert len(world.sandbox.seen) - seen < 200
 
     def test_of_an_account_that_gives_no_answers_is_neither_refused_nor_asked_for_all_the_time(
         self, world: World

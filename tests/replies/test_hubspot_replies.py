@@ -252,9 +252,12 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "contacts-batch-update-200": (by_id(n["contact"], n["contact2"]), "delivered; delivered"),
         "contacts-batch-update-207-missing-id": (
             by_id(n["contact2"], n["missing"], mode=Mode.UPDATE),
-            "delivered; skipped ABSENT",
+            "delivered; deferred OBJECT_NOT_FOUND",
         ),
-        "contacts-batch-update-400-duplicate-ids": (by_id("7", "8", times=1), "delivered; delivered"),
+        "contacts-batch-update-400-duplicate-ids": (
+            by_id("7", "8", times=1),
+            "deferred OBJECT_NOT_FOUND; deferred OBJECT_NOT_FOUND",
+        ),
         "contacts-properties-200": (read_only("contacts"), n["contact_properties"]),
         "contacts-property-create": (provision("POST", unique=False), ""),
         "contacts-search-page-1": (searched, n["found"]),
@@ -266,7 +269,7 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "meetings-search-200": (search("hs_meeting_title", n["title"]), n["meeting"]),
         "objects-404-missing-by-unique-value": (
             write(a_contact("c-0"), a_contact("c-1"), times=1),
-            "delivered; rejected OBJECT_NOT_FOUND",
+            "delivered; deferred OBJECT_NOT_FOUND",
         ),
         **dict.fromkeys((f"odd-200-{part}" for part in ODD_200), (ONE, "delivered")),
         "odd-200-warnings": (ONE, f"delivered ignored {n['ignored']}"),
@@ -278,7 +281,7 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "odd-400-detail-code-null": (ONE, OPTION),
         "odd-400-detail-context-text": (ONE, OPTION),
         "odd-403-detail-context-text": (ONE, SCOPE),
-        "odd-404-detail-context-text": (by_id(n["lost"], times=1), "delivered"),
+        "odd-404-detail-context-text": (by_id(n["lost"], times=1), "deferred OBJECT_NOT_FOUND"),
         "odd-429-detail-context-text": (ONE, "paused quota 3600s"),
         "odd-owners-cursor-repeats": (owner(n["owner_repeated"]), n["owner_repeated_id"]),
         "owners-200": (ask_owners, n["owner_id"]),

@@ -83,7 +83,7 @@ def address(store: Store, clock: Clock) -> Iterator[str]:
     """A console over a store that holds something of everything."""
     for customer in (CUSTOMER, "c" * 64):
         ask(store, HAROLD, EDNA, customer=customer)
-    store.deciding.same_person(store.questions.all()[1], "003E", "somebody")
+    store.deciding.same_person(store.questions.all()[1], HAROLD.id, "somebody")
     settle(store, "delivered")
     refuse(store, 2, "INVALID_OPTION", "the value is not one of the options of 'state'", "state")
     store.inbox.accept([an_arrival("msg_refused")])
@@ -230,7 +230,7 @@ class TestInABrowser:
         follow(operator, "Identity")
         follow(operator, "Same person: 003E")
         press(operator, "Same person")
-        assert notice(operator).startswith("The customer's record is 003E")
+        assert notice(operator).startswith("The next delivery makes 003E the customer's")
         assert store.questions.count() == 0
 
     def test_a_customer_leads_to_why(self, operator: Chrome) -> None:
