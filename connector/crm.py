@@ -95,3 +95,17 @@ class Crm:
     def is_login(self, path: str) -> bool:
         """Whether a call of this path is a login."""
         return bool(self.login_path) and self.login_path in path
+
+
+def is_same_id(one: str, other: str) -> bool:
+    """Whether two ids name one record. Salesforce has two lengths for one id; only the longer always ends in letters.
+
+    >>> is_same_id("003Hs00000ABCDE", "003Hs00000ABCDEIA3"), is_same_id("051", "51"), is_same_id("", "")
+    (True, False, False)
+    >>> is_same_id("123456789012345", "123456789012345678")
+    False
+    """
+    short, long = sorted((one, other), key=len)
+    if (len(short), len(long)) == (15, 18) and not long.isdigit():
+        return long.startswith(short)
+    return bool(one) and one == other

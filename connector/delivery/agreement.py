@@ -11,9 +11,10 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple, assert_never
 
+from connector.crm import is_same_id
 from connector.delivery import names
 from connector.delivery.likeness import Likeness, compare_first, compare_last
-from connector.delivery.persons import Alike, Comparison, compare_born, compare_person, is_same_id
+from connector.delivery.persons import Alike, Comparison, compare_born, compare_person
 from connector.mapping import phones
 from connector.model import WHO, Candidate, Fact, FactKind, Person
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from connector.crm import is_same_id
 from connector.delivery.answer import Answer
 from connector.destinations.base import Destination, Found, Outcome, Verdict, as_text
-from connector.model import Decided, RecordKey
+from connector.model import Decided, RecordKey, fold_key
 from connector.settlement import Refusal
 
 LOST: Final = Outcome(
@@ -90,8 +91,8 @@ class Whereabouts:
             answers = self.destination.find(kind, self.destination.crm.id_field, ids, [name])
             for key in keys:
                 record = _only(answers.get(into[key], []))
-                shown = as_text(record.values.get(name)) if record else ""
-                if shown and shown.lower() != key.value.lower():
+                shown = fold_key(as_text(record.values.get(name))) if record else ""
+                if shown and shown != key.folded:
                     others.add(key)
         return others
 
@@ -112,7 +113,7 @@ def known_as(answer: Answer) -> Known | None:
 def has_moved(answer: Answer) -> bool:
     """Whether a write by the id we know went to a record of another id."""
     sent, outcome = answer.sent_to, answer.outcome
-    return bool(sent and outcome and outcome.id and outcome.id[:15] != sent[:15])
+    return bool(sent and outcome and outcome.id and not is_same_id(outcome.id, sent))
 
 
 def _only(answer: list[Found] | Outcome) -> Found | None:

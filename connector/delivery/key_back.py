@@ -16,8 +16,9 @@ Owners = Callable[[Collection[Wanted]], Mapping[Wanted, RecordKey | None]]
 
 @dataclass(frozen=True, slots=True)
 class KeyBack:
-    """Works on the records that one batch finds by their keys. may_write: raises LeaseLost where another worker has
-    taken over.
+    """Works on the records that one batch finds by their keys.
+
+    may_write: raises LeaseLost where another worker has taken over.
     """
 
     destination: Destination

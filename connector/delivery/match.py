@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from connector.crm import Crm
+from connector.crm import Crm, is_same_id
 from connector.delivery.adoption import Adoption
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Answers, Destination, Found, Outcome
@@ -40,7 +40,7 @@ class Matches:
             self.take(key, candidates)
         elif not candidates:
             self.gone[key] = None
-        elif candidates[0].id[:15] != crm_id[:15]:
+        elif not is_same_id(candidates[0].id, crm_id):
             self.gone[key] = candidates[0].id
         else:
             self.take(key, candidates)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from connector.crm import Crm
 from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Destination, Found, Outcome, Row, Verdict, as_text
-from connector.model import Decided, Entry, Mode, RecordKey
+from connector.model import Decided, Entry, Mode, RecordKey, fold_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ def make_moves(
 
 def _is_free(match: Found, key: RecordKey) -> bool:
     """Whether a record has no key yet, or this one."""
-    shown = as_text(match.values.get(key.field)).strip()
-    return not shown or shown.casefold() == key.value.strip().casefold()
+    return fold_key(as_text(match.values.get(key.field))) in ("", key.folded)
 
 
 def _targets(

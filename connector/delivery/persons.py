@@ -107,14 +107,3 @@ def compare_born(ours: str, theirs: str) -> Comparison:
     if own is None or other is None:
         return Comparison.BLANK
     return Comparison.SAME if own == other else Comparison.DIFFERENT
-
-
-def is_same_id(external_id: str, crm_id: str) -> bool:
-    """Whether careCycle's externalId is the record's own id, in either length that Salesforce has for one.
-
-    >>> is_same_id("003Hs00000ABCDE", "003Hs00000ABCDEIA3"), is_same_id("051", "51"), is_same_id("", "")
-    (True, False, False)
-    """
-    if {len(external_id), len(crm_id)} == {15, 18}:
-        return external_id[:15] == crm_id[:15]
-    return bool(external_id) and external_id == crm_id
