@@ -97,7 +97,7 @@ class Crm:
         return bool(self.login_path) and self.login_path in path
 
 
-def is_same_id(one: str, other: str) -> bool:
+def is_same_id(first: str, second: str) -> bool:
     """Whether two ids name one record. Salesforce has two lengths for one id; only the longer always ends in letters.
 
     >>> is_same_id("003Hs00000ABCDE", "003Hs00000ABCDEIA3"), is_same_id("051", "51"), is_same_id("", "")
@@ -105,7 +105,7 @@ def is_same_id(one: str, other: str) -> bool:
     >>> is_same_id("123456789012345", "123456789012345678")
     False
     """
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((first, second), key=len)
     if (len(short), len(long)) == (15, 18) and not long.isdigit():
         return long.startswith(short)
-    return bool(one) and one == other
+    return bool(first) and first == second
