@@ -30,8 +30,8 @@ RUN groupadd --gid 10001 connector \
  && install --directory --owner 10001 --group 10001 --mode 0700 /data
 USER 10001:10001
 
-# The root file system may be read-only: everything written goes to /data (the SQLite file, its data key and its wake-up
-# pipe) and to /tmp (the counters that the roles share), which may be a tmpfs.
+# The root file system may be read-only: everything written goes to /data (the SQLite file, its data key, its wake-up
+# pipe, and the state outside the database) and to /tmp (the counters that the roles share), which may be a tmpfs.
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

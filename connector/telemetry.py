@@ -138,6 +138,11 @@ def store_unavailable(where: str, problem: str) -> None:
     log.error("store unavailable", where=where, problem=problem)
 
 
+def state_not_kept(file: str, problem: str) -> None:
+    """A file outside the database cannot be written or read; what it would hold is kept in memory."""
+    log.error("state not kept on disk", file=file, problem=problem)
+
+
 def delivery_settled(
     destination: str, message_id: str, outcome: AttemptOutcome, code: str, fields: tuple[str, ...]
 ) -> None:

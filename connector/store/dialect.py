@@ -79,10 +79,16 @@ def parse_url(text: str) -> URL:
     raise FixConfiguration(_SETTING, "must start with postgresql:// or sqlite:///")
 
 
+def embedded_file(url: URL) -> Path | None:
+    """The file of an embedded database, None for a shared one."""
+    name = unquote(str(url.database).removeprefix("file:"))  # of an engine's own address, too
+    return Path(name).resolve() if url.get_backend_name() == "sqlite" else None
+
+
 def embedded_folder(url: URL) -> Path | None:
     """The folder of an embedded database, None for a shared one."""
-    name = unquote(str(url.database).removeprefix("file:"))  # of an engine's own address, too
-    return Path(name).resolve().parent if url.get_backend_name() == "sqlite" else None
+    file = embedded_file(url)
+    return file.parent if file else None
 
 
 def open_engine(url: URL) -> Engine:
