@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 import requests
@@ -14,7 +16,12 @@ import requests
 from connector.carecycle.catalogue import EVENTS
 from connector.carecycle.samples import sample
 from connector.carecycle.signature import sign
+from connector.destinations import deadline
+from connector.destinations.deadline import SHORT, broken_limit
 from connector.errors import FixConfiguration
+
+_LIMITS: Final = replace(SHORT, read=30.0, total=35.0)
+"""The connector itself may take 20 seconds to refuse an event."""
 
 
 @click.command()
@@ -31,8 +38,7 @@ def send(url: str, event: Path | None, secret: str, event_type: str | None, coun
         raise click.UsageError("name either an event file, or --sample TYPE")
     chance = random.Random()
     refused = 0
-    with requests.Session() as session:
-        session.trust_env = False
+    with deadline.session(_LIMITS) as session:
         for _ in range(count):
             now = datetime.now(UTC)
             body = event.read_bytes() if event else json.dumps(sample(event_type or "", chance, now)).encode()
@@ -50,9 +56,9 @@ def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now
             "svix-signature": sign(secret, message_id, now, text),
             "content-type": "application/json",
         }
-        status = session.post(url, data=body, headers=headers, timeout=30, allow_redirects=False).status_code
+        status = session.post(url, data=body, headers=headers, allow_redirects=False).status_code
     except requests.RequestException as error:
-        raise FixConfiguration(url, f"cannot be reached: {type(error).__name__}") from None
+        raise FixConfiguration(url, f"cannot be reached: {broken_limit(error) or type(error).__name__}") from None
     except ValueError:
         raise FixConfiguration("--secret", "is not a signing secret, or the event file is not UTF-8") from None
     click.echo(f"{message_id} {status}")

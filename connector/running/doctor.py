@@ -14,6 +14,7 @@ import requests
 
 from connector import mapping
 from connector.crm import Crm, CrmAccount
+from connector.destinations import deadline
 from connector.errors import ConnectorError, DestinationUnusable
 from connector.mapping import Severity
 from connector.running import bootstrap
@@ -22,7 +23,6 @@ from connector.running.whose import Compared, Match, compare, known_accounts
 from connector.store import Store
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
-TIMEOUT: Final = 10.0
 SKEW: Final = 60.0
 """Seconds a clock may be off: careCycle's signatures are good for five minutes."""
 
@@ -153,9 +153,8 @@ def _crm_clock(crm: Crm, endpoint: str | None, now: Callable[[], datetime]) -> I
 
 def _request(method: str, address: str, body: bytes | None = None) -> requests.Response:
     """Send one request. Raises requests.RequestException."""
-    with requests.Session() as session:
-        session.trust_env = False  # .netrc is for other programs
-        return session.request(method, address, data=body, timeout=TIMEOUT, allow_redirects=False)
+    with deadline.session() as session:
+        return session.request(method, address, data=body, allow_redirects=False)
 
 
 def _skew(thing: str, seconds: float) -> Finding:
@@ -170,7 +169,7 @@ def _endpoint(address: str) -> Finding:
     try:
         answer = _request("POST", address, b"{}")
     except requests.RequestException as error:
-        problem = f"cannot be reached: {type(error).__name__}"
+        problem = f"cannot be reached: {deadline.broken_limit(error) or type(error).__name__}"
         return Finding(address, Health.WRONG, problem, "check DNS, the firewall and the reverse proxy")
     match answer.status_code:
         case 401:

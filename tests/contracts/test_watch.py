@@ -6,12 +6,14 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from connector.destinations.deadline import SHORT
 from connector.errors import AlarmNotSent, PauseReason
 from connector.insight import notify
 from connector.insight.alarm_watch import Subscriber, Watch
@@ -20,6 +22,9 @@ from connector.settlement import ObligationState, Pause, Payment, Settlement
 from connector.store import Store
 from tests.builders import DESTINATION, LANE, an_arrival, an_odd_arrival
 from tests.conftest import Clock
+from tests.destinations.servers import NEVER_DONE, Behaviour, drip, pour, serving, silent
+
+SOON = replace(SHORT, read=0.3, total=0.4)
 
 
 class Chat:
@@ -207,3 +212,25 @@ class TestNotify:
         with pytest.raises(AlarmNotSent, match="did not accept it: SMTPNotSupportedError"):
             notify.send(notify.Mail(["a@x.example"], "c@x.example", "127.0.0.1", port), "hot", "body")
         assert taken == []
+
+    @pytest.mark.parametrize("name", NEVER_DONE)
+    def test_a_webhook_that_is_never_done_is_given_up(self, name: str) -> None:
+        with serving(NEVER_DONE[name]) as (port, _), pytest.raises(AlarmNotSent, match="does not answer"):
+            notify.post(f"http://127.0.0.1:{port}/services/secret", "s", "b", SOON)
+
+    @pytest.mark.parametrize("security", ["none", "starttls"])
+    @pytest.mark.parametrize(
+        ("name", "behave"),
+        {
+            "silent": silent,
+            "drips its greeting": drip(b"220 he"),
+            "drips a reply": drip(b"220 here\r\n250-fi"),
+            "never ends its greeting": pour(b"", b"220-here and here and here and here\r\n"),
+            "never ends a reply": pour(b"220 here\r\n", b"250-AUTH and AUTH and AUTH and AUTH\r\n"),
+        }.items(),
+    )
+    def test_a_mail_server_that_is_never_done_is_given_up(self, name: str, behave: Behaviour, security: str) -> None:
+        with serving(behave, read=False) as (port, _):
+            mail = notify.Mail(["a@x.example"], "c@x.example", "127.0.0.1", port, security)
+            with pytest.raises(AlarmNotSent, match="did not accept it"):
+                notify.send(mail, "hot", "body", SOON)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from connector.destinations.base import CallLog, Row
-from connector.destinations.hubspot.account import HubSpot
+from connector.destinations.deadline import Limits
+from connector.destinations.hubspot.account import LIMITS, HubSpot
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.model import RecordKey
 from connector.sandbox.hubspot import HubSpotSandbox
@@ -19,14 +20,14 @@ def sandbox_and_destination(
     sleep: Callable[[float], None] = lambda _: None,
     on_call: CallLog = lambda *_: None,
     token: str | None = None,
-    timeout: tuple[float, float] = (5.0, 5.0),
+    limits: Limits = LIMITS,
     version: str | None = None,
     **knobs: Any,
 ) -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
     sandbox = HubSpotSandbox(**knobs)
     auth = HubSpotAuth.model_validate({"access_token": token or sandbox.token})
     with sandbox as url:
-        short = {"sleep": sleep, "jitter": lambda: 0.0, "timeout": timeout}
+        short = {"sleep": sleep, "jitter": lambda: 0.0, "limits": limits}
         destination = HubSpot(auth, endpoint=url, on_call=on_call, version=version, **short)
         try:
             yield sandbox, destination

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import ClassVar
@@ -10,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from connector.destinations.base import Verdict
-from connector.destinations.hubspot.account import HubSpot
+from connector.destinations.hubspot.account import LIMITS, HubSpot
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.errors import DestinationUnusable
 from connector.sandbox.hubspot.limits import Tier
@@ -108,7 +109,7 @@ class TestLongTroublesPauseTheLane:
             assert unusable(hubspot).reason == "rate"
 
     def test_a_server_that_never_answers_is_given_up(self, portal):
-        with sandbox_and_destination(timeout=(1.0, 0.05), latency=0.3) as (_, hubspot):
+        with sandbox_and_destination(limits=replace(LIMITS, read=0.05), latency=0.3) as (_, hubspot):
             assert unusable(hubspot).reason == "network"
 
     @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://[", "http://nowhere.invalid"])

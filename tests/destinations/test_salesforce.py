@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar
 
 import pytest
 
 from connector.destinations.base import Verdict
+from connector.destinations.salesforce.account import LIMITS
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.errors import DestinationUnusable
 from connector.sandbox.wire import Wire
@@ -557,7 +559,7 @@ class TestAnUnusableAccount:
         assert len(sandbox.calls()) == 1
 
     def test_a_slow_reply_is_given_up_on(self) -> None:
-        options = {"timeout": (1.0, 0.05), "tries": 1}
+        options = {"limits": replace(LIMITS, read=0.05), "tries": 1}
         slow = sandbox_and_destination(latency=0.3, options=options)
         with slow as (_, salesforce), pytest.raises(DestinationUnusable) as caught:
             salesforce.write([a_contact()])

@@ -16,6 +16,7 @@ from hubspot.crm.objects.exceptions import ApiException
 
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Outcome, Row
+from connector.destinations.deadline import Limits, bound, broken_limit
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.calls import Calls, Path, Query
@@ -33,14 +34,13 @@ from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
-TIMEOUT: Final = (5.0, 30.0)
+LIMITS: Final = Limits(connect=5.0, read=30.0, total=60.0, size=32 << 20)
 
 
 class HubSpot:
     """One HubSpot account.
 
-    sleep, jitter: for the short waits within one attempt. timeout: seconds to connect, and to wait for a reply.
-    version: a dated API version; None for the v3 and v4 paths.
+    sleep, jitter: for the short waits within one attempt. version: a dated API version; None for the v3 and v4 paths.
     """
 
     crm = HUBSPOT
@@ -54,11 +54,11 @@ class HubSpot:
         on_call: CallLog,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
-        timeout: tuple[float, float] = TIMEOUT,
+        limits: Limits = LIMITS,
         version: str | None = None,
     ) -> None:
         token = auth.access_token.get_secret_value()
-        self._client = _Client(token, endpoint or HUBSPOT.address, on_call, timeout, version)
+        self._client = _Client(token, endpoint or HUBSPOT.address, on_call, limits, version)
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
@@ -125,12 +125,11 @@ class HubSpot:
 class _Client:
     """HubSpot's client, kept for reuse: each access to one of its APIs would open new connections."""
 
-    def __init__(
-        self, token: str, host: str, on_call: CallLog, timeout: tuple[float, float], version: str | None
-    ) -> None:
+    def __init__(self, token: str, host: str, on_call: CallLog, limits: Limits, version: str | None) -> None:
         with _logging_unchanged():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
-        self._on_call, self._timeout, self._version = on_call, timeout, version
+        bound(self._api.api_client.rest_client.pool_manager, limits)
+        self._on_call, self._timeout, self._version = on_call, (limits.connect, limits.read), version
         self.usage: tuple[int, int] | None = None
 
     def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
@@ -160,8 +159,8 @@ class _Client:
             return _reply(error.status, error.headers, (error.body or "").encode())
         except (UnicodeDecodeError, AttributeError) as error:
             return _undecoded(error)
-        except (urllib3.exceptions.HTTPError, OSError):
-            return Reply(0)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Reply(0, broken=broken_limit(error))
 
     def close(self) -> None:
         self._api.api_client.close()

@@ -77,6 +77,8 @@ def _known(reply: Reply) -> Trouble:
         return POLICIES.get(_policy(error_body(reply)), TROUBLES[429])
     if reply.status == 403 and reply.foreign:
         return BLOCKED
+    if reply.broken:
+        return TROUBLES[0]._replace(problem=f"HubSpot: {reply.broken}: check the network route to api.hubapi.com")
     if reply.status in TROUBLES:
         return TROUBLES[reply.status]
     match reply.status // 100:

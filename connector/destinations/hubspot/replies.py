@@ -19,11 +19,12 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP reply; status 0 if there was none. Header names are in lower case."""
+    """One HTTP reply; status 0 if there was none. Header names are in lower case. broken: the limit it broke."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    broken: str = ""
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
+from connector.destinations.deadline import Limits
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.salesforce import converted, errors, fit, org, records, values
 from connector.destinations.salesforce.abreast import Abreast
@@ -27,7 +28,7 @@ from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
 from connector.destinations.salesforce.settings import SalesforceSettings
-from connector.destinations.salesforce.transport import TIMEOUT, Line
+from connector.destinations.salesforce.transport import LIMITS, Line
 from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
@@ -66,11 +67,11 @@ class Salesforce:
         api_version: str = API_VERSION,
         sleep: Sleep = time.sleep,
         tries: int = 3,
-        timeout: tuple[float, float] = TIMEOUT,
+        limits: Limits = LIMITS,
         options: SalesforceOptions | None = None,
     ) -> None:
         self._options = options or SalesforceOptions()
-        self._line, self._version = Line(endpoint, on_call, timeout=timeout), api_version
+        self._line, self._version = Line(endpoint, on_call, limits=limits), api_version
         headers = {
             "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
             "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",

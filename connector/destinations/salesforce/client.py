@@ -9,6 +9,7 @@ import requests
 from simple_salesforce.exceptions import SalesforceError
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
+from connector.destinations.deadline import broken_limit
 from connector.destinations.salesforce import api_error, errors
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.login import Login
@@ -52,9 +53,8 @@ class Client:
         if isinstance(reply, ApiError):
             rule = errors.rule_for(reply)
             if reply.code == NO_ANSWER:
-                raise DestinationUnusable(
-                    "Salesforce", PauseReason.UNREACHABLE, "no answer: check the domain and the network"
-                )
+                problem = f"{reply.message or 'no answer'}: check the domain and the network"
+                raise DestinationUnusable("Salesforce", PauseReason.UNREACHABLE, problem)
             if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION):
                 raise errors.unusable(rule)
         return reply
@@ -79,8 +79,8 @@ class Client:
             return api_error.read(error.status, error.content)
         except requests.exceptions.JSONDecodeError:
             return ApiError(self.line.last.status, UNREADABLE)
-        except requests.RequestException:
-            return ApiError(0, NO_ANSWER)
+        except requests.RequestException as error:
+            return ApiError(0, NO_ANSWER, broken_limit(error))
         except (TypeError, ValueError, RecursionError):  # a bare number has no len(); too many digits; too deep
             return ApiError(self.line.last.status, UNREADABLE)
 

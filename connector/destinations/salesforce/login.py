@@ -12,6 +12,7 @@ from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
 from connector.crm import CrmAccount
 from connector.destinations.base import another_account
+from connector.destinations.deadline import broken_limit
 from connector.destinations.salesforce.auth import (
     SHARED,
     ClientCredentials,
@@ -97,14 +98,14 @@ class Login:
                 warnings.simplefilter("ignore")  # simple-salesforce would print the consumer key
                 session_id, instance = _ask(auth, self._line.session)
         except SalesforceAuthenticationFailed as error:
-            code, description = str(error.code), error.auth_message
-        except (requests.RequestException, AttributeError, TypeError):  # simple-salesforce's, if it is no token reply
-            code = description = ""
+            code, description, broken = str(error.code), error.auth_message, ""
+        except (requests.RequestException, AttributeError, TypeError) as error:  # the last two, if it is no token reply
+            code, description, broken = "", "", broken_limit(error)
         else:
             return session_id, f"https://{instance}"
-        raise self._refused(code, description)
+        raise self._refused(code, description, broken)
 
-    def _refused(self, code: str, description: str) -> DestinationUnusable:
+    def _refused(self, code: str, description: str, broken: str) -> DestinationUnusable:
         status = self._line.last.status
         if known := refusal_for(code, description):
             return self._failed(known.reason, f"{known.problem} ({code})", known.retry_after)
@@ -115,7 +116,7 @@ class Login:
             return self._failed(
                 PauseReason.AUTH, f"the login was rejected with HTTP {status}: check the domain and the credentials"
             )
-        answer = f"answered HTTP {status}" if status else "did not answer"
+        answer = f"answered HTTP {status}" if status else f"failed, {broken}" if broken else "did not answer"
         return self._failed(PauseReason.UNREACHABLE, f"the login {answer}: check the domain and the network")
 
     def _failed(self, reason: PauseReason, problem: str, retry_after: float | None = None) -> DestinationUnusable:

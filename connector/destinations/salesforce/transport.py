@@ -1,6 +1,6 @@
 """The HTTP session that simple-salesforce uses, with what it lacks.
 
-Timeouts on every call, including logins; no redirects (a 302 turns a PATCH into a GET that succeeds); nothing from the
+Limits of every call, including logins; no redirects (a 302 turns a PATCH into a GET that succeeds); nothing from the
 environment (a .netrc would replace the token); another address in place of Salesforce; and a call log.
 """
 
@@ -15,13 +15,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from connector.destinations.base import CallLog
+from connector.destinations.deadline import Adapter, Limits
 from connector.destinations.salesforce.vendor import SALESFORCE
 
-TIMEOUT: Final = (10.0, 120.0)
-"""Seconds to connect, and between two bytes of a reply: 200 records with triggers take a while."""
+LIMITS: Final = Limits(connect=10.0, read=120.0, total=150.0, size=32 << 20)
+"""200 records with triggers take a while, and an object with a thousand fields is described in many megabytes."""
 
 
 class Last(threading.local):
@@ -37,14 +37,13 @@ def _no_values(url: str) -> str:
     return re.sub(r"/query/.+", "/query/{cursor}", urlsplit(url).path)
 
 
-class _Adapter(HTTPAdapter):
-    def __init__(self, line: Line, endpoint: str | None, timeout: tuple[float, float], on_call: CallLog) -> None:
-        super().__init__()
-        self._line, self._endpoint, self._timeout, self._on_call = line, endpoint, timeout, on_call
+class _Adapter(Adapter):
+    def __init__(self, line: Line, endpoint: str | None, limits: Limits, on_call: CallLog) -> None:
+        super().__init__(limits)
+        self._line, self._endpoint, self._on_call = line, endpoint, on_call
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         method, path = str(request.method), _no_values(str(request.url))
-        options["timeout"] = self._timeout
         started, self._line.last.status, self._line.last.request_id = time.perf_counter(), 0, ""
         try:
             response = super().send(self._directed(request), *args, **options)
@@ -71,14 +70,14 @@ class _Session(requests.Session):
 class Line:
     """The connection to Salesforce. usage: calls made and allowed in 24 hours, as last reported."""
 
-    def __init__(self, endpoint: str | None, on_call: CallLog, *, timeout: tuple[float, float] = TIMEOUT) -> None:
+    def __init__(self, endpoint: str | None, on_call: CallLog, *, limits: Limits = LIMITS) -> None:
         self.last = Last()
         self.usage: tuple[int, int] | None = None
         self.session = _Session()
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # threads share the session
         self.session.headers["User-Agent"] = "carecycle-crm-connector"
-        self.session.mount("https://", _Adapter(self, endpoint, timeout, on_call))
+        self.session.mount("https://", _Adapter(self, endpoint, limits, on_call))
 
     def note(self, response: requests.Response) -> None:
         """Remember the status, the request id and the API usage of a reply, and whom a login's reply names."""
