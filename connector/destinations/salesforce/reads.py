@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -10,18 +11,24 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.destinations.base import Answers, Found, Outcome
-from connector.destinations.salesforce import errors, search_rules
+from connector.destinations.salesforce import errors, schema, search_rules
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.rule import REJECTING
 from connector.destinations.salesforce.schema import Described, DescribedObject
 from connector.destinations.salesforce.search import Query, search
+from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.errors import DestinationUnusable, PauseReason
+from connector.mapping.target import TargetSchema
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _SUBREQUESTS: Final = 25
+_ASK_AGAIN: Final = 60.0
+"""Seconds until an object is described again that the org would not describe."""
+_OF_THE_DESCRIPTION: Final = frozenset({PauseReason.CONFIGURATION, PauseReason.PERMISSIONS, PauseReason.OUTAGE})
+"""Why an org may not describe an object that can be searched."""
 
 
 class _Part(BaseModel):
@@ -41,6 +48,7 @@ class Reader:
     def __init__(self, client: Client, abreast: Abreast) -> None:
         self._client, self._abreast = client, abreast
         self._known: dict[str, DescribedObject] = {}
+        self._ask_again: dict[str, float] = {}
 
     def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> Answers:
         """Records whose `field` has one of the values `asked`: each value -> its records, or why they are unknown."""
@@ -82,6 +90,10 @@ class Reader:
         """The object as last described; None if it never was."""
         return self._known.get(object)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Know objects as they were described before, unless they have been described since."""
+        self._known = {name: schema.described(own) for name, own in kept.objects.items()} | self._known
+
     def is_unique(self, object: str, field: str) -> bool:
         """Whether the field is unique, as last described; False if it never was."""
         own = _field(self._known.get(object), field)
@@ -108,9 +120,23 @@ class Reader:
         return described
 
     def _searched(self, object: str, field: str) -> Described | None:
-        """The field to search by. The object is described again before a search is refused for it."""
+        """The field to search by. The object is described again before a search is refused for it.
+
+        Where the org refuses to describe it, the search itself shows whether it can be made: opt-outs need it.
+        """
         own = _field(self._known.get(object), field)
-        return own if own and own.filterable else _field(self.describe(object), field)
+        if own and own.filterable:
+            return own
+        assumed = own or Described(name=field, type="id" if SALESFORCE.is_id(field) else "string")
+        if time.monotonic() < self._ask_again.get(object, 0.0):
+            return assumed
+        try:
+            return _field(self.describe(object), field)
+        except DestinationUnusable as error:
+            if error.reason not in _OF_THE_DESCRIPTION:
+                raise
+            self._ask_again[object] = time.monotonic() + _ASK_AGAIN
+            return assumed
 
 
 def _field(described: DescribedObject | None, name: str) -> Described | None:
