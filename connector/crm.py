@@ -59,6 +59,7 @@ class Crm:
     gone: its codes for a row refused because the record, or one it points at, may no longer exist under the id we know.
     taken: its codes for a row refused because another record has one of its unique values.
     redirects: whether a write by the id of a merged record goes to the record it was merged into.
+    too_long: its codes for a text that its field does not hold.
     duplicated: its codes which mean that several records have the key.
     """
 
@@ -82,6 +83,7 @@ class Crm:
     taken: frozenset[str] = frozenset()
     redirects: bool = False
     duplicated: frozenset[str] = frozenset()
+    too_long: frozenset[str] = frozenset()
 
     @property
     def your_account(self) -> str:

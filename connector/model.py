@@ -58,6 +58,14 @@ class Rule(StrEnum):
     UNLESS_EDITED = "unless_edited"
 
 
+class Cut(StrEnum):
+    """What `cut: true` did to a text: nothing without it; it fits the field; or the field's length is not known yet."""
+
+    NO = "no"
+    FITS = "fits"
+    UNKNOWN = "unknown"
+
+
 class Mode(StrEnum):
     """What may be done to a record in the CRM."""
 
@@ -113,6 +121,7 @@ class FieldWrite:
 
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
     newer values as well. required: the record is not written without it. fallback: written instead of a refused value.
+    cut: whether the text was cut to the field's length.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -124,6 +133,7 @@ class FieldWrite:
     spoken: bool = False
     required: bool = False
     fallback: Value = attribute(default=None, repr=False)
+    cut: Cut = Cut.NO
 
 
 class FactKind(StrEnum):

@@ -12,6 +12,7 @@ from typing import Protocol
 from connector import backoff, telemetry
 from connector.delivery.answer import Answer, duplicated, to_deliver_again
 from connector.delivery.consent import States
+from connector.delivery.fitting import Fitting
 from connector.delivery.fold import Folded, fold
 from connector.delivery.held import given_up
 from connector.delivery.in_flight import in_flight
@@ -67,7 +68,7 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planne
     due = store.inbox.due(lease.lane, pace.batch, opened=ahead.events if ahead else {})
     if not due:
         return False
-    running = route.running  # an edited mapping may replace it at any time: a batch keeps the one it began with
+    running = route.begin()
     if running.barred:
         rest(store, lease, running.barred, pace)
         return False
@@ -166,7 +167,7 @@ def prepare(
     entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
     entries, lag = of_this_mapping(entries, version), route.search_lag
     crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
-    how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners)
+    how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners, Fitting(route.describing, digest))
     return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
 
 

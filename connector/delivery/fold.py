@@ -28,6 +28,7 @@ from connector.model import (
     Withheld,
     Write,
 )
+from connector.settlement import LENGTH_UNKNOWN
 
 Digest = Callable[[Value], str]
 """A keyed digest of a value as the CRM would return it."""
@@ -40,7 +41,8 @@ _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 class Folded:
     """All that a batch asks of one record. `flags`: consent flag -> (target field, stamp of its newest raise).
 
-    varied: fields for which its events have different values. unmatched: fields whose look-up has no single match.
+    varied: fields for which its events have different values. unmatched: fields that cannot be sent yet: their look-up
+    has no single match, or their length is not known.
     """
 
     write: Write
@@ -316,11 +318,11 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
 
 
 def _rule(name: str, write: FieldWrite, entry: Entry) -> Rule:
-    """Return a field's rule. A field that could not be written at creation, because another record has its value, is
-    filled in while it is blank.
+    """Return a field's rule. A field that could not be written at creation, because another record has its value or
+    its length was not known, is filled in while it is blank.
     """
     item = entry.open.get(name)
-    is_held = item is not None and item.holder is not None
+    is_held = item is not None and (item.holder is not None or item.code == LENGTH_UNKNOWN)
     return Rule.IF_BLANK if write.rule is Rule.ON_CREATE and is_held else write.rule
 
 

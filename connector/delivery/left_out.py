@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from connector.delivery.answer import Answer
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.model import Entry, Mode, OpenItem, RecordKey, Value
-from connector.settlement import Refusal
+from connector.settlement import LENGTH_UNKNOWN, Refusal
 
 Kept = TypeVar("Kept")
 
@@ -89,13 +89,17 @@ def without(sending: Sending, names: Collection[str], refused: Outcome, version:
 
 
 def as_first_refused(outcome: Outcome, left_out: Mapping[str, OpenItem]) -> Outcome:
-    """Return an outcome with the reason a field was left out, where the CRM then missed just that field."""
-    missed = {name.lower() for name in outcome.fields}
-    name = next((name for name in left_out if name.lower() in missed), None)
-    if outcome.verdict is not Verdict.REJECTED or name is None:
+    """Return an outcome with the reason a field was left out, where the CRM then missed just that field.
+
+    A record waits for a text that is only left out until its field's length is known.
+    """
+    if outcome.verdict is not Verdict.REJECTED:
         return outcome
-    item = left_out[name]
-    return replace(outcome, refusal=Refusal(item.code, item.cause, item.action, (name,)))
+    missed = {name.lower() for name in outcome.fields}
+    if name := next((name for name in left_out if name.lower() in missed), None):
+        item = left_out[name]
+        outcome = replace(outcome, refusal=Refusal(item.code, item.cause, item.action, (name,)))
+    return replace(outcome, verdict=Verdict.DEFERRED) if outcome.code == LENGTH_UNKNOWN else outcome
 
 
 def _fallbacks(sending: Sending, names: Collection[str]) -> dict[str, Value]:

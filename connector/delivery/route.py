@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connector.crm import CrmAccount
 from connector.delivery.budget import Budget
+from connector.delivery.fitting import Describing
 from connector.delivery.lookups import Lookups
 from connector.delivery.write import SEARCH_LAG
 from connector.destinations.base import Destination
@@ -30,6 +31,7 @@ class Route:
 
     running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
     search_lag: milliseconds after which the CRM's search shows what was written.
+    describing: what knows the CRM's own schema; None where nobody asks for it.
     account: the one served last. ask_again_at: when to ask again whose account it is, in epoch seconds.
     """
 
@@ -40,8 +42,15 @@ class Route:
     search_lag: int = SEARCH_LAG
     lookups: Lookups = field(default_factory=lambda: Lookups(time.monotonic))
     budget: Budget = field(default_factory=Budget)
+    describing: Describing | None = field(default=None, repr=False)
     account: CrmAccount | None = None
     ask_again_at: float = 0.0
+
+    def begin(self) -> Running:
+        """Return what a batch runs to its end, whatever mapping replaces it meanwhile."""
+        missing = self.describing.missing() if self.describing else None
+        running = self.running
+        return replace(running, barred=missing) if missing else running
 
     @property
     def mapping(self) -> Mapping:

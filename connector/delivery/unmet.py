@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from connector.delivery.fold import Folded
+from connector.delivery.fold import Digest, Folded
 from connector.destinations.base import Outcome, Verdict
-from connector.model import Lookup, Value, Write
+from connector.model import Lookup, OpenItem, Rule, Value, Write
 from connector.settlement import Refusal
 
 LookedUp = Mapping[Lookup, Value | Outcome]
@@ -53,6 +53,21 @@ def lost_lookups(folded: Folded, looked_up: LookedUp) -> tuple[str, ...]:
         if isinstance(write.value, Lookup) and looked_up[write.value] is None
         if write.value.required or write.required or name in folded.varied
     )
+
+
+def unmatched_lookups(
+    folded: Folded, looked_up: LookedUp, is_known: bool, digest: Digest, version: str
+) -> Iterator[tuple[str, OpenItem]]:
+    """The fields whose look-up has no single match, as open items. is_known: whether the ledger has the record."""
+    for name, field_write in folded.write.fields.items():
+        lookup = field_write.value
+        if not isinstance(lookup, Lookup) or (is_known and field_write.rule is Rule.ON_CREATE):
+            continue
+        answer = looked_up[lookup]
+        if answer is None or isinstance(answer, Outcome):
+            why = answer.refusal if isinstance(answer, Outcome) else no_match((name,))
+            words = (why.code, why.cause, why.action, folded.write.name)
+            yield name, OpenItem(*words, digest(lookup.value), field_write.stamp, version)
 
 
 def lookups_of(write: Write) -> Iterator[Lookup]:

@@ -54,8 +54,10 @@ def _account(route: Route, lease: Lease, pace: Pace) -> CrmAccount | None:
 
 
 def _serve(route: Route, account: CrmAccount) -> None:
-    """Let the route reach this account alone, without what was looked up in another one."""
+    """Let the route reach this account alone, without what was learned of another one."""
     if route.account not in (None, account):
         route.lookups = Lookups(time.monotonic)
+        if route.describing:
+            route.describing.forget()
     route.account = account
     route.destination.serve(account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
@@ -11,6 +11,7 @@ from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fates import LOST, Whereabouts
+from connector.delivery.fitting import Fitting, explained, held_back, must_wait
 from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
 from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
@@ -23,10 +24,18 @@ from connector.delivery.match import Matches, Taken, find_existing
 from connector.delivery.moves import Moves, after_merges, due, make_moves, moved
 from connector.delivery.ours import caught_up, read_back, unread_if_created
 from connector.delivery.twins import holders
-from connector.delivery.unmet import LookedUp, lookups_of, lost_lookups, no_match, refused_lookup, required_empty
+from connector.delivery.unmet import (
+    LookedUp,
+    lookups_of,
+    lost_lookups,
+    no_match,
+    refused_lookup,
+    required_empty,
+    unmatched_lookups,
+)
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import Candidate, Entry, FieldWrite, Lookup, Mode, OpenItem, RecordKey, Ref, Rule, Value, Write
+from connector.model import Candidate, Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
 
 SEARCH_LAG = 300_000
@@ -65,7 +74,7 @@ class Writing:
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
     gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
     whose record belongs to another. taken: asks the same of records that might be adopted, and claims nothing.
-    owners: whose the records are that the CRM returns for a key.
+    owners: whose the records are that the CRM returns for a key. fitting: shortens what the CRM finds too long.
     """
 
     destination: Destination
@@ -82,6 +91,7 @@ class Writing:
     claim: ClaimRecords = lambda wanted: ()
     taken: Taken = lambda wanted: ()
     owners: Owners = lambda wanted: {}
+    fitting: Fitting | None = None
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
@@ -201,6 +211,10 @@ class Writing:
 
     def _settled(self, sending: Sending, outcome: Outcome, *, last: bool) -> Sending | None:
         """Keep a record's answer, unless it is to be sent again without some fields: return it as it is sent then."""
+        too_long = self.destination.crm.too_long
+        if self.fitting and not last and (shorter := self.fitting.shorter(sending, outcome, too_long)):
+            return shorter
+        outcome = explained(sending, outcome, too_long)
         again = None if last else without_refused(sending, outcome, self.version)
         if again and outcome.holder is not None:
             again = left_to_holder(sending, again, self.digest(None))
@@ -259,10 +273,11 @@ class Writing:
                 self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
             elif lost := lost_lookups(folded, looked_up):
                 self._answer(folded, Outcome(Verdict.REJECTED, refusal=no_match(lost)))
-            elif lacking := self._lacking(folded):
-                self._answer(folded, required_empty(lacking))
+            elif incomplete := self._incomplete(folded):
+                self._answer(folded, incomplete)
             else:
-                resolved.append(self._resolved(folded, looked_up))
+                whole = self._resolved(folded, looked_up)
+                resolved.append(held_back(whole, self._entry(folded), self.digest, self.version))
         return resolved
 
     def _resolved(self, folded: Folded, looked_up: LookedUp) -> Folded:
@@ -271,26 +286,18 @@ class Writing:
             return folded
         plain = {name: self._plain(field_write, looked_up) for name, field_write in fields.items()}
         present = {name: field_write for name, field_write in plain.items() if field_write is not None}
-        unmatched = dict(self._unmatched(folded, looked_up))
+        is_known = self._entry(folded).crm_id is not None
+        unmatched = dict(unmatched_lookups(folded, looked_up, is_known, self.digest, self.version))
         return replace(folded, write=replace(folded.write, fields=present), unmatched=unmatched)
 
-    def _unmatched(self, folded: Folded, looked_up: LookedUp) -> Iterator[tuple[str, OpenItem]]:
-        """The fields whose look-up has no single match, as open items."""
-        known = self._entry(folded).crm_id is not None
-        for name, field_write in folded.write.fields.items():
-            lookup = field_write.value
-            if not isinstance(lookup, Lookup) or (known and field_write.rule is Rule.ON_CREATE):
-                continue
-            answer = looked_up[lookup]
-            if answer is None or isinstance(answer, Outcome):
-                why = answer.refusal if isinstance(answer, Outcome) else no_match((name,))
-                words = (why.code, why.cause, why.action, folded.write.name)
-                yield name, OpenItem(*words, self.digest(lookup.value), field_write.stamp, self.version)
-
-    def _lacking(self, folded: Folded) -> tuple[str, ...]:
-        """The required fields that no event of the batch has a value for, and the CRM has none from us either."""
+    def _incomplete(self, folded: Folded) -> Outcome | None:
+        """The outcome of a record without a required field: no event of the batch has a value for it, and the CRM has
+        none from us either, or its text cannot be sent yet.
+        """
         known = {*folded.write.fields, *self._entry(folded).fields}
-        return tuple(name for name in dict.fromkeys(folded.write.lacking) if name not in known)
+        if lacking := tuple(name for name in dict.fromkeys(folded.write.lacking) if name not in known):
+            return required_empty(lacking)
+        return must_wait(folded, self._entry(folded), self.digest)
 
     def _unsure_for(self, folded: Folded) -> int:
         """Return the milliseconds until a search would show the record, had the CRM created it without confirming."""

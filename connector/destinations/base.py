@@ -215,6 +215,10 @@ class Destination(Protocol):
         """The account's schema for these objects."""
         ...
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Know again what describe() said before a restart."""
+        ...
+
     def provisioner(self) -> Provisioner:
         """The provisioner that prepares this account for a mapping."""
         ...

@@ -142,6 +142,10 @@ class DryDestination:
         """Describe the real account's fields."""
         return self.real.describe(objects)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Remind the real account."""
+        self.real.recall(kept)
+
     def provisioner(self) -> Provisioner:
         """Return the real account's provisioner."""
         return self.real.provisioner()

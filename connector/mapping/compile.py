@@ -25,7 +25,7 @@ from connector.mapping.scope import events_of
 from connector.mapping.target import TargetField, TargetSchema
 from connector.mapping.tree import Node, find
 from connector.mapping.values import Setting
-from connector.model import Rule
+from connector.model import Cut, Rule
 
 _CLOCKS: Mapping[frozenset[str], Clock] = {
     frozenset(): Clock.OWN,
@@ -182,7 +182,15 @@ class _Maker:
             line=self.line(("records", name, "fields", target)),
             missed=untranslated.compiled(field, setting),
             required=field.required,
+            cut=self._cut(name, field),
         )
+
+    def _cut(self, name: str, field: MappedField) -> Cut:
+        """Whether the field's length is known: an object's description has every field that may be written."""
+        if not field.cut:
+            return Cut.NO
+        is_described = self.target is not None and self.file.records[name].object in self.target.objects
+        return Cut.FITS if is_described or self.file.crm.longest_text else Cut.UNKNOWN
 
     def _target(self, name: str, field: str) -> TargetField | None:
         target = self.target.objects.get(self.file.records[name].object) if self.target else None

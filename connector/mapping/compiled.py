@@ -12,7 +12,7 @@ from connector.crm import Crm
 from connector.mapping.conditions import Holds
 from connector.mapping.schema import Test
 from connector.mapping.tree import Loc
-from connector.model import FactKind, Mode, PersonFields, Rule
+from connector.model import Cut, FactKind, Mode, PersonFields, Rule
 
 Payload = Mapping[str, Any]
 Get = Callable[[Payload, tzinfo], Any]
@@ -42,8 +42,8 @@ class PointsTo:
 class FieldProgram:
     """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file.
 
-    missed: asked where there is nothing to send.
-    required: the record is not written without it.
+    missed: asked where there is nothing to send. required: the record is not written without it. cut: whether texts
+    are cut to the field's length.
     """
 
     target: str
@@ -55,6 +55,7 @@ class FieldProgram:
     line: int
     missed: Missed | None = None
     required: bool = False
+    cut: Cut = Cut.NO
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,12 +42,20 @@ def shipped_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "mappings"
 
 
-def load(path: Path, *, schema: TargetSchema | None = None, shipped: Path, crms: Mapping[str, Crm]) -> Loaded:
+def load(
+    path: Path,
+    *,
+    schema: TargetSchema | None = None,
+    shipped: Path,
+    crms: Mapping[str, Crm],
+    checked: bool = True,
+) -> Loaded:
     """Read, check and compile a file.
 
     schema: the account's, if known; shipped: the folder `extends` looks names up in; crms: by the name in `crm:`.
+    checked: against the schema too; otherwise its lengths and types are only used.
     """
-    return _Loading(schema, shipped, crms).load(path, None)
+    return _Loading(schema, shipped, crms, checked=checked).load(path, None)
 
 
 def load_text(
@@ -79,9 +87,15 @@ class _Loading:
     """Loads one file and everything it extends."""
 
     def __init__(
-        self, schema: TargetSchema | None, shipped: Path, crms: Mapping[str, Crm], *, sealed: bool = False
+        self,
+        schema: TargetSchema | None,
+        shipped: Path,
+        crms: Mapping[str, Crm],
+        *,
+        sealed: bool = False,
+        checked: bool = True,
     ) -> None:
-        self.schema, self.shipped, self.crms, self.sealed = schema, shipped, crms, sealed
+        self.schema, self.shipped, self.crms, self.sealed, self.checked = schema, shipped, crms, sealed, checked
         self.report = Report()
         self.files: list[Path] = []
         self.texts: dict[str, str] = {}
@@ -97,7 +111,7 @@ class _Loading:
         """Read and check the file; None if it has errors."""
         file = reading.model(root, self.report, self.crms)
         if file is not None:
-            checks.check(file, root, self.report, self.schema)
+            checks.check(file, root, self.report, self.schema if self.checked else None)
         return None if self.report.failed else file
 
     def _mapping(self, file: File, root: Node, name: str) -> CompiledMapping:

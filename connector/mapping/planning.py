@@ -20,6 +20,7 @@ from connector.mapping.compiled import (
 from connector.mapping.facts import Facts, consent_of, of_customer, stamps_of, zone_of
 from connector.model import (
     WHO,
+    Cut,
     Event,
     Fact,
     FieldWrite,
@@ -220,7 +221,8 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
     stamp = _stamp(field, target, facts)
-    return FieldWrite(value, stamp, field.rule, field.guards, field.line, required=field.required)
+    cut = field.cut if isinstance(value, str) else Cut.NO
+    return FieldWrite(value, stamp, field.rule, field.guards, field.line, required=field.required, cut=cut)
 
 
 def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:

@@ -21,7 +21,8 @@ class Option(_Frozen):
 class TargetField(_Frozen):
     """One field of a CRM object. `length` in characters; `options` only where `type` is picklist.
 
-    case_sensitive: unique values may differ in letter case alone.
+    case_sensitive: unique values may differ in letter case alone. native: the CRM's own name of the type, where it
+    differs. searchable: whether records can be searched by it.
     """
 
     type: str
@@ -33,6 +34,8 @@ class TargetField(_Frozen):
     sensitive: bool = False
     restricted: bool = False
     options: tuple[Option, ...] = ()
+    native: str = ""
+    searchable: bool = True
 
 
 class TargetObject(_Frozen):

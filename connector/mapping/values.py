@@ -232,7 +232,5 @@ _COMPILERS: Final[Mapping[str, Callable[[Source, Setting], Get]]] = {
 
 
 def _limit(setting: Setting) -> int | None:
-    """Return how many UTF-16 code units the target holds, if the CRM's schema is known."""
-    if setting.target is None:
-        return None
-    return setting.target.length or setting.crm.longest_text
+    """Return how many UTF-16 code units the target holds, as far as it is known."""
+    return (setting.target.length if setting.target else None) or setting.crm.longest_text

@@ -52,9 +52,9 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
     raise FixConfiguration(str(file.path), f"there is no mapping {settings.mapping}: neither {own} nor a shipped one")
 
 
-def read_mapping(path: Path, schema: TargetSchema | None = None) -> Loaded:
-    """Load a mapping with its diagnostics. schema: the account's own, if known."""
-    return load(path, schema=schema, shipped=shipped_folder(), crms=VENDORS)
+def read_mapping(path: Path, schema: TargetSchema | None = None, *, checked: bool = True) -> Loaded:
+    """Load a mapping with its diagnostics. schema: the account's own, if known. checked: against it, too."""
+    return load(path, schema=schema, shipped=shipped_folder(), crms=VENDORS, checked=checked)
 
 
 def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapping:
@@ -65,7 +65,7 @@ def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapp
     return loaded.mapping
 
 
-def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
+def open_routes(files: Sequence[AgencyFile], store: Store) -> list[Watched]:
     """Open the route of every destination, with its mapping watched for changes.
 
     Raises FixConfiguration, FixMapping: the process must not start with a configuration that cannot work.
@@ -79,7 +79,7 @@ def open_routes(files: Sequence[AgencyFile]) -> list[Watched]:
             first = read_mapping(path)
             route = open_route(file, name)
             route.running = Running(route.mapping, UNCHECKED if exposing(first) else None)
-            watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files)))
+            watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files), store))
     return watched
 
 

@@ -133,7 +133,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     with ExitStack() as closing:
         store = bootstrap.open_process_store(process, os.environ)
         closing.callback(store.close)
-        watched = bootstrap.open_routes(files)
+        watched = bootstrap.open_routes(files, store)
         routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():
             closing.callback(route.destination.close)

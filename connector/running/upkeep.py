@@ -41,7 +41,7 @@ class Upkeep:
         """Do what is due now."""
         try:
             for mapping in self._watched:
-                mapping.refresh(self._store, self._clock())
+                mapping.refresh()
             if (now := self._clock()) >= self._next:
                 done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
                 done += self._store.retention.give_space_back()

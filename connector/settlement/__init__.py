@@ -22,6 +22,10 @@ UNOPENABLE: Final = "UNOPENABLE"
 """The code of a stored payload that cannot be decrypted."""
 
 
+LENGTH_UNKNOWN: Final = "LENGTH_UNKNOWN"
+"""The code of a text that waits until the CRM has said how much its field holds."""
+
+
 class DeliveryState(StrEnum):
     """Where a delivery is. READY and DEAD are open; every other state needs no more work."""
 

@@ -9,6 +9,7 @@ from connector.store.agencies import Agencies
 from connector.store.bell import load_driver
 from connector.store.database import Database, open_database
 from connector.store.deciding import Deciding
+from connector.store.descriptions import Descriptions
 from connector.store.desk import Desk
 from connector.store.dialect import parse_url
 from connector.store.figures import Figures
@@ -64,6 +65,7 @@ class Store:
         self.rebinding = Rebinding(database, self.desk)
         self.reveal = Reveal(database, self.inbox, self.desk)
         self.mappings = Mappings(database, self.obligations, self.open_items, self.desk)
+        self.descriptions = Descriptions(database)
         self.usage = Usage(database)
         self.watches = Watches(database)
         self.spoken = Spoken(database, self.inbox, self.obligations)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import null, select
 
-from connector.settlement import DeliveryState
+from connector.settlement import LENGTH_UNKNOWN, DeliveryState
 from connector.settlement.listings import MappingStatus
 from connector.store.database import Database
 from connector.store.desk import Desk, Filter
@@ -41,6 +41,12 @@ class Mappings:
         self._put(
             destination, {"version": version, "running_since": self._db.now(), "refused_at": null(), "problem": ""}
         )
+
+    def measured(self, destination: str) -> None:
+        """Deliver again what left out texts while the length of their fields was not known."""
+        if any(item.destination == destination and item.code == LENGTH_UNKNOWN for item in self._open_items.fields()):
+            left_out = Filter(destination=destination, left_out=LENGTH_UNKNOWN, state=DeliveryState.DELIVERED)
+            self._desk.replay(left_out, "a described field")
 
     def refused(self, destination: str, problem: str) -> None:
         """Record that an edited mapping does not load, and why. The last valid one keeps running."""

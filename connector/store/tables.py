@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0020"
+REVISION: Final = "0021"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -320,6 +320,16 @@ accounts: Final = Table(
     Column("since", BigInteger, nullable=False),
 )
 """The CRM account that each destination's ledger was written to."""
+
+descriptions: Final = Table(
+    "descriptions",
+    metadata,
+    Column("destination", String(130), primary_key=True),
+    Column("object", String(128), primary_key=True),
+    Column("fields", LargeBinary, nullable=False),  # compressed JSON
+    Column("at", BigInteger, nullable=False),
+)
+"""What each CRM account says of the objects that its mapping uses."""
 
 usage: Final = Table(
     "usage",

@@ -17,6 +17,7 @@ from connector.running.bootstrap import open_route, open_routes
 from connector.running.config import read_agencies
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
+from connector.store import Store
 from tests.builders import SECRET
 from tests.mappings.build import CALL, WAIVED, mapping_text
 
@@ -287,9 +288,9 @@ class TestWhatWillNotWorkForEver:
             True,
         )
 
-    def test_so_does_every_start(self, old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_so_does_every_start(self, old: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         files = read_agencies([old], {"HOOK_SECRET": SECRET})
-        assert [len(open_routes(files)), capsys.readouterr().out.count("password is deprecated")] == [2, 1]
+        assert [len(open_routes(files, store)), capsys.readouterr().out.count("password is deprecated")] == [2, 1]
 
     def test_no_other_login_is_warned_of(self, agency: Path) -> None:
         assert run("check", "-c", agency).stderr == ""

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from connector.delivery.reload import ASK_AGAIN, ASK_EVERY, UNCHECKED, Watched, exposing, fingerprint
+from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
 from connector.delivery.route import Route, Running
+from connector.delivery.schemas import ASK_AGAIN, ASK_EVERY
 from connector.destinations import VENDORS
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable, PauseReason
@@ -17,6 +18,7 @@ from connector.mapping import load, shipped_folder
 from connector.mapping.target import TargetObject, TargetSchema
 from connector.settlement.listings import MappingStatus
 from connector.store import Store
+from tests.conftest import Clock
 from tests.destinations import hubspot_fixtures
 
 GOOD = "extends: hubspot\n"
@@ -30,6 +32,13 @@ class Crm:
     def __init__(self) -> None:
         self.schema: TargetSchema | None = None
         self.asked = 0
+        self.recalled: TargetSchema | None = None
+
+    def account(self) -> None:
+        return None
+
+    def recall(self, kept: TargetSchema) -> None:
+        self.recalled = kept
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         self.asked += 1
@@ -41,24 +50,30 @@ class Crm:
 class Edited:
     """A mapping file somebody edits while a route runs it."""
 
-    def __init__(self, path: Path, store: Store, text: str = GOOD) -> None:
-        self.path, self.store, self.edits = path, store, 0
+    def __init__(self, path: Path, store: Store, clock: Clock, text: str = GOOD) -> None:
+        self.path, self.store, self.clock, self.start = path, store, clock, clock.now
         path.write_text(text)
         first = self.load()
         assert first.mapping is not None
-        self.crm, self.now = Crm(), 0.0
+        self.crm = Crm()
         self.route = Route("sunrise/crm", cast(Destination, self.crm), Running(first.mapping), "America/New_York")
-        self.watched = Watched(self.route, self.load, fingerprint(first.files), ask_at=ASK_EVERY)
+        self.watched = Watched(self.route, self.load, fingerprint(first.files), store, self.passed, ask_at=ASK_EVERY)
 
-    def load(self, schema: TargetSchema | None = None) -> Any:
-        return load(self.path, schema=schema, shipped=shipped_folder(), crms=VENDORS)
+    def passed(self) -> float:
+        return (self.clock.now - self.start) / 1000
+
+    def load(self, schema: TargetSchema | None = None, *, checked: bool = True) -> Any:
+        return load(self.path, schema=schema, shipped=shipped_folder(), crms=VENDORS, checked=checked)
+
+    def wait(self, seconds: float) -> None:
+        self.clock.forward(int(seconds * 1000))
 
     def save(self, text: str) -> None:
         self.path.write_text(text)
         self.refresh()
 
     def refresh(self) -> None:
-        self.watched.refresh(self.store, self.now)
+        self.watched.refresh()
 
     def told(self) -> MappingStatus:
         (row,) = self.store.mappings.all()
@@ -66,8 +81,8 @@ class Edited:
 
 
 @pytest.fixture
-def edited(tmp_path: Path, store: Store) -> Edited:
-    return Edited(tmp_path / "own.yaml", store)
+def edited(tmp_path: Path, store: Store, clock: Clock) -> Edited:
+    return Edited(tmp_path / "own.yaml", store, clock)
 
 
 def portal(without: str = "") -> TargetSchema:
@@ -116,15 +131,18 @@ class TestReloading:
         assert "error[M201] contacts has no field 'city'" in edited.told().problem
 
     def test_a_schema_that_changes_is_told_and_the_mapping_runs_on(self, edited: Edited) -> None:
-        edited.crm.schema, edited.now = portal(without="city"), ASK_EVERY
+        edited.crm.schema = portal(without="city")
+        edited.wait(ASK_EVERY)
         edited.refresh()
         assert "M201" in edited.told().problem
-        edited.crm.schema, edited.now = portal(), 2 * ASK_EVERY
+        edited.crm.schema = portal()
+        edited.wait(ASK_EVERY)
         edited.refresh()
         assert edited.told().problem == ""
 
     def test_the_crm_is_asked_seldom(self, edited: Edited) -> None:
-        edited.crm.schema, edited.now = portal(), ASK_EVERY
+        edited.crm.schema = portal()
+        edited.wait(ASK_EVERY)
         for _ in range(3):
             edited.refresh()
         assert edited.crm.asked == 1
@@ -148,10 +166,10 @@ class Noting(Route):
 class TestTheSwap:
     @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0)])
     def test_puts_a_mapping_in_place_together_with_its_own_bar(
-        self, tmp_path: Path, store: Store, before: int, after: int
+        self, tmp_path: Path, store: Store, clock: Clock, before: int, after: int
     ) -> None:
         texts, bars = (GOOD, HIDDEN), (None, UNCHECKED)
-        edited = Edited(tmp_path / "own.yaml", store, texts[before])
+        edited = Edited(tmp_path / "own.yaml", store, clock, texts[before])
         route = Noting("sunrise/crm", edited.route.destination, Running(edited.route.mapping, bars[before]), "UTC")
         edited.watched.route = route
         edited.save(texts[after])
@@ -166,9 +184,9 @@ HIDDEN, PLAIN, ACCEPTED = (
 )
 
 
-def running(tmp_path: Path, store: Store, text: str) -> Edited:
+def running(tmp_path: Path, store: Store, clock: Clock, text: str) -> Edited:
     """A process that starts on this mapping."""
-    edited = Edited(tmp_path / "own.yaml", store, text)
+    edited = Edited(tmp_path / "own.yaml", store, clock, text)
     edited.watched.ask_at = 0.0
     edited.route.running = Running(edited.route.mapping, UNCHECKED if exposing(edited.load()) else None)
     return edited
@@ -180,55 +198,64 @@ def reason(edited: Edited) -> str:
 
 
 class TestHealthInformation:
-    def test_nothing_is_sent_before_the_crm_told_what_is_sensitive(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, HIDDEN)
+    def test_nothing_is_sent_before_the_crm_told_what_is_sensitive(
+        self, tmp_path: Path, store: Store, clock: Clock
+    ) -> None:
+        edited = running(tmp_path, store, clock, HIDDEN)
         edited.refresh()
         assert "has not yet confirmed" in reason(edited)
 
-    def test_a_sensitive_property_may_have_it(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, HIDDEN)
+    def test_a_sensitive_property_may_have_it(self, tmp_path: Path, store: Store, clock: Clock) -> None:
+        edited = running(tmp_path, store, clock, HIDDEN)
         edited.crm.schema = portal()
         edited.refresh()
         assert edited.route.running.barred is None
 
-    def test_an_outage_afterwards_holds_nothing_up(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, HIDDEN)
+    def test_an_outage_afterwards_holds_nothing_up(self, tmp_path: Path, store: Store, clock: Clock) -> None:
+        edited = running(tmp_path, store, clock, HIDDEN)
         edited.crm.schema = portal()
         edited.refresh()
-        edited.crm.schema, edited.now = None, ASK_EVERY
+        edited.crm.schema = None
+        edited.wait(ASK_EVERY)
         edited.refresh()
         assert edited.route.running.barred is None
 
-    def test_a_plain_property_may_not_and_the_reason_says_what_to_do(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, PLAIN)
+    def test_a_plain_property_may_not_and_the_reason_says_what_to_do(
+        self, tmp_path: Path, store: Store, clock: Clock
+    ) -> None:
+        edited = running(tmp_path, store, clock, PLAIN)
         edited.crm.schema = portal()
         edited.refresh()
         assert "customer.mbiNumber is health information and contacts.jobtitle is not marked" in reason(edited)
         assert "sensitive: accepted" in reason(edited)
 
-    def test_an_outage_afterwards_lifts_no_bar(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, PLAIN)
+    def test_an_outage_afterwards_lifts_no_bar(self, tmp_path: Path, store: Store, clock: Clock) -> None:
+        edited = running(tmp_path, store, clock, PLAIN)
         edited.crm.schema = portal()
         edited.refresh()
-        edited.crm.schema, edited.now = None, ASK_EVERY
+        edited.crm.schema = None
+        edited.wait(ASK_EVERY)
         edited.refresh()
         assert "jobtitle" in reason(edited)
 
     @pytest.mark.parametrize("text", [ACCEPTED, GOOD, HIDDEN])
-    def test_an_edit_that_mends_it_frees_it(self, tmp_path: Path, store: Store, text: str) -> None:
-        edited = running(tmp_path, store, PLAIN)
+    def test_an_edit_that_mends_it_frees_it(self, tmp_path: Path, store: Store, clock: Clock, text: str) -> None:
+        edited = running(tmp_path, store, clock, PLAIN)
         edited.crm.schema = portal()
         edited.refresh()
         edited.save(text)
         assert edited.route.running.barred is None
         assert edited.told().problem == ""
 
-    def test_a_portal_that_is_changed_is_noticed_within_a_minute(self, tmp_path: Path, store: Store) -> None:
-        edited = running(tmp_path, store, HIDDEN)
+    def test_a_portal_that_is_changed_is_noticed_within_a_minute(
+        self, tmp_path: Path, store: Store, clock: Clock
+    ) -> None:
+        edited = running(tmp_path, store, clock, HIDDEN)
         edited.crm.schema = portal(without="carecycle_mbi")
         edited.refresh()
         assert edited.route.running.barred is not None
-        edited.crm.schema, edited.now = portal(), edited.now + ASK_AGAIN
+        edited.crm.schema = portal()
+        edited.wait(ASK_AGAIN)
         edited.refresh()
         assert edited.route.running.barred is None
 
@@ -241,13 +268,14 @@ class TestHealthInformation:
     def test_an_edit_nobody_could_check_is_barred_until_it_is(self, edited: Edited) -> None:
         edited.save(HIDDEN)
         assert edited.route.running.barred is UNCHECKED
-        edited.crm.schema, edited.now = portal(), ASK_AGAIN
+        edited.crm.schema = portal()
+        edited.wait(ASK_AGAIN)
         edited.refresh()
         assert edited.route.running.barred is None
 
-    def test_on_a_call_nothing_is_sensitive(self, tmp_path: Path, store: Store) -> None:
+    def test_on_a_call_nothing_is_sensitive(self, tmp_path: Path, store: Store, clock: Clock) -> None:
         text = "extends: hubspot\nrecords: {call: {fields: {hs_call_body: call.summary}}}\n"
-        edited = running(tmp_path, store, text)
+        edited = running(tmp_path, store, clock, text)
         edited.crm.schema = portal()
         edited.refresh()
         assert "calls.hs_call_body is not marked sensitive" in reason(edited)

@@ -175,6 +175,9 @@ class Memory:
         known = {name: TargetObject(fields=fields[name]) for name in objects if name in fields}
         return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=known)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Know nothing from before."""
+
     def provisioner(self) -> MemoryProvisioner:
         return MemoryProvisioner(self.vault)
 

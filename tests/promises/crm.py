@@ -237,5 +237,8 @@ class Crm:
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         return TargetSchema(crm=self.crm)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Nothing is known from before."""
+
     def close(self) -> None:
         self.records.clear()

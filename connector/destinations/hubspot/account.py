@@ -113,6 +113,9 @@ class HubSpot:
         described = {name: describe(self._calls, name) for name in objects}
         return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=described)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Do nothing: every property takes text, so that nothing we send depends on the schema."""
+
     def provisioner(self) -> HubSpotProvisioner:
         """The provisioner that prepares this portal for a mapping."""
         return HubSpotProvisioner(self._calls)

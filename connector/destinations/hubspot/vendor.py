@@ -27,6 +27,7 @@ HUBSPOT: Final = Vendor(
     unaccounted=frozenset({"UNACCOUNTED"}),
     gone=frozenset({"OBJECT_NOT_FOUND", "ASSOCIATION"}),
     taken=frozenset({"CONFLICTING_UNIQUE_VALUE"}),
+    too_long=frozenset({"PROPERTY_VALUE_TOO_LONG"}),
     redirects=True,
     settings=HubSpotSettings,
     auth_key="access_token",

@@ -157,6 +157,10 @@ class Salesforce:
         visible = {name: target(answer) for name, answer in described.items() if answer}
         return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=visible)
 
+    def recall(self, kept: TargetSchema) -> None:
+        """Know again what describe() said before."""
+        self._reader.recall(kept)
+
     def provisioner(self) -> SalesforceProvisioner:
         """The provisioner that prepares this org for a mapping."""
         return SalesforceProvisioner(self._client, self._reader, self._version)

@@ -96,7 +96,28 @@ def _field(own: Described) -> TargetField:
         sensitive=own.encrypted or own.type == "encryptedstring",
         restricted=own.restricted and kind == "picklist",
         options=_options(own.choices) if kind == "picklist" else (),
+        native=own.type if own.type != kind else "",
+        searchable=own.filterable,
     )
+
+
+def described(known: TargetObject) -> DescribedObject:
+    """The description that an object's kept fields come from, as far as deliveries need it."""
+    fields = [
+        Described(
+            name=name,
+            type=own.native or own.type,
+            length=own.length or 0,
+            createable=own.writable,
+            updateable=own.writable,
+            nillable=not own.required,
+            externalId=own.unique,
+            unique=own.unique,
+            filterable=own.searchable,
+        )
+        for name, own in known.fields.items()
+    ]
+    return DescribedObject(fields=fields)
 
 
 def _options(choices: list[_Choice]) -> tuple[Option, ...]:

@@ -24,6 +24,7 @@ SALESFORCE: Final = Vendor(
         {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"}
     ),
     taken=frozenset({"DUPLICATE_VALUE"}),
+    too_long=frozenset({"STRING_TOO_LONG", "MAX_TASK_DESCRIPTION_EXCEEEDED", "MAX_TASK_DESCRIPTION_EXCEEDED"}),
     duplicated=frozenset({"DUPLICATE_EXTERNAL_ID"}),
     settings=SalesforceSettings,
     auth_key="flow",
