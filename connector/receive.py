@@ -73,15 +73,18 @@ class Receipt:
             telemetry.event_parked(arrival.agency, arrival.message_id, arrival.why.cause)
 
 
-def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper, now: int) -> Receipt:
-    """Hand a genuine message over to be stored. `now` in epoch ms. Raises RefuseMessage."""
+def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper) -> Receipt:
+    """Hand a genuine message over to be stored. Raises RefuseMessage."""
     message_id = agency.verifier.verify(body, headers)
-    arrival = read(agency, message_id, body, now)
+    arrival = read(agency, message_id, body)
     return Receipt(arrival, keep(arrival))
 
 
-def read(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
-    """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter."""
+def read(agency: Agency, message_id: str, body: bytes, now: int | None = None) -> Arrival:
+    """A verified message as it goes into the inbox. What cannot be read is kept too, parked as a dead letter.
+
+    now: when it came, in epoch ms; None for the moment it is stored.
+    """
     try:
         reading = recognise.read(_decoded(body, message_id), message_id)
     except UnreadableEvent as error:
@@ -109,11 +112,11 @@ def _decoded(body: bytes, message_id: str) -> object:
         raise UnreadableEvent(message_id, "the body is not JSON") from None
 
 
-def _blank(agency: Agency, message_id: str, body: bytes, now: int) -> Arrival:
+def _blank(agency: Agency, message_id: str, body: bytes, now: int | None) -> Arrival:
     return Arrival(agency.name, message_id, NOBODY, None, now, now, body, agency.owed(message_id))
 
 
-def _unread(agency: Agency, message_id: str, body: bytes, now: int, why: Refusal) -> Arrival:
+def _unread(agency: Agency, message_id: str, body: bytes, now: int | None, why: Refusal) -> Arrival:
     """A message that is no event we can deliver. The opt-outs of the customer it names count all the same."""
     left = remnant(body)
     return replace(

@@ -35,6 +35,8 @@ _call_seconds = Histogram("connector_crm_call_seconds", "Duration of HTTP calls 
 _pauses = Counter("connector_lane_pauses_total", "Times a lane paused", ["destination", "code"])
 _mappings = Counter("connector_mapping_changes_total", "Edited mappings loaded or refused", ["destination", "result"])
 _leases_lost = Counter("connector_leases_lost_total", "Batches not recorded because another worker took over", ["lane"])
+_clocks_wrong = Counter("connector_clock_wrong_total", "Times a machine's clock was found wrong", ["role"])
+_clock_went_back = Counter("connector_database_clock_went_back_total", "Times the database's clock was set back")
 
 _alarms = Counter("connector_alarms_total", "Alarm messages sent or failed", ["agency", "result"])
 
@@ -186,6 +188,32 @@ def lanes_emptied(rows: int) -> None:
 def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) -> None:
     """Payloads were purged, dead letters given up and events deleted at the end of their retention."""
     log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters, rows=rows)
+
+
+def retention_held(payloads: int, dead_letters: int, days: float) -> None:
+    """Nothing is deleted, because the clock jumped or no worker ran for long. days: of running until it goes on."""
+    log.error(
+        "retention waits: check the clock, then connector retention resume",
+        payloads=payloads,
+        dead_letters=dead_letters,
+        days=round(days, 1),
+    )
+
+
+def clock_judged(role: str, seconds: float, *, wrong: bool) -> None:
+    """This machine's clock has become wrong, or is right again. seconds: how far it is ahead."""
+    if not wrong:
+        log.warning("clock right again", role=role, seconds=round(seconds, 1))
+        return
+    _clocks_wrong.labels(role).inc()
+    effect = "no lane is taken until it is right" if role == "work" else "messages more than 5 minutes off are refused"
+    log.error("clock wrong, set it with NTP", role=role, seconds=round(seconds, 1), effect=effect)
+
+
+def clock_went_back(seconds: float) -> None:
+    """The database's clock was set back, or is another server's; times that lie in the future by it were moved back."""
+    _clock_went_back.inc()
+    log.error("the database's clock went back", seconds=round(seconds, 1))
 
 
 def alarm_sent(agency: str, raised: list[str], over: list[str]) -> None:

@@ -99,7 +99,7 @@ class Scene:
 
     def drain(self) -> None:
         """Deliver everything that is due."""
-        pace = Pace(clock=lambda: self.now[0] / 1000, roll=lambda: 0.5)
+        pace = Pace(roll=lambda: 0.5)
         lanes = [f"{name}/0" for name in self.routes]
         while lease := self.store.lanes.lease("worker", lanes, 60_000):
             while deliver(self.store, self.routes[lease.destination], lease, pace):

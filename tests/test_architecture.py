@@ -59,6 +59,23 @@ READERS = {
     "connector/mapping/target.py",
 }
 """What touches a file: a mapping, the example events, a CRM's description, all at load; and a page of the docs."""
+OWN_CLOCK = {
+    "connector/cli/demo.py": "sample events happened lately",
+    "connector/cli/doctor.py": "compares this machine's clock with others'",
+    "connector/cli/send.py": "signs as careCycle does",
+    "connector/cli/stage.py": "signs as careCycle does",
+    "connector/running/clocks.py": "compares this machine's clock with others'",
+    "connector/store/processes.py": "compares this machine's clock with others'",
+    "connector/tracing.py": "spans are in the time of their machine",
+    "connector/web/console.py": "sessions end by the browser's idea of time",
+}
+"""Who may ask what time this machine thinks it is, and why.
+
+Everything else asks the database, whose clock all machines share, or measures with the monotonic clock.
+"""
+WALL_CLOCK = re.compile(
+    r"^(time\.(time|time_ns|localtime|gmtime)|(datetime|date|datetime\.datetime)\.(now|utcnow|today))$"
+)
 FORKS = (
     *(ast.If, ast.IfExp, ast.BoolOp, ast.match_case, ast.comprehension),
     *(ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.With, ast.AsyncWith),
@@ -238,6 +255,18 @@ class TestExceptionsToTheRules:
         ]
         assert len(broad) <= 4
         assert [where for where, line in broad if not re.search(r"#\s*noqa: BLE001\s+#\s*\w", line)] == []
+
+
+class TestTheTime:
+    def test_only_these_modules_ask_this_machine_for_it(self) -> None:
+        sandboxes = ROOT / "connector/sandbox"  # they stand in for other machines
+        assert {
+            path.relative_to(ROOT).as_posix()
+            for path, tree in TREES.items()
+            if sandboxes not in path.parents
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and WALL_CLOCK.match(ast.unparse(node))
+        } == set(OWN_CLOCK)
 
 
 class TestTheCore:

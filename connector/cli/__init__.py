@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "rebind": ("rebind", "Move a destination to another account of its CRM."),
     "receive": ("roles", "Receive webhooks."),
     "restored": ("backup", "Tell the connector that the database was restored from a backup."),
+    "retention": ("retention", "Show whether deletion waits for you, or let it go on."),
     "run": ("roles", "Receive, deliver and serve the console: all roles in one container."),
     "sandbox": ("sandbox", "Run a sandbox of each CRM on this machine."),
     "schema": ("schema", "Save the CRM's schema, or write the mapping schema for your editor."),

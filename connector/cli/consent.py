@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from connector.backoff import DAY
 from connector.carecycle.catalogue import FLAGS
 from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.insight import overview as operate
@@ -83,14 +84,11 @@ def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> 
 
     Each line says who, which, when, and its status in a CRM.
     """
-    last = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
-    period = Period(
-        since=_milliseconds(since.replace(tzinfo=UTC)),
-        until=_milliseconds(last + timedelta(days=1)),
-        agencies=[file.settings.agency for file in read_agencies(paths, os.environ)] if paths else (),
-    )
+    agencies = [file.settings.agency for file in read_agencies(paths, os.environ)] if paths else ()
     _print_line(field.name for field in fields(OptOut))
     with opened_store() as store:
+        last = _milliseconds(until.replace(tzinfo=UTC)) if until else store.database.time()
+        period = Period(_milliseconds(since.replace(tzinfo=UTC)), last + DAY, agencies)
         for opt_out in store.opt_outs.report(period):
             _print_line(
                 _moment(value) if field.name in _TIMES else _plain(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -42,11 +41,10 @@ def list_questions(paths: tuple[Path, ...], decided: bool, as_json: bool) -> Non
     """
     accounts = accounts_of(paths)
     with opened_store() as store:
-        questions = find_questions(store, accounts, decided=decided)
+        questions, now = find_questions(store, accounts, decided=decided), store.database.time()
     if as_json:
         show_json([_data(question) for question in questions])
     else:
-        now = int(time.time() * 1000)
         texts = ("\n".join(_lines(question, now)) for question in questions)
         click.echo(plain("\n\n".join(texts) or "No questions."))
     raise SystemExit(1 if any(question.of.is_open for question in questions) else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,11 +48,10 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     accounts = accounts_of(paths)
     with opened_store() as store:
         causes, left_out = find_causes(store, accounts), find_left_out(store, accounts)
-        oddities = in_order(store.oddities.all())
+        oddities, now = in_order(store.oddities.all()), store.database.time()
     if as_json:
         show_json([*map(asdict, causes), *map(_left_out_data, left_out), *map(as_data, oddities)])
     else:
-        now = int(time.time() * 1000)
         click.echo("\n\n".join(_cause_text(cause, now) for cause in causes) or "No dead letters.")
         for text in (
             *(_left_out_text(item, now) for item in left_out),

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
+from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.overview import Overview, overview
 from connector.settlement import DeliveryState
 from connector.settlement.listings import LaneStatus
@@ -60,6 +61,7 @@ def _screen(store: Store) -> RenderableType:
 def _parts(view: Overview) -> Iterator[RenderableType]:
     yield Text(f"{stamp(view.now)} UTC", "bold")
     yield from _came(view)
+    yield from _clocks(view)
     yield from _opt_outs(view)
     yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
     yield from _dead(view)
@@ -86,6 +88,14 @@ def _came(view: Overview) -> Iterator[Text]:
         if silence.unusual:
             usual = f"normally 99% of events arrive within {age(silence.usual_ms)} of the previous one"
             yield Text(f"Unusually silent: {agency}, for {age(silence.ms)}; {usual}.", "red")
+
+
+def _clocks(view: Overview) -> Iterator[Text]:
+    for process in view.processes:
+        if text := about_clock(process):
+            yield Text(f"Clock wrong: {process.role} on {process.name}. {text}", "red")
+    if view.hold.matters:
+        yield Text(about_deletion(view.hold), "red")
 
 
 def _states(today: Mapping[str, int]) -> str:

@@ -74,7 +74,7 @@ def verdict(allowance: Allowance, ours: Mapping[int, int], report: Report | None
 
 
 def _is_current(report: Report, since: int, now: int) -> bool:
-    return now - report.at < _FRESH and report.at >= since
+    return abs(now - report.at) < _FRESH and report.at >= since
 
 
 def _used_up(allowance: Allowance, within: Mapping[int, int], limit: int, now: int) -> Stop:

@@ -52,7 +52,7 @@ def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: P
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
     """
     keep_count(store, route, pace)
-    route.budget.hear(store.usage, int(pace.clock() * 1000))
+    route.budget.hear(store.usage, route.time(store.database))
     try:
         return _deliver(store, route, lease, pace, ahead)
     finally:
@@ -61,7 +61,7 @@ def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: P
 
 def keep_count(store: Store, route: Route, pace: Pace) -> None:
     """Store the API calls made since the last count. Raises StoreUnavailable."""
-    route.budget.keep(store.usage, route.destination.usage, int(pace.clock() * 1000))
+    route.budget.keep(store.usage, route.destination.usage, route.time(store.database))
 
 
 def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None) -> bool:
@@ -197,7 +197,7 @@ class _Theirs:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A batch as the CRM answered it. started: the worker's clock before the first call, in seconds."""
+    """A batch as the CRM answered it. started: monotonic seconds before the first call."""
 
     standing: Standing
     folded: list[Folded]
@@ -267,16 +267,18 @@ class _Batch:
         _report(self.lease, self.messages, settlement)
 
     def _now(self) -> int:
-        return int(self.pace.clock() * 1000)
+        return self.store.database.time()
+
+    def _crm_time(self) -> int:
+        return self.route.time(self.store.database)
 
     def drain(self, planned: Planned, unplanned: Sequence[Settled] = (), *, again: bool = False) -> bool:
         """Write, settle and record; return whether the lane goes on. again: this is part of a refused whole."""
 
         def settled(written: _Written) -> Settlement:
-            now = self.pace.clock()
-            duration = int((now - written.started) * 1000)
+            duration = int((self.pace.tick() - written.started) * 1000)
             nothing = nothing_opens(planned, unplanned)
-            around = Circumstances(int(now * 1000), self.pace.roll, duration, nothing)
+            around = Circumstances(self._now(), self.pace.roll, duration, nothing)
             settlement = self._settlement(written, planned, around, again)
             lost = not_translated(planned, settlement.settled, self.route.name, around.now)
             return replace(settlement, settled=[*unplanned, *settlement.settled], oddities=list(lost))
@@ -285,7 +287,7 @@ class _Batch:
 
     def _carry(self, planned: Planned, settled: Callable[[_Written], Settlement]) -> bool:
         """Write, and record the settlement of what was written; return whether the lane goes on."""
-        standing, started = self.store.lanes.standing(self.lease), self.pace.clock()
+        standing, started = self.store.lanes.standing(self.lease), self.pace.tick()
         folded, states, writing = self._prepare(planned)
         try:
             with self.meanwhile():
@@ -301,7 +303,7 @@ class _Batch:
 
     def _allowed(self) -> None:
         """Raise DestinationUnusable where the day's API calls are used up."""
-        self.route.budget.check(self.route.destination.usage, int(self.pace.clock() * 1000))
+        self.route.budget.check(self.route.destination.usage, self._crm_time())
 
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
         def intend(meant: Sequence[Remembered]) -> None:
@@ -309,7 +311,7 @@ class _Batch:
 
         digest = self.store.database.digest
         ledger, version = self.store.ledger, self.version
-        return prepare(planned, self.route, ledger, digest, intend, self._now, self._allowed, version=version)
+        return prepare(planned, self.route, ledger, digest, intend, self._crm_time, self._allowed, version=version)
 
     def _reopen(self, writing: Writing, standing: Standing) -> None:
         """Undo certainty after a takeover: mark what the CRM may hold now, and what must be written again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,14 +26,10 @@ STEPS: Final = 20
 
 @dataclass(slots=True)
 class Listener:
-    """Listens to what waits for these routes, each delivery once for each version of their mappings.
-
-    clock: epoch seconds.
-    """
+    """Listens to what waits for these routes, each delivery once for each version of their mappings."""
 
     store: Store
     routes: Sequence[Route]
-    clock: Callable[[], float]
     _heard: int = 0
     _versions: list[str] = field(default_factory=list)
 
@@ -55,7 +51,7 @@ class Listener:
         if not speaking:
             return False
         types = {name for route in speaking.values() for name in _speaks(route.mapping)}
-        until = int(self.clock() * SECOND) - PATIENCE
+        until = self.store.database.time() - PATIENCE
         heard = self.store.spoken.step(speaking.keys(), types, self._heard, until)
         owed = [owing for waiting in heard.waiting for owing in _owed(waiting, speaking[waiting.destination])]
         if owed:

@@ -100,7 +100,7 @@ class Portion:
         ledger, digest, version = self.store.ledger, self.store.database.digest, self.mapping.version
         # No flag is left out here: each that is refused is tried by itself below.
         folded, self.heard, writing = prepare(
-            planned, self.route, ledger, digest, self._intend, self._now, version=version, again=0
+            planned, self.route, ledger, digest, self._intend, self._crm_time, version=version, again=0
         )
         writing.run(folded)
         self.writing, self.alone = writing, alone
@@ -164,8 +164,8 @@ class Portion:
     def _intend(self, meant: Sequence[Remembered]) -> None:
         self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
 
-    def _now(self) -> int:
-        return int(self.pace.clock() * 1000)
+    def _crm_time(self) -> int:
+        return self.route.time(self.store.database)
 
     def _planned(self) -> Planned:
         """Plan each event's opt-outs."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from connector.backoff import SECOND
 from connector.crm import CrmAccount
 from connector.delivery.budget import Budget
 from connector.delivery.fitting import Describing
@@ -15,6 +16,8 @@ from connector.delivery.write import SEARCH_LAG
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping
+from connector.store.clock import RemoteClock
+from connector.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Route:
     running: replaced as a whole, in one assignment, so that a batch never sees a mapping with another mapping's bar.
     search_lag: milliseconds after which the CRM's search shows what was written.
     describing: what knows the CRM's own schema; None where nobody asks for it.
-    account: the one served last. ask_again_at: when to ask again whose account it is, in epoch seconds.
+    account: the one served last. ask_again_at: when to ask again whose account it is, in monotonic seconds.
+    clock: the CRM's own, from the dates of its replies.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Route:
     describing: Describing | None = field(default=None, repr=False)
     account: CrmAccount | None = None
     ask_again_at: float = 0.0
+    clock: RemoteClock = field(default_factory=RemoteClock)
 
     def begin(self) -> Running:
         """Return what a batch runs to its end, whatever mapping replaces it meanwhile."""
@@ -57,12 +62,17 @@ class Route:
         """The mapping that runs."""
         return self.running.mapping
 
+    def time(self, database: Database) -> int:
+        """Return the CRM's time, which judges its search and its daily limit (epoch ms), or else the database's."""
+        crm_time = self.clock.now()
+        return database.time() if crm_time is None else int(crm_time * SECOND)
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much a worker takes at once, and how long it may hold a lane."""
+    """How much a worker takes at once, and how long it may hold a lane. tick: monotonic seconds."""
 
     batch: int = 1000
     hold_ms: int = 15_000
-    clock: Callable[[], float] = time.time
+    tick: Callable[[], float] = time.monotonic
     roll: Callable[[], float] = random.random

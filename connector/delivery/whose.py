@@ -39,7 +39,7 @@ def foreign_account(store: Store, route: Route, lease: Lease, pace: Pace) -> Des
 
 def _account(route: Route, lease: Lease, pace: Pace) -> CrmAccount | None:
     """Return the account that the credentials lead to; None where that cannot be learned."""
-    if pace.clock() < route.ask_again_at:
+    if pace.tick() < route.ask_again_at:
         return None
     try:
         account = route.destination.account()
@@ -48,7 +48,7 @@ def _account(route: Route, lease: Lease, pace: Pace) -> CrmAccount | None:
             raise
         account = None  # the CRM may answer everything but this question
     if account is None:
-        route.ask_again_at = pace.clock() + ASK_AGAIN
+        route.ask_again_at = pace.tick() + ASK_AGAIN
         telemetry.account_unknown(route.name)
     return account
 

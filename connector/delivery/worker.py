@@ -27,7 +27,7 @@ STOPPING_POLL_MS = 50
 class Worker:
     """Drains lanes (lane -> its destination's route), each in its own thread: a CRM never waits for another.
 
-    most: lanes held at once. Other workers take the rest, or the lanes take turns.
+    most: lanes held at once. Other workers take the rest, or the lanes take turns. may_work: asked before each lease.
     """
 
     def __init__(
@@ -38,7 +38,9 @@ class Worker:
         beside: Sequence[Callable[[], None]] = (),
         clock: Callable[[], float] = time.monotonic,
         most: int = 64,
+        may_work: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_work = may_work
         self._beside = beside
         self._slots = threading.BoundedSemaphore(most)
         self._clock = clock
@@ -101,6 +103,8 @@ class Worker:
 
     def _turn(self, lane: str) -> int:
         """Drain the lane if something is due; return how many milliseconds to sleep afterwards."""
+        if not self._may_work():
+            return LONGEST_SLEEP_MS
         try:
             with self._slots:
                 lease = self._store.lanes.lease(self._owner, [lane], self._pace.hold_ms)

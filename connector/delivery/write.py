@@ -33,6 +33,7 @@ from connector.delivery.unmet import (
     required_empty,
     unmatched_lookups,
 )
+from connector.delivery.unsure import UNSURE, begun_now, unsure_for
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Candidate, Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
@@ -52,14 +53,6 @@ _PARENT_MISSING = Outcome(
         "fix the dead letter of the other record first, then replay",
     ),
 )
-_UNSURE = Outcome(
-    Verdict.DEFERRED,
-    refusal=Refusal(
-        "CREATE_UNSURE",
-        "the CRM may have created the record without confirming it",
-        "replay: the record is searched for before it is created again",
-    ),
-)
 
 
 @dataclass(slots=True)
@@ -69,7 +62,7 @@ class Writing:
     consents: after this batch's events. intend: stores marks that must be on disk before a write; raises LeaseLost
     where another worker has taken over.
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
-    now: epoch ms. search_lag: milliseconds until a record whose creation had no answer can be searched for.
+    now: epoch ms by the CRM's clock. search_lag: ms until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
     gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
@@ -261,6 +254,7 @@ class Writing:
 
     def _resolve(self, batch: Sequence[Folded]) -> list[Folded]:
         """Put ids and looked-up values in place; answer the records that cannot have them."""
+        self._note_as_begun_now(batch)
         wanted = {lookup for folded in batch for lookup in lookups_of(folded.write)}
         looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
@@ -269,8 +263,8 @@ class Writing:
                 self._answer(folded, refused)
             elif self._must_wait(folded.write, looked_up):
                 self._answer(folded, _PARENT_MISSING)
-            elif (wait := self._unsure_for(folded)) > 0:
-                self._answer(folded, replace(_UNSURE, retry_after=wait / 1000))
+            elif (wait := unsure_for(self._entry(folded), self.search_lag, self.now())) > 0:
+                self._answer(folded, replace(UNSURE, retry_after=wait / 1000))
             elif lost := lost_lookups(folded, looked_up):
                 self._answer(folded, Outcome(Verdict.REJECTED, refusal=no_match(lost)))
             elif incomplete := self._incomplete(folded):
@@ -299,12 +293,11 @@ class Writing:
             return required_empty(lacking)
         return must_wait(folded, self._entry(folded), self.digest)
 
-    def _unsure_for(self, folded: Folded) -> int:
-        """Return the milliseconds until a search would show the record, had the CRM created it without confirming."""
-        entry = self._entry(folded)
-        if entry.creating is None or entry.crm_id is not None:
-            return 0
-        return entry.creating + self.search_lag - self.now()
+    def _note_as_begun_now(self, batch: Sequence[Folded]) -> None:
+        """Count creations that seem to have begun in the future, by a clock that was ahead, from this moment on."""
+        if again := begun_now(batch, self.entries, self.now()):
+            self.entries |= {meant.key: meant.entry for meant in again}
+            self.intend(again)
 
     def _must_wait(self, write: Write, looked_up: LookedUp) -> bool:
         if any(lookup.waits and looked_up[lookup] is None for lookup in lookups_of(write)):

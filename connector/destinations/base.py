@@ -169,6 +169,11 @@ class Destination(Protocol):
         """API calls used and allowed today for the whole account, as last reported by the CRM; None if never."""
         ...
 
+    @property
+    def date(self) -> str:
+        """The Date header of the CRM's last reply; empty if it had none."""
+        ...
+
     def account(self) -> CrmAccount | None:
         """The account that the credentials lead to now; None where the CRM does not say. Costs a call at most once."""
         ...

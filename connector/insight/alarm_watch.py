@@ -76,6 +76,8 @@ def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequ
         looked_at,
         [(f"{agency}/{name}", by) for name, by in renewals],
         [oddity for oddity in store.oddities.all() if oddity.agency == agency and oddity.until >= now - HOUR],
+        store.processes.all(),
+        store.retention.hold(),
     )
 
 

@@ -10,8 +10,16 @@ from typing import Final
 
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
+from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.oddities import unused, what_comes, what_to_do
-from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead, SentAlarm
+from connector.settlement.clocks import STEADY, Hold, ProcessClock
+from connector.settlement.listings import (
+    LaneOptOuts,
+    LaneStatus,
+    MappingStatus,
+    RecentDead,
+    SentAlarm,
+)
 from connector.settlement.oddities import Oddity
 
 MINUTE: Final = 60 * SECOND
@@ -74,6 +82,8 @@ class Seen:
     looked_at: int = 0
     renewals: Sequence[tuple[str, date]] = ()
     odd: Sequence[Oddity] = ()
+    processes: Sequence[ProcessClock] = ()
+    hold: Hold = STEADY
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Alarm:
 def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
-    alarms += [*_renewals(seen), *_odd(seen)]
+    alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen)]
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -182,6 +192,16 @@ def _odd(seen: Seen) -> Iterator[Alarm]:
         thing = f"{oddity.destination} {oddity.target}" if oddity.destination else oddity.field
         times = f"{oddity.count} events since {when(oddity.since)}, the newest at {when(oddity.until)}"
         yield Alarm(kind, thing, f"{what_comes(oddity)} {times}. {what_to_do(oddity)}")
+
+
+def _clocks(seen: Seen) -> Iterator[Alarm]:
+    for process in seen.processes:
+        if text := about_clock(process):
+            yield Alarm("clock wrong", f"{process.role} on {process.name}", text)
+
+
+def _deletion(seen: Seen) -> Alarm | None:
+    return Alarm("deletion waits", "retention", about_deletion(seen.hold)) if seen.hold.matters else None
 
 
 def when(moment: int) -> str:

@@ -12,7 +12,15 @@ from connector.errors import UnreadableEvent
 from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.insight.oddities import hides_an_opt_out
 from connector.settlement import UNOPENABLE
-from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, LaneStatus, MappingStatus, OpenField
+from connector.settlement.clocks import STEADY, Hold, ProcessClock
+from connector.settlement.listings import (
+    CallsToday,
+    DeadCause,
+    LaneOptOuts,
+    LaneStatus,
+    MappingStatus,
+    OpenField,
+)
 from connector.store import Store
 from connector.store.figures import Pace
 
@@ -60,6 +68,7 @@ class Overview:
     lane. causes: of dead letters, largest first. left_out: the fields the CRMs refuse, the most first.
     calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
     odd_flags: events with a customer or consent flag that could not be read. questions: those that wait for people.
+    processes: those that run, with their clocks. hold: whether deletion waits.
     """
 
     now: int
@@ -77,6 +86,8 @@ class Overview:
     silences: Mapping[str, Silence]
     odd_flags: int
     questions: int
+    processes: Sequence[ProcessClock] = ()
+    hold: Hold = STEADY
 
     @property
     def agencies(self) -> list[str]:
@@ -162,6 +173,8 @@ def overview(store: Store, now: int) -> Overview:
         silences={agency: quiet for agency, quiet in silences.items() if quiet},
         odd_flags=sum(oddity.count for oddity in store.oddities.all() if hides_an_opt_out(oddity)),
         questions=store.questions.count(),
+        processes=store.processes.all(),
+        hold=store.retention.hold(),
     )
 
 

@@ -99,6 +99,11 @@ class DryDestination:
         """Always None: no calls are counted here."""
         return None
 
+    @property
+    def date(self) -> str:
+        """That of the real account."""
+        return self.real.date
+
     def account(self) -> CrmAccount | None:
         """Ask the real account."""
         return self.real.account()

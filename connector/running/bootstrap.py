@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from connector import destinations, telemetry
+from connector.backoff import SECOND
 from connector.carecycle.signature import Verifier
 from connector.delivery.budget import Allowance, Budget
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
@@ -24,6 +25,7 @@ from connector.mapping.target import TargetSchema
 from connector.receive import Agency
 from connector.running.config import AgencyFile, Alarms, Process
 from connector.store import Store, open_store
+from connector.store.clock import RemoteClock, moment_of
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
@@ -83,6 +85,16 @@ def open_routes(files: Sequence[AgencyFile], store: Store) -> list[Watched]:
     return watched
 
 
+def crm_clocks(files: Sequence[AgencyFile], routes: Mapping[str, Route]) -> list[tuple[str, RemoteClock]]:
+    """List the address and the clock of each destination's CRM."""
+    return [
+        (settings.endpoint or routes[full_name].mapping.crm.address, routes[full_name].clock)
+        for file in files
+        for name, settings in file.settings.destinations.items()
+        if (full_name := f"{file.settings.agency}/{name}")
+    ]
+
+
 def notices(file: AgencyFile) -> list[tuple[str, str]]:
     """List the deprecated settings of an agency's file: the destination, and what to change."""
     return [
@@ -99,8 +111,12 @@ def open_route(file: AgencyFile, name: str) -> Route:
     mapping = load_mapping(mapping_path(file, settings))
     budget = Budget(full_name)
 
+    clock = RemoteClock()
+
     def on_call(method: str, path: str, status: int, duration_ms: float) -> None:
         telemetry.crm_called(full_name, method, path, status, duration_ms)
+        if (moment := moment_of(destination.date)) is not None:
+            clock.set(moment)
         if not mapping.crm.is_login(path):
             budget.called()
 
@@ -108,7 +124,8 @@ def open_route(file: AgencyFile, name: str) -> Route:
     day, timezone = mapping.crm.day, file.settings.timezone
     limit = settings.daily_limit or day.limit
     budget.allowance = Allowance(settings.budget, limit, timezone if day.until_midnight else "")
-    return Route(full_name, destination, Running(mapping), timezone, settings.search_lag * 1000, budget=budget)
+    lag = settings.search_lag * SECOND
+    return Route(full_name, destination, Running(mapping), timezone, lag, budget=budget, clock=clock)
 
 
 def subscriber(file: AgencyFile) -> Subscriber:

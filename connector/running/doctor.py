@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -16,15 +15,18 @@ from connector import mapping
 from connector.crm import Crm, CrmAccount
 from connector.destinations import deadline
 from connector.errors import ConnectorError, DestinationUnusable
+from connector.insight.clocks import about_clock, about_deletion
 from connector.mapping import Severity
 from connector.running import bootstrap
+from connector.running.clocks import crm_time
 from connector.running.config import AgencyFile, Process
 from connector.running.whose import Compared, Match, compare, known_accounts
+from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
 from connector.store import Store
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
-SKEW: Final = 60.0
-"""Seconds a clock may be off: careCycle's signatures are good for five minutes."""
+SKEW: Final = CLOCK_TOLERANCE / 1000
+"""Seconds a clock may be off: careCycle's signatures are good for five minutes, and a worker stops sooner."""
 
 LITTLE_SPACE: Final = 1 << 30
 
@@ -72,10 +74,29 @@ def _database(process: Process, environment: Mapping[str, str], now: Callable[[]
     try:
         yield Finding("database and data key", Health.FINE, "open, up to date, and the key matches")
         yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
+        yield from map(_process, store.processes.all())
+        yield _deletion(store.retention.hold())
         yield _payloads(find_undecrypted(store.database))
         yield from _space(store)
     finally:
         store.close()
+
+
+def _process(process: ProcessClock) -> Finding:
+    """Report how far a running process's clock is ahead of the database's."""
+    thing, problem = f"clock of {process.role} on {process.name}", about_clock(process)
+    seconds = process.offset_ms / 1000
+    apart = f"{abs(seconds):.0f} s {'ahead of' if seconds >= 0 else 'behind'} the database's"
+    if not problem:
+        return Finding(thing, Health.FINE, apart)
+    return Finding(thing, Health.WRONG, apart, problem)
+
+
+def _deletion(hold: Hold) -> Finding:
+    """Report whether retention waits because the clock jumped or nothing ran."""
+    if not hold.matters:
+        return Finding("retention", Health.FINE, "is applied")
+    return Finding("retention", Health.DOUBTFUL, "waits", about_deletion(hold))
 
 
 def _payloads(undecrypted: Undecrypted) -> Finding:
@@ -143,12 +164,9 @@ def _fit(thing: str, loaded: mapping.Loaded) -> Finding:
 
 def _crm_clock(crm: Crm, endpoint: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
     """Compare this machine's clock with the CRM's: with a wrong clock, valid messages and JWT logins are rejected."""
-    try:
-        answer = _request("HEAD", endpoint or crm.address)
-        theirs = parsedate_to_datetime(answer.headers["Date"])
-    except (requests.RequestException, KeyError, ValueError):
-        return  # the CRM itself was reached; only its clock is unknown
-    yield _skew(f"clock compared with {crm.title}'s", now().timestamp() - theirs.timestamp())
+    theirs = crm_time(endpoint or crm.address)
+    if theirs is not None:  # the CRM itself was reached
+        yield _skew(f"clock compared with {crm.title}'s", now().timestamp() - theirs)
 
 
 def _request(method: str, address: str, body: bytes | None = None) -> requests.Response:

@@ -23,6 +23,7 @@ from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
 from connector.insight.alarm_watch import Watch
 from connector.running import bootstrap
+from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
 from connector.running.partitions import Mover, lanes_of, partitions_of
 from connector.running.supervisor import GRACE
@@ -74,6 +75,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
         if process.admin_listen:
             doors.append(_door(_admin(store, process, files if console else None), process.admin_listen))
         role = "receive" if hooks else "console"
+        closing.callback(OwnClock(store, role, ()).keep_beating())
         telemetry.role_started(role, " ".join(f"{door.host}:{door.port}" for door in doors))
         asyncio.run(_until_stopped(doors))
         telemetry.role_stopped(role)
@@ -142,20 +144,34 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         lanes = lanes_of(partitions)
         _announce(store, files)
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
-        upkeep = Upkeep(store, keep, watched, time.time)
+        upkeep = Upkeep(store, keep, watched, time.monotonic)
         subscribers = [subscriber for subscriber in map(bootstrap.subscriber, files) if subscriber.ways]
-        listener = Listener(store, list(routes.values()), time.time)
-        beside = (upkeep, Watch(store, subscribers, time.time), Mover(store, partitions, time.time), listener)
+        own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
+        listener = Listener(store, list(routes.values()))
+        mover = Mover(store, partitions, time.monotonic)
+        beside = (_while_right(own, upkeep, mover, listener), Watch(store, subscribers, time.monotonic))
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
-        worker = Worker(store, served, pace, beside, most=process.worker_lanes)
+        worker = Worker(store, served, pace, beside, most=process.worker_lanes, may_work=lambda: not own.is_wrong())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if process.admin_listen:
             closing.callback(_beside(_door(create_admin(store), process.admin_listen)))
+        closing.callback(own.keep_beating())
         telemetry.role_started("work", f"{len(lanes)} lanes")
         worker.run()
         telemetry.role_stopped("work")
+
+
+def _while_right(own: OwnClock, *tasks: Callable[[], None]) -> Callable[[], None]:
+    """Do these tasks only while this machine's clock is right."""
+
+    def act() -> None:
+        for task in tasks:
+            if not own.is_wrong():
+                task()
+
+    return act
 
 
 def _beside(door: Door) -> Callable[[], None]:

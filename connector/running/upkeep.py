@@ -26,9 +26,9 @@ class Keep:
 class Upkeep:
     """Checks the mappings at every call, and once an hour purges and tries held values again, in small steps.
 
-    It may be called at any rate.
+    It may be called at any rate. What is old is judged by the database's clock, and only while that goes on evenly.
 
-    clock: epoch seconds.
+    clock: monotonic seconds.
     """
 
     def __init__(
@@ -42,16 +42,26 @@ class Upkeep:
         try:
             for mapping in self._watched:
                 mapping.refresh()
-            if (now := self._clock()) >= self._next:
-                done = sum(self._step(agency, keep, int(now * 1000)) for agency, keep in self._agencies.items())
+            if self._clock() >= self._next:
+                done = self._purge()
                 done += self._store.retention.give_space_back()
-                done += self._store.open_items.held.try_again(int(now * 1000) - DAY)
+                done += self._store.open_items.held.try_again(self._store.database.moment() - DAY)
                 if not done:
                     for agency, count in self._store.agencies.expiring().items():
                         telemetry.dead_letters_expiring(agency, count, NOTICE_DAYS)
-                self._next = now + (_STEP_REST if done else _REST)
+                self._next = self._clock() + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)
+
+    def _purge(self) -> int:
+        """Purge a step of each agency, unless time did not go on evenly. Returns how many rows."""
+        keeps = {name: (keep.payloads * DAY, keep.dead_letters * DAY) for name, keep in self._agencies.items()}
+        hold = self._store.retention.check(keeps)
+        if not hold.left_ms:
+            return sum(self._step(agency, keep, hold.checked_at) for agency, keep in self._agencies.items())
+        if hold.matters:
+            telemetry.retention_held(hold.events, hold.dead_letters, hold.left_ms / DAY)
+        return 0
 
     def _step(self, agency: str, keep: Keep, now: int) -> int:
         given_up = self._store.retention.give_up(agency, now - keep.dead_letters * DAY)

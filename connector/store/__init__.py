@@ -26,6 +26,7 @@ from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.opt_outs import OptOuts
+from connector.store.processes import Processes
 from connector.store.questions import Questions
 from connector.store.rebinding import Rebinding
 from connector.store.retention import Retention
@@ -70,6 +71,7 @@ class Store:
         self.watches = Watches(database)
         self.spoken = Spoken(database, self.inbox, self.obligations)
         self.opt_outs = OptOuts(database)
+        self.processes = Processes(database)
 
     def close(self) -> None:
         """Let every connection go."""

@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam,
 from connector.errors import CannotDecrypt, FixConfiguration
 from connector.store import dialect
 from connector.store.bell import Bell, open_bell
+from connector.store.clock import RemoteClock
 from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
@@ -27,6 +28,8 @@ class Database:
     def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
         self.digest = Digests(self._digest_key())
+        self._said = RemoteClock()
+        self.moment()
 
     def now(self) -> ColumnElement[int]:
         """The time of every lease and due date, as SQL, read whenever a statement with it runs."""
@@ -37,7 +40,17 @@ class Database:
     def moment(self) -> int:
         """The same, read (epoch ms). Raises StoreUnavailable."""
         with self.reading() as connection:
-            return int(connection.execute(select(self.now())).scalar_one())
+            moment = int(connection.execute(select(self.now())).scalar_one())
+        self.hear(moment)
+        return moment
+
+    def hear(self, moment: int) -> None:
+        """Note the time (epoch ms) that came with an answer of the database just now."""
+        self._said.set(moment / 1000)
+
+    def time(self) -> int:
+        """The time by the database's clock (epoch ms), without asking: from its last answers."""
+        return self._clock() if self._clock else int((self._said.now() or 0.0) * 1000)
 
     def folder(self) -> Path | None:
         """Where an embedded database lies; None for a shared one."""

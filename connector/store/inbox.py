@@ -11,7 +11,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Engine,
     Insert,
     Integer,
     LargeBinary,
@@ -50,6 +49,7 @@ class Owed:
 class Arrival:
     """One verified message on its way into the inbox. `state` and `why` are those of its deliveries.
 
+    source_time, received_at: epoch ms; None where they are the moment it is stored, by the database's clock.
     raised: the consent flags its customer says true of. odd: the fields that are not as documented.
     """
 
@@ -57,8 +57,8 @@ class Arrival:
     message_id: str
     type: str
     customer_id: str | None
-    source_time: int
-    received_at: int
+    source_time: int | None
+    received_at: int | None
     body: bytes = field(repr=False)
     owed: tuple[Owed, ...] = ()
     priority: int = 0
@@ -77,7 +77,7 @@ class Inbox:
     def __init__(self, database: Database, obligations: Obligations, oddities: Oddities) -> None:
         self._db, self._obligations, self._oddities = database, obligations, oddities
         # Built once: building a statement takes several times as long as running it.
-        self._add_events = _add_events(database.engine)
+        self._add_events = _add_events(database)
         self._add_deliveries = _add_deliveries(database)
         due = _due(database.now())
         self._due = due
@@ -90,26 +90,28 @@ class Inbox:
         if not unique:
             return []
         with self._db.waking() as connection:
-            ids = self._insert_events(connection, list(unique.values()))
-            fresh_arrivals = [(ids[key], unique[key]) for key in ids]
+            stored = self._insert_events(connection, list(unique.values()))
+            fresh_arrivals = [
+                (row.id, replace(unique[key], received_at=row.received_at)) for key, row in stored.items()
+            ]
             self._insert_deliveries(connection, fresh_arrivals)
             self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
-            for key in unique.keys() - ids.keys():
+            for key in unique.keys() - stored.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
             # Last, because every receiver counts in the same few rows.
             self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
-        fresh = {id(unique[key]) for key in ids}
+        fresh = {id(unique[key]) for key in stored}
         return [id(arrival) in fresh for arrival in arrivals]
 
-    def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], int]:
+    def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], Row[Any]]:
         rows, payloads = [], bytearray()
         for arrival in arrivals:
             payload = self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}")
             rows.append(self._event(arrival) | {"at": len(payloads) + 1, "size": len(payload)})
             payloads += payload
         made = connection.execute(self._add_events, {**as_rows(rows), "payloads": bytes(payloads)})
-        return {(row.agency, row.message_id): row.id for row in made}
+        return {(row.agency, row.message_id): row for row in made}
 
     def _event(self, arrival: Arrival) -> dict[str, Any]:
         return {
@@ -223,31 +225,33 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
     for event_id, arrival in arrivals:
         for owed in arrival.owed if arrival.customer_id else ():
             for flag in sorted(arrival.raised):
-                yield (
-                    Obligation(owed.destination, arrival.customer_id or "", flag, arrival.received_at, event_id),
-                    owed.lane,
-                )
+                since = arrival.received_at or 0
+                yield Obligation(owed.destination, arrival.customer_id or "", flag, since, event_id), owed.lane
 
 
 def _oddities(arrivals: Iterable[Arrival]) -> Iterator[Oddity]:
     for arrival in arrivals:
-        at, message_id = arrival.received_at, arrival.message_id
+        at, message_id = arrival.received_at or 0, arrival.message_id
         for odd in arrival.odd:
             seen = Oddity(arrival.agency, odd.path, expected=odd.expected, got=odd.got, used=odd.used)
             yield replace(seen, since=at, until=at, message_id=message_id)
 
 
-def _add_events(engine: Engine) -> Any:
+def _add_events(database: Database) -> Any:
     """Rows as JSON, which cannot hold bytes: the payloads are concatenated, and each row has its offset and size."""
+    engine, now = database.engine, database.now()
     names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised", "odd")
     rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
+    received_at = func.coalesce(rows.c.received_at, now)
+    times = {"received_at": received_at, "source_time": func.coalesce(rows.c.source_time, received_at)}
     payload = func.substr(bindparam("payloads", type_=LargeBinary), rows.c.at, rows.c.size)
-    with_payloads = select(*(rows.c[name] for name in names), payload).where(true())  # else SQLite reads ON as a join's
+    columns = (times.get(name, rows.c[name]) for name in names)
+    with_payloads = select(*columns, payload).where(true())  # else SQLite reads ON as a join's
     return (
         insert(engine, events)
         .from_select([*names, "payload"], with_payloads)
         .on_conflict_do_nothing(index_elements=["agency", "message_id"])
-        .returning(events.c.id, events.c.agency, events.c.message_id)
+        .returning(events.c.id, events.c.agency, events.c.message_id, events.c.received_at)
     )
 
 

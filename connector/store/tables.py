@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0021"
+REVISION: Final = "0022"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(

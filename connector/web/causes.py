@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,6 @@ class Causes:
     store: Store
     gate: Gate
     accounts: Sequence[Account]
-    clock: Callable[[], float]
 
     def problems(self) -> Response:
         """List every cause, the largest first."""
@@ -76,4 +75,4 @@ class Causes:
         return self.gate.back("console.problems", "Nothing was changed: no dead letters with that cause are left.")
 
     def _show(self, page: str, **values: Any) -> Response:
-        return self.gate.show(page, now=int(self.clock() * 1000), **values)
+        return self.gate.show(page, now=self.store.database.time(), **values)

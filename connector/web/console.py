@@ -51,11 +51,14 @@ def create_console(
     clock: Callable[[], float] = time.time,
     accounts: Sequence[Account] = (),
 ) -> Blueprint:
-    """Build the console's pages for create_admin(). clock: epoch seconds. accounts: those whose mappings are known."""
+    """Build the console's pages for create_admin(). accounts: those whose mappings are known.
+
+    clock: of this machine, in epoch seconds, for the end of sessions.
+    """
     gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(clock))
-    pages, actions = Pages(store, gate, clock, accounts), Actions(store, gate)
-    causes, whys = Causes(store, gate, accounts, clock), Whys(store, gate, accounts)
-    mappings, identities = Mappings(store, gate, accounts), Identities(store, gate, accounts, clock)
+    pages, actions = Pages(store, gate, accounts), Actions(store, gate)
+    causes, whys = Causes(store, gate, accounts), Whys(store, gate, accounts)
+    mappings, identities = Mappings(store, gate, accounts), Identities(store, gate, accounts)
     blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
     for rule, methods, view in (
         ("", ["GET"], pages.overview),

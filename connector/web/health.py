@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from connector import telemetry
 from connector.errors import StoreUnavailable
+from connector.settlement.clocks import STEADY, ProcessClock
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
 from connector.store import Store
 
@@ -70,10 +71,12 @@ class _Gauges(Collector):
             lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
             opt_outs, expiring = self._store.opt_outs.standing(), self._store.agencies.expiring()
             left_out = self._store.open_items.fields()
+            processes, hold = self._store.processes.all(), self._store.retention.hold()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
             lanes, dead, usage, opt_outs, left_out, expiring = [], [], [], [], [], {}
+            processes, hold = [], STEADY
             up.add_metric([], 0)
         yield up
         for name, about, key in (
@@ -92,6 +95,10 @@ class _Gauges(Collector):
         yield oldest
         yield from _opt_outs(opt_outs)
         yield from _usage(usage)
+        yield from _clocks(processes)
+        waits = GaugeMetricFamily("connector_deletion_waits", "Whether retention waits for people to look")
+        waits.add_metric([], float(hold.matters))
+        yield waits
         yield _by_code("connector_dead_letters", "Dead letters", dead)
         yield _by_code("connector_open_items", "Fields left out of records otherwise written", left_out)
         soon = GaugeMetricFamily(
@@ -122,6 +129,22 @@ def _opt_outs(standing: Sequence[LaneOptOuts]) -> Iterator[Metric]:
         for lane in standing:
             gauge.add_metric([lane.name], getattr(lane, key) / unit)
         yield gauge
+
+
+def _clocks(processes: Sequence[ProcessClock]) -> Iterator[Metric]:
+    """How far the clock of each process is off."""
+    of = ["role", "process"]
+    database = GaugeMetricFamily("connector_clock_offset_seconds", "Clock ahead of the database's", labels=of)
+    crms = GaugeMetricFamily("connector_crm_clock_offset_seconds", "Clock ahead of the CRMs'", labels=of)
+    halted = GaugeMetricFamily("connector_worker_halted", "Whether its clock keeps a worker from working", labels=of)
+    for process in processes:
+        whose = [process.role, process.name]
+        database.add_metric(whose, process.offset_ms / 1000)
+        if process.crm_offset_ms is not None:
+            crms.add_metric(whose, process.crm_offset_ms / 1000)
+        if process.role == "work":
+            halted.add_metric(whose, float(process.halted))
+    yield from (database, crms, halted)
 
 
 def _usage(rows: Sequence[CallsToday]) -> Iterator[Metric]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -23,7 +22,6 @@ PATIENCE: Final = 10.0
 def create_hooks(
     agencies: Mapping[str, Agency],
     keep: Keeper,
-    clock: Callable[[], float] = time.time,
     patience: float = PATIENCE,
 ) -> Flask:
     """The Flask application of the door."""
@@ -35,7 +33,7 @@ def create_hooks(
         if agency is None:
             telemetry.message_refused("-", "unknown agency")
             return _text(404, "no such agency")
-        receipt = receive(agency, request.get_data(cache=False), dict(request.headers), keep, int(clock() * 1000))
+        receipt = receive(agency, request.get_data(cache=False), dict(request.headers), keep)
         if (later := request.environ.get(LATER)) is None:  # a server that knows nothing of it
             receipt.confirm(patience)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Response, abort, request
@@ -31,14 +31,13 @@ class Identities:
     store: Store
     gate: Gate
     accounts: Sequence[Account]
-    clock: Callable[[], float]
 
     def identity(self) -> Response:
         """List the open questions, the oldest first, then the decided ones."""
         opened = oldest_open(self.store, self.accounts, PAGE)
         more = self.store.questions.count() - len(opened)
         decided = newest_decided(self.store, self.accounts, PAGE)
-        return self.gate.show("identity", opened=opened, more=more, decided=decided, now=int(self.clock() * 1000))
+        return self.gate.show("identity", opened=opened, more=more, decided=decided, now=self.store.database.time())
 
     def confirm_identity(self, id: str, action: str) -> Response:
         """Ask before a question is decided, or a decision is taken back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,12 +35,11 @@ class Pages:
 
     store: Store
     gate: Gate
-    clock: Callable[[], float]
     accounts: Sequence[Account] = ()
 
     def overview(self) -> Response:
         """Show today's figures, what is waiting, and the lanes."""
-        now = int(self.clock() * 1000)
+        now = self.store.database.time()
         return self.gate.show(
             "overview",
             view=overview(self.store, now),

@@ -59,7 +59,7 @@ class Installation:
             self.drain(worker)
 
     def drain(self, worker: Store) -> None:
-        pace = Pace(clock=lambda: self.clock() / 1000, roll=lambda: 0.5)
+        pace = Pace(roll=lambda: 0.5)
         while lease := worker.lanes.lease("worker", [LANE], 60_000):
             while deliver(worker, self.route, lease, pace):
                 continue

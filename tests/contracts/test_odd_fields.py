@@ -17,6 +17,7 @@ from connector.store import Store
 from connector.store.inbox import Arrival
 from connector.store.tables import events
 from tests.builders import CUSTOMER, NOON, SECRET, a_customer
+from tests.conftest import Clock
 
 AGENCY = Agency("sunrise", Verifier("sunrise", [SECRET]), {"salesforce": 1})
 DECIMALS = OddField("customer.subsidyAmount", "a whole number", "a number with decimals")
@@ -78,8 +79,11 @@ class TestCounting:
 
     @pytest.mark.parametrize(("days", "left"), [(29, 1), (31, 0)])
     def test_what_has_not_come_for_the_time_of_retention_is_no_longer_listed(
-        self, store: Store, days: int, left: int
+        self, store: Store, clock: Clock, days: int, left: int
     ) -> None:
         store.inbox.accept([arrival("one", subsidyAmount=148.5)])
-        Upkeep(store, {"sunrise": Keep(30, 90)}, [], lambda: (NOON + days * DAY) / 1000)()
+        upkeep = Upkeep(store, {"sunrise": Keep(30, 90)}, [], lambda: clock() / 1000)
+        for _ in range(days):
+            clock.forward(DAY)
+            upkeep()
         assert len(store.oddities.all()) == left

@@ -53,7 +53,7 @@ class House:
         return self.store.lanes.lease("worker", [LANE], 60_000)
 
     def drain(self) -> None:
-        pace = Pace(clock=lambda: self.clock() / 1000, roll=lambda: 0.5)
+        pace = Pace(roll=lambda: 0.5)
         while lease := self.lease():
             while deliver(self.store, self.route, lease, pace):
                 continue

@@ -88,6 +88,7 @@ class Memory:
     crm: Vendor
     batch = 100
     usage: tuple[int, int] | None = None
+    date = ""
 
     def __init__(self, vault: Vault, on_call: CallLog) -> None:
         self.crm, self.vault, self._on_call = MEMORY, vault, on_call

@@ -184,7 +184,7 @@ class Stage:
         return self.store.lanes.lease(owner, [LANE], HOLD)
 
     def pace(self, batch: int = 400) -> Pace:
-        return Pace(batch, HOLD, clock=lambda: self.clock() / 1000, roll=lambda: 0.5)
+        return Pace(batch, HOLD, roll=lambda: 0.5)
 
     def deliver(self, batch: int = 400) -> bool:
         """Lease the lane, drain one batch, give it back; whether there was a lane to lease."""

@@ -33,7 +33,7 @@ class Portal:
         self.route = Route(DESTINATION, destination, Running(loaded.mapping), ZONE)
 
     def drain(self) -> None:
-        pace = Pace(400, HOLD, clock=lambda: self.stage.clock() / 1000, roll=lambda: 0.5)
+        pace = Pace(400, HOLD, roll=lambda: 0.5)
         while lease := self.stage.lease():
             while deliver(self.stage.store, self.route, lease, pace):
                 continue

@@ -174,7 +174,7 @@ class World:
         lease = self.store.lanes.lease("worker", [LANE], HOLD)
         if lease is None:
             return False
-        pace = Pace(400, HOLD, clock=lambda: self.clock() / 1000, roll=lambda: 0.5)
+        pace = Pace(400, HOLD, roll=lambda: 0.5)
         deliver(self.store, route, lease, pace)
         self.store.lanes.release(lease)
         return True

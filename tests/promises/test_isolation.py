@@ -45,7 +45,7 @@ class World:
 
     def turn(self) -> bool:
         """A worker's turn; whether there was one."""
-        pace = Pace(1000, HOLD, clock=lambda: self.stage.clock() / 1000, roll=lambda: 0.5)
+        pace = Pace(1000, HOLD, roll=lambda: 0.5)
         lease = self.stage.lease()
         if lease is None:
             return False

@@ -426,7 +426,7 @@ class TestAnOptOutSpokenInACall:
     def test_does_not_wait_for_a_lane_that_is_paused(self, stage: Stage) -> None:
         contact = by_hand(stage, "c-1", "900")
         stage.route.running = Running(SPEAKING)
-        listen = Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)
+        listen = Listener(stage.store, [stage.route])
         stage.accept("first", a_person("c-2", 1))
         pause(stage, PauseReason.OPERATOR)
         stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
@@ -457,11 +457,11 @@ class TestAnOptOutSpokenInACall:
         pause(stage, PauseReason.OUTAGE)
         stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
         stage.clock.forward(10_000)
-        Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)()
+        Listener(stage.store, [stage.route])()
         assert stage.store.opt_outs.standing()[0].waiting == 1
 
     def test_is_heard_once_and_again_when_the_mapping_changed(self, stage: Stage) -> None:
-        listen = Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)
+        listen = Listener(stage.store, [stage.route])
         stage.accept("m", a_talk("k-1", a_person("c-1", 1), 1, disposition="Do Not Call"))
         stage.clock.forward(10_000)
         listen()
@@ -476,7 +476,7 @@ class TestAnOptOutSpokenInACall:
         (waiting,) = stage.store.desk.deliveries(Filter(message_id="m"))
         stage.store.desk.set_aside(waiting.id, "ana", "it stops the CRM")
         stage.clock.forward(10_000)
-        Listener(stage.store, [stage.route], lambda: stage.clock() / 1000)()
+        Listener(stage.store, [stage.route])()
         assert owed(stage) == {("c-1", "doNotCall"): "owed"}
 
     def test_is_in_the_report(self, stage: Stage) -> None:

@@ -70,6 +70,11 @@ class HubSpot:
         """Calls used and allowed today for the whole account; None if HubSpot does not report it to this app."""
         return self._client.usage
 
+    @property
+    def date(self) -> str:
+        """The Date header of the last reply."""
+        return self._client.date
+
     def account(self) -> CrmAccount | None:
         """The token's portal, which never changes; None where the token may not ask. Raises DestinationUnusable."""
         if not self._has_asked:
@@ -134,11 +139,13 @@ class _Client:
         bound(self._api.api_client.rest_client.pool_manager, limits)
         self._on_call, self._timeout, self._version = on_call, (limits.connect, limits.read), version
         self.usage: tuple[int, int] | None = None
+        self.date = ""
 
     def send(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
         """Send one request; errors of the network or of HubSpot come back as a reply."""
         started = time.perf_counter()
         reply = self._answer(path, parts, query, body)
+        self.date = reply.headers.get("date", "")
         self.usage = daily_usage(reply) or self.usage
         duration_ms = (time.perf_counter() - started) * 1000
         self._on_call(path.method, path.shown(parts, self._version), reply.status, duration_ms)

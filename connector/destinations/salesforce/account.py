@@ -88,6 +88,11 @@ class Salesforce:
         """Calls made and allowed in 24 hours, as last reported by Salesforce; None if never."""
         return self._line.usage
 
+    @property
+    def date(self) -> str:
+        """The Date header of the last reply."""
+        return self._line.date
+
     def account(self) -> CrmAccount | None:
         """The org that the login leads to now; None if it cannot be learned. Raises DestinationUnusable."""
         known = self._login.org()

@@ -45,6 +45,7 @@ class _Adapter(Adapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         method, path = str(request.method), _no_values(str(request.url))
         started, self._line.last.status, self._line.last.request_id = time.perf_counter(), 0, ""
+        self._line.date = ""
         try:
             response = super().send(self._directed(request), *args, **options)
             self._line.note(response)
@@ -68,11 +69,15 @@ class _Session(requests.Session):
 
 
 class Line:
-    """The connection to Salesforce. usage: calls made and allowed in 24 hours, as last reported."""
+    """The connection to Salesforce. usage: calls made and allowed in 24 hours, as last reported.
+
+    date: the Date header of the last reply.
+    """
 
     def __init__(self, endpoint: str | None, on_call: CallLog, *, limits: Limits = LIMITS) -> None:
         self.last = Last()
         self.usage: tuple[int, int] | None = None
+        self.date = ""
         self.session = _Session()
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # threads share the session
@@ -83,6 +88,7 @@ class Line:
         """Remember the status, the request id and the API usage of a reply, and whom a login's reply names."""
         self.last.status = response.status_code
         self.last.request_id = _request_id(response.headers)
+        self.date = response.headers.get("Date", "")
         used = re.search(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
         if used:
             self.usage = int(used[1]), int(used[2])
