@@ -12,7 +12,7 @@ from connector.errors import StoreUnavailable
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 
-_REST, _STEP_REST = 3600.0, 1.0
+_REST, _VALUES_REST, _STEP_REST = 3600.0, 10.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Keep:
 
 
 class Upkeep:
-    """Checks the mappings at every call, and once an hour purges and tries held values again, in small steps.
+    """Checks the mappings at every call, held values every ten seconds, and once an hour purges, in small steps.
 
     It may be called at any rate. What is old is judged by the database's clock, and only while that goes on evenly.
 
@@ -36,16 +36,19 @@ class Upkeep:
     ) -> None:
         self._store, self._agencies, self._watched, self._clock = store, agencies, watched, clock
         self._next: float = 0.0
+        self._next_values: float = 0.0
 
     def __call__(self) -> None:
         """Do what is due now."""
         try:
             for mapping in self._watched:
                 mapping.refresh()
+            if self._clock() >= self._next_values:
+                again = self._store.open_items.held.try_again()
+                self._next_values = self._clock() + (_STEP_REST if again else _VALUES_REST)
             if self._clock() >= self._next:
                 done = self._purge()
                 done += self._store.retention.give_space_back()
-                done += self._store.open_items.held.try_again(self._store.database.moment() - DAY)
                 if not done:
                     for agency, count in self._store.agencies.expiring().items():
                         telemetry.dead_letters_expiring(agency, count, NOTICE_DAYS)

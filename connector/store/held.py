@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, or_, select, update
 
+from connector.backoff import DAY, SECOND
 from connector.settlement import DeliveryState
 from connector.settlement.listings import HeldField, OpenField
 from connector.store.database import Database
@@ -14,6 +15,12 @@ from connector.store.tables import READY, STATE, deliveries, events, open_items
 
 STEP: Final = 200
 """Fields tried again at once: about four requests to the CRM."""
+
+SOON: Final = 30 * SECOND
+"""Until the first try: two records that exchange their values in different lanes may each have found them taken."""
+
+FACTOR: Final = 3
+"""Each wait is this many times as long as the field has waited, up to a day."""
 
 
 class HeldValues:
@@ -30,13 +37,12 @@ class HeldValues:
             .values(again)
             .returning(*what)
         )
-        oldest = (
+        self._late = (
             select(open_items.c.destination, open_items.c.object, open_items.c.key, open_items.c.field)
-            .where(open_items.c.holder.is_not(None), open_items.c.tried_at < bindparam("before"))
+            .where(open_items.c.holder.is_not(None), open_items.c.tried_at <= database.now() - _wait())
             .order_by(open_items.c.tried_at)
-            .limit(STEP)
-            .subquery()
         )
+        oldest = self._late.limit(STEP).subquery()
         same = [open_items.c[column.name] == column for column in oldest.c]
         self._tried = waiting.where(exists().where(*same)).values(again).returning(*what)
 
@@ -46,14 +52,13 @@ class HeldValues:
             given_up = {"whose": destination, "digests": sorted(digests)}
             self._due(connection, connection.execute(self._freed, given_up).all())
 
-    def try_again(self, before: int) -> int:
-        """Try the fields again that were last tried before `before` (epoch ms), at most a step. Returns how many."""
+    def try_again(self) -> int:
+        """Try the fields again whose time has come, at most a step. Returns how many."""
         with self._db.reading() as connection:
-            late = select(open_items.c.key).where(open_items.c.holder.is_not(None), open_items.c.tried_at < before)
-            if connection.execute(late.limit(1)).first() is None:
+            if connection.execute(self._late.limit(1)).first() is None:
                 return 0
         with self._db.waking() as connection:
-            rows = connection.execute(self._tried, {"before": before}).all()
+            rows = connection.execute(self._tried).all()
             self._due(connection, rows)
         return len(rows)
 
@@ -88,3 +93,9 @@ class HeldValues:
             settled = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
             due = {"state": READY, "attempts": 0, "due_at": self._db.now()}
             connection.execute(update(deliveries).where(chosen, settled, kept).values(due))
+
+
+def _wait() -> ColumnElement[int]:
+    """Milliseconds between two tries, the longer a field has waited, the more."""
+    waited = FACTOR * (open_items.c.tried_at - open_items.c.since)
+    return case((waited < SOON, SOON), (waited > DAY, DAY), else_=waited)

@@ -227,7 +227,7 @@ class CoupleLife(RuleBasedStateMachine):
         self.stage.drain_in_time()
         for _ in range(2):
             self.stage.clock.forward(LOOK_AGAIN)
-            self.stage.store.open_items.held.try_again(self.stage.clock())  # as housekeeping does once a day
+            self.stage.store.open_items.held.try_again()  # as housekeeping does
             self.stage.drain_in_time()
         self.nobody_else_was_touched()
         self.no_record_carries_two_people()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from flask import Response
 from sqlalchemy import select
 
-from connector.backoff import DAY, HOUR
-from connector.delivery.route import Route, Running
+from connector.backoff import DAY, HOUR, SECOND
+from connector.carecycle.signature import Verifier
+from connector.delivery.route import Pace, Route, Running
+from connector.delivery.turn import deliver
 from connector.insight.left_out import find_left_out
 from connector.mapping import shipped_folder
+from connector.receive import Agency, lane_for
 from connector.running.bootstrap import load_mapping
 from connector.store import Store
 from connector.store.tables import deliveries, open_items
-from tests.builders import a_call, a_customer
+from tests.builders import SECRET, a_call, a_customer
 from tests.conftest import Clock
+from tests.contracts import test_pipeline
 from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, LANE, SALESFORCE, House
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
 from tests.promises.stage import minute
@@ -82,7 +88,7 @@ def holder(house: House, email: str = SHARED) -> str:
 
 def rest_a_day(house: House) -> int:
     house.clock.forward(DAY + 1)
-    tried = house.store.open_items.held.try_again(house.clock() - DAY)
+    tried = house.store.open_items.held.try_again()
     house.drain()
     return tried
 
@@ -186,12 +192,16 @@ class TestOnceTheAddressIsFree:
         portal.pass_on(person("c-edna", 1, SHARED))
         return holds
 
-    def test_it_is_tried_once_a_day_at_most(self, portal: House) -> None:
+    def test_it_is_tried_after_half_a_minute_then_less_and_less_often(self, portal: House) -> None:
         holder(portal)
         portal.pass_on(person("c-edna", 1, SHARED))
-        assert [rest_a_day(portal) for _ in range(2)] == [1, 1]
-        portal.clock.forward(DAY // 2)
-        assert portal.store.open_items.held.try_again(portal.clock() - DAY) == 0
+        began, tries = portal.clock(), []
+        while portal.clock() < began + 4 * DAY:
+            portal.clock.forward(10 * SECOND)
+            if portal.store.open_items.held.try_again():
+                tries.append((portal.clock() - began) // SECOND)
+                portal.drain()
+        assert tries == [30, 120, 480, 1_920, 7_680, 30_720, 117_120, 203_520, 289_920]
         assert [item.code for item in waiting(portal)] == ["ADDRESS_HELD"]
 
     def test_newer_events_do_not_put_the_next_try_off(self, portal: House) -> None:
@@ -200,7 +210,7 @@ class TestOnceTheAddressIsFree:
             portal.pass_on(person("c-edna", at, SHARED, city=f"City {at}"))
             portal.clock.forward(DAY // 2)
         portal.sandbox.delete("contacts", holds)
-        assert portal.store.open_items.held.try_again(portal.clock() - DAY) == 1
+        assert portal.store.open_items.held.try_again() == 1
         portal.drain()
         assert addresses(portal) == {"c-edna": SHARED}
 
@@ -239,6 +249,38 @@ def hand_over(house: House, number: int) -> None:
         assert [item.customer_id for item in waiting(house) if item.customer_id.startswith(mine)] == blank
 
 
+def two_lanes(house: House, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
+    monkeypatch.setattr(test_pipeline, "AGENCY", Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 2}))
+    lanes = [lane_for("sunrise", "crm", 2, customer) for customer in ("c-1", "c-4")]
+    assert len(set(lanes)) == 2
+    house.store.lanes.open(dict.fromkeys(lanes, DESTINATION))
+    return lanes
+
+
+def at_once(house: House, lanes: Sequence[str]) -> None:
+    """Let two workers drain a lane each at the same time."""
+    pace = Pace(clock=lambda: house.clock() / 1000, roll=lambda: 0.5)
+    leases = [lease for lane in lanes if (lease := house.store.lanes.lease("worker", [lane], 60_000))]
+    workers = [threading.Thread(target=deliver, args=(house.store, house.route, lease, pace)) for lease in leases]
+    for worker in workers:
+        worker.start()
+    for worker, lease in zip(workers, leases, strict=True):
+        worker.join()
+        house.store.lanes.release(lease)
+
+
+def both_have_asked() -> Callable[[Callable[[], Response]], Response]:
+    """Let no write return before both lanes have made one."""
+    both = threading.Barrier(2)
+
+    def answer(handle: Callable[[], Response]) -> Response:
+        response = handle()
+        both.wait(20)
+        return response
+
+    return answer
+
+
 class TestHandingAddressesOver:
     def test_a_swap_comes_out_right(self, portal: House) -> None:
         hand_over(portal, WISHES.index((OWN["c-ben"], OWN["c-ada"], OWN["c-cyd"])))
@@ -271,6 +313,22 @@ class TestHandingAddressesOver:
             portal.clock.forward(HOUR)
         rest_a_day(portal)
         assert addresses(portal) == {"c-ada": "b@example.com", "c-ben": "a@example.com"}
+
+    def test_comes_out_right_within_a_minute_where_two_lanes_swap_at_once(
+        self, portal: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lanes = two_lanes(portal, monkeypatch)
+        portal.accept(person("c-1", 1, "a@example.com"), person("c-4", 1, "b@example.com"))
+        at_once(portal, lanes)
+        portal.accept(person("c-1", 2, "b@example.com"), person("c-4", 2, "a@example.com"))
+        portal.sandbox.fault("/batch/up", both_have_asked(), times=2)
+        at_once(portal, lanes)
+        at_once(portal, lanes)
+        portal.clock.forward(30 * SECOND)
+        portal.store.open_items.held.try_again()
+        at_once(portal, lanes)
+        assert addresses(portal) == {"c-1": "b@example.com", "c-4": "a@example.com"}
+        assert waiting(portal) == []
 
     def test_costs_few_calls_where_two_swap(self, portal: House) -> None:
         portal.pass_on(person("c-ada", 1, "a@example.com"), person("c-ben", 1, "b@example.com"))
