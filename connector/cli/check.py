@@ -10,8 +10,8 @@ import click
 
 from connector import mapping
 from connector.cli import leaving
+from connector.cli.asking import account_of, described
 from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
-from connector.cli.schema import account_of, described
 from connector.mapping import Loaded, Severity, target
 from connector.running import bootstrap, whose
 from connector.running.bootstrap import saved_path

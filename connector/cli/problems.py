@@ -11,14 +11,13 @@ from typing import Any
 import click
 
 from connector.cli.options import json_option, opened_store, show_json
+from connector.cli.problem_texts import cause_text, left_out_text, oddity_text
 from connector.insight.accounts import Account
 from connector.insight.left_out import LeftOut, find_left_out, to_act_on
-from connector.insight.oddities import as_data, code_of, in_order, place_of, unused, what_comes, what_to_do
-from connector.insight.problems import Cause, find_causes
+from connector.insight.oddities import as_data, in_order, unused
+from connector.insight.problems import find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
-from connector.settlement.oddities import Oddity
-from connector.web.words import counted, since
 
 mapping_option = click.option(
     "-c",
@@ -52,10 +51,10 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         show_json([*map(asdict, causes), *map(_left_out_data, left_out), *map(as_data, oddities)])
     else:
-        click.echo("\n\n".join(_cause_text(cause, now) for cause in causes) or "No dead letters.")
+        click.echo("\n\n".join(cause_text(cause, now) for cause in causes) or "No dead letters.")
         for text in (
-            *(_left_out_text(item, now) for item in left_out),
-            *(_oddity_text(oddity, now) for oddity in oddities),
+            *(left_out_text(item, now) for item in left_out),
+            *(oddity_text(oddity, now) for oddity in oddities),
         ):
             click.echo(f"\n{text}")
     raise SystemExit(1 if causes or to_act_on(left_out) or unused(oddities) else 0)
@@ -63,45 +62,3 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
 
 def _left_out_data(item: LeftOut) -> dict[str, Any]:
     return {**asdict(item), "fields": [item.field], "left_out": True}
-
-
-def _left_out_text(item: LeftOut, now: int) -> str:
-    customers = f" for {counted(item.customers, 'customer')}" if item.customers else ""
-    where = f"  mapped at {item.place} (record {item.record})\n" if item.place else ""
-    return (
-        f"{item.destination}: {item.what} ({item.code})\n"
-        f"  '{item.field}' is left out of {counted(item.count, 'record')}{customers} {since(item.since, now)}; "
-        f"everything else in them was written\n{where}{_held_text(item)}  {item.do}\n"
-        f"  connector events replay --destination {item.destination} --left-out {item.code}"
-    )
-
-
-def _held_text(item: LeftOut) -> str:
-    """Format which record has the value that another is written without."""
-    lines = [
-        f"  customer {held.customer_id}: " + (f"record {held.holder} {held.holder_link}".rstrip() + " has it")
-        for held in item.held
-        if held.holder
-    ]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _oddity_text(oddity: Oddity, now: int) -> str:
-    newest = f", the newest {oddity.message_id}" if oddity.message_id else ""
-    return (
-        f"{place_of(oddity)}: {what_comes(oddity)} ({code_of(oddity)})\n"
-        f"  {counted(oddity.count, 'event')} {since(oddity.since, now)}{newest}\n"
-        f"  {what_to_do(oddity)}"
-    )
-
-
-def _cause_text(cause: Cause, now: int) -> str:
-    customers = f" for {counted(cause.customers, 'customer')}" if cause.customers else ""
-    lines = [
-        f"{cause.destination}: {cause.what} ({cause.code})",
-        f"  {counted(cause.count, 'delivery', 'deliveries')}{customers} {since(cause.since, now)}",
-    ]
-    if cause.places:
-        lines.append(f"  mapped at {', '.join(cause.places)} (record {cause.record})")
-    replay = f"connector events replay --destination {cause.destination} --code {cause.code}"
-    return "\n".join([*lines, f"  {cause.do}", f"  {replay}"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from connector.cli.asking import account_of
 from connector.cli.options import agency_option, json_option, opened_store, show_json, show_table, who
-from connector.cli.schema import account_of
 from connector.crm import CrmAccount
 from connector.errors import FixConfiguration, StateChanged
 from connector.running.config import AgencyFile, read_agencies

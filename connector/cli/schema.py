@@ -9,40 +9,15 @@ from pathlib import Path
 
 import click
 
-from connector.cli.options import agency_option, quiet
-from connector.crm import Crm, CrmAccount
+from connector.cli.asking import described
+from connector.cli.options import agency_option
 from connector.destinations import VENDORS
-from connector.errors import DestinationUnusable, FixConfiguration
+from connector.errors import FixConfiguration
 from connector.mapping import editor, target
-from connector.running import bootstrap
 from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies
 
 _out = click.Path(path_type=Path)
-
-
-def described(file: AgencyFile, name: str) -> target.TargetSchema:
-    """Ask the CRM to describe every object its mapping uses. Raises FixConfiguration, FixMapping."""
-    route = bootstrap.open_route(file, name)
-    try:
-        with quiet():
-            return route.destination.describe(route.mapping.objects)
-    except DestinationUnusable as error:
-        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
-    finally:
-        route.destination.close()
-
-
-def account_of(file: AgencyFile, name: str) -> tuple[Crm, CrmAccount | None]:
-    """Ask the CRM which account the credentials lead to. Raises FixConfiguration, FixMapping."""
-    route = bootstrap.open_route(file, name)
-    try:
-        with quiet():
-            return route.mapping.crm, route.destination.account()
-    except DestinationUnusable as error:
-        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
-    finally:
-        route.destination.close()
 
 
 @click.group()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, NamedTuple
+
+from connector.mapping.suggestions import closest
 
 _FINDINGS = 1000
 _SUGGESTIONS = 100  # a file with ten thousand mistakes does not need ten thousand suggestions
@@ -81,24 +81,3 @@ class Report:
         """Return the findings file by file, from top to bottom; those at the same place in the order reported."""
         order = {file: number for number, file in enumerate(files)}
         return tuple(sorted(self.findings, key=lambda d: (order.get(d.file, len(order)), d.line, d.col)))
-
-
-@lru_cache(maxsize=64)
-def _lowered(known: tuple[str, ...]) -> dict[str, str]:
-    return {name.lower(): name for name in known}
-
-
-def closest(word: str, known: tuple[str, ...]) -> str:
-    """Return the known word most similar to this one, or nothing.
-
-    >>> closest("customer.fristName", ("customer.firstName", "customer.lastName"))
-    'customer.firstName'
-    >>> closest("firstName", ("customer.firstName", "customer.lastName"))
-    'customer.firstName'
-    """
-    for name in known:
-        if name.endswith("." + word):
-            return name
-    lowered = _lowered(known)
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.7)
-    return lowered[near[0]] if near else ""

@@ -26,7 +26,7 @@ from connector.destinations.salesforce.provision_fields import (
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import Described
 from connector.mapping.demands import Demand, Demands
-from connector.mapping.diagnostics import closest
+from connector.mapping.suggestions import closest
 
 _TAKEN: Final = frozenset({"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"})
 _NOT_ALLOWED: Final = frozenset({"NOT_FOUND", "INVALID_TYPE", "FUNCTIONALITY_NOT_ENABLED"})

@@ -1,0 +1,34 @@
+"""What commands ask a CRM account: its fields, and which account it is."""
+
+from __future__ import annotations
+
+from connector.cli.options import quiet
+from connector.crm import Crm, CrmAccount
+from connector.errors import DestinationUnusable, FixConfiguration
+from connector.mapping import target
+from connector.running import bootstrap
+from connector.running.config import AgencyFile
+
+
+def described(file: AgencyFile, name: str) -> target.TargetSchema:
+    """Ask the CRM to describe every object its mapping uses. Raises FixConfiguration, FixMapping."""
+    route = bootstrap.open_route(file, name)
+    try:
+        with quiet():
+            return route.destination.describe(route.mapping.objects)
+    except DestinationUnusable as error:
+        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
+    finally:
+        route.destination.close()
+
+
+def account_of(file: AgencyFile, name: str) -> tuple[Crm, CrmAccount | None]:
+    """Ask the CRM which account the credentials lead to. Raises FixConfiguration, FixMapping."""
+    route = bootstrap.open_route(file, name)
+    try:
+        with quiet():
+            return route.mapping.crm, route.destination.account()
+    except DestinationUnusable as error:
+        raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
+    finally:
+        route.destination.close()
