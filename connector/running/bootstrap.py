@@ -26,6 +26,7 @@ from connector.receive import Agency
 from connector.running.config import AgencyFile, Alarms, Process
 from connector.store import Store, open_store
 from connector.store.clock import RemoteClock, moment_of
+from connector.store.line import PATIENT, Patience
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
@@ -40,9 +41,9 @@ def _agency(file: AgencyFile) -> Agency:
     return Agency(settings.agency, Verifier(settings.agency, secrets), spread)
 
 
-def open_process_store(process: Process, environment: Mapping[str, str]) -> Store:
+def open_process_store(process: Process, environment: Mapping[str, str], patience: Patience = PATIENT) -> Store:
     """Open the store that this process's environment names. Raises FixConfiguration, StoreUnavailable."""
-    return open_store(process.database_url, environment)
+    return open_store(process.database_url, environment, patience=patience)
 
 
 def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:

@@ -30,6 +30,7 @@ from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.agencies import Terms
+from connector.store.line import RECEIVING, WORKING
 from connector.store.writer import Bounded, Writer
 from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, Limits, serve_all
@@ -65,7 +66,9 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
         doors = []
         if hooks:
             _allow_sockets()
-            accept = Bounded(store.inbox.accept, store.inbox.waiting, process.inbox_limit)
+            inbox = bootstrap.open_process_store(process, os.environ, RECEIVING)  # its own: pages never use it up
+            closing.callback(inbox.close)
+            accept = Bounded(inbox.inbox.accept, inbox.inbox.waiting, process.inbox_limit)
             writer = Writer(accept)
             closing.callback(writer.close)
             hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
@@ -133,7 +136,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     """Deliver until SIGTERM, then finish the current batch. Raises FixConfiguration, FixMapping."""
     collect_rarely()
     with ExitStack() as closing:
-        store = bootstrap.open_process_store(process, os.environ)
+        store = bootstrap.open_process_store(process, os.environ, WORKING)
         closing.callback(store.close)
         watched = bootstrap.open_routes(files, store)
         routes = {mapping.route.name: mapping.route for mapping in watched}

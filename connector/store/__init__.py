@@ -19,6 +19,7 @@ from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
+from connector.store.line import PATIENT, Patience
 from connector.store.lowering import Lowering
 from connector.store.mappings import Mappings
 from connector.store.moving import Moving
@@ -83,6 +84,11 @@ def preload(address: str) -> None:
     load_driver(parse_url(address))
 
 
-def open_store(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Store:
+def open_store(
+    address: str,
+    environment: Mapping[str, str],
+    clock: Callable[[], int] | None = None,
+    patience: Patience = PATIENT,
+) -> Store:
     """Open, migrate and unlock the store. Raises FixConfiguration, StoreUnavailable."""
-    return Store(open_database(address, environment, clock))
+    return Store(open_database(address, environment, clock, patience))

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from connector.errors import StoreUnavailable
 from connector.store.channel import Channel
 from connector.store.dialect import embedded_folder
+from connector.store.line import Patience
 
 
 class Bell(Protocol):
@@ -34,10 +35,10 @@ def load_driver(url: URL) -> None:
         url.get_dialect().import_dbapi()
 
 
-def open_bell(url: URL) -> Bell:
+def open_bell(url: URL, patience: Patience) -> Bell:
     """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
     if embedded_folder(url) is None:
-        return Channel(url)
+        return Channel(url, patience)
     try:
         return _Pipe(Path(f"{url.database}.bell"))
     except OSError as error:

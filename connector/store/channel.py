@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.engine import URL
 
-from connector.store.dialect import CHANNEL, LINE
+from connector.store.dialect import CHANNEL
+from connector.store.line import Patience, connect, is_pooled, parameters
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+_QUIET: Final = 10.0
+"""Seconds without a ring after which the server is asked whether it is still there."""
+
+_LOOK, _REST, _POOLED = 1.0, 1.0, 60.0
+"""Seconds between two looks at whether to stop, until another connection is tried, and beside a pooler."""
+
 
 class Channel:
-    """A Bell. Its own connection, apart from the pool: a listener must not sit in a transaction.
+    """A Bell. It listens in a thread of its own: nobody who waits for a ring waits for the database.
 
-    psycopg is imported where it is used: it is 9 MB, which an embedded database does without.
+    Through a pooler nothing is listened to: what another session hears is not for us. Workers then find what is due
+    by looking. psycopg is imported where it is used: it is 9 MB, which an embedded database does without.
     """
 
-    def __init__(self, url: URL) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: Connection[Any] | None = None
-
-    def _connected(self) -> Connection[Any]:
-        import psycopg
-
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._address, autocommit=True, **LINE)
-            self._connection.execute(f"LISTEN {CHANNEL}")
-        return self._connection
+    def __init__(self, url: URL, patience: Patience) -> None:
+        self._parameters, self._patience = parameters(url), patience
+        self._rung, self._closing = Event(), Event()
+        self._thread: Thread | None = None
 
     def ring(self) -> None:
         """Do nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
 
     def wait(self, seconds: float) -> None:
         """Return at the next ring, or after `seconds`."""
-        import psycopg
-
-        try:
-            for _ in self._connected().notifies(timeout=seconds, stop_after=1):
-                pass
-        except psycopg.Error:
-            self._connection = None
-            time.sleep(min(seconds, 1.0))
+        if self._thread is None:  # not before: a fork of this process has no threads of it
+            self._thread = Thread(target=self._listen, name="bell", daemon=True)
+            self._thread.start()
+        self._rung.wait(seconds)
+        self._rung.clear()
 
     def close(self) -> None:
         """Stop listening."""
-        if self._connection is not None:
-            self._connection.close()
+        self._closing.set()
+
+    def _listen(self) -> None:
+        import psycopg
+
+        while not self._closing.is_set():
+            rest = _REST
+            try:
+                with connect(self._patience, self._parameters) as line:
+                    if is_pooled(line):
+                        rest = _POOLED
+                    else:
+                        self._hear(line)
+            except psycopg.Error:
+                pass  # the server is away or mute: the next statement of any other part reports it
+            self._closing.wait(rest)
+
+    def _hear(self, line: Connection[Any]) -> None:
+        line.execute(f"LISTEN {CHANNEL}")
+        self._rung.set()  # it may have rung before
+        heard = time.monotonic()
+        while not self._closing.is_set():
+            for _ in line.notifies(timeout=_LOOK, stop_after=1):
+                self._rung.set()
+                heard = time.monotonic()
+            if time.monotonic() - heard > _QUIET:
+                line.execute("SELECT 1")
+                heard = time.monotonic()

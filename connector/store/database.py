@@ -15,6 +15,7 @@ from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
 from connector.store.keys import KEY_BYTES, find_keys
+from connector.store.line import PATIENT, Patience
 from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
@@ -96,16 +97,21 @@ class Database:
             raise FixConfiguration("CONNECTOR_DATA_KEY", problem, "add that key to the list") from None
 
 
-def open_database(address: str, environment: Mapping[str, str], clock: Callable[[], int] | None = None) -> Database:
+def open_database(
+    address: str,
+    environment: Mapping[str, str],
+    clock: Callable[[], int] | None = None,
+    patience: Patience = PATIENT,
+) -> Database:
     """Open, migrate and unlock. Raises FixConfiguration, StoreUnavailable."""
     url = dialect.parse_url(address)
     folder = dialect.embedded_folder(url)
     with ExitStack() as undo:
-        engine = dialect.open_engine(url)
+        engine = dialect.open_engine(url, patience)
         undo.callback(engine.dispose)
         keys = find_keys(environment, folder / "connector.key" if folder else None)
         migrate(engine)
-        bell = open_bell(url)
+        bell = open_bell(url, patience)
         undo.callback(bell.close)
         database = Database(engine, bell, Seal(keys), clock)
         undo.pop_all()

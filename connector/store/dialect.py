@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.errors import FixConfiguration, StoreUnavailable
+from connector.store import line
+from connector.store.line import PATIENT, READS, Patience
 
 ALWAYS: Final = literal_column("1") == 1
 """The condition of a SELECT that feeds an upsert: without any, SQLite takes the upsert's ON for a join's.
@@ -43,26 +45,9 @@ CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
 _FILE: Final = "file"
 _PATIENT: Final = "patient"
-_READS: Final = "connector_reads"
-_READING: Final[dict[str, dict[str, Any]]] = {
-    "sqlite": {_READS: True},  # for its AUTOCOMMIT, SQLAlchemy asks the database about another level each time
-    "postgresql": {"isolation_level": "AUTOCOMMIT"},
-}
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
 _LOOK, _LOOKS = 0.0005, 500  # seconds between two tries, and how many tries
-LINE: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
-    # A server that vanished silently is noticed after half a minute, not after two hours.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 30_000,
-}
-"""https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
-
-_LIMITS: Final = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=10000"
-"""Milliseconds. A process stopped in the middle of a transaction must not hold its locks against the others."""
 
 
 def parse_url(text: str) -> URL:
@@ -91,35 +76,23 @@ def embedded_folder(url: URL) -> Path | None:
     return file.parent if file else None
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: URL, patience: Patience = PATIENT) -> Engine:
     """An engine whose commits are on disk when they return. Its errors never show parameters."""
     try:
-        if folder := embedded_folder(url):
-            folder.mkdir(parents=True, exist_ok=True)
-            file = Path(str(url.database)).resolve()
-            file.touch(0o600)
-            engine = create_engine(
-                url.set(database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"}),
-                hide_parameters=True,
-                pool_size=8,
-                max_overflow=8,
-                pool_timeout=5,
-                connect_args={"timeout": _PATIENCE / 1000},
-            )
-            event.listen(engine, "connect", partial(_prepare_sqlite, file))
-            event.listen(engine, "begin", _begin_sqlite)
-            return engine
-        return create_engine(
-            url,
-            hide_parameters=True,
-            pool_pre_ping=True,
-            pool_size=8,
-            max_overflow=8,
-            pool_timeout=5,
-            connect_args={**LINE, "options": _LIMITS},
-        )
+        return _open_file(url, folder) if (folder := embedded_folder(url)) else line.open_engine(url, patience)
     except (OSError, NoSuchModuleError) as error:
         raise FixConfiguration(_SETTING, f"cannot be opened: {type(error).__name__}") from None
+
+
+def _open_file(url: URL, folder: Path) -> Engine:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = Path(str(url.database)).resolve()
+    file.touch(0o600)
+    address = url.set(database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
+    engine = create_engine(address, **line.POOL, connect_args={"timeout": _PATIENCE / 1000})
+    event.listen(engine, "connect", partial(_prepare_sqlite, file))
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
@@ -137,7 +110,7 @@ def _begin_sqlite(connection: Connection) -> None:
     SQLite waits for another writer by sleeping longer and longer, up to 100 ms, and most are gone within a few: look
     more often at first.
     """
-    if connection.get_execution_options().get(_READS):
+    if connection.get_execution_options().get(READS):
         _wait_at_most(connection, _PATIENCE)
         return
     _wait_at_most(connection, 0)
@@ -164,12 +137,15 @@ def _wait_at_most(connection: Connection, milliseconds: int) -> None:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is on disk when the block ends. Raises StoreUnavailable, naming no value."""
+def transaction(engine: Engine, **options: Any) -> Iterator[Connection]:
+    """A transaction that is on disk when the block ends. Raises StoreUnavailable, naming no value.
+
+    options: of the connection, as `line.LONG`.
+    """
     try:
-        with engine.connect() as connection:
-            with connection.begin():
-                yield connection
+        with _begun(engine, options) as connection:
+            yield connection
+            connection.commit()
             _check_file(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise _unavailable(error) from None
@@ -179,11 +155,26 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for reads alone, which on SQLite waits for no writer. Raises StoreUnavailable."""
     try:
-        with engine.connect().execution_options(**_READING[engine.dialect.name]) as connection:
+        with _begun(engine, {READS: True}) as connection:
             yield connection
             _check_file(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise _unavailable(error) from None
+
+
+def _begun(engine: Engine, options: Mapping[str, Any]) -> Connection:
+    """A connection with a transaction. Its first answer shows whether it still works; else a new one is used."""
+    for last in (False, True):
+        connection = engine.connect().execution_options(**options)
+        try:
+            connection.begin()
+        except DBAPIError as error:
+            connection.close()
+            if last or not error.connection_invalidated:
+                raise
+        else:
+            break
+    return connection
 
 
 def _check_file(connection: Connection) -> None:

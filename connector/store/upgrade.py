@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from connector.errors import FixConfiguration
 from connector.store import dialect
+from connector.store.line import LONG
 from connector.store.tables import REVISION
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with dialect.transaction(engine) as connection, dialect.migration_lock(connection):
+    with dialect.transaction(engine, **{LONG: True}) as connection, dialect.migration_lock(connection):
         current = MigrationContext.configure(connection).get_current_revision()
         if current != REVISION:
             _refuse_newer(config, current)

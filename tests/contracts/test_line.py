@@ -1,0 +1,204 @@
+"""Nothing waits for ever for PostgreSQL: each wait ends, and new connections are used as soon as they work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from connector.errors import StoreUnavailable
+from connector.store import Store
+from connector.store.database import open_database
+from connector.store.inbox import Arrival, Owed
+from connector.store.line import Patience
+from tests.builders import DATA_KEY
+from tests.chaos.postgres import Postgres
+from tests.chaos.proxy import Proxy
+
+BRIEF = Patience(connect=2, begin=1, statement=1)
+"""So that a test lasts no minutes."""
+
+AT_ONCE = 8.0
+"""Seconds that a call may take with these limits on a busy machine; without any, it would never end."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def proxy(server: Postgres) -> Iterator[Proxy]:
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def store(proxy: Proxy) -> Iterator[Store]:
+    store = Store(open_database(Postgres.address_at(proxy.port), {"CONNECTOR_DATA_KEY": DATA_KEY}, patience=BRIEF))
+    yield store
+    store.close()
+
+
+def arrival(message_id: str) -> Arrival:
+    return Arrival("sunrise", message_id, "customer.updated", message_id, 1, 1, b"{}", (Owed("sunrise/crm", "lane"),))
+
+
+def kept(store: Store, sent: Arrival) -> bool:
+    """Send it; whether it was acknowledged."""
+    try:
+        store.inbox.accept([sent])
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long it takes until the database is said to be unavailable."""
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        call()
+    return time.monotonic() - began
+
+
+class TestSilentConnections:
+    def test_an_idle_connection_that_has_gone_mute_is_replaced_without_failing(
+        self, store: Store, proxy: Proxy
+    ) -> None:
+        proxy.mute(new=False)
+        began = time.monotonic()
+        assert store.inbox.accept([arrival("after")]) == [True]
+        assert time.monotonic() - began < AT_ONCE
+
+    def test_a_statement_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
+        def write() -> None:
+            with store.database.transaction() as connection:
+                proxy.mute(new=False)
+                connection.exec_driver_sql("SELECT 1")
+
+        assert seconds(write) < AT_ONCE
+        assert store.inbox.accept([arrival("given-up")]) == [True]
+
+    def test_a_read_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
+        def read() -> None:
+            with store.database.reading() as connection:
+                proxy.mute(new=False)
+                connection.exec_driver_sql("SELECT 1")
+
+        assert seconds(read) < AT_ONCE
+
+    def test_after_a_commit_without_an_answer_the_same_event_is_neither_lost_nor_doubled(
+        self, store: Store, proxy: Proxy
+    ) -> None:
+        def write() -> None:
+            with store.database.transaction() as connection:
+                store.inbox._insert_events(connection, [arrival("unsure")])
+                proxy.mute(new=False)
+
+        assert seconds(write) < AT_ONCE
+        deadline = time.monotonic() + AT_ONCE
+        while not kept(store, arrival("unsure")):  # until the server ends the transaction whose commit never came
+            assert time.monotonic() < deadline
+        with store.database.reading() as connection:
+            count = connection.exec_driver_sql("SELECT count(*) FROM events WHERE message_id = 'unsure'").scalar_one()
+        assert count == 1
+
+    def test_a_rollback_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
+        def fail() -> None:
+            with store.database.transaction():
+                proxy.mute(new=False)
+                raise KeyError
+
+        assert seconds(fail) < AT_ONCE
+
+    def test_a_server_that_answers_a_byte_at_a_time_is_given_up(self, store: Store, proxy: Proxy) -> None:
+        proxy.drip = 0.2
+        assert seconds(store.desk.lanes) < AT_ONCE
+
+    def test_sixteen_mute_connections_in_use_free_themselves(self, store: Store, proxy: Proxy) -> None:
+        held = threading.Barrier(17, timeout=30)
+
+        def hold() -> None:
+            with store.database.transaction() as connection:
+                held.wait()  # all are open
+                held.wait()  # all are mute
+                connection.exec_driver_sql("SELECT 1")
+
+        with ThreadPoolExecutor(16) as threads:
+            waiting = [threads.submit(hold) for _ in range(16)]
+            held.wait()
+            proxy.mute(new=False)
+            held.wait()
+            assert {type(one.exception(AT_ONCE)) for one in waiting} == {StoreUnavailable}
+        assert store.inbox.accept([arrival("after-sixteen")]) == [True]
+
+    def test_the_whole_pool_is_replaced_after_a_single_wait(self, store: Store, proxy: Proxy) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            together = threading.Barrier(8, timeout=30)
+
+            def touch() -> None:
+                with store.database.reading():
+                    together.wait()
+
+            for one in [threads.submit(touch) for _ in range(8)]:
+                one.result(30)
+        proxy.mute(new=False)
+        began = time.monotonic()
+        for _ in range(20):
+            store.database.check()
+        assert time.monotonic() - began < AT_ONCE
+
+
+class TestConnecting:
+    def test_a_server_that_accepts_and_says_nothing_is_given_up(self, store: Store, proxy: Proxy) -> None:
+        proxy.mute()
+        assert seconds(store.database.check) < AT_ONCE
+        proxy.speak()
+        store.database.check()
+
+    def test_opening_a_database_behind_a_mute_server_is_given_up(self, proxy: Proxy) -> None:
+        proxy.mute()
+        address = Postgres.address_at(proxy.port)
+        took = seconds(lambda: open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}, patience=BRIEF))
+        assert took < AT_ONCE
+
+    def test_a_host_that_is_mute_is_passed_over_for_the_next(self, server: Postgres, proxy: Proxy) -> None:
+        proxy.mute()
+        address = f"postgresql://postgres@/postgres?host=127.0.0.1:{proxy.port}&host=127.0.0.1:{server.port}"
+        began = time.monotonic()
+        open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}, patience=BRIEF).close()
+        assert time.monotonic() - began < 3 * AT_ONCE
+
+
+class TestBell:
+    def test_a_mute_bell_holds_nobody_longer_than_they_want_to_wait(self, store: Store, proxy: Proxy) -> None:
+        store.database.bell.wait(0.01)
+        proxy.mute()
+        began = time.monotonic()
+        for _ in range(5):
+            store.database.bell.wait(0.1)
+        assert time.monotonic() - began < 2
+
+    def test_it_rings_again_over_a_new_connection(self, store: Store, server: Postgres, proxy: Proxy) -> None:
+        listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
+
+        def rings() -> bool:
+            with server.connection() as connection:
+                connection.execute("NOTIFY connector_ready")
+            began = time.monotonic()
+            store.database.bell.wait(5)
+            return time.monotonic() - began < 4
+
+        deadline = time.monotonic() + 60
+        while not rings():
+            assert time.monotonic() < deadline
+        proxy.mute(new=False)
+        while not rings():
+            assert time.monotonic() < deadline, server.value(listeners)
