@@ -67,6 +67,12 @@ class StoreUnavailable(ConnectorError):
     code = "E300"
 
 
+class WentBack(StoreUnavailable):
+    """The database is older than what this process has committed: an older copy took its place."""
+
+    code = "E302"
+
+
 class InboxFull(StoreUnavailable):
     """More events are waiting than this installation's limit allows: deliver them, or raise the limit."""
 
@@ -113,6 +119,7 @@ class PauseReason(StrEnum):
     BUDGET = "budget"
     SENSITIVE = "sensitive"
     OPERATOR = "operator"
+    HISTORY = "history"
     FAULT = "FAULT"
     REFUSED = "refused"
 

@@ -38,6 +38,7 @@ _leases_lost = Counter("connector_leases_lost_total", "Batches not recorded beca
 _clocks_wrong = Counter("connector_clock_wrong_total", "Times a machine's clock was found wrong", ["role"])
 _clock_went_back = Counter("connector_database_clock_went_back_total", "Times the database's clock was set back")
 
+_went_back = Counter("connector_history_went_back_total", "Times the database was older than before")
 _alarms = Counter("connector_alarms_total", "Alarm messages sent or failed", ["agency", "result"])
 
 
@@ -138,6 +139,23 @@ def store_unavailable(where: str, problem: str) -> None:
     """The database could not be used."""
     _unavailable.labels(where).inc()
     log.error("store unavailable", where=where, problem=problem)
+
+
+def history_went_back(kind: str, lost_from: int, lost_until: int, events: int) -> None:
+    """The database is an older one: what was acknowledged between these times (epoch ms) is not in it."""
+    _went_back.inc()
+    log.critical(
+        "history went back: delivering pauses until connector restored is run",
+        kind=str(kind),
+        lost_from=lost_from,
+        lost_until=lost_until,
+        events=events,
+    )
+
+
+def other_database(file: str) -> None:
+    """The database is not the one that the state outside it speaks of, and has another address."""
+    log.warning("another database than before", file=file)
 
 
 def state_not_kept(file: str, problem: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from connector.cli.options import opened_store
+from connector.cli.options import json_option, moment, moment_text, opened_store, show_json, who
+from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.running import backup as safe
+from connector.settlement.gaps import Lost
 
 
 @click.command()
@@ -31,14 +34,34 @@ def backup(target: Path) -> None:
 
 
 @click.command()
-def restored() -> None:
-    """Tell the connector that the database was restored from a backup.
+@click.option("--since", callback=moment, default="", help="Deliver again what was delivered since then.")
+@click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
+@json_option
+def restored(since: int, only_plan: bool, as_json: bool) -> None:
+    """Tell the connector that the database was restored, or replaced by an older copy, even while it runs.
 
-    It no longer assumes that the CRM still holds the values in the restored ledger.
+    It no longer assumes that the CRM still holds the values in the ledger, delivers again what was delivered since the
+    database went back, and delivering goes on. It may be run at any time, and again.
     """
     with opened_store() as store:
-        count = safe.restored(store)
+        done = store.restoring.plan(since or None)
+        if not only_plan:
+            done = store.restoring.run(done, who())
+    if as_json:
+        show_json({"done": not only_plan, **asdict(done)})
+        return
+    if done.gap:
+        click.echo(what_is_missing(done.gap))
+    would = "would be" if only_plan else "are"
     click.echo(
-        f"{count} records are in doubt: each is written in full when its next event arrives.\n"
-        "In careCycle's dashboard, replay every message since the backup was made."
+        f"{done.records} records {would} in doubt: each is written in full when its next event arrives.\n"
+        f"{done.again} deliveries settled since {moment_text(done.since)} UTC {would} delivered again, "
+        f"{done.opt_outs} opt-outs {would} checked in the CRM.\n"
+        f"{_replay(done.gap)}"
     )
+
+
+def _replay(gap: Lost | None) -> str:
+    if gap is None:
+        return "In careCycle's dashboard, replay every message since the backup was made."
+    return what_to_replay(gap).partition(" Then run")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,9 @@ from connector.backoff import DAY
 from connector.carecycle.catalogue import FLAGS
 from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.insight import overview as operate
+from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.running.config import read_agencies
+from connector.settlement.gaps import Lost
 from connector.store.evidence import OptOut
 from connector.store.opt_outs import Period
 
@@ -37,11 +40,12 @@ def consent() -> None:
 def status(as_json: bool) -> None:
     """Show how many opt-outs are not yet in each CRM, and for how long."""
     with opened_store() as store:
-        standing = operate.consent_standing(store)
+        standing, lost = operate.consent_standing(store), store.gaps.open()
     destinations = [
         {
             **{name: value for name, value in asdict(row).items() if name != "oldest_ms"},
             "oldest_seconds": row.oldest_ms / 1000,
+            **({"lost": asdict(lost)} if lost else {}),
         }
         for row in standing
     ]
@@ -49,6 +53,7 @@ def status(as_json: bool) -> None:
         show_json(destinations)
     else:
         rows = [[*(row[name] for name in _COUNTS), _age(row["oldest_seconds"]), row["paused"]] for row in destinations]
+        _warn(lost)
         columns = (*(name.replace("_", " ") for name in _COUNTS), "oldest", "paused")
         show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector first.")
 
@@ -82,7 +87,7 @@ def lower(customer: str, flag: str, reason: str) -> None:
 def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> None:
     """List every opt-out received in a period, as CSV.
 
-    Each line says who, which, when, and its status in a CRM.
+    Each line says who, which, when, and its status in a CRM. Exit status 1 if events are missing from the database.
     """
     agencies = [file.settings.agency for file in read_agencies(paths, os.environ)] if paths else ()
     _print_line(field.name for field in fields(OptOut))
@@ -94,6 +99,16 @@ def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> 
                 _moment(value) if field.name in _TIMES else _plain(value)
                 for field, value in zip(fields(OptOut), astuple(opt_out), strict=True)
             )
+        lost = store.gaps.open()
+    if lost:
+        _warn(lost)
+        sys.exit(1)
+
+
+def _warn(lost: Lost | None) -> None:
+    """Say on standard error that opt-outs may be missing from what is printed."""
+    if lost:
+        click.echo(f"INCOMPLETE. {what_is_missing(lost)} {what_to_replay(lost)}", err=True)
 
 
 def _milliseconds(moment: datetime) -> int:

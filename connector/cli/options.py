@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,10 @@ import structlog
 from rich.console import Console
 from rich.table import Column, Table
 
+from connector.errors import StoreUnavailable
 from connector.running.config import read_process
+from connector.running.marks import check_files
+from connector.running.state import open_state
 from connector.settlement import RecordNote
 from connector.store import Store, open_store
 
@@ -58,8 +61,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @contextmanager
 def opened_store() -> Iterator[Store]:
     """Open the store named by the environment. Raises FixConfiguration, StoreUnavailable."""
-    store = open_store(read_process(os.environ).database_url, os.environ)
+    address = read_process(os.environ).database_url
+    store = open_store(address, os.environ)
     try:
+        with suppress(StoreUnavailable):  # reading alone may be possible
+            check_files(store, open_state(address, os.environ))
         yield store
     finally:
         store.close()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
 from connector.insight.clocks import about_clock, about_deletion
+from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.overview import Overview, overview
 from connector.settlement import DeliveryState
 from connector.settlement.listings import LaneStatus
@@ -60,6 +61,9 @@ def _screen(store: Store) -> RenderableType:
 
 def _parts(view: Overview) -> Iterator[RenderableType]:
     yield Text(f"{stamp(view.now)} UTC", "bold")
+    if view.lost:
+        yield Text(what_is_missing(view.lost), "bold red")
+        yield Text(what_to_replay(view.lost), "red")
     yield from _came(view)
     yield from _clocks(view)
     yield from _opt_outs(view)
@@ -123,8 +127,7 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
             f"{counted(view.not_mapped, 'opt-out')} not written: the mapping waives the flag or skips the customer."
         )
     if not view.opt_outs:
-        known = "Every other opt-out we know of" if view.uncertain else "Every opt-out"
-        yield Text(f"{known} is in the CRM.")
+        yield _all_there(view)
         return
     oldest = f"{counted(view.opt_outs, 'opt-out')} not yet in the CRM, the oldest for {age(view.oldest_opt_out)}:"
     yield Text(oldest, "red" if view.late else "")
@@ -132,6 +135,13 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
         if row.waiting or row.refused:
             yield Text(f"  {row.destination}: {row.waiting:,} waiting, {row.refused:,} refused by the CRM")
     yield Text("  connector consent report --since DATE lists them, each with its reason")
+
+
+def _all_there(view: Overview) -> Text:
+    if view.lost:
+        return Text("Whether the opt-outs that are missing reached the CRM is not known.", "red")
+    known = "Every other opt-out we know of" if view.uncertain else "Every opt-out"
+    return Text(f"{known} is in the CRM.")
 
 
 def _lanes(view: Overview) -> Table:

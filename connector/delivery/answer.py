@@ -75,10 +75,11 @@ def duplicated(answers: Iterable[Answer], codes: Collection[str]) -> frozenset[s
 
 
 def to_deliver_again(answers: Iterable[Answer]) -> dict[str, int]:
-    """Return the customers whose record was replaced by one that lacks what newer events said, and since when."""
+    """Return the customers of whose record newer events left out something that must be in it now, and since when."""
     since: dict[str, int] = {}
     for answer in answers:
-        customer, at = answer.folded.customer_id, answer.followed.behind if answer.followed else None
+        behind = (answer.followed.behind if answer.followed else None, answer.decision.behind)
+        customer, at = answer.folded.customer_id, min((at for at in behind if at is not None), default=None)
         is_written = answer.outcome is None or answer.outcome.verdict is Verdict.DELIVERED
         if customer is not None and at is not None and is_written:
             since[customer] = min(at, since.get(customer, at))

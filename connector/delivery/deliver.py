@@ -38,10 +38,12 @@ from connector.delivery.settle import (
     set_aside,
     settle_delivery,
 )
+from connector.delivery.uncertain import perhaps_created
 from connector.delivery.write import SENT_AGAIN, Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.model import Delivery, Entry, Plan, RecordKey, Value
 from connector.settlement import Claim, Remembered, Settled, Settlement, Standing, Streak, Theirs
+from connector.settlement.gaps import Doubt
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -124,6 +126,10 @@ class Known(Protocol):
         """Return customer id -> flag -> its state."""
         ...
 
+    def doubt(self) -> Doubt | None:
+        """Return the last declared restore; None if there was none."""
+        ...
+
     def claim(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
         """Claim CRM records; return those that belong to another key."""
         ...
@@ -164,7 +170,8 @@ def prepare(
 
     customers = {plan.customer_id for _, plan in planned if plan.customer_id is not None}
     folded, states = fold([(delivery.id, plan) for delivery, plan in planned], known.consents(route.name, customers))
-    entries = known.entries(route.name, {write.key for _, plan in planned for write in plan.writes})
+    writes = [write for _, plan in planned for write in plan.writes]
+    entries = perhaps_created(writes, known.entries(route.name, {write.key for write in writes}), known.doubt())
     entries, lag = of_this_mapping(entries, version), route.search_lag
     crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
     how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners, Fitting(route.describing, digest))

@@ -7,13 +7,16 @@ depend on who came first, and a field is held back by the newest consent known, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import reduce
 
 from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
-from connector.mapping.spelling import usual
+from connector.delivery.digests import Digest as Digest
+from connector.delivery.digests import digests_of as digests_of
+from connector.delivery.digests import plain as plain
+from connector.delivery.digests import with_earlier
 from connector.model import (
     Entry,
     FieldWrite,
@@ -30,9 +33,6 @@ from connector.model import (
 )
 from connector.settlement import LENGTH_UNKNOWN
 
-Digest = Callable[[Value], str]
-"""A keyed digest of a value as the CRM would return it."""
-
 _FIRST_COMES = frozenset({Rule.ON_CREATE, Rule.IF_BLANK})
 _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 
@@ -41,8 +41,8 @@ _STRENGTH = {Mode.UPDATE: 0, Mode.CREATE: 1, Mode.UPSERT: 2}
 class Folded:
     """All that a batch asks of one record. `flags`: consent flag -> (target field, stamp of its newest raise).
 
-    varied: fields for which its events have different values. unmatched: fields that cannot be sent yet: their look-up
-    has no single match, or their length is not known.
+    earlier: what several events say of a field. varied: fields for which they differ.
+    unmatched: fields that cannot be sent yet: their look-up has no single match, or their length is not known.
     """
 
     write: Write
@@ -52,6 +52,7 @@ class Folded:
     withheld: tuple[Withheld, ...] = ()
     varied: frozenset[str] = frozenset()
     unmatched: Mapping[str, OpenItem] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[FieldWrite, ...]] = field(default_factory=dict)
 
 
 def fold(planned: Sequence[tuple[int, Plan]], known: Mapping[str, States]) -> tuple[list[Folded], dict[str, States]]:
@@ -121,9 +122,7 @@ def _less_what_consent_keeps(write: Write, states: States) -> tuple[Write, tuple
 
 def _merge(old: Folded, new: Folded) -> Folded:
     """Merge two events' writes to one record, the older first."""
-    fields = dict(old.write.fields)
-    for name, candidate in new.write.fields.items():
-        fields[name] = _winner(fields[name], candidate) if name in fields else candidate
+    fields, earlier = _merge_fields(old, new)
     flags = dict(old.flags)
     for flag, (target, stamp) in new.flags.items():
         flags[flag] = max(flags.get(flag, (target, stamp)), (target, stamp), key=lambda pair: pair[1])
@@ -144,7 +143,19 @@ def _merge(old: Folded, new: Folded) -> Folded:
     )
     customer, withheld = new.customer_id or old.customer_id, old.withheld + new.withheld
     varied = old.varied | new.varied | _varied(old.write, new.write)
-    return Folded(write, customer, old.deliveries + new.deliveries, flags, withheld, varied)
+    return Folded(write, customer, old.deliveries + new.deliveries, flags, withheld, varied, earlier=earlier)
+
+
+def _merge_fields(old: Folded, new: Folded) -> tuple[dict[str, FieldWrite], dict[str, tuple[FieldWrite, ...]]]:
+    """Merge the fields; also return what each event says of those that both have."""
+    ours, theirs = old.write.fields, new.write.fields
+    fields = {**ours, **theirs, **{name: _winner(ours[name], theirs[name]) for name in ours if name in theirs}}
+    said = {
+        name: (*old.earlier.get(name, (ours[name],)), *new.earlier.get(name, (theirs[name],)))
+        for name in ours
+        if name in theirs
+    }
+    return fields, {**old.earlier, **new.earlier, **said}
 
 
 def _varied(old: Write, new: Write) -> frozenset[str]:
@@ -171,6 +182,7 @@ class Decision:
     """What to send to one record (plain values), and the ledger's marks once the CRM has confirmed it.
 
     consent: flag -> target field. kept: fields where the CRM's own value stays. left_out: fields the CRM refuses.
+    behind: since when newer events have to be delivered again, epoch ms.
     """
 
     fields: Mapping[str, Value] = field(default_factory=dict)
@@ -179,6 +191,7 @@ class Decision:
     unsubscribe: str | None = None
     kept: tuple[str, ...] = ()
     left_out: Mapping[str, OpenItem] = field(default_factory=dict)
+    behind: int | None = None
 
     @property
     def empty(self) -> bool:
@@ -212,12 +225,6 @@ def refused_before(folded: Folded, entry: Entry, digest: Digest) -> dict[str, Op
 def _writable(folded: Folded, left_out: Mapping[str, OpenItem]) -> Mapping[str, FieldWrite]:
     fields = folded.write.fields
     return {name: write for name, write in fields.items() if name not in left_out} if left_out else fields
-
-
-def plain(write: FieldWrite) -> Value:
-    """Return the value of a field whose references and look-ups were resolved."""
-    assert write.value is None or isinstance(write.value, str | int | float | bool)  # resolve() came before
-    return write.value
 
 
 def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = False) -> tuple[bool, tuple[str, ...]]:
@@ -261,7 +268,7 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
     left_out = refused_before(folded, entry, digest)
     fields = _writable(folded, left_out)
     news = standing(fields, entry, digest)
-    verdicts = _verdicts(news, entry, existing, digest)
+    verdicts = _verdicts(news, with_earlier(folded.earlier, entry, digest), existing, digest)
     marks = _advanced(fields, news, entry)
     marks |= {
         name: Mark(news[name].stamp, digest(plain(news[name])))
@@ -275,7 +282,19 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
         marks={**marks, **opt_outs.marks},
         kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
         left_out={**left_out, **folded.unmatched},
+        behind=min((news[name].stamp.at for name in _recognised(news, verdicts, entry)), default=None),
     )
+
+
+def _recognised(news: Mapping[str, FieldWrite], verdicts: Mapping[str, _Verdict], entry: Entry) -> list[str]:
+    """The fields whose value in the CRM passed for a person's until now: newer events left it alone."""
+    same = (name for name, verdict in verdicts.items() if verdict is _Verdict.SAME)
+    return [name for name in same if news[name].rule is Rule.UNLESS_EDITED and not _our_mark(name, entry)]
+
+
+def _our_mark(name: str, entry: Entry) -> str:
+    mark = entry.fields.get(name)
+    return mark.digest if mark else ""
 
 
 def _opt_outs(folded: Folded, entry: Entry, known: States, digest: Digest) -> Decision:
@@ -298,23 +317,6 @@ def _raises(folded: Folded, entry: Entry, known: States, digest: Digest) -> dict
         for flag, (target, _) in folded.flags.items()
         if must_raise(known.get(flag)) or target not in carried
     }
-
-
-def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -> Entry:
-    """Return the entry to store before a write, valid while it is unknown whether the CRM took the write.
-
-    Without it, a value written just before a crash would outlive a newer event that repeats the value the ledger
-    remembers from before, and would pass for a person's edit.
-    """
-    fields, meant = dict(entry.fields), dict(entry.meant)
-    for name, value in decision.fields.items():
-        before, write = entry.fields.get(name), folded.write.fields[name]
-        if before is not None:
-            fields[name] = Mark(before.stamp, "")
-        if write.rule is Rule.UNLESS_EDITED:
-            ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
-            meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}
-    return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)
 
 
 def _rule(name: str, write: FieldWrite, entry: Entry) -> Rule:
@@ -366,15 +368,9 @@ def _on_existing(name: str, write: FieldWrite, entry: Entry, current: Value, dig
     return _Verdict.SEND if is_ours else _Verdict.KEEP
 
 
-def digests_of(value: Value, digest: Digest) -> frozenset[str]:
-    """Return the digests of a value as it is and in its usual spelling: values alike share one."""
-    return frozenset({digest(value), digest(usual(value))})
-
-
 def _our_digests(name: str, entry: Entry) -> set[str]:
     """Return the digests of what counts as ours in a field: sent, in doubt, or put there by the CRM itself."""
-    mark = entry.fields.get(name)
-    return {mark.digest if mark else "", *entry.meant.get(name, {})} - {""}
+    return {_our_mark(name, entry), *entry.meant.get(name, {})} - {""}
 
 
 def _advanced(fields: Mapping[str, FieldWrite], news: Mapping[str, FieldWrite], entry: Entry) -> dict[str, Mark]:

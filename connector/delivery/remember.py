@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Decision, Digest, in_doubt
+from connector.delivery.fold import Decision, Digest
 from connector.delivery.open_items import closed, opened
 from connector.delivery.ours import further_digests, unread_after
+from connector.delivery.uncertain import in_doubt
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Entry, Mark, OpenItem, RecordKey
 from connector.settlement import Remembered

@@ -12,7 +12,7 @@ from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.fitting import Fitting, explained, held_back, must_wait
-from connector.delivery.fold import Digest, Existing, Folded, decide, in_doubt
+from connector.delivery.fold import Digest, Existing, Folded, decide
 from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
 from connector.delivery.in_flight import first_in_flight
@@ -24,6 +24,7 @@ from connector.delivery.match import Matches, Taken, find_existing
 from connector.delivery.moves import Moves, after_merges, due, make_moves, moved
 from connector.delivery.ours import caught_up, read_back, unread_if_created
 from connector.delivery.twins import holders
+from connector.delivery.uncertain import in_doubt
 from connector.delivery.unmet import (
     LookedUp,
     lookups_of,

@@ -78,6 +78,7 @@ def look(store: Store, agency: str, now: int, looked_at: int = 0, renewals: Sequ
         [oddity for oddity in store.oddities.all() if oddity.agency == agency and oddity.until >= now - HOUR],
         store.processes.all(),
         store.retention.hold(),
+        store.gaps.open(),
     )
 
 

@@ -11,8 +11,10 @@ from typing import Final
 from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
 from connector.insight.clocks import about_clock, about_deletion
+from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.oddities import unused, what_comes, what_to_do
 from connector.settlement.clocks import STEADY, Hold, ProcessClock
+from connector.settlement.gaps import Lost
 from connector.settlement.listings import (
     LaneOptOuts,
     LaneStatus,
@@ -70,7 +72,8 @@ def silence(arrivals: Iterable[int], now: int) -> Silence | None:
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    dead, odd: of the last hour. looked_at: the last check; 0: never. renewals: (credentials, deadline).
+    dead, odd: of the last hour. lost: what the database lacks. looked_at: the last check; 0: never.
+    renewals: (credentials, deadline).
     """
 
     now: int
@@ -84,6 +87,7 @@ class Seen:
     odd: Sequence[Oddity] = ()
     processes: Sequence[ProcessClock] = ()
     hold: Hold = STEADY
+    lost: Lost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Alarm:
 def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
-    alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen)]
+    alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen), _history(seen)]
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -114,6 +118,12 @@ def _down(seen: Seen) -> Alarm | None:
     if seen.now - seen.looked_at > GIVES_UP * 0.8:
         text += " " + _REPLAY.format(since=when(seen.looked_at))
     return Alarm("was down", "connector", text)
+
+
+def _history(seen: Seen) -> Alarm | None:
+    if seen.lost is None:
+        return None
+    return Alarm("history went back", "database", f"{what_is_missing(seen.lost)} {what_to_replay(seen.lost)}")
 
 
 def _silence(seen: Seen) -> Alarm | None:
@@ -132,7 +142,7 @@ def _lanes(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.lanes:
         left = lane.paused_until - seen.now
         if (
-            lane.pause_code != PauseReason.OPERATOR
+            lane.pause_code not in (PauseReason.OPERATOR, PauseReason.HISTORY)
             and left > 0
             and (lane.failures >= FAILED_OFTEN or left > LONG_PAUSE)
         ):

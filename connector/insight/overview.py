@@ -13,6 +13,7 @@ from connector.insight.alarms import LATE_OPT_OUT, Silence, silence
 from connector.insight.oddities import hides_an_opt_out
 from connector.settlement import UNOPENABLE
 from connector.settlement.clocks import STEADY, Hold, ProcessClock
+from connector.settlement.gaps import Lost
 from connector.settlement.listings import (
     CallsToday,
     DeadCause,
@@ -69,6 +70,7 @@ class Overview:
     calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
     odd_flags: events with a customer or consent flag that could not be read. questions: those that wait for people.
     processes: those that run, with their clocks. hold: whether deletion waits.
+    lost: what the database lacks since its history went back; None if nothing.
     """
 
     now: int
@@ -88,6 +90,7 @@ class Overview:
     questions: int
     processes: Sequence[ProcessClock] = ()
     hold: Hold = STEADY
+    lost: Lost | None = None
 
     @property
     def agencies(self) -> list[str]:
@@ -134,7 +137,7 @@ class Overview:
     @property
     def uncertain(self) -> bool:
         """Whether there may be opt-outs that are not in a CRM although none is waiting or refused."""
-        return bool(self.unread or self.odd_flags or self.no_record or self.not_mapped)
+        return bool(self.lost or self.unread or self.odd_flags or self.no_record or self.not_mapped)
 
     @property
     def oldest_opt_out(self) -> int:
@@ -175,6 +178,7 @@ def overview(store: Store, now: int) -> Overview:
         questions=store.questions.count(),
         processes=store.processes.all(),
         hold=store.retention.hold(),
+        lost=store.gaps.open(),
     )
 
 

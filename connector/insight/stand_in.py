@@ -14,6 +14,7 @@ from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
 from connector.settlement import Claim, Refusal
+from connector.settlement.gaps import Doubt
 
 REMEMBERED: Final = 20_000
 """Rehearsed records and customers to remember. For older ones, the ledger's state is used again."""
@@ -45,6 +46,10 @@ class Overlay:
         """Look up consents: the rehearsed ones if any, else the ledger's."""
         rehearsed = {customer: self._consents[customer] for customer in customers if customer in self._consents}
         return {**self._ledger.consents(destination, set(customers) - rehearsed.keys()), **rehearsed}
+
+    def doubt(self) -> Doubt | None:
+        """Return what the ledger says."""
+        return self._ledger.doubt()
 
     def claim(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
         """Claim records for the rehearsal alone; return those that belong to another key."""

@@ -24,6 +24,8 @@ from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency
 from connector.running.config import AgencyFile, Alarms, Process
+from connector.running.marks import Marks
+from connector.running.state import open_state
 from connector.store import Store, open_store
 from connector.store.clock import RemoteClock, moment_of
 from connector.store.line import PATIENT, Patience
@@ -44,6 +46,11 @@ def _agency(file: AgencyFile) -> Agency:
 def open_process_store(process: Process, environment: Mapping[str, str], patience: Patience = PATIENT) -> Store:
     """Open the store that this process's environment names. Raises FixConfiguration, StoreUnavailable."""
     return open_store(process.database_url, environment, patience=patience)
+
+
+def open_marks(process: Process, environment: Mapping[str, str], store: Store, role: str) -> Marks:
+    """What keeps, outside the database, how far this process has come."""
+    return Marks(store, open_state(process.database_url, environment), role)
 
 
 def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:

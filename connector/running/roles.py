@@ -68,6 +68,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             _allow_sockets()
             inbox = bootstrap.open_process_store(process, os.environ, RECEIVING)  # its own: pages never use it up
             closing.callback(inbox.close)
+            closing.enter_context(bootstrap.open_marks(process, os.environ, inbox, "receive").kept())
             accept = Bounded(inbox.inbox.accept, inbox.inbox.waiting, process.inbox_limit)
             writer = Writer(accept)
             closing.callback(writer.close)
@@ -138,6 +139,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     with ExitStack() as closing:
         store = bootstrap.open_process_store(process, os.environ, WORKING)
         closing.callback(store.close)
+        closing.enter_context(bootstrap.open_marks(process, os.environ, store, "work").kept())
         watched = bootstrap.open_routes(files, store)
         routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from connector.store.accounts import Accounts
 from connector.store.agencies import Agencies
 from connector.store.bell import load_driver
+from connector.store.commits import Commits
 from connector.store.database import Database, open_database
 from connector.store.deciding import Deciding
 from connector.store.descriptions import Descriptions
@@ -14,6 +15,7 @@ from connector.store.desk import Desk
 from connector.store.dialect import parse_url
 from connector.store.figures import Figures
 from connector.store.forget import Forget
+from connector.store.gaps import Gaps
 from connector.store.history import History
 from connector.store.inbox import Inbox
 from connector.store.lanes import Lanes
@@ -30,6 +32,7 @@ from connector.store.opt_outs import OptOuts
 from connector.store.processes import Processes
 from connector.store.questions import Questions
 from connector.store.rebinding import Rebinding
+from connector.store.restoring import Restoring
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
@@ -46,12 +49,17 @@ class Store:
         self.database = database
         self.obligations = Obligations(database)
         self.oddities = Oddities(database)
-        self.inbox = Inbox(database, self.obligations, self.oddities)
+        self.gaps = Gaps(database)
+        self.commits = Commits(database, self.gaps)
+        self.inbox = Inbox(database, self.obligations, self.oddities, self.commits)
         self.open_items = OpenItems(database)
         self.questions = Questions(database)
         self.ledger = Ledger(database, self.open_items, self.questions)
-        self.lanes = Lanes(database, self.ledger, self.obligations, self.oddities, self.open_items, self.questions)
+        self.lanes = Lanes(
+            database, self.ledger, self.obligations, self.oddities, self.open_items, self.questions, self.commits
+        )
         self.desk = Desk(database, self.inbox, self.obligations, self.open_items)
+        self.restoring = Restoring(database, self.gaps, self.desk, self.obligations)
         self.deciding = Deciding(database, self.desk)
         self.letters = Letters(database)
         self.figures = Figures(database)

@@ -8,25 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine, select, tuple_, update
+from sqlalchemy import Engine, update
 from sqlalchemy.engine import make_url
 
 from connector.errors import FixConfiguration, StoreUnavailable
-from connector.model import Entry
 from connector.store import dialect
-from connector.store.entries import entry_as_text, read_entry
-from connector.store.tables import ledger, obligations
+from connector.store.history_tables import generations
+from connector.store.tables import obligations
 
-_PAGES, _REST, _STEP = 1000, 0.01, 500
-"""4 MB at a time and a rest of 10 ms between, so that traffic goes on; ledger entries of one transaction."""
-
-Rewrite = Callable[[Entry], Entry]
+_PAGES, _REST = 1000, 0.01
+"""4 MB at a time and a rest of 10 ms between, so that traffic goes on."""
 
 
-def copy(engine: Engine, target: Path, rewrite: Rewrite, progress: Callable[[float], None]) -> None:
-    """Write a complete, checked copy to `target`, readable by its owner only.
+def copy(engine: Engine, target: Path, progress: Callable[[float], None]) -> None:
+    """Write a complete, checked copy to `target`, readable by its owner only. All that its ledger knows is in doubt.
 
-    rewrite: gives each ledger entry of the copy. progress: called with the share done so far (0 to 1).
+    progress: called with the share done so far (0 to 1).
     Raises FixConfiguration, and leaves no file, if the database is shared, the file exists or the folder cannot be
     written. Raises StoreUnavailable.
     """
@@ -39,7 +36,7 @@ def copy(engine: Engine, target: Path, rewrite: Rewrite, progress: Callable[[flo
     try:
         _copy_pages(engine, draft, progress)
         fresh = dialect.open_engine(make_url(f"sqlite:///{draft}"))
-        rewrite_entries(fresh, rewrite)
+        _put_in_doubt(fresh)
         fresh.dispose()
         _finish(draft)
         os.link(draft, target)  # unlike a rename, it never takes the place of a file made meanwhile
@@ -92,22 +89,9 @@ def _finish(draft: Path) -> None:
         os.fsync(file.fileno())
 
 
-def rewrite_entries(engine: Engine, rewrite: Rewrite) -> int:
-    """Rewrite every ledger entry in small steps, then make every opt-out due for a check. Returns how many entries."""
-    key = (ledger.c.destination, ledger.c.object, ledger.c.key)
-    last, count = ("", "", ""), 0
-    while True:
-        with dialect.transaction(engine) as connection:
-            step = select(*key, ledger.c.marks).where(tuple_(*key) > last).order_by(*key).limit(_STEP).with_for_update()
-            rows = connection.execute(step).all()
-            for row in rows:
-                mine = [column == row[place] for place, column in enumerate(key)]
-                marks = entry_as_text(rewrite(read_entry(None, row.marks)))
-                connection.execute(update(ledger).where(*mine).values(marks=marks))
-        count += len(rows)
-        if len(rows) < _STEP:
-            break
-        last = (rows[-1].destination, rows[-1].object, rows[-1].key)
+def _put_in_doubt(engine: Engine) -> None:
+    """Make the copy what `connector restored` makes of a restored database: see store.restoring."""
     with dialect.transaction(engine) as connection:
+        now = dialect.now(engine)
+        connection.execute(generations.insert().values(at=now, lost_until=now, who="backup"))
         connection.execute(update(obligations).values(due_at=0))
-    return count

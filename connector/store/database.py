@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, inspect, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, event, inspect, select, text
 
 from connector.errors import CannotDecrypt, FixConfiguration
 from connector.store import dialect
@@ -29,6 +29,11 @@ class Database:
     def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
         self.digest = Digests(self._digest_key())
+        self.identity = self.digest("history")
+        """Names this database and its copies, and no database made otherwise."""
+        self.connections = 0
+        """How many connections were made: each new one may lead to another server, or to another file."""
+        event.listen(engine, "connect", self._connected)
         self._said = RemoteClock()
         self.moment()
 
@@ -81,6 +86,9 @@ class Database:
         """Let every connection go."""
         self.bell.close()
         self.engine.dispose()
+
+    def _connected(self, *_: object) -> None:
+        self.connections += 1
 
     def _digest_key(self) -> bytes:
         """The key of every digest, made once and kept sealed: changing the data key must not change digests."""

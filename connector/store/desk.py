@@ -36,6 +36,7 @@ from connector.settlement.listings import (
 from connector.store.changing import Change, change
 from connector.store.database import Database
 from connector.store.inbox import Inbox
+from connector.store.lane_list import FOREVER as FOREVER
 from connector.store.lane_list import list_lanes
 from connector.store.notes import fields_as_text, read_notes
 from connector.store.obligations import Obligations
@@ -64,8 +65,6 @@ REPLAYABLE: Final = (
     DeliveryState.IGNORED,
 )
 """The states a delivery can be replayed from: all but waiting."""
-FOREVER: Final = 2**62
-"""paused_until of a lane an operator paused: only an operator resumes it."""
 NOT_PAUSED: Final = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
 _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from connector.model import Entry, Mark, Stamp
@@ -47,6 +48,21 @@ def read_entry(crm_id: str | None, text: str) -> Entry:
         unread=tuple(data.get("unread", ())),
         merged=data.get("merged", False),
     )
+
+
+def doubt(entry: Entry) -> Entry:
+    """Return a record's entry after a restore: the watermarks are kept, and the values count as unknown.
+
+    A value that comes again is then sent, even if the ledger had the same one. For a field that people may edit, the
+    value is ours if the CRM still holds the one the ledger had; otherwise it counts as theirs.
+    """
+    ours = {
+        name: {**entry.meant.get(name, {}), mark.digest: mark.stamp}
+        for name, mark in entry.fields.items()
+        if mark.digest
+    }
+    fields = {name: Mark(mark.stamp, "") for name, mark in entry.fields.items()}
+    return replace(entry, fields=fields, meant={**entry.meant, **ours})
 
 
 def _version_1(crm_id: str | None, data: Mapping[str, Any]) -> Entry:

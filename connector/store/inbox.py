@@ -25,10 +25,11 @@ from sqlalchemy import (
 
 from connector.carecycle import decode
 from connector.carecycle.recognise import OddField
-from connector.errors import CannotDecrypt
+from connector.errors import CannotDecrypt, WentBack
 from connector.model import Delivery, Event, Unopened
 from connector.settlement import SET_ASIDE, UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
 from connector.settlement.oddities import Oddity
+from connector.store.commits import INBOX, Commits
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
@@ -74,8 +75,8 @@ _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 class Inbox:
     """Accepts many arrivals in one transaction; hands out what is due."""
 
-    def __init__(self, database: Database, obligations: Obligations, oddities: Oddities) -> None:
-        self._db, self._obligations, self._oddities = database, obligations, oddities
+    def __init__(self, database: Database, obligations: Obligations, oddities: Oddities, commits: Commits) -> None:
+        self._db, self._obligations, self._oddities, self._commits = database, obligations, oddities, commits
         # Built once: building a statement takes several times as long as running it.
         self._add_events = _add_events(database)
         self._add_deliveries = _add_deliveries(database)
@@ -83,7 +84,17 @@ class Inbox:
         self._due = due
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
-        """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries."""
+        """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.
+
+        In a database that turns out to be an older one they are kept too, once that is noted.
+        """
+        try:
+            return self._accept(arrivals)
+        except WentBack:
+            self._commits.went_back()
+            return self._accept(arrivals)
+
+    def _accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
         unique: dict[tuple[str, str], Arrival] = {}
         for arrival in arrivals:
             unique.setdefault((arrival.agency, arrival.message_id), arrival)
@@ -101,6 +112,8 @@ class Inbox:
                 self._revive(connection, *key)
             # Last, because every receiver counts in the same few rows.
             self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
+            committed = self._commits.count(connection, INBOX, len(stored))
+        committed()
         fresh = {id(unique[key]) for key in stored}
         return [id(arrival) in fresh for arrival in arrivals]
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Subquery, func, literal_column, select
 
+from connector.errors import PauseReason
 from connector.settlement import DeliveryState, ObligationState
 from connector.settlement.listings import LaneStatus, PausedAt
 from connector.store.database import Database
+from connector.store.gaps import OPEN
 from connector.store.tables import READY, deliveries, events, lanes, obligations
+
+FOREVER: Final = 2**62
+"""paused_until of a lane an operator paused: only an operator resumes it."""
+
+_GAP: Final[dict[str, Any]] = {
+    "paused": True,
+    "paused_until": FOREVER,
+    "pause_code": PauseReason.HISTORY,
+    "pause_reason": "the database lacks what was acknowledged: replay it, then run connector restored",
+    "paused_at": None,
+}
+"""How every lane looks while a gap in the history is open, whatever else may hold it."""
 
 
 def list_lanes(database: Database) -> list[LaneStatus]:
@@ -41,7 +56,9 @@ def list_lanes(database: Database) -> list[LaneStatus]:
     with database.reading() as connection:
         rows = connection.execute(statement).all()
         paused_at = {row.name: _paused_at(row) for row in connection.execute(in_flight)}
-    return [LaneStatus(**row._mapping, paused_at=paused_at.get(row.name)) for row in rows]
+        gap = connection.execute(select(OPEN)).scalar()
+    listed = [LaneStatus(**row._mapping, paused_at=paused_at.get(row.name)) for row in rows]
+    return [replace(lane, **_GAP) for lane in listed] if gap else listed
 
 
 def _paused_at(row: Any) -> PausedAt:

@@ -19,9 +19,11 @@ from sqlalchemy import (
     update,
 )
 
+from connector.backoff import DAY
 from connector.errors import ACCOUNT_WIDE, PauseReason
 from connector.settlement import DeliveryState
 from connector.store.database import Database
+from connector.store.gaps import OPEN
 from connector.store.rows import given
 from connector.store.tables import PRIORITIES, READY, STATE, attempts, deliveries, lanes, obligations
 
@@ -63,7 +65,7 @@ def _milliseconds(name: str) -> Any:
 
 
 def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
-    return (lanes.c.paused_until > now).label("paused")
+    return or_(lanes.c.paused_until > now, OPEN).label("paused")
 
 
 def _lets_opt_outs_through(lane: Any) -> ColumnElement[bool]:
@@ -76,7 +78,7 @@ def _wanted(now: ColumnElement[int]) -> Any:
     some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
     obliged = exists().where(obligations.c.lane == lane.c.name, obligations.c.due_at <= now)
     may = or_(
-        and_(lane.c.paused_until <= now, some),
+        and_(lane.c.paused_until <= now, some, ~OPEN),
         and_(or_(lane.c.paused_until <= now, _lets_opt_outs_through(lane)), obliged),
     )
     named = lane.c.name.in_(bindparam("names", expanding=True))
@@ -123,7 +125,8 @@ def _next_due(now: ColumnElement[int]) -> Any:
     ]
     passes = case((_lets_opt_outs_through(lanes), 0), else_=lanes.c.paused_until)
     obliged = select(func.min(obligations.c.due_at)).where(obligations.c.lane == lanes.c.name).scalar_subquery()
-    return select(now.label("now"), lanes.c.leased_until, passes, lanes.c.paused_until, obliged, *soonest).where(_SOME)
+    resumes = case((OPEN, now + DAY), else_=lanes.c.paused_until)
+    return select(now.label("now"), lanes.c.leased_until, passes, resumes, obliged, *soonest).where(_SOME)
 
 
 def _settle(database: Database) -> Any:

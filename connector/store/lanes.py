@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, select, update
 
-from connector.errors import LeaseLost, PauseReason
+from connector.errors import LeaseLost, PauseReason, WentBack
 from connector.model import RecordKey
 from connector.settlement import (
     UNOPENABLE,
@@ -23,6 +24,7 @@ from connector.settlement import (
     Theirs,
 )
 from connector.store.claims import each_to_one
+from connector.store.commits import Commits
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
@@ -66,8 +68,9 @@ class Lanes:
         oddities: Oddities,
         open_items: OpenItems,
         questions: Questions,
+        commits: Commits,
     ) -> None:
-        self._db, self._ledger, self._obligations = database, ledger, obligations
+        self._db, self._ledger, self._obligations, self._commits = database, ledger, obligations, commits
         self._oddities, self._open_items, self._questions = oddities, open_items, questions
         self._sql = LaneStatements(database)
 
@@ -88,6 +91,7 @@ class Lanes:
         with self._db.reading() as connection:  # an idle worker asks often: it must not take SQLite's write lock
             if connection.execute(self._sql.wanted, wanted).first() is None:
                 return None
+        self._commits.check_new_connections()
         claimed = {**wanted, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.claim, claimed).first()
@@ -116,7 +120,7 @@ class Lanes:
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
         entries = self._ledger.rows(lease.destination, meant)
-        with self._db.transaction() as connection:
+        with self._counted(lease) as connection:
             self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
             self._ledger.remember(connection, entries)
 
@@ -164,7 +168,7 @@ class Lanes:
         oddities = self._oddities.rows(settlement.oddities)
         asked = self._ledger.asked(settlement.asked)
         answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
-        with self._db.transaction() as connection:  # on SQLite, accepting events waits for it: only writes in here
+        with self._counted(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused = self._fence_after(connection, lease, settlement, hold_ms)
             self._deliver_again(connection, lease.destination, settlement.again)
             if ends:
@@ -189,6 +193,18 @@ class Lanes:
             self._obligations.settle(connection, payments)
             self._oddities.add(connection, oddities)
         return paused
+
+    @contextmanager
+    def _counted(self, lease: Lease) -> Iterator[Connection]:
+        """A commit that counts. Raises LeaseLost if the database is an older one: what was read is of another."""
+        try:
+            with self._db.transaction() as connection:
+                yield connection
+                committed = self._commits.count(connection, lease.lane)
+        except WentBack:
+            self._commits.went_back()
+            raise _lost(lease) from None
+        committed()
 
     def _deliver_again(self, connection: Connection, destination: str, since: Mapping[str, int]) -> None:
         """Make delivered events due again; one that was tried MOST_TRIES times is left alone, so that this ends."""

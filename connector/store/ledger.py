@@ -10,10 +10,12 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, fu
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Asked, Claim, Raised, Remembered
+from connector.settlement.gaps import Doubt
 from connector.store.claims import HELD_BY_ANOTHER, LEFT, OF_ENTRY, Claims, Holder, is_another
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
-from connector.store.entries import entry_as_text, read_entry
+from connector.store.entries import doubt, entry_as_text, read_entry
+from connector.store.gaps import DOUBTFUL, GENERATION, Gaps
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import Rows, as_rows, given
@@ -37,6 +39,7 @@ class Ledger:
 
     def __init__(self, database: Database, open_items: OpenItems, questions: Questions) -> None:
         self._db, self._open_items, self._questions = database, open_items, questions
+        self._gaps = Gaps(database)
         # Built once: building a statement takes several times as long as running it.
         self._entries = _entries_and_claims()
         self.claims = Claims(database, self.key_digest)
@@ -70,6 +73,10 @@ class Ledger:
         for kind, digest, decided in decisions:
             entries[kind, digest] = replace(entries.get((kind, digest), Entry()), decided=decided)
         return {wanted[named]: entry for named, entry in entries.items() if named in wanted}
+
+    def doubt(self) -> Doubt | None:
+        """The last declared restore; None if there was none."""
+        return self._gaps.doubt()
 
     def claim(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
         """Claim records before anything is written to them. Returns those that belong to another key."""
@@ -138,6 +145,7 @@ class Ledger:
             "customer_id": remembered.customer_id,
             "marks": entry_as_text(remembered.entry),
             "delivery_id": remembered.delivery_id,
+            "generation": 0,
         }
 
     def alias(self, customer_id: str) -> str:
@@ -189,7 +197,7 @@ class Ledger:
 
 
 def _entries_and_claims() -> Any:
-    columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.customer_id, ledger.c.marks)
+    columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.customer_id, ledger.c.marks, DOUBTFUL)
     holder = (claims.c.key.label("holder"), claims.c.field, claims.c.customer_id.label("held_for"))
     return (
         select(*columns, *holder)
@@ -206,6 +214,7 @@ def _may_share(entry: Entry) -> bool:
 def _own(row: Any, field: str) -> Entry:
     """An entry as it is read. field: of its key."""
     entry, holder = read_entry(row.crm_id, row.marks), Holder(row.holder, row.field, row.held_for)
+    entry = doubt(entry) if row.doubtful else entry
     if entry.merged:  # both customers are known to be there
         return entry
     return LEFT if is_another(holder, row.key, field, row.customer_id) else entry
@@ -213,8 +222,10 @@ def _own(row: Any, field: str) -> Entry:
 
 def _replace_entries(database: Database) -> Any:
     rows = given(database.engine, *ledger.c)
-    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*rows.c).where(ALWAYS))
-    newer = {name: statement.excluded[name] for name in ("crm_id", "customer_id", "marks", "delivery_id")}
+    known = [GENERATION if column.name == "generation" else column for column in rows.c]
+    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*known).where(ALWAYS))
+    names = ("crm_id", "customer_id", "marks", "delivery_id", "generation")
+    newer = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
 
 

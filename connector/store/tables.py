@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0022"
+REVISION: Final = "0023"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -140,6 +140,7 @@ ledger: Final = Table(
     Column("customer_id", String(64)),
     Column("marks", Text, nullable=False),  # JSON: see store.entries
     Column("delivery_id", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="0"),  # see store.gaps
     Index(None, "customer_id"),
 )
 

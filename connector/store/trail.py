@@ -13,7 +13,8 @@ from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 from connector.store.accounts import is_served
 from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.database import Database
-from connector.store.entries import read_entry
+from connector.store.entries import doubt, read_entry
+from connector.store.gaps import DOUBTFUL
 from connector.store.inbox import Inbox
 from connector.store.notes import read_notes
 from connector.store.tables import attempts, deliveries, events, ledger, raises
@@ -147,10 +148,11 @@ class Trail:
 
     def _known(self, which: ColumnElement[bool]) -> list[Known]:
         order = (ledger.c.destination, ledger.c.object, ledger.c.delivery_id)
-        statement = select(ledger, HELD_BY_ANOTHER.label("held")).where(which).order_by(*order)
+        statement = select(ledger, HELD_BY_ANOTHER.label("held"), DOUBTFUL).where(which).order_by(*order)
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        known = [(row, read_entry(row.crm_id, row.marks)) for row in rows]
+        entries = [(row, read_entry(row.crm_id, row.marks)) for row in rows]
+        known = [(row, doubt(entry) if row.doubtful else entry) for row, entry in entries]
         return [
             Known(row.destination, row.object, row.key, entry) for row, entry in known if entry.merged or not row.held
         ]

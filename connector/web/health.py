@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from connector import telemetry
 from connector.errors import StoreUnavailable
 from connector.settlement.clocks import STEADY, ProcessClock
+from connector.settlement.gaps import Lost
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
 from connector.store import Store
 
@@ -70,15 +71,16 @@ class _Gauges(Collector):
         try:
             lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
             opt_outs, expiring = self._store.opt_outs.standing(), self._store.agencies.expiring()
-            left_out = self._store.open_items.fields()
+            left_out, lost = self._store.open_items.fields(), self._store.gaps.open()
             processes, hold = self._store.processes.all(), self._store.retention.hold()
             up.add_metric([], 1)
         except StoreUnavailable as error:
             telemetry.store_unavailable("metrics", error.problem)
             lanes, dead, usage, opt_outs, left_out, expiring = [], [], [], [], [], {}
-            processes, hold = [], STEADY
+            processes, hold, lost = [], STEADY, None
             up.add_metric([], 0)
         yield up
+        yield from _history(lost)
         for name, about, key in (
             ("connector_deliveries_ready", "Deliveries waiting", "ready"),
             ("connector_lane_paused", "Whether the lane is paused", "paused"),
@@ -107,6 +109,16 @@ class _Gauges(Collector):
         for agency, count in expiring.items():
             soon.add_metric([agency], count)
         yield soon
+
+
+def _history(lost: Lost | None) -> Iterator[Metric]:
+    """What the database lacks since its history went back."""
+    gap = GaugeMetricFamily("connector_history_gap", "Whether the database lacks what was acknowledged")
+    gap.add_metric([], float(lost is not None))
+    yield gap
+    events = GaugeMetricFamily("connector_history_events_lost", "Events acknowledged that the database lacks")
+    events.add_metric([], float(lost.events if lost else 0))
+    yield events
 
 
 def _by_code(name: str, about: str, groups: Iterable[DeadCause | OpenField]) -> Metric:

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from markupsafe import Markup
 
 from connector.insight.effects import Effect, EffectVerdict
+from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.identity import decided_words
 from connector.insight.masking import MASK, ShownField
 from connector.settlement import AttemptOutcome, DeliveryState
@@ -181,6 +182,8 @@ FILTERS: Final = (
     stamp,
     age,
     counted,
+    what_is_missing,
+    what_to_replay,
     state_word,
     outcome_words,
     lane_state,

@@ -12,10 +12,11 @@ import pytest
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.errors import FixConfiguration
 from connector.model import Entry, Mark, Stamp
-from connector.running.backup import backup, doubt, restored
+from connector.running.backup import backup, restored
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.desk import Filter
+from connector.store.entries import doubt
 from tests.builders import DATA_KEY, NOON, an_arrival
 from tests.conftest import Clock
 from tests.promises.crm import BY_HAND
