@@ -246,6 +246,11 @@ def alarm_failed(agency: str, problem: str) -> None:
     log.error("alarm not sent", agency=agency, problem=problem)
 
 
+def heartbeat_failed(agency: str, problem: str) -> None:
+    """The monitoring service that expects a heartbeat did not accept one. Logged once until one is accepted."""
+    log.error("heartbeat not sent", agency=agency, problem=problem)
+
+
 def dead_letters_expiring(agency: str, count: int, days: int) -> None:
     """Dead letters will be given up soon: the last chance to replay them."""
     log.warning("dead letters will be given up soon: replay or discard them", agency=agency, count=count, days=days)

@@ -65,6 +65,7 @@ OWN_CLOCK = {
     "connector/cli/send.py": "signs as careCycle does",
     "connector/cli/stage.py": "signs as careCycle does",
     "connector/running/clocks.py": "compares this machine's clock with others'",
+    "connector/running/outages.py": "tells people when an outage of the database began and ended",
     "connector/store/processes.py": "compares this machine's clock with others'",
     "connector/tracing.py": "spans are in the time of their machine",
     "connector/web/console.py": "sessions end by the browser's idea of time",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Final
@@ -43,6 +43,11 @@ _REPLAY: Final = (
 )
 
 
+def to_replay(since: int, ms: int) -> str:
+    """What to do about events that did not arrive for so long; empty while careCycle still retries all of them."""
+    return " " + _REPLAY.format(since=when(since)) if ms > GIVES_UP * 0.8 else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """When the newest event arrived (epoch ms), how long ago (ms), and the usual gap (ms; None with too few events)."""
@@ -57,23 +62,24 @@ class Silence:
         return self.usual_ms is not None and self.ms > max(SILENT_GAPS * self.usual_ms, LEAST_SILENCE)
 
 
-def silence(arrivals: Iterable[int], now: int) -> Silence | None:
+def silence(arrivals: Iterable[int], now: int, steady_since: int = 0) -> Silence | None:
     """Measure the silence since an agency's newest arrival (epoch ms, in any order); None if nothing ever arrived.
 
-    The usual gap is the 99th percentile, so that quiet nights count as usual.
+    The usual gap is the 99th percentile, so that quiet nights count as usual. steady_since: when the clock last jumped
+    ahead; what seems to have passed before that is not counted.
     """
     times = sorted(arrivals)
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
     usual = gaps[-1 - len(gaps) // 100] if len(gaps) >= 20 else None
-    return Silence(times[-1], max(0, now - times[-1]), usual) if times else None
+    return Silence(times[-1], max(0, now - max(times[-1], steady_since)), usual) if times else None
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    dead, odd: of the last hour. lost: what the database lacks. looked_at: the last check; 0: never.
-    renewals: (credentials, deadline).
+    dead, odd: of the last hour. lost: what the database lacks. renewals: (credentials, deadline). looked_at: the last
+    check before this process's first; 0: never, or this is not its first. awake_at: since when it has been able to.
     """
 
     now: int
@@ -83,6 +89,7 @@ class Seen:
     mappings: Sequence[MappingStatus] = ()
     silence: Silence | None = None
     looked_at: int = 0
+    awake_at: int = 0
     renewals: Sequence[tuple[str, date]] = ()
     odd: Sequence[Oddity] = ()
     processes: Sequence[ProcessClock] = ()
@@ -112,11 +119,11 @@ def raised(seen: Seen) -> list[Alarm]:
 
 
 def _down(seen: Seen) -> Alarm | None:
-    if not seen.looked_at or seen.now - seen.looked_at < HOUR:
+    until = seen.awake_at or seen.now
+    if not seen.looked_at or until - seen.looked_at < HOUR:
         return None
-    text = f"The connector was not running from {when(seen.looked_at)} to {when(seen.now)}."
-    if seen.now - seen.looked_at > GIVES_UP * 0.8:
-        text += " " + _REPLAY.format(since=when(seen.looked_at))
+    text = f"The connector was not running from {when(seen.looked_at)} to {when(until)}."
+    text += to_replay(seen.looked_at, until - seen.looked_at)
     return Alarm("was down", "connector", text)
 
 
@@ -133,8 +140,7 @@ def _silence(seen: Seen) -> Alarm | None:
         f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Check in careCycle's "
         "dashboard that it still sends to this endpoint, and that the endpoint is reachable from the internet."
     )
-    if seen.silence.ms > GIVES_UP * 0.8:
-        text += " " + _REPLAY.format(since=when(seen.silence.at))
+    text += to_replay(seen.silence.at, seen.silence.ms)
     return Alarm("silence", "events", text)
 
 
@@ -221,6 +227,15 @@ def when(moment: int) -> str:
 
 Sent = Mapping[str, SentAlarm]
 """The alarms sent so far, by key."""
+
+
+def steady(alarm: SentAlarm, now: int, age_ms: int | None) -> SentAlarm:
+    """Return an alarm with the time it was sent by a clock that may have jumped since.
+
+    age_ms: how long ago that was, by a clock that does not jump; None if that is not known.
+    """
+    at = now - (max(0, now - alarm.at) if age_ms is None else age_ms)
+    return alarm if abs(at - alarm.at) < MINUTE else replace(alarm, at=at)
 
 
 @dataclass(frozen=True, slots=True)

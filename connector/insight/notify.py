@@ -39,6 +39,17 @@ def post(url: str, subject: str, body: str, limits: Limits = SHORT) -> None:
         raise AlarmNotSent("alarms.webhook", f"answered {answer.status_code}", "is the address still good?")
 
 
+def ping(url: str, limits: Limits = SHORT) -> None:
+    """Tell a monitoring service that all is well: a GET that carries nothing. Raises AlarmNotSent."""
+    try:
+        with deadline.session(limits) as session:
+            answer = session.get(url, allow_redirects=False)
+    except requests.RequestException as error:
+        raise AlarmNotSent("alarms.heartbeat", _silent(error)) from None
+    if not answer.ok or answer.is_redirect:
+        raise AlarmNotSent("alarms.heartbeat", f"answered {answer.status_code}", "is the address still good?")
+
+
 def _silent(error: Exception) -> str:
     return f"does not answer: {deadline.broken_limit(error) or type(error).__name__}"
 

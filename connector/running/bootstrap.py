@@ -17,8 +17,8 @@ from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration, FixMapping
 from connector.insight import notify
 from connector.insight.accounts import Account, Link, no_link
-from connector.insight.alarm_watch import Subscriber, Way
 from connector.insight.alarms import MINUTE
+from connector.insight.sending import Subscriber, Way
 from connector.mapping import Loaded, load, render, shipped_folder, target
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
@@ -137,23 +137,22 @@ def open_route(file: AgencyFile, name: str) -> Route:
 
 
 def subscriber(file: AgencyFile) -> Subscriber:
-    """Build the way an agency is alerted."""
+    """Build the ways an agency is alerted."""
     settings = file.settings.alarms
     renewals = [(name, own.renew_by) for name, own in file.settings.destinations.items() if own.renew_by]
-    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals)
+    heartbeat = partial(notify.ping, settings.heartbeat.get_secret_value()) if settings.heartbeat else None
+    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals, heartbeat)
 
 
-def _ways(settings: Alarms) -> list[Way]:
-    ways: list[Way] = []
+def _ways(settings: Alarms) -> dict[str, Way]:
+    ways: dict[str, Way] = {}
     if settings.webhook:
-        ways.append(partial(notify.post, settings.webhook.get_secret_value()))
+        ways["webhook"] = partial(notify.post, settings.webhook.get_secret_value())
     if mail := settings.mail:
         host, _, port = mail.server.rpartition(":")
         secret = mail.password.get_secret_value()
-        ways.append(
-            partial(
-                notify.send, notify.Mail(mail.to, mail.sender, host, int(port), mail.security, mail.username, secret)
-            )
+        ways["mail"] = partial(
+            notify.send, notify.Mail(mail.to, mail.sender, host, int(port), mail.security, mail.username, secret)
         )
     return ways
 

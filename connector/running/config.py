@@ -60,9 +60,10 @@ class Alarms(_Frozen):
 
     webhook: SecretStr | None = Field(None, description="receives {text: ...} by POST: Slack, Teams, Mattermost")
     mail: MailSettings | None = None
+    heartbeat: SecretStr | None = Field(None, description="an address that gets a GET each minute while all is well")
     every: int = Field(60, ge=1, le=1440, description="minutes before the same alarm is sent again")
 
-    @field_validator("webhook")
+    @field_validator("webhook", "heartbeat")
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not re.match(r"https?://[^/\s]+", url.get_secret_value()):

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 from flask import Flask
@@ -25,7 +26,9 @@ from connector.insight.alarm_watch import Watch
 from connector.running import bootstrap
 from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
+from connector.running.outages import outages_reported, proven, repeated
 from connector.running.partitions import Mover, lanes_of, partitions_of
+from connector.running.state import open_state
 from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
@@ -60,6 +63,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     """Serve the hooks listener, or the admin listener, or both, until SIGTERM. Raises FixConfiguration."""
     collect_rarely()
     with ExitStack() as closing:
+        proof = closing.enter_context(outages_reported(process, files if hooks else (), "receiver"))
         store = bootstrap.open_process_store(process, os.environ)
         closing.callback(store.close)
         _announce(store, files)
@@ -72,6 +76,8 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             accept = Bounded(inbox.inbox.accept, inbox.inbox.waiting, process.inbox_limit)
             writer = Writer(accept)
             closing.callback(writer.close)
+            names = [file.settings.agency for file in files]
+            closing.enter_context(proven(proof, partial(inbox.watches.receives, names)))
             hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
             door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands events over and never waits
             writer.tell = door.soon
@@ -137,9 +143,11 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     """Deliver until SIGTERM, then finish the current batch. Raises FixConfiguration, FixMapping."""
     collect_rarely()
     with ExitStack() as closing:
+        proof = closing.enter_context(outages_reported(process, files, "worker"))
         store = bootstrap.open_process_store(process, os.environ, WORKING)
         closing.callback(store.close)
         closing.enter_context(bootstrap.open_marks(process, os.environ, store, "work").kept())
+        closing.enter_context(proven(proof, store.watches.try_to_write))
         watched = bootstrap.open_routes(files, store)
         routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():
@@ -150,11 +158,13 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         _announce(store, files)
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.monotonic)
-        subscribers = [subscriber for subscriber in map(bootstrap.subscriber, files) if subscriber.ways]
+        subscribers = [own for own in map(bootstrap.subscriber, files) if own.ways or own.heartbeat]
+        watch = Watch(store, subscribers, open_state(process.database_url, os.environ), time.monotonic)
+        closing.enter_context(repeated("alarms", watch))
         own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
         listener = Listener(store, list(routes.values()))
         mover = Mover(store, partitions, time.monotonic)
-        beside = (_while_right(own, upkeep, mover, listener), Watch(store, subscribers, time.monotonic))
+        beside = (_while_right(own, upkeep, mover, listener),)
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes, may_work=lambda: not own.is_wrong())

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0023"
+REVISION: Final = "0024"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -365,7 +365,8 @@ watches: Final = Table(
     metadata,
     Column("agency", String(64), primary_key=True),
     Column("looked_at", BigInteger, nullable=False),
-    Column("told", Text, nullable=False),  # JSON: {key: {at, on}}
+    Column("told", Text, nullable=False),  # JSON: {way: {key: {at, on}}}
+    Column("received_at", BigInteger, nullable=False, server_default="0"),
 )
 
 agencies: Final = Table(

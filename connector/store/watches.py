@@ -1,11 +1,11 @@
-"""When each agency was last checked and which alarms its people were sent: of several workers, only one sends."""
+"""When each agency was last checked, and which alarms its people were sent each way: of several workers one sends."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select, update
 
@@ -17,15 +17,24 @@ from connector.store.dialect import insert
 from connector.store.tables import deliveries, events, watches
 
 ARRIVALS: Final = 500
+_BLANK: Final = {"looked_at": 0, "told": "{}"}
+
+
+AllSent = Mapping[str, Mapping[str, SentAlarm]]
+"""The alarms sent so far: way -> key -> when. Under the way "" are those of before ways were kept apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One check of an agency: now, when the last check was (epoch ms; 0: never), and the alarms sent so far."""
+    """One check of an agency, in epoch ms. looked_at: the last check; received_at: when a receiver could last write.
+
+    0: never.
+    """
 
     now: int
     looked_at: int
-    sent: Mapping[str, SentAlarm]
+    received_at: int
+    sent: AllSent
 
 
 class Watches:
@@ -37,19 +46,34 @@ class Watches:
     def take(self, agency: str, rest_ms: int) -> Turn | None:
         """Claim this check of the agency, unless a worker claimed one within the last `rest_ms`."""
         with self._db.transaction() as connection:
-            blank = {"agency": agency, "looked_at": 0, "told": "{}"}
+            blank = {**_BLANK, "agency": agency, "received_at": 0}
             connection.execute(insert(self._db.engine, watches).values(blank).on_conflict_do_nothing())
             mine = watches.c.agency == agency
             row = connection.execute(select(watches, self._db.now().label("now")).where(mine)).one()
             still = update(watches).where(mine, watches.c.looked_at == row.looked_at).values(looked_at=row.now)
-            if row.looked_at > row.now - rest_ms or connection.execute(still).rowcount != 1:
+            recent = row.now - rest_ms < row.looked_at <= row.now  # a check in the future: the clock jumped back
+            if recent or connection.execute(still).rowcount != 1:
                 return None
-        return Turn(row.now, row.looked_at, _read(row.told))
+        return Turn(row.now, row.looked_at, row.received_at, read_sent(json.loads(row.told)))
 
-    def remember(self, agency: str, sent: Mapping[str, SentAlarm]) -> None:
+    def try_to_write(self) -> None:
+        """Commit a change that changes nothing. Raises StoreUnavailable."""
+        with self._db.transaction() as connection:
+            connection.execute(update(watches).values(looked_at=watches.c.looked_at))
+
+    def receives(self, agencies: Sequence[str]) -> None:
+        """Note that a receiver of these agencies could store events just now."""
+        with self._db.transaction() as connection:
+            for agency in sorted(agencies):
+                blank = {**_BLANK, "agency": agency, "received_at": self._db.now()}
+                put = insert(self._db.engine, watches).values(blank)
+                seen = {"received_at": put.excluded.received_at}
+                connection.execute(put.on_conflict_do_update(index_elements=["agency"], set_=seen))
+
+    def remember(self, agency: str, sent: AllSent) -> None:
         """Store the alarms sent so far."""
         with self._db.transaction() as connection:
-            connection.execute(update(watches).where(watches.c.agency == agency).values(told=_text(sent)))
+            connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(as_data(sent))))
 
     def arrivals(self, agency: str) -> list[int]:
         """Return when the newest events arrived, newest first (epoch ms)."""
@@ -75,9 +99,12 @@ class Watches:
             return [RecentDead(**row._mapping) for row in connection.execute(lately)]
 
 
-def _text(sent: Mapping[str, SentAlarm]) -> str:
-    return json.dumps({key: asdict(alarm) for key, alarm in sent.items()})
+def as_data(sent: AllSent) -> dict[str, dict[str, Any]]:
+    """The alarms sent so far, for JSON."""
+    return {way: {key: asdict(alarm) for key, alarm in alarms.items()} for way, alarms in sent.items()}
 
 
-def _read(text: str) -> dict[str, SentAlarm]:
-    return {key: SentAlarm(state["at"], state["on"]) for key, state in json.loads(text).items()}
+def read_sent(data: Mapping[str, Any]) -> AllSent:
+    """The alarms sent so far, from JSON."""
+    ways = {"": data} if any("at" in entry for entry in data.values()) else data  # before ways were kept apart
+    return {way: {key: SentAlarm(**alarm) for key, alarm in alarms.items()} for way, alarms in ways.items()}

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from connector import telemetry
 from connector.destinations.deadline import SHORT
 from connector.errors import AlarmNotSent, PauseReason
 from connector.insight import notify
-from connector.insight.alarm_watch import Subscriber, Watch
+from connector.insight.alarm_watch import Watch
 from connector.insight.alarms import MINUTE
+from connector.insight.sending import Subscriber
 from connector.settlement import ObligationState, Pause, Payment, Settlement
 from connector.store import Store
+from connector.store.tables import watches
 from tests.builders import DESTINATION, LANE, an_arrival, an_odd_arrival
 from tests.conftest import Clock
 from tests.destinations.servers import NEVER_DONE, Behaviour, drip, pour, serving, silent
@@ -98,8 +103,33 @@ def paid(store: Store, payment: Payment) -> None:
     store.lanes.release(lease)
 
 
-def subscribed(store: Store, chat: Chat, clock: Clock) -> Watch:
-    return Watch(store, [Subscriber("sunrise", [partial(notify.post, chat.url)], 60 * MINUTE)], lambda: clock() / 1000)
+class Folder:
+    """A state folder."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, dict[str, Any]] = {}
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        return self.content.get(name)
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        self.content[name] = json.loads(json.dumps(content))
+
+
+def subscribed(
+    store: Store, chat: Chat, clock: Clock, *, folder: Folder | None = None, tick: Clock | None = None, **more: Any
+) -> Watch:
+    ways = {"webhook": partial(notify.post, chat.url), **more.pop("ways", {})}
+    agency = Subscriber("sunrise", ways, 60 * MINUTE, **more)
+    return Watch(store, [agency], folder or Folder(), lambda: (tick or clock)() / 1000)
+
+
+def subjects(chat: Chat) -> list[str]:
+    return [text.splitlines()[0] for text in chat.said]
+
+
+WRITTEN = f"[sunrise] lane paused {LANE}"
+OVER = f"[sunrise] over: lane paused {LANE}"
 
 
 def paused(store: Store) -> None:
@@ -108,6 +138,17 @@ def paused(store: Store) -> None:
     lease = store.lanes.lease("worker", [LANE], 60_000)
     assert lease is not None
     store.lanes.settle(lease, Settlement("", pause=Pause(3_600_000, PauseReason.AUTH, "the login is refused")), 60_000)
+
+
+def told_in(store: Store) -> str:
+    with store.database.reading() as connection:
+        return str(connection.execute(select(watches.c.told)).scalar_one())
+
+
+def forget(store: Store, told: str) -> None:
+    """Let the database have what it had: an older copy, or a write that failed."""
+    with store.database.transaction() as connection:
+        connection.execute(update(watches).values(told=told))
 
 
 class TestWatch:
@@ -182,9 +223,162 @@ class TestWatch:
 
     def test_another_agencys_lanes_are_not_told(self, store: Store, chat: Chat, clock: Clock) -> None:
         paused(store)
-        other = Subscriber("sunset", [partial(notify.post, chat.url)], MINUTE)
-        Watch(store, [other], lambda: clock() / 1000)()
+        other = Subscriber("sunset", {"webhook": partial(notify.post, chat.url)}, MINUTE)
+        Watch(store, [other], Folder(), lambda: clock() / 1000)()
         assert chat.said == []
+
+
+class TestAClockThatJumps:
+    def test_back_silences_no_alarm(self, store: Store, chat: Chat, clock: Clock) -> None:
+        tick = Clock()
+        watch = subscribed(store, chat, clock, tick=tick)
+        watch()
+        clock.forward(-60 * MINUTE)
+        tick.forward(MINUTE)
+        paused(store)
+        watch()
+        assert subjects(chat) == [WRITTEN]
+
+    def test_back_does_not_keep_an_alarm_from_being_repeated(self, store: Store, chat: Chat, clock: Clock) -> None:
+        tick = Clock()
+        watch = subscribed(store, chat, clock, tick=tick)
+        paused(store)
+        watch()
+        clock.forward(-60 * MINUTE)
+        for _ in range(61):
+            clock.forward(MINUTE)
+            tick.forward(MINUTE)
+            watch()
+        assert subjects(chat) == [WRITTEN, WRITTEN]
+
+    def test_ahead_repeats_none(self, store: Store, chat: Chat, clock: Clock) -> None:
+        tick = Clock()
+        store.inbox.accept([an_arrival(f"m{number}") for number in range(30)])
+        watch = subscribed(store, chat, clock, tick=tick)
+        watch()
+        for _ in range(5):
+            clock.forward(600 * MINUTE)
+            tick.forward(MINUTE)
+            watch()
+        assert subjects(chat) == []
+
+
+class TestEachWay:
+    def test_is_remembered_by_itself(self, store: Store, chat: Chat, clock: Clock) -> None:
+        mail: list[str] = []
+        watch = subscribed(store, chat, clock, ways={"mail": lambda subject, _: mail.append(subject)})
+        paused(store)
+        chat.status = 500
+        for _ in range(3):
+            watch()
+            clock.forward(MINUTE)
+        chat.status = 200
+        watch()
+        assert (subjects(chat), mail) == ([WRITTEN], [WRITTEN])
+
+    def test_that_hangs_does_not_hold_up_another_agency(self, store: Store, chat: Chat, clock: Clock) -> None:
+        told: list[str] = []
+        with serving(silent) as (port, _):
+            hung = partial(notify.post, f"http://127.0.0.1:{port}", limits=SOON)
+            agencies = [Subscriber(f"a{number}", {"webhook": hung}, MINUTE) for number in range(8)]
+            agencies.append(Subscriber("sunrise", {"mail": lambda subject, _: told.append(subject)}, MINUTE))
+            paused(store)
+            for number in range(8):
+                store.lanes.open({f"a{number}/crm/0": f"a{number}/crm"})
+            began = time.monotonic()
+            Watch(store, agencies, Folder(), lambda: clock() / 1000)()
+        assert (told, time.monotonic() - began < 3) == ([WRITTEN], True)
+
+
+class TestWhatIsRemembered:
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_outlives_a_database_that_goes_away_after_sending(
+        self, store: Store, chat: Chat, clock: Clock, restarted: bool
+    ) -> None:
+        folder = Folder()
+        watch = subscribed(store, chat, clock, folder=folder)
+        watch()
+        before = told_in(store)
+        paused(store)
+        clock.forward(MINUTE)
+        watch()
+        forget(store, before)
+        watch = subscribed(store, chat, clock, folder=folder) if restarted else watch
+        for _ in range(2):
+            clock.forward(MINUTE)
+            watch()
+        store.desk.resume(LANE, "ana")
+        clock.forward(MINUTE)
+        watch()
+        assert subjects(chat) == [WRITTEN, OVER]
+
+    def test_by_the_database_counts_where_another_process_has_looked_since(
+        self, store: Store, chat: Chat, clock: Clock
+    ) -> None:
+        first, second = (subscribed(store, chat, clock) for _ in range(2))
+        paused(store)
+        first()
+        store.desk.resume(LANE, "ana")
+        for minute in range(70):
+            clock.forward(MINUTE)
+            first() if minute == 65 else second()
+        assert subjects(chat) == [WRITTEN, OVER]
+
+    def test_before_ways_were_told_apart_is_repeated_by_none(self, store: Store, chat: Chat, clock: Clock) -> None:
+        watch = subscribed(store, chat, clock)
+        watch()
+        paused(store)
+        forget(store, json.dumps({f"lane paused {LANE}": {"at": clock(), "on": True}}))
+        clock.forward(MINUTE)
+        subscribed(store, chat, clock)()
+        assert subjects(chat) == []
+
+
+class TestHeartbeat:
+    def hearts(self, store: Store, chat: Chat, clock: Clock) -> tuple[list[int], Watch]:
+        beats: list[int] = []
+        return beats, subscribed(store, chat, clock, heartbeat=lambda: beats.append(clock()))
+
+    def test_beats_each_minute_while_events_can_be_stored_and_checks_run(
+        self, store: Store, chat: Chat, clock: Clock
+    ) -> None:
+        beats, watch = self.hearts(store, chat, clock)
+        for _ in range(3):
+            store.watches.receives(["sunrise"])
+            watch()
+            watch()
+            clock.forward(MINUTE)
+        assert len(beats) == 3
+
+    def test_stops_where_no_receiver_can_write(self, store: Store, chat: Chat, clock: Clock) -> None:
+        beats, watch = self.hearts(store, chat, clock)
+        store.watches.receives(["sunrise"])
+        for _ in range(9):
+            watch()
+            clock.forward(MINUTE)
+        assert len(beats) == 3
+
+    def test_needs_no_other_way(self, store: Store, clock: Clock) -> None:
+        beats: list[int] = []
+        store.watches.receives(["sunrise"])
+        agency = Subscriber("sunrise", {}, MINUTE, heartbeat=lambda: beats.append(1))
+        Watch(store, [agency], Folder(), lambda: clock() / 1000)()
+        assert beats == [1]
+
+    def test_that_is_not_accepted_is_logged_once(
+        self, store: Store, chat: Chat, clock: Clock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        telemetry.configure()
+        with serving(drip(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")) as (port, heard):
+            address = f"http://127.0.0.1:{port}/ping/s3cret"
+            watch = subscribed(store, chat, clock, heartbeat=partial(notify.ping, address))
+            for _ in range(3):
+                store.watches.receives(["sunrise"])
+                watch()
+                clock.forward(MINUTE)
+        logged = capsys.readouterr().err
+        assert (logged.count("heartbeat not sent"), "s3cret" in logged, len(heard)) == (1, False, 3)
+        assert heard[0].startswith(b"GET /ping/s3cret HTTP/1.1\r\n")
 
 
 class TestNotify:
