@@ -64,7 +64,7 @@ def opened_store() -> Iterator[Store]:
     address = read_process(os.environ).database_url
     store = open_store(address, os.environ)
     try:
-        with suppress(StoreUnavailable):  # reading alone may be possible
+        with suppress(StoreUnavailable), quiet():  # reading alone may be possible
             check_files(store, open_state(address, os.environ))
         yield store
     finally:

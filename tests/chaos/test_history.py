@@ -71,7 +71,7 @@ def ground(request: pytest.FixtureRequest, case: Case) -> Ground:
 
 def command(world: World, *words: str) -> subprocess.CompletedProcess[str]:
     call = [sys.executable, "-m", "connector", *words]
-    return subprocess.run(call, env=world.environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(call, env=world.environment, capture_output=True, text=True, check=False, timeout=120)
 
 
 def metric(world: World, name: str) -> float:

@@ -19,6 +19,7 @@ from connector.store.desk import Filter
 from connector.store.entries import doubt
 from tests.builders import DATA_KEY, NOON, an_arrival
 from tests.conftest import Clock
+from tests.contracts import older
 from tests.promises.crm import BY_HAND
 from tests.promises.stage import HOLD, Stage, a_person, open_stage
 
@@ -103,6 +104,48 @@ class TestRestoring:
         with put_back(stage, copied(stage, tmp_path), clock) as later:
             deliver(later, "after", a_person("c-1", 5, agentName="Eve"))
             assert later.contact()["Owner"] == "Eve"
+
+    @pytest.mark.parametrize("order", [("lost", "next"), ("next", "lost")], ids="-".join)
+    @pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+    def test_what_a_lost_event_wrote_to_a_field_people_may_edit_is_ours_once_it_comes_again(
+        self, stage: Stage, clock: Clock, tmp_path: Path, order: tuple[str, ...], together: bool
+    ) -> None:
+        events = {"lost": a_person("c-1", 5, agentName="Eve"), "next": a_person("c-1", 9, agentName="Kim")}
+        deliver(stage, "before", a_person("c-1", 1, agentName="Ana"))
+        copy = copied(stage, tmp_path)
+        deliver(stage, "lost", events["lost"])
+        with put_back(stage, copy, clock) as later:
+            for name in order:
+                later.accept(name, events[name])
+                if not together:
+                    later.drain()
+            later.drain()
+            assert (later.contact()["Owner"], later.crm.broken) == ("Kim", [])
+
+    @pytest.mark.parametrize("order", [("lost", "next"), ("next", "lost")], ids="-".join)
+    def test_the_same_of_a_record_that_the_copy_does_not_know(
+        self, stage: Stage, clock: Clock, tmp_path: Path, order: tuple[str, ...]
+    ) -> None:
+        events = {"lost": a_person("c-1", 5, agentName="Eve"), "next": a_person("c-1", 9, agentName="Kim")}
+        copy = copied(stage, tmp_path)
+        deliver(stage, "lost", events["lost"])
+        with put_back(stage, copy, clock) as later:
+            for name in order:
+                deliver(later, name, events[name])
+            assert (later.contact()["Owner"], later.crm.broken) == ("Kim", [])
+
+    def test_what_was_compared_with_an_old_ledger_is_delivered_again(
+        self, stage: Stage, clock: Clock, tmp_path: Path
+    ) -> None:
+        deliver(stage, "before", a_person("c-1", 1, city="Rome"))
+        copy = older.keep(f"sqlite:///{tmp_path}/connector.db")
+        deliver(stage, "lost", a_person("c-1", 5, city="Oslo"))
+        with put_back(stage, Path(copy), clock) as later:
+            deliver(later, "next", a_person("c-1", 9, city="Rome"))
+            assert later.contact()["City"] == "Oslo"  # the old ledger knows no better
+            restored(later.store)
+            later.drain()
+            assert later.contact()["City"] == "Rome"
 
     def test_a_copy_made_otherwise_is_put_in_doubt_by_hand(self, stage: Stage) -> None:
         deliver(stage, "before", a_person("c-1", 1, city="Rome"))
