@@ -49,6 +49,7 @@ class Postgres:
         self.data, self.port, self.settings = self.root / "data", free_port(), settings
         self._copy(template, self.data)
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
 
     # --- its life
 
@@ -66,6 +67,7 @@ class Postgres:
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.root / "log").open("ab") as log:
             quiet: dict[str, Any] = {"stdout": log, "stderr": log, "start_new_session": True}
+            quiet["env"] = {**os.environ, **self.environment}
             self.process = subprocess.Popen(command, **quiet, **as_user(self.user))
         deadline = time.monotonic() + patience
         while not self.answers():
