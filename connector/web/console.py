@@ -50,12 +50,13 @@ def create_console(
     secret_key: bytes,
     clock: Callable[[], float] = time.time,
     accounts: Sequence[Account] = (),
+    tick: Callable[[], float] = time.monotonic,
 ) -> Blueprint:
     """Build the console's pages for create_admin(). accounts: those whose mappings are known.
 
-    clock: of this machine, in epoch seconds, for the end of sessions.
+    clock: of this machine, in epoch seconds, for the end of sessions. tick: monotonic seconds, between two passwords.
     """
-    gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(clock))
+    gate = Gate(passwords, Sessions(secret_key, passwords, clock), Throttle(tick))
     pages, actions = Pages(store, gate, accounts), Actions(store, gate)
     causes, whys = Causes(store, gate, accounts), Whys(store, gate, accounts)
     mappings, identities = Mappings(store, gate, accounts), Identities(store, gate, accounts)

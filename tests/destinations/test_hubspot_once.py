@@ -14,6 +14,8 @@ from connector.mapping import load_text, shipped_folder
 from connector.model import Mode
 from connector.sandbox.wire import Wire
 from connector.store import Store
+from connector.store.clock import RemoteClock
+from connector.store.processes import Beat, Processes
 from tests.builders import a_call, a_customer
 from tests.conftest import Clock
 from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, LANE, House
@@ -57,6 +59,48 @@ def some_calls(number: int) -> list[dict[str, object]]:
 
 def external_ids(house: House) -> list[str]:
     return sorted(call["hs_call_external_id"] for call in house.calls())
+
+
+class TestClocksThatDiffer:
+    @pytest.mark.parametrize("minutes", [10, 60 * 24 * 100, -60])
+    @pytest.mark.parametrize("answers", ["lose_reply", "refuse"])
+    def test_the_crms_own_says_when_its_search_can_be_trusted(
+        self, house: House, clock: Clock, minutes: int, answers: str
+    ) -> None:
+        crm, processes = Clock(), Processes(house.store.database)
+        processes.beat(Beat("here:1", "work"))
+        house.sandbox.state.clock = lambda: crm() / 1000
+        house.route.clock = RemoteClock(lambda: crm() / 1000)
+        house.route.clock.set(crm() / 1000)
+        house.sandbox.fault(CREATES, getattr(Wire, answers))
+        (message,) = house.pass_on(call_event(1))
+        clock.forward(minutes * MINUTE)  # the database's clock jumps
+        processes.beat(Beat("here:1", "work"))
+        for _ in range(4):
+            crm.forward(MINUTE)
+            wait(house, 1)
+        assert house.state(message) == ("ready", "CREATE_UNSURE")
+        assert len(house.sandbox.calls(CREATES)) == 1
+        for _ in range(15):
+            crm.forward(MINUTE)
+            wait(house, 1)
+        assert external_ids(house) == ["call-1"]
+        assert house.state(message)[0] == "delivered"
+
+    def test_a_creation_noted_in_the_future_is_waited_for_once(self, house: House, clock: Clock) -> None:
+        crm, processes, days = Clock(), Processes(house.store.database), 100 * 24 * 60
+        house.sandbox.state.clock = lambda: crm() / 1000
+        clock.forward(days * MINUTE)
+        processes.beat(Beat("here:1", "work"))
+        house.sandbox.fault(CREATES, Wire.lose_reply)
+        (message,) = house.pass_on(call_event(1))
+        clock.forward(-days * MINUTE)
+        processes.beat(Beat("here:1", "work"))
+        for _ in range(12):
+            crm.forward(MINUTE)
+            wait(house, 1)
+        assert external_ids(house) == ["call-1"]
+        assert house.state(message)[0] == "delivered"
 
 
 class TestOneHubSpotCallForEachOfCareCycles:

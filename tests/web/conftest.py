@@ -77,7 +77,11 @@ def app(store: Store, clock: Clock) -> Flask:
 def an_app(store: Store, clock: Clock) -> Flask:
     """A console that knows the mapping of the one destination."""
     passwords = Passwords(HASH, VIEWERS_HASH)
-    return create_admin(store, [create_console(store, passwords, KEY, lambda: clock() / 1000, [an_account()])])
+
+    def seconds() -> float:
+        return clock() / 1000
+
+    return create_admin(store, [create_console(store, passwords, KEY, seconds, [an_account()], seconds)])
 
 
 def an_account(path: Path | None = None) -> Account:
