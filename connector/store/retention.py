@@ -131,7 +131,8 @@ def _dead(agency: str, before: int, most: int = STEP) -> Select[tuple[int]]:
 
 def _newest(connection: Connection, now: int) -> int:
     """When the newest event came, or now if none did: what is known of the time before it was first checked."""
-    newest = connection.execute(select(events.c.received_at).order_by(events.c.id.desc()).limit(1)).scalar()
+    last = select(func.max(events.c.id)).scalar_subquery()
+    newest = connection.execute(select(events.c.received_at).where(events.c.id == last)).scalar()
     return now if newest is None else newest
 
 
