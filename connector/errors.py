@@ -142,6 +142,12 @@ ACCOUNT_WIDE: Final = frozenset(
 )
 """The pauses that hold opt-outs too: nothing can be written to the account. Every other pause lets them through."""
 
+LIMITS: Final = frozenset({PauseReason.RATE, PauseReason.QUOTA, PauseReason.BUSY})
+"""The pauses for a limit that all of an account's lanes use up together: they hold for every lane of it."""
+
+PASSING: Final = frozenset({PauseReason.NETWORK, PauseReason.UNREACHABLE, PauseReason.OUTAGE, PauseReason.BUSY})
+"""The pauses that end by themselves, at any moment, and in which a try does no harm."""
+
 OF_ONE_EVENT: Final = frozenset(
     {PauseReason.REQUEST, PauseReason.REPLY, PauseReason.CLIENT, PauseReason.FAULT, PauseReason.OUTAGE}
 )

@@ -37,6 +37,7 @@ _mappings = Counter("connector_mapping_changes_total", "Edited mappings loaded o
 _leases_lost = Counter("connector_leases_lost_total", "Batches not recorded because another worker took over", ["lane"])
 _clocks_wrong = Counter("connector_clock_wrong_total", "Times a machine's clock was found wrong", ["role"])
 _clock_went_back = Counter("connector_database_clock_went_back_total", "Times the database's clock was set back")
+_stuck = Counter("connector_lanes_stuck_total", "Lanes whose thread did not move, so that their worker ended", ["lane"])
 
 _went_back = Counter("connector_history_went_back_total", "Times the database was older than before")
 _alarms = Counter("connector_alarms_total", "Alarm messages sent or failed", ["agency", "result"])
@@ -260,6 +261,12 @@ def lease_lost(lane: str) -> None:
     """Another worker took this lane; nothing of the batch was recorded."""
     _leases_lost.labels(lane).inc()
     log.warning("lease lost", lane=lane)
+
+
+def lane_stuck(lane: str, place: str) -> None:
+    """The thread of a lane has not moved for longer than any wait may take. place: where it is, by file and line."""
+    _stuck.labels(lane).inc()
+    log.error("lane stuck, ending this worker", lane=lane, place=place)
 
 
 def role_started(role: str, where: str) -> None:

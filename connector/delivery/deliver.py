@@ -98,7 +98,7 @@ def _drain_all(batch: _Batch, planned: Planned, unplanned: Sequence[Settled]) ->
 
 def rest(store: Store, lease: Lease, cause: DestinationUnusable, pace: Pace) -> None:
     """Pause the lane without touching a delivery. Raises LeaseLost."""
-    pause = pause_for(cause, lease.failures, pace.roll())
+    pause = pause_for(cause, store.lanes.standing(lease), pace.roll())
     store.lanes.settle(lease, Settlement("", pause=pause), pace.hold_ms)
     telemetry.lane_paused(lease.lane, lease.destination, pause.code, pause.problem, pause.wait_ms / 1000)
 
@@ -244,7 +244,8 @@ class _Batch:
         error = Search(self._send, self._set_aside).run(planned, failures)
         if error is None:
             standing = self.store.lanes.standing(self.lease)
-            self.store.lanes.settle(self.lease, Settlement(self.version, refused=standing.refused), self.pace.hold_ms)
+            through = Settlement(self.version, refused=standing.refused, proven=bool(self.settled))
+            self.store.lanes.settle(self.lease, through, self.pace.hold_ms)
             return True
         if error.reason in OF_ONE_EVENT:
             few = len(planned) <= IN_A_ROW  # nothing else came that could show whether they are the cause
@@ -346,10 +347,9 @@ class _Batch:
             remembered(answers.values(), written.writing.digest),
             consents_after(written.states, written.writing.answers.values()),
             list(raised_by(written.writing.answers.values())),
-            pause_for(unusable, written.standing.failures, around.roll())
-            if unusable and self._stops(unusable)
-            else None,
+            pause_for(unusable, written.standing, around.roll()) if unusable and self._stops(unusable) else None,
             refused,
+            proven=unusable is None and self.answered,
             probing=self.searching,
             owed=list(owed_by(planned, self.lease.destination)),
             again=to_deliver_again(answers.values()),

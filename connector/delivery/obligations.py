@@ -123,7 +123,7 @@ class Portion:
     def settle(self) -> None:
         """Record in one commit what became of it, and pause the lane if the CRM account cannot be used."""
         standing = self.store.lanes.standing(self.lease)
-        pause = pause_for(self.by_id.unusable, standing.failures, self.pace.roll()) if self.by_id.unusable else None
+        pause = pause_for(self.by_id.unusable, standing, self.pace.roll()) if self.by_id.unusable else None
         roll = self.pace.roll()  # one for all: what was refused together is tried again together
         payments = [self._payment(obligation, pause, roll) for obligation in self.owed]
         answers = list(self.writing.answers.values()) if self.writing else []
@@ -138,6 +138,7 @@ class Portion:
             refused=standing.refused,
             payments=payments,
             released=list(released(answers)),
+            proven=pause is None and self.answered,
         )
         self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
         report_payments(self.lease, payments, pause)
@@ -334,7 +335,7 @@ class Portion:
         own = self.results.get((obligation.customer_id, obligation.flag), [])
         if pause and (not own or any(result.state is ObligationState.OWED for result in own)):
             why = Refusal(pause.code, pause.problem)
-            return Payment(obligation, obligation.state, why, wait_ms=pause.wait_ms)
+            return Payment(obligation, obligation.state, why, wait_ms=pause.opt_outs_wait)
         is_carried = obligation.flag in self.mapping.flags
         cause = is_carried and self.reasons.get(obligation.event_id)
         why = replace(NOT_CARRIED, cause=cause, action="") if cause else NOT_CARRIED

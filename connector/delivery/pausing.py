@@ -11,11 +11,14 @@ from connector import backoff
 from connector.delivery.answer import Answer
 from connector.delivery.in_flight import in_flight
 from connector.destinations.base import Verdict
-from connector.errors import ACCOUNT_WIDE, DestinationUnusable, PauseReason
-from connector.settlement import CauseKey, Pause, Streak
+from connector.errors import ACCOUNT_WIDE, PASSING, DestinationUnusable, PauseReason
+from connector.settlement import CauseKey, Pause, Standing, Streak
 
 STOP_THE_LINE: Final = 20
 """After this many records in a row rejected for one cause, the destination itself is at fault."""
+
+OPT_OUTS_TRY_AFTER: Final = 30 * backoff.SECOND
+"""The longest pause, in milliseconds, before an opt-out is tried where the CRM may be back at any moment."""
 
 
 def cause(answer: Answer) -> CauseKey | None:
@@ -52,12 +55,22 @@ def stops_the_line(lane: str, streak: Streak, answers: Iterable[Answer]) -> Dest
     return None
 
 
-def pause_for(error: DestinationUnusable, failures: int, roll: float) -> Pause:
-    """Return the pause after this error; `failures` in a row came before it."""
+def pause_for(error: DestinationUnusable, standing: Standing, roll: float) -> Pause:
+    """Return the pause after this error."""
     if error.reason is PauseReason.BUDGET and error.retry_after is not None:  # when calls are free again is known
         wait = int((error.retry_after + 60 * roll) * backoff.SECOND)
-    else:
+        return Pause(wait, error.reason, error.problem, error.refused)
+    if error.reason not in ACCOUNT_WIDE:
         steady = error.reason is PauseReason.SENSITIVE  # no call is made: only our own check is repeated
-        wait = backoff.pause(0 if steady else failures, roll, error.retry_after)
-    of_account = error.reason in ACCOUNT_WIDE or error.reason is PauseReason.BUDGET
-    return Pause(wait, error.reason, error.problem, error.refused, None if of_account else error.in_flight)
+        wait = backoff.pause(0 if steady else standing.failures, roll, error.retry_after)
+        return Pause(wait, error.reason, error.problem, error.refused, error.in_flight)
+    failures = max(standing.failures, standing.of_account)  # what one lane learned is not learned again by each
+    wait = backoff.pause(failures, roll, error.retry_after)
+    return Pause(wait, error.reason, error.problem, error.refused, opt_outs_ms=min(wait, _opt_outs(error, wait, roll)))
+
+
+def _opt_outs(error: DestinationUnusable, wait: int, roll: float) -> int:
+    """Return the milliseconds until an opt-out is tried: no more than needed."""
+    if error.retry_after is not None:  # the CRM named it
+        return backoff.pause(0, roll, error.retry_after)
+    return int(OPT_OUTS_TRY_AFTER * (0.5 + roll / 2)) if error.reason in PASSING else wait

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.delivery.deliver import rest
 from connector.delivery.isolate import SUSPECTED, Search, Sent, blamed, may_be_one_item, passes_by_itself
 from connector.delivery.obligations import Portion, report_payments
+from connector.delivery.pausing import pause_for
 from connector.delivery.payments import wait_for
 from connector.delivery.route import Pace, Route
 from connector.errors import ACCOUNT_WIDE, DestinationUnusable
 from connector.mapping import Mapping
-from connector.settlement import Obligation, ObligationState, Payment, Refusal, Settlement
+from connector.settlement import Obligation, ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -77,11 +77,19 @@ class _Paying:
             return True
         if not self._may_be_one(error):
             return False  # which has paused the lane
-        self._settle(self.left.values(), ObligationState.OWED, Refusal(error.reason.value, error.problem))
+        why = Refusal(error.reason.value, error.problem)
         if error.reason in ACCOUNT_WIDE:
-            rest(self.store, self.lease, error, self.pace)
+            self._rest(pause_for(error, self.store.lanes.standing(self.lease), self.pace.roll()), why)
             return False
+        self._settle(self.left.values(), ObligationState.OWED, why)
         return True  # what else is due shows whether the account can be used
+
+    def _rest(self, pause: Pause, why: Refusal) -> None:
+        """Pause the lane, and try what is left again as soon as the pause lets opt-outs through."""
+        left = [Payment(owed, ObligationState.OWED, why, wait_ms=pause.opt_outs_wait) for owed in self.left.values()]
+        settlement = Settlement(self.mapping.version, payments=left, pause=pause)
+        self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
+        report_payments(self.lease, left, pause)
 
     def _send(self, customers: Sequence[Sequence[Obligation]]) -> Sent | DestinationUnusable:
         return self._send_some([obligation for owed in customers for obligation in owed], alone=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from connector import destinations, telemetry
 from connector.backoff import SECOND
 from connector.carecycle.signature import Verifier
+from connector.delivery import movement
 from connector.delivery.budget import Allowance, Budget
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
 from connector.delivery.route import Route, Running
@@ -125,6 +126,7 @@ def open_route(file: AgencyFile, name: str) -> Route:
         telemetry.crm_called(full_name, method, path, status, duration_ms)
         if (moment := moment_of(destination.date)) is not None:
             clock.set(moment)
+        movement.moved()
         if not mapping.crm.is_login(path):
             budget.called()
 

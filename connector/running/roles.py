@@ -46,6 +46,9 @@ _NEW: Final = 10_000
 a hundred times, which took a tenth of its time.
 """
 
+STUCK: Final = 70
+"""The exit status of a worker one of whose lanes did not move: EX_SOFTWARE of sysexits.h."""
+
 
 def collect_rarely() -> None:
     """Collect garbage less often than Python does by default."""
@@ -175,6 +178,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         closing.callback(own.keep_beating())
         telemetry.role_started("work", f"{len(lanes)} lanes")
         worker.run()
+        if worker.stuck:
+            os._exit(STUCK)  # a thread that does not move would keep this process from ending
         telemetry.role_stopped("work")
 
 

@@ -263,11 +263,15 @@ class Streak:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A leased lane as the last batch left it. `at`: this moment by the store's clock."""
+    """A leased lane as the last batch left it. `at`: this moment by the store's clock.
+
+    of_account: the pauses in a row of the account that its lanes share, where these were more.
+    """
 
     failures: int
     refused: Streak
     at: int
+    of_account: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,7 @@ class Pause:
     """Why and how long a lane rests. refused: the code of the rejected records, where those are the reason.
 
     in_flight: what was being sent, where the reason may lie in it.
+    opt_outs_ms: how long opt-outs wait, where that is less.
     """
 
     wait_ms: int
@@ -296,6 +301,12 @@ class Pause:
     problem: str
     refused: str = ""
     in_flight: InFlight | None = None
+    opt_outs_ms: int | None = None
+
+    @property
+    def opt_outs_wait(self) -> int:
+        """Milliseconds until the lane may try an opt-out."""
+        return self.wait_ms if self.opt_outs_ms is None else self.opt_outs_ms
 
     @property
     def code(self) -> str:
@@ -322,7 +333,7 @@ class Settlement:
     gone: records the CRM no longer has, by object and id. asked: questions to keep for people.
     answered: the records, by key and CRM id, of which the CRM answered a question itself.
     again: customers whose delivered events since then, epoch ms, are delivered again.
-    released: records that are no longer their key's.
+    released: records that are no longer their key's. proven: the CRM answered, so that its account can be used.
     """
 
     mapping_version: str
@@ -343,3 +354,4 @@ class Settlement:
     again: Mapping[str, int] = field(default_factory=dict)
     released: Sequence[Claim] = ()
     freed: Collection[str] = ()
+    proven: bool = False

@@ -22,8 +22,8 @@ class Bell(Protocol):
     def ring(self) -> None:
         """Wake one or all of the waiting workers. Never raises: a missed ring costs one poll."""
 
-    def wait(self, seconds: float) -> None:
-        """Return at the next ring, or after `seconds`."""
+    def wait(self, seconds: float) -> bool:
+        """Return at the next ring, or after `seconds`; whether it rang."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -58,13 +58,12 @@ class _Pipe:
         except BlockingIOError:
             return  # full: there are enough rings to wake every waiting worker
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._pipe], [], [], seconds)
         if ready:
-            try:
+            with suppress(BlockingIOError):  # another worker heard it first
                 os.read(self._pipe, 65536)
-            except BlockingIOError:
-                return  # another worker heard it first
+        return bool(ready)
 
     def close(self) -> None:
         os.close(self._pipe)

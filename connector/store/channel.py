@@ -36,13 +36,14 @@ class Channel:
     def ring(self) -> None:
         """Do nothing: `notify` rings inside the transaction that made something due, so that nobody wakes too early."""
 
-    def wait(self, seconds: float) -> None:
-        """Return at the next ring, or after `seconds`."""
+    def wait(self, seconds: float) -> bool:
+        """Return at the next ring, or after `seconds`; whether it rang."""
         if self._thread is None:  # not before: a fork of this process has no threads of it
             self._thread = Thread(target=self._listen, name="bell", daemon=True)
             self._thread.start()
-        self._rung.wait(seconds)
+        rang = self._rung.wait(seconds)
         self._rung.clear()
+        return rang
 
     def close(self) -> None:
         """Stop listening."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    case,
     func,
     literal,
     literal_column,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from connector.errors import FixConfiguration, PauseReason, StateChanged
+from connector.errors import ACCOUNT_WIDE, FixConfiguration, PauseReason, StateChanged
 from connector.model import Event
 from connector.settlement import SET_ASIDE, AttemptOutcome, CauseKey, DeliveryState
 from connector.settlement.listings import (
@@ -65,7 +66,9 @@ REPLAYABLE: Final = (
     DeliveryState.IGNORED,
 )
 """The states a delivery can be replayed from: all but waiting."""
-NOT_PAUSED: Final = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
+NOT_PAUSED: Final = {
+    "paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None, "own": False
+}  # fmt: skip
 _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 
 
@@ -273,7 +276,9 @@ class Desk:
     def resume(self, lane: str, who: str) -> None:
         """Let a paused lane go on at once, its failures forgotten. Raises StateChanged when it is not paused."""
         forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
-        changes = {**NOT_PAUSED, **forgotten}
+        # A lane that gets through frees the others of its account: what it was paused for says whether they wait.
+        of_account = case((lanes.c.pause_code.in_(ACCOUNT_WIDE), lanes.c.pause_code), else_="")
+        changes = {**NOT_PAUSED, **forgotten, "pause_code": of_account}
         self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
 
         with self._db.waking() as connection:

@@ -50,12 +50,16 @@ class LaneStatements:
         )
         mine = update(lanes).where(*_MINE)
         self.renew = mine.values(leased_until=now + _milliseconds("hold")).returning(_paused(now))
+        self.lift = mine.values(leased_until=now + _milliseconds("hold"), paused_until=_lifted()).returning(
+            _paused(now)
+        )
         self.release = mine.values(leased_until=now, owner="", token="")
         standing = (lanes.c.failures, lanes.c.refused_cause, lanes.c.refused_count, now.label("at"))
         self.standing = select(*standing).where(*_MINE)
         self.go_on = mine.values(_going_on(now)).returning(_paused(now))
         self.pause = mine.values(_pausing(now)).returning(_paused(now))
-        self.next_due = _next_due(now)
+        self.renew_all = _renew_all(database)
+        self.waiting = _waiting(now)
         self.settle = _settle(database)
         self.attempt = _attempt(database)
 
@@ -68,8 +72,24 @@ def _paused(now: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(lanes.c.paused_until > now, OPEN).label("paused")
 
 
-def _lets_opt_outs_through(lane: Any) -> ColumnElement[bool]:
-    return lane.c.pause_code.not_in(ACCOUNT_WIDE)  # type: ignore[no-any-return]  # an alias has no column types
+def _may_try_opt_outs_at(lane: Any, now: ColumnElement[int]) -> ColumnElement[int]:
+    """Whether the pause holds opt-outs, and until when."""
+    held = and_(lane.c.paused_until > now, lane.c.pause_code.in_(ACCOUNT_WIDE))
+    return case((held, lane.c.opt_outs_from), else_=0)
+
+
+def _probed_until(lane: Any) -> ColumnElement[int]:
+    """While an account may be down, one of its lanes tries it at a time: until when another one does."""
+    other = lanes.alias()
+    another = (other.c.destination == lane.c.destination, other.c.name != lane.c.name)
+    trying = select(func.max(other.c.leased_until)).where(*another, other.c.pause_code.in_(ACCOUNT_WIDE))
+    probed = func.coalesce(trying.scalar_subquery(), 0)
+    return case((lane.c.pause_code.in_(ACCOUNT_WIDE), probed), else_=0)
+
+
+def _lifted() -> ColumnElement[int]:
+    """An opt-out got through: what the whole account was paused for is over."""
+    return case((lanes.c.pause_code.in_(ACCOUNT_WIDE), 0), else_=lanes.c.paused_until)
 
 
 def _wanted(now: ColumnElement[int]) -> Any:
@@ -77,12 +97,11 @@ def _wanted(now: ColumnElement[int]) -> Any:
     owes = exists().where(deliveries.c.lane == lane.c.name, deliveries.c.state == READY, deliveries.c.due_at <= now)
     some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
     obliged = exists().where(obligations.c.lane == lane.c.name, obligations.c.due_at <= now)
-    may = or_(
-        and_(lane.c.paused_until <= now, some, ~OPEN),
-        and_(or_(lane.c.paused_until <= now, _lets_opt_outs_through(lane)), obliged),
-    )
+    owing = and_(_may_try_opt_outs_at(lane, now) <= now, obliged)
+    may = or_(and_(lane.c.paused_until <= now, some, ~OPEN), owing)
+    free = (lane.c.leased_until <= now, _probed_until(lane) <= now)
     named = lane.c.name.in_(bindparam("names", expanding=True))
-    return select(lane.c.name).where(named, lane.c.leased_until <= now, may).order_by(lane.c.leased_until).limit(1)
+    return select(lane.c.name).where(named, *free, may).order_by(owing.desc(), lane.c.leased_until).limit(1)
 
 
 def _new(name: str) -> Any:
@@ -100,33 +119,52 @@ def _going_on(now: ColumnElement[int]) -> dict[str, Any]:
     """Clear the pause's reason, unless a longer pause, such as an operator's, still holds."""
     resting = lanes.c.paused_until > now
     kept = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
-    return {"leased_until": now + _milliseconds("hold"), "failures": 0, **_streak(), **kept}
+    return {"leased_until": now + _milliseconds("hold"), "failures": 0, "own": False, **_streak(), **kept}
 
 
 def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
-    until = now + _milliseconds("wait")
+    until, opt_outs_from = now + _milliseconds("wait"), now + _milliseconds("opt_outs_wait")
+    so_far = bindparam("of_account", type_=Integer)
     longer = and_(lanes.c.paused_until > until, lanes.c.pause_code != PauseReason.BUDGET)  # that one opens for opt-outs
     return {
         "leased_until": now,
         "token": "",
         "paused_until": case((longer, lanes.c.paused_until), else_=until),
+        "opt_outs_from": case((longer, lanes.c.opt_outs_from), else_=opt_outs_from),
         **{name: case((longer, lanes.c[name]), else_=_new(name)) for name in PAUSE_COLUMNS},
-        "failures": lanes.c.failures + bindparam("failed", type_=Integer),
+        "failures": case((lanes.c.failures < so_far, so_far), else_=lanes.c.failures)
+        + bindparam("failed", type_=Integer),
+        "own": _new("own"),
         **_streak(),
     }
 
 
-def _next_due(now: ColumnElement[int]) -> Any:
+def _waiting(now: ColumnElement[int]) -> Any:
     soonest = [
         select(func.min(deliveries.c.due_at))
         .where(deliveries.c.lane == lanes.c.name, deliveries.c.state == READY, deliveries.c.priority == priority)
         .scalar_subquery()
-        for priority in PRIORITIES
+        .label(name)
+        for name, priority in zip(("raising", "plain"), PRIORITIES, strict=True)
     ]
-    passes = case((_lets_opt_outs_through(lanes), 0), else_=lanes.c.paused_until)
-    obliged = select(func.min(obligations.c.due_at)).where(obligations.c.lane == lanes.c.name).scalar_subquery()
+    due = (obligations.c.lane == lanes.c.name, obligations.c.due_at.is_not(None))  # the latter serves the index
+    obliged = select(func.min(obligations.c.due_at)).where(*due).scalar_subquery()
+    opt_outs = _may_try_opt_outs_at(lanes, now)
     resumes = case((OPEN, now + DAY), else_=lanes.c.paused_until)
-    return select(now.label("now"), lanes.c.leased_until, passes, resumes, obliged, *soonest).where(_SOME)
+    probed = _probed_until(lanes)
+    busy = case((probed > lanes.c.leased_until, probed), else_=lanes.c.leased_until)
+    shown = (lanes.c.name, lanes.c.destination, lanes.c.pause_code, now.label("now"), lanes.c.leased_until)
+    from_when = (busy.label("busy"), opt_outs.label("opt_outs_from"), resumes.label("resumes"))
+    return select(*shown, *from_when, obliged.label("obliged"), *soonest).where(_SOME)
+
+
+def _renew_all(database: Database) -> Any:
+    """Pass over what is locked: settling its batch renews it as well, and nobody waits for a lane while holding one."""
+    held = given(database.engine, lanes.c.name, lanes.c.token)
+    mine = (lanes.c.name == held.c.name, lanes.c.token == held.c.token)
+    names = select(lanes.c.name).where(*mine).with_for_update(skip_locked=True, of=lanes)
+    until = database.now() + _milliseconds("hold")
+    return update(lanes).where(lanes.c.name.in_(names)).values(leased_until=until)
 
 
 def _settle(database: Database) -> Any:

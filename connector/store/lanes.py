@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, select, update
+from sqlalchemy import Connection, Executable, Row, select, update
 
-from connector.errors import LeaseLost, PauseReason, WentBack
+from connector.errors import ACCOUNT_WIDE, LeaseLost, PauseReason, WentBack
 from connector.model import RecordKey
 from connector.settlement import (
     UNOPENABLE,
@@ -23,6 +23,7 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
+from connector.settlement.siblings import OFTEN_THE_ACCOUNTS, Sibling, free, pauses_of_account, share
 from connector.store.claims import each_to_one
 from connector.store.commits import Commits
 from connector.store.database import Database
@@ -35,6 +36,7 @@ from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import as_rows
+from connector.store.siblings import Siblings
 from connector.store.tables import READY, STATE, accounts, deliveries, events, lanes
 
 MOST_TRIES: Final = 10
@@ -45,7 +47,7 @@ MOST_TRIES: Final = 10
 class Lease:
     """A worker's claim on a lane. `failures` counts the pauses in a row that led here: a lane with any is probing.
 
-    obligations_only: the lane is paused for something that does not hold opt-outs, and only they may go out.
+    obligations_only: the lane is paused, for something that does not hold opt-outs now, and only they may go out.
     paused_for: the code of the lane's last pause, if nothing was delivered since.
     """
 
@@ -55,6 +57,21 @@ class Lease:
     failures: int = 0
     obligations_only: bool = False
     paused_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A lane in which something waits. wait_ms: until it may be leased. opt_outs: it owes one now.
+
+    since: when its last lease ended, epoch ms. trying: its account may be down, so that one lane at a time is leased.
+    """
+
+    name: str
+    destination: str
+    wait_ms: int
+    opt_outs: bool
+    since: int
+    trying: bool
 
 
 class Lanes:
@@ -72,7 +89,7 @@ class Lanes:
     ) -> None:
         self._db, self._ledger, self._obligations, self._commits = database, ledger, obligations, commits
         self._oddities, self._open_items, self._questions = oddities, open_items, questions
-        self._sql = LaneStatements(database)
+        self._sql, self._siblings = LaneStatements(database), Siblings(database)
 
     def open(self, names: Mapping[str, str]) -> None:
         """Make sure these lanes exist: lane -> destination. A process that starts may have been given another key."""
@@ -87,22 +104,19 @@ class Lanes:
 
         One that waits for the day's API calls is claimed for what raises an opt-out.
         """
-        wanted: dict[str, Any] = {"names": list(names)}
-        with self._db.reading() as connection:  # an idle worker asks often: it must not take SQLite's write lock
-            if connection.execute(self._sql.wanted, wanted).first() is None:
-                return None
         self._commits.check_new_connections()
-        claimed = {**wanted, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
+        claimed = {"names": list(names), "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.claim, claimed).first()
         return (
             Lease(row.name, row.destination, row.token, row.failures, bool(row.paused), row.pause_code) if row else None
         )
 
-    def renew(self, lease: Lease, hold_ms: int) -> None:
-        """Hold the lane for longer. A lease already lost stays lost: settling raises LeaseLost."""
-        with self._db.transaction() as connection:
-            connection.execute(self._sql.renew, {**_mine(lease), "hold": hold_ms})
+    def renew(self, leases: Sequence[Lease], hold_ms: int) -> None:
+        """Hold these lanes for longer. A lease already lost stays lost: settling raises LeaseLost."""
+        if held := as_rows([{"name": lease.lane, "token": lease.token} for lease in leases]):
+            with self._db.transaction() as connection:
+                connection.execute(self._sql.renew_all, {**held, "hold": hold_ms})
 
     def release(self, lease: Lease) -> None:
         """Give the lane back at once. A lease already lost is left alone."""
@@ -113,9 +127,11 @@ class Lanes:
         """The lane's failures and streak before a batch. Raises LeaseLost when another worker holds the lane now."""
         with self._db.reading() as connection:
             row = connection.execute(self._sql.standing, _mine(lease)).first()
+            siblings = self._siblings.read(connection, lease.destination) if lease.paused_for in ACCOUNT_WIDE else ()
         if row is None:
             raise _lost(lease)
-        return Standing(row.failures, Streak(read_cause(row.refused_cause), row.refused_count), row.at)
+        streak = Streak(read_cause(row.refused_cause), row.refused_count)
+        return Standing(row.failures, streak, row.at, pauses_of_account(siblings))
 
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
@@ -169,7 +185,7 @@ class Lanes:
         asked = self._ledger.asked(settlement.asked)
         answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
         with self._counted(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
-            paused = self._fence_after(connection, lease, settlement, hold_ms)
+            paused, freed = self._fence_after(connection, lease, settlement, hold_ms)
             self._deliver_again(connection, lease.destination, settlement.again)
             if ends:
                 connection.execute(self._sql.settle, ends)
@@ -192,6 +208,9 @@ class Lanes:
             self._obligations.reopen(connection, lease.destination, settlement.duplicated)
             self._obligations.settle(connection, payments)
             self._oddities.add(connection, oddities)
+        if freed:
+            with self._db.waking() as connection:
+                self._obligations.wake_owed(connection, [lease.lane, *freed])
         return paused
 
     @contextmanager
@@ -219,26 +238,40 @@ class Lanes:
             ready = {"state": DeliveryState.READY, "due_at": self._db.now()}
             connection.execute(update(deliveries).where(*again).values(ready))
 
-    def _fence_after(self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
+    def _fence_after(
+        self, connection: Connection, lease: Lease, settlement: Settlement, hold_ms: int
+    ) -> tuple[bool, list[str]]:
+        """Change the lane, and others of its account. Returns whether it is paused, and which lanes may go on now."""
+        mine, others = Sibling(lease.lane), list[Sibling]()
+        if _concerns_others(lease, settlement):
+            mine, others = self._siblings.hold(connection, lease.lane, lease.destination)
         refused, pause = settlement.refused, settlement.pause
         streak = {"new_cause": cause_as_text(refused.cause), "new_count": refused.count}
-        if pause is None and (settlement.payments or settlement.probing):
-            return self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
-        if pause is None:
-            return self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})
-        return self._fence(connection, lease, self._sql.pause, {**streak, **_resting(pause)})
+        if pause is not None:
+            shared = share(pause.reason, mine, others)
+            so_far = {"of_account": pauses_of_account([mine, *others]), "new_own": shared.own}
+            paused = self._fence(connection, lease, self._sql.pause, {**streak, **_resting(pause), **so_far})
+            self._siblings.pause(connection, shared.names, pause)
+            return paused, []
+        aside = bool(settlement.payments or settlement.probing)
+        if aside:
+            kept = self._sql.lift if settlement.proven else self._sql.renew
+            paused = self._fence(connection, lease, kept, {"hold": hold_ms})
+        else:
+            paused = self._fence(connection, lease, self._sql.go_on, {**streak, "hold": hold_ms})
+        freed = free(mine, others, only_opt_outs=aside) if settlement.proven else []
+        self._siblings.free(connection, freed)
+        return paused, [lane.name for lane in freed]
+
+    def waiting(self, names: Iterable[str]) -> list[Waiting]:
+        """Those of these lanes in which something waits, and for how long it has to."""
+        with self._db.reading() as connection:
+            rows = connection.execute(self._sql.waiting, {"names": list(names)}).all()
+        return [waiting for row in rows if (waiting := _waiting(row))]
 
     def next_due_ms(self, names: Iterable[str], longest: int) -> int:
         """Milliseconds until one of these lanes could have work again, at most `longest`."""
-        with self._db.reading() as connection:
-            rows = connection.execute(self._sql.next_due, {"names": list(names)}).all()
-        waits = [
-            max(due, resumes, leased) - now
-            for now, leased, opt_outs_resume, paused_until, *dues in rows
-            for due, resumes in zip(dues, (opt_outs_resume, paused_until, paused_until), strict=True)
-            if due is not None
-        ]
-        return max(0, int(min([longest, *waits])))
+        return max(0, min([longest, *(waiting.wait_ms for waiting in self.waiting(names))]))
 
     def _fence(self, connection: Connection, lease: Lease, change: Executable, values: Mapping[str, Any]) -> bool:
         """Change the lane. Returns whether it is paused. Raises LeaseLost when another worker holds it now."""
@@ -246,6 +279,24 @@ class Lanes:
         if row is None:
             raise _lost(lease)
         return bool(row.paused)
+
+
+def _waiting(row: Row[Any]) -> Waiting | None:
+    owing = [] if row.obliged is None else [max(row.obliged, row.opt_outs_from, row.busy)]
+    dues = (max(due, row.resumes, row.busy) for due in (row.raising, row.plain) if due is not None)
+    moments = [*owing, *dues]
+    if not moments:
+        return None
+    owes = any(moment <= row.now for moment in owing)
+    trying = row.pause_code in ACCOUNT_WIDE
+    return Waiting(row.name, row.destination, min(moments) - row.now, owes, row.leased_until, trying)
+
+
+def _concerns_others(lease: Lease, settlement: Settlement) -> bool:
+    """Whether a settlement may change the other lanes of the account."""
+    if settlement.pause is not None:
+        return settlement.pause.reason in ACCOUNT_WIDE
+    return settlement.proven and lease.paused_for in ACCOUNT_WIDE | OFTEN_THE_ACCOUNTS
 
 
 def _concerned(settlement: Settlement) -> set[str]:
@@ -279,6 +330,7 @@ def _resting(pause: Pause) -> dict[str, Any]:
     sent = pause.in_flight
     return {
         "wait": pause.wait_ms,
+        "opt_outs_wait": pause.opt_outs_wait,
         "new_pause_code": pause.code,
         "new_pause_reason": pause.problem,
         "new_pause_delivery": sent.delivery_id if sent else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, null, select, update
+from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, literal_column, null, select, update
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
 from connector.store.database import Database
@@ -160,6 +160,13 @@ class Obligations:
     def wake_open(self, connection: Connection, *where: Any) -> None:
         """Make those of these obligations that are not in the CRM due: a mapping changed, or a lane resumes."""
         connection.execute(update(obligations).where(_OPEN, *where).values(due_at=self._db.now()))
+
+    def wake_owed(self, connection: Connection, names: Collection[str]) -> None:
+        """Make due what waits in these lanes to be tried again: their account can be used."""
+        owed = obligations.c.state == literal_column("'owed'")  # a literal, as is the next: partial indexes serve those
+        theirs = (obligations.c.lane.in_(names), obligations.c.state != literal_column("'applied'"), owed)
+        lock_rows(connection, [obligations.c[name] for name in _KEY], *theirs)
+        connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
 
 
 def _payment(payment: Payment) -> dict[str, Any]:

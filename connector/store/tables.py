@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0024"
+REVISION: Final = "0025"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -290,6 +290,8 @@ lanes: Final = Table(
     Column("token", String(32), nullable=False, default=""),
     Column("leased_until", BigInteger, nullable=False, default=0),
     Column("paused_until", BigInteger, nullable=False, default=0),
+    Column("opt_outs_from", BigInteger, nullable=False, server_default="0"),  # where a pause holds opt-outs: until when
+    Column("own", Boolean, nullable=False, server_default=false()),  # see settlement.siblings
     Column("pause_code", String(80), nullable=False, default=""),
     Column("pause_reason", Text, nullable=False, default=""),
     Column("pause_delivery", BigInteger),  # what was being sent: its delivery, record and count of records

@@ -196,7 +196,7 @@ class TestLanes:
         given: list[Any] = []
         event.listen(store.database.engine, "before_cursor_execute", lambda *told: given.append(told[3]))
         lease = leased(store)
-        store.lanes.renew(lease, HOLD)
+        store.lanes.renew([lease], HOLD)
         store.lanes.intend(lease, [], HOLD)
         store.lanes.settle(lease, Settlement("v1", pause=Pause(HOLD, PauseReason.AUTH, "log in again")), HOLD)
         store.lanes.release(lease)

@@ -1,0 +1,197 @@
+"""A worker with many lanes, on both databases: what it asks, whose turn it is, and what becomes of a stuck thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from connector.carecycle.signature import Verifier
+from connector.delivery.route import Pace, Route, Running
+from connector.delivery.worker import Worker
+from connector.destinations.base import Outcome, Row
+from connector.receive import Agency, read
+from connector.settlement.listings import LaneStatus
+from connector.store import Store, open_store
+from tests.builders import DATA_KEY, SECRET, a_message_id
+from tests.promises.crm import Crm
+from tests.promises.stage import MAPPINGS, ZONE, a_person
+
+PATIENCE = 30.0
+LATER = 10**9
+
+
+@dataclass
+class Slow(Crm):
+    """A CRM whose calls wait until they are let through, and that knows how many wait."""
+
+    open: threading.Event = field(default_factory=threading.Event)
+    waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        self.waiting.release()
+        self.open.wait()
+        return super().write(rows)
+
+
+@dataclass
+class Works:
+    """Lanes of one account each, their CRMs, and a worker that serves them in a thread."""
+
+    store: Store
+    crms: dict[str, Slow]
+
+    def accept(self, destination: str, **changes: Any) -> None:
+        agency, _, name = destination.partition("/")
+        receiver = Agency(agency, Verifier(agency, [SECRET]), {name: 1})
+        message_id = a_message_id()
+        payload = a_person(f"c-{message_id}", 1, **changes)
+        self.store.inbox.accept([read(receiver, message_id, json.dumps(payload).encode(), 0)])
+
+    @contextmanager
+    def working(self, **how: Any) -> Iterator[Worker]:
+        routes = {f"{name}/0": Route(name, crm, Running(MAPPINGS[0]), ZONE) for name, crm in self.crms.items()}
+        worker = Worker(self.store, routes, Pace(batch=how.pop("batch", 10), hold_ms=how.pop("hold_ms", 4000)), **how)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            for crm in self.crms.values():
+                crm.open.set()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    def lane(self, destination: str) -> LaneStatus:
+        (lane,) = (lane for lane in self.store.desk.lanes() if lane.destination == destination)
+        return lane
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "not in time"
+        threading.Event().wait(0.01)
+
+
+@pytest.fixture
+def works(database_address: str) -> Iterator[Callable[[Sequence[str]], Works]]:
+    stores: list[Store] = []
+
+    def build(destinations: Sequence[str]) -> Works:
+        store = open_store(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+        stores.append(store)
+        store.lanes.open({f"{name}/0": name for name in destinations})
+        return Works(store, {name: Slow() for name in destinations})
+
+    yield build
+    for store in stores:
+        store.close()
+
+
+Build = Callable[[Sequence[str]], Works]
+
+
+class TestAnIdleWorker:
+    def test_asks_once_for_all_of_its_lanes(self, works: Build) -> None:
+        idle = works([f"a{number}/crm" for number in range(240)])
+        asked: list[float] = []
+        event.listen(idle.store.database.engine, "before_cursor_execute", lambda *_: asked.append(time.monotonic()))
+        with idle.working():
+            until(lambda: len(asked) >= 3)
+        assert asked[2] - asked[0] > 2.0
+
+    def test_delivers_at_once_what_arrives(self, works: Build) -> None:
+        idle = works([f"a{number}/crm" for number in range(240)])
+        idle.crms["a77/crm"].open.set()
+        with idle.working():
+            until(lambda: True)
+            began = time.monotonic()
+            idle.accept("a77/crm")
+            until(lambda: bool(idle.crms["a77/crm"].records))
+            assert time.monotonic() - began < 1.5
+
+
+class TestFewTurnsForManyLanes:
+    def test_begin_with_opt_outs(self, works: Build) -> None:
+        busy = works([f"a{number}/crm" for number in range(12)])
+        for name in busy.crms:
+            busy.accept(name, doNotCall=name in ("a9/crm", "a11/crm"))
+        with busy.working(most=2):
+            until(lambda: all(busy.crms[name].waiting.acquire(blocking=False) for name in ("a9/crm", "a11/crm")))
+            assert [lane.destination for lane in busy.store.desk.lanes() if lane.leased] == ["a11/crm", "a9/crm"]
+
+    def test_are_given_up_after_a_batch_for_an_opt_out(self, works: Build) -> None:
+        busy = works(["a/crm", "b/crm", "c/crm"])
+        for name in ("a/crm", "b/crm"):
+            for _ in range(3):
+                busy.accept(name)
+        with busy.working(most=2, batch=1):
+            for name in ("a/crm", "b/crm"):
+                busy.crms[name].waiting.acquire()
+            busy.accept("c/crm", doNotCall=True)
+            until(lambda: busy.lane("c/crm").opt_outs == 1)
+            threading.Event().wait(0.3)  # the bell has rung by then
+            busy.crms["c/crm"].open.set()
+            busy.crms["a/crm"].open.set()
+            until(lambda: busy.lane("c/crm").opt_outs == 0)
+            assert busy.lane("a/crm").ready >= 1
+
+    def test_leave_no_agency_waiting_for_another(self, works: Build) -> None:
+        busy = works([*(f"a/crm{number}" for number in range(6)), "b/crm"])
+        for name in busy.crms:
+            if name != "b/crm":
+                busy.accept(name)
+        with busy.working(most=3):
+            until(lambda: sum(lane.leased for lane in busy.store.desk.lanes()) == 2)
+            busy.crms["b/crm"].open.set()
+            busy.accept("b/crm")
+            until(lambda: busy.lane("b/crm").ready == 0)
+
+    def test_reach_every_lane(self, works: Build) -> None:
+        busy = works([f"a{number}/crm" for number in range(40)])
+        for name, crm in busy.crms.items():
+            crm.open.set()
+            busy.accept(name)
+        with busy.working(most=4):
+            until(lambda: busy.store.desk.waiting() == 0)
+
+
+class TestAThreadThatDoesNotMove:
+    def test_loses_its_lease_and_ends_the_worker_but_not_the_others_batches(self, works: Build) -> None:
+        stuck = works(["a/crm", "b/crm"])
+        stuck.crms["b/crm"].open.set()
+        stuck.accept("a/crm")
+        with stuck.working(hold_ms=400, longest=0.5) as worker:
+            stuck.crms["a/crm"].waiting.acquire()
+            stuck.accept("b/crm")
+            until(lambda: bool(worker.stuck))
+            until(lambda: stuck.store.lanes.lease("another", ["a/crm/0"], LATER) is not None)
+            assert worker.stuck == "a/crm/0"
+            assert stuck.lane("b/crm").ready == 0
+
+
+class TestATaskBeside:
+    def test_that_hangs_holds_up_no_other(self, works: Build) -> None:
+        hung, done = threading.Event(), threading.Event()
+        with works(["a/crm"]).working(beside=(hung.wait, done.set)):
+            assert done.wait(PATIENCE)
+        hung.set()
+
+
+class TestAWorkerThatStops:
+    def test_gives_all_of_its_lanes_back(self, works: Build) -> None:
+        busy = works([f"a{number}/crm" for number in range(20)])
+        for name in busy.crms:
+            busy.accept(name)
+        with busy.working():
+            until(lambda: all(lane.leased for lane in busy.store.desk.lanes()))
+        assert not any(lane.leased for lane in busy.store.desk.lanes())
