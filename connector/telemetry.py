@@ -164,6 +164,11 @@ def state_not_kept(file: str, problem: str) -> None:
     log.error("state not kept on disk", file=file, problem=problem)
 
 
+def writer_stuck(seconds: float) -> None:
+    """A commit of the inbox does not end. Events are refused until it does."""
+    log.error("inbox writer stuck", seconds=round(seconds))
+
+
 def delivery_settled(
     destination: str, message_id: str, outcome: AttemptOutcome, code: str, fields: tuple[str, ...]
 ) -> None:

@@ -111,6 +111,7 @@ class Process(_Frozen):
     inbox_limit: int
     lease_seconds: int
     worker_lanes: int
+    accept_data_loss: bool = False
 
 
 def read_process(environment: Mapping[str, str]) -> Process:
@@ -129,7 +130,15 @@ def read_process(environment: Mapping[str, str]) -> Process:
         inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),
         worker_lanes=_number("CONNECTOR_WORKER_LANES", environment, 64, range(1, 1001)),
+        accept_data_loss=_yes("CONNECTOR_ACCEPT_DATA_LOSS", environment),
     )
+
+
+def _yes(setting: str, environment: Mapping[str, str]) -> bool:
+    text = environment.get(setting) or "no"
+    if text not in ("yes", "no"):
+        raise FixConfiguration(setting, f"must be yes or no, got {text!r}")
+    return text == "yes"
 
 
 def _number(setting: str, environment: Mapping[str, str], default: int, allowed: range) -> int:

@@ -23,6 +23,8 @@ from connector.running.config import AgencyFile, Process
 from connector.running.whose import Compared, Match, compare, known_accounts
 from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
 from connector.store import Store
+from connector.store.database import Database
+from connector.store.durable import forced, weaknesses
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
 SKEW: Final = CLOCK_TOLERANCE / 1000
@@ -76,6 +78,7 @@ def _database(process: Process, environment: Mapping[str, str], now: Callable[[]
         yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
         yield from map(_process, store.processes.all())
         yield _deletion(store.retention.hold())
+        yield from _durable(store.database)
         yield _payloads(find_undecrypted(store.database))
         yield from _space(store)
     finally:
@@ -97,6 +100,18 @@ def _deletion(hold: Hold) -> Finding:
     if not hold.matters:
         return Finding("retention", Health.FINE, "is applied")
     return Finding("retention", Health.DOUBTFUL, "waits", about_deletion(hold))
+
+
+def _durable(database: Database) -> Iterator[Finding]:
+    """Report whether acknowledged events survive a cut of power."""
+    weak = weaknesses(database)
+    for weakness in weak:
+        health = Health.WRONG if weakness.loses else Health.DOUBTFUL
+        yield Finding("durable commits", health, f"{weakness.setting}: {weakness.why}", weakness.do)
+    if not weak:
+        replaced = forced(database)
+        beside = f"; {replaced} is set here, and our transactions replace it" if replaced else ""
+        yield Finding("durable commits", Health.FINE, f"on disk before an event is acknowledged{beside}")
 
 
 def _payloads(undecrypted: Undecrypted) -> Finding:

@@ -33,6 +33,7 @@ from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.agencies import Terms
+from connector.store.durable import require
 from connector.store.line import RECEIVING, WORKING
 from connector.store.writer import Bounded, Writer
 from connector.web.console import create_console
@@ -73,6 +74,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
         doors = []
         if hooks:
             _allow_sockets()
+            require(store.database, accepted=process.accept_data_loss)
             inbox = bootstrap.open_process_store(process, os.environ, RECEIVING)  # its own: pages never use it up
             closing.callback(inbox.close)
             closing.enter_context(bootstrap.open_marks(process, os.environ, inbox, "receive").kept())
@@ -149,6 +151,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         proof = closing.enter_context(outages_reported(process, files, "worker"))
         store = bootstrap.open_process_store(process, os.environ, WORKING)
         closing.callback(store.close)
+        require(store.database, accepted=process.accept_data_loss)
         closing.enter_context(bootstrap.open_marks(process, os.environ, store, "work").kept())
         closing.enter_context(proven(proof, store.watches.try_to_write))
         watched = bootstrap.open_routes(files, store)

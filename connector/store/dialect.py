@@ -100,7 +100,7 @@ def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     if not file.stat().st_size:  # works only before the first table; set later, it would wait for every writer
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=EXTRA", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final
 
-from connector.errors import InboxFull
+from connector import telemetry
+from connector.errors import InboxFull, StoreUnavailable
 from connector.store.inbox import Arrival
 
 Outcome = bool | InboxFull
@@ -22,6 +23,12 @@ _Waiting = tuple[Arrival, "Future[bool]"]
 
 MOST: Final = 256
 """Arrivals in one commit."""
+
+STUCK: Final = 12.0
+"""Seconds after which a commit no longer moves: its senders have been answered, and no others join them."""
+
+_STOP: Final = 20.0
+"""Seconds in which close() lets it commit what waits."""
 
 
 class Bounded:
@@ -60,8 +67,10 @@ class Writer:
     loop, where a single wake-up serves the whole group.
     """
 
-    def __init__(self, accept: Accept) -> None:
-        self._accept = accept
+    def __init__(self, accept: Accept, clock: Callable[[], float] = time.monotonic) -> None:
+        self._accept, self._clock = accept, clock
+        self._began: float | None = None
+        self._reported: float | None = None
         self.tell: Callable[[Callable[[], None]], object] = lambda complete: complete()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inbox writer", daemon=True)
@@ -73,13 +82,32 @@ class Writer:
         Cancelled before its commit begins, it is not kept.
         """
         kept: Future[bool] = Future()
-        self._waiting.put((arrival, kept))
+        if (seconds := self.stuck_for(self._clock())) > STUCK:
+            self._report(seconds)
+            kept.set_exception(StoreUnavailable("database", f"a commit has not ended for {seconds:.0f} s"))
+        else:
+            self._waiting.put((arrival, kept))
         return kept
 
+    def stuck_for(self, now: float) -> float:
+        """Return for how many seconds of its clock the present commit has been going on; 0.0 between commits.
+
+        A wait for PostgreSQL ends by itself. A disk that does not answer cannot be interrupted: the writer goes on
+        when the disk does, and what it then commits late is sent again as a duplicate.
+        """
+        began = self._began
+        return 0.0 if began is None else now - began
+
+    def _report(self, seconds: float) -> None:
+        """Log it, once for each commit."""
+        if (began := self._began) != self._reported:
+            self._reported = began
+            telemetry.writer_stuck(seconds)
+
     def close(self) -> None:
-        """Commit what waits, then stop."""
+        """Commit what waits, then stop. It waits no longer for a commit that does not end."""
         self._waiting.put(None)
-        self._thread.join()
+        self._thread.join(_STOP)
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -102,11 +130,15 @@ class Writer:
 
     def _commit(self, group: list[_Waiting]) -> None:
         group = [(arrival, kept) for arrival, kept in group if kept.set_running_or_notify_cancel()]
+        if not group:
+            return
+        self._began = self._clock()
         outcomes: Sequence[Outcome | Exception]
         try:
             outcomes = self._accept([arrival for arrival, _ in group])
         except Exception as error:  # noqa: BLE001  # each waiting request must be answered, whatever happened here
             outcomes = [error] * len(group)
+        self._began = None
         self.tell(partial(_tell, [kept for _, kept in group], outcomes))
 
 

@@ -54,6 +54,7 @@ class Product:
             **os.environ,
             "CONNECTOR_DATABASE_URL": database,
             "CONNECTOR_DATA_KEY": DATA_KEY,
+            "CONNECTOR_ACCEPT_DATA_LOSS": "yes",  # the tests' server does not wait for its disk
             "CONNECTOR_STATE_DIR": str(folder / "state"),
             "CONNECTOR_LISTEN": f"127.0.0.1:{self.port}",
             "CONNECTOR_ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}",
