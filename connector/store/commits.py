@@ -146,7 +146,8 @@ class Commits:
         with self._lock:
             if process != self._process:  # another thread has noted it
                 return
-        self._keep(_gap(process, points, lost))
+        gap = _gap(process, points, lost)
+        self._keep(replace(gap, kind=GapKind.ANOTHER, lost_from=0) if self._db.is_another() else gap)
         with self._lock:
             if process == self._process:
                 self._process, self._points = secrets.token_hex(8), {}

@@ -87,6 +87,12 @@ class Database:
         self.bell.close()
         self.engine.dispose()
 
+    def is_another(self) -> bool:
+        """Whether another database took this one's place; from then on its own digests are used."""
+        before, self.digest = self.identity, Digests(self._digest_key())
+        self.identity = self.digest("history")
+        return self.identity != before
+
     def _connected(self, *_: object) -> None:
         self.connections += 1
 

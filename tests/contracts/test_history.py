@@ -147,6 +147,23 @@ class TestNoticing:
         assert (gap(later).another, gap(later).since, copy) == (True, 0, "")
         later.close()
 
+    def test_a_database_made_otherwise_in_the_place_of_a_running_process_is_noticed(
+        self, address: str, tmp_path: Path
+    ) -> None:
+        if not address.startswith("sqlite"):
+            pytest.skip("needs the file to be replaced")
+        made = f"sqlite:///{tmp_path}/older.db"
+        opened(made).close()
+        process = opened(address)
+        accepted(process, "lost")
+        older.put_back(address, f"{tmp_path}/older.db")
+        accepted(process, "after")
+        later = opened(address)
+        assert (gap(process).another, gap(process).since) == (True, 0)
+        assert process.database.identity == later.database.identity
+        process.close()
+        later.close()
+
     def test_another_database_elsewhere_is_no_gap(self, process: Store, tmp_path: Path) -> None:
         accepted(process, "here")
         Marks(process, State(tmp_path / "state"), "receive").look()
