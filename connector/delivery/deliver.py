@@ -38,6 +38,7 @@ from connector.delivery.settle import (
     set_aside,
     settle_delivery,
 )
+from connector.delivery.share import Share
 from connector.delivery.uncertain import perhaps_created
 from connector.delivery.write import SENT_AGAIN, Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
@@ -56,7 +57,8 @@ def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: P
     keep_count(store, route, pace)
     route.budget.hear(store.usage, route.time(store.database))
     try:
-        return _deliver(store, route, lease, pace, ahead)
+        with pace.shares.taken() as share:
+            return _deliver(store, route, lease, pace, ahead, share)
     finally:
         keep_count(store, route, pace)
 
@@ -66,20 +68,21 @@ def keep_count(store: Store, route: Route, pace: Pace) -> None:
     route.budget.keep(store.usage, route.destination.usage, route.time(store.database))
 
 
-def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None) -> bool:
-    due = store.inbox.due(lease.lane, pace.batch, opened=ahead.events if ahead else {})
-    if not due:
+def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None, share: Share) -> bool:
+    limit, inbox = min(pace.batch, share.deliveries), store.inbox
+    listed = inbox.listed(lease.lane, limit, most=share.bytes)
+    if not listed:
         return False
     running = route.begin()
     if running.barred:
         rest(store, lease, running.barred, pace)
         return False
     mapping = running.mapping
-    planned, unplanned = plan_all(due, mapping, route.timezone, ahead)
-    messages = {delivery.id: delivery.event.message_id for delivery in due}
-    batch = _Batch(store, route, lease, pace, mapping.version, messages)
-    if ahead and len(due) == pace.batch:
-        next_due = partial(store.inbox.due, lease.lane, pace.batch, after=pace.batch)
+    opened = inbox.opening(listed, ahead.known(mapping) if ahead else {})
+    planned, unplanned = plan_all(opened, mapping, route.timezone, ahead)
+    batch = _Batch(store, route, lease, pace, mapping.version, {waiting.id: waiting.message_id for waiting in listed})
+    if ahead and share.ahead and len(listed) == limit:
+        next_due = partial(inbox.next, lease.lane, limit, share.bytes)
         batch.meanwhile = partial(ahead.making, next_due, mapping, route.timezone)
     if worth_a_search(lease.paused_for, lease.failures) and (failures := store.lanes.standing(lease).failures):
         return batch.isolate(planned, unplanned, failures)

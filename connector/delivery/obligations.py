@@ -30,7 +30,7 @@ from connector.delivery.payments import (
     result_of_answer,
     wait_for,
 )
-from connector.delivery.plan_ahead import Planned
+from connector.delivery.plan_ahead import Planned, without_payload
 from connector.delivery.remember import FORMER_ID, remembered
 from connector.delivery.route import Pace, Route
 from connector.delivery.settle import raised_by
@@ -38,7 +38,7 @@ from connector.delivery.write import Writing
 from connector.destinations.base import Found, Outcome, as_text
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping
-from connector.model import Entry, FlagState, RecordKey, Stamp
+from connector.model import Delivery, Entry, FlagState, Plan, RecordKey, Stamp
 from connector.settlement import (
     Obligation,
     ObligationState,
@@ -173,20 +173,20 @@ class Portion:
         by_event: dict[int, list[Obligation]] = {}
         for obligation in self.owed:
             by_event.setdefault(obligation.event_id, []).append(obligation)
-        deliveries = self.store.inbox.deliveries_of(self.lease.destination, list(by_event))
-        planned: Planned = []
-        for event_id, owed in by_event.items():
-            delivery = deliveries.get(event_id) or no_longer_kept(owed[0])
-            flags_plan = flags_plan_of(delivery.event, owed, self.mapping, self.route.timezone)
-            for write in flags_plan.writes:
-                self.customers.setdefault(write.key, set()).add(owed[0].customer_id)
-            flags = [(obligation.customer_id, obligation.flag) for obligation in owed]
-            self.deliveries |= dict.fromkeys(flags, delivery.id)
-            if delivery.id and read_again(delivery.event):
-                self.readable.update(flags)
-            planned.append((delivery, flags_plan))
-            self.reasons[event_id] = flags_plan.reason
-        return planned
+        kept = self.store.inbox.deliveries_of(self.lease.destination, list(by_event))
+        planned = [self._plan(delivery, by_event.pop(delivery.event_id)) for delivery in kept]
+        return planned + [self._plan(no_longer_kept(owed[0]), owed) for owed in by_event.values()]
+
+    def _plan(self, delivery: Delivery, owed: Sequence[Obligation]) -> tuple[Delivery, Plan]:
+        flags_plan = flags_plan_of(delivery.event, owed, self.mapping, self.route.timezone)
+        for write in flags_plan.writes:
+            self.customers.setdefault(write.key, set()).add(owed[0].customer_id)
+        flags = [(obligation.customer_id, obligation.flag) for obligation in owed]
+        self.deliveries |= dict.fromkeys(flags, delivery.id)
+        if delivery.id and read_again(delivery.event):
+            self.readable.update(flags)
+        self.reasons[owed[0].event_id] = flags_plan.reason
+        return without_payload(delivery), flags_plan
 
     def _failed(self, folded: Folded, writing: Writing) -> bool:
         """Note what became of a record's flags, unless they failed and are to be tried one by one: then return True."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as Read
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connector import telemetry
 from connector.carecycle import recognise
@@ -23,7 +24,7 @@ Planned = list[tuple[Delivery, Plan]]
 class PlannedAhead:
     """A lane's deliveries that were planned before their turn: a cache that saves time and decides nothing.
 
-    The store still says what is due, and whether its payload is still there. The cache holds payloads: keep it no
+    The store still says what is due, and whether its payload is still there. The cache holds values: keep it no
     longer than the lease.
     """
 
@@ -38,7 +39,7 @@ class PlannedAhead:
         return _plan(delivery, mapping, timezone)
 
     @contextmanager
-    def making(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> Iterator[None]:
+    def making(self, look: Callable[[], Iterable[Delivery]], mapping: Mapping, timezone: str) -> Iterator[None]:
         """Plan the deliveries `look` returns in a thread of their own while the block runs."""
         thread = threading.Thread(target=self._make, args=(look, mapping, timezone), name="planner")
         thread.start()
@@ -47,20 +48,24 @@ class PlannedAhead:
         finally:
             thread.join()
 
-    def _make(self, look: Callable[[], Sequence[Delivery]], mapping: Mapping, timezone: str) -> None:
+    def _make(self, look: Callable[[], Iterable[Delivery]], mapping: Mapping, timezone: str) -> None:
         self.mapping, self.events, self.plans = mapping, {}, {}
         try:
-            deliveries = look()
+            for delivery in look():
+                self.plans[delivery.id] = _plan(delivery, mapping, timezone)
+                self.events[delivery.id] = without_payload(delivery).event
         except ConnectorError:  # the next batch looks again, meets the same error and reports it
             return
-        self.plans = {delivery.id: _plan(delivery, mapping, timezone) for delivery in deliveries}
-        self.events = {delivery.id: delivery.event for delivery in deliveries}
+
+    def known(self, mapping: Mapping) -> Read[int, Event]:
+        """The events, by delivery, that were planned with this mapping."""
+        return self.events if mapping is self.mapping else {}
 
 
 def plan_all(
     due: Iterable[Delivery], mapping: Mapping, timezone: str, ahead: PlannedAhead | None = None
 ) -> tuple[Planned, list[Settled]]:
-    """Return the plans of a batch, and the settlement of each delivery that has none."""
+    """Return the plans of a batch, and the settlement of each delivery that has none. No payload is kept."""
     ahead = ahead or PlannedAhead()
     planned: Planned = []
     unplanned: list[Settled] = []
@@ -69,8 +74,13 @@ def plan_all(
         if isinstance(made, Settled):
             unplanned.append(made)
         else:
-            planned.append((delivery, made))
+            planned.append((without_payload(delivery), made))
     return planned, unplanned
+
+
+def without_payload(delivery: Delivery) -> Delivery:
+    """What a plan needs beside it: the values that are written are in the plan, and a payload may be large."""
+    return replace(delivery, event=replace(delivery.event, payload={}))
 
 
 def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:

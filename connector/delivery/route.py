@@ -12,6 +12,7 @@ from connector.crm import CrmAccount
 from connector.delivery.budget import Budget
 from connector.delivery.fitting import Describing
 from connector.delivery.lookups import Lookups
+from connector.delivery.share import Shares
 from connector.delivery.write import SEARCH_LAG
 from connector.destinations.base import Destination
 from connector.errors import DestinationUnusable
@@ -70,9 +71,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much a worker takes at once, and how long it may hold a lane. tick: monotonic seconds."""
+    """How much a worker takes at once, and how long it may hold a lane.
+
+    tick: monotonic seconds. shares: of all lanes of this worker.
+    """
 
     batch: int = 1000
     hold_ms: int = 15_000
     tick: Callable[[], float] = time.monotonic
     roll: Callable[[], float] = random.random
+    shares: Shares = field(default_factory=Shares)

@@ -26,6 +26,7 @@ from connector.insight.alarm_watch import Watch
 from connector.running import bootstrap
 from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
+from connector.running.memory import give_back_early
 from connector.running.outages import outages_reported, proven, repeated
 from connector.running.partitions import Mover, lanes_of, partitions_of
 from connector.running.state import open_state
@@ -52,8 +53,9 @@ STUCK: Final = 70
 
 
 def collect_rarely() -> None:
-    """Collect garbage less often than Python does by default."""
+    """Collect garbage less often than Python does by default, and keep no memory that is free."""
     gc.set_threshold(_NEW)
+    give_back_early()
 
 
 def _announce(store: Store, files: Sequence[AgencyFile]) -> None:

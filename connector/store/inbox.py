@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -69,7 +72,32 @@ class Arrival:
     odd: tuple[OddField, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that is due, without its payload. size: of the payload, in bytes; None if it is no longer stored."""
+
+    id: int
+    attempts: int
+    accepted_at: int
+    event_id: int
+    message_id: str
+    raised: str
+    size: int | None
+
+
 _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
+
+PART: Final = 1024 * 1024
+"""Bytes of payloads decrypted together: about five hundred ordinary events."""
+
+_LARGE_ONES: Final = threading.Lock()
+"""Held while a payload larger than that is in memory."""
+
+_HEADS: Final = select(
+    *(deliveries.c.id, deliveries.c.attempts, deliveries.c.accepted_at),
+    *(events.c.id, events.c.message_id, events.c.raised, func.length(events.c.payload)),
+).join_from(deliveries, events)
+"""The columns of Waiting."""
 
 
 class Inbox:
@@ -80,8 +108,7 @@ class Inbox:
         # Built once: building a statement takes several times as long as running it.
         self._add_events = _add_events(database)
         self._add_deliveries = _add_deliveries(database)
-        due = _due(database.now())
-        self._due = due
+        self._listed, self._opened = _listed(database.now()), _opened(database)
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.
@@ -118,12 +145,13 @@ class Inbox:
         return [id(arrival) in fresh for arrival in arrivals]
 
     def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], Row[Any]]:
-        rows, payloads = [], bytearray()
-        for arrival in arrivals:
-            payload = self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}")
-            rows.append(self._event(arrival) | {"at": len(payloads) + 1, "size": len(payload)})
-            payloads += payload
-        made = connection.execute(self._add_events, {**as_rows(rows), "payloads": bytes(payloads)})
+        payloads = [self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}") for arrival in arrivals]
+        starts = accumulate(map(len, payloads), initial=1)
+        rows = [
+            self._event(arrival) | {"at": at, "size": len(payload)}
+            for arrival, payload, at in zip(arrivals, payloads, starts, strict=False)
+        ]
+        made = connection.execute(self._add_events, {**as_rows(rows), "payloads": b"".join(payloads)})
         return {(row.agency, row.message_id): row for row in made}
 
     def _event(self, arrival: Arrival) -> dict[str, Any]:
@@ -183,36 +211,72 @@ class Inbox:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
     def due(self, lane: str, limit: int, *, after: int = 0, opened: Mapping[int, Event] = _NOTHING) -> list[Delivery]:
-        """What this lane owes now: those that raise an opt-out first, then the longest due. Payloads are decrypted.
+        """What this lane owes now, decrypted all at once: `listed` and `opening` need less memory."""
+        return list(self.opening(self.listed(lane, limit, after=after), opened))
 
-        after: how many to leave out first. opened: events by delivery id, reused if they are still stored.
+    def listed(self, lane: str, limit: int, *, after: int = 0, most: int = 1 << 62) -> list[Waiting]:
+        """What this lane owes now: those that raise an opt-out first, then the longest due.
+
+        after: how many to leave out first. most: bytes of their payloads; one delivery is listed whatever its size.
         """
         wanted = {"the_lane": lane, "most": limit, "after": after}
         with self._db.reading() as connection:
-            return [self._delivery(row, opened) for row in connection.execute(self._due, wanted)]
+            rows = [Waiting(*row) for row in connection.execute(self._listed, wanted)]
+        sums = accumulate(waiting.size or 0 for waiting in rows)
+        return [
+            waiting
+            for place, (waiting, so_far) in enumerate(zip(rows, sums, strict=True))
+            if not place or so_far <= most
+        ]
 
-    def _delivery(self, row: Row[Any], opened: Mapping[int, Event]) -> Delivery:
-        event = opened.get(row.delivery_id)
-        # The id of what was forgotten may be another's now, what is kept of an old event has no payload any more, and
-        # what could not be decrypted may have come again.
-        if event is None or event.message_id != row.message_id or row.payload is None or event.unopened:
-            event = self.event(row)
-        owing = frozenset(row.raised.split(",")) if row.raised else frozenset()
-        return Delivery(row.delivery_id, row.attempts, row.accepted_at, event, row.id, owing)
+    def next(self, lane: str, limit: int, most: int) -> Iterator[Delivery]:
+        """What this lane owes after the first `limit` deliveries."""
+        return self.opening(self.listed(lane, limit, after=limit, most=most))
 
-    def deliveries_of(self, destination: str, event_ids: Collection[int]) -> dict[int, Delivery]:
-        """The deliveries of these events to one destination, by event: what is no longer kept is not in the answer."""
-        statement = (
-            select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
-            .join_from(deliveries, events)
-            .where(deliveries.c.destination == destination, deliveries.c.event_id.in_(event_ids))
-        )
-        with self._db.reading() as connection:
-            return {row.id: self._delivery(row, _NOTHING) for row in connection.execute(statement)}
+    def opening(self, listed: Sequence[Waiting], opened: Mapping[int, Event] = _NOTHING) -> Iterator[Delivery]:
+        """Decrypt what is listed, a few at a time: a caller that keeps no payload never has many in memory.
+
+        opened: events by delivery id, used as they are if they are still stored. Raises StoreUnavailable.
+        """
+        for part in _parts(listed):
+            # Several large payloads at once, of several lanes, would be the largest part of a worker's memory.
+            with _LARGE_ONES if (part[0].size or 0) > PART else nullcontext():
+                yield from self._open(part, opened)
+
+    def _open(self, part: Sequence[Waiting], opened: Mapping[int, Event]) -> Iterator[Delivery]:
+        events = {
+            waiting.id: event
+            for waiting in part
+            if (event := opened.get(waiting.id))
+            # The id of what was forgotten may be another's now, what is kept of an old event has no payload any more,
+            # and what could not be decrypted may have come again.
+            and (event.message_id == waiting.message_id and waiting.size is not None and not event.unopened)
+        }
+        missing = as_rows([{"id": waiting.event_id} for waiting in part if waiting.id not in events])
+        rows: dict[int, Row[Any]] = {}
+        if missing:
+            with self._db.reading() as connection:
+                rows = {row.id: row for row in connection.execute(self._opened, missing)}
+        for waiting in part:
+            event = events.get(waiting.id)
+            if event is None and (row := rows.pop(waiting.event_id, None)) is not None:
+                event = self.event(row)
+                del row
+            if event is not None:  # else it was forgotten since it was listed
+                owing = frozenset(waiting.raised.split(",")) if waiting.raised else frozenset()
+                yield Delivery(waiting.id, waiting.attempts, waiting.accepted_at, event, waiting.event_id, owing)
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
-        return self._delivery(row, _NOTHING)
+        owing = frozenset(row.raised.split(",")) if row.raised else frozenset()
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row), row.id, owing)
+
+    def deliveries_of(self, destination: str, event_ids: Collection[int]) -> Iterator[Delivery]:
+        """The deliveries of these events to one destination, opened a few at a time; not what is no longer kept."""
+        mine = (deliveries.c.destination == destination, deliveries.c.event_id.in_(event_ids))
+        with self._db.reading() as connection:
+            rows = connection.execute(_HEADS.where(*mine).order_by(deliveries.c.id))
+            return self.opening([Waiting(*row) for row in rows])
 
     def event(self, row: Row[Any]) -> Event:
         """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
@@ -274,12 +338,32 @@ def _add_deliveries(database: Database) -> Insert:
     return deliveries.insert().from_select([*names, "due_at"], select(*owed.c, database.now()))
 
 
-def _due(now: ColumnElement[int]) -> Any:
+def _listed(now: ColumnElement[int]) -> Any:
     return (
-        select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.accepted_at, events)
-        .join_from(deliveries, events)
-        .where(deliveries.c.lane == bindparam("the_lane"), deliveries.c.state == READY, deliveries.c.due_at <= now)
+        _HEADS.where(
+            deliveries.c.lane == bindparam("the_lane"), deliveries.c.state == READY, deliveries.c.due_at <= now
+        )
         .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
         .limit(bindparam("most", type_=Integer))
         .offset(bindparam("after", type_=Integer))
     )
+
+
+def _opened(database: Database) -> Any:
+    wanted = given(database.engine, events.c.id)
+    return select(events).join_from(wanted, events, events.c.id == wanted.c.id)
+
+
+def _parts(listed: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """Divide it into parts of PART bytes; a payload larger than that is a part of its own."""
+    part: list[Waiting] = []
+    size = 0
+    for waiting in listed:
+        own = waiting.size or 0
+        if part and size + own > PART:
+            yield part
+            part, size = [], 0
+        part.append(waiting)
+        size += own
+    if part:
+        yield part

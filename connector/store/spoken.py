@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -30,9 +30,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One step through what waits. last: the newest delivery's id; 0 when nothing was left."""
+    """One step through what waits, opened a few at a time. last: the newest delivery's id; 0 when nothing was left."""
 
-    waiting: Sequence[Waiting]
+    waiting: Iterator[Waiting]
     last: int
 
 
@@ -59,18 +59,14 @@ class Spoken:
             ]
         rows = sorted(both, key=lambda row: row.id)[:STEP]
         speaking = [row for row in rows if row.destination in destinations and row.type in types]
-        opened = {
-            destination: self._inbox.deliveries_of(
-                destination, [row.event_id for row in speaking if row.destination == destination]
-            )
-            for destination in {row.destination for row in speaking}
-        }
-        heard = [
-            Waiting(row.destination, row.lane, opened[row.destination][row.event_id])
-            for row in speaking
-            if row.event_id in opened[row.destination]
-        ]
-        return Heard(heard, rows[-1].id if rows else 0)
+        return Heard(self._opened(speaking), rows[-1].id if rows else 0)
+
+    def _opened(self, rows: Sequence[Any]) -> Iterator[Waiting]:
+        lanes = {(row.destination, row.event_id): row.lane for row in rows}
+        for destination in dict.fromkeys(row.destination for row in rows):
+            events_of = [row.event_id for row in rows if row.destination == destination]
+            for delivery in self._inbox.deliveries_of(destination, events_of):
+                yield Waiting(destination, lanes[destination, delivery.event_id], delivery)
 
     def owe(self, owed: Sequence[tuple[Obligation, str]]) -> None:
         """Note opt-outs that were heard, each with its lane."""

@@ -24,6 +24,9 @@ _Waiting = tuple[Arrival, "Future[bool]"]
 MOST: Final = 256
 """Arrivals in one commit."""
 
+MOST_BYTES: Final = 2 * 1024 * 1024
+"""Of their bodies, each of which is in memory several times while it is stored; one of any size may come on top."""
+
 STUCK: Final = 12.0
 """Seconds after which a commit no longer moves: its senders have been answered, and no others join them."""
 
@@ -117,8 +120,8 @@ class Writer:
                 return
 
     def _collect(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        group = [first]
-        while len(group) < MOST:
+        group, size = [first], len(first[0].body)
+        while len(group) < MOST and size < MOST_BYTES:
             try:
                 waiting = self._waiting.get_nowait()
             except queue.Empty:
@@ -126,6 +129,7 @@ class Writer:
             if waiting is None:
                 return group, False
             group.append(waiting)
+            size += len(waiting[0].body)
         return group, True
 
     def _commit(self, group: list[_Waiting]) -> None:

@@ -7,6 +7,7 @@ commit cost none either. granian speaks HTTP; Flask runs in a pool, or where it 
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import sys
 import threading
@@ -32,6 +33,9 @@ LATER: Final = "connector.later"
 SOCKETS: Final = 65_536
 """Connections a listener takes at once, as far as the limit of open files allows."""
 
+_AHEAD: Final = 128 * 1024
+"""Bytes of a connection that are read before they are asked for, headers included."""
+
 _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
 
 
@@ -40,9 +44,12 @@ class Limits:
     """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait.
 
     threads: 0 for an application that waits for nothing: it is called where its request was read.
+    large: bytes of a body from which on it is large; larger: of all large bodies that are in memory together.
     """
 
     body: int = 5 * 1024 * 1024
+    large: int = 64 * 1024
+    larger: int = 20 * 1024 * 1024
     seconds: float = 20.0
     threads: int = 32
     waiting: int = 1024
@@ -62,6 +69,14 @@ class _TooLarge(Exception):
 
 
 @dataclass(slots=True)
+class _Body:
+    """A body as it arrives. held: the bytes that are set aside for it."""
+
+    content: bytearray = field(default_factory=bytearray)
+    held: int = 0
+
+
+@dataclass(slots=True)
 class Door:
     """One listener. `serve()` returns once `close()` was called and the requests in hand are answered."""
 
@@ -73,6 +88,7 @@ class Door:
     _pool: ThreadPoolExecutor | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _asked: int = 0
+    _held: int = 0
 
     async def serve(self) -> None:
         """Listen until closed."""
@@ -89,7 +105,10 @@ class Door:
             log_enabled=False,
             backlog=1024,
             backpressure=SOCKETS,  # the default, the backlog, lets that many idle connections block everybody
-            http1_settings=HTTP1Settings(header_read_timeout=int(self.limits.seconds * 1000)),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(self.limits.seconds * 1000),
+                max_buffer_size=_AHEAD,
+            ),
         )
         await self._server.serve()
         if self._pool:
@@ -101,15 +120,44 @@ class Door:
             self._loop.call_soon_threadsafe(self._server.stop)
 
     async def _answer_one(self, scope: Any, protocol: Any) -> None:
+        body = _Body()
         try:
-            body = await asyncio.wait_for(self._body(scope, protocol), self.limits.seconds)
+            protocol.response_bytes(*await self._answer(scope, protocol, body))
+        finally:
+            body.content.clear()
+            if body.held:
+                gc.collect(1)  # where it was refused, the exception's frames have it until garbage is collected
+                self._held -= body.held
+
+    async def _answer(self, scope: Any, protocol: Any, body: _Body) -> Answer:
+        try:
+            if not self._has_room(self._size(scope), body):
+                return _BUSY
+            await asyncio.wait_for(self._read(protocol, body), self.limits.seconds)
         except _TooLarge:
-            answer: Answer = (413, _PLAIN, b"the body is too large\n")
+            return (413, _PLAIN, b"the body is too large\n")
         except TimeoutError:
-            answer = (408, _PLAIN, b"the body did not arrive in time\n")
-        else:
-            answer = await self._ask(environ(scope, body)) if self._asked < self.limits.waiting else _BUSY
-        protocol.response_bytes(*answer)
+            return (408, _PLAIN, b"the body did not arrive in time\n")
+        content = bytes(body.content)
+        body.content.clear()
+        return await self._ask(environ(scope, content)) if self._asked < self.limits.waiting else _BUSY
+
+    def _size(self, scope: Any) -> int:
+        """The size a body may have: that of its header, or the largest there may be. Raises _TooLarge."""
+        if (declared := scope.headers.get("content-length")) is None:
+            return self.limits.body if "transfer-encoding" in scope.headers else 0
+        if not declared.isdigit() or int(declared) > self.limits.body:
+            raise _TooLarge
+        return int(declared)
+
+    def _has_room(self, size: int, body: _Body) -> bool:
+        """Set memory aside for a large body, unless others use it. One that waited would be in memory all the same."""
+        if size > self.limits.large:
+            if self._held + size > self.limits.larger:
+                return False
+            self._held += size
+            body.held = size
+        return True
 
     async def _ask(self, request: dict[str, Any]) -> Answer:
         self._asked += 1
@@ -134,16 +182,11 @@ class Door:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(call)
 
-    async def _body(self, scope: Any, protocol: Any) -> bytes:
-        declared = scope.headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared) > self.limits.body:
-            raise _TooLarge
-        body = bytearray()
+    async def _read(self, protocol: Any, body: _Body) -> None:
         async for chunk in protocol:
-            body += chunk
-            if len(body) > self.limits.body:
+            body.content += chunk
+            if len(body.content) > self.limits.body:
                 raise _TooLarge
-        return bytes(body)
 
 
 async def _done(until: Future[Any], seconds: float) -> None:

@@ -16,7 +16,7 @@ from tests.chaos.world import World
 HERE = Path(__file__).parent
 PROPERTY = "chaos"
 COLUMNS = ("fault", "database", "acknowledged", "refused", "lost", "twice", "stale", "strange", "opt-outs missing")
-COLUMNS += ("receiving again", "delivering again")
+COLUMNS += ("receiving again", "delivering again", "idle", "most")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,8 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for each case, in the order they ended."""
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
-    rows = [dict(value) for report in reports for name, value in report.user_properties if name == PROPERTY]
+    ended = [report for reports in terminalreporter.stats.values() for report in reports]
+    ended = [report for report in ended if getattr(report, "when", "") == "teardown"]
+    rows = [dict(value) for report in ended for name, value in report.user_properties if name == PROPERTY]
     if not rows:
         return
     lines = [COLUMNS, *(tuple(str(row.get(column, "")) for column in COLUMNS) for row in rows)]

@@ -106,6 +106,10 @@ class World(Product):
         except OSError:  # requests' errors are
             return False
 
+    def calls(self) -> int:
+        """How many requests the CRMs have had."""
+        return len(self.salesforce.calls()) + len(self.hubspot.calls())
+
     def receiving_again(self) -> float | None:
         """Seconds from repaired() to the first event acknowledged."""
         if self.repaired_at is None or self.traffic is None:

@@ -223,6 +223,20 @@ class TestACrowd:
         hook.door.limits = replace(hook.door.limits, waiting=1)
         assert hook.post(a_customer()).status_code == 204
 
+    def test_of_large_bodies_leaves_room_for_small_ones(self, hook: Served) -> None:
+        hook.door.limits = replace(hook.door.limits, large=1_000, larger=150_000)
+        large = a_customer(address="x" * 100_000)
+        begun = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nbegun"
+        with socket.create_connection(("127.0.0.1", hook.door.port)) as unfinished:
+            unfinished.sendall(begun)
+            while (answer := hook.post(large)).status_code == 204:
+                continue  # the other has not arrived
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert hook.post(a_customer()).status_code == 204
+        deadline = time.monotonic() + 20
+        while hook.post(large).status_code == 503:
+            assert time.monotonic() < deadline
+
 
 class TestAGenuineMessageThatCannotBeRead:
     @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Workers stay within twice their idle size, whatever waits, and receivers within three times theirs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connector.receive import Agency, read
+from connector.store import open_store
+from tests.builders import signed
+from tests.chaos.conftest import Case
+from tests.chaos.traffic import Story
+from tests.chaos.world import World
+
+MEGABYTE = 1024 * 1024
+TRANSCRIPT = "Agent: Hello.\nCaller: I would like to know what is covered. "
+
+
+def resident(pid: int) -> float:
+    """The most megabytes the process has had in memory."""
+    status = Path(f"/proc/{pid}/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1]) / 1024
+
+
+def fill(world: World, payloads: Iterable[dict[str, Any]], partitions: int = 1) -> None:
+    """Let these events wait, as a receiver would have stored them."""
+    agency = Agency("sunrise", None, dict.fromkeys(("salesforce", "hubspot"), partitions))  # type: ignore[arg-type]
+    store = open_store(world.environment["CONNECTOR_DATABASE_URL"], world.environment)
+    try:
+        for portion in portions(payloads):
+            now = int(time.time() * 1000)
+            store.inbox.accept([read(agency, f"m{number}", body, now) for number, body in portion])
+    finally:
+        store.close()
+
+
+def portions(payloads: Iterable[dict[str, Any]]) -> Iterator[list[tuple[int, bytes]]]:
+    portion: list[tuple[int, bytes]] = []
+    for number, payload in enumerate(payloads):
+        portion.append((number, json.dumps(payload).encode()))
+        if len(portion) == 500 or sum(len(body) for _, body in portion) > 8 * MEGABYTE:
+            yield portion
+            portion = []
+    yield portion
+
+
+def events(count: int, people: int, *, calls: bool = False, **extra: Any) -> Iterator[dict[str, Any]]:
+    story = Story(people, calls=calls, extra=extra)
+    return (story.payload(number) for number in range(count))
+
+
+def idle_worker(world: World) -> tuple[Any, float]:
+    """A worker that has nothing to do, and its size."""
+    shown = world.log.read_text().count('"started"')
+    worker = world.role("work")
+    world.until(lambda: world.log.read_text().count('"started"') > shown, 90)
+    seen = world.calls()
+    world.until(lambda: world.calls() > seen or world.idle(), 30)  # what it asks the CRMs at its start
+    return worker, resident(worker.pid)
+
+
+MAPPED = """\
+extends: salesforce-contact
+records: { call: { fields: { Description: { from: call.transcript, cut: true, sensitive: accepted } } } }
+"""
+
+CASES = {
+    "5 MB payloads": ("sqlite", lambda: events(30, 30, unknown="x" * (5 * MEGABYTE - 2_000)), 1),
+    "5 MB payloads, on PostgreSQL": ("postgresql", lambda: events(30, 30, unknown="x" * (5 * MEGABYTE - 2_000)), 1),
+    "transcripts of 1 MB, mapped": ("sqlite", lambda: events(60, 9, calls=True, transcript=TRANSCRIPT * 17_000), 1),
+    "5,000 calls of one customer": ("sqlite", lambda: events(5_000, 1, calls=True), 1),
+    "20,000 events in 240 lanes": ("postgresql", lambda: events(20_000, 4_000), 120),
+}
+
+
+class TestAWorker:
+    @pytest.mark.parametrize("name", CASES)
+    def test_stays_within_twice_its_idle_size(self, case: Case, name: str) -> None:
+        engine, payloads, partitions = CASES[name]
+        server = case.postgres() if engine == "postgresql" else None
+        world = case.world(server.address if server else "", partitions=partitions)
+        (world.folder / "mapped.yaml").write_text(MAPPED)
+        world.agency.write_text(world.agency.read_text().replace("mapping: salesforce-contact", "mapping: mapped.yaml"))
+        world.role("receive")
+        world.ready()
+        worker, idle = idle_worker(world)
+        fill(world, payloads(), partitions)
+        waited = world.waiting()
+        world.until(lambda: world.waiting() < waited, 60)
+        moved, deadline = waited - world.waiting(), time.monotonic() + 20
+        world.until(lambda: (world.waiting() == 0 and moved > 0) or time.monotonic() > deadline, 60)
+        case.figures |= {"fault": f"memory: {name}", "database": engine, "acknowledged": waited // 2}
+        case.figures |= {"idle": f"{idle:.0f} MB", "most": f"{(most := resident(worker.pid)):.0f} MB"}
+        assert worker.poll() is None
+        assert most < 2 * idle
+
+
+class TestAReceiver:
+    @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+    def test_of_a_hundred_large_bodies_at_once_stays_within_three_times_its_idle_size(
+        self, case: Case, engine: str
+    ) -> None:
+        world = case.world(case.postgres().address if engine == "postgresql" else "")
+        receiver = world.role("receive")
+        world.ready()
+        idle = resident(receiver.pid)
+        body = json.dumps(Story(1).payload(1) | {"unknown": "x" * (5 * MEGABYTE - 2_000)}).encode()
+
+        def post(number: int) -> int:
+            content, headers = signed(body, message_id=f"m{number}")
+            url = f"http://127.0.0.1:{world.port}/hooks/sunrise"
+            try:
+                return requests.post(url, data=content, headers=headers, timeout=30).status_code
+            except requests.RequestException:
+                return 0
+
+        with ThreadPoolExecutor(128) as pool:
+            answers = list(pool.map(post, range(128)))
+        assert answers.count(204) > 0
+        assert world.post(Story(1).payload(2)) == 204
+        case.figures |= {"fault": "memory: 128 bodies of 5 MB", "database": engine, "acknowledged": answers.count(204)}
+        case.figures |= {"refused": 128 - answers.count(204), "idle": f"{idle:.0f} MB"}
+        case.figures["most"] = f"{(most := resident(receiver.pid)):.0f} MB"
+        assert most < 3 * idle
