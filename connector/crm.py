@@ -50,6 +50,7 @@ class Crm:
     associates: whether records are linked by `associate:`; where not, by look-up fields.
     unsubscribes: whether it has a subscription service that opts an address out (`unsubscribe:`).
     address_field: where a record shows the address that service knows it by; empty where there is no such service.
+    more_addresses: where a record shows further addresses, with semicolons between them.
     name_fields: the first and last name of a person on each object that has both, by its name in lower case.
     stamp_fields: when a record was created and when it was last changed, by anybody; empty where it does not say.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
@@ -73,6 +74,7 @@ class Crm:
     associates: bool = False
     unsubscribes: bool = False
     address_field: str = ""
+    more_addresses: tuple[str, ...] = ()
     name_fields: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
     stamp_fields: tuple[str, ...] = ()
     keeps_keys_unique: bool = True

@@ -17,6 +17,7 @@ from connector.delivery.isolate import unanswered
 from connector.delivery.keep_apart import released
 from connector.delivery.pausing import pause_for
 from connector.delivery.payments import (
+    LOOK_AGAIN,
     NOT_CARRIED,
     NOT_TRIED,
     WORST_FIRST,
@@ -25,6 +26,7 @@ from connector.delivery.payments import (
     ids_of,
     known_ids,
     object_and_id,
+    opted_out_by,
     raised_on,
     result_of,
     result_of_answer,
@@ -34,8 +36,9 @@ from connector.delivery.plan_ahead import Planned, without_payload
 from connector.delivery.remember import FORMER_ID, remembered
 from connector.delivery.route import Pace, Route
 from connector.delivery.settle import raised_by
+from connector.delivery.shown import Shown
 from connector.delivery.write import Writing
-from connector.destinations.base import Found, Outcome, as_text
+from connector.destinations.base import Found, Outcome
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping as CompiledMapping
 from connector.model import Delivery, Entry, FlagState, Plan, RecordKey, Stamp
@@ -60,7 +63,8 @@ class Portion:
     customers: those who opted out on each record, by its key; several customers may share a key, such as an address.
     reasons: why an event writes nothing to this CRM, by event id. heard: the consent known after these events.
     By (customer, flag): deliveries, the ids of those that ask for it; readable, where their events can be read;
-    results, of each record of the customer. applied: flags written to a record by its id.
+    results, of each record of the customer. applied: flags written to a record by its id. shown: the addresses on
+    their records, once they were looked for.
     """
 
     store: Store
@@ -79,6 +83,7 @@ class Portion:
     writing: Writing | None = None
     alone: bool = False
     by_id: FlagsById = field(init=False)
+    shown: Shown | None = None
 
     def __post_init__(self) -> None:
         self.by_id = FlagsById(self.route.destination, lambda: self._intend([]), self._unanswered)
@@ -108,11 +113,16 @@ class Portion:
             answer.outcome for answer in writing.answers.values()
         )
         failed = [merged for merged in folded if self._failed(merged, writing)]
-        targets = [self._one_by_one(failed, writing), self._by_shown_address(folded, writing), self._elsewhere(writing)]
-        self._write_alone(list(chain.from_iterable(targets)))
+        self._write_alone(list(chain(self._one_by_one(failed, writing), self._elsewhere(writing))))
+        self._opt_out_shown(writing)
 
     def _unanswered(self, outcomes: Iterable[Outcome | None]) -> DestinationUnusable | None:
         return unanswered(self.lease.lane, outcomes, self.route.destination.crm.unaccounted, alone=self.alone)
+
+    @property
+    def _looked_for(self) -> Mapping[tuple[str, str], str]:
+        """The digest of the addresses that each customer's records show, by customer and flag."""
+        return self.shown.digests() if self.shown and not self.shown.unusable else {}
 
     @property
     def answered(self) -> bool:
@@ -145,7 +155,8 @@ class Portion:
 
     def _asked_for(self, raised: Raised) -> Raised:
         """Name the delivery that asks for the opt-out; 0 where retention has removed it."""
-        return replace(raised, delivery_id=self.deliveries.get((raised.customer_id, raised.flag), 0))
+        delivery_id = self.deliveries.get((raised.customer_id, raised.flag), 0)
+        return replace(raised, delivery_id=delivery_id, addressed=False)  # its payment says what became of it
 
     def _consents(self, raised: Iterable[Raised], heard: Mapping[str, States]) -> dict[str, dict[str, FlagState]]:
         """The flags that reached the CRM, noted as applied: the event that raises one need not write it again.
@@ -236,42 +247,46 @@ class Portion:
                     address = merged.write.address if flag in merged.write.address_flags else None
                     yield Target(customer, flag, key.object, field_name, crm_id, address)
 
-    def _by_shown_address(self, folded: Iterable[Folded], writing: Writing) -> Iterator[Target]:
-        """The opt-outs of an address that a record shows and its event does not: a newer event may have changed it."""
-        name = self.route.destination.crm.address_field
-        by_kind: dict[str, list[Target]] = {}
-        for target in self._addressed(folded, writing) if name else ():
-            by_kind.setdefault(target.object, []).append(target)
-        for kind, targets in by_kind.items():
-            shown = self._shown(kind, {target.crm_id for target in targets}, name)
-            for target in targets:
-                address = shown.get(target.crm_id, "")
-                if isinstance(address, Outcome):
-                    self._note(target.customer_id, target.flag, result_of(address, kind))
-                elif address and address.lower() != (target.unsubscribe or "").lower():
-                    yield replace(target, unsubscribe=address)
+    def _opt_out_shown(self, writing: Writing) -> None:
+        """Opt out the addresses that the customers' records show and that are not out yet."""
+        if not self.route.destination.crm.address_field or self.by_id.unusable:
+            return
+        shown = self.shown = Shown(self.route.destination, list(self._addressed(writing)), writing.digest)
+        shown.read()
+        self.by_id.unusable = shown.unusable
+        for target, why in shown.unread():
+            self._note(target.customer_id, target.flag, result_of(why, target.object))
+        in_crm = (owed for owed in self.owed if owed.state is ObligationState.APPLIED and owed.addresses is not None)
+        done = {(owed.customer_id, owed.flag): owed.addresses or "" for owed in in_crm}
+        out = {key: opted_out_by(answer, writing.digest) for key, answer in writing.answers.items()}
+        are_out = {(customer, own) for key, owns in out.items() for customer in self.customers[key] for own in owns}
 
-    def _addressed(self, folded: Iterable[Folded], writing: Writing) -> Iterator[Target]:
-        """The open opt-outs that also opt an address out, on the records they are on."""
-        open_ = {(owed.customer_id, owed.flag) for owed in self.owed if owed.state is not ObligationState.APPLIED}
-        for merged in folded:
-            answer, write = writing.answers.get(merged.write.key), merged.write
-            crm_id = answer.crm_id if answer else None
-            flags = sorted(merged.flags.keys() & write.address_flags) if crm_id else []
-            for customer, flag in product(sorted(self.customers[write.key]), flags):
-                if (customer, flag) in open_:
-                    field_name = merged.flags[flag][0]
-                    yield Target(customer, flag, write.key.object, field_name, crm_id or "", write.address)
+        def is_out(target: Target, address: str) -> bool:
+            return (target.customer_id, writing.digest(address)) in are_out
 
-    def _shown(self, kind: str, crm_ids: set[str], name: str) -> dict[str, str | Outcome]:
-        """The address each record shows, or why it is unknown; nothing where the account cannot be used."""
-        destination = self.route.destination
-        try:
-            answers = destination.find(kind, destination.crm.id_field, sorted(crm_ids), [name])
-        except DestinationUnusable as error:
-            self.by_id.unusable = error
-            return {}
-        return {crm_id: _address(answer, name) for crm_id, answer in answers.items()}
+        for turn in shown.to_opt_out(done, is_out):
+            self._write_alone(turn)
+
+    def _addressed(self, writing: Writing) -> Iterator[Target]:
+        """The opt-outs in force that also opt addresses out, on each record of their customers."""
+        flags: dict[str, list[str]] = {}
+        for owed in self.owed:
+            if owed.state is not ObligationState.APPLIED or self._is_in_force(owed):
+                flags.setdefault(owed.customer_id, []).append(owed.flag)
+        known = self.store.ledger.records_of(self.lease.destination, list(flags)) if flags else ()
+        records = {(record.customer_id, record.object, record.crm_id) for record in known}
+        for key, answer in writing.answers.items():
+            records |= {(customer, key.object, answer.crm_id) for customer in self.customers[key] if answer.crm_id}
+        records |= {(target.customer_id, target.object, target.crm_id) for target in self.applied}
+        for customer, kind, crm_id in sorted(records):
+            for flag in flags.get(customer, ()):
+                if self.mapping.unsubscribes(kind, flag):
+                    yield Target(customer, flag, kind, self.mapping.flag_fields(kind, flag)[0], crm_id)
+
+    def _is_in_force(self, owed: Obligation) -> bool:
+        """Whether careCycle has not lowered a flag since it reached the CRM."""
+        state = self.heard.get(owed.customer_id, {}).get(owed.flag)
+        return state is None or state.spoken or state.value is not False
 
     def _look_for(self, keys: Sequence[RecordKey]) -> dict[RecordKey, list[Found] | Outcome]:
         """Search for the records with these keys; stop where the account cannot be used."""
@@ -341,14 +356,11 @@ class Portion:
         why = replace(NOT_CARRIED, cause=cause, action="") if cause else NOT_CARRIED
         not_mapped = Result(ObligationState.NOT_MAPPED, why)
         worst = min(own, key=lambda result: WORST_FIRST.index(result.state), default=not_mapped)
+        addresses = self._looked_for.get((obligation.customer_id, obligation.flag))
         wait = wait_for(worst.state, obligation.attempts, roll)
-        return Payment(obligation, worst.state, worst.why, worst.object, worst.crm_id, wait)
-
-
-def _address(answer: list[Found] | Outcome, name: str) -> str | Outcome:
-    if isinstance(answer, Outcome):
-        return answer
-    return next((as_text(match.values.get(name)) for match in answer), "")
+        if worst.state is ObligationState.APPLIED and addresses is not None:
+            wait = LOOK_AGAIN  # people may give the record another address
+        return Payment(obligation, worst.state, worst.why, worst.object, worst.crm_id, wait, addresses)
 
 
 def report_payments(lease: Lease, payments: Iterable[Payment], pause: Pause | None) -> None:

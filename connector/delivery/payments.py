@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.answer import Answer
+from connector.delivery.fold import Digest
 from connector.destinations.base import Found, Outcome, Row, Verdict
 from connector.model import Mode, RecordKey
 from connector.settlement import WRITTEN, ObligationState, Raised, Refusal
@@ -110,6 +111,15 @@ def flags_row(group: Sequence[Target], id_field: str) -> Row:
     address = next((target.unsubscribe for target in group if target.unsubscribe), None)
     key = RecordKey(first.object, id_field, first.crm_id)
     return Row(key, fields, id=first.crm_id, mode=Mode.UPDATE, unsubscribe=address)
+
+
+def opted_out_by(answer: Answer, digest: Digest) -> frozenset[str]:
+    """Digest the addresses that a record's write opted out, now or before."""
+    mark, outcome = answer.entry.unsubscribed, answer.outcome
+    before = {mark.digest} if mark else set()
+    address = answer.decision.unsubscribe
+    is_out = address is not None and outcome is not None and result_of(outcome, "").state is ObligationState.APPLIED
+    return frozenset(before | ({digest(address)} if is_out else set()))
 
 
 def raised_on(target: Target) -> Raised:

@@ -237,7 +237,8 @@ def raised_by(answers: Iterable[Answer]) -> Iterator[Raised]:
         for flag in sorted(answer.decision.consent.keys() - refused):
             field = answer.decision.consent[flag]
             last = max(folded.deliveries)
-            yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last, field)
+            addressed = flag in folded.write.address_flags
+            yield Raised(folded.customer_id or "", flag, folded.write.key.object, answer.crm_id, last, field, addressed)
 
 
 def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Iterator[Obligation]:

@@ -152,6 +152,11 @@ class CompiledMapping:
         )
         return tuple(dict.fromkeys(fields))
 
+    def unsubscribes(self, object: str, flag: str) -> bool:
+        """Whether a flag of an object's record also opts its address out."""
+        records = (record for program in self.programs.values() for record in program.records)
+        return any(record.object == object and flag in record.unsubscribe for record in records)
+
     @property
     def objects(self) -> list[str]:
         """List every CRM object it writes or searches, in alphabetical order."""

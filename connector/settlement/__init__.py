@@ -205,7 +205,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An opt-out that reached the CRM: in which field of which record, and the newest delivery that asked for it."""
+    """An opt-out that reached the CRM: in which field of which record, and the newest delivery that asked for it.
+
+    addressed: the addresses that its record shows have to be opted out too, before the CRM has all of it.
+    """
 
     customer_id: str
     flag: str
@@ -213,6 +216,7 @@ class Raised:
     crm_id: str | None
     delivery_id: int
     field: str = ""
+    addressed: bool = False
 
 
 class ObligationState(StrEnum):
@@ -230,6 +234,7 @@ class Obligation:
     """One customer's opt-out, owed to one destination until the CRM confirms it.
 
     since: epoch ms when it was received. event_id: the newest event that raises it. attempts: since it was last owed.
+    addresses: the digest of the addresses that were opted out with it; None if none was looked for.
     """
 
     destination: str
@@ -239,11 +244,15 @@ class Obligation:
     event_id: int = 0
     attempts: int = 0
     state: ObligationState = ObligationState.OWED
+    addresses: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What became of one obligation. wait_ms: until it is looked at again; None: not before something happens to it."""
+    """What became of one obligation. wait_ms: until it is looked at again; None: not before something happens to it.
+
+    addresses: the digest of the addresses that are opted out with it now; None as before.
+    """
 
     obligation: Obligation
     state: ObligationState
@@ -251,6 +260,7 @@ class Payment:
     object: str = ""
     crm_id: str | None = None
     wait_ms: int | None = None
+    addresses: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from connector.store.tables import consents, events, obligations
 _KEY: Final = ("destination", "customer_id", "flag")
 _NEW: Final = (*_KEY, "lane", "event_id", "since")
 _WHY: Final = ("state", "code", "reason", "action", "fields")
-_PAID: Final = (*_KEY, *_WHY, "event_id", "object", "crm_id", "due_at")
+_PAID: Final = (*_KEY, *_WHY, "event_id", "object", "crm_id", "due_at", "addresses")
 _NO_REFUSAL: Final = {"code": "", "reason": "", "action": "", "fields": "[]"}
 
 
@@ -89,6 +89,7 @@ class Obligations:
                 row.event_id,
                 row.attempts,
                 ObligationState(row.state),
+                row.addresses,
             )
             for row in rows
         ]
@@ -109,26 +110,28 @@ class Obligations:
             connection.execute(self._pay, payments)
 
     def applied(self, connection: Connection, destination: str, raised: Iterable[Raised]) -> None:
-        """Close what an ordinary write fulfilled. What another record of the customer refused stays refused."""
+        """Close what an ordinary write fulfilled. What another record of the customer refused stays refused.
+
+        One that also opts addresses out is due now instead: the record may show others than the event.
+        """
         for opt_out in raised:
-            connection.execute(
-                update(obligations)
-                .where(
-                    obligations.c.destination == destination,
-                    obligations.c.customer_id == opt_out.customer_id,
-                    obligations.c.flag == opt_out.flag,
-                    obligations.c.state.not_in((ObligationState.APPLIED, ObligationState.REFUSED)),
-                )
-                .values(
-                    state=ObligationState.APPLIED,
-                    attempts=0,
-                    due_at=null(),
-                    applied_at=self._db.now(),
-                    object=opt_out.object,
-                    crm_id=opt_out.crm_id,
-                    **_NO_REFUSAL,
-                )
+            mine = (
+                obligations.c.destination == destination,
+                obligations.c.customer_id == opt_out.customer_id,
+                obligations.c.flag == opt_out.flag,
+                obligations.c.state.not_in((ObligationState.APPLIED, ObligationState.REFUSED)),
             )
+            done: dict[str, Any] = {
+                "state": ObligationState.APPLIED,
+                "attempts": 0,
+                "due_at": null(),
+                "applied_at": self._db.now(),
+                "object": opt_out.object,
+                "crm_id": opt_out.crm_id,
+                **_NO_REFUSAL,
+            }
+            values = {"due_at": self._db.now()} if opt_out.addressed else done
+            connection.execute(update(obligations).where(*mine).values(values))
 
     def owe_again(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Owe these customers' opt-outs again: a record that had them is no longer in the CRM."""
@@ -184,6 +187,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "object": payment.object,
         "crm_id": payment.crm_id,
         "due_at": payment.wait_ms,
+        "addresses": payment.addresses,
     }
 
 
@@ -230,5 +234,6 @@ def _pay(database: Database) -> Any:
             applied_at=case((is_applied & ~was_applied, database.now()), else_=obligations.c.applied_at),
             object=func.coalesce(func.nullif(paid.c.object, ""), obligations.c.object),
             crm_id=func.coalesce(paid.c.crm_id, obligations.c.crm_id),
+            addresses=func.coalesce(paid.c.addresses, obligations.c.addresses),
         )
     )

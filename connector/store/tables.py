@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0025"
+REVISION: Final = "0026"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -207,6 +207,7 @@ obligations: Final = Table(
     Column("applied_at", BigInteger),
     Column("object", String(64), nullable=False, server_default=""),
     Column("crm_id", String(64)),
+    Column("addresses", String(64)),
     Index(None, "customer_id"),
     Index(None, "event_id"),
     Index("ix_obligations_due", "lane", "due_at", **_where("due_at IS NOT NULL")),

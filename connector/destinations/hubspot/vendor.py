@@ -20,6 +20,7 @@ HUBSPOT: Final = Vendor(
     associates=True,
     unsubscribes=True,
     address_field="email",
+    more_addresses=("hs_additional_emails",),
     stamp_fields=("createdate", "lastmodifieddate"),
     name_fields=dict.fromkeys(("contacts", "0-1"), ("firstname", "lastname")),
     keeps_keys_unique=False,

@@ -8,6 +8,7 @@ from typing import Literal
 from connector.sandbox.hubspot.records import Link, Record, Records
 
 FORMER_IDS = "hs_merged_object_ids"
+ADDITIONAL = "hs_additional_emails"
 
 
 @dataclass(slots=True)
@@ -35,8 +36,7 @@ def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) 
     filling = {**lost.properties, **(dict.fromkeys(keys, "") if manner.loser_key != "fills" else {})}
     former = [*_formers(lost), *_formers(won), loser, *(() if manner.keeps_id else (winner,))]
     properties = {**filling, **won.properties, FORMER_IDS: ";".join(former)}
-    if "email" in won.properties:
-        properties["hs_additional_emails"] = lost.properties.get("email", "")
+    properties[ADDITIONAL] = ";".join(sorted(_addresses(won, lost) - {properties.get("email", "")}))
     identity = winner if manner.keeps_id else records.new_id()
     record = Record(kind, identity, won.created, records.clock())
     records.put(kind, record, properties)
@@ -45,6 +45,11 @@ def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) 
     if manner.loser_key == "leads":
         records.lead_to(record, {name: text for name, text in keys.items() if name != "email"})
     return record
+
+
+def _addresses(*merged: Record) -> set[str]:
+    texts = [record.properties.get(name, "") for record in merged for name in ("email", ADDITIONAL)]
+    return {address for text in texts for address in text.split(";") if address}
 
 
 def _formers(record: Record) -> list[str]:
