@@ -223,7 +223,8 @@ class TestConfigExample:
         text = re.sub(r"^( +)# (renew_by: )", r"\1\2", EXAMPLE, flags=re.M)
         text = text.replace(section, re.sub(r"^# ", "", section, flags=re.M))
         (tmp_path / "agency.yaml").write_text(text, "utf-8")
-        secrets = {**SECRETS, "ALARM_WEBHOOK": "https://chat.example/T0", "SMTP_PASSWORD": "a password of the tests"}
+        addresses = {"ALARM_WEBHOOK": "https://chat.example/T0", "HEARTBEAT_URL": "https://beat.example/0"}
+        secrets = {**SECRETS, **addresses, "SMTP_PASSWORD": "a password of the tests"}
         command = [str(Path(sys.executable).parent / "connector"), "check", "-c", "agency.yaml", "--json"]
         done = subprocess.run(
             command, cwd=tmp_path, env={**os.environ, **secrets}, capture_output=True, text=True, check=False
@@ -327,6 +328,7 @@ class TestNames:
             "INBOX_LIMIT": str(process.inbox_limit),
             "LEASE_SECONDS": str(process.lease_seconds),
             "WORKER_LANES": str(process.worker_lanes),
+            "OUTAGE_SECONDS": str(process.outage_seconds),
         }
 
     def test_the_limits_of_the_door_are_told(self) -> None:

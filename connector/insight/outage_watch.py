@@ -15,9 +15,6 @@ from connector.insight.sending import Keeper, Letter, Subscriber, send_all
 LOOK: Final = MINUTE
 """How often a process that can write looks whether another one left an outage behind."""
 
-QUIET: Final = 20 * SECOND
-"""For so long no proof is no sign: one is looked for every ten seconds."""
-
 
 class Proof(Protocol):
     """Whether this process can write to the database.
@@ -77,7 +74,7 @@ class OutageWatch:
             return
         now, at = self._now(), int(self._proof.written_at * SECOND)
         last = at or self._started
-        if ending or self._proof.problem or now - last >= QUIET:
+        if ending or self._proof.problem or now - last >= self._patience // 3:
             if outage := self._begun(last, now):
                 self._alarm(outage, now)
         elif at and (outage := self._outage or self._left_behind(now)):

@@ -112,6 +112,7 @@ class Process(_Frozen):
     lease_seconds: int
     worker_lanes: int
     accept_data_loss: bool = False
+    outage_seconds: int = 60
 
 
 def read_process(environment: Mapping[str, str]) -> Process:
@@ -131,6 +132,7 @@ def read_process(environment: Mapping[str, str]) -> Process:
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),
         worker_lanes=_number("CONNECTOR_WORKER_LANES", environment, 64, range(1, 1001)),
         accept_data_loss=_yes("CONNECTOR_ACCEPT_DATA_LOSS", environment),
+        outage_seconds=_number("CONNECTOR_OUTAGE_SECONDS", environment, 60, range(1, 3601)),
     )
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from connector.backoff import SECOND
 from connector.errors import StoreUnavailable
 from connector.insight.outage_watch import OutageWatch
 from connector.running import bootstrap
@@ -19,6 +20,8 @@ from connector.running.config import AgencyFile, Process
 from connector.running.file_lock import FileLock
 from connector.running.proof import Proof
 from connector.running.state import open_state
+from connector.store import Store
+from connector.store.writer import STUCK, Writer
 
 _FINISH: Final = 5.0
 """Seconds that a message being sent may delay the end of a role."""
@@ -48,7 +51,7 @@ def outages_reported(process: Process, files: Sequence[AgencyFile], role: str) -
 
     Of the processes that share a state folder and have the same agencies, one reports.
     """
-    state, proof = open_state(process.database_url, os.environ), Proof(time.monotonic)
+    state, proof = open_state(process.database_url, os.environ), Proof(time.monotonic, process.outage_seconds / 6)
     agencies = [bootstrap.subscriber(file) for file in files]
     name = f"outage-{zlib.crc32(' '.join(sorted(own.agency for own in agencies)).encode()):08x}"
     watch = OutageWatch(
@@ -61,6 +64,7 @@ def outages_reported(process: Process, files: Sequence[AgencyFile], role: str) -
         _boot(),
         time.monotonic,
         time.time,
+        process.outage_seconds * SECOND,
     )
     try:
         with repeated("outages", watch):
@@ -77,6 +81,13 @@ def proven(proof: Proof, attempt: Callable[[], None]) -> Iterator[None]:
     proof.use(attempt)
     with repeated("proof", proof):
         yield
+
+
+def receiving(writer: Writer, inbox: Store, agencies: Sequence[str]) -> None:
+    """Note in the database that events can be stored. Raises StoreUnavailable if they cannot."""
+    if (seconds := writer.stuck_for(time.monotonic())) > STUCK:
+        raise StoreUnavailable("database", f"a commit has not ended for {seconds:.0f} s")
+    inbox.watches.receives(agencies)
 
 
 def _boot() -> str:

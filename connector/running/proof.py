@@ -8,18 +8,17 @@ from typing import Final
 from connector import telemetry
 from connector.errors import StoreUnavailable
 
-_EVERY: Final = 10.0
 _RETRY: Final = 2.0
 
 
 class Proof:
-    """Tries to write every ten seconds, and more often where it fails. To be called about once a second.
+    """Tries to write now and then, and more often where it fails. To be called about once a second.
 
-    It may wait for the database in each call, so nothing else may wait for it. tick: monotonic seconds.
+    It may wait for the database in each call, so nothing else may wait for it. tick: monotonic seconds. every: seconds.
     """
 
-    def __init__(self, tick: Callable[[], float]) -> None:
-        self._tick = tick
+    def __init__(self, tick: Callable[[], float], every: float) -> None:
+        self._tick, self._every = tick, every
         self._tried_at = self.written_at = 0.0
         self._failed_at, self._problem = 0.0, ""
         self._try: Callable[[], None] | None = None
@@ -36,7 +35,7 @@ class Proof:
     def __call__(self) -> None:
         """Try to write if that is due."""
         now = self._tick()
-        rest = _RETRY if self.problem else _EVERY
+        rest = min(_RETRY, self._every) if self.problem else self._every
         if self._try is None or now - self._tried_at < rest:
             return
         self._tried_at = now

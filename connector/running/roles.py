@@ -27,7 +27,7 @@ from connector.running import bootstrap
 from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
 from connector.running.memory import give_back_early
-from connector.running.outages import outages_reported, proven, repeated
+from connector.running.outages import outages_reported, proven, receiving, repeated
 from connector.running.partitions import Mover, lanes_of, partitions_of
 from connector.running.state import open_state
 from connector.running.supervisor import GRACE
@@ -84,7 +84,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             writer = Writer(accept)
             closing.callback(writer.close)
             names = [file.settings.agency for file in files]
-            closing.enter_context(proven(proof, partial(inbox.watches.receives, names)))
+            closing.enter_context(proven(proof, partial(receiving, writer, inbox, names)))
             hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
             door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands events over and never waits
             writer.tell = door.soon
