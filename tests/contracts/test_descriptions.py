@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Barrier
+from typing import Any, cast
 
 import pytest
 from flask import Response
 
 from connector.backoff import HOUR
+from connector.delivery.lookups import MOST, Lookups
 from connector.delivery.reload import Watched, fingerprint
 from connector.delivery.route import Route, Running
 from connector.delivery.schemas import ASK_AGAIN
+from connector.destinations.base import Destination, Found
 from connector.destinations.salesforce.account import Salesforce
+from connector.destinations.salesforce.vendor import SALESFORCE as SALESFORCE_CRM
 from connector.mapping import shipped_folder
+from connector.model import Lookup
 from connector.running.bootstrap import load_mapping, read_mapping
 from connector.sandbox.salesforce import SalesforceSandbox
 from connector.sandbox.wire import Fault
@@ -28,6 +34,7 @@ from tests.conftest import Clock
 from tests.contracts.test_pipeline import DESTINATION, LANE, SALESFORCE, House
 from tests.destinations.salesforce_fixtures import client_credentials
 
+SAM = Lookup("User", "Email", "sam@youragency.com")
 LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
 """A city of 58 characters; MailingCity holds 40."""
 
@@ -120,6 +127,32 @@ class TestAFreshStart:
         assert (lane.pause_code, office.people()) == ("quota", [])
         office.wait(HOUR)
         assert (office.person()["city"], office.open_items()) == (LONG[:40], [])
+
+
+class TestLookUps:
+    def test_lanes_that_start_together_ask_for_a_user_once(self, office: Office) -> None:
+        gate = Barrier(8)
+
+        def resolve(_: int) -> object:
+            gate.wait(30)
+            return office.route.lookups.resolve(office.route.destination, [SAM])
+
+        with ThreadPoolExecutor(8) as lanes:
+            assert len({str(answer) for answer in lanes.map(resolve, range(8))}) == 1
+        assert len(office.sandbox.calls("/query")) == 1
+
+    def test_answers_that_are_kept_are_bounded(self) -> None:
+        class Crm:
+            crm = SALESFORCE_CRM
+
+            def find(self, kind: str, field: str, values: list[str], read: list[str]) -> dict[str, list[Found]]:
+                return {value: [Found(value, {})] for value in values}
+
+        lookups = Lookups(lambda: 0.0)
+        for start in range(0, 3 * MOST, MOST):
+            wanted = [replace(SAM, value=f"u{number}@example.com") for number in range(start, start + MOST)]
+            assert len(lookups.resolve(cast(Destination, Crm()), wanted)) == MOST
+        assert len(lookups._known) == MOST
 
 
 class TestARestart:

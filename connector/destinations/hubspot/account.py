@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Final
 
 import hubspot
@@ -64,6 +65,7 @@ class HubSpot:
         self._writer = RecordWriter(self._calls, self._finder)
         self._portal: CrmAccount | None = None
         self._has_asked = False
+        self._asking = Lock()
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -77,9 +79,10 @@ class HubSpot:
 
     def account(self) -> CrmAccount | None:
         """The token's portal, which never changes; None where the token may not ask. Raises DestinationUnusable."""
-        if not self._has_asked:
-            self._portal, self._has_asked = portal_of(self._calls), True
-        return self._portal
+        with self._asking:  # of several lanes, the first asks
+            if not self._has_asked:
+                self._portal, self._has_asked = portal_of(self._calls), True
+            return self._portal
 
     def serve(self, account: CrmAccount) -> None:
         """Do nothing: a token reaches only its own portal."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
+from connector.destinations.hubspot.limits import Limits
 from connector.destinations.hubspot.refusals import reply_refusal, trouble, used_up
 from connector.destinations.hubspot.replies import Reply, parse
 from connector.errors import DestinationUnusable, PauseReason
@@ -94,22 +95,25 @@ class Calls:
 
     def __init__(self, send: Send, sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
         self._send, self._sleep, self._jitter = send, sleep, jitter
-        self._free_at = 0.0
+        self._limits = Limits()
 
     def ask(self, path: Path, *, query: Query | None = None, body: Any = None, **parts: str) -> Reply:
         """A reply that is a success or rejects what was sent. Raises DestinationUnusable."""
-        return self._retried(lambda: self._once(path, parts, query or [], body))
+        tries = itertools.count()
+        return self._retried(lambda: self._once(path, parts, query or [], body, rested=next(tries) > 0))
 
     def read(self, model: type[Parsed], path: Path, *, query: Query | None = None, **parts: str) -> Parsed:
         """A successful reply, parsed as `model`. Raises DestinationUnusable."""
         return expect(model, self.ask(path, query=query, **parts))
 
-    def _once(self, path: Path, parts: Mapping[str, str], query: Query, body: Any) -> Reply:
-        if (wait := self._free_at - time.monotonic()) > 0:  # HubSpot counts rejected requests as errors: avoid them
+    def _once(self, path: Path, parts: Mapping[str, str], query: Query, body: Any, *, rested: bool) -> Reply:
+        if (wait := self._limits.wait(search=path is SEARCH, rested=rested)) > 0:
             self._sleep(wait)
         reply = self._send(path, parts, query, body)
-        self._free_at = time.monotonic() + used_up(reply)
         problem = trouble(reply, path.scope)
+        limited = problem.wait if problem and problem.reason is PauseReason.RATE else used_up(reply)
+        if limited:
+            self._limits.rest(limited)
         if problem is None and reply.ok and reply.foreign:
             problem = UNREADABLE
         if problem is not None:

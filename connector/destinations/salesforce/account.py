@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Final
 from urllib.parse import quote
 
@@ -81,6 +82,7 @@ class Salesforce:
         self._abreast = Abreast(self._options.calls_abreast)
         self._reader = Reader(self._client, self._abreast)
         self._has_asked = False
+        self._asking = Lock()
         self._leads, self._survivors = Leads(self._reader), Survivors(self._client)
 
     @property
@@ -96,11 +98,12 @@ class Salesforce:
     def account(self) -> CrmAccount | None:
         """The org that the login leads to now; None if it cannot be learned. Raises DestinationUnusable."""
         known = self._login.org()
-        if known is None and not self._has_asked:
-            known = org.of_query(self._client.call("GET", "query", params={"q": org.QUESTION}))
-            self._login.learn(known)
-            self._has_asked = True
-        return known
+        with self._asking:  # of several lanes, the first asks
+            if known is None and not self._has_asked:
+                known = org.of_query(self._client.call("GET", "query", params={"q": org.QUESTION}))
+                self._login.learn(known)
+                self._has_asked = True
+        return known or self._login.org()
 
     def serve(self, account: CrmAccount) -> None:
         """Reach this org alone. What was cached of another one is dropped."""
