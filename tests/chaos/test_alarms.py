@@ -58,3 +58,23 @@ class TestADatabaseThatIsAway:
         {"stopped": server.start, "frozen": server.thaw, "read-only": lambda: server.read_only(False)}[fault]()
         world.until(lambda: OVER in subjects(chat), 60)
         assert subjects(chat) == [RAISED, OVER]
+
+    def test_is_reported_once_though_every_process_is_killed_meanwhile(
+        self, world: World, server: Postgres, chat: Chat
+    ) -> None:
+        world.role("run")
+        world.ready()
+        server.stop()
+        world.until(lambda: RAISED in subjects(chat), 30)
+        world.crash("run")
+        server.start()
+        world.until(lambda: OVER in subjects(chat), 90)
+        assert subjects(chat) == [RAISED, OVER]
+
+    def test_at_the_start_is_reported_too(self, world: World, server: Postgres, chat: Chat) -> None:
+        server.stop()
+        world.role("run")
+        world.until(lambda: RAISED in subjects(chat), 60)
+        server.start()
+        world.until(lambda: OVER in subjects(chat), 90)
+        assert subjects(chat) == [RAISED, OVER]
