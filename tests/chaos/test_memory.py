@@ -76,7 +76,6 @@ CASES = {
     "5 MB payloads, on PostgreSQL": ("postgresql", lambda: events(30, 30, unknown="x" * (5 * MEGABYTE - 2_000)), 1),
     "transcripts of 1 MB, mapped": ("sqlite", lambda: events(60, 9, calls=True, transcript=TRANSCRIPT * 17_000), 1),
     "5,000 calls of one customer": ("sqlite", lambda: events(5_000, 1, calls=True), 1),
-    "20,000 events in 240 lanes": ("postgresql", lambda: events(20_000, 4_000), 120),
 }
 
 
