@@ -259,7 +259,7 @@ def two_lanes(house: House, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
 
 def at_once(house: House, lanes: Sequence[str]) -> None:
     """Let two workers drain a lane each at the same time."""
-    pace = Pace(clock=lambda: house.clock() / 1000, roll=lambda: 0.5)
+    pace = Pace(roll=lambda: 0.5)
     leases = [lease for lane in lanes if (lease := house.store.lanes.lease("worker", [lane], 60_000))]
     workers = [threading.Thread(target=deliver, args=(house.store, house.route, lease, pace)) for lease in leases]
     for worker in workers:
