@@ -162,7 +162,7 @@ def _renew_all(database: Database) -> Any:
     """Pass over what is locked: settling its batch renews it as well, and nobody waits for a lane while holding one."""
     held = given(database.engine, lanes.c.name, lanes.c.token)
     mine = (lanes.c.name == held.c.name, lanes.c.token == held.c.token)
-    names = select(lanes.c.name).where(*mine).with_for_update(skip_locked=True, of=lanes)
+    names = select(lanes.c.name).where(*mine).with_for_update(skip_locked=True, of=lanes).correlate(None)
     until = database.now() + _milliseconds("hold")
     return update(lanes).where(lanes.c.name.in_(names)).values(leased_until=until)
 
