@@ -79,6 +79,12 @@ class InboxFull(StoreUnavailable):
     code = "E301"
 
 
+class StoreDamaged(StoreUnavailable):
+    """The database is damaged: nothing is written to it until it is repaired or replaced by a backup."""
+
+    code = "E303"
+
+
 class LeaseLost(ConnectorError):
     """Another worker holds this lane now: this worker must not record its results."""
 

@@ -169,6 +169,16 @@ def writer_stuck(seconds: float) -> None:
     log.error("inbox writer stuck", seconds=round(seconds))
 
 
+def database_damaged(problem: str) -> None:
+    """The database was found to be damaged; from now on nothing is written to it."""
+    log.error("database damaged", problem=problem)
+
+
+def database_sound() -> None:
+    """A database that was damaged was repaired or replaced."""
+    log.warning("database sound again")
+
+
 def delivery_settled(
     destination: str, message_id: str, outcome: AttemptOutcome, code: str, fields: tuple[str, ...]
 ) -> None:

@@ -19,17 +19,17 @@ _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "W
 @click.command()
 @agency_option
 @click.option("--url", default="", help="The address careCycle posts to: https://host. Sends it one unsigned message.")
+@click.option("--repaired", is_flag=True, help="Forget that the database was damaged, if it is sound now.")
 @json_option
-def doctor(paths: tuple[Path, ...], url: str, as_json: bool) -> None:
+def doctor(paths: tuple[Path, ...], url: str, repaired: bool, as_json: bool) -> None:
     """Find out what is wrong with this installation: database, keys, clocks, disk, each CRM, the endpoint.
 
     Exit status 1 if something is wrong.
     """
     results = []
     with quiet():
-        for result in examine(
-            read_process(os.environ), read_agencies(paths, os.environ), os.environ, lambda: datetime.now(UTC), url
-        ):
+        process, files = read_process(os.environ), read_agencies(paths, os.environ)
+        for result in examine(process, files, os.environ, lambda: datetime.now(UTC), url, repaired=repaired):
             results.append(result)
             if not as_json:
                 action = f"\n         {result.do}" if result.do else ""

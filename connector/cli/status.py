@@ -36,7 +36,7 @@ def status(watching: bool, as_json: bool) -> None:
         raise click.UsageError("--watch and --json exclude each other")
     with opened_store() as store:
         if as_json:
-            show_json(_as_data(overview(store, store.database.moment())))
+            show_json({**_as_data(overview(store, store.database.moment())), "damage": store.database.damage.known()})
         elif watching:
             watch(store, Console(), lambda: time.sleep(_EVERY))
         else:
@@ -56,7 +56,12 @@ def watch(store: Store, console: Console, rest: Callable[[], None]) -> None:
 
 
 def _screen(store: Store) -> RenderableType:
-    return Group(*_parts(overview(store, store.database.moment())))
+    return Group(*_damage(store), *_parts(overview(store, store.database.moment())))
+
+
+def _damage(store: Store) -> Iterator[Text]:
+    if known := store.database.damage.known():
+        yield Text(f"The database {known}. See docs/operating.md: A damaged database.", "red")
 
 
 def _parts(view: Overview) -> Iterator[RenderableType]:

@@ -14,7 +14,7 @@ import requests
 from connector import mapping
 from connector.crm import Crm, CrmAccount
 from connector.destinations import deadline
-from connector.errors import ConnectorError, DestinationUnusable
+from connector.errors import ConnectorError, DestinationUnusable, StoreUnavailable
 from connector.insight.clocks import about_clock, about_deletion
 from connector.mapping import Severity
 from connector.running import bootstrap
@@ -25,12 +25,18 @@ from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
 from connector.store import Store
 from connector.store.database import Database
 from connector.store.durable import forced, weaknesses
+from connector.store.integrity import Checksums, begin_check, checksums
+from connector.store.meaning import damaged
 from connector.store.undecrypted import Undecrypted, find_undecrypted
 
 SKEW: Final = CLOCK_TOLERANCE / 1000
 """Seconds a clock may be off: careCycle's signatures are good for five minutes, and a worker stops sooner."""
 
 LITTLE_SPACE: Final = 1 << 30
+CHECK: Final = 120.0
+"""Seconds the check of a whole database may take."""
+
+REPAIRED: Final = "The check finds nothing now: once you have repaired it, run connector doctor --repaired"
 
 
 class Health(StrEnum):
@@ -52,10 +58,19 @@ class Finding:
 
 
 def examine(
-    process: Process, files: Sequence[AgencyFile], environment: Mapping[str, str], now: Callable[[], datetime], url: str
+    process: Process,
+    files: Sequence[AgencyFile],
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
+    url: str,
+    *,
+    repaired: bool = False,
 ) -> Iterator[Finding]:
-    """Check everything, in the order in which it has to work. url: where careCycle reaches us, or empty."""
-    yield from _database(process, environment, now)
+    """Check everything, in the order in which it has to work.
+
+    url: where careCycle reaches us, or empty. repaired: whether to forget the database's damage if it is sound now.
+    """
+    yield from _database(process, environment, now, repaired=repaired)
     ledgers = known_accounts(process.database_url)
     for file in files:
         for name in file.settings.destinations:
@@ -65,7 +80,9 @@ def examine(
     yield _console(process)
 
 
-def _database(process: Process, environment: Mapping[str, str], now: Callable[[], datetime]) -> Iterator[Finding]:
+def _database(
+    process: Process, environment: Mapping[str, str], now: Callable[[], datetime], *, repaired: bool
+) -> Iterator[Finding]:
     try:
         store = bootstrap.open_process_store(process, environment)
     except ConnectorError as error:
@@ -79,6 +96,7 @@ def _database(process: Process, environment: Mapping[str, str], now: Callable[[]
         yield from map(_process, store.processes.all())
         yield _deletion(store.retention.hold())
         yield from _durable(store.database)
+        yield _integrity(store, repaired=repaired)
         yield _payloads(find_undecrypted(store.database))
         yield from _space(store)
     finally:
@@ -112,6 +130,38 @@ def _durable(database: Database) -> Iterator[Finding]:
         replaced = forced(database)
         beside = f"; {replaced} is set here, and our transactions replace it" if replaced else ""
         yield Finding("durable commits", Health.FINE, f"on disk before an event is acknowledged{beside}")
+
+
+def _integrity(store: Store, *, repaired: bool) -> Finding:
+    """Read the whole database for damage. repaired: the operator says that what was damaged no longer is."""
+    damage, engine = store.database.damage, store.database.engine
+    try:
+        problems = begin_check(engine, thorough=True).result(CHECK)
+    except (StoreUnavailable, TimeoutError) as error:
+        text = error.problem if isinstance(error, StoreUnavailable) else f"the check takes more than {CHECK:.0f} s"
+        return Finding("integrity", Health.DOUBTFUL, text, "check a copy: connector backup FILE verifies it")
+    if problems:
+        damage.note(damaged("; ".join(problems)))
+    elif damage.known() and repaired:
+        damage.clear()
+    if known := damage.known():
+        now_sound = "" if problems else f" {REPAIRED}"
+        return Finding("integrity", Health.WRONG, known, f"see docs/operating.md: A damaged database.{now_sound}")
+    return _checksums(checksums(engine))
+
+
+def _checksums(pages: Checksums | None) -> Finding:
+    """Report how a sound database would notice damage. pages: None for an embedded one, of which all was read."""
+    if pages is None:
+        return Finding("integrity", Health.FINE, "every page and every index is sound")
+    if pages.failures:
+        text = f"the server has met {pages.failures} damaged pages in this database"
+        return Finding("integrity", Health.WRONG, text, "see docs/operating.md: A damaged database")
+    indexes = "its indexes are sound" if pages.amcheck else "its indexes were not checked: CREATE EXTENSION amcheck"
+    if pages.on:
+        return Finding("integrity", Health.FINE, f"every table is there, and each page is checked when read; {indexes}")
+    text = f"every table is there; {indexes}; page checksums are off"
+    return Finding("integrity", Health.DOUBTFUL, text, "turn them on with pg_checksums, or damage is noticed late")
 
 
 def _payloads(undecrypted: Undecrypted) -> Finding:

@@ -10,38 +10,42 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from connector import telemetry
 from connector.delivery.listen import Listener
-from connector.delivery.route import Pace
+from connector.delivery.route import Pace, Route
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration
 from connector.insight.alarm_watch import Watch
 from connector.running import bootstrap
 from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
+from connector.running.inspection import Inspection
 from connector.running.memory import give_back_early
+from connector.running.opening import Announced, Opening, in_background
 from connector.running.outages import outages_reported, proven, receiving, repeated
 from connector.running.partitions import Mover, lanes_of, partitions_of
+from connector.running.proof import Proof
 from connector.running.state import open_state
 from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.durable import require
-from connector.store.line import RECEIVING, WORKING
+from connector.store.line import PATIENT, RECEIVING, WORKING, Patience
 from connector.store.writer import Bounded, Writer
 from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
+from connector.web.waiting import create_waiting_admin, create_waiting_hooks
 
 _NEW: Final = 10_000
 """New objects between two garbage collections. With Python's 700, which is a few events, a batch in use was collected
@@ -58,44 +62,70 @@ def collect_rarely() -> None:
     give_back_early()
 
 
-def _announce(store: Store, files: Sequence[AgencyFile]) -> None:
-    """Record these agencies' lanes and settings in the store."""
+def _announce(store: Store, files: Sequence[AgencyFile], routes: Iterable[Route] = ()) -> None:
+    """Record these agencies' lanes and settings, and which mappings run. Raises StoreUnavailable."""
     store.lanes.open(lanes_of(partitions_of(files)))
     settings = [file.settings for file in files]
     store.agencies.announce([Terms(own.agency, own.reveal_values, own.retention.dead_letters) for own in settings])
+    for route in routes:
+        store.mappings.running(route.name, route.mapping.version)
 
 
 def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, console: bool) -> None:
     """Serve the hooks listener, or the admin listener, or both, until SIGTERM. Raises FixConfiguration."""
     collect_rarely()
-    with ExitStack() as closing:
-        proof = closing.enter_context(outages_reported(process, files if hooks else (), "receiver"))
-        store = bootstrap.open_process_store(process, os.environ)
-        closing.callback(store.close)
-        _announce(store, files)
-        doors = []
-        if hooks:
+    role, reported = ("receive", files) if hooks else ("console", ())
+    agencies = bootstrap.open_agencies(files)
+    _passwords(process)
+    inspection, stores, proofs, openings = Inspection(hourly=False), list[Store](), list[Proof](), list[Opening]()
+    pages = partial(_pages, process=process, files=files, console=console)
+    hooks_door = _door(create_waiting_hooks(), process.listen, Limits(threads=0)) if hooks else None  # it never waits
+    admin_door = _admin_door(process, lambda: openings[-1].problem)
+    doors = list(filter(None, (hooks_door, admin_door)))
+
+    def open_admin(closing: ExitStack) -> None:
+        store = _opened(process, closing, inspection)
+        stores.append(store)
+        if admin_door:
+            admin_door.app = create_admin(store, pages(store))
+
+    def open_hooks(closing: ExitStack) -> None:
+        if hooks_door:
             _allow_sockets()
-            require(store.database, accepted=process.accept_data_loss)
             inbox = bootstrap.open_process_store(process, os.environ, RECEIVING)  # its own: pages never use it up
             closing.callback(inbox.close)
             closing.enter_context(bootstrap.open_marks(process, os.environ, inbox, "receive").kept())
+            require(inbox.database, accepted=process.accept_data_loss)
             accept = Bounded(inbox.inbox.accept, inbox.inbox.waiting, process.inbox_limit)
-            writer = Writer(accept)
+            writer, full = Writer(accept, partial(_try_out, accept, inbox)), accept.full
             closing.callback(writer.close)
             names = [file.settings.agency for file in files]
-            closing.enter_context(proven(proof, partial(receiving, writer, inbox, names)))
-            hooks_app = create_hooks(bootstrap.open_agencies(files), writer)
-            door = _door(hooks_app, process.listen, Limits(threads=0))  # it hands events over and never waits
-            writer.tell = door.soon
-            doors.append(door)
-        if process.admin_listen:
-            doors.append(_door(_admin(store, process, files if console else None), process.admin_listen))
-        role = "receive" if hooks else "console"
-        closing.callback(OwnClock(store, role, ()).keep_beating())
+            closing.enter_context(proven(proofs[-1], partial(receiving, writer, inbox, names)))
+            writer.tell = hooks_door.soon
+            hooks_door.app = create_hooks(agencies, writer)
+            if admin_door:
+                admin_door.app = create_admin(stores[-1], pages(stores[-1]), writer, full)
+
+    def announce(closing: ExitStack) -> None:
+        _announce(stores[-1], files)
+        closing.callback(OwnClock(stores[-1], role, ()).keep_beating())
         telemetry.role_started(role, " ".join(f"{door.host}:{door.port}" for door in doors))
-        asyncio.run(_until_stopped(doors))
-        telemetry.role_stopped(role)
+
+    with ExitStack() as closing:
+        proofs.append(closing.enter_context(outages_reported(process, reported, "receiver")))
+        steps = [Opening(step, proofs[-1].failed) for step in (open_admin, open_hooks, announce)]
+        openings.append(steps[0])
+        asyncio.run(_until_stopped(doors, steps, closing))
+    telemetry.role_stopped(role)
+
+
+def _opened(process: Process, closing: ExitStack, inspection: Inspection, patience: Patience = PATIENT) -> Store:
+    """Open the store and have it checked from now on. Raises FixConfiguration, StoreUnavailable."""
+    store = bootstrap.open_process_store(process, os.environ, patience)
+    closing.callback(store.close)
+    inspection.first(store.database)
+    closing.callback(inspection.go_on(store.database))
+    return store
 
 
 def _allow_sockets() -> None:
@@ -106,15 +136,29 @@ def _allow_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _admin(store: Store, process: Process, files: Sequence[AgencyFile] | None) -> Flask:
-    """Build the admin port's pages, with the console if it is wanted and has a password."""
-    if files is None:
-        return create_admin(store)
-    passwords = Passwords(process.console_password_hash, process.console_viewer_password_hash)
-    if not passwords.by_role:
-        return create_admin(store)
+def _try_out(accept: Bounded, store: Store) -> None:
+    """Write as an arrival is written, and look whether the inbox is full. Raises StoreUnavailable."""
+    accept.look()
+    store.trial()
+
+
+def _admin_door(process: Process, problem: Callable[[], str]) -> Door | None:
+    """Open the admin listener, if there is to be one. problem: why the database cannot be used yet."""
+    return _door(create_waiting_admin(problem), process.admin_listen) if process.admin_listen else None
+
+
+def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, console: bool) -> list[Blueprint]:
+    """The console, if it is wanted and has a password."""
+    passwords = _passwords(process)
+    if not (console and passwords.by_role):
+        return []
     accounts = bootstrap.open_accounts(files)
-    return create_admin(store, [create_console(store, passwords, _cookie_key(store), accounts=accounts)])
+    return [create_console(store, passwords, _cookie_key(store), accounts=accounts)]
+
+
+def _passwords(process: Process) -> Passwords:
+    """The console's passwords. Raises FixConfiguration."""
+    return Passwords(process.console_password_hash, process.console_viewer_password_hash)
 
 
 def _cookie_key(store: Store) -> bytes:
@@ -134,11 +178,18 @@ def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None) ->
     return Door(app, host, port, limits or Limits())
 
 
-async def _until_stopped(doors: Sequence[Door]) -> None:
+async def _until_stopped(doors: Sequence[Door], steps: Sequence[Opening], closing: ExitStack) -> None:
+    """Serve until a signal, or until opening fails for good: raises what it raised."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _close_all, doors)
+    opened = in_background(steps, closing)
+    opened.add_done_callback(lambda done: _close_all(doors) if done.exception() else None)
     await serve_all(doors)
+    for step in steps:
+        step.stop()
+    if opened.done():
+        opened.result()
 
 
 def _close_all(doors: Sequence[Door]) -> None:
@@ -149,21 +200,22 @@ def _close_all(doors: Sequence[Door]) -> None:
 def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     """Deliver until SIGTERM, then finish the current batch. Raises FixConfiguration, FixMapping."""
     collect_rarely()
+    inspection, stores = Inspection(hourly=True), list[Store]()
+    door = _admin_door(process, lambda: opening.problem)
     with ExitStack() as closing:
         proof = closing.enter_context(outages_reported(process, files, "worker"))
-        store = bootstrap.open_process_store(process, os.environ, WORKING)
-        closing.callback(store.close)
-        require(store.database, accepted=process.accept_data_loss)
-        closing.enter_context(bootstrap.open_marks(process, os.environ, store, "work").kept())
-        closing.enter_context(proven(proof, store.watches.try_to_write))
+        opened = partial(_open_work, process, inspection, proof, stores)
+        opening = Opening(opened, proof.failed)
+        if door:
+            closing.callback(_beside(door))
+        opening.until_open(closing)
+        store = stores[-1]
         watched = bootstrap.open_routes(files, store)
         routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():
             closing.callback(route.destination.close)
-            store.mappings.running(route.name, route.mapping.version)
         partitions = partitions_of(files)
         lanes = lanes_of(partitions)
-        _announce(store, files)
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.monotonic)
         subscribers = [own for own in map(bootstrap.subscriber, files) if own.ways or own.heartbeat]
@@ -172,20 +224,31 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
         listener = Listener(store, list(routes.values()))
         mover = Mover(store, partitions, time.monotonic)
-        beside = (_while_right(own, upkeep, mover, listener),)
+        announced = Announced(partial(_announce, store, files, routes.values()))
+        announced()
+        beside = (announced, _while_right(own, upkeep, mover, listener))
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes, may_work=lambda: not own.is_wrong())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
-        if process.admin_listen:
-            closing.callback(_beside(_door(create_admin(store), process.admin_listen)))
+        if door:
+            door.app = create_admin(store)
         closing.callback(own.keep_beating())
         telemetry.role_started("work", f"{len(lanes)} lanes")
         worker.run()
         if worker.stuck:
             os._exit(STUCK)  # a thread that does not move would keep this process from ending
         telemetry.role_stopped("work")
+
+
+def _open_work(process: Process, inspection: Inspection, proof: Proof, stores: list[Store], closing: ExitStack) -> None:
+    """Open the store of a worker and add it to `stores`. Raises FixConfiguration, StoreUnavailable."""
+    store = _opened(process, closing, inspection, WORKING)
+    closing.enter_context(bootstrap.open_marks(process, os.environ, store, "work").kept())
+    require(store.database, accepted=process.accept_data_loss)
+    closing.enter_context(proven(proof, store.watches.try_to_write))
+    stores.append(store)
 
 
 def _while_right(own: OwnClock, *tasks: Callable[[], None]) -> Callable[[], None]:

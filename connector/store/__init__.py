@@ -38,6 +38,7 @@ from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
 from connector.store.spoken import Spoken
 from connector.store.trail import Trail
+from connector.store.trial import Trial
 from connector.store.usage import Usage
 from connector.store.watches import Watches
 
@@ -52,6 +53,7 @@ class Store:
         self.gaps = Gaps(database)
         self.commits = Commits(database, self.gaps)
         self.inbox = Inbox(database, self.obligations, self.oddities, self.commits)
+        self.trial = Trial(database, self.inbox)
         self.open_items = OpenItems(database)
         self.questions = Questions(database)
         self.ledger = Ledger(database, self.open_items, self.questions)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy.engine import URL
 
-from connector.errors import StoreUnavailable
 from connector.store.channel import Channel
 from connector.store.dialect import embedded_folder
 from connector.store.line import Patience
@@ -36,13 +36,28 @@ def load_driver(url: URL) -> None:
 
 
 def open_bell(url: URL, patience: Patience) -> Bell:
-    """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one. Raises StoreUnavailable."""
+    """A named pipe beside an embedded database; LISTEN and NOTIFY on a shared one.
+
+    Where no pipe can be made or opened, as beside a database that is for reading alone, nobody hears or is heard.
+    """
     if embedded_folder(url) is None:
         return Channel(url, patience)
     try:
         return _Pipe(Path(f"{url.database}.bell"))
-    except OSError as error:
-        raise StoreUnavailable(f"{url.database}.bell", f"cannot be made: {error.strerror}") from None
+    except OSError:
+        return _Silence()
+
+
+class _Silence:
+    def ring(self) -> None:
+        return
+
+    def wait(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+    def close(self) -> None:
+        return
 
 
 class _Pipe:

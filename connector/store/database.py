@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, event, inspect, select, text
 
-from connector.errors import CannotDecrypt, FixConfiguration
+from connector.errors import CannotDecrypt, FixConfiguration, StoreDamaged, StoreUnavailable
 from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
+from connector.store.damage import Damage, noting_damage
 from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.line import PATIENT, Patience
+from connector.store.meaning import is_read_only
 from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
@@ -28,6 +30,7 @@ class Database:
 
     def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
+        self.damage = Damage(engine)
         self.digest = Digests(self._digest_key())
         self.identity = self.digest("history")
         """Names this database and its copies, and no database made otherwise."""
@@ -62,9 +65,12 @@ class Database:
         """Where an embedded database lies; None for a shared one."""
         return dialect.embedded_folder(self.engine.url)
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
         """A transaction that is on disk when the block ends. Raises StoreUnavailable."""
-        return dialect.transaction(self.engine)
+        self.damage.refuse()
+        with noting_damage(self.damage), dialect.transaction(self.engine) as connection:
+            yield connection
 
     @contextmanager
     def waking(self) -> Iterator[Connection]:
@@ -74,13 +80,11 @@ class Database:
             dialect.notify(connection)
         self.bell.ring()
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
         """A connection for reads alone. Raises StoreUnavailable."""
-        return dialect.reading(self.engine)
-
-    def check(self) -> None:
-        """Touch the database. Raises StoreUnavailable."""
-        self.moment()
+        with noting_damage(self.damage), dialect.reading(self.engine) as connection:
+            yield connection
 
     def close(self) -> None:
         """Let every connection go."""
@@ -98,10 +102,14 @@ class Database:
 
     def _digest_key(self) -> bytes:
         """The key of every digest, made once and kept sealed: changing the data key must not change digests."""
-        made = {"name": DIGEST_KEY, "value": self.seal.close(os.urandom(KEY_BYTES), DIGEST_KEY)}
-        with self.transaction() as connection:
-            connection.execute(dialect.insert(self.engine, settings).on_conflict_do_nothing(), made)
-            kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()
+        mine = select(settings.c.value).where(settings.c.name == DIGEST_KEY)
+        with self.reading() as connection:  # usually it is there, and the database may be for reading alone
+            kept = connection.execute(mine).scalar()
+        if kept is None:
+            made = {"name": DIGEST_KEY, "value": self.seal.close(os.urandom(KEY_BYTES), DIGEST_KEY)}
+            with self.transaction() as connection:
+                connection.execute(dialect.insert(self.engine, settings).on_conflict_do_nothing(), made)
+                kept = connection.execute(mine).scalar_one()
         try:
             return self.seal.open(kept, DIGEST_KEY)
         except CannotDecrypt as error:
@@ -124,7 +132,8 @@ def open_database(
         engine = dialect.open_engine(url, patience)
         undo.callback(engine.dispose)
         keys = find_keys(environment, folder / "connector.key" if folder else None)
-        migrate(engine)
+        with noting_damage(Damage(engine)):
+            migrate(engine)
         bell = open_bell(url, patience)
         undo.callback(bell.close)
         database = Database(engine, bell, Seal(keys), clock)
@@ -138,4 +147,18 @@ def migrate(engine: Engine) -> None:
         made = inspect(connection).has_table("alembic_version")
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if made else None
     if current != REVISION:
+        _upgrade(engine, current)
+
+
+def _upgrade(engine: Engine, current: str | None) -> None:
+    try:
         upgrade(engine)
+    except StoreDamaged:
+        raise
+    except StoreUnavailable as error:
+        if not is_read_only(error):
+            raise
+        has = f"is of revision {current}" if current else "has no tables"
+        problem = f"{has}, this program needs revision {REVISION}, and the database is read-only"
+        hint = "open it once where it can be written, for example a copy of it, or use the version that wrote it"
+        raise StoreUnavailable("database", problem, hint) from None

@@ -32,7 +32,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.store import line
+from connector.store.files import WRITE, how_to_open
 from connector.store.line import PATIENT, READS, Patience
+from connector.store.meaning import unavailable
 
 ALWAYS: Final = literal_column("1") == 1
 """The condition of a SELECT that feeds an upsert: without any, SQLite takes the upsert's ON for a join's.
@@ -85,12 +87,11 @@ def open_engine(url: URL, patience: Patience = PATIENT) -> Engine:
 
 
 def _open_file(url: URL, folder: Path) -> Engine:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = Path(str(url.database)).resolve()
-    file.touch(0o600)
-    address = url.set(database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
+    file = folder / Path(str(url.database)).resolve().name
+    how = how_to_open(file)
+    address = url.set(database=f"file:{quote(str(file))}", query={**how, "uri": "true"})
     engine = create_engine(address, **line.POOL, connect_args={"timeout": _PATIENCE / 1000})
-    event.listen(engine, "connect", partial(_prepare_sqlite, file))
+    event.listen(engine, "connect", partial(_prepare_sqlite if how == WRITE else _prepare_to_read, file))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -102,6 +103,12 @@ def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     for pragma in ("journal_mode=WAL", "synchronous=EXTRA", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_to_read(file: Path, connection: Any, record: Any) -> None:
+    record.info[_FILE] = (file, _identity(file))
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -197,9 +204,7 @@ def _identity(file: Path) -> tuple[int, int] | None:
 def _unavailable(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
     if not isinstance(error, DBAPIError):
         return StoreUnavailable("database", "cannot be used now: no free connection")
-    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
-    cause = type(error.orig).__name__ + (f" {code}" if code else "")
-    return StoreUnavailable("database", f"cannot be used now: {cause}")
+    return unavailable(error.orig)
 
 
 def now(engine: Engine) -> ColumnElement[int]:

@@ -128,21 +128,26 @@ class Inbox:
         if not unique:
             return []
         with self._db.waking() as connection:
-            stored = self._insert_events(connection, list(unique.values()))
-            fresh_arrivals = [
-                (row.id, replace(unique[key], received_at=row.received_at)) for key, row in stored.items()
-            ]
-            self._insert_deliveries(connection, fresh_arrivals)
-            self._obligations.owe(connection, self._obligations.rows(_obligations(fresh_arrivals)))
+            stored = self.keep(connection, list(unique.values()))
+            fresh_arrivals = [arrival for _, arrival in stored.values()]
             for key in unique.keys() - stored.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
             # Last, because every receiver counts in the same few rows.
-            self._oddities.add(connection, self._oddities.rows(_oddities(arrival for _, arrival in fresh_arrivals)))
+            self._oddities.add(connection, self._oddities.rows(_oddities(fresh_arrivals)))
             committed = self._commits.count(connection, INBOX, len(stored))
         committed()
         fresh = {id(unique[key]) for key in stored}
         return [id(arrival) in fresh for arrival in arrivals]
+
+    def keep(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], tuple[int, Arrival]]:
+        """Insert what the new ones among different arrivals need. Returns them, by agency and message, as stored."""
+        by_key = {(arrival.agency, arrival.message_id): arrival for arrival in arrivals}
+        rows = self._insert_events(connection, arrivals)
+        stored = {key: (row.id, replace(by_key[key], received_at=row.received_at)) for key, row in rows.items()}
+        self._insert_deliveries(connection, list(stored.values()))
+        self._obligations.owe(connection, self._obligations.rows(_obligations(stored.values())))
+        return stored
 
     def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], Row[Any]]:
         payloads = [self._db.seal.close(arrival.body, f"{arrival.agency}/{arrival.message_id}") for arrival in arrivals]

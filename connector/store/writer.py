@@ -19,7 +19,8 @@ Outcome = bool | InboxFull
 
 Accept = Callable[[Sequence[Arrival]], Sequence[Outcome]]
 Keeper = Callable[[Arrival], "Future[bool]"]
-_Waiting = tuple[Arrival, "Future[bool]"]
+_Waiting = tuple[Arrival | None, "Future[bool]"]
+"""An arrival, or None for a trial; and who waits for it."""
 
 MOST: Final = 256
 """Arrivals in one commit."""
@@ -32,6 +33,10 @@ STUCK: Final = 12.0
 
 _STOP: Final = 20.0
 """Seconds in which close() lets it commit what waits."""
+
+
+def _nothing_to_try() -> None:
+    raise StoreUnavailable("database", "whether it can be written is not tried here")
 
 
 class Bounded:
@@ -52,26 +57,45 @@ class Bounded:
 
     def __call__(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Keep them in one commit. Raises StoreUnavailable."""
-        now = self._clock()
-        if now >= self._look_at:
-            self._look_at = now + 1.0
-            self._full = self._waiting(self._limit) >= self._limit
+        self.look()
         if not self._full:
             return [*self._accept(arrivals)]
         kept = iter(self._accept([arrival for arrival in arrivals if arrival.priority]))
         full = InboxFull("inbox", f"{self._limit} deliveries wait", "CONNECTOR_INBOX_LIMIT")
         return [next(kept) if arrival.priority else full for arrival in arrivals]
 
+    def look(self) -> None:
+        """Count what waits, unless that was done within the last second. Raises StoreUnavailable."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + 1.0
+            self._full = self._waiting(self._limit) >= self._limit
+
+    def full(self) -> str:
+        """Why ordinary events are refused now; empty if they are not."""
+        if not self._full:
+            return ""
+        return f"full: {self._limit:,} deliveries wait (CONNECTOR_INBOX_LIMIT). Only opt-outs are accepted until then"
+
 
 class Writer:
     """One thread that commits arrivals and completes their futures once they are on disk.
 
+    trial: a write that keeps nothing; it shows that arrivals could be kept. Raises StoreUnavailable.
+    written_at: when something last was on disk, by the monotonic clock.
     tell: runs the call that completes a group's futures; in this thread unless set. `Door.soon` runs it on the event
     loop, where a single wake-up serves the whole group.
     """
 
-    def __init__(self, accept: Accept, clock: Callable[[], float] = time.monotonic) -> None:
-        self._accept, self._clock = accept, clock
+    def __init__(
+        self,
+        accept: Accept,
+        trial: Callable[[], None] = _nothing_to_try,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._accept, self._trial, self._clock = accept, trial, clock
+        self.written_at = float("-inf")
         self._began: float | None = None
         self._reported: float | None = None
         self.tell: Callable[[Callable[[], None]], object] = lambda complete: complete()
@@ -91,6 +115,16 @@ class Writer:
         else:
             self._waiting.put((arrival, kept))
         return kept
+
+    def try_out(self) -> Future[bool]:
+        """Done once a write of this very thread is on disk; or fails with StoreUnavailable."""
+        done: Future[bool] = Future()
+        self._waiting.put((None, done))
+        return done
+
+    def lives(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread.is_alive()
 
     def stuck_for(self, now: float) -> float:
         """Return for how many seconds of its clock the present commit has been going on; 0.0 between commits.
@@ -120,7 +154,7 @@ class Writer:
                 return
 
     def _collect(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        group, size = [first], len(first[0].body)
+        group, size = [first], _size(first)
         while len(group) < MOST and size < MOST_BYTES:
             try:
                 waiting = self._waiting.get_nowait()
@@ -129,21 +163,42 @@ class Writer:
             if waiting is None:
                 return group, False
             group.append(waiting)
-            size += len(waiting[0].body)
+            size += _size(waiting)
         return group, True
 
     def _commit(self, group: list[_Waiting]) -> None:
-        group = [(arrival, kept) for arrival, kept in group if kept.set_running_or_notify_cancel()]
+        group = [waiting for waiting in group if waiting[1].set_running_or_notify_cancel()]
         if not group:
             return
         self._began = self._clock()
-        outcomes: Sequence[Outcome | Exception]
-        try:
-            outcomes = self._accept([arrival for arrival, _ in group])
-        except Exception as error:  # noqa: BLE001  # each waiting request must be answered, whatever happened here
-            outcomes = [error] * len(group)
+        arrivals = [arrival for arrival, _ in group if arrival is not None]
+        outcomes = self._write(partial(self._accept, arrivals), len(arrivals)) if arrivals else []
+        tried = self._tried(outcomes) if len(arrivals) < len(group) else True
+        remaining = iter(outcomes)
+        results = [tried if arrival is None else next(remaining) for arrival, _ in group]
         self._began = None
-        self.tell(partial(_tell, [kept for _, kept in group], outcomes))
+        self.tell(partial(_tell, [done for _, done in group], results))
+
+    def _write(self, write: Callable[[], Sequence[Outcome]], count: int) -> Sequence[Outcome | Exception]:
+        try:
+            outcomes = write()
+        except Exception as error:  # noqa: BLE001  # each waiting request must be answered, whatever happened here
+            return [error] * count
+        if True in outcomes:
+            self.written_at = time.monotonic()
+        return outcomes
+
+    def _tried(self, outcomes: Sequence[Outcome | Exception]) -> Outcome | Exception:
+        """Whether a write gets through: what has just been written, or not, says it already."""
+        for outcome in outcomes:
+            if outcome is True or not isinstance(outcome, bool | InboxFull):
+                return outcome
+        return self._write(lambda: [self._trial() is None], 1)[0]
+
+
+def _size(waiting: _Waiting) -> int:
+    arrival, _ = waiting
+    return 0 if arrival is None else len(arrival.body)
 
 
 def _tell(waiting: Sequence[Future[bool]], outcomes: Sequence[Outcome | Exception]) -> None:

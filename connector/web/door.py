@@ -89,6 +89,7 @@ class Door:
     _loop: asyncio.AbstractEventLoop | None = None
     _asked: int = 0
     _held: int = 0
+    _closed: bool = False
 
     async def serve(self) -> None:
         """Listen until closed."""
@@ -110,12 +111,14 @@ class Door:
                 max_buffer_size=_AHEAD,
             ),
         )
-        await self._server.serve()
+        if not self._closed:
+            await self._server.serve()
         if self._pool:
             self._pool.shutdown(wait=True)
 
     def close(self) -> None:
-        """Stop listening. Safe from any thread, and from a signal."""
+        """Stop listening, or never begin. Safe from any thread, and from a signal."""
+        self._closed = True
         if self._server is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._server.stop)
 

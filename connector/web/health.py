@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -15,45 +17,57 @@ from prometheus_client.registry import Collector
 
 from connector import telemetry
 from connector.errors import StoreUnavailable
-from connector.settlement.clocks import STEADY, ProcessClock
+from connector.settlement.clocks import ProcessClock
 from connector.settlement.gaps import Lost
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
 from connector.store import Store
+from connector.store.writer import Writer
+from connector.web.readiness import PATIENCE, Readiness, Shared
 
 
-def create_admin(store: Store, pages: Sequence[Blueprint] = ()) -> Flask:
-    """Build the Flask application of the admin port. pages: the console's, where it is on."""
+def create_admin(
+    store: Store,
+    pages: Sequence[Blueprint] = (),
+    writer: Writer | None = None,
+    full: Callable[[], str] | None = None,
+) -> Flask:
+    """Build the Flask application of the admin port.
+
+    pages: the console's, where it is on. writer: what keeps events, where events are received; full: whether its inbox
+    is. Any other role tries the database with a writer of its own.
+    """
     app = Flask("connector.admin", static_folder=None)
     for page in pages:
         app.register_blueprint(page)
+    readiness = Readiness(writer or Writer(store.inbox.accept, store.trial), full)
+    gauges = _Gauges(store, readiness)
 
     @app.get("/livez")
-    def livez() -> Response:
-        return Response("alive\n", mimetype="text/plain")
+    def livez() -> tuple[str, int]:
+        return ("alive\n", 200) if readiness.lives() else ("the thread that writes events has ended\n", 503)
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        try:
-            store.database.check()
-        except StoreUnavailable as error:
-            return jsonify(ready=False, database=error.problem), 503
-        return jsonify(ready=True, database="ok"), 200
+        parts = readiness.parts()
+        ready = parts["database"] == "ok"
+        return jsonify(ready=ready, **parts), 200 if ready else 503
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(_registry(store)), content_type=CONTENT_TYPE_LATEST)
+        registry = counters()
+        registry.register(gauges)
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
-def _registry(store: Store) -> CollectorRegistry:
-    """The counters of every process in this container, and gauges read from the store at each scrape."""
+def counters() -> CollectorRegistry:
+    """The counters of every process in this container, for gauges to be added."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
     else:
         registry.register(_ThisProcess())
-    registry.register(_Gauges(store))
     return registry
 
 
@@ -63,24 +77,31 @@ class _ThisProcess(Collector):
 
 
 class _Gauges(Collector):
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    """What the store holds; nothing but `connector_database_up` while the database does not answer."""
+
+    def __init__(self, store: Store, readiness: Readiness) -> None:
+        self._store, self._readiness = store, readiness
+        reader = ThreadPoolExecutor(1, thread_name_prefix="gauges")
+        self._read = Shared(lambda: reader.submit(lambda: list(self._all())))
+
+    def describe(self) -> list[Metric]:
+        """None, so that registering reads nothing."""
+        return []
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("connector_database_up", "Whether the database answers")
+        began, gauges = time.monotonic(), []
         try:
-            lanes, dead, usage = self._store.desk.lanes(), self._store.desk.dead(), self._store.usage.all()
-            opt_outs, expiring = self._store.opt_outs.standing(), self._store.agencies.expiring()
-            left_out, lost = self._store.open_items.fields(), self._store.gaps.open()
-            processes, hold = self._store.processes.all(), self._store.retention.hold()
-            up.add_metric([], 1)
-        except StoreUnavailable as error:
-            telemetry.store_unavailable("metrics", error.problem)
-            lanes, dead, usage, opt_outs, left_out, expiring = [], [], [], [], [], {}
-            processes, hold, lost = [], STEADY, None
-            up.add_metric([], 0)
-        yield up
-        yield from _history(lost)
+            gauges = self._read.ask()
+            problem = self._readiness.problem(max(0.0, began + PATIENCE - time.monotonic()))
+        except (StoreUnavailable, TimeoutError) as error:
+            problem = error.problem if isinstance(error, StoreUnavailable) else "does not answer"
+        if problem:
+            telemetry.store_unavailable("metrics", problem)
+        yield from (_up(problem), *gauges)
+
+    def _all(self) -> Iterator[Metric]:
+        lanes = self._store.desk.lanes()
+        yield from _history(self._store.gaps.open())
         for name, about, key in (
             ("connector_deliveries_ready", "Deliveries waiting", "ready"),
             ("connector_lane_paused", "Whether the lane is paused", "paused"),
@@ -95,18 +116,19 @@ class _Gauges(Collector):
         for lane in lanes:
             oldest.add_metric([lane.name], (lane.oldest_ms or 0) / 1000)
         yield oldest
-        yield from _opt_outs(opt_outs)
-        yield from _usage(usage)
-        yield from _clocks(processes)
+        yield from _opt_outs(self._store.opt_outs.standing())
+        yield from _usage(self._store.usage.all())
+        yield from _clocks(self._store.processes.all())
         waits = GaugeMetricFamily("connector_deletion_waits", "Whether retention waits for people to look")
-        waits.add_metric([], float(hold.matters))
+        waits.add_metric([], float(self._store.retention.hold().matters))
         yield waits
-        yield _by_code("connector_dead_letters", "Dead letters", dead)
+        yield _by_code("connector_dead_letters", "Dead letters", self._store.desk.dead())
+        left_out = self._store.open_items.fields()
         yield _by_code("connector_open_items", "Fields left out of records otherwise written", left_out)
         soon = GaugeMetricFamily(
             "connector_dead_letters_expiring", "Dead letters that will be discarded soon", labels=["agency"]
         )
-        for agency, count in expiring.items():
+        for agency, count in self._store.agencies.expiring().items():
             soon.add_metric([agency], count)
         yield soon
 
@@ -119,6 +141,25 @@ def _history(lost: Lost | None) -> Iterator[Metric]:
     events = GaugeMetricFamily("connector_history_events_lost", "Events acknowledged that the database lacks")
     events.add_metric([], float(lost.events if lost else 0))
     yield events
+
+
+class _Down(Collector):
+    def __init__(self, problem: Callable[[], str]) -> None:
+        self._problem = problem
+
+    def collect(self) -> Iterator[Metric]:
+        yield _up(self._problem())
+
+
+def database_up(problem: Callable[[], str]) -> Collector:
+    """Make the gauge of a database that is not open yet. problem: why; empty if it is."""
+    return _Down(problem)
+
+
+def _up(problem: str) -> Metric:
+    up = GaugeMetricFamily("connector_database_up", "Whether the database answers and can be written")
+    up.add_metric([], not problem)
+    return up
 
 
 def _by_code(name: str, about: str, groups: Iterable[DeadCause | OpenField]) -> Metric:

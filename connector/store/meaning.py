@@ -1,0 +1,66 @@
+"""What a database's error codes mean, in words for an operator.
+
+https://www.sqlite.org/rescode.html
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from connector.errors import StoreDamaged, StoreUnavailable
+
+_READ_ONLY: Final = "it is read-only"
+_MEANINGS: Final = {
+    "SQLITE_READONLY": f"{_READ_ONLY}: this user cannot write the file or its folder, or the disk is read-only",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "the disk cannot be read or written",
+    "SQLITE_CANTOPEN": "the file or one beside it cannot be opened",
+    "SQLITE_BUSY": "another program holds it",
+    "SQLITE_LOCKED": "another program holds it",
+    "25006": f"{_READ_ONLY}, as a standby is",
+    "42501": "the connector's user lacks a permission",
+    "53100": "its disk is full",
+    "53300": "it has no free connection",
+    "55P03": "another program holds a lock",
+    "57014": "it took too long, or another program holds a lock",
+    "57P03": "it is starting or stopping",
+}
+"""By a code, or the beginning of one: SQLite's have endings."""
+
+_DAMAGE: Final = {
+    "SQLITE_CORRUPT": "its pages contradict each other",
+    "SQLITE_NOTADB": "it does not begin as an SQLite database does",
+    "XX001": "a page is damaged",
+    "XX002": "an index is damaged",
+    "58P01": "one of its files is missing",
+    "42P01": "a table is missing",
+}
+_NO_TABLE: Final = "no such table"
+
+
+def unavailable(error: BaseException | None) -> StoreUnavailable:
+    """Say why the database cannot be used, from its driver's error, naming no value."""
+    code = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or ""
+    if str(error).startswith(_NO_TABLE):  # SQLite has no code of its own for it
+        code = "42P01"
+    cause = f"{type(error).__name__} {code}".strip()
+    if damage := _meaning(code, _DAMAGE):
+        return StoreDamaged("database", damaged(f"{damage} ({cause})"))
+    meaning = _meaning(code, _MEANINGS)
+    return StoreUnavailable("database", f"cannot be used now: {f'{meaning} ({cause})' if meaning else cause}")
+
+
+def is_read_only(error: StoreUnavailable) -> bool:
+    """Whether the database cannot be used only because nothing can be written to it."""
+    return _READ_ONLY in error.problem
+
+
+def damaged(what: str) -> str:
+    """What is shown wherever a damaged database is met."""
+    return f"is damaged: {what}. Nothing is written to it until it is repaired or replaced by a backup"
+
+
+def _meaning(code: str, meanings: Mapping[str, str]) -> str:
+    return next((words for known, words in meanings.items() if code.startswith(known)), "")

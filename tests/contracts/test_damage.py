@@ -1,0 +1,213 @@
+"""A damaged database is never passed over: nothing is acknowledged or written until it is repaired or replaced."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from connector.errors import StoreDamaged, StoreUnavailable
+from connector.running.inspection import Inspection
+from connector.store import Store, open_store
+from connector.store.integrity import checksums, problems
+from connector.store.writer import Writer
+from connector.web.health import create_admin
+from tests.builders import DATA_KEY, an_arrival
+
+PAGE = 4096
+KEYS = {"CONNECTOR_DATA_KEY": DATA_KEY}
+
+
+class Embedded:
+    """A file with some history, and ways to damage it while nobody uses it."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.file = address, Path(address.removeprefix("sqlite:///"))
+        store = open_store(address, KEYS)
+        for step in range(10):
+            store.inbox.accept([an_arrival(f"msg_{step}_{number}") for number in range(100)])
+        store.close()
+        self.backup = Path(shutil.copy(self.file, self.file.with_name("backup.db")))
+
+    def pages(self, name: str) -> list[int]:
+        with closing(sqlite3.connect(self.file)) as connection:
+            rows = connection.execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf'", [name])
+            return [number for (number,) in rows]
+
+    def blank(self, number: int) -> None:
+        """What a cut of power leaves of a page."""
+        with self.file.open("r+b") as file:
+            file.seek((number - 1) * PAGE)
+            file.write(bytes(PAGE))
+
+    def forget_a_row_in(self, index: str) -> None:
+        """A write to an index that never reached the disk."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            (statement,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", [index]).fetchone()
+            (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
+            connection.execute("PRAGMA writable_schema = ON")
+            short = f"{statement} WHERE id <> {newest}"
+            connection.execute(f"DROP INDEX {index}")
+            connection.execute(short)
+            connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", [statement, index])
+            connection.commit()
+
+
+@pytest.fixture
+def embedded(sqlite_ready: str) -> Embedded:
+    return Embedded(sqlite_ready)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], Store]]:
+    stores: list[Store] = []
+
+    def open_one(address: str) -> Store:
+        stores.append(open_store(address, KEYS))
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        store.close()
+
+
+def inspected(store: Store) -> str:
+    Inspection(hourly=False).first(store.database)
+    return store.database.damage.known()
+
+
+def refuses(store: Store) -> None:
+    """Whatever is written."""
+    for write in (
+        lambda: store.inbox.accept([an_arrival("later")]),
+        lambda: store.lanes.open({"a/b/0": "a/b"}),
+        lambda: store.desk.pause("a/b/0", "operator"),
+        store.trial,
+    ):
+        with pytest.raises(StoreDamaged):
+            write()
+
+
+class TestMet:
+    @pytest.mark.parametrize("name", ["events", "ix_events_message_id", "deliveries", "ix_deliveries_state_id"])
+    def test_a_blank_page_is_found_at_the_start(
+        self, embedded: Embedded, opened: Callable[[str], Store], name: str
+    ) -> None:
+        leaves = embedded.pages(name)
+        embedded.blank(leaves[len(leaves) // 2])
+        store = opened(embedded.address)
+        assert "damaged" in inspected(store)
+        refuses(store)
+
+    def test_what_a_write_meets_stops_every_process(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        receiver, worker = opened(embedded.address), opened(embedded.address)
+        for number in embedded.pages("ix_events_message_id"):
+            embedded.blank(number)
+        with pytest.raises(StoreDamaged):
+            opened(embedded.address).inbox.accept([an_arrival("met")])
+        refuses(receiver)
+        refuses(worker)
+        writer = Writer(receiver.inbox.accept, receiver.trial)
+        answer = create_admin(receiver, writer=writer).test_client().get("/readyz")
+        assert (answer.status_code, "is damaged" in answer.json["database"]) == (503, True)
+        writer.close()
+
+    def test_what_a_read_meets_counts_too(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        for number in embedded.pages("ledger") + embedded.pages("events"):
+            embedded.blank(number)
+        store = opened(embedded.address)
+        with pytest.raises(StoreDamaged), store.database.reading() as connection:
+            connection.execute(text("SELECT count(payload) FROM events")).all()
+        refuses(store)
+
+    def test_an_index_that_lacks_a_row_is_found_by_the_thorough_check_alone(self, embedded: Embedded) -> None:
+        embedded.forget_a_row_in("ix_events_message_id")
+        store = open_store(embedded.address, KEYS)
+        engine = store.database.engine
+        assert list(problems(engine, thorough=False)) == []
+        assert [line for line in problems(engine, thorough=True) if "missing from index" in line]
+        store.close()
+
+    def test_a_file_that_is_no_database(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        embedded.blank(1)
+        with pytest.raises(StoreDamaged):
+            opened(embedded.address)
+
+    def test_an_emptied_file_keeps_the_changes_beside_it(self, embedded: Embedded) -> None:
+        log = embedded.file.with_name(f"{embedded.file.name}-wal")
+        log.write_bytes(b"the newest changes")
+        embedded.file.write_bytes(b"")
+        with pytest.raises(StoreDamaged, match="Copy both"):
+            open_store(embedded.address, KEYS)
+        assert log.read_bytes() == b"the newest changes"
+
+    def test_a_table_that_is_gone(self, ready_address: str, opened: Callable[[str], Store]) -> None:
+        store = opened(ready_address)
+        with store.database.transaction() as connection:
+            connection.execute(text("ALTER TABLE oddities RENAME TO elsewhere"))
+        with pytest.raises(StoreDamaged), store.database.reading() as connection:
+            connection.execute(text("SELECT count(*) FROM oddities")).all()
+        other = opened(ready_address)
+        refuses(store)
+        refuses(other)
+        assert list(problems(store.database.engine, thorough=True)) == ["the table oddities is missing"]
+        store.database.damage.clear()
+        with store.database.transaction() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO oddities"))
+
+
+class TestOver:
+    def test_it_lasts_over_restarts_until_the_file_is_replaced(
+        self, embedded: Embedded, opened: Callable[[str], Store]
+    ) -> None:
+        for number in embedded.pages("ix_events_message_id"):
+            embedded.blank(number)
+        store = opened(embedded.address)
+        with pytest.raises(StoreDamaged):
+            store.inbox.accept([an_arrival("met")])
+        refuses(opened(embedded.address))
+        assert inspected(opened(embedded.address))
+        shutil.copy(embedded.backup, embedded.file)
+        restored = opened(embedded.address)
+        assert inspected(restored) == ""
+        assert restored.inbox.accept([an_arrival("later")]) == [True]
+
+    def test_it_is_over_once_an_index_was_built_again(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        embedded.forget_a_row_in("ix_events_message_id")
+        store = opened(embedded.address)
+        store.database.damage.note("is damaged: an index lacks a row")
+        assert inspected(store) != ""
+        with closing(sqlite3.connect(embedded.file)) as connection:
+            connection.execute("REINDEX")
+        assert inspected(store) == ""
+        assert store.inbox.accept([an_arrival("later")]) == [True]
+
+
+class TestSound:
+    def test_nothing_is_found(self, ready_address: str, opened: Callable[[str], Store]) -> None:
+        store = opened(ready_address)
+        assert inspected(store) == ""
+        assert list(problems(store.database.engine, thorough=True)) == []
+
+    def test_a_shared_server_says_how_it_checks_pages(
+        self, postgres_ready: str, opened: Callable[[str], Store]
+    ) -> None:
+        figures = checksums(opened(postgres_ready).database.engine)
+        assert figures is not None
+        assert (figures.failures, figures.amcheck) == (0, False)
+
+    def test_another_trouble_is_no_damage(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        store = opened(embedded.address)
+        holder = sqlite3.connect(embedded.file, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable) as raised:
+            store.inbox.accept([an_arrival("later")])
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert not isinstance(raised.value, StoreDamaged)
+        assert store.inbox.accept([an_arrival("later")]) == [True]

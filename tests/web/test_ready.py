@@ -1,0 +1,188 @@
+"""Ready means that a write gets through now; and no machine page waits for a database that does not answer."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from connector.store import Store, open_store
+from connector.store.writer import Bounded, Writer
+from connector.web.health import create_admin
+from tests.builders import DATA_KEY, an_arrival
+
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+"""What makes sessions begin with the settings of now."""
+
+BOUND = 2.0
+"""Seconds within which a machine page answers, whatever the database does."""
+
+
+@pytest.fixture
+def opened(ready_address: str) -> Iterator[Store]:
+    store = open_store(ready_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def writer(opened: Store) -> Iterator[Writer]:
+    writer = Writer(opened.inbox.accept, opened.trial)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def monitor(opened: Store, writer: Writer) -> Iterator[FlaskClient]:
+    monitor = create_admin(opened, writer=writer).test_client()
+    yield monitor
+    deadline = time.monotonic() + 10
+    while "connector_database_up 1.0" not in asked(monitor, "/metrics")[1]:  # whatever happened, it comes back
+        assert time.monotonic() < deadline
+
+
+@contextmanager
+def locked(address: str) -> Iterator[None]:
+    """Another program holds the database, as a migration or an administrator's session does."""
+    if address.startswith("sqlite"):
+        holder = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        yield
+        holder.execute("ROLLBACK")
+        holder.close()
+    else:
+        with psycopg.connect(address) as session:
+            session.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+            yield
+
+
+@contextmanager
+def read_only(address: str) -> Iterator[None]:
+    """What a standby, or an administrator, makes of a PostgreSQL database."""
+    name = psycopg.conninfo.conninfo_to_dict(address)["dbname"]
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        admin.execute(CUT)
+        try:
+            yield
+        finally:
+            admin.execute("SET default_transaction_read_only = off")
+            admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+def asked(monitor: FlaskClient, page: str = "/readyz") -> tuple[int, Any, float]:
+    """The status, the answer, and how many seconds it took."""
+    began = time.monotonic()
+    answer = monitor.get(page)
+    return answer.status_code, answer.json if answer.is_json else answer.text, time.monotonic() - began
+
+
+def counted(store: Store, table: str) -> int:
+    with store.database.reading() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+
+
+class TestReady:
+    def test_a_write_gets_through_and_leaves_no_history(self, monitor: FlaskClient, opened: Store) -> None:
+        status, answer, _ = asked(monitor)
+        assert (status, answer["ready"], answer["database"]) == (200, True, "ok")
+        assert [counted(opened, table) for table in ("events", "deliveries", "obligations")] == [0, 0, 0]
+
+    def test_monitors_that_ask_often_cost_one_write_in_a_few_seconds(self, monitor: FlaskClient, opened: Store) -> None:
+        writes: list[object] = []
+        event.listen(opened.database.engine, "commit", writes.append)
+        with ThreadPoolExecutor(8) as monitors:
+            statuses = set(monitors.map(lambda _: asked(monitor)[0], range(100)))
+        assert (statuses, len(writes)) == ({200}, 1)
+
+    def test_events_that_are_kept_spare_it_the_write(self, monitor: FlaskClient, writer: Writer, opened: Store) -> None:
+        assert writer(an_arrival()).result(10)
+        writes: list[object] = []
+        event.listen(opened.database.engine, "commit", writes.append)
+        assert asked(monitor)[0] == 200
+        assert writes == []
+
+    def test_a_full_inbox_is_and_says_so(self, opened: Store) -> None:
+        accept = Bounded(opened.inbox.accept, opened.inbox.waiting, limit=1, clock=itertools.count().__next__)
+        writer = Writer(accept, opened.trial)
+        monitor = create_admin(opened, writer=writer, full=accept.full).test_client()
+        assert asked(monitor)[1]["inbox"] == "ok"
+        opened.inbox.accept([an_arrival()])
+        accept.look()
+        status, answer, _ = asked(monitor)
+        assert (status, answer["ready"]) == (200, True)
+        assert "CONNECTOR_INBOX_LIMIT" in answer["inbox"]
+        writer.close()
+
+    def test_a_read_only_database_is_not(self, postgres_address: str) -> None:
+        store = open_store(postgres_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+        monitor = create_admin(store).test_client()
+        with read_only(postgres_address):
+            status, answer, _ = asked(monitor)
+            assert (status, answer["ready"]) == (503, False)
+            assert "read-only" in answer["database"]
+        with psycopg.connect(postgres_address, autocommit=True) as admin:
+            admin.execute(CUT)
+        assert asked(monitor)[0] == 200
+        store.close()
+
+    def test_a_locked_database_is_not_and_says_so_in_time(self, monitor: FlaskClient, ready_address: str) -> None:
+        with locked(ready_address):
+            status, answer, seconds = asked(monitor)
+            assert (status, answer["ready"]) == (503, False)
+            assert seconds < BOUND
+
+    def test_a_lost_table_is_not(self, monitor: FlaskClient, opened: Store) -> None:
+        with opened.database.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE obligations RENAME TO elsewhere")
+        try:
+            assert asked(monitor)[0] == 503
+        finally:
+            opened.database.damage.clear()
+            with opened.database.transaction() as connection:
+                connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO obligations")
+
+
+class TestInTime:
+    @pytest.mark.parametrize("page", ["/readyz", "/livez", "/metrics"])
+    def test_every_machine_page_answers(self, monitor: FlaskClient, ready_address: str, page: str) -> None:
+        with locked(ready_address):
+            for _ in range(3):
+                assert asked(monitor, page)[2] < BOUND
+
+    def test_metrics_have_the_counters_and_say_that_the_database_is_down(
+        self, monitor: FlaskClient, writer: Writer, ready_address: str
+    ) -> None:
+        assert "connector_database_up 1.0" in asked(monitor, "/metrics")[1]
+        writer.written_at = float("-inf")  # as after a few seconds
+        with locked(ready_address):
+            text = asked(monitor, "/metrics")[1]
+        assert "connector_database_up 0.0" in text
+        assert "connector_store_unavailable_total" in text
+
+    def test_monitors_and_scrapes_do_not_pile_up(self, monitor: FlaskClient, ready_address: str) -> None:
+        asked(monitor)
+        with locked(ready_address):
+            before = threading.active_count()
+            with ThreadPoolExecutor(10) as monitors:
+                pages = ["/readyz", "/metrics"] * 50
+                slowest = max(monitors.map(lambda page: asked(monitor, page)[2], pages))
+            assert slowest < BOUND
+            assert threading.active_count() <= before + 2
+
+    def test_it_lives_without_its_database(self, monitor: FlaskClient, ready_address: str) -> None:
+        with locked(ready_address):
+            assert asked(monitor, "/livez")[0] == 200
