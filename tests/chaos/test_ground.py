@@ -38,12 +38,33 @@ class Ground:
         self.traffic.until(lambda: time.monotonic() >= ends, seconds + 10)
 
 
+def restarted_twice(ground: Ground) -> None:
+    for _ in range(2):
+        ground.server.restart()
+        ground.traffic.more(10, 60)
+
+
+def backends_killed(ground: Ground) -> None:
+    killed = 0
+    while killed < 100:
+        killed += ground.server.kill_backends()
+        ground.traffic.more(1, 60)
+
+
+def frozen(ground: Ground) -> None:
+    ground.server.freeze()
+    ground.lasts(15)
+    ground.server.thaw()
+
+
 def frozen_and_every_role_killed(ground: Ground) -> None:
     ground.server.freeze()
     ground.traffic.refused(1, 60)
-    ground.world.crash("receive")
-    ground.world.crash("work")
+    for role in ("receive", "work"):
+        ground.world.crash(role, again=False)
     ground.server.thaw()
+    for role in ("receive", "work"):
+        ground.world.role(role)
 
 
 def read_only(ground: Ground) -> None:
@@ -62,12 +83,51 @@ def cut(ground: Ground) -> None:
         ground.traffic.more(5, 60)
 
 
+def bouncer_restarted(ground: Ground) -> None:
+    ground.bouncer.restart()
+
+
+def crms_down(ground: Ground) -> None:
+    ground.both_crms(Proxy.refuse)
+    ground.traffic.more(40, 60)
+    ground.both_crms(Proxy.accept)
+
+
+def crms_mute(ground: Ground) -> None:
+    ground.both_crms(Proxy.mute)
+    ground.lasts(5)
+    ground.both_crms(Proxy.speak)
+    ground.both_crms(Proxy.cut)
+
+
+def crms_cut_in_replies(ground: Ground) -> None:
+    ground.both_crms(lambda proxy: proxy.cut_replies(6))
+    ground.traffic.until(lambda: all(proxy.cuts_left == 0 for proxy in ground.world.crm.values()), 60)
+
+
+def disk_full(ground: Ground) -> None:
+    ground.disk.fill()
+    ground.traffic.refused(5, 60)
+    ground.disk.empty()
+
+
+def every_role_killed(ground: Ground) -> None:
+    for role in ("work", "receive", "work"):
+        ground.world.crash(role)
+        ground.traffic.more(10, 60)
+
+
 POSTGRES = {
+    "PostgreSQL restarted twice": restarted_twice,
+    "100 connections ended by the server": backends_killed,
+    "PostgreSQL frozen for 15 s": frozen,
     "PostgreSQL frozen, each role killed": frozen_and_every_role_killed,
     "PostgreSQL read-only, then not": read_only,
     "old connections mute, new ones pass": old_connections_mute,
     "connections cut": cut,
 }
+SQLITE = {"disk full, then not": disk_full, "each role killed": every_role_killed}
+CRMS = {"CRMs down": crms_down, "CRMs mute for 5 s": crms_mute, "CRMs cut in replies": crms_cut_in_replies}
 
 
 @pytest.fixture
@@ -107,3 +167,15 @@ class TestTheGroundMoves:
     @pytest.mark.parametrize("name", POSTGRES)
     def test_under_postgresql(self, go: Callable[..., None], name: str) -> None:
         go(name, POSTGRES[name], "postgresql")
+
+    @pytest.mark.parametrize("name", SQLITE)
+    def test_under_sqlite(self, go: Callable[..., None], name: str) -> None:
+        go(name, SQLITE[name], "sqlite")
+
+    @pytest.mark.parametrize(("name", "engine"), [*zip(CRMS, ("sqlite", "postgresql", "sqlite"), strict=True)])
+    def test_in_the_crms(self, go: Callable[..., None], name: str, engine: str) -> None:
+        go(name, CRMS[name], engine)
+
+    @pytest.mark.parametrize("mode", ["session", "transaction"])
+    def test_in_pgbouncer(self, go: Callable[..., None], mode: str) -> None:
+        go(f"PgBouncer restarted, {mode} mode", bouncer_restarted, "postgresql", bouncer=mode)
