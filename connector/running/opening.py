@@ -19,12 +19,12 @@ class Opening:
     """Opens what a role needs. A process that ended instead would be restarted again and again, and answer nobody.
 
     open: puts what must be closed later on the stack. Raises StoreUnavailable while it must be tried again.
-    failed: is given each failure. problem: why it is not open yet.
+    failed: is given each failure. problem: why it is not open yet, until is_open.
     """
 
     def __init__(self, open: Callable[[ExitStack], None], failed: Callable[[StoreUnavailable], None]) -> None:
         self._open, self._failed, self._stopping = open, failed, threading.Event()
-        self.problem = "is being opened"
+        self.problem, self.is_open = "is being opened", False
 
     def until_open(self, closing: ExitStack) -> None:
         """Return once everything is open, or after stop(). Raises FixConfiguration."""
@@ -37,6 +37,7 @@ class Opening:
                     self._complain(error.problem)
                 else:
                     closing.push(undo.pop_all())
+                    self.is_open = True
                     return
             self._stopping.wait(_REST)
 

@@ -80,13 +80,13 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     inspection, stores, proofs, openings = Inspection(hourly=False), list[Store](), list[Proof](), list[Opening]()
     pages = partial(_pages, process=process, files=files, console=console)
     hooks_door = _door(create_waiting_hooks(), process.listen, Limits(threads=0)) if hooks else None  # it never waits
-    admin_door = _admin_door(process, lambda: openings[-1].problem)
+    admin_door = _admin_door(process, lambda: next(step.problem for step in openings if not step.is_open))
     doors = list(filter(None, (hooks_door, admin_door)))
 
     def open_admin(closing: ExitStack) -> None:
         store = _opened(process, closing, inspection)
         stores.append(store)
-        if admin_door:
+        if admin_door and not hooks:  # with them, the port says that it is ready once events can be kept
             admin_door.app = create_admin(store, pages(store))
 
     def open_hooks(closing: ExitStack) -> None:
@@ -114,7 +114,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     with ExitStack() as closing:
         proofs.append(closing.enter_context(outages_reported(process, reported, "receiver")))
         steps = [Opening(step, proofs[-1].failed) for step in (open_admin, open_hooks, announce)]
-        openings.append(steps[0])
+        openings.extend(steps)
         asyncio.run(_until_stopped(doors, steps, closing))
     telemetry.role_stopped(role)
 

@@ -29,14 +29,13 @@ _KEPT: Final = 8
 class Point:
     """How far one part of a process has come: its commits, the events it accepted, and the time of the last (epoch ms).
 
-    tried: the count if every commit whose end is unknown was kept. began: the time of its first commit.
+    began: the time of its first commit.
     """
 
     count: int = 0
     events: int = 0
     at: int = 0
     began: int = 0
-    tried: int = 0
 
 
 Points = Mapping[str, Point]
@@ -53,7 +52,7 @@ class Mark:
 
 
 class Commits:
-    """This process's commits. Every part is used by one thread at a time."""
+    """This process's commits."""
 
     def __init__(self, database: Database, gaps: Gaps) -> None:
         self._db, self._gaps = database, gaps
@@ -74,20 +73,18 @@ class Commits:
 
         It is the last statement of its transaction. Raises WentBack where the database is an older one.
         """
-        process = self._process
-        known = self._points.get(part, Point())
-        tried = replace(known, tried=known.tried + 1)
-        self._points[part] = tried
-        values = {"me": process, "mine": part, "more": events, "least": known.count, "most": known.tried}
+        with self._lock:
+            process, known = self._process, self._points.get(part, Point())
+        values = {"me": process, "mine": part, "more": events, "least": known.count}
         row = connection.execute(self._next if known.count else self._first, values).first()
         if row is None:
             raise WentBack("database", "it lacks what this process has committed")
-        made = Point(row.made, row.events, row.at, known.began or row.at, row.made)
 
         def committed() -> None:
             with self._lock:
-                if process == self._process:
-                    self._points[part] = made
+                newest = self._points.get(part, known)
+                if process == self._process and newest.count < row.made:  # other threads may have gone on meanwhile
+                    self._points[part] = Point(row.made, row.events, row.at, newest.began or row.at)
 
         return committed
 
@@ -174,7 +171,7 @@ def _row(database: Database) -> dict[str, Any]:
 
 def _next(database: Database) -> Any:
     mine = (commits.c.process == bindparam("me"), commits.c.part == bindparam("mine"))
-    known = commits.c.made.between(bindparam("least", type_=BigInteger), bindparam("most", type_=BigInteger))
+    known = commits.c.made >= bindparam("least", type_=BigInteger)
     advanced = update(commits).where(*mine, known).values(made=commits.c.made + 1, **_row(database))
     return advanced.returning(commits.c.made, commits.c.events, commits.c.at)
 
@@ -184,7 +181,7 @@ def _first(database: Database) -> Any:
     values = {"process": bindparam("me"), "part": bindparam("mine"), "made": 1, "at": database.now()}
     made = insert(database.engine, commits).values(**values, events=bindparam("more", type_=BigInteger))
     again = {"made": commits.c.made + 1, "at": made.excluded.at, "events": commits.c.events + made.excluded.events}
-    known = commits.c.made.between(bindparam("least", type_=BigInteger), bindparam("most", type_=BigInteger))
+    known = commits.c.made >= bindparam("least", type_=BigInteger)
     upserted = made.on_conflict_do_update(index_elements=["process", "part"], set_=again, where=known)
     return upserted.returning(commits.c.made, commits.c.events, commits.c.at)
 
@@ -206,4 +203,4 @@ def read_mark(data: Mapping[str, Any]) -> Mark | None:
 
 def _point(values: Sequence[int]) -> Point:
     count, events, at, began = map(int, values)
-    return Point(count, events, at, began, count)
+    return Point(count, events, at, began)

@@ -152,16 +152,16 @@ class TestSilentConnections:
         proxy.mute(new=False)
         began = time.monotonic()
         for _ in range(20):
-            store.database.check()
+            store.database.moment()
         assert time.monotonic() - began < AT_ONCE
 
 
 class TestConnecting:
     def test_a_server_that_accepts_and_says_nothing_is_given_up(self, store: Store, proxy: Proxy) -> None:
         proxy.mute()
-        assert seconds(store.database.check) < AT_ONCE
+        assert seconds(store.database.moment) < AT_ONCE
         proxy.speak()
-        store.database.check()
+        store.database.moment()
 
     def test_opening_a_database_behind_a_mute_server_is_given_up(self, proxy: Proxy) -> None:
         proxy.mute()

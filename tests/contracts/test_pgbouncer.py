@@ -117,9 +117,9 @@ class TestFrozen:
         pooler.process.send_signal(19)
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            store.database.check()
+            store.database.moment()
         assert time.monotonic() - began < 8
         pooler.process.send_signal(18)
-        store.database.check()
+        store.database.moment()
         store.close()
         pooler.close()

@@ -528,7 +528,7 @@ class TestEmbeddedDatabase:
         copy = shutil.copy(file, tmp_path / "copy.db")
         file.unlink()
         with pytest.raises(StoreUnavailable):
-            store.database.check()
+            store.database.moment()
         Path(copy).rename(file)
         assert store.inbox.accept([an_arrival("before"), an_arrival("after")]) == [False, True]
         store.close()
