@@ -256,16 +256,23 @@ class Portion:
         self.by_id.unusable = shown.unusable
         for target, why in shown.unread():
             self._note(target.customer_id, target.flag, result_of(why, target.object))
-        in_crm = (owed for owed in self.owed if owed.state is ObligationState.APPLIED and owed.addresses is not None)
-        done = {(owed.customer_id, owed.flag): owed.addresses or "" for owed in in_crm}
-        out = {key: opted_out_by(answer, writing.digest) for key, answer in writing.answers.items()}
-        are_out = {(customer, own) for key, owns in out.items() for customer in self.customers[key] for own in owns}
+        are_out = self._are_out(writing)
 
         def is_out(target: Target, address: str) -> bool:
             return (target.customer_id, writing.digest(address)) in are_out
 
-        for turn in shown.to_opt_out(done, is_out):
+        for turn in shown.to_opt_out(self._known_out(), is_out):
             self._write_alone(turn)
+
+    def _known_out(self) -> dict[tuple[str, str], str]:
+        """The addresses that were opted out when a flag was confirmed, by customer and flag."""
+        in_crm = (owed for owed in self.owed if owed.state is ObligationState.APPLIED and owed.addresses is not None)
+        return {(owed.customer_id, owed.flag): owed.addresses or "" for owed in in_crm}
+
+    def _are_out(self, writing: Writing) -> set[tuple[str, str]]:
+        """The customers with the digests of the addresses that this batch has opted out."""
+        out = {key: opted_out_by(answer, writing.digest) for key, answer in writing.answers.items()}
+        return {(customer, own) for key, owns in out.items() for customer in self.customers[key] for own in owns}
 
     def _addressed(self, writing: Writing) -> Iterator[Target]:
         """The opt-outs in force that also opt addresses out, on each record of their customers."""
