@@ -39,6 +39,9 @@ def _nothing_to_try() -> None:
     raise StoreUnavailable("database", "whether it can be written is not tried here")
 
 
+_NEVER: Final = float("-inf")
+
+
 class Bounded:
     """Accepts no more while `limit` deliveries wait, except what raises an opt-out.
 
@@ -82,7 +85,7 @@ class Writer:
     """One thread that commits arrivals and completes their futures once they are on disk.
 
     trial: a write that keeps nothing; it shows that arrivals could be kept. Raises StoreUnavailable.
-    written_at: when something last was on disk, by the monotonic clock.
+    written_at: when something last was on disk, by the monotonic clock, if nothing has failed since.
     tell: runs the call that completes a group's futures; in this thread unless set. `Door.soon` runs it on the event
     loop, where a single wake-up serves the whole group.
     """
@@ -95,7 +98,7 @@ class Writer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._accept, self._trial, self._clock = accept, trial, clock
-        self.written_at = float("-inf")
+        self.written_at = _NEVER
         self._began: float | None = None
         self._reported: float | None = None
         self.tell: Callable[[Callable[[], None]], object] = lambda complete: complete()
@@ -183,6 +186,7 @@ class Writer:
         try:
             outcomes = write()
         except Exception as error:  # noqa: BLE001  # each waiting request must be answered, whatever happened here
+            self.written_at = _NEVER  # what was written before says nothing any more
             return [error] * count
         if True in outcomes:
             self.written_at = time.monotonic()

@@ -16,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
+from connector.errors import StoreUnavailable
 from connector.store import Store, open_store
 from connector.store.writer import Bounded, Writer
 from connector.web.health import create_admin
@@ -114,6 +115,26 @@ class TestReady:
         event.listen(opened.database.engine, "commit", writes.append)
         assert asked(monitor)[0] == 200
         assert writes == []
+
+    def test_an_event_that_could_not_be_kept_ends_it_at_once(self, opened: Store) -> None:
+        broken = [False]
+
+        def accept(arrivals: Any) -> Any:
+            if broken[0]:
+                raise StoreUnavailable("database", "cannot be used now")
+            return opened.inbox.accept(arrivals)
+
+        def trial() -> None:
+            accept([])
+
+        writer = Writer(accept, trial)
+        monitor = create_admin(opened, writer=writer).test_client()
+        writer(an_arrival("kept")).result(5)
+        before, broken[0] = asked(monitor)[0], True
+        with pytest.raises(StoreUnavailable):
+            writer(an_arrival("refused")).result(5)
+        assert (before, asked(monitor)[0]) == (200, 503)
+        writer.close()
 
     def test_a_full_inbox_is_and_says_so(self, opened: Store) -> None:
         accept = Bounded(opened.inbox.accept, opened.inbox.waiting, limit=1, clock=itertools.count().__next__)
