@@ -18,7 +18,7 @@ COVERAGE ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench openapi lint-docker lock audit sbom clean
+.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker lock audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
@@ -37,8 +37,14 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	@$(PYTEST) -m "not slow" $(COVERAGE) $(ARGS)
 
-test-all: $(VENV)/installed-dev
-	@$(PYTEST) $(COVERAGE) $(ARGS)
+test-all: test-long test-chaos
+
+test-long: $(VENV)/installed-dev
+	@$(PYTEST) --ignore=tests/chaos $(COVERAGE) $(ARGS)
+
+# Two at a time: each case has several processes of its own.
+test-chaos: $(VENV)/installed-dev
+	@$(RUN) -m pytest -n 2 tests/chaos $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(RUN) -m ruff check .

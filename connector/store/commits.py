@@ -21,6 +21,9 @@ from connector.store.history_tables import commits
 INBOX: Final = "inbox"
 """The part of a process that accepts events. Every other part is a lane."""
 
+_NEWEST: Final = 10_000
+"""How many counts are kept, however old they are."""
+
 _KEPT: Final = 8
 """How many of a process's newest parts its mark has. What was committed before them is there if they are."""
 
@@ -121,9 +124,10 @@ class Commits:
         self._keep(Gap(mark.process, GapKind.ANOTHER, 0, newest, 0))
 
     def forget(self, older_ms: int) -> None:
-        """Delete the counts of processes that have made no commit for so long."""
+        """Delete counts so old that are not among the newest: this clock may be wrong, and others may rest."""
+        among = select(commits.c.at).order_by(commits.c.at.desc()).offset(_NEWEST).limit(1).scalar_subquery()
         with self._db.transaction() as connection:
-            connection.execute(delete(commits).where(commits.c.at < self._db.now() - older_ms))
+            connection.execute(delete(commits).where(commits.c.at < self._db.now() - older_ms, commits.c.at <= among))
 
     def _lost(self, process: str, points: Points) -> dict[str, Point]:
         """The parts of which the database has fewer commits, each as the database has it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.backoff import DAY
 from connector.errors import LeaseLost, PauseReason, StoreUnavailable
 from connector.running.marks import Marks, check_files
 from connector.running.state import State
@@ -72,6 +73,17 @@ class TestNoticing:
         for name in ("a", "b"):
             accepted(process, name)
             marks.look()
+        assert process.gaps.open() is None
+
+    def test_a_process_that_starts_with_a_wrong_clock_deletes_no_count_of_another(
+        self, process: Store, address: str, tmp_path: Path
+    ) -> None:
+        accepted(process, "a")
+        ahead = process.database.moment() + 100 * DAY
+        wrong = Store(open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}, lambda: ahead))
+        with Marks(wrong, State(tmp_path), "work").kept():
+            accepted(process, "b")
+        wrong.close()
         assert process.gaps.open() is None
 
     def test_what_is_accepted_after_a_failover_is_kept_and_the_gap_is_counted(
