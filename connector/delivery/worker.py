@@ -33,6 +33,7 @@ _LISTEN: Final = 0.5  # seconds: so that the thread that waits for the bell ends
 _BEATEN: Final = 0.02  # seconds to wait where another worker was faster: it may not be finished yet
 _UNAVAILABLE: Final = 1.0
 _LAST_TURNS: Final = 20.0
+_LAST_LOOKS: Final = 5.0  # seconds: these threads end within half a second, unless the database is mute
 
 
 class Worker:
@@ -82,7 +83,7 @@ class Worker:
             self._ended.set()
             self._store.database.bell.ring()
             for name in ("bell", "leases"):
-                threads[name].join(2 * _LISTEN)
+                threads[name].join(_LAST_LOOKS)
 
     def stop(self) -> None:
         """Ask run() to return. Safe to call from a signal handler."""
