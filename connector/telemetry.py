@@ -74,17 +74,17 @@ def batch(lane: str) -> Iterator[None]:
 
 
 class _Lasting:
-    """A log stream that ignores write errors: a full disk or a closed pipe must not stop the connector."""
+    """A log stream that ignores write errors: a full disk, or what was closed, must not stop the connector."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, line: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(line)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 

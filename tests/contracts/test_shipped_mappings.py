@@ -46,9 +46,9 @@ def delivered(name: str, tmp_path: Path) -> Iterator[Delivered]:
     store = open_store(f"sqlite:///{tmp_path}/connector.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
     store.lanes.open({LANE: DESTINATION})
     with opened as (sandbox, destination):
-        route = Route(
-            DESTINATION, destination, Running(load_mapping(shipped_folder() / f"{name}.yaml")), "America/New_York"
-        )
+        path = shipped_folder() / f"{name}.yaml"
+        mapping = load_mapping(path, destination.describe(load_mapping(path).objects))
+        route = Route(DESTINATION, destination, Running(mapping), "America/New_York")
         yield Delivered(sandbox, _pass_on(store, route))
     store.close()
 

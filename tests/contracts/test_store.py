@@ -472,7 +472,7 @@ class TestEmbeddedDatabase:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
             synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         database.close()
-        assert (mode, synchronous) == ("wal", 2)
+        assert (mode, synchronous) == ("wal", 3)
 
     def test_it_gives_space_back_once_much_of_it_is_empty(self, tmp_path: Path) -> None:
         store = Store(open_database(f"sqlite:///{tmp_path}/connector.db", {}))

@@ -9,14 +9,14 @@ import pytest
 
 from connector.carecycle import coercions, decode
 from connector.insight import oddities
-from connector.mapping import diagnostics, formats, modifiers, scope, spelling, templates, times, tree_builder
+from connector.mapping import formats, modifiers, scope, spelling, suggestions, templates, times, tree_builder
 from connector.mapping.formats import FORMATS
 
 
 class TestExamples:
     @pytest.mark.parametrize(
         "module",
-        [coercions, decode, diagnostics, formats, modifiers, oddities, scope, spelling, templates, times, tree_builder],
+        [coercions, decode, formats, modifiers, oddities, scope, spelling, suggestions, templates, times, tree_builder],
         ids=lambda m: m.__name__,
     )
     def test_every_documented_example_holds(self, module: object) -> None:
