@@ -122,7 +122,7 @@ class TestEmbeddedDatabase:
         database = open_database(f"sqlite:///{tmp_path}/connector.db", {})
         with database.transaction() as writing, database.reading() as reading:
             for connection in (writing, reading):
-                assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+                assert connection.execute(text("PRAGMA synchronous")).scalar() == 3
                 assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         database.close()
 
