@@ -24,7 +24,7 @@ from tests.builders import DATA_KEY, SECRET, a_message_id
 from tests.promises.crm import Crm
 from tests.promises.stage import MAPPINGS, ZONE, a_person
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 LATER = 10**9
 
 
@@ -141,10 +141,13 @@ class TestFewTurnsForManyLanes:
             busy.accept("c/crm", doNotCall=True)
             until(lambda: busy.lane("c/crm").opt_outs == 1)
             threading.Event().wait(0.3)  # the bell has rung by then
-            busy.crms["c/crm"].open.set()
-            busy.crms["a/crm"].open.set()
+            first, other = busy.crms["a/crm"], busy.crms["c/crm"]
+            written: list[int] = []
+            other.meanwhile.append(("before", lambda: written.append(len(first.records))))
+            other.open.set()
+            first.open.set()
             until(lambda: busy.lane("c/crm").opt_outs == 0)
-            assert busy.lane("a/crm").ready >= 1
+            assert written[0] < 3
 
     def test_leave_no_agency_waiting_for_another(self, works: Build) -> None:
         busy = works([*(f"a/crm{number}" for number in range(6)), "b/crm"])
@@ -167,17 +170,13 @@ class TestFewTurnsForManyLanes:
 
 
 class TestAThreadThatDoesNotMove:
-    def test_loses_its_lease_and_ends_the_worker_but_not_the_others_batches(self, works: Build) -> None:
-        stuck = works(["a/crm", "b/crm"])
-        stuck.crms["b/crm"].open.set()
+    def test_loses_its_lease_and_ends_the_worker(self, works: Build) -> None:
+        stuck = works(["a/crm"])
         stuck.accept("a/crm")
         with stuck.working(hold_ms=400, longest=0.5) as worker:
-            stuck.crms["a/crm"].waiting.acquire()
-            stuck.accept("b/crm")
             until(lambda: bool(worker.stuck))
             until(lambda: stuck.store.lanes.lease("another", ["a/crm/0"], LATER) is not None)
             assert worker.stuck == "a/crm/0"
-            assert stuck.lane("b/crm").ready == 0
 
 
 class TestATaskBeside:
