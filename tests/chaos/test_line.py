@@ -8,9 +8,19 @@ from tests.chaos.conftest import Case
 from tests.chaos.pgbouncer import PgBouncer
 from tests.chaos.postgres import Postgres
 from tests.chaos.proxy import Proxy
+from tests.chaos.world import World
 
 RESUMED = 30.0
 """Seconds, at most, from new connections being possible to events being acknowledged and delivered."""
+
+
+def behind_proxy(case: Case) -> tuple[Proxy, World]:
+    """The product in one process, which reaches its database through a proxy."""
+    proxy = case.keep(Proxy(case.postgres().port))
+    world = case.world(Postgres.address_at(proxy.port))
+    world.role("run")
+    world.ready()
+    return proxy, world
 
 
 def test_old_connections_stay_open_and_mute(case: Case) -> None:
@@ -31,11 +41,7 @@ def test_old_connections_stay_open_and_mute(case: Case) -> None:
 
 
 def test_everything_is_mute_for_a_while(case: Case) -> None:
-    server = case.postgres()
-    proxy = case.keep(Proxy(server.port))
-    world = case.world(Postgres.address_at(proxy.port))
-    world.role("run")
-    world.ready()
+    proxy, world = behind_proxy(case)
     with world.send(rate=8) as traffic:
         traffic.more(30)
         proxy.mute()
@@ -49,11 +55,7 @@ def test_everything_is_mute_for_a_while(case: Case) -> None:
 
 
 def test_replies_are_cut_in_the_middle_of_commits(case: Case) -> None:
-    server = case.postgres()
-    proxy = case.keep(Proxy(server.port))
-    world = case.world(Postgres.address_at(proxy.port))
-    world.role("run")
-    world.ready()
+    proxy, world = behind_proxy(case)
     with world.send(rate=8) as traffic:
         for _ in range(4):
             traffic.more(10)

@@ -141,6 +141,14 @@ class TestLanes:
         clock.forward(HOLD)
         assert store.lanes.lease("worker two", [LANE], HOLD) is not None
 
+    def test_a_lease_that_is_renewed_outlasts_its_first_time(self, store: Store, clock: Clock) -> None:
+        store.inbox.accept([an_arrival()])
+        lease = leased(store)
+        clock.forward(HOLD - 1)
+        store.lanes.renew([lease], HOLD)
+        clock.forward(HOLD - 1)
+        assert store.lanes.lease("worker two", [LANE], HOLD) is None
+
     def test_a_worker_that_lost_its_lease_records_nothing(self, store: Store, clock: Clock) -> None:
         store.inbox.accept([an_arrival()])
         late = leased(store)
