@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -173,14 +173,16 @@ def _begun(engine: Engine, options: Mapping[str, Any]) -> Connection:
     """A connection with a transaction. Its first answer shows whether it still works; else a new one is used."""
     for last in (False, True):
         connection = engine.connect().execution_options(**options)
-        try:
-            connection.begin()
-        except DBAPIError as error:
-            connection.close()
-            if last or not error.connection_invalidated:
-                raise
-        else:
-            break
+        with ExitStack() as undo:  # whatever fails: a transaction left open would keep every other writer out
+            undo.callback(connection.close)
+            try:
+                connection.begin()
+            except DBAPIError as error:
+                if last or not error.connection_invalidated:
+                    raise
+            else:
+                undo.pop_all()
+                break
     return connection
 
 
