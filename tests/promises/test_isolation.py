@@ -55,8 +55,9 @@ class World:
         return True
 
     def pass_time(self, seconds: int) -> None:
-        for _ in range(seconds // 5):
-            self.stage.clock.forward(5_000)
+        step = max(5, seconds // 2_000)  # a day in smaller steps takes half a minute
+        for _ in range(seconds // step):
+            self.stage.clock.forward(step * 1_000)
             while self.turn():
                 continue
 
