@@ -67,8 +67,9 @@ class Works:
             worker.stop()
             for crm in self.crms.values():
                 crm.open.set()
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+            for last in (thread, *(other for other in threading.enumerate() if other.name in routes)):
+                last.join(PATIENCE)  # a worker leaves a stuck lane's thread behind
+                assert not last.is_alive()
 
     def lane(self, destination: str) -> LaneStatus:
         (lane,) = (lane for lane in self.store.desk.lanes() if lane.destination == destination)
