@@ -49,6 +49,8 @@ _FILE: Final = "file"
 _PATIENT: Final = "patient"
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
+_TROUBLE: Final = (DBAPIError, PoolTimeout, sqlite3.Error)
+"""What the use of a database raises; the last where a connection is prepared, or a transaction begun, by the driver."""
 _LOOK, _LOOKS = 0.0005, 500  # seconds between two tries, and how many tries
 
 
@@ -154,7 +156,7 @@ def transaction(engine: Engine, **options: Any) -> Iterator[Connection]:
             yield connection
             connection.commit()
             _check_file(connection)
-    except (DBAPIError, PoolTimeout) as error:
+    except _TROUBLE as error:
         raise _unavailable(error) from None
 
 
@@ -165,7 +167,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         with _begun(engine, {READS: True}) as connection:
             yield connection
             _check_file(connection)
-    except (DBAPIError, PoolTimeout) as error:
+    except _TROUBLE as error:
         raise _unavailable(error) from None
 
 
@@ -203,10 +205,10 @@ def _identity(file: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _unavailable(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-    if not isinstance(error, DBAPIError):
+def _unavailable(error: Exception) -> StoreUnavailable:
+    if isinstance(error, PoolTimeout):
         return StoreUnavailable("database", "cannot be used now: no free connection")
-    return unavailable(error.orig)
+    return unavailable(error.orig if isinstance(error, DBAPIError) else error)
 
 
 def now(engine: Engine) -> ColumnElement[int]:

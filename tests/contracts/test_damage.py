@@ -138,6 +138,18 @@ class TestMet:
         with pytest.raises(StoreDamaged):
             opened(embedded.address)
 
+    def test_a_file_that_stops_being_one_is_met_whoever_looks_next(
+        self, embedded: Embedded, opened: Callable[[str], Store]
+    ) -> None:
+        looks = [opened(embedded.address) for _ in range(3)]
+        for store in looks:
+            store.trial()
+        embedded.file.write_bytes(bytes(embedded.file.stat().st_size))
+        embedded.file.with_name(f"{embedded.file.name}-wal").write_bytes(b"")
+        for look in (looks[0].trial, looks[1].desk.waiting, lambda: looks[2].lanes.open({"a/b/0": "a/b"})):
+            with pytest.raises(StoreDamaged):
+                look()
+
     def test_an_emptied_file_keeps_the_changes_beside_it(self, embedded: Embedded) -> None:
         log = embedded.file.with_name(f"{embedded.file.name}-wal")
         log.write_bytes(b"the newest changes")
