@@ -32,7 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.store import line
-from connector.store.files import WRITE, how_to_open
+from connector.store.files import WRITE, how_to_open, keep_changes
 from connector.store.line import PATIENT, READS, Patience
 from connector.store.meaning import unavailable
 
@@ -99,6 +99,7 @@ def _open_file(url: URL, folder: Path) -> Engine:
 
 
 def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
+    keep_changes(file)
     record.info[_FILE] = (file, _identity(file))
     connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     if not file.stat().st_size:  # works only before the first table; set later, it would wait for every writer

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from connector.errors import FixConfiguration, StoreDamaged
+from connector.errors import FixConfiguration, StoreDamaged, StoreUnavailable
 from connector.store.meaning import damaged
 
 WRITE: Final[dict[str, str]] = {"mode": "rw"}
@@ -21,17 +21,15 @@ FROZEN: Final[dict[str, str]] = {"mode": "ro", "immutable": "1"}
 def how_to_open(file: Path) -> dict[str, str]:
     """The query of the address to open it with. Makes the file if it is not there.
 
-    Raises StoreDamaged, before SQLite deletes the rest, if it has become empty; FixConfiguration if its newest changes
-    can be read only where its folder can be written; OSError.
+    Raises StoreUnavailable and StoreDamaged as keep_changes does; FixConfiguration if its newest changes can be read
+    only where its folder can be written; OSError.
     """
+    keep_changes(file)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o600)
     log, shared = _beside(file, "-wal"), _beside(file, "-shm")
     changes = _size(log) > 0
-    if changes and _size(file) == 0:
-        what = f"{file.name} is empty, and {log.name} holds the changes since. Copy both to another place first"
-        raise StoreDamaged("database", damaged(what))
     if _writable(file, log, shared):
         return WRITE
     if shared.exists() and log.exists():
@@ -42,6 +40,21 @@ def how_to_open(file: Path) -> dict[str, str]:
         return READ
     problem = f"cannot be read: {log.name} holds its newest changes, and the folder cannot be written"
     raise FixConfiguration(str(file), problem, f"copy {file.name} and {log.name} to a folder that can")
+
+
+def keep_changes(file: Path) -> None:
+    """Raise while the file is missing or empty, and the changes beside it are not: SQLite would delete them.
+
+    Raises StoreUnavailable, StoreDamaged.
+    """
+    log = _beside(file, "-wal")
+    if _size(file) or not _size(log):
+        return
+    if not file.exists():
+        missing = f"cannot be used now: {file.name} is missing, and {log.name} holds its newest changes"
+        raise StoreUnavailable("database", missing, "put the file back")
+    what = f"{file.name} is empty, and {log.name} holds the changes since. Copy both to another place first"
+    raise StoreDamaged("database", damaged(what))
 
 
 def _writable(file: Path, log: Path, shared: Path) -> bool:

@@ -158,6 +158,35 @@ class TestMet:
             open_store(embedded.address, KEYS)
         assert log.read_bytes() == b"the newest changes"
 
+    def test_a_file_taken_away_loses_no_changes_beside_it(
+        self, embedded: Embedded, opened: Callable[[str], Store]
+    ) -> None:
+        running = opened(embedded.address)
+        assert running.inbox.accept([an_arrival("beside")]) == [True]
+        away = embedded.file.rename(embedded.file.with_name("away.db"))
+        with pytest.raises(StoreUnavailable, match="is missing"):
+            open_store(embedded.address, KEYS)
+        assert not embedded.file.exists()
+        with pytest.raises(StoreUnavailable):
+            running.inbox.accept([an_arrival("meanwhile")])
+        away.rename(embedded.file)
+        assert opened(embedded.address).inbox.accept([an_arrival("beside")]) == [False]
+        assert running.inbox.accept([an_arrival("after")]) == [True]
+
+    def test_a_file_that_somebody_made_empty_loses_no_changes_beside_it(
+        self, embedded: Embedded, opened: Callable[[str], Store]
+    ) -> None:
+        running = opened(embedded.address)
+        assert running.inbox.accept([an_arrival("beside")]) == [True]
+        away = embedded.file.rename(embedded.file.with_name("away.db"))
+        embedded.file.touch()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                running.inbox.accept([an_arrival("meanwhile")])
+        away.replace(embedded.file)
+        Inspection(hourly=False).first(running.database)  # the next of a running process
+        assert opened(embedded.address).inbox.accept([an_arrival("beside")]) == [False]
+
     def test_a_table_that_is_gone(self, ready_address: str, opened: Callable[[str], Store]) -> None:
         store = opened(ready_address)
         with store.database.transaction() as connection:
