@@ -293,7 +293,9 @@ class TestHandingAddressesOver:
         hand_over(portal, number)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("number", range(len(WISHES)))
+    @pytest.mark.parametrize(
+        ("portal", "number"), zip(itertools.cycle(VARIANTS), range(len(WISHES)), strict=False), indirect=["portal"]
+    )
     def test_really_every_way_comes_out_right(self, portal: House, number: int) -> None:
         hand_over(portal, number)
 
