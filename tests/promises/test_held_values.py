@@ -294,7 +294,9 @@ class TestHandingAddressesOver:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("portal", "number"), zip(itertools.cycle(VARIANTS), range(len(WISHES)), strict=False), indirect=["portal"]
+        ("portal", "number"),
+        [*zip(itertools.cycle(VARIANTS), range(len(WISHES)), strict=False)],
+        indirect=["portal"],
     )
     def test_really_every_way_comes_out_right(self, portal: House, number: int) -> None:
         hand_over(portal, number)
