@@ -146,7 +146,7 @@ def live_through_it(product: Product, store: Store, troubles: list[tuple[int, st
 def met(product: Product, store: Store, number: int, status: int, shape: str) -> None:
     """One event, and a trouble of each CRM that lasts until its own retries are over."""
     for name, sandbox in (("salesforce", product.salesforce), ("hubspot", product.hubspot)):
-        where = "/services/data" if name == "salesforce" else "/crm/v3/objects"
+        where = "/services/data" if name == "salesforce" else "/crm/objects"
         sandbox.fault(where, echo(status, name if shape == "json" else shape), times=3)
     product.post(event("call.completed", "c-known", id=f"call-trouble-{number}"))
     planned = [product.salesforce.faults[-1], product.hubspot.faults[-1]]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector.destinations.base import Destination, Row, Verdict
+from connector.destinations.hubspot.settings import VERSION
 from connector.errors import DestinationUnusable
 from connector.model import Mode, RecordKey
 from connector.sandbox.wire import Wire
@@ -39,7 +40,7 @@ class Pair:
         return {record[self.key]: record for record in self.sandbox.records(self.object) if record.get(self.key)}
 
 
-@pytest.fixture(params=["salesforce", "hubspot", "hubspot 2026-03", "memory"])
+@pytest.fixture(params=["salesforce", "hubspot", "hubspot 2026-09", "hubspot legacy", "memory"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     if request.param == "salesforce":
         names = ("Contact", "careCycle_Id__c", "LastName", "Email", "DoNotCall", {"Suffix": "x" * 41})
@@ -51,7 +52,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
             yield Pair(vault, memory_crm.opened("acme"), *names)
     else:
         names = ("contacts", "carecycle_id", "lastname", "email", "do_not_call", {"marital_status": "Complicated"})
-        version = request.param.partition(" ")[2] or None
+        version = request.param.partition(" ")[2] or VERSION
         with hubspot_fixtures.sandbox_and_destination(version=version) as (sandbox, destination):
             yield Pair(sandbox, destination, *names)
 

@@ -83,8 +83,8 @@ class TestAgencyFile:
         (folder / "sunrise.yaml").write_text(AGENCY.replace("hubspot, auth", "hubspot, api_version: 67.0, auth"))
         assert "destinations.hubspot.api_version" in refusal(folder / "sunrise.yaml")
 
-    @pytest.mark.parametrize("version", ["2026-03", '"2026-09"'])
-    def test_hubspots_versions_are_dated(self, folder: Path, version: str) -> None:
+    @pytest.mark.parametrize("version", ["2026-03", '"2026-09"', "legacy"])
+    def test_hubspots_versions_are_dated_or_legacy(self, folder: Path, version: str) -> None:
         written = AGENCY.replace("hubspot, auth", f"hubspot, api_version: {version}, auth")
         (folder / "sunrise.yaml").write_text(written)
         (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)

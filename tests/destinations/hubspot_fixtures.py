@@ -10,8 +10,10 @@ from connector.destinations.base import CallLog, Row
 from connector.destinations.deadline import Limits
 from connector.destinations.hubspot.account import LIMITS, HubSpot
 from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.hubspot.settings import VERSION
 from connector.model import RecordKey
 from connector.sandbox.hubspot import HubSpotSandbox
+from tests.destinations.openapi import Referee
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def sandbox_and_destination(
     on_call: CallLog = lambda *_: None,
     token: str | None = None,
     limits: Limits = LIMITS,
-    version: str | None = None,
+    version: str = VERSION,
     **knobs: Any,
 ) -> Iterator[tuple[HubSpotSandbox, HubSpot]]:
     sandbox = HubSpotSandbox(**knobs)
@@ -29,10 +31,12 @@ def sandbox_and_destination(
     with sandbox as url:
         short = {"sleep": sleep, "jitter": lambda: 0.0, "limits": limits}
         destination = HubSpot(auth, endpoint=url, on_call=on_call, version=version, **short)
+        referee = Referee(sandbox)
         try:
             yield sandbox, destination
         finally:
             destination.close()
+        assert referee.verdicts == []
 
 
 def a_contact(key: str = "c-1", /, **more: Any) -> Row:

@@ -11,11 +11,14 @@ from flask import request
 
 from connector.destinations.base import Link, Row, Verdict
 from connector.destinations.hubspot import calls
+from connector.destinations.hubspot.account import HubSpot, connect
+from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.hubspot.settings import HubSpotSettings
 from connector.model import Mode, RecordKey
-from connector.sandbox.hubspot import SCOPES
+from connector.sandbox.hubspot import BEARER, SCOPES, HubSpotSandbox
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 
-UPSERTS = "/crm/v3/objects/contacts/batch/upsert"
+UPSERTS = "/crm/objects/2026-03/contacts/batch/upsert"
 
 
 def opting_out(key: str = "c-1", **more: object) -> Row:
@@ -102,9 +105,28 @@ class TestVersions:
 
     def test_the_call_log_tells_which_version_was_asked(self):
         log = []
-        with sandbox_and_destination(version="2026-03", on_call=lambda *call: log.append(call[1])) as (_, hubspot):
+        with sandbox_and_destination(version="2026-09", on_call=lambda *call: log.append(call[1])) as (_, hubspot):
             hubspot.write([a_contact()])
-        assert log == ["/crm/objects/2026-03/contacts/batch/upsert"]
+        assert log == ["/crm/objects/2026-09/contacts/batch/upsert"]
+
+    @pytest.mark.parametrize(("named", "path"), [(None, "/crm/objects/2026-03"), ("legacy", "/crm/v3/objects")])
+    def test_an_agency_file_that_names_none_gets_a_dated_one(self, portal, named, path):
+        auth = {"access_token": portal.token}
+        settings = HubSpotSettings.model_validate({"mapping": "hubspot", "auth": auth, "api_version": named})
+        destination = connect(settings.model_copy(update={"endpoint": portal.url}), lambda *_: None)
+        destination.write([a_contact()])
+        destination.close()
+        assert [seen.path for seen in portal.seen] == [f"{path}/contacts/batch/upsert"]
+
+    def test_one_portal_and_its_records_have_the_same_ids_in_every_version(self):
+        told = []
+        with HubSpotSandbox() as url:
+            auth = HubSpotAuth.model_validate({"access_token": BEARER})
+            for version in ("legacy", "2026-03", "2026-09"):
+                destination = HubSpot(auth, endpoint=url, on_call=lambda *_: None, version=version)
+                told.append((destination.account(), destination.write([a_contact()])[0].id))
+                destination.close()
+        assert len(set(told)) == 1
 
 
 class TestWritingById:

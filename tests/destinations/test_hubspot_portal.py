@@ -30,15 +30,15 @@ class TestThePortalOfAToken:
             assert len(portal.seen) == 1
 
     @pytest.mark.parametrize(
-        ("version", "path"), [(None, "/account-info/v3/details"), ("2026-03", "/account-info/2026-03/details")]
+        ("version", "path"), [("legacy", "/account-info/v3/details"), ("2026-09", "/account-info/2026-09/details")]
     )
-    def test_is_asked_for_in_the_version_of_the_agency_file(self, version: str | None, path: str) -> None:
+    def test_is_asked_for_in_the_version_of_the_agency_file(self, version: str, path: str) -> None:
         with sandbox_and_destination(version=version) as (portal, hubspot):
             hubspot.account()
             assert [call.path for call in portal.seen] == [path]
 
     def test_is_asked_for_at_the_older_address_where_the_newer_refuses(self) -> None:
-        with sandbox_and_destination(portal_id=7, version="2026-03") as (portal, hubspot):
+        with sandbox_and_destination(portal_id=7) as (portal, hubspot):
             portal.fault("/account-info", portal.refused(403, "MISSING_SCOPES"))
             assert hubspot.account() == CrmAccount("7", AccountKind.PRODUCTION)
             assert portal.seen[-1].path == ME

@@ -230,8 +230,8 @@ class TestNothingIsEchoed:
         with sandbox_and_destination(on_call=lambda *call: log.append(call)) as (_, hubspot):
             hubspot.write([a_contact(email=SECRET, unsubscribe=SECRET)])
         assert [call[:3] for call in log] == [
-            ("POST", "/crm/v3/objects/contacts/batch/upsert", 200),
-            ("POST", "/communication-preferences/v4/statuses/{address}/unsubscribe-all", 200),
+            ("POST", "/crm/objects/2026-03/contacts/batch/upsert", 200),
+            ("POST", "/communication-preferences/2026-03/statuses/{address}/unsubscribe-all", 200),
         ]
         assert all(milliseconds > 0 for *_, milliseconds in log)
 

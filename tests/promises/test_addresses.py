@@ -174,7 +174,7 @@ class TestAnOptOutWithoutAnAddress:
         before = len(portal.sandbox.seen)
         portal.stage.clock.forward(DAY + HOUR)
         portal.drain()
-        assert [seen.path for seen in portal.sandbox.seen[before:]] == ["/crm/v3/objects/contacts/batch/read"] * 2
+        assert [seen.path for seen in portal.sandbox.seen[before:]] == ["/crm/objects/2026-03/contacts/batch/read"] * 2
 
     def test_is_not_looked_for_once_the_customer_wants_emails_again(self, portal: Portal) -> None:
         portal.stage.accept("m0", NO_ADDRESS)

@@ -117,7 +117,7 @@ def provision(method: str, *, unique: bool = True) -> Call:
         step = Step(Making.FIELD, Demand("contacts", "carecycle_id", wanted, 1), "text")
         return hubspot.provisioner().apply([step])[0].problem
 
-    return Call(answering("/properties/contacts", method, times=1, skip=int(method == "POST")), ask)  # the group first
+    return Call(answering("/crm/properties/", method, times=1, skip=int(method == "POST")), ask)  # the group first
 
 
 def unsubscribe(method: str, *, first: bool = False) -> Call:

@@ -28,7 +28,7 @@ from connector.destinations.hubspot.provision import HubSpotProvisioner
 from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
 from connector.destinations.hubspot.replies import Reply, daily_usage
-from connector.destinations.hubspot.settings import HubSpotSettings
+from connector.destinations.hubspot.settings import VERSION, HubSpotSettings
 from connector.destinations.hubspot.values import normal
 from connector.destinations.hubspot.vendor import HUBSPOT
 from connector.errors import DestinationUnusable, PauseReason
@@ -41,7 +41,7 @@ LIMITS: Final = Limits(connect=5.0, read=30.0, total=60.0, size=32 << 20)
 class HubSpot:
     """One HubSpot account.
 
-    sleep, jitter: for the short waits within one attempt. version: a dated API version; None for the v3 and v4 paths.
+    sleep, jitter: for the short waits within one attempt. version: of its API, a date or `legacy`.
     """
 
     crm = HUBSPOT
@@ -56,7 +56,7 @@ class HubSpot:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         limits: Limits = LIMITS,
-        version: str | None = None,
+        version: str = VERSION,
     ) -> None:
         token = auth.access_token.get_secret_value()
         self._client = _Client(token, endpoint or HUBSPOT.address, on_call, limits, version)
@@ -136,7 +136,7 @@ class HubSpot:
 class _Client:
     """HubSpot's client, kept for reuse: each access to one of its APIs would open new connections."""
 
-    def __init__(self, token: str, host: str, on_call: CallLog, limits: Limits, version: str | None) -> None:
+    def __init__(self, token: str, host: str, on_call: CallLog, limits: Limits, version: str) -> None:
         with _logging_unchanged():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
         bound(self._api.api_client.rest_client.pool_manager, limits)
@@ -210,4 +210,4 @@ def _logging_unchanged() -> Iterator[None]:
 
 def connect(settings: HubSpotSettings, on_call: CallLog) -> HubSpot:
     """Open the portal that an agency file describes, without calling it yet."""
-    return HubSpot(settings.auth, endpoint=settings.endpoint, on_call=on_call, version=settings.api_version)
+    return HubSpot(settings.auth, endpoint=settings.endpoint, on_call=on_call, version=settings.api_version or VERSION)

@@ -13,6 +13,7 @@ from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
 from connector.destinations.hubspot.limits import Limits
 from connector.destinations.hubspot.refusals import reply_refusal, trouble, used_up
 from connector.destinations.hubspot.replies import Reply, parse
+from connector.destinations.hubspot.settings import LEGACY
 from connector.errors import DestinationUnusable, PauseReason
 
 TRIES: Final = 3
@@ -31,16 +32,16 @@ class Path(NamedTuple):
     once: bool = False
     scope: str = ""
 
-    def of(self, version: str | None) -> str:
-        """The template in a dated API version such as 2026-03; without a version, unchanged."""
-        if version is None:
+    def of(self, version: str) -> str:
+        """The template in a dated API version such as 2026-03; in `legacy`, unchanged."""
+        if version == LEGACY:
             return self.template
         undated = next((prefix for prefix in DATED if self.template.startswith(prefix)), None)
         if undated is None:
             return self.template
         return f"{DATED[undated]}/{version}{self.template.removeprefix(undated)}"
 
-    def shown(self, parts: Mapping[str, str], version: str | None = None) -> str:
+    def shown(self, parts: Mapping[str, str], version: str) -> str:
         """The path for logs, without values."""
         text = self.of(version)
         for name in ("object", "other"):
@@ -48,7 +49,7 @@ class Path(NamedTuple):
         return text
 
 
-# v3 is supported until September 2027, v4 until 2027-03-30. https://developers.hubspot.com/docs/api-reference/legacy/overview
+# https://developers.hubspot.com/docs/api-reference/legacy/migration-guide
 DATED: Final[Mapping[str, str]] = {
     "/crm/v3/objects": "/crm/objects",
     "/crm/v3/properties": "/crm/properties",

@@ -115,7 +115,8 @@ class Finder:
             "operator": "IN",
             "values": sorted({value.lower() for value in asked}),
         }
-        body = {"filterGroups": [{"filters": [wanted]}], "properties": names, "limit": 200}
+        # The specification requires `sorts` and HubSpot does not.
+        body = {"filterGroups": [{"filters": [wanted]}], "properties": names, "limit": 200, "sorts": []}
         records = self._pages(question.object, body)
         if isinstance(records, Reply):
             return self._refused(question, asked, records, self._search)

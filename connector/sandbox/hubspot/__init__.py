@@ -15,7 +15,7 @@ from connector.sandbox.hubspot.faults import HubSpotFaults
 from connector.sandbox.hubspot.limits import Meter, Tier
 from connector.sandbox.hubspot.merging import Manner, merge, restore
 from connector.sandbox.hubspot.owners import OWNERS, Owner
-from connector.sandbox.hubspot.portal import PORTAL, portal
+from connector.sandbox.hubspot.portal import DETAILED, PORTAL, portal
 from connector.sandbox.hubspot.records import Link, Records
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
@@ -80,7 +80,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         self.batches = Batches(self.state, random.Random(seed), strict=strict, rows_meet=rows_meet, traced=traced)
         self.meter = Meter(tier or Tier())
         self.account_info = account_info
-        details = {"portalId": portal_id, "accountType": account_type}
+        details = {**DETAILED, "portalId": portal_id, "accountType": account_type}
         self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag, details))
 
     def records(self, type: str) -> list[dict[str, str]]:

@@ -7,6 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 PORTAL: Final = 12_345_678
+UI_DOMAIN: Final = "app.hubspot.com"
+DETAILED: Final = {
+    "timeZone": "US/Eastern",
+    "companyCurrency": "USD",
+    "additionalCurrencies": [],
+    "utcOffset": "-05:00",
+    "utcOffsetMilliseconds": -18_000_000,
+    "uiDomain": UI_DOMAIN,
+    "dataHostingLocation": "na1",
+}
+"""What a portal says of itself besides its number and type."""
 TYPE_IDS: Final = {"0-1": "contacts", "0-2": "companies", "0-48": "calls"}
 
 

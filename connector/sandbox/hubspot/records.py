@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, Property
+from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, UI_DOMAIN, Property
 from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
 from connector.sandbox.hubspot.values import accept, calculated
 
@@ -39,7 +39,7 @@ class Record:
 
     def _address(self) -> str:
         type_id = next((number for number, kind in TYPE_IDS.items() if kind == self.kind), self.kind)
-        return f"https://app.hubspot.com/contacts/{PORTAL}/record/{type_id}/{self.id}"
+        return f"https://{UI_DOMAIN}/contacts/{PORTAL}/record/{type_id}/{self.id}"
 
 
 class Records:

@@ -97,8 +97,9 @@ class Views:
                 inputs = [item for item in body.get("inputs") or [] if isinstance(item, dict)]
                 self._need_sensitive(kind, (name for item in inputs for name in item.get("properties", {})), "write")
             status, answer = act(kind, body)
-            partial = 200 if "/2026-09/" in request.path else 207  # HubSpot's specification of 2026-09 has no 207
-            return (partial if status == 207 else status), answer
+            if status == 207 and "/2026-09/" in request.path:  # HubSpot's specification of 2026-09 has no 207
+                status = 201 if way == "create" else 200
+            return status, answer
 
         return view
 
