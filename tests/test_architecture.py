@@ -60,6 +60,7 @@ READERS = {
 }
 """What touches a file: a mapping, the example events, a CRM's description, all at load; and a page of the docs."""
 OWN_CLOCK = {
+    "connector/cli/check.py": "says whether a version of a CRM's API ends soon",
     "connector/cli/demo.py": "sample events happened lately",
     "connector/cli/doctor.py": "compares this machine's clock with others'",
     "connector/cli/send.py": "signs as careCycle does",

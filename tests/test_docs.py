@@ -22,11 +22,11 @@ from connector import cli, mapping
 from connector.carecycle import catalogue, recognise
 from connector.destinations import VENDORS
 from connector.destinations.hubspot.errors import OTHER, POLICIES, PROBLEMS, SERVER, TROUBLES
-from connector.destinations.salesforce.account import API_VERSION
 from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.destinations.salesforce.login_refusals import REFUSALS
 from connector.destinations.salesforce.rule import REJECTING, Kind
 from connector.destinations.salesforce.rules import RULES, UNKNOWN
+from connector.destinations.salesforce.settings import VERSION
 from connector.errors import ConnectorError, PauseReason
 from connector.mapping.conditions import _OPERATORS as OPERATORS
 from connector.mapping.formats import FORMATS
@@ -424,7 +424,7 @@ class TestDeadLetters:
     def test_every_setting_of_salesforce_is_explained_with_its_default(self) -> None:
         told = dict(rows(SALESFORCE, r"^\| `salesforce\.(\w+)` \| `(\w+)` \|"))
         assert told == {k: str(v).lower() for k, v in SalesforceOptions().model_dump().items()}
-        assert f"| `api_version` | `{API_VERSION}` |" in SALESFORCE
+        assert f"| `api_version` | `{VERSION}` |" in SALESFORCE
 
     def test_every_refusal_of_hubspot_is_explained_as_the_connector_words_it(self) -> None:
         told = rows(HUBSPOT, r"^\| `([A-Z_0-9]+)` \| ([^|]+?)(?: \(\*(?:waits|field)\*\))? \| ([^|]+) \|$")

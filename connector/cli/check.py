@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -96,7 +97,7 @@ def _findings(problems: Sequence[mapping.Diagnostic], checked: Iterable[Loaded])
 def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> dict[str, Loaded]:
     """Load the mapping of each destination, under agency/destination."""
     bootstrap.open_agencies([file])  # raises for a malformed signing secret
-    for where, notice in bootstrap.notices(file):
+    for where, notice in bootstrap.notices(file, datetime.now(UTC).date()):
         click.echo(f"{file.path}: {where}: warning: {notice}", err=True)
     results = {}
     for name, settings in file.settings.destinations.items():

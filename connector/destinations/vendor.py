@@ -10,6 +10,7 @@ from typing import Any, cast
 from connector.crm import Crm
 from connector.destinations.base import CallLog, Destination
 from connector.destinations.settings import DestinationSettings
+from connector.destinations.versions import Versions
 
 Connect = Callable[[Any, CallLog], Destination]
 """The CRM's own settings and the call log -> the account, without calling the CRM yet."""
@@ -21,12 +22,14 @@ class Vendor(Crm):
 
     settings: the settings an agency file may give. auth_key: the key under `auth:` that identifies this CRM.
     record_address: settings, object, CRM id -> the URL of the record's page; empty if unknown.
+    versions: of its API; None where it has none to choose from.
     """
 
     settings: type[DestinationSettings]
     auth_key: str
     connect: Connect
     record_address: Callable[[Any, str, str], str] = lambda settings, kind, crm_id: ""
+    versions: Versions | None = None
 
 
 def on_first_use(module: str) -> Connect:

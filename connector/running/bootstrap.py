@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -82,8 +83,9 @@ def open_routes(files: Sequence[AgencyFile], store: Store) -> list[Watched]:
     Raises FixConfiguration, FixMapping: the process must not start with a configuration that cannot work.
     """
     watched = []
+    today = datetime.fromtimestamp(store.database.time() / 1000, UTC).date()
     for file in files:
-        for where, notice in notices(file):
+        for where, notice in notices(file, today):
             telemetry.settings_deprecated(where, notice)
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
@@ -104,13 +106,19 @@ def crm_clocks(files: Sequence[AgencyFile], routes: Mapping[str, Route]) -> list
     ]
 
 
-def notices(file: AgencyFile) -> list[tuple[str, str]]:
-    """List the deprecated settings of an agency's file: the destination, and what to change."""
+def notices(file: AgencyFile, today: date) -> list[tuple[str, str]]:
+    """List what of an agency's file will not work for ever: the destination, and what to change."""
     return [
-        (f"{file.settings.agency}/{name}", settings.notice)
+        (f"{file.settings.agency}/{name}", notice)
         for name, settings in file.settings.destinations.items()
-        if settings.notice
+        for notice in (settings.notice, _version_notice(settings, today))
+        if notice
     ]
+
+
+def _version_notice(settings: DestinationSettings, today: date) -> str:
+    versions = destinations.vendor_of(settings).versions
+    return versions.notice(settings.api_version, today) if versions else ""
 
 
 def open_route(file: AgencyFile, name: str) -> Route:

@@ -11,7 +11,7 @@ from typing import Final
 
 import requests
 
-from connector import mapping
+from connector import destinations, mapping
 from connector.crm import Crm, CrmAccount
 from connector.destinations import deadline
 from connector.errors import ConnectorError, DestinationUnusable, StoreUnavailable
@@ -75,6 +75,7 @@ def examine(
     for file in files:
         for name in file.settings.destinations:
             yield from _destination(file, name, now, ledgers)
+            yield from _version(file, name, now)
         if url:
             yield _endpoint(f"{url.rstrip('/')}/hooks/{file.settings.agency}")
     yield _console(process)
@@ -211,6 +212,17 @@ def _destination(
         yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:
         route.destination.close()
+
+
+def _version(file: AgencyFile, name: str, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Report how long the CRM supports the version of its API that is used."""
+    settings = file.settings.destinations[name]
+    if versions := destinations.vendor_of(settings).versions:
+        notice = versions.notice(settings.api_version, now().date())
+        health = Health.DOUBTFUL if notice else Health.FINE
+        yield Finding(
+            f"{file.settings.agency}/{name}: API version", health, versions.about(settings.api_version), notice
+        )
 
 
 def _account(thing: str, compared: Compared) -> Finding:

@@ -85,6 +85,12 @@ class TestDoctor:
         installed.write("http://127.0.0.1:1")
         assert installed.found()["sunrise/crm"]["health"] == "wrong"
 
+    def test_a_version_that_ends_soon_is_doubtful(self, installed: Installation) -> None:
+        assert installed.found()["sunrise/crm: API version"]["found"] == "2026-03, supported until 2027-09-30"
+        installed.file.write_text(installed.file.read_text().replace("hubspot,", "hubspot, api_version: legacy,"))
+        version = installed.found()["sunrise/crm: API version"]
+        assert (version["health"], "remove `api_version`" in version["do"]) == ("doubtful", True)
+
     def test_fields_the_crm_lost_are_found(self, installed: Installation) -> None:
         (installed.file.parent / "own.yaml").write_text(
             "extends: hubspot\nrecords: {contact: {fields: {favourite_colour: {value: blue}}}}\n"

@@ -293,4 +293,14 @@ class TestWhatWillNotWorkForEver:
         assert [len(open_routes(files, store)), capsys.readouterr().out.count("password is deprecated")] == [2, 1]
 
     def test_no_other_login_is_warned_of(self, agency: Path) -> None:
-        assert run("check", "-c", agency).stderr == ""
+        assert "deprecated" not in run("check", "-c", agency).stderr
+
+    def test_check_and_every_start_warn_of_a_version_that_ended(
+        self, agency: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        agency.write_text(agency.read_text().replace("salesforce-contact,", "salesforce-contact, api_version: 30.0,"))
+        told = "Salesforce has not supported version 30.0 of its API since 2025-06-01: remove `api_version` from"
+        checked = run("check", "-c", agency)
+        assert (checked.exit_code, f"sunrise/salesforce: warning: {told}" in checked.stderr) == (0, True)
+        open_routes(read_agencies([agency], {"HOOK_SECRET": SECRET}), store)
+        assert told in capsys.readouterr().out

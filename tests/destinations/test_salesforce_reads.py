@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Response
 
-from connector.destinations.salesforce.account import API_VERSION
+from connector.destinations.salesforce.settings import VERSION
 from connector.errors import DestinationUnusable
 from connector.sandbox.wire import Wire
 from tests.destinations.salesforce_fixtures import ONE, TWO, Calls, Pair, a_contact, sandbox_and_destination
@@ -179,7 +179,7 @@ class TestWhatIsTold:
             for _ in range(2):
                 sandbox.put("Contact", LastName="Delacroix")
             salesforce.find("Contact", "LastName", ["Delacroix"], [])
-        base = f"/services/data/v{API_VERSION}"
+        base = f"/services/data/v{VERSION}"
         assert calls == [
             ("GET", f"{base}/sobjects/Contact/describe", 200),
             ("GET", f"{base}/query/", 200),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from connector.crm import Day
 from connector.destinations.hubspot import link
-from connector.destinations.hubspot.settings import HubSpotSettings
+from connector.destinations.hubspot.settings import LEGACY, VERSION, HubSpotSettings
 from connector.destinations.vendor import Vendor, on_first_use
+from connector.destinations.versions import Versions
+
+# A dated version is supported for 18 months from its release, v4 until 2027-03-30 and v3 until September 2027:
+# https://developers.hubspot.com/docs/developer-tooling/platform/versioning and .../changelog
+_VERSIONS: Final = Versions(
+    "HubSpot",
+    default=VERSION,
+    ends={LEGACY: date(2027, 3, 30), "2026-03": date(2027, 9, 30), "2026-09": date(2028, 3, 8)},
+    remarks={"2026-09": "HubSpot then enforces the rules of your forms and conditional properties, too"},
+)
 
 HUBSPOT: Final = Vendor(
     name="hubspot",
@@ -34,4 +45,5 @@ HUBSPOT: Final = Vendor(
     auth_key="access_token",
     connect=on_first_use("connector.destinations.hubspot.account"),
     record_address=lambda settings, kind, crm_id: link.record_address(settings.portal, kind, crm_id),
+    versions=_VERSIONS,
 )

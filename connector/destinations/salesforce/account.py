@@ -28,16 +28,13 @@ from connector.destinations.salesforce.merged import Survivors
 from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
-from connector.destinations.salesforce.settings import SalesforceSettings
+from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.salesforce.transport import LIMITS, Line
 from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
 from connector.settlement import Refusal
-
-API_VERSION: Final = "67.0"
-"""Summer '26, which every org runs by now; 68.0 adds nothing used here."""
 
 _BY_ID: Final = "composite/sobjects"
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="Salesforce has no such record"))
@@ -65,7 +62,7 @@ class Salesforce:
         *,
         endpoint: str | None,
         on_call: CallLog,
-        api_version: str = API_VERSION,
+        api_version: str = VERSION,
         sleep: Sleep = time.sleep,
         tries: int = 3,
         limits: Limits = LIMITS,
@@ -283,7 +280,7 @@ def connect(settings: SalesforceSettings, on_call: CallLog) -> Salesforce:
     return Salesforce(
         settings.auth,
         endpoint=settings.endpoint,
-        api_version=settings.api_version or API_VERSION,
+        api_version=settings.api_version or VERSION,
         on_call=on_call,
         options=settings.salesforce,
     )

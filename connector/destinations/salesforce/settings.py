@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from connector.destinations.salesforce.auth import Password, SalesforceAuth, SalesforceOptions
 from connector.destinations.settings import DestinationSettings
+
+VERSION: Final = "67.0"
+"""The version used where the agency file names none: Summer '26, which every org runs by now."""
 
 
 class SalesforceSettings(DestinationSettings):

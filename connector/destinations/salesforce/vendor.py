@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from connector.crm import Day
 from connector.destinations.salesforce import link
-from connector.destinations.salesforce.settings import SalesforceSettings
+from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.vendor import Vendor, on_first_use
+from connector.destinations.versions import Versions
+
+_GONE, _NEXT = date(2025, 6, 1), date(2027, 6, 1)  # Summer '25 and Summer '27
+# https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/api_rest_eol.htm
+_VERSIONS: Final = Versions(
+    "Salesforce",
+    default=VERSION,
+    ends={f"{number}.0": _GONE if number < 31 else _NEXT for number in range(7, 41)},
+)
 
 SALESFORCE: Final = Vendor(
     name="salesforce",
@@ -30,4 +40,5 @@ SALESFORCE: Final = Vendor(
     auth_key="flow",
     connect=on_first_use("connector.destinations.salesforce.account"),
     record_address=lambda settings, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
+    versions=_VERSIONS,
 )
