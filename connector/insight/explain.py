@@ -7,7 +7,7 @@ stored event. The result holds names, IDs and times only, never a value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import NamedTuple
 
@@ -132,14 +132,14 @@ def _call_keys(store: Store, account: Account, call_id: str) -> Iterator[tuple[s
 def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) -> list[Known]:
     """List the records of an event that has no customer."""
     known = []
-    for step in steps:
+    for step in store.trail.opened(steps):
         for write in _planned(step, named(accounts, step.destination)).writes:
             known += store.trail.record(step.destination, write.key.object, store.ledger.key_digest(write.key))
     return known
 
 
 def _planned(step: Step, account: Account | None) -> Plan:
-    """Plan a stored event with the current mapping; an empty plan if that is not possible."""
+    """Plan a stored event with the current mapping, without the values; an empty plan if that is not possible."""
     nothing = Plan(step.event.customer_id, {}, Stamp(step.event.source_time, EffectVerdict.UNMAPPED))
     mapping = account.mapping if account else None
     if account is None or mapping is None or step.purged:
@@ -148,7 +148,16 @@ def _planned(step: Step, account: Account | None) -> Plan:
         event = recognise.as_read(step.event)
     except UnreadableEvent:
         return nothing
-    return plan(event, mapping, timezone=account.timezone) if event else nothing
+    return _without_values(plan(event, mapping, timezone=account.timezone)) if event else nothing
+
+
+def _without_values(planned: Plan) -> Plan:
+    """What an explanation needs of a plan: the texts of two hundred calls would not fit in memory."""
+    writes = []
+    for write in planned.writes:
+        fields = {name: replace(written, value=None) for name, written in write.fields.items()}
+        writes.append(replace(write, fields=fields))
+    return replace(planned, writes=tuple(writes))
 
 
 def _records(
@@ -205,7 +214,7 @@ class _Explainer:
     def _drafts(self) -> dict[tuple[str, str], Draft]:
         """Collect the records that the ledger knows or a stored event plans, by object and key digest."""
         drafts = {(held.object, held.key): Draft(held.object, held.entry) for held in self.known}
-        for step in self.steps:
+        for step in self.store.trail.opened(self.steps):
             planned = self.plans[step.delivery_id] = _planned(step, self.account)
             for write in planned.writes:
                 key = (write.key.object, self.store.ledger.key_digest(write.key))

@@ -16,6 +16,7 @@ from connector.store.dialect import scrub
 from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
 from connector.store.oddities import unname
+from connector.store.payloads import walk
 from connector.store.tables import (
     STATE,
     attempts,
@@ -33,7 +34,6 @@ from connector.store.tables import (
 )
 from connector.store.unnaming import unname_customer
 
-_STEP: Final = 200
 _ACTION: Final = "forget"
 
 
@@ -101,19 +101,14 @@ class Forget:
 
         Also count those that cannot be decrypted.
         """
-        sought, last, undecrypted = customer_id.encode(), 0, 0
+        sought, undecrypted = customer_id.encode(), 0
         event_ids: list[int] = []
-        statement = select(events).where(events.c.customer_id.is_(None), events.c.payload.is_not(None))
-        while True:
-            with self._db.reading() as connection:
-                step = statement.where(events.c.id > last).order_by(events.c.id).limit(_STEP)
-                rows = connection.execute(step).all()
-            if not rows:
-                return event_ids, undecrypted
-            last = rows[-1].id
-            bodies = {row.id: self._body(row) for row in rows}
-            event_ids += [event_id for event_id, body in bodies.items() if body is not None and sought in body]
-            undecrypted += sum(body is None for body in bodies.values())
+        for rows in walk(self._db, events.c.customer_id.is_(None)):
+            for row in rows:
+                body = self._body(row)
+                undecrypted += body is None
+                event_ids += [row.id] if body is not None and sought in body else []
+        return event_ids, undecrypted
 
     def _body(self, row: Row[Any]) -> bytes | None:
         """The decrypted payload of an event; None where that is not possible."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
@@ -13,10 +13,8 @@ from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.desk import Filter
 from connector.store.inbox import Inbox
+from connector.store.payloads import SIZE, STEP, parts
 from connector.store.tables import deliveries, events
-
-STEP: Final = 500
-"""Deliveries, with their payloads, held in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +30,18 @@ class Stored:
 
 
 class History:
-    """Reads deliveries with their opened payloads. Never more than a step of them at once."""
+    """Reads deliveries with their opened payloads, never more than a part of them at once."""
 
     def __init__(self, database: Database, inbox: Inbox) -> None:
         self._db, self._inbox = database, inbox
 
     def walk(self, wanted: Filter, last: int = 0) -> Iterator[list[Stored]]:
-        """Yield the present deliveries, oldest first, a step at a time. last: how many of the newest; 0 for all."""
+        """Yield the present deliveries, oldest first, a part at a time. last: how many of the newest; 0 for all."""
         after, newest = self._bounds(wanted, last)
-        while step := self._step(wanted, after, newest):
-            yield step
-            after = step[-1].delivery.id
+        while listed := self._listed(wanted, after, newest):
+            for part in parts(listed):
+                yield self._opened([head.id for head in part])
+            after = listed[-1].id
 
     def _bounds(self, wanted: Filter, last: int) -> tuple[int, int]:
         ids = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
@@ -52,21 +51,26 @@ class History:
             below = connection.execute(ids).scalar() if last else None
         return below or 0, newest or 0
 
-    def _step(self, wanted: Filter, after: int, newest: int) -> list[Stored]:
-        known = (
-            deliveries.c.id.label("delivery_id"),
-            *(deliveries.c[name] for name in ("attempts", "accepted_at", "destination", "state", "code")),
-            deliveries.c.mapping_version,
-        )
+    def _listed(self, wanted: Filter, after: int, newest: int) -> Sequence[Row[Any]]:
         statement: Select[Any] = (
-            select(*known, events)
+            select(deliveries.c.id, SIZE)
             .join_from(deliveries, events)
             .where(*wanted.clauses(), deliveries.c.id > after, deliveries.c.id <= newest)
             .order_by(deliveries.c.id)
             .limit(STEP)
         )
         with self._db.reading() as connection:
-            rows = connection.execute(statement).all()
+            return connection.execute(statement).all()
+
+    def _opened(self, ids: Sequence[int]) -> list[Stored]:
+        known = (
+            deliveries.c.id.label("delivery_id"),
+            *(deliveries.c[name] for name in ("attempts", "accepted_at", "destination", "state", "code")),
+            deliveries.c.mapping_version,
+        )
+        statement: Select[Any] = select(*known, events).join_from(deliveries, events).where(deliveries.c.id.in_(ids))
+        with self._db.reading() as connection:
+            rows = connection.execute(statement.order_by(deliveries.c.id)).all()
         return [self._stored(row) for row in rows]
 
     def _stored(self, row: Row[Any]) -> Stored:

@@ -37,6 +37,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities, odd_as_text
+from connector.store.payloads import PART, SIZE, parts
 from connector.store.rows import as_rows, given
 from connector.store.tables import READY, STATE, deliveries, events
 
@@ -87,15 +88,12 @@ class Waiting:
 
 _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 
-PART: Final = 1024 * 1024
-"""Bytes of payloads decrypted together: about five hundred ordinary events."""
-
 _LARGE_ONES: Final = threading.Lock()
 """Held while a payload larger than that is in memory."""
 
 _HEADS: Final = select(
     *(deliveries.c.id, deliveries.c.attempts, deliveries.c.accepted_at),
-    *(events.c.id, events.c.message_id, events.c.raised, func.length(events.c.payload)),
+    *(events.c.id, events.c.message_id, events.c.raised, SIZE),
 ).join_from(deliveries, events)
 """The columns of Waiting."""
 
@@ -243,7 +241,7 @@ class Inbox:
 
         opened: events by delivery id, used as they are if they are still stored. Raises StoreUnavailable.
         """
-        for part in _parts(listed):
+        for part in parts(listed):
             # Several large payloads at once, of several lanes, would be the largest part of a worker's memory.
             with _LARGE_ONES if (part[0].size or 0) > PART else nullcontext():
                 yield from self._open(part, opened)
@@ -357,18 +355,3 @@ def _listed(now: ColumnElement[int]) -> Any:
 def _opened(database: Database) -> Any:
     wanted = given(database.engine, events.c.id)
     return select(events).join_from(wanted, events, events.c.id == wanted.c.id)
-
-
-def _parts(listed: Sequence[Waiting]) -> Iterator[list[Waiting]]:
-    """Divide it into parts of PART bytes; a payload larger than that is a part of its own."""
-    part: list[Waiting] = []
-    size = 0
-    for waiting in listed:
-        own = waiting.size or 0
-        if part and size + own > PART:
-            yield part
-            part, size = [], 0
-        part.append(waiting)
-        size += own
-    if part:
-        yield part

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, LargeBinary, func, select, update
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, func, select, update
 
 from connector.errors import CannotDecrypt
 from connector.store.database import DIGEST_KEY, Database
+from connector.store.payloads import walk
 from connector.store.tables import events, settings
 
 STEP: Final = 200
-"""Payloads of one step: few enough that nobody waits long."""
+"""Most payloads of one step: few enough that nobody waits long."""
+
+_ANY_NUMBER: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +52,20 @@ class Rotation:
         """Seal everything again that can be decrypted."""
         with self._db.transaction() as connection:
             self._digest_key(connection)
-        last = 0
-        while True:
-            step, last = self._step(last)
-            if not any(step):
-                return
-            yield step
-
-    def _step(self, after: int) -> tuple[Resealed, int]:
         other = self._prefix(events.c.payload) != self._db.seal.active
-        statement = (
-            select(events.c.id, events.c.agency, events.c.message_id, events.c.payload)
-            .where(events.c.id > after, events.c.payload.is_not(None), other)
-            .order_by(events.c.id)
-            .limit(STEP)
-        )
-        with self._db.transaction() as connection:
-            rows = connection.execute(statement).all()
-            done = sum(self._reseal(connection, row) for row in rows)
-        return Resealed(done, len(rows) - done), rows[-1].id if rows else after
+        for rows in walk(self._db, other, step=STEP):
+            with self._db.transaction() as connection:
+                done = sum(self._reseal(connection, row, other) for row in rows)
+            yield Resealed(done, len(rows) - done)
 
-    def _reseal(self, connection: Connection, row: Any) -> bool:
-        """Seal one event's payload again; return whether it could be decrypted."""
+    def _reseal(self, connection: Connection, row: Row[Any], other: ColumnElement[bool]) -> bool:
+        """Seal one event's payload again, if it is still the same event's; return whether it could be decrypted."""
         try:
             sealed = self._again(row.payload, f"{row.agency}/{row.message_id}")
         except CannotDecrypt:
             return False
-        mine = update(events).where(events.c.id == row.id, events.c.payload.is_not(None))
-        connection.execute(mine.values(payload=sealed))
+        same = (events.c.id == row.id, events.c.agency == row.agency, events.c.message_id == row.message_id)
+        connection.execute(update(events).where(*same, events.c.payload.is_not(None), other).values(payload=sealed))
         return True
 
     def _digest_key(self, connection: Connection) -> None:
@@ -91,8 +80,9 @@ class Rotation:
 
     def uses(self) -> list[KeyUse]:
         """Every key given or in use, the active one first. Looks at every payload."""
-        prefix = self._prefix(events.c.payload).label("prefix")
-        statement = select(prefix, func.count()).where(events.c.payload.is_not(None)).group_by(prefix)
+        prefixes = select(self._prefix(events.c.payload).label("prefix")).where(events.c.payload.is_not(None))
+        prefix = prefixes.limit(_ANY_NUMBER).subquery().c.prefix  # without a limit SQLite would sort whole payloads
+        statement = select(prefix, func.count()).group_by(prefix)
         with self._db.reading() as connection:
             used = {bytes(row[0]): int(row[1]) for row in connection.execute(statement)}
             kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()

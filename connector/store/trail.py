@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, select
@@ -17,10 +17,13 @@ from connector.store.entries import doubt, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.inbox import Inbox
 from connector.store.notes import read_notes
+from connector.store.payloads import SIZE, parts
 from connector.store.tables import attempts, deliveries, events, ledger, raises
 
 LONGEST: Final = 200
 """Deliveries of one customer looked at, the newest: more than a year of calls for most."""
+
+_WITHOUT_PAYLOAD: Final = [column for column in events.c if column is not events.c.payload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event owed to one destination, and what became of it. purged: its payload is no longer kept."""
+    """One event owed to one destination, and what became of it. event: without its payload, until it is opened.
+
+    size: of the payload, in bytes; None if it is no longer kept.
+    """
 
     delivery_id: int
     destination: str
@@ -44,8 +50,14 @@ class Step:
     code: str
     reason: str
     event: Event
-    purged: bool
+    event_id: int
+    size: int | None
     tries: Sequence[Try]
+
+    @property
+    def purged(self) -> bool:
+        """Whether its payload is no longer kept."""
+        return self.size is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class Trail:
     def _steps(self, which: ColumnElement[bool]) -> list[Step]:
         owed = [deliveries.c[name] for name in ("destination", "state", "code", "reason")]
         statement = (
-            select(deliveries.c.id.label("delivery_id"), *owed, events)
+            select(deliveries.c.id.label("delivery_id"), *owed, *_WITHOUT_PAYLOAD, SIZE)
             .join_from(events, deliveries)
             .where(which)
             .order_by(events.c.id.desc(), deliveries.c.id.desc())
@@ -129,7 +141,18 @@ class Trail:
 
     def _step(self, row: Any, tries: Sequence[Try]) -> Step:
         ended = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
-        return Step(*ended, self._inbox.event(row), row.payload is None, tries)
+        known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
+        return Step(*ended, Event(*known, {}), row.id, row.size, tries)
+
+    def opened(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """The same steps with their payloads, a few at a time; one whose event is gone meanwhile stays without."""
+        for part in parts(steps):
+            wanted = select(events).where(events.c.id.in_({step.event_id for step in part}))
+            with self._db.reading() as connection:
+                rows = {row.id: row for row in connection.execute(wanted)}
+            for step in part:
+                row = rows.get(step.event_id)
+                yield replace(step, event=self._inbox.event(row)) if row else step
 
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""

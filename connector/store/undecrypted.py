@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy import ColumnElement, Row, literal_column, select
 
 from connector.errors import CannotDecrypt
 from connector.settlement import UNOPENABLE, DeliveryState
 from connector.store.database import Database
+from connector.store.payloads import walk
 from connector.store.tables import deliveries, events
 
 NEWEST: Final = 10_000
 """Payloads looked at, besides as many of deliveries that failed for this reason."""
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""Of payloads looked at, likewise: reading and decrypting them takes a few seconds."""
+
 NAMED: Final = 5
-_STEP: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +65,17 @@ def _error(database: Database, row: Row[Any]) -> CannotDecrypt | None:
 
 
 def _rows(database: Database, newest: int) -> Iterator[Row[Any]]:
-    payloads = select(events.c.id, events.c.agency, events.c.message_id, events.c.payload)
     open_ = deliveries.c.state.in_((DeliveryState.READY, DeliveryState.DEAD))
     failed = (deliveries.c.code == UNOPENABLE, deliveries.c.code != literal_column("''"), open_)
-    failures = payloads.join_from(events, deliveries).where(*failed)
-    for statement in (failures, payloads):
-        yield from _walk(database, statement.where(events.c.payload.is_not(None)), newest)
+    for which in ([events.c.id.in_(select(deliveries.c.event_id).where(*failed))], []):
+        yield from islice(_newest(database, which), newest)
 
 
-def _walk(database: Database, statement: Select[Any], most: int) -> Iterator[Row[Any]]:
-    """Yield rows from the newest to the oldest, holding a step of them at a time."""
-    left, below = most, None
-    while left > 0:
-        step = statement if below is None else statement.where(events.c.id < below)
-        with database.reading() as connection:
-            rows = connection.execute(step.order_by(events.c.id.desc()).limit(min(_STEP, left))).all()
-        if not rows:
-            return
+def _newest(database: Database, which: Collection[ColumnElement[bool]]) -> Iterator[Row[Any]]:
+    """Yield the newest events chosen, as far as their payloads can be read within moments."""
+    size = 0
+    for rows in walk(database, *which, newest_first=True):
         yield from rows
-        left, below = left - len(rows), rows[-1].id
+        size += sum(len(row.payload) for row in rows)
+        if size > MOST_BYTES:
+            return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import pytest
 import requests
 
 from connector.receive import Agency, read
+from connector.settlement import DeliveryState
 from connector.store import open_store
 from tests.builders import signed
 from tests.chaos.conftest import Case
@@ -20,31 +26,37 @@ from tests.chaos.traffic import Story
 from tests.chaos.world import World
 
 MEGABYTE = 1024 * 1024
+OTHER_KEY = base64.b64encode(b"n" * 32).decode()
 TRANSCRIPT = "Agent: Hello.\nCaller: I would like to know what is covered. "
 
 
 def resident(pid: int) -> float:
     """The most megabytes the process has had in memory."""
-    status = Path(f"/proc/{pid}/status").read_text().split()
-    return int(status[status.index("VmHWM:") + 1]) / 1024
+    return most_in(Path(f"/proc/{pid}/status").read_text())
 
 
-def fill(world: World, payloads: Iterable[dict[str, Any]], partitions: int = 1) -> None:
+def most_in(status: str) -> float:
+    words = status.split()
+    return int(words[words.index("VmHWM:") + 1]) / 1024
+
+
+def fill(world: World, payloads: Iterable[dict[str, Any] | bytes], partitions: int = 1, **changes: Any) -> None:
     """Let these events wait, as a receiver would have stored them."""
     agency = Agency("sunrise", None, dict.fromkeys(("salesforce", "hubspot"), partitions))  # type: ignore[arg-type]
     store = open_store(world.environment["CONNECTOR_DATABASE_URL"], world.environment)
     try:
         for portion in portions(payloads):
             now = int(time.time() * 1000)
-            store.inbox.accept([read(agency, f"m{number}", body, now) for number, body in portion])
+            arrivals = [read(agency, f"m{number}", body, now) for number, body in portion]
+            store.inbox.accept([replace(arrival, **changes) for arrival in arrivals])
     finally:
         store.close()
 
 
-def portions(payloads: Iterable[dict[str, Any]]) -> Iterator[list[tuple[int, bytes]]]:
+def portions(payloads: Iterable[dict[str, Any] | bytes]) -> Iterator[list[tuple[int, bytes]]]:
     portion: list[tuple[int, bytes]] = []
     for number, payload in enumerate(payloads):
-        portion.append((number, json.dumps(payload).encode()))
+        portion.append((number, payload if isinstance(payload, bytes) else json.dumps(payload).encode()))
         if len(portion) == 500 or sum(len(body) for _, body in portion) > 8 * MEGABYTE:
             yield portion
             portion = []
@@ -128,3 +140,48 @@ class TestAReceiver:
         case.figures |= {"refused": 128 - answers.count(204), "idle": f"{idle:.0f} MB"}
         case.figures["most"] = f"{(most := resident(receiver.pid)):.0f} MB"
         assert most < 3 * idle
+
+
+COMMANDS = {
+    "plan": ("plan", "mapped.yaml", "-c", "agency.yaml", "--last", "1000"),
+    "replay": ("events", "replay", "--all", "--plan", "-c", "agency.yaml"),
+    "why": ("why", "c-1", "-c", "agency.yaml"),
+    "forget": ("forget", "c-9", "--plan"),
+    "doctor": ("doctor", "-c", "agency.yaml"),
+    "keys": ("keys", "list"),
+    "rotate": ("keys", "rotate", "--yes"),
+}
+"""What reads stored payloads."""
+
+
+RUN = """\
+import atexit, pathlib, runpy, sys
+sys.argv[0] = "connector"
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text(), file=sys.__stderr__))
+runpy.run_module("connector", run_name="__main__")
+"""
+"""What a process has had in memory is gone with it, and what wait4 tells of it begins with the parent's."""
+
+
+def most_of(world: World, command: Iterable[str], **environment: str) -> float:
+    """The most megabytes that a command has in memory."""
+    told = {"capture_output": True, "text": True, "cwd": world.folder, "env": {**world.environment, **environment}}
+    ended = subprocess.run([sys.executable, "-c", RUN, *command], check=False, **told)
+    assert ended.returncode in (0, 1), ended.stderr
+    return most_in(ended.stderr)
+
+
+class TestACommand:
+    @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+    def test_stays_within_twice_what_it_takes_of_an_empty_database(self, case: Case, engine: str) -> None:
+        world = case.world(case.postgres().address if engine == "postgresql" else "")
+        (world.folder / "mapped.yaml").write_text(MAPPED)
+        new = {"CONNECTOR_DATA_KEY": f"{OTHER_KEY},{world.environment['CONNECTOR_DATA_KEY']}"}
+        empty = {name: most_of(world, command, **new) for name, command in COMMANDS.items()}
+        large = events(30, 3, calls=True, transcript=TRANSCRIPT * 75_000)
+        fill(world, chain(large, repeat(b"not JSON " * (5 * MEGABYTE // 9), 20)), state=DeliveryState.DEAD)
+        most = {name: most_of(world, command, **new) for name, command in COMMANDS.items()}
+        worst = max(most, key=lambda name: most[name] / empty[name])
+        case.figures |= {"fault": f"memory: 50 payloads of 5 MB read, {worst}", "database": engine}
+        case.figures |= {"idle": f"{empty[worst]:.0f} MB", "most": f"{most[worst]:.0f} MB"}
+        assert most[worst] < 2 * empty[worst]

@@ -17,7 +17,7 @@ from connector.insight.rehearse import Forecast, Tally, rehearse
 from connector.mapping import Mapping
 from connector.mapping.planning import plan
 from connector.store.desk import Filter
-from connector.store.history import STEP
+from connector.store.payloads import STEP
 from connector.store.tables import metadata
 from tests.builders import NOON
 from tests.conftest import Clock
