@@ -32,12 +32,12 @@ def parts(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
     """Divide what is listed into parts of PART bytes; a payload larger than that is a part of its own."""
     part: list[Listed] = []
     size = 0
-    for one in listed:
-        own = one.size or 0
+    for item in listed:
+        own = item.size or 0
         if part and size + own > PART:
             yield part
             part, size = [], 0
-        part.append(one)
+        part.append(item)
         size += own
     if part:
         yield part
