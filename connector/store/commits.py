@@ -110,7 +110,8 @@ class Commits:
         """Note a gap after a commit of this process met an older database. Raises StoreUnavailable."""
         with self._lock:
             process, points = self._process, dict(self._points)
-        self._note(process, points, self._lost(process, points) or points)
+        if points:  # otherwise another thread has noted it
+            self._note(process, points, self._lost(process, points) or points)
 
     def check_mark(self, mark: Mark, slack: int) -> None:
         """Compare with what an earlier process had committed, by its mark. slack: ms it may have gone on after that."""

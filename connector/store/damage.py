@@ -35,13 +35,10 @@ class Damage:
         self.file = Path(f"{file}.damaged") if file else None
         self._met, self._seen, self._look_at = "", "", 0.0
 
-    def refuse(self) -> None:
-        """Raise StoreDamaged if the database is known to be damaged."""
-        if what := self.known():
-            raise StoreDamaged("database", what)
-
     def known(self) -> str:
         """What is damaged, in words for an operator; empty if nothing is. Raises StoreUnavailable."""
+        if self._met and self._clock() >= self._look_at:
+            self._keep_met()
         if self._met:
             return self._met
         if self.file is not None:
@@ -57,9 +54,14 @@ class Damage:
                 return
             self._met = problem
         telemetry.database_damaged(problem)
+        self._keep_met()
+
+    def _keep_met(self) -> None:
+        """Keep it for every process, so that it is cleared for every process; if that fails, again a little later."""
+        met, self._look_at = self._met, self._clock() + _LOOK
         with suppress(OSError, StoreUnavailable):
-            self._keep(problem)
-            self._met, self._seen = "", problem  # kept for every process, and cleared for every process
+            self._keep(met)
+            self._met, self._seen = "", met
 
     def clear(self) -> None:
         """Forget it: the database was checked and is sound. Raises StoreUnavailable."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, event, inspect, select, text
 
@@ -15,14 +14,13 @@ from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
 from connector.store.damage import Damage, noting_damage
+from connector.store.fitness import DIGEST_KEY, lacks, unfit
 from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.line import PATIENT, Patience
 from connector.store.meaning import is_read_only
 from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
-
-DIGEST_KEY: Final = "digest key"
 
 
 class Database:
@@ -31,6 +29,8 @@ class Database:
     def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
         self.damage = Damage(engine)
+        self._doubts, self._settled_doubts = 0, 0  # whether the present connections lead to a database to work with
+        event.listen(engine, "invalidate", self._doubt)
         self.digest = Digests(self._digest_key())
         self.identity = self.digest("history")
         """Names this database and its copies, and no database made otherwise."""
@@ -68,8 +68,12 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction that is on disk when the block ends. Raises StoreUnavailable."""
-        self.damage.refuse()
-        with noting_damage(self.damage), dialect.transaction(self.engine) as connection:
+        with self._judging():
+            known = self.damage.known()
+        if known:
+            raise StoreDamaged("database", known)
+        with self._judging(), dialect.transaction(self.engine) as connection:
+            self._require_fit(connection)
             yield connection
 
     @contextmanager
@@ -83,8 +87,38 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for reads alone. Raises StoreUnavailable."""
-        with noting_damage(self.damage), dialect.reading(self.engine) as connection:
+        with self._judging(), dialect.reading(self.engine) as connection:
             yield connection
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        """Part damage, which is remembered, from a database that is another one, or not whole yet."""
+        try:
+            yield
+        except StoreDamaged as error:
+            self._doubt()
+            if why := self._unfit():
+                raise StoreUnavailable("database", why) from None
+            self.damage.note(error.problem)
+            raise
+        except StoreUnavailable:
+            self._doubt()
+            raise
+
+    def _unfit(self) -> str:
+        with suppress(StoreDamaged), dialect.reading(self.engine) as connection:
+            return unfit(connection, self.seal)
+        return ""
+
+    def _require_fit(self, connection: Connection) -> None:
+        """Look before anything is written, once after each failure or broken connection. Raises StoreUnavailable."""
+        if (doubts := self._doubts) != self._settled_doubts:
+            if why := unfit(connection, self.seal):
+                raise StoreUnavailable("database", why)
+            self._settled_doubts = doubts
+
+    def _doubt(self, *_: object) -> None:
+        self._doubts += 1
 
     def close(self) -> None:
         """Let every connection go."""
@@ -92,8 +126,14 @@ class Database:
         self.engine.dispose()
 
     def is_another(self) -> bool:
-        """Whether another database took this one's place; from then on its own digests are used."""
-        before, self.digest = self.identity, Digests(self._digest_key())
+        """Whether another database took this one's place; from then on its own digests are used.
+
+        Raises StoreUnavailable if this process cannot work with it.
+        """
+        self._doubt()
+        with self.transaction():
+            before = self.identity
+        self.digest = Digests(self._digest_key())
         self.identity = self.digest("history")
         return self.identity != before
 
@@ -115,8 +155,7 @@ class Database:
         except CannotDecrypt as error:
             if not error.missing:
                 raise
-            problem = f"lacks the key {error.key}, with which this database was written"
-            raise FixConfiguration("CONNECTOR_DATA_KEY", problem, "add that key to the list") from None
+            raise FixConfiguration("CONNECTOR_DATA_KEY", lacks(error), "add that key to the list") from None
 
 
 def open_database(

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, func, select, update
 
 from connector.errors import CannotDecrypt
-from connector.store.database import DIGEST_KEY, Database
+from connector.store.database import Database
+from connector.store.fitness import DIGEST_KEY
 from connector.store.payloads import walk
 from connector.store.tables import events, settings
 

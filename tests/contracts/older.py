@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import psycopg
 
 
-def keep(address: str) -> str:
+def keep(address: str, ending: str = "_older") -> str:
     """Copy the database as it is now; return the name of the copy."""
     if address.startswith("sqlite"):
         file = _file(address)
-        copy = file.with_name("older.db")
+        copy = file.with_name(f"{ending[1:]}.db")
         source, made = sqlite3.connect(file), sqlite3.connect(copy)
         source.backup(made)
         source.close()
@@ -26,8 +26,9 @@ def keep(address: str) -> str:
     name = _name(address)
     with psycopg.connect(_admin(address), autocommit=True) as admin:
         _end_others(admin, name)
-        admin.execute(f"CREATE DATABASE {name}_older TEMPLATE {name}")
-    return f"{name}_older"
+        admin.execute(f"DROP DATABASE IF EXISTS {name}{ending}")
+        admin.execute(f"CREATE DATABASE {name}{ending} TEMPLATE {name}")
+    return f"{name}{ending}"
 
 
 def put_back(address: str, copy: str) -> None:
@@ -49,13 +50,14 @@ def put_back(address: str, copy: str) -> None:
 
 
 def drop(address: str) -> None:
-    """Remove the copy, and what is left of the connections that were cut."""
+    """Remove the copies, and what is left of the connections that were cut."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     if not address.startswith("sqlite"):
         with psycopg.connect(_admin(address), autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {_name(address)}_older WITH (FORCE)")
+            for ending in ("_older", "_changed"):
+                admin.execute(f"DROP DATABASE IF EXISTS {_name(address)}{ending} WITH (FORCE)")
 
 
 def _file(address: str) -> Path:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from connector.errors import StoreDamaged, StoreUnavailable
 from connector.running.inspection import Inspection
 from connector.store import Store, open_store
+from connector.store.damage import Damage
 from connector.store.integrity import checksums, problems
 from connector.store.writer import Writer
 from connector.web.health import create_admin
@@ -227,6 +228,23 @@ class TestOver:
             connection.execute("REINDEX")
         assert inspected(store) == ""
         assert store.inbox.accept([an_arrival("later")]) == [True]
+
+    def test_what_could_not_be_kept_at_first_is_kept_later_and_forgotten_by_every_process(
+        self, postgres_ready: str, opened: Callable[[str], Store]
+    ) -> None:
+        store, other = opened(postgres_ready), opened(postgres_ready)
+        now = [100.0]
+        damage = store.database.damage = Damage(store.database.engine, lambda: now[0])
+        with other.database.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE settings RENAME TO elsewhere"))
+        damage.note("is damaged: a page")
+        with other.database.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO settings"))
+        now[0] += 3
+        assert (damage.known(), other.database.damage.known()) == ("is damaged: a page", "is damaged: a page")
+        other.database.damage.clear()
+        now[0] += 3
+        assert damage.known() == ""
 
 
 class TestSound:
