@@ -42,6 +42,7 @@ from connector.store.line import PATIENT, RECEIVING, WORKING, Patience
 from connector.store.writer import Bounded, Writer
 from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, Limits, serve_all
+from connector.web.gate import ROOT
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from connector.web.session import Passwords
@@ -144,7 +145,9 @@ def _try_out(accept: Bounded, store: Store) -> None:
 
 def _admin_door(process: Process, problem: Callable[[], str]) -> Door | None:
     """Open the admin listener, if there is to be one. problem: why the database cannot be used yet."""
-    return _door(create_waiting_admin(problem), process.admin_listen) if process.admin_listen else None
+    if process.admin_listen is None:
+        return None
+    return _door(create_waiting_admin(problem), process.admin_listen, pages=ROOT)
 
 
 def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, console: bool) -> list[Blueprint]:
@@ -166,7 +169,7 @@ def _cookie_key(store: Store) -> bytes:
     return bytes.fromhex(store.database.digest("console cookies", size=32))
 
 
-def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None) -> Door:
+def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None, pages: str = "") -> Door:
     """Open a listener. Raises FixConfiguration if another program uses the port."""
     host, port = address
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -175,7 +178,7 @@ def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None) ->
             probe.bind(address)
         except OSError as error:
             raise FixConfiguration(f"{host}:{port}", f"the connector cannot listen here: {error.strerror}") from None
-    return Door(app, host, port, limits or Limits())
+    return Door(app, host, port, limits or Limits(), pages)
 
 
 async def _until_stopped(doors: Sequence[Door], steps: Sequence[Opening], closing: ExitStack) -> None:

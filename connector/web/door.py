@@ -2,6 +2,7 @@
 
 So three hundred half-sent bodies cost three hundred sockets and no thread, and three hundred events that wait for one
 commit cost none either. granian speaks HTTP; Flask runs in a pool, or where it waits for nothing on the loop itself.
+Pages for people have a pool of their own: however many of them wait for the database, monitors get their answers.
 """
 
 from __future__ import annotations
@@ -37,13 +38,21 @@ _AHEAD: Final = 128 * 1024
 """Bytes of a connection that are read before they are asked for, headers included."""
 
 _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
+_MANY_PAGES: Final[Answer] = (
+    503,
+    [("content-type", "text/html; charset=utf-8"), ("retry-after", "5")],
+    b'<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width">'
+    b"<title>The console is busy</title></head><body><h1>The console is busy</h1>"
+    b"<p>Too many pages are loading at once. Nothing was changed. Try again in a few seconds.</p></body></html>\n",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait.
 
-    threads: 0 for an application that waits for nothing: it is called where its request was read.
+    threads: 0 for an application that waits for nothing: it is called where its request was read. pages: threads for
+    the pages of people, fewer than there are database connections; pages_waiting: those at work and those that wait.
     large: bytes of a body from which on it is large; larger: of all large bodies that are in memory together.
     """
 
@@ -53,6 +62,8 @@ class Limits:
     seconds: float = 20.0
     threads: int = 32
     waiting: int = 1024
+    pages: int = 8
+    pages_waiting: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +87,41 @@ class _Body:
     held: int = 0
 
 
+class _Threads:
+    """Threads that call an application, for `most` requests at once."""
+
+    def __init__(self, name: str, threads: int, most: int) -> None:
+        self._pool, self._most, self._asked = ThreadPoolExecutor(threads, thread_name_prefix=name), most, 0
+
+    async def call(self, app: Flask, request: dict[str, Any]) -> Answer:
+        if self._asked >= self._most:
+            return _MANY_PAGES
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, app, request)
+        finally:
+            self._asked -= 1
+
+    def close(self) -> None:
+        """Return when the requests in hand are answered."""
+        self._pool.shutdown(wait=True)
+
+
 @dataclass(slots=True)
 class Door:
-    """One listener. `serve()` returns once `close()` was called and the requests in hand are answered."""
+    """One listener. `serve()` returns once `close()` was called and the requests in hand are answered.
+
+    pages: where the paths of people's pages begin, if there are any.
+    """
 
     app: Flask
     host: str
     port: int
     limits: Limits = field(default_factory=Limits)
+    pages: str = ""
     _server: Server | None = None
-    _pool: ThreadPoolExecutor | None = None
+    _threads: _Threads | None = None
+    _page_threads: _Threads | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _asked: int = 0
     _held: int = 0
@@ -95,7 +131,8 @@ class Door:
         """Listen until closed."""
         self._loop = asyncio.get_running_loop()
         if self.limits.threads:
-            self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="door")
+            self._threads = _Threads("door", self.limits.threads, self.limits.waiting)
+            self._page_threads = _Threads("pages", self.limits.pages, self.limits.pages_waiting)
         self._server = Server(
             self._answer_one,
             address=self.host,
@@ -113,8 +150,8 @@ class Door:
         )
         if not self._closed:
             await self._server.serve()
-        if self._pool:
-            self._pool.shutdown(wait=True)
+        for threads in filter(None, (self._threads, self._page_threads)):
+            threads.close()
 
     def close(self) -> None:
         """Stop listening, or never begin. Safe from any thread, and from a signal."""
@@ -175,9 +212,9 @@ class Door:
             self._asked -= 1
 
     async def _call(self, request: dict[str, Any]) -> Answer:
-        if self._pool is None:
-            return call_wsgi(self.app, request)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call_wsgi, self.app, request)
+        is_page = self.pages and request["PATH_INFO"].startswith(self.pages)
+        threads = self._page_threads if is_page else self._threads
+        return await threads.call(self.app, request) if threads else call_wsgi(self.app, request)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call it on this door's loop; from any thread. Once the door is closed nobody is left to hear of it."""

@@ -1,0 +1,104 @@
+"""The admin port over real HTTP: pages of people that hang keep no monitor from its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+import pytest
+import requests
+from flask import Flask
+
+from connector.cli.stage import free_port
+from connector.store.line import POOL
+from connector.web.door import Door, Limits, serve_all
+from tests.web.test_ready import BOUND
+
+LIMITS = Limits()
+CROWD = 100
+
+
+class Admin:
+    """An admin port whose pages wait until they are let go, as those of a database that does not answer."""
+
+    def __init__(self) -> None:
+        app, self.go_on = Flask("admin"), threading.Event()
+        self.at_work, self.most, self._lock = 0, 0, threading.Lock()
+
+        @app.get("/livez")
+        def livez() -> str:
+            return "alive"
+
+        @app.get("/console")
+        @app.get("/console/<page>")
+        def page(page: str = "") -> str:
+            with self._lock:
+                self.at_work += 1
+                self.most = max(self.most, self.at_work)
+            assert self.go_on.wait(30)
+            with self._lock:
+                self.at_work -= 1
+            return "a page"
+
+        self.door = Door(app, "127.0.0.1", free_port(), pages="/console")
+        self.thread = threading.Thread(target=lambda: asyncio.run(serve_all([self.door])))
+        self.thread.start()
+        while not self._listens():
+            pass
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.door.port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def get(self, path: str, timeout: float = 60) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.door.port}{path}", timeout=timeout)
+
+    def stop(self) -> None:
+        self.go_on.set()
+        self.door.close()
+        self.thread.join()
+
+
+@pytest.fixture
+def admin() -> Iterator[Admin]:
+    admin = Admin()
+    yield admin
+    admin.stop()
+
+
+def first_answers(asked: list[Future[requests.Response]], count: int) -> list[requests.Response]:
+    """The first so many, as they come."""
+    return [done.result() for done in itertools.islice(as_completed(asked, 30), count)]
+
+
+class TestPagesThatHang:
+    def test_take_no_thread_of_monitors_and_wait_in_a_short_queue(self, admin: Admin) -> None:
+        with ThreadPoolExecutor(CROWD) as people:
+            pages = [people.submit(admin.get, "/console/events") for _ in range(CROWD)]
+            refused = first_answers(pages, CROWD - LIMITS.pages_waiting)
+            assert admin.get("/livez", timeout=BOUND).text == "alive"
+            admin.go_on.set()
+            answers = [page.result() for page in pages]
+        assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(503, "5")}
+        assert "The console is busy" in refused[0].text
+        assert [answer.status_code for answer in answers].count(200) == LIMITS.pages_waiting
+        assert admin.most == LIMITS.pages
+
+    def test_are_served_again_afterwards(self, admin: Admin) -> None:
+        with ThreadPoolExecutor(CROWD) as people:
+            pages = [people.submit(admin.get, "/console") for _ in range(CROWD)]
+            first_answers(pages, CROWD - LIMITS.pages_waiting)
+            admin.go_on.set()
+        assert admin.get("/console").text == "a page"
+
+
+def test_pages_take_fewer_threads_than_there_are_connections() -> None:
+    """So that metrics and the trial write get one while every page waits for the database."""
+    assert LIMITS.pages <= POOL["pool_size"]
