@@ -26,11 +26,13 @@ class Outage:
     """since: when the database could last be written. until: when it could again; None while it cannot.
 
     sent: when the alarm was last sent, for each agency and way; where it is over, those that do not know that yet.
+    damaged: whether damage was met: it is over only when an intact database is there, which none but a write shows.
     """
 
     since: int
     until: int | None = None
     sent: Mapping[str, int] = field(default_factory=dict)
+    damaged: bool = False
 
     def due(self, address: str, window: int, now: int) -> bool:
         """Whether the alarm is to be sent to an address, an agency's way: at first, and once in each window."""
@@ -40,12 +42,17 @@ class Outage:
         """After the alarm was sent to an address."""
         return replace(self, sent={**self.sent, address: now})
 
+    def with_damage(self) -> Outage:
+        """After damage was met: another alarm, for those as well who know that nothing can be written."""
+        return replace(self, sent={}, damaged=True)
+
 
 class _Kept(BaseModel):
     boot: str
     since: int
     until: int | None
     sent: dict[str, int]
+    damaged: bool = False
 
 
 def read_outage(content: Mapping[str, Any] | None, boot: str, now: int) -> Outage | None:
@@ -55,8 +62,8 @@ def read_outage(content: Mapping[str, Any] | None, boot: str, now: int) -> Outag
     except ValidationError:
         return None
     if kept.boot == boot and kept.since <= now:
-        return Outage(kept.since, kept.until, kept.sent)
-    return Outage(now, None if kept.until is None else now, dict.fromkeys(kept.sent, now))
+        return Outage(kept.since, kept.until, kept.sent, kept.damaged)
+    return Outage(now, None if kept.until is None else now, dict.fromkeys(kept.sent, now), kept.damaged)
 
 
 def as_content(outage: Outage | None, boot: str) -> dict[str, Any]:
@@ -64,8 +71,15 @@ def as_content(outage: Outage | None, boot: str) -> dict[str, Any]:
     return {} if outage is None else {"boot": boot, **asdict(outage)}
 
 
-def alarm(where: str, problem: str, lasted: int, wall: int) -> Alarm:
+def alarm(outage: Outage, where: str, problem: str, lasted: int, wall: int) -> Alarm:
     """The alarm while it lasts. where: the process; lasted in ms; wall: now, in epoch ms."""
+    if outage.damaged:
+        text = (
+            f"{where}: the database {problem}. New events are answered with 503, and careCycle sends them again; "
+            "deliveries and opt-outs wait. Copy the database's files to another place before you change anything, then "
+            "follow 'A damaged database' in docs/operating.md; `connector doctor` reads every page."
+        )
+        return Alarm("database", "damaged", text + to_replay(wall - lasted, lasted))
     text = (
         f"{where} could not write to the database for {duration(lasted)}: {problem}. Until it can, new events are "
         "answered with 503, and careCycle sends them again; deliveries and opt-outs wait. No acknowledged event is "

@@ -11,6 +11,7 @@ from connector.insight import outage as messages
 from connector.insight.alarms import MINUTE
 from connector.insight.outage import AGAIN, PATIENCE, Outage, as_content, read_outage
 from connector.insight.sending import Keeper, Letter, Subscriber, send_all
+from connector.store.meaning import is_damage
 
 LOOK: Final = MINUTE
 """How often a process that can write looks whether another one left an outage behind."""
@@ -41,7 +42,7 @@ class Lock(Protocol):
 
 
 class OutageWatch:
-    """Sends the alarm that the database cannot be written, and its end. To be called about once a second.
+    """Sends the alarm that the database cannot be written, or is damaged, and its end. To be called once a second.
 
     name: of what is kept. where: this process, for people. proof: whether it can write. boot: identifies the machine's
     start. tick, wall: monotonic and epoch seconds. patience: ms.
@@ -91,6 +92,8 @@ class OutageWatch:
             self._keep(self._recalled(now) or Outage(last))
         elif self._outage.until is not None:
             self._keep(replace(self._outage, until=None))
+        if self._outage and not self._outage.damaged and is_damage(self._proof.problem):
+            self._keep(self._outage.with_damage())
         return self._outage
 
     def _left_behind(self, now: int) -> Outage | None:
@@ -114,7 +117,8 @@ class OutageWatch:
         lasted = now - outage.since
         if now < self._rest_until or lasted < self._needed(outage, now):
             return
-        alarm = messages.alarm(self._where, self._proof.problem or "no answer", lasted, int(self._wall() * SECOND))
+        problem = self._proof.problem or "no answer"
+        alarm = messages.alarm(outage, self._where, problem, lasted, int(self._wall() * SECOND))
         due = [name for name, (own, _) in self._addresses.items() if outage.due(name, own.window, now)]
         letters = [
             Letter(own.agency, send, *messages.raised(own.agency, alarm), raised=[alarm.key])
@@ -127,6 +131,8 @@ class OutageWatch:
 
     def _needed(self, outage: Outage, now: int) -> int:
         """How long an outage lasts before it is reported: longer where the database comes and goes."""
+        if outage.damaged:
+            return 0
         often = not outage.sent and self._reported_at is not None and now - self._reported_at < HOUR
         return self._patience * (AGAIN if often else 1)
 
@@ -135,7 +141,7 @@ class OutageWatch:
             return
         until = at if outage.until is None else outage.until
         lasted, ended = until - outage.since, int(self._wall() * SECOND) - (now - until)
-        alarm = messages.alarm(self._where, "", lasted, ended)
+        alarm = messages.alarm(outage, self._where, "", lasted, ended)
         knowing = [name for name in outage.sent if name in self._addresses]
         letters = [
             Letter(own.agency, send, *messages.over(own.agency, alarm, lasted, ended), over=[alarm.key])
@@ -144,7 +150,7 @@ class OutageWatch:
         self._reported_at = now if knowing else self._reported_at
         remaining = set(knowing) - set(self._accepted(knowing, letters, now))
         if remaining and now - until < DAY:
-            self._keep(Outage(outage.since, until, {name: outage.sent[name] for name in remaining}))
+            self._keep(replace(outage, until=until, sent={name: outage.sent[name] for name in remaining}))
         else:
             self._keep(None)
             self._lock.release()

@@ -42,10 +42,14 @@ class Damage:
         if self._met:
             return self._met
         if self.file is not None:
-            return _read(self.file)
-        if self._clock() >= self._look_at:
+            self._seen = _read(self.file)
+        elif self._clock() >= self._look_at:
             self._seen, self._look_at = self._row(), self._clock() + _LOOK
         return self._seen
+
+    def remembered(self) -> str:
+        """The same as of the last look, without another: where nothing may wait for the database or its disk."""
+        return self._met or self._seen
 
     def note(self, problem: str) -> None:
         """Remember damage that was met."""

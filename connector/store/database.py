@@ -195,7 +195,7 @@ def _upgrade(engine: Engine, current: str | None) -> None:
     except StoreDamaged:
         raise
     except StoreUnavailable as error:
-        if not is_read_only(error):
+        if not is_read_only(error.problem):
             raise
         has = f"is of revision {current}" if current else "has no tables"
         problem = f"{has}, this program needs revision {REVISION}, and the database is read-only"

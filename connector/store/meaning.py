@@ -12,6 +12,7 @@ from typing import Final
 from connector.errors import StoreDamaged, StoreUnavailable
 
 _READ_ONLY: Final = "it is read-only"
+_DAMAGED: Final = "is damaged"
 _MEANINGS: Final = {
     "SQLITE_READONLY": f"{_READ_ONLY}: this user cannot write the file or its folder, or the disk is read-only",
     "SQLITE_FULL": "the disk is full",
@@ -52,14 +53,19 @@ def unavailable(error: BaseException | None) -> StoreUnavailable:
     return StoreUnavailable("database", f"cannot be used now: {f'{meaning} ({cause})' if meaning else cause}")
 
 
-def is_read_only(error: StoreUnavailable) -> bool:
-    """Whether the database cannot be used only because nothing can be written to it."""
-    return _READ_ONLY in error.problem
+def is_read_only(problem: str) -> bool:
+    """Whether the database cannot be used only because nothing can be written to it. problem: of a StoreUnavailable."""
+    return _READ_ONLY in problem
+
+
+def is_damage(problem: str) -> bool:
+    """Whether the database cannot be used because it is damaged. problem: of a StoreUnavailable."""
+    return problem.startswith(_DAMAGED)
 
 
 def damaged(what: str) -> str:
     """What is shown wherever a damaged database is met."""
-    return f"is damaged: {what}. Nothing is written to it until it is repaired or replaced by a backup"
+    return f"{_DAMAGED}: {what}. Nothing is written to it until it is repaired or replaced by a backup"
 
 
 def _meaning(code: str, meanings: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from connector.settlement.clocks import ProcessClock
 from connector.settlement.gaps import Lost
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
 from connector.store import Store
+from connector.store.meaning import is_damage
 from connector.store.writer import Writer
 from connector.web.readiness import PATIENCE, Readiness, Shared
 
@@ -77,7 +78,7 @@ class _ThisProcess(Collector):
 
 
 class _Gauges(Collector):
-    """What the store holds; nothing but `connector_database_up` while the database does not answer."""
+    """What the store holds; while the database does not answer, only that, and whether it is damaged."""
 
     def __init__(self, store: Store, readiness: Readiness) -> None:
         self._store, self._readiness = store, readiness
@@ -97,7 +98,8 @@ class _Gauges(Collector):
             problem = error.problem if isinstance(error, StoreUnavailable) else "does not answer"
         if problem:
             telemetry.store_unavailable("metrics", problem)
-        yield from (_up(problem), *gauges)
+        damaged = is_damage(problem) or bool(self._store.database.damage.remembered())
+        yield from (_up(problem), _damaged(damaged), *gauges)
 
     def _all(self) -> Iterator[Metric]:
         lanes = self._store.desk.lanes()
@@ -148,11 +150,12 @@ class _Down(Collector):
         self._problem = problem
 
     def collect(self) -> Iterator[Metric]:
-        yield _up(self._problem())
+        problem = self._problem()
+        yield from (_up(problem), _damaged(is_damage(problem)))
 
 
 def database_up(problem: Callable[[], str]) -> Collector:
-    """Make the gauge of a database that is not open yet. problem: why; empty if it is."""
+    """Make the gauges of a database that is not open yet. problem: why; empty if it is."""
     return _Down(problem)
 
 
@@ -160,6 +163,12 @@ def _up(problem: str) -> Metric:
     up = GaugeMetricFamily("connector_database_up", "Whether the database answers and can be written")
     up.add_metric([], not problem)
     return up
+
+
+def _damaged(damaged: bool) -> Metric:
+    gauge = GaugeMetricFamily("connector_database_damaged", "Whether the database is known to be damaged")
+    gauge.add_metric([], float(damaged))
+    return gauge
 
 
 def _by_code(name: str, about: str, groups: Iterable[DeadCause | OpenField]) -> Metric:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 
 import pytest
+import requests
 
+from tests.builders import a_customer
 from tests.chaos.conftest import Case
 from tests.chaos.postgres import Postgres
 from tests.chaos.world import World
+from tests.contracts.test_damage import Embedded
 from tests.contracts.test_watch import Chat
 
 RAISED = "[sunrise] database cannot be written"
 OVER = "[sunrise] over: database cannot be written"
+DAMAGED = "[sunrise] database damaged"
+NO_DAMAGE = "[sunrise] over: database damaged"
 PATIENCE = "3"
 
 
@@ -35,8 +41,13 @@ def server(case: Case) -> Postgres:
 
 @pytest.fixture
 def world(case: Case, server: Postgres, chat: Chat) -> World:
+    return a_world(case, server.address, chat, PATIENCE)
+
+
+def a_world(case: Case, database: str, chat: Chat, patience: str) -> World:
+    """One whose agency has alarms. patience: seconds until an outage is reported."""
     state = str(case.folder / "state")
-    world = case.world(server.address, CONNECTOR_OUTAGE_SECONDS=PATIENCE, CONNECTOR_STATE_DIR=state)
+    world = case.world(database, CONNECTOR_OUTAGE_SECONDS=patience, CONNECTOR_STATE_DIR=state)
     with world.agency.open("a") as file:
         file.write(f'alarms: {{webhook: "{chat.url}", heartbeat: "{chat.url.replace("/services", "/beat")}"}}\n')
     return world
@@ -44,6 +55,33 @@ def world(case: Case, server: Postgres, chat: Chat) -> World:
 
 def subjects(chat: Chat) -> list[str]:
     return [text.splitlines()[0] for text in chat.said]
+
+
+def metrics(world: World) -> str:
+    return requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=5).text
+
+
+class TestADatabaseThatIsDamaged:
+    def test_is_reported_at_once_and_over_once_an_intact_one_is_there(self, case: Case, chat: Chat) -> None:
+        embedded = Embedded(f"sqlite:///{case.folder}/connector.db")
+        world = a_world(case, embedded.address, chat, "60")
+        world.role("receive")
+        world.ready()
+        world.crash("receive", again=False)
+        for number in embedded.pages("ix_events_message_id"):
+            embedded.blank(number)
+        world.role("receive")
+        world.until(lambda: DAMAGED in subjects(chat), 30)
+        assert world.post(a_customer()) == 503
+        assert "connector_database_damaged 1.0" in metrics(world)
+        world.crash("receive", again=False)
+        for beside in case.folder.glob("connector.db-*"):
+            beside.unlink()
+        shutil.copy(embedded.backup, embedded.file)
+        world.role("receive")
+        world.until(lambda: NO_DAMAGE in subjects(chat), 60)
+        assert subjects(chat) == [DAMAGED, NO_DAMAGE]
+        assert world.post(a_customer()) == 204
 
 
 class TestADatabaseThatIsAway:

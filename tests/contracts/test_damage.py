@@ -16,8 +16,10 @@ from connector.running.inspection import Inspection
 from connector.store import Store, open_store
 from connector.store.damage import Damage
 from connector.store.integrity import checksums, problems
+from connector.store.meaning import damaged
 from connector.store.writer import Writer
 from connector.web.health import create_admin
+from connector.web.waiting import create_waiting_admin
 from tests.builders import DATA_KEY, an_arrival
 
 PAGE = 4096
@@ -245,6 +247,21 @@ class TestOver:
         other.database.damage.clear()
         now[0] += 3
         assert damage.known() == ""
+
+
+class TestReported:
+    def test_by_metrics_until_it_is_over(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
+        store = opened(embedded.address)
+        monitor = create_admin(store).test_client()
+        assert "connector_database_damaged 0.0" in monitor.get("/metrics").text
+        store.database.damage.note(damaged("an index lacks a row"))
+        assert "connector_database_damaged 1.0" in monitor.get("/metrics").text
+        assert inspected(store) == ""
+        assert "connector_database_damaged 0.0" in monitor.get("/metrics").text
+
+    def test_by_metrics_of_a_process_that_could_not_open_it(self) -> None:
+        monitor = create_waiting_admin(lambda: damaged("it is empty")).test_client()
+        assert "connector_database_damaged 1.0" in monitor.get("/metrics").text
 
 
 class TestSound:

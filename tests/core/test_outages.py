@@ -12,9 +12,12 @@ from connector.insight.alarms import MINUTE
 from connector.insight.outage import Outage, as_content, duration, read_outage
 from connector.insight.outage_watch import OutageWatch
 from connector.insight.sending import Subscriber
+from connector.store.meaning import damaged
 
 EVERY = 60 * MINUTE
 WRITTEN = "[sunrise] database cannot be written"
+DAMAGED = "[sunrise] database damaged"
+BROKEN = damaged("its pages contradict each other")
 
 
 class Folder:
@@ -91,8 +94,8 @@ class Process:
         self.proof.written_at, self.proof.problem = self.machine.tick, ""
         self.watch()
 
-    def fails(self) -> None:
-        self.proof.problem = "it is read-only"
+    def fails(self, problem: str = "it is read-only") -> None:
+        self.proof.problem = problem
         self.watch()
 
     def dies(self) -> None:
@@ -187,6 +190,48 @@ class TestAnOutage:
         assert len(machine.people.mail) == 2
         out_for(worker, 305)
         assert len(machine.people.mail) == 3
+
+
+class TestDamage:
+    def test_is_reported_at_once_and_is_over_with_a_database_that_can_be_written(self, machine: Machine) -> None:
+        worker = Process(machine)
+        worker.works()
+        machine.later(1)
+        worker.fails(BROKEN)
+        assert machine.people.subjects() == [DAMAGED]
+        assert "The worker on web-1: the database is damaged: its pages contradict" in machine.people.mail[0]
+        out_for(worker, 120)
+        worker.works()
+        assert machine.people.subjects() == [DAMAGED, "[sunrise] over: database damaged"]
+
+    def test_is_news_to_those_who_know_that_nothing_can_be_written(self, machine: Machine) -> None:
+        worker = Process(machine)
+        worker.works()
+        out_for(worker, 65)
+        worker.fails(BROKEN)
+        assert machine.people.subjects() == [WRITTEN, DAMAGED]
+
+    def test_is_not_over_while_the_server_is_stopped_for_its_repair(self, machine: Machine) -> None:
+        worker = Process(machine)
+        worker.works()
+        worker.fails(BROKEN)
+        out_for(worker, 3600 + 60, step=30)
+        worker.dies()
+        after = Process(machine)
+        machine.later(30)
+        after.fails()
+        assert machine.people.subjects() == [DAMAGED] * 2
+        after.works()
+        assert machine.people.subjects()[2:] == ["[sunrise] over: database damaged"]
+
+    def test_of_a_database_that_comes_and_goes_is_reported_at_once_too(self, machine: Machine) -> None:
+        worker = Process(machine)
+        for _ in range(2):
+            worker.works()
+            out_for(worker, 90)
+            worker.works()
+        worker.fails(BROKEN)
+        assert machine.people.subjects()[-1] == DAMAGED
 
 
 class TestAWayThatIsBroken:
@@ -296,7 +341,7 @@ class TestARestart:
 
 class TestWhatIsKept:
     def test_comes_back_as_it_was(self) -> None:
-        outage = Outage(1, None, {"sunrise mail": 2})
+        outage = Outage(1, None, {"sunrise mail": 2}, damaged=True)
         assert read_outage(as_content(outage, "one"), "one", 9) == outage
 
     @pytest.mark.parametrize("content", [None, {}])
