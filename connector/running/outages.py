@@ -23,6 +23,9 @@ from connector.running.state import open_state
 from connector.store import Store
 from connector.store.writer import STUCK, Writer
 
+_TRY: Final = 10.0
+"""Seconds between two tries to write, at most: damage is reported as soon."""
+
 _FINISH: Final = 5.0
 """Seconds that a message being sent may delay the end of a role."""
 
@@ -51,7 +54,8 @@ def outages_reported(process: Process, files: Sequence[AgencyFile], role: str) -
 
     Of the processes that share a state folder and have the same agencies, one reports.
     """
-    state, proof = open_state(process.database_url, os.environ), Proof(time.monotonic, process.outage_seconds / 6)
+    state = open_state(process.database_url, os.environ)
+    proof = Proof(time.monotonic, min(_TRY, process.outage_seconds / 6))
     agencies = [bootstrap.subscriber(file) for file in files]
     name = f"outage-{zlib.crc32(' '.join(sorted(own.agency for own in agencies)).encode()):08x}"
     watch = OutageWatch(
