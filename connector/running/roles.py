@@ -21,7 +21,7 @@ from connector import telemetry
 from connector.delivery.listen import Listener
 from connector.delivery.route import Pace, Route
 from connector.delivery.worker import Worker
-from connector.errors import FixConfiguration
+from connector.errors import FixConfiguration, StoreUnavailable
 from connector.insight.alarm_watch import Watch
 from connector.running import bootstrap
 from connector.running.clocks import OwnClock
@@ -38,7 +38,7 @@ from connector.running.upkeep import Keep, Upkeep
 from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.durable import require
-from connector.store.line import PATIENT, RECEIVING, WORKING, Patience
+from connector.store.line import RECEIVING, SHOWING, WORKING, Patience
 from connector.store.writer import Bounded, Writer
 from connector.web.console import create_console
 from connector.web.door import SOCKETS, Door, Limits, serve_all
@@ -81,14 +81,15 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     inspection, stores, proofs, openings = Inspection(hourly=False), list[Store](), list[Proof](), list[Opening]()
     pages = partial(_pages, process=process, files=files, console=console)
     hooks_door = _door(create_waiting_hooks(), process.listen, Limits(threads=0)) if hooks else None  # it never waits
-    admin_door = _admin_door(process, lambda: next(step.problem for step in openings if not step.is_open))
+    problem = partial(_first_problem, openings)
+    admin_door = _admin_door(process, problem)
     doors = list(filter(None, (hooks_door, admin_door)))
 
     def open_admin(closing: ExitStack) -> None:
-        store = _opened(process, closing, inspection)
+        store = _opened(process, closing, inspection, SHOWING)
         stores.append(store)
-        if admin_door and not hooks:  # with them, the port says that it is ready once events can be kept
-            admin_door.app = create_admin(store, pages(store))
+        if admin_door:  # pages are shown though nothing may be written yet
+            admin_door.app = create_admin(store, pages(store), _not_yet(store, problem, closing) if hooks else None)
 
     def open_hooks(closing: ExitStack) -> None:
         if hooks_door:
@@ -120,13 +121,30 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     telemetry.role_stopped(role)
 
 
-def _opened(process: Process, closing: ExitStack, inspection: Inspection, patience: Patience = PATIENT) -> Store:
+def _opened(process: Process, closing: ExitStack, inspection: Inspection, patience: Patience) -> Store:
     """Open the store and have it checked from now on. Raises FixConfiguration, StoreUnavailable."""
     store = bootstrap.open_process_store(process, os.environ, patience)
     closing.callback(store.close)
     inspection.first(store.database)
     closing.callback(inspection.go_on(store.database))
     return store
+
+
+def _first_problem(openings: Sequence[Opening]) -> str:
+    """Why something is not open yet; empty if everything is."""
+    return next((step.problem for step in openings if not step.is_open), "")
+
+
+def _not_yet(store: Store, problem: Callable[[], str], closing: ExitStack) -> Writer:
+    """What the admin port takes for the writer of events until there is one. problem: why not; empty if there is."""
+
+    def refuse() -> None:
+        if why := problem():
+            raise StoreUnavailable("database", why)
+
+    writer = Writer(store.inbox.accept, refuse)
+    closing.callback(writer.close)
+    return writer
 
 
 def _allow_sockets() -> None:

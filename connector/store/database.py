@@ -38,6 +38,8 @@ class Database:
         """How many connections were made: each new one may lead to another server, or to another file."""
         event.listen(engine, "connect", self._connected)
         self._said = RemoteClock()
+        self.heard_at = 0
+        """When it last said what time it is, by its own clock (epoch ms)."""
         self.moment()
 
     def now(self) -> ColumnElement[int]:
@@ -56,6 +58,7 @@ class Database:
     def hear(self, moment: int) -> None:
         """Note the time (epoch ms) that came with an answer of the database just now."""
         self._said.set(moment / 1000)
+        self.heard_at = moment
 
     def time(self) -> int:
         """The time by the database's clock (epoch ms), without asking: from its last answers."""

@@ -64,7 +64,10 @@ much shorter for a commit, because a server whose limit ends the wait for a stan
 """
 
 PATIENT: Final = Patience()
-"""Of commands and pages."""
+"""Of commands."""
+
+SHOWING: Final = Patience(connect=3.0, begin=2.0, statement=5.0)
+"""Of the console: people wait for its pages."""
 
 WORKING: Final = Patience(statement=15.0)
 """Of workers: their lanes move again soon after new connections are possible."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, abort, g, make_response, render_template
@@ -19,6 +20,7 @@ from connector.web.causes import Causes
 from connector.web.gate import ROOT, Gate
 from connector.web.identity import Identities
 from connector.web.mappings import Mappings
+from connector.web.outage import Reach, outage_page
 from connector.web.pages import Pages
 from connector.web.session import Passwords, Sessions, Throttle
 from connector.web.whys import Whys
@@ -36,11 +38,7 @@ _PROBLEMS: Final = {
     403: ("You have view-only access", "Nothing was changed. Log in with the operators' password to do this."),
     404: ("Page not found", "The address may be mistyped, or the item no longer exists."),
     500: ("Something went wrong", "Nothing is lost. The reason is in the connector's log."),
-    503: (
-        "The database is not responding",
-        "Nothing is lost: careCycle resends every event that could not be stored. Reload this page in a minute. If the "
-        "problem persists, check the database and its disk.",
-    ),
+    503: ("The console is busy", "Nothing was changed. Reload this page in a minute."),
 }
 
 
@@ -89,9 +87,10 @@ def create_console(
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=methods, strict_slashes=False)
     blueprint.before_request(gate.admit)
+    blueprint.before_request(Reach(store).look)
     blueprint.after_request(_protect)
     blueprint.register_error_handler(HTTPException, _refused)
-    blueprint.register_error_handler(StoreUnavailable, _unavailable)
+    blueprint.register_error_handler(StoreUnavailable, partial(_unavailable, store))
     blueprint.register_error_handler(ConnectorError, _failed)
     for word in words.FILTERS:
         blueprint.add_app_template_filter(word)
@@ -119,9 +118,9 @@ def _refused(error: HTTPException) -> Response:
     return _problem(error.code or 500)
 
 
-def _unavailable(error: StoreUnavailable) -> Response:
+def _unavailable(store: Store, error: StoreUnavailable) -> Response:
     telemetry.store_unavailable("console", error.problem)
-    return _problem(503, f"{error.code}: {error}")
+    return outage_page(error.problem, f"{error.code}: {error}", store.database.heard_at)
 
 
 def _failed(error: ConnectorError) -> Response:

@@ -1,14 +1,17 @@
-"""What both listeners answer while the database cannot be used since the process started."""
+"""What both listeners answer while the database could not be used since the process started."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from connector.web import words
+from connector.web.gate import ROOT
 from connector.web.health import counters, database_up
+from connector.web.outage import outage_page
 
 
 def create_waiting_hooks() -> Flask:
@@ -36,8 +39,22 @@ def create_waiting_admin(problem: Callable[[], str]) -> Flask:
         registry.register(database_up(problem))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
+    app.register_blueprint(_waiting_console(problem))
     app.register_error_handler(404, lambda _: _later(f"The database {problem()}. Nothing is lost: try again soon."))
     return app
+
+
+def _waiting_console(problem: Callable[[], str]) -> Blueprint:
+    """The console, of which every page says that it waits. Nobody can log in: the key of its cookies is kept there."""
+    blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
+    blueprint.add_app_template_filter(words.stamp)
+
+    @blueprint.route("", strict_slashes=False)
+    @blueprint.route("/<path:page>")
+    def wait(page: str = "") -> Response:
+        return outage_page(problem(), f"The database {problem()}.")
+
+    return blueprint
 
 
 def _later(text: str) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from connector.destinations import VENDORS
+from connector.errors import PauseReason
 from connector.insight.accounts import Account
+from connector.insight.identity import find_questions
+from connector.insight.problems import find_causes
 from connector.mapping import load, shipped_folder
 from connector.model import Entry, OpenItem, RecordKey, Stamp
 from connector.settlement import (
@@ -29,12 +34,13 @@ from connector.settlement import (
     Settled,
     Settlement,
 )
-from connector.store import Store
+from connector.store import Store, dialect
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.session import Passwords
-from tests.builders import CUSTOMER, DESTINATION, LANE, an_arrival
+from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
+from tests.contracts.test_questions import EDNA, HAROLD, ask
 
 PASSWORD = "correct horse battery staple"
 CHEAP = "scrypt:1024:8:1"
@@ -154,6 +160,62 @@ def settle(
 def refuse(store: Store, count: int, code: str, cause: str, *fields: str, action: str = "") -> None:
     store.inbox.accept([an_arrival() for _ in range(count)])
     settle(store, "dead", why=Refusal(code, cause, action, fields))
+
+
+def fill(store: Store) -> None:
+    """Something of everything."""
+    for customer in (CUSTOMER, "c" * 64):
+        ask(store, HAROLD, EDNA, customer=customer)
+    store.deciding.same_person(store.questions.all()[1], HAROLD.id, "somebody")
+    settle(store, "delivered")
+    refuse(store, 2, "INVALID_OPTION", "the value is not one of the options of 'state'", "state")
+    store.inbox.accept([an_arrival("msg_refused")])
+    settle(store, "dead", why=Refusal("INVALID_EMAIL", "not an email address", fields=("email",)))
+    store.inbox.accept([an_arrival("msg_delivered", a_customer(timezone="America/" + "North_Dakota" * 20))])
+    settle(store, "delivered", records=[RECORD])
+    store.inbox.accept([an_arrival("msg_" + "waiting" * 20, customer_id="c" * 64, priority=1)])
+    settle(
+        store, "ready", Pause(15 * MINUTE, PauseReason.QUOTA, "the day's limit of calls is used up"), outcome="deferred"
+    )
+
+
+def every_page(store: Store) -> list[str]:
+    """Every page there is, with something on it."""
+    cause = find_causes(store)[0].id
+    opened, decided = find_questions(store, decided=True)
+    return [
+        "",
+        "/events",
+        "/events?code=nothing",
+        "/events/msg_delivered",
+        "/events/msg_refused",
+        "/problems",
+        f"/problems/{cause}",
+        f"/problems/{cause}/replay",
+        f"/problems/{cause}/discard",
+        "/identity",
+        f"/identity/{opened.of.id}/same?crm_id=003H",
+        f"/identity/{opened.of.id}/other",
+        f"/identity/{decided.of.id}/undo",
+        "/why",
+        f"/why?id={CUSTOMER}",
+        "/mapping",
+        "/mapping/try",
+        f"/lanes/pause?lane={LANE}",
+        f"/lanes/resume?lane={LANE}",
+    ]
+
+
+@contextmanager
+def taken_away(store: Store) -> Iterator[None]:
+    """A database that cannot be reached: of a file, as when its disk is not mounted."""
+    file = dialect.embedded_file(store.database.engine.url)
+    assert file is not None
+    elsewhere = file.rename(file.with_name("elsewhere.db"))
+    try:
+        yield
+    finally:
+        elsewhere.rename(file)
 
 
 def leave_out(store: Store, holder: str | None = None) -> None:

@@ -544,13 +544,13 @@ class TestWhatGoesWrong:
         assert "Page not found" in answer.text
         assert "console.css" in answer.text
 
-    def test_a_database_that_is_away_is_a_503_in_the_same_look(self, operator: FlaskClient, store: Store) -> None:
+    def test_a_database_without_its_tables_is_a_503_in_the_same_look(self, operator: FlaskClient, store: Store) -> None:
         with store.database.transaction() as connection:
             for table in ("attempts", "deliveries"):
                 connection.execute(text(f"DROP TABLE {table}"))
         answers = [operator.get(f"/console{page}") for page in ("", "/events", "/events/one", "/problems")]
         assert {answer.status_code for answer in answers} == {503}
-        assert all("The database is not responding" in one.text and "console.css" in one.text for one in answers)
+        assert all("The database is damaged" in one.text and "console.css" in one.text for one in answers)
 
     def test_content_under_a_lost_key_says_which_setting_to_fix(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_sealed")])

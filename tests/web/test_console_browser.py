@@ -20,15 +20,11 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
-from connector.errors import PauseReason
-from connector.insight.identity import find_questions
 from connector.insight.problems import find_causes
-from connector.settlement import Pause, Refusal
 from connector.store import Store
-from tests.builders import CUSTOMER, LANE, a_customer, an_arrival
+from tests.builders import LANE
 from tests.conftest import Clock
-from tests.contracts.test_questions import EDNA, HAROLD, ask
-from tests.web.conftest import MINUTE, PASSWORD, RECORD, an_app, refuse, settle
+from tests.web.conftest import MINUTE, PASSWORD, an_app, every_page, fill, taken_away
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -81,19 +77,7 @@ def ready_address(sqlite_ready: str) -> str:
 @pytest.fixture
 def address(store: Store, clock: Clock) -> Iterator[str]:
     """A console over a store that holds something of everything."""
-    for customer in (CUSTOMER, "c" * 64):
-        ask(store, HAROLD, EDNA, customer=customer)
-    store.deciding.same_person(store.questions.all()[1], HAROLD.id, "somebody")
-    settle(store, "delivered")
-    refuse(store, 2, "INVALID_OPTION", "the value is not one of the options of 'state'", "state")
-    store.inbox.accept([an_arrival("msg_refused")])
-    settle(store, "dead", why=Refusal("INVALID_EMAIL", "not an email address", fields=("email",)))
-    store.inbox.accept([an_arrival("msg_delivered", a_customer(timezone="America/" + "North_Dakota" * 20))])
-    settle(store, "delivered", records=[RECORD])
-    store.inbox.accept([an_arrival("msg_" + "waiting" * 20, customer_id="c" * 64, priority=1)])
-    settle(
-        store, "ready", Pause(15 * MINUTE, PauseReason.QUOTA, "the day's limit of calls is used up"), outcome="deferred"
-    )
+    fill(store)
     clock.forward(6 * MINUTE)
     server = make_server("127.0.0.1", 0, an_app(store, clock), threaded=True)
     thread = Thread(target=server.serve_forever)
@@ -106,31 +90,7 @@ def address(store: Store, clock: Clock) -> Iterator[str]:
 
 @pytest.fixture
 def pages(store: Store) -> list[str]:
-    """Every page there is, with something on it."""
-    cause = find_causes(store)[0].id
-    opened, decided = find_questions(store, decided=True)
-    return [
-        "",
-        "/events",
-        "/events?code=nothing",
-        "/events/msg_delivered",
-        "/events/msg_refused",
-        "/problems",
-        f"/problems/{cause}",
-        f"/problems/{cause}/replay",
-        f"/problems/{cause}/discard",
-        "/identity",
-        f"/identity/{opened.of.id}/same?crm_id=003H",
-        f"/identity/{opened.of.id}/other",
-        f"/identity/{decided.of.id}/undo",
-        "/why",
-        f"/why?id={CUSTOMER}",
-        "/mapping",
-        "/mapping/try",
-        f"/lanes/pause?lane={LANE}",
-        f"/lanes/resume?lane={LANE}",
-        "/nowhere",
-    ]
+    return [*every_page(store), "/nowhere"]
 
 
 @pytest.fixture
@@ -198,6 +158,17 @@ class TestInABrowser:
             operator.get(address + page)
             assert beyond_the_edge(operator) == 0, page
         assert [one["message"] for one in operator.get_log("browser") if "404" not in one["message"]] == []
+
+    @pytest.mark.parametrize("width", [WIDE, NARROW])
+    def test_the_page_of_an_outage_fits_and_goes_by_itself(
+        self, operator: Chrome, address: str, store: Store, width: int
+    ) -> None:
+        resize(operator, width)
+        with taken_away(store):
+            operator.get(address)
+            assert heading(operator).startswith("The database has not answered since")
+            assert beyond_the_edge(operator) == 0
+        WebDriverWait(operator, 30).until(lambda _: heading(operator) == "Overview")
 
     def test_the_login_is_as_narrow_as_a_phone(self, browser: Chrome, address: str) -> None:
         resize(browser, NARROW)
@@ -292,6 +263,12 @@ class TestAccessibility:
         resize(operator, width)
         found = {page: violations(operator, address + page, axe) for page in pages}
         assert {page: told for page, told in found.items() if told} == {}
+
+    def test_axe_finds_nothing_on_the_page_of_an_outage(
+        self, operator: Chrome, address: str, store: Store, axe: str
+    ) -> None:
+        with taken_away(store):
+            assert violations(operator, address, axe) == []
 
     def test_axe_finds_nothing_on_the_login_page(self, browser: Chrome, address: str, axe: str) -> None:
         assert violations(browser, f"{address}/login", axe) == []
