@@ -172,6 +172,70 @@ class TestWhatCannotGoThere:
         assert (salesforce.write([a_contact()])[0].code, len(sandbox.calls())) == (REFUSED, 1)
 
 
+class TestALeadTheUserMayEdit:
+    """Salesforce then takes every change of a converted lead, which nobody looks at any more."""
+
+    @pytest.fixture
+    def pair(self, pair: Pair) -> Pair:
+        pair[0].let_edit_converted_leads()
+        return pair
+
+    @pytest.mark.parametrize("by_id", [True, False])
+    def test_fields_and_opt_outs_go_to_its_contact(self, pair: Pair, by_id: bool) -> None:
+        sandbox, salesforce = pair
+        lead, contact = converted(sandbox)
+        known = {"id": lead, "known": lead} if by_id else {}
+        row = a_lead(Phone="+13128471928", DoNotCall=True, consent=["DoNotCall"], **known)
+        (outcome,) = salesforce.write([row])
+        stored = the_contact(sandbox)
+        assert (outcome.verdict, outcome.id) == (Verdict.DELIVERED, contact)
+        assert (stored["Phone"], stored["DoNotCall"]) == ("+13128471928", True)
+
+    @pytest.mark.parametrize("policy", ["contact", "stop"])
+    def test_an_opt_out_that_reached_no_contact_is_not_taken_for_written(self, policy: Any) -> None:
+        with sandbox_and_destination(options={"options": SalesforceOptions(converted_leads=policy)}) as (
+            sandbox,
+            salesforce,
+        ):
+            sandbox.let_edit_converted_leads()
+            lead, contact = converted(sandbox)
+            sandbox.change(lead, ConvertedContactId=None if policy == "contact" else contact)
+            (outcome,) = salesforce.write([a_lead(DoNotCall=True, consent=["DoNotCall"])])
+            assert (outcome.code, outcome.consent_written) == (REFUSED, False)
+
+    def test_a_lead_that_is_one_stays_one(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        lead = sandbox.put("Lead", LastName="Delacroix", careCycle_Id__c=ONE)["Id"]
+        (outcome,) = salesforce.write([a_lead(Phone="+13128471928")])
+        assert (outcome.verdict, outcome.id) == (Verdict.DELIVERED, lead)
+
+    def test_it_costs_one_query_for_a_whole_batch_and_none_for_new_leads(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        salesforce.describe(["Lead"])
+        rows = [a_lead(f"c-{number}") for number in range(30)]
+        costs = []
+        for _ in range(3):
+            before = len(sandbox.calls())
+            salesforce.write(rows)
+            costs.append(len(sandbox.calls()) - before)
+        assert costs == [1, 3, 2]  # the second batch asks once whether the user may
+
+    def test_one_who_may_not_costs_no_query(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        sandbox.let_edit_converted_leads(False)
+        salesforce.write([a_lead()])
+        salesforce.write([a_lead()])
+        before = len(sandbox.calls())
+        salesforce.write([a_lead()])
+        assert len(sandbox.calls()) - before == 1
+
+    def test_where_salesforce_does_not_say_who_may_it_is_asked_about_each_lead(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        _, contact = converted(sandbox)
+        sandbox.hide("UserPermissionAccess", "PermissionsAllowViewEditConvertedLeads")
+        assert salesforce.write([a_lead()])[0].id == contact
+
+
 @pytest.fixture(params=["lead"])
 def house(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterator[House]:
     """A shipped mapping, from the inbox into the sandbox."""
@@ -193,13 +257,17 @@ def convert(house: House) -> str:
 class TestInTheLedger:
     LEAD: ClassVar[dict[str, Any]] = {"status": "Lead"}
 
-    def test_an_opt_out_after_the_conversion_reaches_the_contact(self, house: House) -> None:
+    @pytest.mark.parametrize("editable", [False, True])
+    def test_an_opt_out_after_the_conversion_reaches_the_contact(self, house: House, editable: bool) -> None:
+        house.sandbox.let_edit_converted_leads(editable)
         house.pass_on(a_customer(**self.LEAD))
         convert(house)
         house.pass_on(a_customer(updatedAt=LATER, doNotCall=True, **self.LEAD))
         assert raised(house.person()["no_call"])
 
-    def test_the_contact_gets_all_of_it_in_the_end(self, house: House) -> None:
+    @pytest.mark.parametrize("editable", [False, True])
+    def test_the_contact_gets_all_of_it_in_the_end(self, house: House, editable: bool) -> None:
+        house.sandbox.let_edit_converted_leads(editable)
         house.pass_on(a_customer(**self.LEAD))
         convert(house)
         (message_id,) = house.pass_on(a_customer(updatedAt=LATER, city="Tempe", **self.LEAD))

@@ -23,6 +23,7 @@ from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
+from connector.destinations.salesforce.edited_leads import EditedLeads
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.merged import Survivors
 from connector.destinations.salesforce.provision import SalesforceProvisioner
@@ -81,6 +82,7 @@ class Salesforce:
         self._has_asked = False
         self._asking = Lock()
         self._leads, self._survivors = Leads(self._reader), Survivors(self._client)
+        self._edited = EditedLeads(self._client, self._reader)
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -106,13 +108,14 @@ class Salesforce:
         """Reach this org alone. What was cached of another one is dropped."""
         if self._login.serves and self._login.serves.id != account.id:
             self._reader = Reader(self._client, self._abreast)
-            self._leads = Leads(self._reader)
+            self._leads, self._edited = Leads(self._reader), EditedLeads(self._client, self._reader)
         self._login.serves = account
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write rows with distinct keys. One outcome per row, in order. Raises DestinationUnusable."""
         if self._options.converted_leads != "contact":
             outcomes = self._write(rows)
+            outcomes |= self._edited.refused(rows, outcomes)
             self._raise_flags(rows, outcomes)
             return [outcomes[place] for place in range(len(rows))]
         return self._write_to_contacts(rows)
@@ -122,6 +125,7 @@ class Salesforce:
         moved = self._leads.remembered(rows)
         sent = [moved[place].row if place in moved else row for place, row in enumerate(rows)]
         outcomes = self._write(sent)
+        outcomes |= self._edited.refused(sent, outcomes)
         became = self._leads.moved(sent, outcomes)
         rewritten = self._write([lead.row for lead in became.values()]).values()
         for place, outcome in zip(became, rewritten, strict=True):

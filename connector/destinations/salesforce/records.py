@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.salesforce import values
+from connector.destinations.salesforce.converted import CODE as CONVERTED
 from connector.destinations.salesforce.errors import hopeless
 from connector.destinations.salesforce.writes import Record
 from connector.model import Value
@@ -41,8 +42,11 @@ def record(row: Row, id: str, fields: Mapping[str, Value]) -> Record:
 
 
 def worth_raising(outcome: Outcome) -> bool:
-    """Whether the opt-outs of a row with this outcome may succeed on their own."""
-    return outcome.verdict is Verdict.REJECTED and not hopeless(outcome.code)
+    """Whether the opt-outs of a row with this outcome may succeed on their own.
+
+    On a converted lead they would reach nobody, whether Salesforce takes them or not.
+    """
+    return outcome.verdict is Verdict.REJECTED and outcome.code != CONVERTED and not hopeless(outcome.code)
 
 
 def flags(row: Row, id: str) -> Record:

@@ -72,6 +72,7 @@ class SalesforceSandbox(Rest):
         self.org.owner = self.setup.user = self._person("Integration", "User", LOGIN[0])["Id"]
         self.org.assign_leads_to = self.people[0]["Id"] if assign_leads else ""
         self._row = self.org.store(self.org.table("Organization"), None, {"Id": org_id, "IsSandbox": is_sandbox})
+        self.org.store(self.org.table("UserPermissionAccess"), None, {})
         self.org.writes.clear()
 
     def _person(self, first: str, last: str, email: str) -> Record:
@@ -154,6 +155,13 @@ class SalesforceSandbox(Rest):
         record_type = self.put("RecordType", Name=name, SobjectType=table.name)["Id"]
         table.record_types[record_type] = available
         return str(record_type)
+
+    def let_edit_converted_leads(self, may: bool = True) -> None:
+        """Give the connector's user the permission View and Edit Converted Leads, or take it away."""
+        with self.lock:
+            self.org.edits_converted = may
+            (permissions,) = self.org.live(self.org.table("UserPermissionAccess"))
+            permissions["PermissionsAllowViewEditConvertedLeads"] = may
 
     def full(self, is_full: bool) -> None:
         """Fill the org's storage, or free some: a full org refuses new records only."""

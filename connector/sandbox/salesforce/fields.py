@@ -120,6 +120,9 @@ FederationIdentifier string 512 unique lookup
 ORGANIZATION: Final = """
 IsSandbox boolean readonly
 """
+USER_PERMISSIONS: Final = """
+PermissionsAllowViewEditConvertedLeads boolean readonly
+"""
 RECORD_TYPE: Final = """
 Name string 80 required
 SobjectType picklist 255 required

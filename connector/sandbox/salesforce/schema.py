@@ -197,6 +197,7 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("Task", "00T", fields.SYSTEM, fields.TASK),
         _table("User", "005", fields.SYSTEM, fields.USER),
         _table("Organization", "00D", fields.SYSTEM, fields.ORGANIZATION),
+        _table("UserPermissionAccess", "0PA", fields.SYSTEM, fields.USER_PERMISSIONS),
         _table("RecordType", "012", fields.SYSTEM, fields.RECORD_TYPE),
         _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),

@@ -44,7 +44,10 @@ class Draft:
 
 
 class Org(Rows):
-    """An org that checks and stores records. gone_reference: the code for a look-up field at a deleted record."""
+    """An org that checks and stores records. gone_reference: the code for a look-up field at a deleted record.
+
+    edits_converted: whether the user may change converted leads.
+    """
 
     def __init__(self, tables: dict[str, Table]) -> None:
         super().__init__(tables)
@@ -52,7 +55,7 @@ class Org(Rows):
         self.duplicate_rule: Literal["", "alert", "block"] = ""
         self.assign_leads_to = ""
         self.flow: Callable[[str, Record], Record] = lambda kind, values: {}
-        self.is_full = False
+        self.is_full = self.edits_converted = False
         self.gone_reference = "ENTITY_IS_DELETED"
 
     def draft(self, table: Table, record: Any) -> Draft:
@@ -114,7 +117,7 @@ class Org(Rows):
     def write(self, table: Table, row: Record | None, draft: Draft, manner: Manner) -> Record:
         """Create a record (row is None) or update it, as a whole or not at all. Raises Refused."""
         draft.check()
-        if row and row.get("IsConverted"):
+        if row and row.get("IsConverted") and not self.edits_converted:
             raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         values = {column.name: settle(column, value) for column, value in draft.values}
         values |= {column.name: self._parent(table, column, spec) for column, spec in draft.parents}
