@@ -14,6 +14,10 @@ class TestSalesforce:
         address = salesforce.record_address(client_credentials(domain="acme.my"), "Contact", "003000000000001AAA")
         assert address == "https://acme.my.salesforce.com/003000000000001AAA"
 
+    def test_a_government_org_has_an_address_of_its_own(self) -> None:
+        auth = client_credentials(domain="acme.my.salesforce.mil")
+        assert salesforce.record_address(auth, "Contact", "0031") == "https://acme.my.salesforce.mil/0031"
+
     def test_a_session_names_the_org_itself(self) -> None:
         session = credentials(flow="session", session_id="x", instance_url="https://acme.my.salesforce.com")
         assert salesforce.record_address(session, "Task", "00T1") == "https://acme.my.salesforce.com/00T1"

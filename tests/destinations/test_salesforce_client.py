@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import requests
 import responses
-from simple_salesforce import Salesforce, SalesforceLogin
+from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import (
-    SalesforceAuthenticationFailed,
     SalesforceError,
     SalesforceExpiredSession,
     SalesforceGeneralError,
@@ -88,30 +87,6 @@ class TestWhatWeRelyOn:
             direct().restful("anything")
         assert call.call_count == 1
 
-    @responses.activate
-    def test_client_credentials_go_as_basic_authorization(self) -> None:
-        call = responses.post(TOKEN, json=GRANTED)
-        found = SalesforceLogin(
-            consumer_key="key", consumer_secret="secret", domain="acme.my", session=requests.Session()
-        )
-        assert found == ("a-token", "acme.my.salesforce.com")
-        assert call.calls[0].request.headers["Authorization"].startswith("Basic ")
-
-    @responses.activate
-    @pytest.mark.parametrize(
-        ("answer", "code"),
-        [
-            ({"json": {"error": "invalid_grant"}, "status": 400}, "invalid_grant"),
-            ({"body": "<html>", "status": 503}, 503),
-            ({"json": {}, "status": 400}, None),
-        ],
-    )
-    def test_a_login_that_fails_carries_a_code(self, answer: dict[str, Any], code: str | int | None) -> None:
-        responses.post(TOKEN, **answer)
-        with pytest.raises(SalesforceAuthenticationFailed) as caught:
-            SalesforceLogin(consumer_key="key", consumer_secret="secret", domain="acme.my")
-        assert caught.value.code == code
-
 
 class TestWhatWeGuardAgainst:
     @responses.activate
@@ -171,25 +146,6 @@ class TestWhatWeGuardAgainst:
         responses.get(f"{BASE}anything", body=body)
         with pytest.raises(error):
             direct().restful("anything")
-
-    @responses.activate
-    @pytest.mark.parametrize(
-        ("answer", "error"),
-        [
-            ({"json": [{"errorCode": "SERVER_UNAVAILABLE"}], "status": 503}, AttributeError),
-            ({"json": {"access_token": "x"}}, AttributeError),
-        ],
-    )
-    def test_a_login_can_fail_in_ways_that_are_no_salesforce_error(
-        self, answer: dict[str, Any], error: type[Exception]
-    ) -> None:
-        responses.post(TOKEN, **answer)
-        with pytest.raises(error):
-            SalesforceLogin(consumer_key="key", consumer_secret="secret", domain="acme.my")
-
-    def test_client_credentials_at_login_fail_with_a_misleading_text(self) -> None:
-        with pytest.raises(SalesforceAuthenticationFailed, match="security token"):
-            SalesforceLogin(consumer_key="key", consumer_secret="secret", domain="login")
 
 
 class TestOurLine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from connector.destinations.base import Outcome, Verdict
 from connector.destinations.salesforce.account import Salesforce, connect
+from connector.destinations.salesforce.auth import Credentials
 from connector.destinations.salesforce.settings import SalesforceSettings
 from connector.errors import DestinationUnusable
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
@@ -53,10 +55,30 @@ class TestFlows:
             salesforce.write([a_contact()])
         assert [call.host for call in sandbox.calls(TOKEN)] == ["login.salesforce.com"]
 
-    @pytest.mark.parametrize("domain", ["acme.my.salesforce.com", "acme--uat.sandbox.my", "test"])
-    def test_a_jwt_goes_to_any_domain_with_an_audience_salesforce_accepts(self, domain: str) -> None:
-        with sandbox_and_destination(jwt(domain=domain), public_key=key_pair()[1]) as (_, salesforce):
+    @pytest.mark.parametrize(
+        ("domain", "is_sandbox"),
+        [
+            ("acme.my.salesforce.com", False),
+            ("acme-dev-ed.develop.my", False),
+            ("acme--uat.sandbox.my", True),
+            ("acme-dev-ed.scratch.my", True),
+            ("test", True),
+        ],
+    )
+    def test_a_jwt_goes_to_any_domain_with_the_audience_of_its_kind_of_org(
+        self, domain: str, is_sandbox: bool
+    ) -> None:
+        auth, knobs = jwt(domain=domain), {"public_key": key_pair()[1], "is_sandbox": is_sandbox}
+        with sandbox_and_destination(auth, **knobs) as (_, salesforce):
             assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+
+    @pytest.mark.parametrize("flow", [client_credentials, jwt, password])
+    def test_a_government_org_is_reached_at_its_own_address(self, flow: Callable[..., Credentials]) -> None:
+        auth = flow(domain="https://acme.my.salesforce.mil/")
+        with sandbox_and_destination(auth, public_key=key_pair()[1]) as (sandbox, salesforce):
+            sandbox.gate.instance_url = "https://acme.my.salesforce.mil"
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+            assert {call.host for call in sandbox.calls()} == {"acme.my.salesforce.mil"}
 
     def test_a_user_logs_in_with_password_and_security_token_in_one(self) -> None:
         auth = password(password="sandbox-", security_token="password", domain="youragency.my")
@@ -247,6 +269,53 @@ class TestAnOrgThatMoved:
             error = unusable(salesforce)
             assert (len(sandbox.calls(TOKEN)), "correct `domain`" in str(error)) == (2, True)
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_login_follows_to_where_the_org_lives_now(self, status: int) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.move_to("renamed.my.salesforce.com", keeps_logins=False)
+            there = "https://renamed.my.salesforce.com/services/oauth2/token"
+            sandbox.fault(TOKEN, Response("", status, {"Location": there}))
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+            assert [call.method for call in sandbox.calls(TOKEN)] == ["POST", "POST"]
+            assert {call.host for call in sandbox.calls()[1:]} == {"renamed.my.salesforce.com"}
+
+    def test_so_does_the_new_login_of_an_org_that_moved_meanwhile(self) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            salesforce.write([a_contact()])
+            sandbox.move_to("renamed.my.salesforce.com", keeps_logins=False)
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+
+    @pytest.mark.parametrize(
+        "there",
+        [
+            "https://elsewhere.example.org/",
+            "https://salesforce.com.example.org/",
+            "https://acme.my.salesforce.com@example.org/",
+            "http://renamed.my.salesforce.com/",
+            "https://renamed.my.salesforce.com:8443/",
+            "https://[",
+            "/services/oauth2/token",
+        ],
+    )
+    def test_no_credentials_go_to_any_other_host(self, there: str) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.fault(TOKEN, Response("", 302, {"Location": there}), times=9)
+            error = unusable(salesforce)
+            assert (error.reason, "My Domain" in str(error), len(sandbox.calls())) == ("unreachable", True, 1)
+
+    def test_a_circle_of_redirects_ends(self) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            for host in ("one", "two", "one"):
+                there = f"https://{host}.my.salesforce.com{TOKEN}"
+                sandbox.fault(TOKEN, Response("", 302, {"Location": there}))
+            error = unusable(salesforce)
+            assert (error.reason, "in a circle" in str(error), len(sandbox.calls())) == ("unreachable", True, 3)
+
+    def test_no_token_goes_to_an_address_that_is_not_salesforces(self) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.gate.instance_url = "https://salesforce.com.example.org"
+            assert (unusable(salesforce).reason, len(sandbox.calls())) == ("unreachable", 1)
+
     def test_a_session_given_to_us_stays_where_it_is(self) -> None:
         with sandbox_and_destination() as (sandbox, salesforce):
             sandbox.move_to("renamed.my.salesforce.com")
@@ -285,6 +354,23 @@ class TestSessionsThatEnd:
             sandbox.fail(401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API", times=9)
             assert unusable(salesforce).reason == "auth"
             assert len(sandbox.calls(TOKEN)) == 1
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            (401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API"),
+            (403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"),
+        ],
+    )
+    def test_what_a_session_may_not_do_is_tried_with_a_new_one_when_the_lane_resumes(
+        self, refusal: tuple[int, str, str]
+    ) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.fail(*refusal)
+            assert unusable(salesforce).reason == "auth"
+            assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED
+            refused, written = (call.headers["Authorization"] for call in sandbox.calls("/composite"))
+            assert refused != written
 
     def test_a_session_given_to_us_cannot_be_renewed(self) -> None:
         with sandbox_and_destination() as (sandbox, salesforce):

@@ -14,7 +14,7 @@ SHARED: Final = ("login", "test")
 
 
 def _domain(text: str) -> str:
-    """Reduce a domain, host name or URL to the form `acme.my`."""
+    """Reduce a domain, host name or URL to the form `acme.my`, or `acme.my.salesforce.mil` of a government org."""
     host = re.sub(r"^https?://", "", text.strip().lower()).partition("/")[0].removesuffix(".salesforce.com")
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", host) or host.endswith((".com", ".force")):
         raise ValueError("expected a My Domain such as acme.my.salesforce.com")
@@ -23,7 +23,7 @@ def _domain(text: str) -> str:
 
 def _my_domain(text: str) -> str:
     host = _domain(text)
-    if host in SHARED:
+    if host.removesuffix(".salesforce.mil") in SHARED:
         raise ValueError("this flow needs the org's own My Domain, such as acme.my.salesforce.com")
     return host
 

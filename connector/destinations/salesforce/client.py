@@ -63,7 +63,10 @@ class Client:
         session = self._login.session()
         reply = self._once(session, method, path, options)
         if isinstance(reply, ApiError) and self._may_help(errors.rule_for(reply)):
-            return self._once(self._login.session(ended=session), method, path, options)
+            session = self._login.session(ended=session)
+            reply = self._once(session, method, path, options)
+        if isinstance(reply, ApiError) and errors.rule_for(reply).reason is PauseReason.AUTH:
+            self._login.forget(session)
         return reply
 
     def _may_help(self, rule: Rule) -> bool:

@@ -18,18 +18,16 @@ import requests
 
 from connector.destinations.base import CallLog
 from connector.destinations.deadline import Adapter, Limits
-from connector.destinations.salesforce.vendor import SALESFORCE
 
 LIMITS: Final = Limits(connect=10.0, read=120.0, total=150.0, size=32 << 20)
 """200 records with triggers take a while, and an object with a thousand fields is described in many megabytes."""
 
 
 class Last(threading.local):
-    """The last reply in this thread; status 0 if there was none. identity: the URL with the org that a login led to."""
+    """The last reply in this thread; status 0 if there was none."""
 
     status = 0
     request_id = ""
-    identity = ""
 
 
 def _no_values(url: str) -> str:
@@ -85,24 +83,13 @@ class Line:
         self.session.mount("https://", _Adapter(self, endpoint, limits, on_call))
 
     def note(self, response: requests.Response) -> None:
-        """Remember the status, the request id and the API usage of a reply, and whom a login's reply names."""
+        """Remember the status, the request id and the API usage of a reply."""
         self.last.status = response.status_code
         self.last.request_id = _request_id(response.headers)
         self.date = response.headers.get("Date", "")
         used = re.search(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
         if used:
             self.usage = int(used[1]), int(used[2])
-        if SALESFORCE.is_login(response.url):
-            self.last.identity = _identity(response)  # simple-salesforce returns only the token and the host
-
-
-def _identity(reply: requests.Response) -> str:
-    try:
-        body = reply.json()
-    except (ValueError, RecursionError):  # no JSON, or too deep
-        return ""
-    identity = body.get("id") if isinstance(body, dict) else None
-    return identity if isinstance(identity, str) else ""
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -167,8 +167,9 @@ class SalesforceSandbox(Rest):
         """Fill the org's storage, or free some: a full org refuses new records only."""
         self.org.is_full = is_full
 
-    def move_to(self, host: str, *, redirect: bool = True) -> None:
-        """Give the org another address; the old one redirects, or no longer exists."""
+    def move_to(self, host: str, *, redirect: bool = True, keeps_logins: bool = True) -> None:
+        """Give the org another address; the old one redirects, or no longer exists, but may still take logins."""
+        self.keeps_logins = keeps_logins
         self.moved[self.gate.instance_url.removeprefix("https://")] = redirect
         self.gate.instance_url = f"https://{host}"
 

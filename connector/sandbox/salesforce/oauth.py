@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-AUDIENCES: Final = ("https://login.salesforce.com", "https://test.salesforce.com")
 _SHARED_HOSTS: Final = ("login.salesforce.com", "test.salesforce.com")
 
 
@@ -102,7 +101,7 @@ class Gate:
             raise Denied("invalid_client_id", "client identifier invalid")
         if not _verified(consumer.public_key, signed, signature):
             raise Denied("invalid_grant", "invalid assertion")
-        if claims.get("aud") not in AUDIENCES:
+        if claims.get("aud") not in (f"https://{self.login}", self.instance_url):
             raise Denied("invalid_grant", "audience is invalid")
         if not 0 < _seconds(claims.get("exp")) - time.time() <= 300:
             raise Denied("invalid_grant", "assertion expired or its lifetime is too long")

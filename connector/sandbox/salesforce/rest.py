@@ -24,7 +24,7 @@ from connector.sandbox.salesforce.values import BadRequest, Refused
 class Rest(PlannedFaults):
     """Reads requests, runs them on the org and builds the replies. daily_limit: calls per day. page: rows per page.
 
-    moved: the org's former host names, and whether each redirects.
+    moved: the org's former host names, and whether each redirects. keeps_logins: whether they still take logins.
     """
 
     def __init__(self, org: Org, gate: Gate, setup: Setup, *, latency: float, daily_limit: int, page: int) -> None:
@@ -32,6 +32,7 @@ class Rest(PlannedFaults):
         self.org, self.gate, self.setup = org, gate, setup
         self.daily_limit, self.page, self.used = daily_limit, page, 0
         self.moved: dict[str, bool] = {}
+        self.keeps_logins = True
         self._cursors: dict[str, tuple[list[Column], str, list[Record], int]] = {}
         self._route()
 
@@ -65,10 +66,11 @@ class Rest(PlannedFaults):
         self.app.register_error_handler(HTTPException, unknown_reply)
 
     def _admit(self) -> Response | None:
-        if not request.path.startswith("/services/data"):
-            return None
-        if request.host in self.moved:
+        is_login = not request.path.startswith("/services/data")
+        if request.host in self.moved and not (is_login and self.keeps_logins):
             return hosts.left_behind(self.gate.instance_url if self.moved[request.host] else "")
+        if is_login:
+            return None
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gate.tokens:
             return error_reply(401, "INVALID_SESSION_ID", "Session expired or invalid")
         with self.lock:
