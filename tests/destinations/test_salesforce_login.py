@@ -65,9 +65,7 @@ class TestFlows:
             ("test", True),
         ],
     )
-    def test_a_jwt_goes_to_any_domain_with_the_audience_of_its_kind_of_org(
-        self, domain: str, is_sandbox: bool
-    ) -> None:
+    def test_a_jwt_goes_to_any_domain_with_the_audience_of_its_kind_of_org(self, domain: str, is_sandbox: bool) -> None:
         auth, knobs = jwt(domain=domain), {"public_key": key_pair()[1], "is_sandbox": is_sandbox}
         with sandbox_and_destination(auth, **knobs) as (_, salesforce):
             assert salesforce.write([a_contact()])[0].verdict is Verdict.DELIVERED

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     SESSION = "session"  # a new login may help, once
 
 
+TRIGGERS: Final = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR"
 REJECTING: Final = (Kind.REJECTED, Kind.FIELDS, Kind.ONCE_MORE)
 
 

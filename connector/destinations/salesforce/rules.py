@@ -1,18 +1,15 @@
-"""What each of Salesforce's errors means, as a table. The first rule that matches applies.
-
-https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm and the StatusCode enumeration
-of the Enterprise WSDL.
-"""
+"""What each of Salesforce's errors means, as a table. The first rule that matches applies."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from connector.destinations.salesforce.rule import Kind, Rule
+from connector.destinations.salesforce.account_rules import OF_THE_ACCOUNT
+from connector.destinations.salesforce.record_rules import OF_A_RECORD
+from connector.destinations.salesforce.rule import TRIGGERS, Kind, Rule
 from connector.errors import PauseReason
 
-_AGAIN, _ONCE_MORE, _SMALLER, _LATER, _NO, _FIELDS, _OUTAGE, _STOP, _SESSION = Kind
-_TRIGGERS = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR"
+_AGAIN, _ONCE_MORE, _SMALLER = Kind.AGAIN, Kind.ONCE_MORE, Kind.SMALLER
 _LOCKED = (
     "the record is locked by other work in Salesforce",
     "look for imports or automation that keep the record locked, then replay",
@@ -20,7 +17,7 @@ _LOCKED = (
 
 RULES: Final = (
     # Other work on the same record
-    Rule(_TRIGGERS, _AGAIN, *_LOCKED, "UNABLE_TO_LOCK_ROW|^unable to obtain"),
+    Rule(TRIGGERS, _AGAIN, *_LOCKED, "UNABLE_TO_LOCK_ROW|^unable to obtain"),
     Rule("UNABLE_TO_LOCK_ROW", _AGAIN, *_LOCKED),
     Rule(
         "DUPLICATE_VALUE",
@@ -45,7 +42,7 @@ RULES: Final = (
     ),
     # Too much at once
     Rule(
-        _TRIGGERS,
+        TRIGGERS,
         _SMALLER,
         "the org's own automation hit a Salesforce limit",
         "make the org's triggers and flows do less work for each record, then replay",
@@ -64,312 +61,8 @@ RULES: Final = (
         "Salesforce had an internal error",
         "replay; if it happens again, open a case with Salesforce support",
     ),
-    # The whole account
-    Rule(
-        "INVALID_SESSION_ID",
-        _STOP,
-        "the connector's user may not use the REST API",
-        "give the user the API Enabled permission and allow it in the connected app's policies",
-        "not valid for use with the REST API|Connected app is not attached",
-        PauseReason.AUTH,
-    ),
-    Rule(
-        "INVALID_SESSION_ID SESSION_EXPIRED INVALID_AUTH_HEADER HTTP_401",
-        _SESSION,
-        "the session ended and a new login did not help",
-        "renew the credentials in the agency file and restart the connector",
-        reason=PauseReason.AUTH,
-    ),
-    Rule(
-        "INVALID_LOGIN LOGIN_MUST_USE_SECURITY_TOKEN INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
-        _STOP,
-        "Salesforce rejected the login",
-        "correct the credentials in the agency file and restart the connector",
-        reason=PauseReason.AUTH,
-    ),
-    Rule(
-        "API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED FUNCTIONALITY_NOT_ENABLED LICENSE_LIMIT_EXCEEDED",
-        _STOP,
-        "the org's edition or the user's permissions do not allow API access",
-        "use an edition with API access and give the user the API Enabled permission",
-        reason=PauseReason.AUTH,
-    ),
-    Rule(
-        "REQUEST_LIMIT_EXCEEDED",
-        _STOP,
-        "too many long requests at once",
-        "wait: it is retried after 30 seconds",
-        "Concurrent",
-        PauseReason.BUSY,
-        30,
-    ),
-    Rule(
-        "REQUEST_LIMIT_EXCEEDED",
-        _STOP,
-        "the org's daily API calls are used up",
-        "wait until calls of the last 24 hours expire, or buy more",
-        reason=PauseReason.QUOTA,
-        retry_after=900,
-    ),
-    Rule(
-        "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE INVALID_READ_ONLY_USER_DML",
-        _STOP,
-        "Salesforce is read-only for maintenance",
-        "wait for the maintenance to end",
-        reason=PauseReason.MAINTENANCE,
-        retry_after=300,
-    ),
-    Rule(
-        "UNSUPPORTED_API_VERSION GONE HTTP_410",
-        _STOP,
-        "Salesforce no longer supports this API version",
-        "raise `api_version` in the agency file, or remove it",
-        reason=PauseReason.CONFIGURATION,
-    ),
-    Rule(
-        "HTTP_301 HTTP_302 HTTP_303 HTTP_307 HTTP_308",
-        _SESSION,
-        "Salesforce redirected the request to another address, and a new login did not help",
-        "correct `domain` in the agency file",
-        reason=PauseReason.UNREACHABLE,
-    ),
-    Rule(
-        "SERVER_UNAVAILABLE SERVICE_UNAVAILABLE BAD_GATEWAY GATEWAY_TIMEOUT "
-        "HTTP_408 HTTP_420 HTTP_429 HTTP_502 HTTP_503 HTTP_504",
-        _OUTAGE,
-        "Salesforce is not available",
-        "wait; status.salesforce.com shows known outages",
-        reason=PauseReason.OUTAGE,
-    ),
-    Rule(
-        "HTTP_404",
-        _SESSION,
-        "there is no Salesforce API at this address, and a new login did not help",
-        "correct `domain` and `api_version` in the agency file",
-        reason=PauseReason.CONFIGURATION,
-    ),
-    Rule(
-        "HTTP_403 HTTP_407",
-        _STOP,
-        "the request was blocked before it reached the API",
-        "allow the connector's IP address in the user's profile and network access list, and check the proxy",
-        reason=PauseReason.AUTH,
-    ),
-    Rule(
-        "METHOD_NOT_ALLOWED UNSUPPORTED_MEDIA_TYPE HTTP_405 HTTP_409 HTTP_412 HTTP_415 HTTP_428",
-        _STOP,
-        "Salesforce rejected the form of our request",
-        "check for a proxy that changes requests; if there is none, report it as a bug in the connector",
-        reason=PauseReason.REQUEST,
-    ),
-    # This record, later
-    Rule(
-        "INVALID_FIELD",
-        _LATER,
-        "the record it refers to is not in Salesforce yet",
-        "fix the dead letter of the other record first, then replay",
-        "^Foreign key external ID",
-    ),
-    Rule(
-        "STORAGE_LIMIT_EXCEEDED",
-        _LATER,
-        "the org's storage is full, so no new record can be created",
-        "free some storage or buy more, then replay",
-        retry_after=3600,
-    ),
-    Rule(
-        "INVALID_CROSS_REFERENCE_KEY",
-        _FIELDS,
-        "the record type in {fields} is not available to the connector's user",
-        "add the record type to the user's profile or permission set, or correct the mapping, then replay",
-        "Record Type ID|RecordTypeId",
-        field="RecordTypeId",
-        code="RECORD_TYPE_UNAVAILABLE",
-    ),
-    Rule(
-        "ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
-        _LATER,
-        "the record is locked by an approval or a workflow",
-        "finish the approval in Salesforce, then replay",
-        retry_after=900,
-    ),
-    Rule(
-        "ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY",
-        _LATER,
-        "the record, or one it refers to, was deleted or merged in Salesforce",
-        "replay: the missing record is written in full",
-    ),
-    Rule(
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK PROCESSING_HALTED",
-        _LATER,
-        "the record was held back by another record in the same request",
-        "fix the other dead letters of this account first, then replay",
-    ),
-    # The mapping, or what the connector's user may do
-    Rule(
-        "INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE",
-        _FIELDS,
-        "{fields} cannot be written: misspelled, missing, read-only or hidden from the connector's user",
-        "correct the mapping, or make the field editable in the connector's permission set, then replay",
-    ),
-    Rule(
-        "NOT_FOUND INVALID_TYPE INVALID_ENTITY_FOR_UPSERT",
-        _NO,
-        "the object or its key field is missing or hidden from the connector's user",
-        "create the object or key field, or add it to the connector's permission set, then replay",
-        every=True,
-    ),
-    Rule(
-        "INVALID_EXTERNAL_ID_FIELD_NAME",
-        _NO,
-        "the key field is not an external ID",
-        "select External ID and Unique on the key field, then replay",
-        every=True,
-    ),
-    Rule(
-        "JSON_PARSER_ERROR",
-        _FIELDS,
-        "a value has the wrong type for its field",
-        "correct the mapping with `format:` or `table:`, then replay",
-    ),
-    Rule(
-        "MALFORMED_QUERY",
-        _NO,
-        "Salesforce does not understand one of our queries",
-        "report it as a bug in the connector",
-    ),
-    Rule(
-        "MALFORMED_ID",
-        _FIELDS,
-        "{fields} needs the ID of a Salesforce record",
-        "use `ref:`, `lookup:` or an ID for this field in the mapping, then replay",
-    ),
-    Rule(
-        "INSUFFICIENT_ACCESS",
-        _NO,
-        "the key field is not unique, and the connector's user may not view all data",
-        "select Unique on the key field, or give the user View All Data, then replay",
-        "view all data",
-    ),
-    Rule(
-        "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY "
-        "TXN_SECURITY_NO_ACCESS",
-        _NO,
-        "the connector's user may not write this record",
-        "give the user edit access to the object and, under private sharing, to the records, then replay",
-    ),
-    Rule(
-        "INACTIVE_OWNER_OR_USER",
-        _FIELDS,
-        "the owner is not an active user",
-        "activate the user, or remove the owner from the mapping, then replay",
-        field="OwnerId",
-    ),
-    # The record itself
-    Rule(
-        "MISSING_ARGUMENT",
-        _NO,
-        "the record's key is empty",
-        "report it as a bug in the connector: careCycle's IDs are never empty",
-    ),
-    Rule(
-        "REQUIRED_FIELD_MISSING",
-        _NO,
-        "{fields} is required and has no value",
-        "map the field with a `default:`, then replay",
-    ),
-    Rule(
-        "STRING_TOO_LONG",
-        _FIELDS,
-        "the text is too long for {fields}",
-        "add `cut: true` to the field in the mapping, or make the field longer, then replay",
-    ),
-    Rule(
-        "MAX_TASK_DESCRIPTION_EXCEEEDED MAX_TASK_DESCRIPTION_EXCEEDED",
-        _FIELDS,
-        "the text is too long for a task's description",
-        "add `cut: true` to the field in the mapping, then replay",
-        field="Description",
-    ),
-    Rule(
-        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-        _FIELDS,
-        "{fields} does not offer this value",
-        "add the value in Salesforce or to the mapping's table, then replay",
-    ),
-    Rule(
-        "INVALID_EMAIL_ADDRESS",
-        _FIELDS,
-        "Salesforce does not accept the email address in {fields}",
-        "correct the address in careCycle, which sends a new event",
-    ),
-    Rule(
-        "NUMBER_OUTSIDE_VALID_RANGE DATE_OUT_OF_RANGE",
-        _FIELDS,
-        "the value of {fields} is out of range",
-        "correct the value in careCycle, which sends a new event",
-    ),
-    Rule(
-        "INVALID_TYPE_ON_FIELD_IN_RECORD",
-        _FIELDS,
-        "the value of {fields} has the wrong type, or a checkbox was to be cleared",
-        "remove `if_null: clear` from checkboxes in the mapping, then replay",
-    ),
-    Rule(
-        "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET",
-        _FIELDS,
-        "{fields} has characters Salesforce cannot store",
-        "remove those characters in careCycle, which sends a new event",
-    ),
-    Rule(
-        "FIELD_CUSTOM_VALIDATION_EXCEPTION FIELD_FILTER_VALIDATION_EXCEPTION",
-        _FIELDS,
-        "a validation rule of the org rejects the record",
-        "exempt the connector's user from the validation rule, or map the values it asks for, then replay",
-    ),
-    Rule(
-        "FIELD_INTEGRITY_EXCEPTION",
-        _FIELDS,
-        "the value does not fit {fields}: a lookup to the wrong kind of record, or a state or country not on the list",
-        "use a `table:` with your org's states and countries, or `WhatId` for a person account, then replay",
-    ),
-    Rule(
-        _TRIGGERS,
-        _FIELDS,
-        "a trigger or flow of the org rejects the record",
-        "change the trigger or flow so that it accepts the connector's user, then replay",
-    ),
-    Rule(
-        "DUPLICATE_VALUE",
-        _FIELDS,
-        "another record already has this value, and Salesforce allows it once",
-        "merge the two if they are the same person; if not, correct the value in careCycle, or wait until it is free",
-    ),
-    Rule(
-        "DUPLICATE_EXTERNAL_ID HTTP_300",
-        _NO,
-        "several records have this key",
-        "merge them if they are one person, else clear the wrong key; select Unique on the key field, then replay",
-    ),
-    Rule(
-        "DUPLICATES_DETECTED",
-        _NO,
-        "a duplicate rule of the org takes it for a record that exists",
-        "exempt the connector's user, or set `duplicate_warnings: pass` if the rule only alerts, then replay",
-    ),
-    Rule(
-        "CANNOT_UPDATE_CONVERTED_LEAD",
-        _NO,
-        "the lead was converted, and the contact it became cannot be found",
-        "map this customer to a contact, then replay",
-    ),
-    Rule("ENTITY_IS_ARCHIVED", _NO, "the record is archived", "discard it: archived records cannot be changed"),
-    Rule(
-        "INVALID_PERSON_ACCOUNT_OPERATION",
-        _FIELDS,
-        "the fields do not fit a person account",
-        "map `LastName` instead of `Name`, check the record type, then replay",
-    ),
+    *OF_THE_ACCOUNT,
+    *OF_A_RECORD,
 )
 
 UNKNOWN_FAULT: Final = Rule(
