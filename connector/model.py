@@ -121,7 +121,7 @@ class FieldWrite:
 
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
     newer values as well. required: the record is not written without it. fallback: written instead of a refused value.
-    cut: whether the text was cut to the field's length.
+    cut: whether the text was cut to the field's length. refers: whether the value is the id of a record of ours.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -134,6 +134,7 @@ class FieldWrite:
     required: bool = False
     fallback: Value = attribute(default=None, repr=False)
     cut: Cut = Cut.NO
+    refers: bool = False
 
 
 class FactKind(StrEnum):

@@ -36,13 +36,19 @@ def turns(records: Iterable[Sending]) -> list[list[Sending]]:
     return turns
 
 
-def without_refused(sending: Sending, outcome: Outcome, version: str) -> Sending | None:
-    """Return a refused record without the fields the CRM refuses; None where it is refused as a whole."""
+def without_refused(sending: Sending, outcome: Outcome, version: str, gone: Collection[str]) -> Sending | None:
+    """Return a refused record without the fields the CRM refuses; None where it is refused as a whole.
+
+    gone: the codes that may mean a lost record. A field that points at one of ours stays: that one is looked for.
+    """
     named = {name.lower() for name in outcome.fields}
     names = frozenset(name for name in sending.row.fields if name.lower() in named)
     if outcome.verdict is not Verdict.REJECTED or not outcome.of_fields or not names:
         return None
     if sending.row.key.field.lower() in named or not may_miss(sending, names):
+        return None
+    fields = sending.answer.folded.write.fields
+    if outcome.code in gone and any(name in fields and fields[name].refers for name in names):
         return None
     return without(sending, names, outcome, version)
 

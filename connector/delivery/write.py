@@ -209,7 +209,7 @@ class Writing:
         if self.fitting and not last and (shorter := self.fitting.shorter(sending, outcome, too_long)):
             return shorter
         outcome = explained(sending, outcome, too_long)
-        again = None if last else without_refused(sending, outcome, self.version)
+        again = None if last else without_refused(sending, outcome, self.version, self.destination.crm.gone)
         if again and outcome.holder is not None:
             again = left_to_holder(sending, again, self.digest(None))
         if again is None:
@@ -311,12 +311,13 @@ class Writing:
         """Return the field with a value that can be sent; None leaves it out."""
         match field_write.value:
             case Ref(key):
-                value: Value = self._id_of(key)
+                crm_id = self._id_of(key)
+                return None if crm_id is None else replace(field_write, value=crm_id, refers=True)
             case Lookup() as lookup:
                 answer = looked_up[lookup]
                 if answer is not None and not isinstance(answer, Outcome):
                     return replace(field_write, value=answer, fallback=lookup.default)
-                value = lookup.default
+                value: Value = lookup.default
             case _:
                 return field_write
         return None if value is None else replace(field_write, value=value)

@@ -78,7 +78,7 @@ OF_THE_ACCOUNT: Final = (
         "HTTP_301 HTTP_302 HTTP_303 HTTP_307 HTTP_308",
         _SESSION,
         "Salesforce redirected the request to another address, and a new login did not help",
-        "correct `domain` in the agency file",
+        "correct `domain` (or `instance_url`) in the agency file",
         reason=PauseReason.UNREACHABLE,
     ),
     Rule(
@@ -93,7 +93,7 @@ OF_THE_ACCOUNT: Final = (
         "HTTP_404",
         _SESSION,
         "there is no Salesforce API at this address, and a new login did not help",
-        "correct `domain` and `api_version` in the agency file",
+        "correct `domain` (or `instance_url`) and `api_version` in the agency file",
         reason=PauseReason.CONFIGURATION,
     ),
     Rule(

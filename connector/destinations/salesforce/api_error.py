@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from connector.crm import is_same_id
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}|[a-z_]{3,79}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _NAMING: Final = re.compile(
-    r"(?:No such column '|Unable to create/update fields: |duplicate value found: |The (?=\w+ field contains))([\w, ]+)"
+    r"(?:No such column '|Unable to create/update fields: |duplicate value found: "
+    r"|Provided external ID field does not exist or is not accessible: |The (?=\w+ field contains))([\w, ]+)"
 )
 _HOLDER: Final = re.compile(r"duplicates value on record with id: ([A-Za-z0-9]{15,18})\b")
+_REFERRED: Final = re.compile(r"cross-reference id: ([A-Za-z0-9]{15,18})\b")
 _MISSING: Final = re.compile(r"Required fields are missing: \[([\w, ]+)\]")
 
 
@@ -51,6 +55,15 @@ def holder(error: ApiError) -> str:
     """The id of the record that already has a value Salesforce allows once; empty if the text does not give it."""
     match = _HOLDER.search(error.message)
     return match[1] if match else ""
+
+
+def located(error: ApiError, record: Mapping[str, Any]) -> ApiError:
+    """The error with the fields whose value is the record id that its text names, where it lists no field itself."""
+    match = None if error.fields else _REFERRED.search(error.message)
+    if not match:
+        return error
+    names = (name for name, value in record.items() if isinstance(value, str) and is_same_id(value, match[1]))
+    return replace(error, fields=tuple(names))
 
 
 def named(error: ApiError, ours: Collection[str]) -> tuple[str, ...]:

@@ -22,7 +22,10 @@ for _rule in RULES:
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
     """The first rule that matches; an unknown code is a rejection, an unknown server error an outage."""
     text = " ".join((error.message, *error.fields))
+    is_listed = any(name.lower() != "id" for name in error.fields)
     for rule in _BY_CODE.get(error.code, ()):
+        if rule.listed and not is_listed:
+            continue
         if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), text, re.I):
             return rule
     if error.status >= 500:

@@ -38,6 +38,13 @@ OF_A_RECORD: Final = (
         code="RECORD_TYPE_UNAVAILABLE",
     ),
     Rule(
+        "INVALID_CROSS_REFERENCE_KEY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        _FIELDS,
+        "{fields} refers to a record that is missing in Salesforce, or that the connector's user may not use",
+        "correct the mapping, or give the user access to that record, then replay",
+        listed=True,
+    ),
+    Rule(
         "ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
         _LATER,
         "the record is locked by an approval or a workflow",
@@ -103,8 +110,13 @@ OF_A_RECORD: Final = (
         "view all data",
     ),
     Rule(
-        "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY "
-        "TXN_SECURITY_NO_ACCESS",
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        _NO,
+        "the connector's user may not use a record that this one refers to",
+        "give the user access to that record, under private sharing through a sharing rule, then replay",
+    ),
+    Rule(
+        "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY TXN_SECURITY_NO_ACCESS",
         _NO,
         "the connector's user may not write this record",
         "give the user edit access to the object and, under private sharing, to the records, then replay",
@@ -206,7 +218,8 @@ OF_A_RECORD: Final = (
         "DUPLICATES_DETECTED",
         _NO,
         "a duplicate rule of the org takes it for a record that exists",
-        "exempt the connector's user, or set `duplicate_warnings: pass` if the rule only alerts, then replay",
+        "match by `also_match`, exempt the connector's user, or set `duplicate_warnings: pass` if the rule only alerts, "
+        "then replay",
     ),
     Rule(
         "CANNOT_UPDATE_CONVERTED_LEAD",

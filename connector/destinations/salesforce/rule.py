@@ -34,6 +34,7 @@ class Rule:
     codes: separated by spaces. cause, action: for an administrator, with `{fields}`. says: what the message matches.
     reason: why a lane pauses. retry_after: seconds. every: applies to every record of the request.
     field: the one at fault if the error names none. code: ours, where Salesforce's also means something else.
+    listed: applies only if the error lists a field besides the record's own id.
     """
 
     codes: str
@@ -46,3 +47,4 @@ class Rule:
     every: bool = False
     field: str = ""
     code: str = ""
+    listed: bool = False

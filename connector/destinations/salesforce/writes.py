@@ -99,6 +99,7 @@ class Batch:
         return answers
 
     def _judged(self, record: Record, refusal: ApiError) -> _Answer:
+        refusal = api_error.located(refusal, record)
         rule = errors.rule_for(refusal, self.key_field)
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
