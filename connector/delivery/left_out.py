@@ -47,10 +47,14 @@ def without_refused(sending: Sending, outcome: Outcome, version: str, gone: Coll
         return None
     if sending.row.key.field.lower() in named or not may_miss(sending, names):
         return None
-    fields = sending.answer.folded.write.fields
-    if outcome.code in gone and any(name in fields and fields[name].refers for name in names):
+    if outcome.code in gone and _points_at_ours(sending, names):
         return None
     return without(sending, names, outcome, version)
+
+
+def _points_at_ours(sending: Sending, names: Collection[str]) -> bool:
+    fields = sending.answer.folded.write.fields
+    return any(name in fields and fields[name].refers for name in names)
 
 
 def may_miss(sending: Sending, names: Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from connector.destinations.base import Verdict
 from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
 from connector.destinations.salesforce.rules import RULES
 from connector.errors import DestinationUnusable
-from connector.sandbox.salesforce.faults import error_reply
+from connector.sandbox.salesforce.faults import reply
 from tests.destinations.salesforce_fixtures import ONE, TWO, Pair, a_contact, sandbox_and_destination
 
 LIMIT = "System.LimitException: Too many SOQL queries: 101"
@@ -30,6 +30,9 @@ SAID = {
     "^Foreign key external ID": "Foreign key external ID: 17 not found for field Key__c in entity Contact",
 }
 """What Salesforce says, for each thing a rule looks for in it."""
+
+LISTED = {False: [], True: ["AccountId"]}
+"""The fields Salesforce lists, for a rule that needs some and for every other."""
 
 KNOWN = """
 UNABLE_TO_LOCK_ROW CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR SERVER_UNAVAILABLE
@@ -74,7 +77,7 @@ class TestTheTable:
         closed: set[str] = set()
         for rule in RULES:
             assert not closed & set(rule.codes.split())
-            closed |= set() if rule.says else set(rule.codes.split())
+            closed |= set() if rule.says or rule.listed else set(rule.codes.split())
 
     def test_every_pause_has_a_reason_and_every_rule_words_for_people(self) -> None:
         assert [rule.codes for rule in RULES if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE) and not rule.reason] == []
@@ -86,7 +89,7 @@ class TestOfOneRecord:
     def test_its_rule_decides_and_the_other_record_is_written(self, pair: Pair, told: tuple[str, Rule]) -> None:
         sandbox, salesforce = pair
         code, rule = told
-        sandbox.refuse_rows([ONE], code, SAID[rule.says], times=9)
+        sandbox.refuse_rows([ONE], code, SAID[rule.says], LISTED[rule.listed], times=9)
         if rule.kind is Kind.UNUSABLE:
             with pytest.raises(DestinationUnusable) as stopped:
                 salesforce.write([a_contact(), a_contact(TWO)])
@@ -121,7 +124,8 @@ class TestOfAWholeRequest:
     def answer(self, code: str, rule: Rule) -> Response:
         if code.startswith("HTTP_"):
             return Response("<html>", int(code.removeprefix("HTTP_")), content_type="text/html")
-        return error_reply(STATUS.get(rule.reason, 400), code, SAID[rule.says])
+        error = {"message": SAID[rule.says], "errorCode": code, "fields": LISTED[rule.listed]}
+        return reply([error], STATUS.get(rule.reason, 400))
 
     @pytest.mark.parametrize("told", TABLE, ids=map(named, TABLE))
     def test_nothing_salesforce_said_is_repeated(self, pair: Pair, told: tuple[str, Rule]) -> None:
@@ -133,3 +137,28 @@ class TestOfAWholeRequest:
         except DestinationUnusable as stopped:
             words = repr(stopped) + str(stopped.__cause__) + str(stopped.__context__)
         assert not any(said in words for said in SAID.values() if said)
+
+
+class TestAReferenceThatCannotBeUsed:
+    """Which field is at fault decides: the code alone says neither that a record is lost nor whose."""
+
+    @pytest.mark.parametrize("code", ["INVALID_CROSS_REFERENCE_KEY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"])
+    def test_a_field_that_salesforce_lists_can_be_left_out(self, pair: Pair, code: str) -> None:
+        sandbox, salesforce = pair
+        sandbox.refuse_rows([ONE], code, "invalid cross reference id", ["OwnerId"])
+        (outcome,) = salesforce.write([a_contact(OwnerId="005Hs0000000009AAA")])
+        assert (outcome.verdict, outcome.of_fields, outcome.fields) == (Verdict.REJECTED, True, ("OwnerId",))
+
+    def test_a_field_whose_value_salesforce_names_can_be_left_out(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        said = "insufficient access rights on cross-reference id: 001Hs0000000009"
+        sandbox.refuse_rows([ONE], "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", said)
+        (outcome,) = salesforce.write([a_contact(AccountId="001Hs0000000009AAA")])
+        assert (outcome.of_fields, outcome.fields) == (True, ("AccountId",))
+
+    @pytest.mark.parametrize("fields", [[], ["Id"]])
+    def test_without_a_field_the_record_may_be_lost(self, pair: Pair, fields: list[str]) -> None:
+        sandbox, salesforce = pair
+        sandbox.refuse_rows([ONE], "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", fields)
+        (outcome,) = salesforce.write([a_contact(id=sandbox.put("Contact", LastName="D", careCycle_Id__c=ONE)["Id"])])
+        assert (outcome.verdict, outcome.of_fields) == (Verdict.DEFERRED, False)

@@ -192,7 +192,7 @@ class TestLoginsThatFail:
             (Response("<html>", 200, content_type="text/html"), "unreachable"),
             (reply({"access_token": "x"}), "unreachable"),
             (reply({"instance_url": INSTANCE_URL}), "unreachable"),
-            (Response("", 302, {"Location": "https://elsewhere.salesforce.com/"}), "unreachable"),
+            (Response("", 302, {"Location": "https://elsewhere.example.org/"}), "unreachable"),
             (Response("<html>", 404, content_type="text/html"), "auth"),
             (reply({"error": "invalid_grant"}, 400), "auth"),
             (reply({"error": "inactive_user", "error_description": "user is inactive"}, 400), "auth"),
@@ -291,7 +291,6 @@ class TestAnOrgThatMoved:
             "https://acme.my.salesforce.com@example.org/",
             "http://renamed.my.salesforce.com/",
             "https://renamed.my.salesforce.com:8443/",
-            "https://[",
             "/services/oauth2/token",
         ],
     )

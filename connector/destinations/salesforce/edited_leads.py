@@ -48,12 +48,8 @@ class EditedLeads:
 
         Where Salesforce does not say whether a lead was converted, its row waits.
         """
-        written = {
-            place: outcome.id
-            for place, outcome in outcomes.items()
-            if outcome.verdict is Verdict.DELIVERED and outcome.id and not outcome.created
-            if rows[place].key.object == "Lead"
-        }
+        updated = {place: outcome for place, outcome in outcomes.items() if _is_updated(rows[place], outcome)}
+        written = {place: outcome.id for place, outcome in updated.items() if outcome.id}
         if not written or not self._is_allowed():
             return {}
         answers = self._reader.find("Lead", "Id", sorted(set(written.values())), ["IsConverted"])
@@ -74,6 +70,10 @@ def _may_edit(reply: Any) -> bool:
         return _Answer.model_validate(reply).records[0].may_edit
     except ValidationError:  # refused, or in an unexpected form
         return True
+
+
+def _is_updated(row: Row, outcome: Outcome) -> bool:
+    return row.key.object == "Lead" and outcome.verdict is Verdict.DELIVERED and not outcome.created
 
 
 def _judged(answer: list[Found] | Outcome) -> Outcome | None:

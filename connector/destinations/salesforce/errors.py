@@ -21,16 +21,19 @@ for _rule in RULES:
 
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
     """The first rule that matches; an unknown code is a rejection, an unknown server error an outage."""
-    text = " ".join((error.message, *error.fields))
-    is_listed = any(name.lower() != "id" for name in error.fields)
     for rule in _BY_CODE.get(error.code, ()):
-        if rule.listed and not is_listed:
-            continue
-        if not rule.says or re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), text, re.I):
+        if _applies(rule, error, key_field):
             return rule
     if error.status >= 500:
         return UNKNOWN_FAULT
     return UNKNOWN_REPLY if error.status >= 400 and error.code == f"HTTP_{error.status}" else UNKNOWN
+
+
+def _applies(rule: Rule, error: ApiError, key_field: str) -> bool:
+    if rule.listed and all(name.lower() == "id" for name in error.fields):
+        return False
+    text = " ".join((error.message, *error.fields))
+    return bool(re.search(rule.says.replace("{key}", re.escape(key_field) or "(?!)"), text, re.I))
 
 
 def described(error: ApiError, rule: Rule, ours: Collection[str] = ()) -> str:

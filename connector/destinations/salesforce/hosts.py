@@ -39,8 +39,8 @@ def own_host(url: str) -> str:
 
     >>> own_host("https://Acme.my.salesforce.com/services"), own_host("https://salesforce.com.example.org/")
     ('acme.my.salesforce.com', '')
-    >>> own_host("http://acme.my.salesforce.com"), own_host("https://acme.my.salesforce.com:8443/")
-    ('', '')
+    >>> own_host("http://acme.my.salesforce.com"), own_host("https://acme.my.salesforce.com:8443/"), own_host("https://[")
+    ('', '', '')
     """
     try:
         parts = urlsplit(url)

@@ -10,7 +10,7 @@ from simple_salesforce import Salesforce as Session
 from connector.crm import CrmAccount
 from connector.destinations.base import another_account
 from connector.destinations.salesforce.auth import Credentials, OpenSession
-from connector.destinations.salesforce.login_refusals import refusal_for
+from connector.destinations.salesforce.login_refusals import refusal_for, said
 from connector.destinations.salesforce.org import of_login
 from connector.destinations.salesforce.token import Denial, ask
 from connector.destinations.salesforce.transport import Line
@@ -97,9 +97,9 @@ class Login:
         )
 
     def _refused(self, denial: Denial) -> DestinationUnusable:
-        status = denial.status
+        status, words = denial.status, said(denial.error, denial.description)
         if known := refusal_for(denial.error, denial.description):
-            return self._failed(known.reason, f"{known.problem} ({denial.error})", known.retry_after)
+            return self._failed(known.reason, known.problem + words, known.retry_after)
         if denial.astray:
             return self._failed(PauseReason.UNREACHABLE, _ASTRAY)
         if status >= 500:
@@ -107,7 +107,8 @@ class Login:
             return self._failed(PauseReason.OUTAGE, problem)
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
-                PauseReason.AUTH, f"the login was rejected with HTTP {status}: check the domain and the credentials"
+                PauseReason.AUTH,
+                f"the login was rejected with HTTP {status}: check the domain and the credentials{words}",
             )
         why = f"failed, {denial.broken}" if denial.broken else "did not answer"
         answer = f"answered HTTP {status}" if status else why

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from connector.errors import PauseReason
 
 
 class LoginRefusal(NamedTuple):
-    """A refused login. error: of OAuth. says: the beginning of its description. retry_after: seconds, if it passes."""
+    """A refused login. error: of OAuth. says: the beginning of its description. retry_after: seconds to wait."""
 
     error: str
     says: str
@@ -16,6 +17,9 @@ class LoginRefusal(NamedTuple):
     reason: PauseReason = PauseReason.AUTH
     retry_after: float | None = None
 
+
+_SLOWLY: Final = 900
+"""Seconds until a login is tried again that repeated failures could lock the user out of."""
 
 REFUSALS: Final = (
     LoginRefusal("invalid_client_id", "", "the connected app is unknown: check client_id"),
@@ -48,7 +52,8 @@ REFUSALS: Final = (
     LoginRefusal(
         "invalid_grant",
         "audience is invalid",
-        "the login is meant for another kind of org: set domain to login for production, or to test for a sandbox org",
+        "the login is meant for another kind of org: set domain to login for production, or to test for a sandbox or "
+        "scratch org",
     ),
     LoginRefusal(
         "invalid_grant",
@@ -77,11 +82,13 @@ REFUSALS: Final = (
         "invalid_grant",
         "authentication failure",
         "the user name or password is wrong, or the org blocks this flow: check the user, or use client_credentials",
+        retry_after=_SLOWLY,
     ),
     LoginRefusal(
         "invalid_grant",
         "",
         "the login was rejected: check the user, its connected app approval, the domain and the key",
+        retry_after=_SLOWLY,
     ),
     LoginRefusal("unauthorized_client", "", "the connected app does not allow this flow: enable it in the app"),
     LoginRefusal(
@@ -100,6 +107,22 @@ REFUSALS: Final = (
         "unknown_error", "", "Salesforce could not answer the login: wait, it is retried", PauseReason.OUTAGE, 60
     ),
 )
+
+
+# The description is one of Salesforce's own sentences. Whatever else may be in a reply is not repeated.
+_ERROR: Final = re.compile(r"[a-z_]{3,40}")
+_SENTENCE: Final = re.compile(r"[A-Za-z][A-Za-z ,.'/()-]{2,99}")
+
+
+def said(error: str, description: str) -> str:
+    """What Salesforce says of a refused login, in brackets.
+
+    >>> said("invalid_grant", "ip restricted"), said("invalid_grant", "user 005Hb01"), said("", "")
+    (' (invalid_grant, "ip restricted")', ' (invalid_grant)', '')
+    """
+    parts = [error] if _ERROR.fullmatch(error) else []
+    parts += [f'"{description}"'] if _SENTENCE.fullmatch(description) else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def refusal_for(error: str, description: str) -> LoginRefusal | None:

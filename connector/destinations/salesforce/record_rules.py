@@ -218,8 +218,8 @@ OF_A_RECORD: Final = (
         "DUPLICATES_DETECTED",
         _NO,
         "a duplicate rule of the org takes it for a record that exists",
-        "match by `also_match`, exempt the connector's user, or set `duplicate_warnings: pass` if the rule only alerts, "
-        "then replay",
+        "use `also_match`, exempt the connector's user, or set `duplicate_warnings: pass` if the rule only "
+        "alerts, then replay",
     ),
     Rule(
         "CANNOT_UPDATE_CONVERTED_LEAD",
