@@ -24,6 +24,12 @@ from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 Result = TypeVar("Result")
 
 _PIECE: Final = 1 << 16
+_ORDINARY: Final = 1 << 20
+"""Bytes of a reply up to which any number are received at a time."""
+
+_LARGE: Final = threading.BoundedSemaphore(2)
+"""Held while a larger reply is received: those of many lanes would not fit in memory together."""
+
 _OF_THE_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -139,7 +145,7 @@ class _Pool(HTTPConnectionPool):
         def exchange() -> HTTPResponse:
             _here.wire = wire
             reply = super(_Pool, self).urlopen(*args, **{**options, "preload_content": False})
-            return _in_memory(reply, self.limits.size)
+            return _in_memory(reply, self.limits)
 
         try:
             return within(self.limits.total, wire, exchange)
@@ -153,22 +159,21 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _in_memory(reply: BaseHTTPResponse, most: int) -> HTTPResponse:
+def _in_memory(reply: BaseHTTPResponse, limits: Limits) -> HTTPResponse:
     """Read a reply's body, decoded."""
-    body = bytearray()
+    body = BytesIO()
     with ExitStack() as failed:
         failed.callback(reply.close)
-        for piece in reply.stream(_PIECE, decode_content=True):
-            body += piece
-            if len(body) > most:
-                raise TooLarge(most)
+        failed.callback(body.close)  # an exception that is kept would keep all that was received
+        _receive(reply, body, limits)
         failed.pop_all()
+    body.seek(0)
     reply.release_conn()
     headers = HTTPHeaderDict(reply.headers)
     for name in _OF_THE_TRANSFER:
         headers.discard(name)
     return HTTPResponse(
-        BytesIO(body),
+        body,
         headers,
         status=reply.status,
         version=reply.version,
@@ -176,6 +181,20 @@ def _in_memory(reply: BaseHTTPResponse, most: int) -> HTTPResponse:
         preload_content=False,
         enforce_content_length=False,
     )
+
+
+def _receive(reply: BaseHTTPResponse, body: BytesIO, limits: Limits) -> None:
+    with ExitStack() as large:
+        is_large = False
+        for piece in reply.stream(_PIECE, decode_content=True):
+            body.write(piece)
+            if body.tell() > limits.size:
+                raise TooLarge(limits.size)
+            if body.tell() > _ORDINARY and not is_large:
+                if not _LARGE.acquire(timeout=limits.total):
+                    raise TooLong(limits.total)
+                large.callback(_LARGE.release)
+                is_large = True
 
 
 def bound(manager: PoolManager, given: Limits) -> None:

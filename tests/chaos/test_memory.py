@@ -24,6 +24,7 @@ from tests.builders import signed
 from tests.chaos.conftest import Case
 from tests.chaos.traffic import Story
 from tests.chaos.world import World
+from tests.destinations.servers import NEVER_SMALL, serving
 
 MEGABYTE = 1024 * 1024
 OTHER_KEY = base64.b64encode(b"n" * 32).decode()
@@ -109,6 +110,26 @@ class TestAWorker:
         world.until(lambda: (world.waiting() == 0 and moved > 0) or time.monotonic() > deadline, 60)
         case.figures |= {"fault": f"memory: {name}", "database": engine, "acknowledged": waited // 2}
         case.figures |= {"idle": f"{idle:.0f} MB", "most": f"{(most := resident(worker.pid)):.0f} MB"}
+        assert worker.poll() is None
+        assert most < 2 * idle
+
+    @pytest.mark.parametrize("name", ["pours chunks", "pours a body of 200 MB"])
+    def test_stays_within_twice_its_idle_size_while_both_crms_reply_without_end(self, case: Case, name: str) -> None:
+        world = case.world(partitions=4)
+        world.role("receive")
+        world.ready()
+        worker, idle = idle_worker(world)
+        assert world.post(Story(1).payload(1), message_id="first") == 204
+        world.until(lambda: world.landed() == (1, 0, 1, 0))  # logged in: from now on it reads and writes
+        with serving(NEVER_SMALL[name]) as (port, heard):
+            for proxy in world.crm.values():
+                proxy.target = port
+                proxy.cut()
+            fill(world, events(400, 200), partitions=4)
+            world.until(lambda: len(heard) >= 24)
+            most = resident(worker.pid)
+        case.figures |= {"fault": f"memory: {len(heard)} replies without end: {name}", "database": "sqlite"}
+        case.figures |= {"idle": f"{idle:.0f} MB", "most": f"{most:.0f} MB"}
         assert worker.poll() is None
         assert most < 2 * idle
 

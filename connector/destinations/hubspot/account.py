@@ -35,7 +35,7 @@ from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 
-LIMITS: Final = Limits(connect=5.0, read=30.0, total=60.0, size=32 << 20)
+LIMITS: Final = Limits(connect=5.0, read=30.0, total=60.0, size=16 << 20)
 
 
 class HubSpot:

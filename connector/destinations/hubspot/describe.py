@@ -72,7 +72,7 @@ def _field(object: str, own: PropertyDefinition, *, sensitive: bool) -> TargetFi
         writable=not own.changes.read_only,
         sensitive=sensitive,
         restricted=kind == "picklist",
-        options=tuple(Option(value=option.value) for option in own.options) if "picklist" in kind else (),
+        options=tuple(Option(value=value) for value in own.options) if "picklist" in kind else (),
     )
 
 

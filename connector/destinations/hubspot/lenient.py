@@ -51,6 +51,15 @@ def _texts(value: Any) -> list[str]:
     return [text for item in items if isinstance(text := _text(item), str)]
 
 
+def _option_values(options: Any) -> Any:
+    """The values of a property's options: a model of each would take several times the memory."""
+    if not isinstance(options, list):
+        return options
+    values = (option.get("value") for option in options if isinstance(option, dict))
+    return [value for value in values if isinstance(value, str)]
+
+
 Id = Annotated[str, BeforeValidator(_text)]
 Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
 Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]
+OptionValues = Annotated[list[str], BeforeValidator(_option_values)]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from connector.destinations.hubspot.lenient import Context, Id, Values
+from connector.destinations.hubspot.lenient import Context, Id, OptionValues, Values
 from connector.destinations.lenient import Entries, Lenient
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -153,10 +153,6 @@ class OptOuts(Lenient):
     results: Entries[OptOut] = Field(default_factory=list)
 
 
-class PropertyOption(Lenient):
-    value: str
-
-
 class Changes(Lenient):
     read_only: bool = Field(default=False, alias="readOnlyValue")
 
@@ -165,7 +161,7 @@ class PropertyDefinition(Lenient):
     name: str
     type: str
     field_type: str = Field(default="", alias="fieldType")
-    options: Entries[PropertyOption] = Field(default_factory=list)
+    options: OptionValues = Field(default_factory=list)
     unique: bool = Field(default=False, alias="hasUniqueValue")
     refers_to: str | None = Field(default=None, alias="referencedObjectType")
     external: bool = Field(default=False, alias="externalOptions")

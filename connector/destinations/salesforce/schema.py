@@ -5,9 +5,9 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from connector.destinations.lenient import Entries, Lenient
 from connector.mapping.target import Option, TargetField, TargetObject
@@ -18,9 +18,14 @@ _TYPES: Final = {"id": "reference", "percent": "double", "long": "int"}
 _COMPOUND: Final = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
 
 
-class _Choice(Lenient):
-    value: str
-    active: bool = True
+def _active(choices: Any) -> Any:
+    """The values of the active choices of a picklist: a model of each would take several times the memory."""
+    if not isinstance(choices, list):
+        return choices
+    active = (
+        choice.get("value") for choice in choices if isinstance(choice, dict) and choice.get("active") is not False
+    )
+    return [value for value in active if isinstance(value, str)]
 
 
 class Described(Lenient):
@@ -46,7 +51,7 @@ class Described(Lenient):
     calculated: bool = False
     auto_number: bool = Field(default=False, alias="autoNumber")
     restricted: bool = Field(default=False, alias="restrictedPicklist")
-    choices: Entries[_Choice] = Field(default=[], alias="picklistValues")
+    choices: Annotated[list[str], BeforeValidator(_active)] = Field(default=[], alias="picklistValues")
 
     @property
     def kind(self) -> str:
@@ -95,7 +100,7 @@ def _field(own: Described) -> TargetField:
         writable=own.is_writable,
         sensitive=own.encrypted or own.type == "encryptedstring",
         restricted=own.restricted and kind == "picklist",
-        options=_options(own.choices) if kind == "picklist" else (),
+        options=tuple(Option(value=value) for value in own.choices) if kind == "picklist" else (),
         native=own.type if own.type != kind else "",
         searchable=own.filterable,
     )
@@ -118,7 +123,3 @@ def described(known: TargetObject) -> DescribedObject:
         for name, own in known.fields.items()
     ]
     return DescribedObject(fields=fields)
-
-
-def _options(choices: list[_Choice]) -> tuple[Option, ...]:
-    return tuple(Option(value=choice.value) for choice in choices if choice.active)

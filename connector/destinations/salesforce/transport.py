@@ -19,8 +19,8 @@ import requests
 from connector.destinations.base import CallLog
 from connector.destinations.deadline import Adapter, Limits
 
-LIMITS: Final = Limits(connect=10.0, read=120.0, total=150.0, size=32 << 20)
-"""200 records with triggers take a while, and an object with a thousand fields is described in many megabytes."""
+LIMITS: Final = Limits(connect=10.0, read=120.0, total=150.0, size=16 << 20)
+"""200 records with triggers take a while, and an object with a thousand fields is described in several megabytes."""
 
 
 class Last(threading.local):
