@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.destinations.base import Answers, Found, Outcome, Verdict
-from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect, unusable
-from connector.destinations.hubspot.errors import OF_PROPERTY, OF_VALUE, UNREADABLE, WHOLE
+from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
+from connector.destinations.hubspot.cursors import ENDLESS, Cursors
+from connector.destinations.hubspot.errors import OF_PROPERTY, OF_VALUE, WHOLE
 from connector.destinations.hubspot.refusals import named_ids, outcome, reply_refusal
 from connector.destinations.hubspot.replies import Owner, Owners, Page, Read, Reply, Written
 from connector.destinations.hubspot.values import folded, plain
@@ -120,6 +121,8 @@ class Finder:
         records = self._pages(question.object, body)
         if isinstance(records, Reply):
             return self._refused(question, asked, records, self._search)
+        if isinstance(records, Outcome):  # what the pages left out would pass for missing, and be created twice
+            return dict.fromkeys(asked, records)
         answers: dict[str, list[Found]] = {}
         for record in records:
             for value in asked:
@@ -127,44 +130,37 @@ class Finder:
                     answers.setdefault(value, []).append(_as_found(record, question.names))
         return {**answers}
 
-    def _pages(self, object: str, body: dict[str, object]) -> list[Written] | Reply:
-        """All records of a search, or the reply that rejects it."""
-        after: str | None = "0"
-        seen = {after}
+    def _pages(self, object: str, body: dict[str, object]) -> list[Written] | Reply | Outcome:
+        """All records of a search, the reply that rejects it, or that it does not end."""
+        cursors = Cursors("0")
         records: list[Written] = []
-        while after is not None:
+        for after in cursors:
             reply = self._calls.ask(SEARCH, object=object, body={**body, "after": after})
             if not reply.ok:
                 return reply
             page = expect(Page, reply)
             records += page.results
-            after = page.paging.next.after if page.paging and page.paging.next else None
-            if after in seen:  # what the pages left out would pass for missing, and be created twice
-                raise unusable(UNREADABLE)
-            seen.add(after)
-        return records
+            cursors.follow(page.paging)
+        return records if cursors.ended else ENDLESS
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
         """Read all owners and pick: they are few, and HubSpot looks up only one address per call."""
-        owners = {owner.id: _owner(owner) for owner in self._owners()}
-        return {
-            value: [
-                Found(identity, {name: values.get(name) for name in names})
-                for identity, values in owners.items()
-                if folded(values.get(field)) == folded(value)
-            ]
-            for value in asked
-        }
-
-    def _owners(self) -> Iterator[Owner]:
-        after: str | None = ""
-        seen: set[str | None] = set()
-        while after is not None and after not in seen:
-            seen.add(after)
+        cursors = Cursors("")
+        owners: dict[str, dict[str, Value]] = {}
+        for after in cursors:
             query: Query = [("limit", "500"), *([("after", after)] if after else [])]
             page = self._calls.read(Owners, OWNERS, query=query)
-            yield from page.results
-            after = page.paging.next.after if page.paging and page.paging.next else None
+            owners |= {owner.id: _owner(owner) for owner in page.results}
+            cursors.follow(page.paging)
+        answers: Answers = {}
+        for value in asked:
+            matches = [
+                Found(own, {name: known.get(name) for name in names})
+                for own, known in owners.items()
+                if folded(known.get(field)) == folded(value)
+            ]
+            answers[value] = matches if matches or cursors.ended else ENDLESS
+        return answers
 
 
 def chunks(rows: Sequence[str], size: int) -> Iterator[list[str]]:
