@@ -15,6 +15,7 @@ from connector.delivery.fitting import Fitting, explained, held_back, must_wait
 from connector.delivery.fold import Digest, Existing, Folded, decide
 from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
+from connector.delivery.ignored import with_warnings
 from connector.delivery.in_flight import first_in_flight
 from connector.delivery.keep_apart import ClaimRecords, keep_apart
 from connector.delivery.key_back import KeyBack, Owners
@@ -227,6 +228,7 @@ class Writing:
             self.answers[row.key] = answer
             return
         outcome = as_first_refused(outcome, answer.decision.left_out)
+        answer = with_warnings(sending, outcome, self.version).answer
         self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
 
     def _doubted(self, answer: Answer) -> Remembered | None:

@@ -80,7 +80,7 @@ class Outcome:
     of_fields: rejected for the values of some fields, the refusal's or, where it names none of the row's, unknown ones:
     without them the CRM may accept the row.
     subscription: why the CRM's subscription service did not opt the address out, of a row that was not rejected.
-    ignored: fields whose new value the CRM did not take, although it accepted the row.
+    ignored: of a row that was accepted, the fields whose values the CRM warned about: it may not have taken them.
     holder: of a row rejected because another record has a value that the CRM allows once: that record's id, or empty
     if it is not known. None for every other row.
     created: whether the CRM created the record for this row; None if it does not say.
@@ -95,7 +95,7 @@ class Outcome:
     request_id: str = ""
     of_fields: bool = False
     subscription: Refusal = WRITTEN
-    ignored: tuple[str, ...] = ()
+    ignored: Refusal = WRITTEN
     holder: str | None = None
     created: bool | None = None
     shown: Mapping[str, Value] = field(default_factory=dict, repr=False)

@@ -52,7 +52,7 @@ def write(*rows: Row, times: int = ALWAYS) -> Call:
 
 
 def _in_words(outcome: Outcome) -> str:
-    ignored = [f"ignored {name}" for name in outcome.ignored]
+    ignored = [f"ignored {name}" for name in outcome.ignored.fields]
     held = [f"held by {outcome.holder}"] if outcome.holder else []
     return " ".join(filter(None, (outcome.verdict, outcome.code, *outcome.fields, *held, *ignored)))
 

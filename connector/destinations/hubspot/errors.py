@@ -174,6 +174,11 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "look for imports or workflows that keep the record locked, then replay",
         _LATER,
     ),
+    "VALUE_IGNORED": Problem(
+        "HubSpot accepted the record, but warned about the value of {fields}: it may have ignored it",
+        "compare the record in HubSpot, and correct the property's rules there or the mapping, then replay",
+        _LATER,
+    ),
     "UNACCOUNTED": Problem("HubSpot's reply does not say what became of this record", _SUPPORT, _LATER),
     "ASSOCIATION": Problem(
         "the record was written, but HubSpot did not link it",

@@ -27,7 +27,7 @@ from connector.destinations.hubspot.refusals import (
 from connector.destinations.hubspot.replies import Batch, ErrorBody, Reply, Written, error_body
 from connector.destinations.hubspot.values import folded, plain, wire
 from connector.model import Mode, Value
-from connector.settlement import Refusal
+from connector.settlement import WRITTEN, Refusal
 
 Rows = Mapping[int, Row]
 """Rows by their position in the call to write()."""
@@ -224,7 +224,7 @@ def _matched(target: Target, rows: Rows, batch: Batch, request_id: str) -> Outco
     answered = {}
     for n, row in rows.items():
         written = by_trace.get(str(n)) or by_id.get(row.id or "") or by_key.get(folded(row.key.value))
-        answered[n] = _answer(refused.get(n), written, target, request_id)
+        answered[n] = _answer(refused.get(n), written, target, row, request_id)
     return answered
 
 
@@ -244,12 +244,15 @@ def _keeps_stage(written: Written | None, stage: Value) -> bool:
     return STAGE in written.ignored or written.properties.get(STAGE) not in (None, "", stage)
 
 
-def _answer(error: RecordError | None, written: Written | None, target: Target, request_id: str) -> Outcome:
+def _answer(error: RecordError | None, written: Written | None, target: Target, row: Row, request_id: str) -> Outcome:
     if error is not None or written is None:
         return outcome(error or UNACCOUNTED, request_id)
     created = written.new if target.path is UPSERT else target.path is CREATE
+    warned = outcome(RecordError("VALUE_IGNORED", tuple(sorted(written.ignored))), request_id)
+    if any(written.properties.get(flag) != wire(flag, row.fields[flag]) for flag in written.ignored & row.consent):
+        return replace(warned, id=written.id)  # an opt-out counts only once the record shows it
     shown = {name: plain(name, text) for name, text in written.properties.items()}
-    ignored = tuple(sorted(written.ignored))
+    ignored = warned.refusal if written.ignored else WRITTEN
     return Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=ignored, created=created, shown=shown)
 
 

@@ -76,7 +76,7 @@ class Written(Lenient):
 
     @property
     def ignored(self) -> frozenset[str]:
-        """The properties whose new value HubSpot ignored, according to its warnings."""
+        """The properties whose new value HubSpot may have ignored, according to its warnings."""
         return frozenset(name for warning in self.warnings for name in warning.context.get("propertyName", ()))
 
 

@@ -61,6 +61,22 @@ class HubSpotFaults:
 
         return answer
 
+    @staticmethod
+    def warning(name: str, shown: str | None = None) -> Answer:
+        """Handle the request, and warn in every result about a property, which keeps the value `shown`."""
+
+        def answer(handle: Callable[[], Response]) -> Response:
+            response = handle()
+            body = response.get_json()
+            for result in body["results"]:
+                warning = {"category": "PROPERTY_WARNING", "message": "made up", "context": {"propertyName": name}}
+                result["properties"][name] = shown
+                result["warnings"] = [warning]
+            response.set_data(json.dumps(body))
+            return response
+
+        return answer
+
 
 def _error(
     status: int, message: str, headers: dict[str, str] | None = None, *, category: str | None = None
