@@ -65,17 +65,26 @@ def _open_all(steps: Sequence[Opening], closing: ExitStack) -> None:
 
 
 class Announced:
-    """Does something once, as soon as the database can be written. Call it again and again."""
+    """Does something once, as soon as the database can be written; then another thing after whatever may change that.
 
-    def __init__(self, announce: Callable[[], None]) -> None:
-        self._announce, self._done = announce, False
+    again: what an older database in the place of ours would lack. doubts: a number that grows with each broken
+    connection, behind which another database may be. Call it again and again.
+    """
+
+    def __init__(self, announce: Callable[[], None], again: Callable[[], None], doubts: Callable[[], int]) -> None:
+        self._announce, self._again, self._doubts = announce, again, doubts
+        self._done: int | None = None
 
     def __call__(self) -> None:
         """Try, unless it is done."""
-        if not self._done:
-            try:
-                self._announce()
-            except StoreUnavailable as error:
-                telemetry.store_unavailable("start", error.problem)
-            else:
-                self._done = True
+        if (doubts := self._doubts()) == self._done:
+            return
+        first, problem = self._done is None, ""
+        try:
+            (self._announce if first else self._again)()
+        except StoreUnavailable as error:
+            problem = error.problem
+        else:
+            self._done = doubts
+        if first and problem:  # later, those who work report it
+            telemetry.store_unavailable("start", problem)

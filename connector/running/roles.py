@@ -245,7 +245,9 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
         listener = Listener(store, list(routes.values()))
         mover = Mover(store, partitions, time.monotonic)
-        announced = Announced(partial(_announce, store, files, routes.values()))
+        announced = Announced(
+            partial(_announce, store, files, routes.values()), partial(_announce, store, files), store.database.doubts
+        )
         announced()
         beside = (announced, _while_right(own, upkeep, mover, listener))
         served = {lane: routes[name] for lane, name in lanes.items()}

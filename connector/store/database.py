@@ -120,6 +120,10 @@ class Database:
                 raise StoreUnavailable("database", why)
             self._settled_doubts = doubts
 
+    def doubts(self) -> int:
+        """Count the failures and broken connections so far: after each, another database may be in this one's place."""
+        return self._doubts
+
     def _doubt(self, *_: object) -> None:
         self._doubts += 1
 

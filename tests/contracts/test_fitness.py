@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from connector.errors import StoreDamaged, StoreUnavailable
+from connector.running.opening import Announced
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.writer import Writer
 from connector.web.health import create_admin
-from tests.builders import DATA_KEY, an_arrival
+from tests.builders import DATA_KEY, DESTINATION, LANE, an_arrival
 from tests.contracts import older
 
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -137,3 +139,20 @@ def settle_anyway(act: Callable[[], None]) -> None:
         except StoreUnavailable:
             continue
         return
+
+
+class TestAnAgencyAddedSince:
+    def test_its_lanes_are_made_again_in_an_older_copy(self, address: str) -> None:
+        copy = older.keep(address)
+        worker = opened(address)
+        lanes = partial(worker.lanes.open, {LANE: DESTINATION})
+        announced = Announced(lanes, lanes, worker.database.doubts)
+        announced()
+        older.put_back(address, copy)
+        for _ in range(3):
+            settle_anyway(worker.trial)
+            announced()
+        worker.inbox.accept([an_arrival("after")])
+        waiting = worker.lanes.waiting([LANE])
+        worker.close()
+        assert [lane.name for lane in waiting] == [LANE]
