@@ -40,6 +40,25 @@ _DAMAGE: Final = {
 }
 _NO_TABLE: Final = "no such table"
 
+_REFUSED: Final = {
+    "no password supplied": "the server refuses this user or password",
+    "authentication failed": "the server refuses this user or password",
+    "pg_hba.conf": "the server lets neither this user nor this machine in",
+    "not permitted to log in": "the server does not let this user in",
+    "role ": "the server does not know this user",
+    "does not exist": "the server has no database of this name",
+    "no such database": "the server has no database of this name",
+    "too many": _MEANINGS["53300"],
+    "connection slots": _MEANINGS["53300"],
+    "not currently accepting": "the server accepts no connections to it",
+    "starting up": _MEANINGS["57P03"],
+    "shutting down": _MEANINGS["57P03"],
+    "Connection refused": "nothing listens at its address",
+    "translate host name": "its host name is not known",
+    "resolve host": "its host name is not known",
+}
+"""What a server says to a connection it does not accept, by a part of it: the driver passes no code on, only a text."""
+
 
 def unavailable(error: BaseException | None) -> StoreUnavailable:
     """Say why the database cannot be used, from its driver's error, naming no value."""
@@ -49,7 +68,7 @@ def unavailable(error: BaseException | None) -> StoreUnavailable:
     cause = f"{type(error).__name__} {code}".strip()
     if damage := _meaning(code, _DAMAGE):
         return StoreDamaged("database", damaged(f"{damage} ({cause})"))
-    meaning = _meaning(code, _MEANINGS)
+    meaning = _meaning(code, _MEANINGS) if code else _refusal(str(error))
     return StoreUnavailable("database", f"cannot be used now: {f'{meaning} ({cause})' if meaning else cause}")
 
 
@@ -66,6 +85,10 @@ def is_damage(problem: str) -> bool:
 def damaged(what: str) -> str:
     """What is shown wherever a damaged database is met."""
     return f"{_DAMAGED}: {what}. Nothing is written to it until it is repaired or replaced by a backup"
+
+
+def _refusal(said: str) -> str:
+    return next((words for part, words in _REFUSED.items() if part in said), "")
 
 
 def _meaning(code: str, meanings: Mapping[str, str]) -> str:
