@@ -300,6 +300,12 @@ class TestAnOrgThatMoved:
             error = unusable(salesforce)
             assert (error.reason, "My Domain" in str(error), len(sandbox.calls())) == ("unreachable", True, 1)
 
+    def test_an_address_without_a_login_asks_for_the_current_one(self) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.move_to("renamed.my.salesforce.com", redirect=False, keeps_logins=False)
+            error = unusable(salesforce)
+            assert (error.reason, "current My Domain" in str(error)) == ("auth", True)
+
     def test_a_circle_of_redirects_ends(self) -> None:
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
             for host in ("one", "two", "one"):

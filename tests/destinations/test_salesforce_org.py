@@ -9,6 +9,7 @@ import pytest
 from flask import Response
 
 from connector.crm import AccountKind, CrmAccount
+from connector.destinations.salesforce.account import Salesforce
 from connector.destinations.salesforce.auth import Credentials
 from connector.destinations.salesforce.org import full_id
 from connector.errors import DestinationUnusable, PauseReason
@@ -95,6 +96,19 @@ class TestAnOrgThatIsServed:
             with pytest.raises(DestinationUnusable, match=OTHER) as caught:
                 salesforce.write([a_contact()])
             assert (caught.value.reason, sandbox.records("Contact")) == (PauseReason.ANOTHER_ACCOUNT, [])
+
+    @pytest.mark.parametrize("ask", [Salesforce.account, lambda salesforce: None])
+    def test_is_found_again_once_the_login_leads_back(self, ask: Callable[[Salesforce], object]) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            salesforce.serve(PRODUCTION)
+            sandbox.refresh(OTHER)
+            ask(salesforce)
+            with pytest.raises(DestinationUnusable):
+                salesforce.write([a_contact()])
+            ask(salesforce)
+            sandbox.refresh(ORG_ID)
+            assert salesforce.account() == PRODUCTION
+            assert len(salesforce.write([a_contact()])) == len(sandbox.records("Contact")) == 1
 
     def test_may_be_replaced_by_the_one_the_login_leads_to(self) -> None:
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):

@@ -17,6 +17,7 @@ from connector.destinations.salesforce.transport import Line
 from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.errors import DestinationUnusable, PauseReason
 
+_NOTHING_THERE: Final = "there is no login at this address (HTTP 404): set `domain` to the org's current My Domain"
 _ASTRAY: Final = (
     "the login is redirected in a circle, or to an address that is not Salesforce's: set `domain` to the org's current "
     "My Domain"
@@ -47,18 +48,22 @@ class Login:
         """The open session, or a new one if `ended` is the current one. Raises DestinationUnusable."""
         session, org = self._opened(ended)
         if org and self.serves and org.id != self.serves.id:
+            self.forget(session)
             raise another_account(SALESFORCE, self.serves, org)
         return session
 
     def forget(self, session: Session) -> None:
-        """Log in before the next call: what this session may do was refused, and people may have changed that."""
+        """Log in before the next call: this session is of no use, and people may have changed why."""
         with self._lock:
             if self._session is session:
                 self._session = None
 
     def org(self) -> CrmAccount | None:
         """The org of the open session, whichever it is; None where the login does not say."""
-        return self._opened()[1]
+        session, org = self._opened()
+        if org and self.serves and org.id != self.serves.id:
+            self.forget(session)
+        return org
 
     def learn(self, org: CrmAccount | None) -> None:
         """Remember the org of the open session, whose login did not say."""
@@ -105,6 +110,8 @@ class Login:
         if status >= 500:
             problem = f"Salesforce's login is not available (HTTP {status}): wait; status.salesforce.com shows outages"
             return self._failed(PauseReason.OUTAGE, problem)
+        if status == 404:
+            return self._failed(PauseReason.AUTH, _NOTHING_THERE)
         if 400 <= status < 500 and status not in (420, 429):
             return self._failed(
                 PauseReason.AUTH,
