@@ -53,12 +53,14 @@ class Limits:
 
     threads: 0 for an application that waits for nothing: it is called where its request was read. pages: threads for
     the pages of people, fewer than there are database connections; pages_waiting: those at work and those that wait.
-    large: bytes of a body from which on it is large; larger: of all large bodies that are in memory together.
+    large: bytes of a body from which on it is large; larger: of all large bodies that are in memory together; smaller:
+    of all others, as far as they have arrived. So much is sent by nobody who means well.
     """
 
     body: int = 5 * 1024 * 1024
     large: int = 64 * 1024
     larger: int = 20 * 1024 * 1024
+    smaller: int = 64 * 1024 * 1024
     seconds: float = 20.0
     threads: int = 32
     waiting: int = 1024
@@ -79,12 +81,17 @@ class _TooLarge(Exception):
     """The body is over the limit."""
 
 
+class _NoRoom(Exception):
+    """Too much of other bodies is in memory."""
+
+
 @dataclass(slots=True)
 class _Body:
-    """A body as it arrives. held: the bytes that are set aside for it."""
+    """A body as it arrives. held: the bytes that are set aside for it, if it is large; else arrived: its bytes."""
 
     content: bytearray = field(default_factory=bytearray)
     held: int = 0
+    arrived: int = 0
 
 
 class _Threads:
@@ -125,6 +132,7 @@ class Door:
     _loop: asyncio.AbstractEventLoop | None = None
     _asked: int = 0
     _held: int = 0
+    _arrived: int = 0
     _closed: bool = False
 
     async def serve(self) -> None:
@@ -165,6 +173,7 @@ class Door:
             protocol.response_bytes(*await self._answer(scope, protocol, body))
         finally:
             body.content.clear()
+            self._arrived -= body.arrived
             if body.held:
                 gc.collect(1)  # where it was refused, the exception's frames have it until garbage is collected
                 self._held -= body.held
@@ -176,6 +185,8 @@ class Door:
             await asyncio.wait_for(self._read(protocol, body), self.limits.seconds)
         except _TooLarge:
             return (413, _PLAIN, b"the body is too large\n")
+        except _NoRoom:
+            return _BUSY
         except TimeoutError:
             return (408, _PLAIN, b"the body did not arrive in time\n")
         content = bytes(body.content)
@@ -227,6 +238,11 @@ class Door:
             body.content += chunk
             if len(body.content) > self.limits.body:
                 raise _TooLarge
+            if not body.held:
+                body.arrived += len(chunk)
+                self._arrived += len(chunk)
+                if self._arrived > self.limits.smaller:
+                    raise _NoRoom
 
 
 async def _done(until: Future[Any], seconds: float) -> None:

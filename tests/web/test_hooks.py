@@ -237,6 +237,18 @@ class TestACrowd:
         while hook.post(large).status_code == 503:
             assert time.monotonic() < deadline
 
+    def test_of_small_bodies_that_never_end_fills_no_memory(self, hook: Served) -> None:
+        hook.door.limits = replace(hook.door.limits, smaller=2_000)
+        begun = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n" + b"x" * 1_900
+        with socket.create_connection(("127.0.0.1", hook.door.port)) as unfinished:
+            unfinished.sendall(begun)
+            deadline = time.monotonic() + 10
+            while (answer := hook.post(a_customer())).status_code == 204:
+                assert time.monotonic() < deadline  # the other has not arrived
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        while hook.post(a_customer()).status_code == 503:
+            assert time.monotonic() < deadline
+
 
 class TestAGenuineMessageThatCannotBeRead:
     @pytest.mark.parametrize(
