@@ -176,7 +176,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     ),
     "VALUE_IGNORED": Problem(
         "HubSpot accepted the record, but warned about the value of {fields}: it may have ignored it",
-        "compare the record in HubSpot, and correct the property's rules there or the mapping, then replay",
+        "check the record in HubSpot, and correct the property's rules there or the mapping, then replay",
         _LATER,
     ),
     "UNACCOUNTED": Problem("HubSpot's reply does not say what became of this record", _SUPPORT, _LATER),
