@@ -86,8 +86,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     doors = list(filter(None, (hooks_door, admin_door)))
 
     def open_admin(closing: ExitStack) -> None:
-        store = _opened(process, closing, inspection, SHOWING)
-        stores.append(store)
+        stores.append(store := _opened(process, closing, inspection, SHOWING))
         if admin_door:  # pages are shown though nothing may be written yet
             admin_door.app = create_admin(store, pages(store), _not_yet(store, problem, closing) if hooks else None)
 
@@ -105,6 +104,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             closing.enter_context(proven(proofs[-1], partial(receiving, writer, inbox, names)))
             writer.tell = hooks_door.soon
             hooks_door.app = create_hooks(agencies, writer)
+            stores.append(_for_writing(stores[-1], process, closing, inspection))
             if admin_door:
                 admin_door.app = create_admin(stores[-1], pages(stores[-1]), writer, full)
 
@@ -128,6 +128,11 @@ def _opened(process: Process, closing: ExitStack, inspection: Inspection, patien
     inspection.first(store.database)
     closing.callback(inspection.go_on(store.database))
     return store
+
+
+def _for_writing(store: Store, process: Process, closing: ExitStack, inspection: Inspection) -> Store:
+    """Open it again if it was opened for reading alone, when its file could not be written: it would stay so."""
+    return _opened(process, closing, inspection, SHOWING) if store.database.reads_alone() else store
 
 
 def _first_problem(openings: Sequence[Opening]) -> str:

@@ -14,6 +14,7 @@ from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
 from connector.store.damage import Damage, noting_damage
+from connector.store.files import READ
 from connector.store.fitness import DIGEST_KEY, lacks, unfit
 from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.line import PATIENT, Patience
@@ -67,6 +68,10 @@ class Database:
     def folder(self) -> Path | None:
         """Where an embedded database lies; None for a shared one."""
         return dialect.embedded_folder(self.engine.url)
+
+    def reads_alone(self) -> bool:
+        """Whether it was opened for reading alone, because its file could not be written then."""
+        return self.engine.url.query.get("mode") == READ["mode"]
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
