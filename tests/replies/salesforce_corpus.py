@@ -48,6 +48,32 @@ _SHAPES: Final[dict[str, tuple[int, Any]]] = {
     "row-trigger-async-limit": _row(_TRIGGER, "App.Trigger: AsyncApexExecutions Limit exceeded."),
     "row-too-many-soql": _row(_TRIGGER, "App.Trigger: System.LimitException: Too many SOQL queries: 101"),
     "row-foreign-key": _row("INVALID_FIELD", "Foreign key external ID: c-7 not found for field Key__c in entity Lead"),
+    "row-entity-deleted": _row("ENTITY_IS_DELETED", "entity is deleted"),
+    "row-lock": _row("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: 003Hb01"),
+    "row-no-access": _row("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id"),
+    "row-twins": _row(
+        "DUPLICATE_EXTERNAL_ID", "careCycle_Id__c: more than one record found: [003Hb01, 003Hb02]", "careCycle_Id__c"
+    ),
+    "row-validation-rule": _row("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Harbor numbers only", "Phone"),
+    "row-restricted-picklist": _row(
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: Pier", "LeadSource"
+    ),
+    "row-field-level-security": _row(
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        "Unable to create/update fields: X_Report__c, X_Name__c, Matched__c. Please check the security settings",
+        *("X_Report__c", "X_Name__c", "Matched__c"),
+    ),
+    "row-text-too-long": _row("STRING_TOO_LONG", "Description: data value too large: Pier 7", "Description"),
+    "row-converted-lead": _row("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead"),
+    "row-duplicate-rule-block": _row("DUPLICATES_DETECTED", "Use one of these records?"),
+    "403-total-requests": _whole(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+    "401-header-type": _whole(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+    "describe-404": _whole(404, "NOT_FOUND", "The requested resource does not exist"),
+    "query-400-unknown-object": _whole(400, "INVALID_TYPE", "sObject type 'Pier__c' is not supported."),
+    "record-404-deleted": _whole(404, "ENTITY_IS_DELETED", "entity is deleted"),
+    "collections-400-too-many": _whole(400, "EXCEEDED_ID_LIMIT", "record limit reached."),
+    "token-400-activation-secret": _login("invalid_grant", "activation secret invalid"),
+    "token-400-authentication-failure": _login("invalid_grant", "authentication failure"),
     "collections-update-200-lost-id": _row("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
     "odd-rows-errors-null": (200, [{"id": _CONTACT, "success": True, "errors": None}]),
     "odd-rows-short-list": (200, []),
