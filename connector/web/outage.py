@@ -46,7 +46,7 @@ def outage_page(problem: str, detail: str, since: int = 0) -> Response:
     """
     kind, acting = _kind(problem), request.method not in ("GET", "HEAD")
     again = _AGAIN if kind in ("away", "failed") and not acting else 0
-    values = {"kind": kind, "acting": acting, "again": again, "since": since, "detail": detail}
+    values = {"outage": True, "kind": kind, "acting": acting, "again": again, "since": since, "detail": detail}
     page = render_template("console/outage.html", session=g.get("session"), **values)
     answer = make_response(page, 503, {"Retry-After": str(_AGAIN)})
     if again:

@@ -86,7 +86,7 @@ def test_monitors_are_answered_while_a_hundred_pages_hang(ground: Ground, fault:
     assert slowest < PAGE_BOUND
     assert {answer.status_code for answer, _ in answers} == {503}
     page, seconds = ground.asked("/console")
-    assert "The database has not answered since 20" in page.text
+    assert "<title>The database has not answered since 20" in page.text
     assert "No acknowledged event is lost" in page.text
     assert seconds < BOUND
     mends(ground)
