@@ -41,6 +41,9 @@ class Point:
     began: int = 0
 
 
+_LARGEST: Final = 1 << 60
+"""Larger numbers are not ours: no database would take them."""
+
 Points = Mapping[str, Point]
 """By part."""
 
@@ -202,10 +205,12 @@ def read_mark(data: Mapping[str, Any]) -> Mark | None:
     try:
         points = {str(part): _point(values) for part, values in data["points"].items()}
         return Mark(str(data["database"]), str(data["process"]), points)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 
 def _point(values: Sequence[int]) -> Point:
     count, events, at, began = map(int, values)
+    if not all(0 <= number < _LARGEST for number in (count, events, at, began)):
+        raise ValueError
     return Point(count, events, at, began)

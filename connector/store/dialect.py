@@ -45,7 +45,10 @@ https://www.sqlite.org/lang_upsert.html
 _SETTING: Final = "CONNECTOR_DATABASE_URL"
 CHANNEL: Final = "connector_ready"
 _MIGRATION_LOCK: Final = 7_263_841
+_MIGRATING: Final = 15_000
+"""Milliseconds to wait for another process that migrates, before that is said; roles then try again."""
 _FILE: Final = "file"
+_LOG: Final = "log"
 _PATIENT: Final = "patient"
 _PATIENCE: Final = 5000
 """Milliseconds to wait for another writer of an embedded database."""
@@ -100,7 +103,7 @@ def _open_file(url: URL, folder: Path) -> Engine:
 
 def _prepare_sqlite(file: Path, connection: Any, record: Any) -> None:
     keep_changes(file)
-    record.info[_FILE] = (file, _identity(file))
+    record.info.update({_FILE: (file, _identity(file)), _LOG: None})
     connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     if not file.stat().st_size:  # works only before the first table; set later, it would wait for every writer
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -190,12 +193,24 @@ def _begun(engine: Engine, options: Mapping[str, Any]) -> Connection:
 
 
 def _check_file(connection: Connection) -> None:
-    """Raise if the file was removed or replaced: what was written to it is lost. The next try opens the new file."""
+    """Raise if the file was removed or replaced: what was written to it is lost. The next try opens the new file.
+
+    Of its log alone, what was written is kept: the last connection that is closed brings it into the file.
+    """
     file, opened = connection.info.get(_FILE, (None, None))
-    if file is not None and _identity(file) != opened:
+    if file is not None and (_identity(file) != opened or _lost_its_log(file, connection.info)):
         connection.invalidate()
         connection.engine.dispose()
-        raise StoreUnavailable("database", f"cannot be used now: {file.name} was taken away or replaced")
+        raise StoreUnavailable("database", f"cannot be used now: {file.name} or its log was taken away or replaced")
+
+
+def _lost_its_log(file: Path, known: dict[str, Any]) -> bool:
+    """Whether the log of a connection that writes, which is there until the last one is closed, is another one now."""
+    if _LOG not in known:
+        return False
+    log = _identity(file.with_name(f"{file.name}-wal"))
+    known[_LOG] = known[_LOG] or log  # it is made by the first transaction
+    return bool(log != known[_LOG])
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
@@ -254,7 +269,9 @@ def give_space_back(connection: Connection, pages: int) -> int:
 def migration_lock(connection: Connection) -> Iterator[None]:
     """Let one process at a time migrate. SQLite's BEGIN IMMEDIATE has locked already."""
     if connection.dialect.name != "sqlite":
+        connection.execute(text(f"SET LOCAL lock_timeout = {_MIGRATING}"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
     yield
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -156,3 +158,29 @@ class TestAnAgencyAddedSince:
         waiting = worker.lanes.waiting([LANE])
         worker.close()
         assert [lane.name for lane in waiting] == [LANE]
+
+
+class TestTheFilesBesideAFile:
+    @pytest.mark.parametrize("endings", [["-wal"], ["-wal", "-shm"]])
+    def test_a_log_that_was_taken_away_is_noticed_and_what_is_in_it_is_kept(
+        self, sqlite_ready: str, endings: list[str]
+    ) -> None:
+        """By the commit after it: nothing more is kept in a file that ends with the last process."""
+        process = opened(sqlite_ready)
+        process.inbox.accept([an_arrival("before")])
+        file = Path(sqlite_ready.removeprefix("sqlite:///"))
+        for ending in endings:
+            file.with_name(file.name + ending).unlink()
+        with pytest.raises(StoreUnavailable, match="taken away"):
+            process.inbox.accept([an_arrival("meanwhile")])
+        assert process.inbox.accept([an_arrival("after"), an_arrival("before")]) == [True, False]
+        assert process.gaps.open() is None
+        process.close()
+
+
+@pytest.mark.slow
+def test_who_waits_for_another_process_that_migrates_is_told(postgres_address: str) -> None:
+    with psycopg.connect(postgres_address) as other:
+        other.execute("SELECT pg_advisory_lock(7263841)")
+        with pytest.raises(StoreUnavailable, match="holds a lock"):
+            opened(postgres_address)

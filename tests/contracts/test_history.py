@@ -184,7 +184,17 @@ class TestNoticing:
         assert elsewhere.gaps.open() is None
         elsewhere.close()
 
-    @pytest.mark.parametrize("data", [{}, {"points": 1}, {"database": "x", "process": "y", "points": {"inbox": ["a"]}}])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {},
+            {"points": 1},
+            *(
+                {"database": "x", "process": "y", "points": {"inbox": numbers}}
+                for numbers in (["a"], [float("inf")] * 4, [10**30] * 4, [1, 1, -5, 0])
+            ),
+        ],
+    )
     def test_a_damaged_file_says_nothing(self, process: Store, tmp_path: Path, data: dict[str, object]) -> None:
         State(tmp_path).write("history-receive", data)
         check_files(process, State(tmp_path))
