@@ -93,6 +93,7 @@ def _database(
         return
     try:
         yield Finding("database and data key", Health.FINE, "open, up to date, and the key matches")
+        yield _writing(store)
         yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
         yield from map(_process, store.processes.all())
         yield _deletion(store.retention.hold())
@@ -102,6 +103,16 @@ def _database(
         yield from _space(store)
     finally:
         store.close()
+
+
+def _writing(store: Store) -> Finding:
+    """Report whether an event could be stored: a database that can be read may be read-only, locked or full."""
+    try:
+        store.trial()
+    except StoreUnavailable as error:
+        do = "fix this first: events get 503 and nothing is delivered until then"
+        return Finding("writing to the database", Health.WRONG, error.problem, do)
+    return Finding("writing to the database", Health.FINE, "an event can be stored")
 
 
 def _process(process: ProcessClock) -> Finding:

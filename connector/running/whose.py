@@ -48,7 +48,8 @@ def compare(crm: Crm, theirs: CrmAccount | None, destination: str, ours: CrmAcco
             "check that they are the right account's: deliveries go on without this protection",
         )
     if ours is None:
-        return Compared(Match.FIRST, f"{crm.account} {theirs}; no ledger has been written to it from this database yet")
+        unknown = "which one the ledger was written to is not known: none yet, or the database cannot be read"
+        return Compared(Match.FIRST, f"{crm.account} {theirs}; {unknown}")
     if ours.id == theirs.id:
         return Compared(Match.SAME, f"{crm.account} {theirs}, the one the ledger was written to")
     return Compared(

@@ -18,6 +18,7 @@ from connector.store import Store, open_store
 from connector.store.tables import events
 from tests.builders import DATA_KEY, SECRET, an_arrival
 from tests.web.test_hooks import Served
+from tests.web.test_ready import read_only
 
 
 class Installation:
@@ -61,6 +62,16 @@ class TestDoctor:
         installed.run("doctor")
         installed.environment["CONNECTOR_DATA_KEY"] = DATA_KEY.replace("a", "b")
         assert installed.found()["database and data key"]["health"] == "wrong"
+
+    def test_a_database_that_can_be_read_but_not_written_is_found(
+        self, installed: Installation, postgres_address: str
+    ) -> None:
+        installed.environment["CONNECTOR_DATABASE_URL"] = postgres_address
+        assert installed.found()["writing to the database"]["health"] == "fine"
+        with read_only(postgres_address):
+            writing = installed.found()["writing to the database"]
+        assert (writing["health"], "read-only" in writing["found"]) == ("wrong", True)
+        assert "503" in writing["do"]
 
     def test_payloads_that_cannot_be_decrypted_are_counted_by_key_and_named(self, installed: Installation) -> None:
         assert installed.found()["payloads"]["health"] == "fine"
