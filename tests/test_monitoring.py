@@ -32,6 +32,10 @@ class TestMonitoring:
     def test_every_alert_says_what_is_wrong_and_what_to_do(self, rule: dict[str, Any]) -> None:
         assert rule["annotations"].keys() == {"summary", "description"}
 
+    def test_each_problem_that_a_gauge_names_has_an_alert(self) -> None:
+        gauges = {"connector_history_gap", "connector_database_damaged", "connector_deletion_waits"}
+        assert gauges <= set(re.findall(r"connector_\w+", " ".join(rule["expr"] for rule in RULES)))
+
     def test_panels_do_not_overlap(self) -> None:
         cells = [
             (x, y)
