@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-DELIVERIES: Final = 2_000
-"""In all batches together. A delivery takes about 20 KB from its plan to its settlement."""
+DELIVERIES: Final = 600
+"""In all batches together. A delivery takes about 40 KB from its plan to its settlement; as many are planned ahead."""
 
 BYTES: Final = 8 * 1024 * 1024
 """Of payloads, in all batches together: as much of them as is mapped stays until the batch is settled."""

@@ -88,6 +88,7 @@ CASES = {
     "5 MB payloads": ("sqlite", lambda: events(30, 30, unknown="x" * (5 * MEGABYTE - 2_000)), 1),
     "5 MB payloads, on PostgreSQL": ("postgresql", lambda: events(30, 30, unknown="x" * (5 * MEGABYTE - 2_000)), 1),
     "transcripts of 1 MB, mapped": ("sqlite", lambda: events(60, 9, calls=True, transcript=TRANSCRIPT * 17_000), 1),
+    "5,000 events of 1,000 customers": ("sqlite", lambda: events(5_000, 1_000), 1),
     "5,000 calls of one customer": ("sqlite", lambda: events(5_000, 1, calls=True), 1),
 }
 
