@@ -550,7 +550,7 @@ class TestWhatGoesWrong:
                 connection.execute(text(f"DROP TABLE {table}"))
         answers = [operator.get(f"/console{page}") for page in ("", "/events", "/events/one", "/problems")]
         assert {answer.status_code for answer in answers} == {503}
-        assert all("The database is damaged" in one.text and "console.css" in one.text for one in answers)
+        assert all("The database could not do this" in one.text and "console.css" in one.text for one in answers)
 
     def test_content_under_a_lost_key_says_which_setting_to_fix(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_sealed")])
