@@ -83,7 +83,9 @@ def is_damage(problem: str) -> bool:
 
 
 def damaged(what: str) -> str:
-    """What is shown wherever a damaged database is met."""
+    """What is shown wherever a damaged database is met. what: what is damaged, or the whole text already."""
+    if is_damage(what):
+        return what
     return f"{_DAMAGED}: {what}. Nothing is written to it until it is repaired or replaced by a backup"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from connector.store.meaning import unavailable
+from connector.store.meaning import damaged, unavailable
 
 BEFORE = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
 
@@ -34,3 +34,9 @@ def test_a_refused_connection_says_why_and_names_nothing(said: str, why: str) ->
 def test_what_is_not_known_names_the_kind_of_error_alone() -> None:
     problem = unavailable(psycopg.OperationalError(f"{BEFORE}something else")).problem
     assert problem == "cannot be used now: OperationalError"
+
+
+def test_damage_is_said_once() -> None:
+    met = damaged("a page is damaged")
+    assert damaged(met) == met
+    assert met.count("is damaged:") == 1
