@@ -51,6 +51,11 @@ def chain() -> ScriptDirectory:
 
 
 REVISIONS = [script.revision for script in reversed(list(chain().walk_revisions()))]
+EACH = [
+    pytest.param(revision, marks=[pytest.mark.slow] if number % 6 else [])
+    for number, revision in enumerate(reversed(REVISIONS))
+]
+"""Each revision, from the newest; every day some of them."""
 
 
 def upgrade(connection: Connection, revision: str) -> None:
@@ -119,7 +124,7 @@ class TestUpgrading:
     def test_the_tables_say_which_revision_they_are(self) -> None:
         assert chain().get_current_head() == REVISION
 
-    @pytest.mark.parametrize("revision", REVISIONS)
+    @pytest.mark.parametrize("revision", EACH)
     def test_a_database_of_each_revision_is_drained_as_if_it_had_always_been_new(
         self, database_address: str, clock: Clock, revision: str
     ) -> None:
@@ -131,7 +136,7 @@ class TestUpgrading:
             states = {state: stage.state(state)[0] for state in STATES}
         assert states == {**{state: state for state in STATES}, "ready": "delivered", "dead": "delivered"}
 
-    @pytest.mark.parametrize("revision", REVISIONS)
+    @pytest.mark.parametrize("revision", EACH)
     def test_what_was_remembered_is_still_known_and_new_events_are_taken(
         self, database_address: str, clock: Clock, revision: str
     ) -> None:
@@ -160,7 +165,7 @@ class TestUpgrading:
             ("person", "rejected", ""),
         ]
 
-    @pytest.mark.parametrize("revision", REVISIONS)
+    @pytest.mark.parametrize("revision", EACH)
     def test_links_and_values_in_doubt_are_read_from_their_old_names(
         self, database_address: str, clock: Clock, revision: str
     ) -> None:

@@ -117,7 +117,9 @@ class TestOnePoisonousEvent:
 
 
 class TestTroubleOfTheWholeAccount:
-    @pytest.mark.parametrize("status", [200, 403, 500, 418])
+    @pytest.mark.parametrize(
+        "status", [200, 403, *(pytest.param(status, marks=pytest.mark.slow) for status in (500, 418))]
+    )
     def test_never_becomes_a_dead_letter_and_is_asked_ever_more_rarely(self, world: World, status: int) -> None:
         world.names = GOOD[:30]
         world.accept(*world.names)
