@@ -37,7 +37,7 @@ def map_(mapping_file: Path, event_file: Path, schema: Path | None, as_json: boo
 def _event(path: Path) -> Event:
     try:
         payload = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FixConfiguration(str(path), "is not JSON") from None
     reading = recognise.read(payload, str(path))
     if reading is None:

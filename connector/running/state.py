@@ -43,7 +43,7 @@ class State:
                 return _read(self.path(name))
             except FileNotFoundError:
                 return None
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 self._complain(self.path(name), error)
                 return None
 

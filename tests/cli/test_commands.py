@@ -126,8 +126,9 @@ class TestMap:
         told = json.loads(run("map", "--json", CONTACT, event).output)
         assert [record["record"] for record in told["records"]] == ["contact", "call"]
 
-    def test_an_event_that_is_not_json_is_told(self, tmp_path: Path) -> None:
-        (tmp_path / "e.json").write_text("{")
+    @pytest.mark.parametrize("text", ["{", "[" * 100_000])
+    def test_an_event_that_is_not_json_is_told(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "e.json").write_text(text)
         result = run("map", CONTACT, str(tmp_path / "e.json"))
         assert (result.exit_code, "is not JSON" in result.stderr) == (2, True)
 

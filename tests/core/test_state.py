@@ -52,7 +52,7 @@ def test_once_the_folder_can_be_written_again_the_disk_has_the_newest(tmp_path: 
     assert State(tmp_path / "file").read("history") == {"position": 2}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "\x00" * 10, "9" * (MOST_BYTES + 1)])
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\x00" * 10, "[" * 100_000, "9" * (MOST_BYTES + 1)])
 def test_a_damaged_file_counts_as_none_and_is_replaced(content: str, tmp_path: Path, log: StringIO) -> None:
     state = State(tmp_path)
     state.path("history").write_text(content)
