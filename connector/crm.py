@@ -17,10 +17,14 @@ class AccountKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CrmAccount:
-    """One customer's account at a CRM, by the CRM's own id of it: a Salesforce org, a HubSpot portal."""
+    """One customer's account at a CRM, by the CRM's own id of it: a Salesforce org, a HubSpot portal.
+
+    pages: the host that shows its records to people; empty where the CRM does not say. It may change.
+    """
 
     id: str
     kind: AccountKind = AccountKind.UNKNOWN
+    pages: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return self.id if self.kind is AccountKind.UNKNOWN else f"{self.id} ({self.kind})"

@@ -39,8 +39,8 @@ def list_questions(paths: tuple[Path, ...], decided: bool, as_json: bool) -> Non
     Shows which fields agree, never their values. With -c it also shows links to the records.
     Exit status 1 if a question waits to be decided.
     """
-    accounts = accounts_of(paths)
     with opened_store() as store:
+        accounts = accounts_of(paths, store)
         questions, now = find_questions(store, accounts, decided=decided), store.database.time()
     if as_json:
         show_json([_data(question) for question in questions])
@@ -92,8 +92,8 @@ def decide(question: str, paths: tuple[Path, ...], same: str, other: bool, undo:
     """
     if (bool(same), other, undo).count(True) != 1:
         raise click.UsageError("name one of --same CRM_ID, --somebody-else and --undo")
-    accounts = accounts_of(paths)
     with opened_store() as store:
+        accounts = accounts_of(paths, store)
         shown = question_of(store, accounts, question)
         if shown is None:
             raise FixConfiguration(question, "is not a known question", "connector identity list --all shows them")

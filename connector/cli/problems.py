@@ -18,6 +18,7 @@ from connector.insight.oddities import as_data, in_order, unused
 from connector.insight.problems import find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
+from connector.store import Store
 
 mapping_option = click.option(
     "-c",
@@ -29,9 +30,9 @@ mapping_option = click.option(
 )
 
 
-def accounts_of(paths: Sequence[Path]) -> list[Account]:
+def accounts_of(paths: Sequence[Path], store: Store) -> list[Account]:
     """Open the accounts of the agency files, if any are named."""
-    return bootstrap.open_accounts(read_agencies(paths, os.environ)) if paths else []
+    return bootstrap.open_accounts(read_agencies(paths, os.environ), store.accounts.of) if paths else []
 
 
 @click.command()
@@ -44,8 +45,8 @@ def problems(paths: tuple[Path, ...], as_json: bool) -> None:
     than it documents, and the values no table translates. Exit status 1 if there is any whose value is not used,
     except values that another record has: they are written by themselves once that record no longer has them.
     """
-    accounts = accounts_of(paths)
     with opened_store() as store:
+        accounts = accounts_of(paths, store)
         causes, left_out = find_causes(store, accounts), find_left_out(store, accounts)
         oddities, now = in_order(store.oddities.all()), store.database.time()
     if as_json:

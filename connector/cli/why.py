@@ -25,8 +25,8 @@ def why(id: str, paths: tuple[Path, ...], as_json: bool) -> None:
     For each field: which event wrote it, when, by which mapping, and why other events did not. With -c it also shows
     the mapping lines and what each event would have written. The ID of a call works only with -c.
     """
-    accounts = accounts_of(paths)
     with opened_store() as store:
+        accounts = accounts_of(paths, store)
         answer = explain(store, id, accounts)
     if answer is None:
         hint = "connector events list shows IDs" if paths else "for a call, name the agency file with -c"

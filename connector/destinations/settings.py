@@ -26,7 +26,9 @@ class DestinationSettings(BaseModel):
     partitions: int = Field(1, ge=1, le=64, description="lanes this destination is spread over")
     api_version: str | None = Field(None, description="the version of the CRM's API")
     search_lag: int = Field(300, ge=60, le=3600, description="seconds until the CRM's search shows what was written")
-    portal: int | None = Field(None, ge=1, description="the account's number, for the console's links to records")
+    portal: int | None = Field(
+        None, ge=1, description="the account's number, for links to its records where the CRM does not say it"
+    )
 
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from connector.crm import Crm
+from connector.crm import Crm, CrmAccount
 from connector.destinations.base import CallLog, Destination
 from connector.destinations.settings import DestinationSettings
 from connector.destinations.versions import Versions
@@ -21,14 +21,15 @@ class Vendor(Crm):
     """A CRM with everything needed to connect to it.
 
     settings: the settings an agency file may give. auth_key: the key under `auth:` that identifies this CRM.
-    record_address: settings, object, CRM id -> the URL of the record's page; empty if unknown.
+    record_address: settings, account as far as it is known, object, CRM id -> the URL of the record's page; empty if
+    unknown.
     versions: of its API; None where it has none to choose from.
     """
 
     settings: type[DestinationSettings]
     auth_key: str
     connect: Connect
-    record_address: Callable[[Any, str, str], str] = lambda settings, kind, crm_id: ""
+    record_address: Callable[[Any, CrmAccount | None, str, str], str] = lambda settings, account, kind, crm_id: ""
     versions: Versions | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from connector import destinations, telemetry
 from connector.backoff import SECOND
 from connector.carecycle.signature import Verifier
+from connector.crm import CrmAccount
 from connector.delivery import movement
 from connector.delivery.budget import Allowance, Budget
 from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
@@ -31,6 +32,9 @@ from connector.running.state import open_state
 from connector.store import Store, open_store
 from connector.store.clock import RemoteClock, moment_of
 from connector.store.line import PATIENT, Patience
+
+KnownAccount = Callable[[str], CrmAccount | None]
+"""A destination's full name -> the account that its ledger was written to."""
 
 
 def open_agencies(files: Sequence[AgencyFile]) -> dict[str, Agency]:
@@ -167,12 +171,15 @@ def _ways(settings: Alarms) -> dict[str, Way]:
     return ways
 
 
-def open_accounts(files: Sequence[AgencyFile]) -> list[Account]:
-    """Build every CRM account as operators see it, without calling any CRM."""
-    return [_account(file, name) for file in files for name in file.settings.destinations]
+def open_accounts(files: Sequence[AgencyFile], known: KnownAccount = lambda _: None) -> list[Account]:
+    """Build every CRM account as operators see it, without calling any CRM.
+
+    known: what its CRM said of a destination's account, if it was asked before.
+    """
+    return [_account(file, name, known) for file in files for name in file.settings.destinations]
 
 
-def _account(file: AgencyFile, name: str) -> Account:
+def _account(file: AgencyFile, name: str, known: KnownAccount) -> Account:
     settings = file.settings.destinations[name]
     try:
         path = mapping_path(file, settings)
@@ -185,7 +192,7 @@ def _account(file: AgencyFile, name: str) -> Account:
         partial(read_mapping, path),
         lambda: target.load(saved) if (saved := saved_path(file, name)).is_file() else None,
         lambda: destinations.connect(load_mapping(path).crm, settings, partial(telemetry.crm_called, full_name)),
-        _link(settings),
+        _link(settings, partial(known, full_name)),
     )
 
 
@@ -194,8 +201,9 @@ def saved_path(file: AgencyFile, name: str) -> Path:
     return file.path.parent / f"{file.settings.agency}-{name}.schema.json"
 
 
-def _link(settings: DestinationSettings) -> Link:
+def _link(settings: DestinationSettings, known: Callable[[], CrmAccount | None]) -> Link:
     """Return what links to an account's records; a sandbox or proxy has no pages to link to."""
     if settings.endpoint is not None:
         return no_link
-    return partial(destinations.vendor_of(settings).record_address, settings)
+    address = destinations.vendor_of(settings).record_address
+    return lambda kind, crm_id: address(settings, known(), kind, crm_id)

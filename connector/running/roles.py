@@ -178,7 +178,7 @@ def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, conso
     passwords = _passwords(process)
     if not (console and passwords.by_role):
         return []
-    accounts = bootstrap.open_accounts(files)
+    accounts = bootstrap.open_accounts(files, store.accounts.of)
     return [create_console(store, passwords, _cookie_key(store), accounts=accounts)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Row, bindparam, inspect, select
+from sqlalchemy import Column, ColumnElement, Row, bindparam, inspect, select, update
 
 from connector.crm import AccountKind, CrmAccount
 from connector.store import dialect
@@ -30,11 +30,14 @@ class Accounts:
 
     def meet(self, destination: str, account: CrmAccount) -> CrmAccount:
         """The account of a destination's ledger: from now on this one, if there was none."""
-        if ours := self.of(destination):
+        ours = self.of(destination)
+        if ours and (ours != account or account.pages in ("", ours.pages)):
             return ours
-        row = {"destination": destination, "account": account.id, "kind": account.kind}
+        row = {"destination": destination, "account": account.id, "kind": account.kind, "pages": account.pages}
+        mine = (accounts.c.destination == destination, accounts.c.account == account.id)
         with self._db.transaction() as connection:
             connection.execute(self._adopt.values(since=self._db.now()), row)
+            connection.execute(update(accounts).where(*mine).values(pages=account.pages))
         return self.of(destination) or account
 
 
@@ -53,10 +56,11 @@ def peek(address: str) -> dict[str, CrmAccount]:
         with dialect.reading(engine) as connection:
             if not inspect(connection).has_table(accounts.name):
                 return {}
-            return {row.destination: _account(row) for row in connection.execute(select(accounts))}
+            asked = select(accounts.c.destination, accounts.c.account, accounts.c.kind)  # of an older revision too
+            return {name: CrmAccount(ours, AccountKind(kind)) for name, ours, kind in connection.execute(asked)}
     finally:
         engine.dispose()
 
 
 def _account(row: Row[Any]) -> CrmAccount:
-    return CrmAccount(row.account, AccountKind(row.kind))
+    return CrmAccount(row.account, AccountKind(row.kind), row.pages)

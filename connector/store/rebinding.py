@@ -81,7 +81,11 @@ class Rebinding:
         mine = (accounts.c.destination == name, accounts.c.account == former.id)
         with self._db.waking() as connection:
             self._free_lanes(connection, name)
-            bound = update(accounts).where(*mine).values(account=new.id, kind=new.kind, since=self._db.now())
+            bound = (
+                update(accounts)
+                .where(*mine)
+                .values(account=new.id, kind=new.kind, pages=new.pages, since=self._db.now())
+            )
             if connection.execute(bound).rowcount != 1:
                 raise StateChanged(name, f"its ledger is not that of {former.id} any more", "run the command again")
             for table in OF_ACCOUNT:

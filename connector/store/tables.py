@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0026"
+REVISION: Final = "0027"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -322,6 +322,7 @@ accounts: Final = Table(
     Column("account", String(64), nullable=False),  # the CRM's own id of the org or portal
     Column("kind", String(12), nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("pages", String(255), nullable=False, server_default=""),  # the host that shows its records to people
 )
 """The CRM account that each destination's ledger was written to."""
 

@@ -89,6 +89,17 @@ class TestFirstContact:
         asked = [call for call in house.sandbox.seen if "account-info" in call.path or "Organization" in call.path]
         assert len(asked) == (1 if house.names is HUBSPOT else 0)
 
+    def test_where_its_records_are_seen_is_learned_later_and_of_itself_alone(self, store: Store) -> None:
+        def met(id: str, pages: str) -> str:
+            store.accounts.meet(DESTINATION, CrmAccount(id, pages=pages))
+            known = store.accounts.of(DESTINATION)
+            assert known == CrmAccount("1")
+            return known.pages if known else ""
+
+        learned = [met("1", ""), met("1", "app.hubspot.com"), met("1", "app-eu1.hubspot.com"), met("1", "")]
+        assert learned == ["", "app.hubspot.com", "app-eu1.hubspot.com", "app-eu1.hubspot.com"]
+        assert met("2", "app.hubspot.com") == "app-eu1.hubspot.com"
+
     def test_it_can_be_read_without_opening_the_store(self, house: House, ready_address: str) -> None:
         house.pass_on(a_customer())
         assert peek(ready_address) == {DESTINATION: house.store.accounts.of(DESTINATION)}

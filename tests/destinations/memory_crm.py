@@ -235,7 +235,7 @@ MEMORY = Vendor(
     settings=MemorySettings,
     auth_key="vault",
     connect=lambda settings, on_call: Memory(VAULTS[settings.auth.vault], on_call),
-    record_address=lambda settings, kind, ref: f"https://memory.example/{settings.auth.vault}/{ref}",
+    record_address=lambda settings, account, kind, ref: f"https://memory.example/{settings.auth.vault}/{ref}",
 )
 
 

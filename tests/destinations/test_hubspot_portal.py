@@ -30,6 +30,16 @@ class TestThePortalOfAToken:
             assert len(portal.seen) == 1
 
     @pytest.mark.parametrize(
+        ("said", "pages"),
+        [("app-eu1.hubspot.com", "app-eu1.hubspot.com"), ("https://app.hubspot.com", ""), ("hubspot.example.org", "")],
+    )
+    def test_says_where_people_see_its_records(self, said: str, pages: str) -> None:
+        with sandbox_and_destination(ui_domain=said) as (_, hubspot):
+            account = hubspot.account()
+            assert account is not None
+            assert account.pages == pages
+
+    @pytest.mark.parametrize(
         ("version", "path"), [("legacy", "/account-info/v3/details"), ("2026-09", "/account-info/2026-09/details")]
     )
     def test_is_asked_for_in_the_version_of_the_agency_file(self, version: str, path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector.crm import CrmAccount
 from connector.destinations.hubspot import link as hubspot
 from connector.destinations.salesforce import link as salesforce
 from tests.destinations.salesforce_fixtures import client_credentials, credentials, jwt
@@ -32,11 +33,16 @@ class TestSalesforce:
 class TestHubSpot:
     @pytest.mark.parametrize(("kind", "type_id"), [("contacts", "0-1"), ("calls", "0-48"), ("2-123", "2-123")])
     def test_a_record_is_found_in_its_portal(self, kind: str, type_id: str) -> None:
-        address = hubspot.record_address(12345678, kind, "1001")
+        address = hubspot.record_address(12345678, None, kind, "1001")
         assert address == f"https://app.hubspot.com/contacts/12345678/record/{type_id}/1001"
 
     @pytest.mark.parametrize(
         ("portal", "kind", "id"), [(None, "contacts", "1"), (1, "pets", "1"), (1, "contacts", "x")]
     )
     def test_without_portal_type_or_id_there_is_none(self, portal: int | None, kind: str, id: str) -> None:
-        assert hubspot.record_address(portal, kind, id) == ""
+        assert hubspot.record_address(portal, None, kind, id) == ""
+
+    @pytest.mark.parametrize("host", ["app-eu1.hubspot.com", "app.hubspot.com", ""])
+    def test_what_hubspot_says_of_the_account_counts_more(self, host: str) -> None:
+        address = hubspot.record_address(1, CrmAccount("77", pages=host), "contacts", "1001")
+        assert address == f"https://{host or 'app.hubspot.com'}/contacts/77/record/0-1/1001"

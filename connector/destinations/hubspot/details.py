@@ -12,6 +12,7 @@ from pydantic import Field
 from connector.crm import AccountKind, CrmAccount
 from connector.destinations.hubspot.calls import DETAILS, ME, Calls
 from connector.destinations.hubspot.lenient import Id
+from connector.destinations.hubspot.link import is_page_host
 from connector.destinations.hubspot.replies import parse
 from connector.destinations.lenient import Lenient
 from connector.errors import DestinationUnusable, PauseReason
@@ -29,6 +30,7 @@ class Details(Lenient):
 
     portal: Id = Field(alias="portalId")
     type: str = Field(default="", alias="accountType")
+    pages: str = Field(default="", alias="uiDomain")
 
 
 def portal_of(calls: Calls) -> CrmAccount | None:
@@ -41,5 +43,6 @@ def portal_of(calls: Calls) -> CrmAccount | None:
                 raise
             continue
         if reply.ok and (details := parse(Details, reply)):
-            return CrmAccount(details.portal, _KINDS.get(details.type, AccountKind.UNKNOWN))
+            kind = _KINDS.get(details.type, AccountKind.UNKNOWN)
+            return CrmAccount(details.portal, kind, details.pages if is_page_host(details.pages) else "")
     return None

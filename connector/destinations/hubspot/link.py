@@ -1,18 +1,35 @@
-"""URLs of a portal's records, made of the portal's number (Hub ID) and the object's type id."""
+"""URLs of a portal's records, made of the portal's number (Hub ID), its host and the object's type id."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from connector.crm import CrmAccount
 from connector.destinations.hubspot.object_types import type_id
 
 _TYPE_ID: Final = re.compile(r"[02]-\d+")
+_HOST: Final = re.compile(r"app(-[a-z0-9]+)?\.hubspot\.com")
+_USUAL: Final = "app.hubspot.com"
 
 
-def record_address(portal: int | None, object: str, crm_id: str) -> str:
-    """The URL of a record's page; empty if the portal or the object's type is unknown."""
-    kind = type_id(object)
-    if portal is None or not _TYPE_ID.fullmatch(kind) or not crm_id.isdigit():
+def is_page_host(host: str) -> bool:
+    """Whether records can be looked at here: portals of the European Union, for example, have a host of their own.
+
+    >>> is_page_host("app-eu1.hubspot.com"), is_page_host("app.hubspot.com.example.org")
+    (True, False)
+    """
+    return bool(_HOST.fullmatch(host))
+
+
+def record_address(portal: int | None, account: CrmAccount | None, object: str, crm_id: str) -> str:
+    """The URL of a record's page; empty if the portal or the object's type is unknown.
+
+    portal: as the agency file has it. account: what HubSpot says, which counts more; None before it was asked.
+    """
+    kind, number, host = type_id(object), str(portal or ""), _USUAL
+    if account:
+        number, host = account.id, account.pages or _USUAL
+    if not (number.isdigit() and _TYPE_ID.fullmatch(kind) and crm_id.isdigit()):
         return ""
-    return f"https://app.hubspot.com/contacts/{portal}/record/{kind}/{crm_id}"
+    return f"https://{host}/contacts/{number}/record/{kind}/{crm_id}"

@@ -44,6 +44,6 @@ HUBSPOT: Final = Vendor(
     settings=HubSpotSettings,
     auth_key="access_token",
     connect=on_first_use("connector.destinations.hubspot.account"),
-    record_address=lambda settings, kind, crm_id: link.record_address(settings.portal, kind, crm_id),
+    record_address=lambda settings, account, kind, crm_id: link.record_address(settings.portal, account, kind, crm_id),
     versions=_VERSIONS,
 )

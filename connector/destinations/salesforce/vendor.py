@@ -39,6 +39,6 @@ SALESFORCE: Final = Vendor(
     settings=SalesforceSettings,
     auth_key="flow",
     connect=on_first_use("connector.destinations.salesforce.account"),
-    record_address=lambda settings, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
+    record_address=lambda settings, account, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
     versions=_VERSIONS,
 )

@@ -15,7 +15,7 @@ from connector.sandbox.hubspot.faults import HubSpotFaults
 from connector.sandbox.hubspot.limits import Meter, Tier
 from connector.sandbox.hubspot.merging import Manner, merge, restore
 from connector.sandbox.hubspot.owners import OWNERS, Owner
-from connector.sandbox.hubspot.portal import DETAILED, PORTAL, portal
+from connector.sandbox.hubspot.portal import DETAILED, PORTAL, UI_DOMAIN, portal
 from connector.sandbox.hubspot.records import Link, Records
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
@@ -37,7 +37,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     """A portal. Configure it before it starts; plan faults at any time.
 
     token, scopes: the access token and its permissions. tier: the account's rate limits. index_lag: in seconds.
-    account_info: whether the token may ask for portal_id and account_type.
+    account_info: whether the token may ask for portal_id, account_type and ui_domain.
     seed: for the order of results. unique_calls: whether calls may have a unique property.
     custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
     strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
@@ -66,6 +66,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         portal_id: int = PORTAL,
         account_type: str = "STANDARD",
         account_info: bool = True,
+        ui_domain: str = UI_DOMAIN,
         latency: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -80,7 +81,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         self.batches = Batches(self.state, random.Random(seed), strict=strict, rows_meet=rows_meet, traced=traced)
         self.meter = Meter(tier or Tier())
         self.account_info = account_info
-        details = {**DETAILED, "portalId": portal_id, "accountType": account_type}
+        details = {**DETAILED, "portalId": portal_id, "accountType": account_type, "uiDomain": ui_domain}
         self._open(Views(self.state, self.definitions, self.batches, self.owners, self._need, index_lag, details))
 
     def records(self, type: str) -> list[dict[str, str]]:
