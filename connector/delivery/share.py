@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-DELIVERIES: Final = 600
-"""In all batches together. A delivery takes about 40 KB from its plan to its settlement; as many are planned ahead."""
+DELIVERIES: Final = 2_000
+"""In all batches together and planned ahead. A delivery takes about 40 KB from its plan to its settlement."""
 
 BYTES: Final = 8 * 1024 * 1024
 """Of payloads, in all batches together: as much of them as is mapped stays until the batch is settled."""
 
 FEWEST: Final = 25
-FEW_LANES: Final = 4
-"""With more lanes than this there is always one to work on while a CRM responds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,8 @@ class Shares:
             self._lanes += 1
             lanes = self._lanes
         try:
-            yield Share(max(FEWEST, DELIVERIES // lanes), BYTES // lanes, ahead=lanes <= FEW_LANES)
+            # With a second lane there is something to work on while a CRM responds: planning ahead gains little then.
+            yield Share(max(FEWEST, DELIVERIES // max(lanes, 2)), BYTES // lanes, ahead=lanes == 1)
         finally:
             with self._lock:
                 self._lanes -= 1
