@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import Any, Final
@@ -63,6 +64,38 @@ def configure(level: str = "info", stream: object = None) -> None:
     sys.unraisablehook = lambda unraisable: fault("cleanup", unraisable.exc_value)
     sys.excepthook = lambda kind, error, trace: fault("process", error)
     threading.excepthook = lambda raised: fault(raised.thread.name if raised.thread else "thread", raised.exc_value)
+
+
+class Seldom:
+    """Lets a line that comes again and again through once a minute. Safe from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._lines: dict[tuple[str, str], tuple[float, int]] = {}  # when it was last let through, and held back since
+
+    def __call__(self, where: str, what: str) -> int | None:
+        """How often this line was held back since it was last let through; None if it is now. Numbers do not matter."""
+        line = (where, what.translate(_WITHOUT_DIGITS))
+        with self._lock:
+            now = self._clock()
+            then, held_back = self._lines.get(line, (now - _MINUTE, 0))
+            if now - then < _MINUTE:
+                self._lines[line] = (then, held_back + 1)
+                return None
+            if len(self._lines) >= _MOST_LINES:
+                self._lines.clear()
+            self._lines[line] = (now, 0)
+            return held_back
+
+
+_MINUTE: Final = 60.0
+_MOST_LINES: Final = 1_000
+_WITHOUT_DIGITS: Final = str.maketrans("", "", "0123456789")
+_seldom = Seldom()
+
+
+def _repeats(held_back: int) -> dict[str, int]:
+    return {"not_logged": held_back} if held_back else {}
 
 
 @contextmanager
@@ -133,13 +166,15 @@ def event_parked(agency: str, message_id: str, problem: str) -> None:
 def message_refused(agency: str, reason: str) -> None:
     """A request was not a careCycle message."""
     _refused.labels(reason).inc()
-    log.warning("message refused", agency=agency, reason=reason)
+    if (more := _seldom("refused", f"{agency} {reason}")) is not None:
+        log.warning("message refused", agency=agency, reason=reason, **_repeats(more))
 
 
 def store_unavailable(where: str, problem: str) -> None:
     """The database could not be used."""
     _unavailable.labels(where).inc()
-    log.error("store unavailable", where=where, problem=problem)
+    if (more := _seldom(where, problem)) is not None:
+        log.error("store unavailable", where=where, problem=problem, **_repeats(more))
 
 
 def history_went_back(kind: str, lost_from: int, lost_until: int, events: int) -> None:
