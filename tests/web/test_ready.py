@@ -47,7 +47,8 @@ def writer(opened: Store) -> Iterator[Writer]:
 
 
 @pytest.fixture
-def monitor(opened: Store, writer: Writer) -> Iterator[FlaskClient]:
+def monitor(opened: Store, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)  # the command of a role, tried here before, sets it
     monitor = create_admin(opened, writer=writer).test_client()
     yield monitor
     deadline = time.monotonic() + 10
