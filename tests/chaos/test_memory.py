@@ -71,9 +71,15 @@ def events(count: int, people: int, *, calls: bool = False, **extra: Any) -> Ite
 
 def idle_worker(world: World) -> tuple[Any, float]:
     """A worker that has nothing to do, and its size."""
-    shown = world.log.read_text().count('"started"')
+
+    def started() -> int:
+        return sum(
+            '"event": "started"' in line and '"role": "work"' in line for line in world.log.read_text().splitlines()
+        )
+
+    before = started()
     worker = world.role("work")
-    world.until(lambda: world.log.read_text().count('"started"') > shown, 90)
+    world.until(lambda: started() > before, 90)
     seen = world.calls()
     world.until(lambda: world.calls() > seen or world.idle(), 30)  # what it asks the CRMs at its start
     return worker, resident(worker.pid)
