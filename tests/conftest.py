@@ -75,14 +75,28 @@ def postgres_address(postgres_server: str) -> Iterator[str]:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+CASES = 2
+"""Of each test, as many of its cases are tried every day, spread evenly; all of them by `make test-all`."""
+
+ENGINES = ("test_claims", "test_clocks", "test_durable", "test_history", "test_line", "test_migrations", "test_store")
+"""Files about what differs between the two engines: PostgreSQL, too, is tried every day in these."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try each database and each CRM every day, but only `make test-all` tries every pair of them."""
+    """Keep the everyday tests short: what is left out is marked slow."""
+    cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        tried = {value for value in params.values() if isinstance(value, str)}
-        if tried >= {"salesforce", "postgres"} or tried >= {"hubspot", "sqlite"}:
+        if "postgres" in [*params.values()] and item.path.stem not in ENGINES:
             item.add_marker(pytest.mark.slow)
+        elif item.get_closest_marker("slow") is None:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for alike in cases.values():
+        often = {len(alike) * number // CASES for number in range(CASES)}
+        for place, item in enumerate(alike):
+            if len(alike) > CASES and place not in often:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
