@@ -46,7 +46,10 @@ def parts(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
 def walk(
     database: Database, *which: ColumnElement[bool], newest_first: bool = False, step: int = STEP
 ) -> Iterator[list[Row[Any]]]:
-    """Yield the events chosen that have a payload, by id, a part at a time."""
+    """Yield the events chosen that have a payload, by id, a part at a time.
+
+    The id of one that was forgotten meanwhile may be another's: what is read is chosen once more.
+    """
     own, kept = events.c.id, events.c.payload.is_not(None)
     order, beyond = (own.desc(), own.__lt__) if newest_first else (own.asc(), own.__gt__)
     listed = select(own, SIZE).where(*which, kept).order_by(order).limit(step)
@@ -59,7 +62,7 @@ def walk(
         for part in parts(heads):
             with database.reading() as connection:
                 rows = connection.execute(
-                    select(events).where(own.in_([head.id for head in part]), kept).order_by(order)
+                    select(events).where(*which, own.in_([head.id for head in part]), kept).order_by(order)
                 ).all()
             yield [*rows]
         following = listed.where(beyond(heads[-1].id))

@@ -152,7 +152,9 @@ class Trail:
                 rows = {row.id: row for row in connection.execute(wanted)}
             for step in part:
                 row = rows.get(step.event_id)
-                yield replace(step, event=self._inbox.event(row)) if row else step
+                # The id of an event that was forgotten meanwhile may be another customer's now.
+                same = row is not None and (row.agency, row.message_id) == (step.event.agency, step.event.message_id)
+                yield replace(step, event=self._inbox.event(row)) if row is not None and same else step
 
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""

@@ -6,11 +6,13 @@ import base64
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.desk import Filter
 from connector.store.payloads import PART, walk
+from connector.store.tables import events
 from tests.builders import CUSTOMER, DATA_KEY, a_customer, an_arrival
 
 NEW_KEY = base64.b64encode(b"n" * 32).decode()
@@ -53,3 +55,12 @@ class TestStoredPayloads:
         opened = store.trail.opened(steps)
         assert [dict(step.event.payload) for step in steps] == [{}] * len(SIZES)
         assert [len(step.event.payload["unknown"]) for step in opened] == [*reversed(SIZES)]
+
+    def test_of_a_forgotten_customer_are_not_another_ones(self, store: Store) -> None:
+        steps = store.trail.of_customer(CUSTOMER)
+        walked = walk(store.database, events.c.customer_id == CUSTOMER)
+        next(walked)
+        with store.database.transaction() as connection:  # what a forgotten person's ids are given to
+            connection.execute(update(events).values(customer_id="another", message_id=events.c.message_id + "-new"))
+        assert [step.event for step in store.trail.opened(steps)] == [step.event for step in steps]
+        assert list(walked) == [[]] * 3
