@@ -19,6 +19,7 @@ from connector.store.writer import Writer
 from connector.web.health import create_admin
 from tests.builders import DATA_KEY, DESTINATION, LANE, an_arrival
 from tests.contracts import older
+from tests.contracts.test_history import address as address
 
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -38,13 +39,6 @@ def changed(address: str, *statements: str) -> str:
     copy = older.keep(address, "_changed")
     older.put_back(address, before)
     return copy
-
-
-@pytest.fixture
-def address(database_address: str) -> Iterator[str]:
-    opened(database_address).close()
-    yield database_address
-    older.drop(database_address)
 
 
 @pytest.fixture
