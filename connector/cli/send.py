@@ -16,6 +16,7 @@ import requests
 from connector.carecycle.catalogue import EVENTS
 from connector.carecycle.samples import sample
 from connector.carecycle.signature import sign
+from connector.cli.given import change_event, given_option, read_given
 from connector.destinations import deadline
 from connector.destinations.deadline import SHORT, broken_limit
 from connector.errors import FixConfiguration
@@ -32,16 +33,18 @@ _LIMITS: Final = replace(SHORT, read=30.0, total=35.0)
 )
 @click.option("--sample", "event_type", type=click.Choice(EVENTS), help="Send generated events of this type.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="How many.")
-def send(url: str, event: Path | None, secret: str, event_type: str | None, count: int) -> None:
+@given_option
+def send(url: str, event: Path | None, secret: str, event_type: str | None, count: int, given: tuple[str, ...]) -> None:
     """Send signed events to a hook, from a file or generated."""
     if (event is None) == (event_type is None):
         raise click.UsageError("name either an event file, or --sample TYPE")
-    chance = random.Random()
+    chance, changes = random.Random(), read_given(given)
     refused = 0
     with deadline.session(_LIMITS) as session:
         for _ in range(count):
             now = datetime.now(UTC)
             body = event.read_bytes() if event else json.dumps(sample(event_type or "", chance, now)).encode()
+            body = change_event(str(event or event_type), body, changes) if changes else body
             refused += not _send_one(session, url, secret, body, now)
     raise SystemExit(1 if refused else 0)
 

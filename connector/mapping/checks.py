@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from connector.carecycle import catalogue
 from connector.mapping import checks_conditions, checks_consent, checks_records, links
 from connector.mapping.diagnostics import Report
-from connector.mapping.example_events import EXAMPLES, keys_of
+from connector.mapping.example_events import keys_of, names_of
 from connector.mapping.schema import File, Test
 from connector.mapping.scope import Scope, listed
 from connector.mapping.target import TargetSchema
@@ -31,9 +30,8 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
 def _check_test(scope: Scope, test: Test) -> None:
     for name in test.given:
         if keys_of(name, test.event) is None:
-            known = [*EXAMPLES[test.event], *catalogue.FIELDS]
             message = f"{test.event} has no field '{name}'"
-            scope.at("given", name).add_at_key("M101", message, scope.suggest(name, known))
+            scope.at("given", name).add_at_key("M101", message, scope.suggest(name, names_of(test.event)))
     known_records = scope.file.records
     for name in test.expect:
         if name not in known_records:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from connector.mapping.diagnostics import Place, Report
-from connector.mapping.tree import Node
+from connector.mapping.tree import Node, plain
 from connector.mapping.tree_builder import RefusedError, TreeBuilder
 
 MAX_BYTES: Final = 1_000_000
@@ -32,6 +32,18 @@ def read(content: bytes, file: str, report: Report) -> tuple[str, Node | None]:
         report.add(place, "Y001", "the file is not UTF-8", "save it as UTF-8")
         return "", None
     return text, _tree(text, file, report)
+
+
+def value(text: str) -> Any:
+    """Return one value as a mapping would have it. Raises ValueError where it is not YAML, or not allowed in one."""
+    report = Report()
+    try:
+        root = _built(text, "", report).root
+    except (RefusedError, yaml.YAMLError):
+        root = None
+    if root is None or report.failed:
+        raise ValueError("not a value of a mapping")
+    return plain(root)
 
 
 def _tree(text: str, file: str, report: Report) -> Node | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,39 @@ class TestSend:
 
     def test_a_file_is_signed_and_accepted(self, hook: Served, event: str) -> None:
         assert run("send", hook.url, event, CARECYCLE_WEBHOOK_SECRET=SECRET).exit_code == 0
+
+    def test_fields_are_changed_first_as_in_a_mappings_tests(self, hook: Served, event: str) -> None:
+        given = {
+            "call.disposition": "Callback",
+            "customer.doNotCall": "true",
+            "customer.externalId": "'12'",
+            "customer.annualIncome": "52000",
+            "customer.assignedUser.licensedStates": "[TX, NM]",
+            "customer.assignedUser.licensedStates.0": "NV",
+            "summary": "",
+        }
+        changes = [part for name, value in given.items() for part in ("--given", f"{name}={value}")]
+        for source in ([event], ["--sample", "call.completed"]):
+            sent = run("send", hook.url, *source, "--secret", SECRET, *changes).output
+            payload = hook.store.desk.payload(re.findall(r"msg_\w+", sent)[0])
+            customer = payload["customer"]
+            assert (payload["disposition"], payload["summary"]) == ("Callback", None)
+            assert [customer[name] for name in ("doNotCall", "externalId", "annualIncome")] == [True, "12", 52000]
+            assert customer["assignedUser"]["licensedStates"] == ["NV", "NM"]
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ("call.dispositon=Callback", "call.completed has no such field: did you mean call.disposition?"),
+            ("event.type=customer.created", "has no such field"),
+            ("call.disposition", "write FIELD=VALUE"),
+            ("call.disposition='Callback", "the value is not YAML"),
+            ("customer.firstName.0=A", "has no such field"),
+        ],
+    )
+    def test_what_cannot_be_changed_is_told_before_anything_is_sent(self, event: str, given: str, told: str) -> None:
+        result = run("send", "http://127.0.0.1:1/hooks/x", event, "--secret", SECRET, "--given", given)
+        assert (result.exit_code, told in result.stderr) == (2, True)
 
     def test_a_refusal_is_told_by_the_exit_status(self, hook: Served, event: str) -> None:
         assert run("send", hook.url, event, "--secret", "whsec_YW5vdGhlcg==").exit_code == 1
