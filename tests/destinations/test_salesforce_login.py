@@ -230,6 +230,22 @@ class TestLoginsThatFail:
             refused = unusable(salesforce)
         assert (refused.reason, says in str(refused)) == ("auth", True)
 
+    @pytest.mark.parametrize(
+        ("description", "shown"),
+        [
+            ("activation secret invalid", '"activation secret invalid"'),
+            ("wait 15 minutes", '"wait 15 minutes"'),
+            ("user 005Hb00000Xy1 (ana@acme.example) is locked", '"user ... ... is locked"'),
+            ("sandbox-client-secret is wrong", '"... is wrong"'),
+            ("sorry " * 99, "sorry sorry"),
+        ],
+    )
+    def test_an_unknown_text_is_shown_without_ids_or_secrets(self, description: str, shown: str) -> None:
+        with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
+            sandbox.deny_login("invalid_grant", description)
+            problem = unusable(salesforce).problem
+        assert (shown in problem, len(problem) < 300) == (True, True)
+
     def test_no_answer_is_unreachable(self) -> None:
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
             sandbox.fault(TOKEN, Wire.refuse)

@@ -111,6 +111,12 @@ SalesforceAuth = Annotated[ClientCredentials | JwtBearer | OpenSession | Passwor
 Credentials = ClientCredentials | JwtBearer | OpenSession | Password
 
 
+def secrets(auth: Credentials) -> list[str]:
+    """What no text may repeat."""
+    values = (getattr(auth, name) for name in type(auth).model_fields)
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+
 class SalesforceOptions(BaseModel):
     """How Salesforce treats what we write."""
 

@@ -9,7 +9,7 @@ from simple_salesforce import Salesforce as Session
 
 from connector.crm import CrmAccount
 from connector.destinations.base import another_account
-from connector.destinations.salesforce.auth import Credentials, OpenSession
+from connector.destinations.salesforce.auth import Credentials, OpenSession, secrets
 from connector.destinations.salesforce.login_refusals import refusal_for, said
 from connector.destinations.salesforce.org import of_login
 from connector.destinations.salesforce.token import Denial, ask
@@ -102,7 +102,7 @@ class Login:
         )
 
     def _refused(self, denial: Denial) -> DestinationUnusable:
-        status, words = denial.status, said(denial.error, denial.description)
+        status, words = denial.status, said(denial.error, denial.description, secrets(self._auth))
         if known := refusal_for(denial.error, denial.description):
             return self._failed(known.reason, known.problem + words, known.retry_after)
         if denial.astray:

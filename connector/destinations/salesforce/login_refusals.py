@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from connector.errors import PauseReason
@@ -109,19 +110,24 @@ REFUSALS: Final = (
 )
 
 
-# The description is one of Salesforce's own sentences. Whatever else may be in a reply is not repeated.
 _ERROR: Final = re.compile(r"[a-z_]{3,40}")
-_SENTENCE: Final = re.compile(r"[A-Za-z][A-Za-z ,.'/()-]{2,99}")
+_WORD: Final = re.compile(r"[A-Za-z,.:;'/()-]{1,24}|\d{1,4}")
+_LONGEST: Final = 120
 
 
-def said(error: str, description: str) -> str:
-    """What Salesforce says of a refused login, in brackets.
+def said(error: str, description: str, secrets: Iterable[str] = ()) -> str:
+    """What Salesforce says of a refused login, in brackets, without words that may be ids, addresses or secrets.
 
-    >>> said("invalid_grant", "ip restricted"), said("invalid_grant", "user 005Hb01"), said("", "")
-    (' (invalid_grant, "ip restricted")', ' (invalid_grant)', '')
+    >>> said("invalid_grant", "ip restricted"), said("invalid_grant", "user 005Hb01 is locked"), said("", "")
+    (' (invalid_grant, "ip restricted")', ' (invalid_grant, "user ... is locked")', '')
+    >>> said("invalid_grant", "opensesame is wrong", ["opensesame"])
+    ' (invalid_grant, "... is wrong")'
     """
+    for secret in filter(None, secrets):
+        description = description.replace(secret, "\0")
+    words = [word if _WORD.fullmatch(word) else "..." for word in description[:_LONGEST].split()]
     parts = [error] if _ERROR.fullmatch(error) else []
-    parts += [f'"{description}"'] if _SENTENCE.fullmatch(description) else []
+    parts += [f'"{" ".join(words)}"'] if any(word != "..." for word in words) else []
     return f" ({', '.join(parts)})" if parts else ""
 
 
