@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -57,6 +59,17 @@ def subjects(chat: Chat) -> list[str]:
     return [text.splitlines()[0] for text in chat.said]
 
 
+def remembered(world: World, chat: Chat, subject: str) -> bool:
+    """Whether people were told, and the process that told them has kept that it did.
+
+    One that is killed between the two leaves another to tell them again: better twice than never.
+    """
+    return subject in subjects(chat) and any(
+        json.loads(file.read_text()).get("sent")
+        for file in Path(world.environment["CONNECTOR_STATE_DIR"]).glob("*.outage-*.json")
+    )
+
+
 def metrics(world: World) -> str:
     return requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=5).text
 
@@ -71,7 +84,7 @@ class TestADatabaseThatIsDamaged:
         for number in embedded.pages("ix_events_message_id"):
             embedded.blank(number)
         world.role("receive")
-        world.until(lambda: DAMAGED in subjects(chat), 30)
+        world.until(lambda: remembered(world, chat, DAMAGED), 30)
         assert world.post(a_customer()) == 503
         assert "connector_database_damaged 1.0" in metrics(world)
         world.crash("receive", again=False)
@@ -103,7 +116,7 @@ class TestADatabaseThatIsAway:
         world.role("run")
         world.ready()
         server.stop()
-        world.until(lambda: RAISED in subjects(chat), 30)
+        world.until(lambda: remembered(world, chat, RAISED), 30)
         world.crash("run")
         server.start()
         world.until(lambda: OVER in subjects(chat), 90)

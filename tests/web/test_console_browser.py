@@ -113,12 +113,16 @@ def operator(browser: Chrome, address: str) -> Chrome:
     return browser
 
 
+def wait(browser: Chrome) -> WebDriverWait[Chrome]:
+    # Half-way to the next page, the driver may say neither that an element is there nor that it is stale.
+    return WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
+
+
 def leave(browser: Chrome, by: str, place: str) -> None:
     """Click what leads to another page, and wait for that page."""
     page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(by, place).click()
-    # Half-way to the next page, the driver may say neither that the element is there nor that it is stale.
-    WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException]).until(staleness_of(page))
+    wait(browser).until(staleness_of(page))
 
 
 def press(browser: Chrome, word: str) -> None:
@@ -166,9 +170,10 @@ class TestInABrowser:
         resize(operator, width)
         with taken_away(store):
             operator.get(address)
-            assert heading(operator).startswith("The database has not answered since")
-            assert beyond_the_edge(operator) == 0
-        WebDriverWait(operator, 30).until(lambda _: heading(operator) == "Overview")
+            # It loads itself anew every few seconds, also between two commands to the browser.
+            wait(operator).until(lambda _: heading(operator).startswith("The database has not answered since"))
+            assert wait(operator).until(lambda _: [beyond_the_edge(operator)]) == [0]
+        wait(operator).until(lambda _: heading(operator) == "Overview")
 
     def test_the_login_is_as_narrow_as_a_phone(self, browser: Chrome, address: str) -> None:
         resize(browser, NARROW)
@@ -217,7 +222,7 @@ class TestInABrowser:
         text.clear()
         text.send_keys("extends: salesforce-contact\nrecords: {contact: {fields: {Department: {value: Typed}}}}")
         result = operator.find_element(By.ID, "result")
-        WebDriverWait(operator, 30).until(lambda _: "Typed" in result.text)
+        wait(operator).until(lambda _: "Typed" in result.text)
         assert operator.find_element(By.TAG_NAME, "html") == page
         assert operator.get_log("browser") == []
 
