@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import click
 
+from connector.cli.options import existing_file
+from connector.errors import FixConfiguration
+from connector.mapping import target
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 
@@ -14,9 +20,18 @@ from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 @click.option("--salesforce-port", default=8091, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--hubspot-port", default=8092, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds each call takes.")
-def sandbox(salesforce_port: int, hubspot_port: int, latency: float) -> None:
+@click.option(
+    "--schema",
+    "schemas",
+    multiple=True,
+    type=existing_file,
+    help="Serve the objects and fields of this file, saved by `schema pull`. Repeatable.",
+)
+def sandbox(salesforce_port: int, hubspot_port: int, latency: float, schemas: tuple[Path, ...]) -> None:
     """Run a Salesforce and a HubSpot sandbox on this machine, until Ctrl-C."""
-    salesforce, hubspot = SalesforceSandbox(latency=latency), HubSpotSandbox(latency=latency)
+    saved = _saved(schemas)
+    salesforce = SalesforceSandbox(latency=latency, schema=saved.get("salesforce"))
+    hubspot = HubSpotSandbox(latency=latency, schema=saved.get("hubspot"))
     try:
         click.echo(f"Salesforce  endpoint: {salesforce.start(salesforce_port)}")
         click.echo(
@@ -27,3 +42,16 @@ def sandbox(salesforce_port: int, hubspot_port: int, latency: float) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("stopped")
+
+
+def _saved(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """The objects of saved schemas by their CRM; of several files for one CRM, all of them. Raises FixConfiguration."""
+    saved: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        schema = target.load(path)
+        if schema.crm not in ("salesforce", "hubspot"):
+            raise FixConfiguration(str(path), f"is of {schema.crm}, for which there is no sandbox")
+        for name, known in schema.objects.items():
+            fields = saved.setdefault(schema.crm, {}).setdefault(name, {"fields": {}})["fields"]
+            fields |= known.model_dump()["fields"]
+    return saved

@@ -18,7 +18,9 @@ from connector.sandbox.hubspot.owners import OWNERS, Owner
 from connector.sandbox.hubspot.portal import DETAILED, PORTAL, UI_DOMAIN, portal
 from connector.sandbox.hubspot.records import Link, Records
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal, missing_scopes, rate_limit
+from connector.sandbox.hubspot.saved import Saved, portal_of
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
+from connector.sandbox.hubspot.standard import STANDARD
 from connector.sandbox.hubspot.views import DETAILS, Route, Views
 from connector.sandbox.wire import Wire
 
@@ -39,7 +41,8 @@ class HubSpotSandbox(Wire, HubSpotFaults):
     token, scopes: the access token and its permissions. tier: the account's rate limits. index_lag: in seconds.
     account_info: whether the token may ask for portal_id, account_type and ui_domain.
     seed: for the order of results. unique_calls: whether calls may have a unique property.
-    custom: whether the agency's custom properties exist. sensitive_data: whether the portal may hold such properties.
+    custom: whether the agency's custom properties exist. schema: a saved one, whose objects are served and no others.
+    sensitive_data: whether the portal may hold such properties.
     strict: whether to reject requests that violate HubSpot's specification, even those HubSpot accepts.
     merging: how merges turn out, to be set at any time.
     names_holders: whether a refused email address comes with the id of the contact that has it.
@@ -57,6 +60,7 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         index_lag: float = 5.0,
         unique_calls: bool = True,
         custom: bool = True,
+        schema: Saved | None = None,
         sensitive_data: bool = True,
         strict: bool = True,
         names_holders: bool = True,
@@ -73,9 +77,10 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         super().__init__(latency=latency)
         self.token, self.tokens = token, {token: frozenset(scopes)}
         self.clock, self.owners = clock, list(owners)
-        schema = portal(unique_calls=unique_calls, custom=custom)
-        self.state = Records(schema, clock, strict=strict)
-        self.definitions = Definitions(schema, sensitive_data=sensitive_data, unique_calls=unique_calls)
+        typical = portal(unique_calls=unique_calls, custom=custom, more=STANDARD)
+        objects = typical if schema is None else portal_of(schema, typical)
+        self.state = Records(objects, clock, strict=strict)
+        self.definitions = Definitions(objects, sensitive_data=sensitive_data, unique_calls=unique_calls)
         self.merging = Manner()
         self.state.names_holders = names_holders
         self.batches = Batches(self.state, random.Random(seed), strict=strict, rows_meet=rows_meet, traced=traced)

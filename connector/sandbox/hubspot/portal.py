@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +18,17 @@ DETAILED: Final = {
     "dataHostingLocation": "na1",
 }
 """What a portal says of itself besides its number and type."""
-TYPE_IDS: Final = {"0-1": "contacts", "0-2": "companies", "0-48": "calls"}
+TYPE_IDS: Final = {
+    "0-1": "contacts",
+    "0-2": "companies",
+    "0-3": "deals",
+    "0-5": "tickets",
+    "0-27": "tasks",
+    "0-46": "notes",
+    "0-47": "meetings",
+    "0-48": "calls",
+    "0-49": "emails",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +45,10 @@ class Property:
     read_only: bool = False
     sensitivity: str = "non_sensitive"
     refers_to: str = ""
+    required: bool = False
 
 
-def _texts(names: str) -> list[Property]:
+def texts(names: str) -> list[Property]:
     return [Property(name) for name in names.split()]
 
 
@@ -45,13 +56,13 @@ def _flags(names: str) -> list[Property]:
     return [Property(name, "bool", "booleancheckbox", options=("true", "false")) for name in names.split()]
 
 
-def _choice(name: str, options: str | Iterable[str]) -> Property:
+def choice(name: str, options: str | Iterable[str]) -> Property:
     choices = options.split() if isinstance(options, str) else options
     return Property(name, "enumeration", "select", options=tuple(choices))
 
 
-_OWNER: Final = Property("hubspot_owner_id", "enumeration", "select", refers_to="OWNER")
-_READ_ONLY: Final = [
+OWNER: Final = Property("hubspot_owner_id", "enumeration", "select", refers_to="OWNER")
+READ_ONLY: Final = [
     Property("createdate", "datetime", "date", read_only=True),
     Property("lastmodifieddate", "datetime", "date", read_only=True),
     Property("hs_object_id", "number", "number", read_only=True),
@@ -64,16 +75,16 @@ _STATUSES = "BUSY CALLING_CRM_USER CANCELED COMPLETED CONNECTING FAILED IN_PROGR
 _MARRIAGE = ("Single", "Married", "Divorced", "Widowed", "Separated", "Domestic Partnership")
 
 CONTACTS: Final = [
-    *_READ_ONLY,
-    *_texts("firstname lastname address city state zip country company jobtitle website salutation date_of_birth"),
+    *READ_ONLY,
+    *texts("firstname lastname address city state zip country company jobtitle website salutation date_of_birth"),
     Property("email", unique=True),
     Property("hs_additional_emails", "enumeration", "checkbox"),
     Property("phone", field_type="phonenumber"),
     Property("mobilephone", field_type="phonenumber"),
-    _choice("hs_language", "en es fr"),
-    _choice("lifecyclestage", _STAGES),
-    _choice("marital_status", _MARRIAGE),
-    _OWNER,
+    choice("hs_language", "en es fr"),
+    choice("lifecyclestage", _STAGES),
+    choice("marital_status", _MARRIAGE),
+    OWNER,
     *_flags("do_not_call do_not_text do_not_mail do_not_email"),
     Property("hs_email_optout", "bool", "booleancheckbox", options=("true", "false"), read_only=True),
     Property("annual_household_income", "number", "number"),
@@ -81,21 +92,19 @@ CONTACTS: Final = [
     Property("carecycle_mbi", sensitivity="sensitive"),
 ]
 CALLS: Final = [
-    *_READ_ONLY,
-    Property("hs_timestamp", "datetime", "date"),
-    *_texts(
-        "hs_call_title hs_call_disposition hs_call_recording_url hs_call_source hs_call_external_id hs_call_app_id"
-    ),
+    *READ_ONLY,
+    Property("hs_timestamp", "datetime", "date", required=True),
+    *texts("hs_call_title hs_call_disposition hs_call_recording_url hs_call_source hs_call_external_id hs_call_app_id"),
     Property("hs_call_body", field_type="html"),
     Property("hs_call_duration", "number", "number"),
-    _choice("hs_call_direction", "INBOUND OUTBOUND"),
-    _choice("hs_call_status", _STATUSES),
+    choice("hs_call_direction", "INBOUND OUTBOUND"),
+    choice("hs_call_status", _STATUSES),
     Property("hs_call_from_number", field_type="phonenumber"),
     Property("hs_call_to_number", field_type="phonenumber"),
-    _OWNER,
+    OWNER,
     Property("carecycle_call_id", unique=True),
 ]
-COMPANIES: Final = [*_READ_ONLY, *_texts("name domain phone city state"), _OWNER]
+COMPANIES: Final = [*READ_ONLY, *texts("name domain phone city state"), OWNER]
 
 
 CUSTOM: Final = frozenset(
@@ -105,11 +114,13 @@ CUSTOM: Final = frozenset(
 """The agency's custom properties; all others are HubSpot's."""
 
 
-def portal(*, unique_calls: bool = True, custom: bool = True) -> dict[str, dict[str, Property]]:
+def portal(
+    *, unique_calls: bool = True, custom: bool = True, more: Mapping[str, list[Property]]
+) -> dict[str, dict[str, Property]]:
     """Object -> property name -> definition. unique_calls: whether calls may have a unique property.
-    custom: False for a brand-new portal."""
+    custom: False for a brand-new portal. more: objects besides contacts, calls and companies."""
     calls = [p if unique_calls else replace(p, unique=False) for p in CALLS]
-    objects = {"contacts": CONTACTS, "calls": calls, "companies": COMPANIES}
+    objects = {"contacts": CONTACTS, "calls": calls, "companies": COMPANIES, **more}
     return {
         name: {p.name: p for p in properties if custom or p.name not in CUSTOM} for name, properties in objects.items()
     }

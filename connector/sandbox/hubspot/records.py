@@ -11,7 +11,6 @@ from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, UI_DOMAIN, Proper
 from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
 from connector.sandbox.hubspot.values import accept, calculated
 
-NEEDED = {"calls": "hs_timestamp"}
 STAGE = "lifecyclestage"
 Link = tuple[str, str, str, str]
 """From type, from id, to type, to id."""
@@ -87,10 +86,10 @@ class Records:
     def create(self, kind: str, properties: dict[str, Any]) -> Record:
         """Create a record. Raises Refusal for an invalid property."""
         kept = self._accepted(kind, None, properties)
-        needed = NEEDED.get(kind)
-        if needed and not kept.get(needed):
+        missing = [own.name for own in self.schema[kind].values() if own.required and not kept.get(own.name)]
+        if missing:
             message = f"Error creating {kind[:-1].upper()}. Some required properties were not set."
-            raise Refusal(400, message, context={"properties": [needed]})
+            raise Refusal(400, message, context={"properties": missing})
         now = self.clock()
         record = Record(kind, self.new_id(), now, now)
         if kind == "contacts" and self.first_stage and not kept.get(STAGE):

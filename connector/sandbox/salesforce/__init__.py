@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from connector.sandbox.salesforce.oauth import Consumer, Gate
 from connector.sandbox.salesforce.rest import Rest
 from connector.sandbox.salesforce.rows import Record, Written
+from connector.sandbox.salesforce.saved import Saved, org_of
 from connector.sandbox.salesforce.schema import Column, add_column, default_org
 from connector.sandbox.salesforce.setup import RIGHTS, Setup
 from connector.sandbox.salesforce.states import add_codes
@@ -37,6 +38,7 @@ class SalesforceSandbox(Rest):
     assign_leads: whether an assignment rule gives every lead to the first of `people`. page: rows per page of a query.
     public_key: the certificate of the connected app, in PEM, for the JWT flow.
     custom_fields: False for an org with Salesforce's own fields only.
+    schema: a saved one, whose objects are served and no others.
     state_lists: whether State and Country accept only what is on the org's lists.
     org_id: with 15 or 18 characters. is_sandbox: whether the org is a sandbox of another one.
     rights: the connector's permissions in Setup. unique_activities: whether a task's field may be a unique external id.
@@ -53,6 +55,7 @@ class SalesforceSandbox(Rest):
         page: int = 2000,
         public_key: bytes = b"",
         custom_fields: bool = True,
+        schema: Saved | None = None,
         state_lists: bool = False,
         rights: frozenset[str] = RIGHTS - {"edit all fields"},
         unique_activities: bool = True,
@@ -61,7 +64,8 @@ class SalesforceSandbox(Rest):
     ) -> None:
         login = f"{'test' if is_sandbox else 'login'}.salesforce.com"
         gate = Gate({CLIENT[0]: Consumer(CLIENT[1], public_key)}, dict([LOGIN]), INSTANCE_URL, org_id, login)
-        org = Org(default_org(custom_fields=custom_fields))
+        typical = default_org(custom_fields=custom_fields)
+        org = Org(typical if schema is None else org_of(schema, typical))
         setup = Setup(org, rights, unique_activities=unique_activities)
         super().__init__(org, gate, setup, latency=latency, daily_limit=daily_limit, page=page)
         self.org.unknown_column, self.org.duplicate_rule = unknown_column, duplicate_rule

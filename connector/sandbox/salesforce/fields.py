@@ -103,8 +103,8 @@ CallDurationInSeconds int 8
 ActivityDate date
 Description textarea 32000
 WhoId reference 18 -> Contact Lead
-WhatId reference 18 -> Account
-OwnerId reference 18 default:user -> User
+WhatId reference 18 -> Account Opportunity Campaign Case
+OwnerId reference 18 default:user -> User Group
 careCycle_Call_Id__c string 60 key
 Campaign__c string 80
 """
@@ -125,6 +125,7 @@ PermissionsAllowViewEditConvertedLeads boolean readonly
 """
 RECORD_TYPE: Final = """
 Name string 80 required
+DeveloperName string 80
 SobjectType picklist 255 required
 """
 PERMISSION_SET: Final = """

@@ -92,7 +92,7 @@ class Rows:
         self._unlist(table, row)
         row |= values | {"LastModifiedDate": now}
         if "LastName" in row:
-            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
+            row["Name"] = " ".join(filter(None, (row.get("FirstName"), row["LastName"])))
         self._list(table, row)
         self.writes.append(Written(table.name, row["Id"], created, tuple(sorted(values)), time.monotonic()))
         return row

@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.sandbox.salesforce import fields
+from connector.sandbox.salesforce import fields, standard
 
-TEXTS: Final = frozenset({"string", "textarea", "picklist", "multipicklist", "phone", "email", "combobox"})
+TEXTS: Final = frozenset(
+    {"string", "textarea", "picklist", "multipicklist", "phone", "email", "combobox", "url", "encryptedstring"}
+)
 NUMBERS: Final = frozenset({"int", "double", "currency", "percent"})
 
 # Person accounts are on: a person is an Account with a last name instead of a name.
@@ -76,8 +78,10 @@ class Column:
 
     @property
     def relation(self) -> str:
-        """The name a nested parent is written under: Who for WhoId."""
-        return self.name.removesuffix("Id") if self.refers else ""
+        """The name a nested parent is written under: Who for WhoId, Household__r for Household__c."""
+        if not self.refers:
+            return ""
+        return f"{self.name[:-3]}__r" if self.name.endswith("__c") else self.name.removesuffix("Id")
 
     def describe(self) -> dict[str, Any]:
         """Return one entry of `fields` in GET /sobjects/{X}/describe."""
@@ -202,6 +206,13 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
         _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),
+        _table("Opportunity", "006", fields.SYSTEM, standard.OPPORTUNITY),
+        _table("Campaign", "701", fields.SYSTEM, standard.CAMPAIGN),
+        _table("CampaignMember", "00v", fields.SYSTEM, standard.CAMPAIGN_MEMBER),
+        _table("Case", "500", fields.SYSTEM, standard.CASE),
+        _table("Event", "00U", fields.SYSTEM, standard.EVENT),
+        _table("Group", "00G", fields.SYSTEM, standard.GROUP),
+        _table("QueueSobject", "03g", fields.SYSTEM, standard.QUEUE_OBJECT),
     )
     for table in () if custom_fields else tables:
         for name in [column.name for column in table.columns.values() if column.name.endswith(("__c", "__pc"))]:

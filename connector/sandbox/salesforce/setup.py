@@ -86,7 +86,7 @@ class Setup:
     def _same(self, object: str, field: str) -> list[tuple[Table, str]]:
         """The field itself, and for a contact's field its copy on person accounts."""
         fields = [(self.org.tables[object.lower()], field)]
-        if object == "Contact":
+        if object == "Contact" and "account" in self.org.tables:
             fields.append((self.org.tables["account"], field.replace("__c", "__pc")))
         return fields
 
@@ -104,7 +104,7 @@ class Setup:
         tables = self._new_on(name["object"], name["field"])
         for table in tables:
             self._add(table, _column(name["field"], metadata))
-        if name["object"] == "Contact":
+        if name["object"] == "Contact" and "account" in self.org.tables:
             self._add(self.org.tables["account"], _column(name["field"].replace("__c", "__pc"), metadata))
         return reply({"id": f"00NHs{len(body['FullName']):013d}", "success": True, "errors": []}, 201)
 

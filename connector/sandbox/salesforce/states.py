@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -10,25 +11,24 @@ from connector.sandbox.salesforce.schema import Column, Table, add_column
 from connector.sandbox.salesforce.values import Refused
 
 COUNTRIES: Final = {"US": "United States", "CA": "Canada"}
+_AMERICAN: Final = """
+AL Alabama | AK Alaska | AZ Arizona | AR Arkansas | CA California | CO Colorado | CT Connecticut
+DE Delaware | DC District of Columbia | FL Florida | GA Georgia | HI Hawaii | ID Idaho
+IL Illinois | IN Indiana | IA Iowa | KS Kansas | KY Kentucky | LA Louisiana | ME Maine
+MD Maryland | MA Massachusetts | MI Michigan | MN Minnesota | MS Mississippi | MO Missouri
+MT Montana | NE Nebraska | NV Nevada | NH New Hampshire | NJ New Jersey | NM New Mexico
+NY New York | NC North Carolina | ND North Dakota | OH Ohio | OK Oklahoma | OR Oregon
+PA Pennsylvania | RI Rhode Island | SC South Carolina | SD South Dakota | TN Tennessee
+TX Texas | UT Utah | VT Vermont | VA Virginia | WA Washington | WV West Virginia | WI Wisconsin
+WY Wyoming
+"""
 STATES: Final = {
     "United States": {
-        "AL": "Alabama",
-        "AZ": "Arizona",
-        "CA": "California",
-        "CO": "Colorado",
-        "FL": "Florida",
-        "GA": "Georgia",
-        "IL": "Illinois",
-        "MO": "Missouri",
-        "NV": "Nevada",
-        "NY": "New York",
-        "OH": "Ohio",
-        "TN": "Tennessee",
-        "TX": "Texas",
+        code: name for entry in re.split(r" \| |\n", _AMERICAN.strip()) for code, _, name in [entry.partition(" ")]
     },
     "Canada": {"ON": "Ontario", "QC": "Quebec"},
 }
-"""By name of the country: a part of what an org has is enough to be on the list, or not."""
+"""By name of the country: of other countries, a part of what an org has is enough."""
 
 _SELECT: Final = "There's a problem with this {0}, even though it may appear correct. Please select a {0} from the list"
 
