@@ -11,9 +11,10 @@ import click
 
 from connector import mapping
 from connector.cli import leaving
-from connector.cli.asking import account_of, described
+from connector.cli.live import Live
 from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
-from connector.mapping import Loaded, Severity, target
+from connector.destinations import vendor_of
+from connector.mapping import Loaded, Severity, pairing, target
 from connector.running import bootstrap, whose
 from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies, read_process
@@ -43,8 +44,8 @@ def check(
     An agency's mappings are checked against the CRM schema that `schema pull` saved next to its file, if there is one.
     """
     _check_usage(mappings, paths, live, as_json and as_sarif)
-    checked = _checked(mappings, paths, target.load(schema) if schema else None, live)
-    is_another = live and _reports_another_account(paths)
+    asking = Live(whose.known_accounts(read_process(os.environ).database_url)) if live else None
+    checked = _checked(mappings, paths, target.load(schema) if schema else None, asking)
     problems = _problems(checked.values())
     if as_sarif:
         show_json(mapping.to_sarif(problems))
@@ -52,7 +53,7 @@ def check(
         show_json(leaving.classes(checked) if classes else mapping.to_json(problems))
     else:
         click.echo("\n".join(([] if classes else [_findings(problems, checked.values())]) + leaving.lines(checked)))
-    raise SystemExit(1 if is_another else _status(problems))
+    raise SystemExit(max(asking.status if asking else 0, _status(problems)))
 
 
 def _check_usage(mappings: Sequence[Path], paths: Sequence[Path], live: bool, two_formats: bool) -> None:
@@ -65,7 +66,7 @@ def _check_usage(mappings: Sequence[Path], paths: Sequence[Path], live: bool, tw
 
 
 def _checked(
-    mappings: Iterable[Path], paths: Sequence[Path], schema: target.TargetSchema | None, live: bool
+    mappings: Iterable[Path], paths: Sequence[Path], schema: target.TargetSchema | None, live: Live | None
 ) -> dict[str, Loaded]:
     """Load the mappings named, or those of the agency files, by the name they are reported under."""
     checked = {str(path): bootstrap.read_mapping(path, schema) for path in mappings}
@@ -94,7 +95,7 @@ def _findings(problems: Sequence[mapping.Diagnostic], checked: Iterable[Loaded])
     return mapping.render(problems, texts) if problems else f"{names}: no problems"
 
 
-def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bool) -> dict[str, Loaded]:
+def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: Live | None) -> dict[str, Loaded]:
     """Load the mapping of each destination, under agency/destination."""
     bootstrap.open_agencies([file])  # raises for a malformed signing secret
     for where, notice in bootstrap.notices(file, datetime.now(UTC).date()):
@@ -103,24 +104,10 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: bo
     for name, settings in file.settings.destinations.items():
         path = bootstrap.mapping_path(file, settings)
         known = None if live else schema or _saved(file, name)
-        loaded = bootstrap.read_mapping(path, known)
-        if live and loaded.mapping is not None:
-            loaded = bootstrap.read_mapping(path, described(file, name))
-        results[f"{file.settings.agency}/{name}"] = loaded
+        full_name = f"{file.settings.agency}/{name}"
+        loaded = pairing.paired(bootstrap.read_mapping(path, known), full_name, vendor_of(settings))
+        results[full_name] = live.check(file, name, loaded) if live and loaded.mapping else loaded
     return results
-
-
-def _reports_another_account(paths: Sequence[Path]) -> bool:
-    """Name the account behind each destination on stderr; return whether one is not its ledger's."""
-    ledgers = whose.known_accounts(read_process(os.environ).database_url)
-    matches = []
-    for file in read_agencies(paths, os.environ):
-        for name in file.settings.destinations:
-            full_name = f"{file.settings.agency}/{name}"
-            compared = whose.compare(*account_of(file, name), full_name, ledgers.get(full_name))
-            click.echo(f"{full_name}: {'; '.join(filter(None, (compared.about, compared.do)))}", err=True)
-            matches.append(compared.match)
-    return whose.Match.ANOTHER in matches
 
 
 def _saved(file: AgencyFile, name: str) -> target.TargetSchema | None:

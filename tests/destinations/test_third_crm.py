@@ -147,7 +147,7 @@ class TestItsAccount:
     def test_another_crms_mapping_is_refused(self, file: AgencyFile) -> None:
         file.path.write_text(AGENCY.replace("own.yaml", "hubspot"))
         result = run("check", "-c", file.path, "--live")
-        assert "the mapping is for HubSpot, but these credentials are for Memory" in result.output + result.stderr
+        assert "this mapping is for HubSpot, but the credentials of sunrise/crm are for Memory" in result.output
 
     def test_what_it_lacks_is_provisioned(self, file: AgencyFile, vault: Vault) -> None:
         del vault.fields["person"]["title"]
