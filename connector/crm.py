@@ -49,6 +49,7 @@ class Crm:
     address: scheme://host where everybody reaches it; empty where there is none.
 
     id_field: the record's own id: what a look-up returns when the mapping names no other field.
+    id_pattern: what its ids look like; empty where any text may be one.
     longest_text: the most UTF-16 units of a text field for which the account's schema gives no length.
     takes_milliseconds: whether a date or time may be written as milliseconds since 1970.
     associates: whether records are linked by `associate:`; where not, by look-up fields.
@@ -73,6 +74,7 @@ class Crm:
     account: str
     address: str = ""
     id_field: str = "id"
+    id_pattern: str = ""
     longest_text: int | None = None
     takes_milliseconds: bool = False
     associates: bool = False

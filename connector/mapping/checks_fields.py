@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_conditions, shapes
+from connector.mapping import checks_conditions, checks_search, shapes
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Lookup, MappedField, Source
@@ -73,7 +73,7 @@ def _check_lookup(scope: Scope, lookup: Lookup) -> None:
     if target is None:
         return
     for name in lookup.match:
-        target_field(scope.at("match", name), lookup.object, target.fields, name)
+        checks_search.check(scope.at("match", name), lookup.object, target.fields, name)
     returned = lookup.return_
     if returned and returned not in target.fields and not scope.file.crm.is_id(returned):
         message = f"{lookup.object} has no field '{returned}' in {scope.crm_name}"

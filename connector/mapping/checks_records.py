@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_conditions, checks_fields, checks_match, shapes
+from connector.mapping import checks_addresses, checks_conditions, checks_fields, checks_match, checks_search, shapes
 from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.diagnostics import Severity
@@ -32,8 +32,10 @@ def check(scope: Scope, name: str, record: Record) -> None:
         _check_match(here.at("also_match", number), record, entry, fields)
     for field_name, field in record.fields.items():
         checks_fields.check(here.at("fields", field_name), record, field_name, field, fields)
-    if fields is not None and record.mode is not Mode.UPDATE:
-        _check_required(here, name, record, fields)
+    if fields is not None:
+        checks_addresses.check(here, name, record, fields)
+        if record.mode is not Mode.UPDATE:
+            _check_required(here, name, record, fields)
     _check_associations(here.at("associate"), record)
 
 
@@ -73,6 +75,8 @@ def _check_key_target(scope: Scope, record: Record, name: str, target: TargetFie
         scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")
+    severity = None if record.mode is Mode.UPDATE else Severity.WARNING  # others are written by key without a search
+    checks_search.check_searchable(scope, full, target, severity)
     sources = shapes.of_source(scope, key.as_source())
     if target.case_sensitive:
         _check_case(scope, full, sources)
@@ -103,7 +107,7 @@ def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields:
         here = scope.at(name)
         _check_identity(here, key)
         if fields is not None:
-            target_field(here, record.object, fields, name)
+            checks_search.check(here, record.object, fields, name)
     checks_match.check(scope, record, entry)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import event_paths
+from connector.mapping import checks_ids, event_paths
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema_sources import Source
 from connector.mapping.scope import Scope, listed
@@ -37,22 +37,26 @@ def check_values(scope: Scope, name: str, target: TargetField, shapes: list[Shap
     fitting = [shape for shape in shapes if _check_type(scope, name, target, shape)]
     if target.type in _PICKLISTS and target.options:
         _check_options(scope, name, target, fitting)
+    elif target.type == "reference":
+        fixed = [shape for shape in fitting if shape.fixed]
+        checks_ids.check(scope, name, target, _known_values(fixed))
     elif target.type in _TEXTS and target.length is not None:
         _check_length(scope, name, target.length, fitting)
 
 
 def _check_type(scope: Scope, name: str, target: TargetField, shape: Shape) -> bool:
     accepts = _ACCEPTS.get(target.type)
-    if accepts is None or shape.kind in accepts or _is_id(target, shape) or _is_moment(scope, target, shape):
+    if accepts is None or shape.kind in accepts or _may_be_id(scope, target, shape) or _is_moment(scope, target, shape):
         return True
     kind = Kind.TEXT if shape.kind in (Kind.ENUM, Kind.UUID) else shape.kind
     scope.add("M202", f"{name} is {target.type} but the source is {kind}", _fix(target, shape))
     return False
 
 
-def _is_id(target: TargetField, shape: Shape) -> bool:
-    """Whether the file contains a record's id as a fixed value."""
-    return target.type == "reference" and shape.fixed and shape.kind in (Kind.TEXT, Kind.INTEGER)
+def _may_be_id(scope: Scope, target: TargetField, shape: Shape) -> bool:
+    """Whether the file may contain a record's id as a fixed value."""
+    kinds = {Kind.TEXT} if scope.file.crm.id_pattern else {Kind.TEXT, Kind.INTEGER}
+    return target.type == "reference" and shape.fixed and shape.kind in kinds
 
 
 def _is_moment(scope: Scope, target: TargetField, shape: Shape) -> bool:
@@ -62,6 +66,8 @@ def _is_moment(scope: Scope, target: TargetField, shape: Shape) -> bool:
 
 def _fix(target: TargetField, shape: Shape) -> str:
     match target.type, shape.kind:
+        case "reference", _:
+            return checks_ids.LOOK_UP
         case "date", Kind.DATETIME:
             return "add  format: date"
         case _, Kind.LIST if target.type in _TEXTS | _PICKLISTS:
@@ -79,7 +85,7 @@ def _check_options(scope: Scope, name: str, target: TargetField, shapes: list[Sh
         severity = Severity.ERROR if target.restricted else Severity.WARNING
         hint = f"it offers: {listed(offered)}"
         scope.add("M204", f"{name} does not offer {', '.join(missing)}", hint, severity)
-    if any(shape.values is None and shape.kind != LOOKED_UP for shape in shapes):
+    if not target.within and any(shape.values is None and shape.kind != LOOKED_UP for shape in shapes):
         scope.add("M205", f"{name} is a picklist and this source is free text", "add a table: with else:")
 
 

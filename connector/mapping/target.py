@@ -15,14 +15,21 @@ class _Frozen(BaseModel):
 
 
 class Option(_Frozen):
+    """A value that a field offers. label: what people see, where it is not the value."""
+
     value: str
+    label: str = ""
 
 
 class TargetField(_Frozen):
-    """One field of a CRM object. `length` in characters; `options` only where `type` is picklist.
+    """One field of a CRM object. `length` in characters.
+
+    options: what a picklist offers, or the only ids that a reference may hold.
 
     case_sensitive: unique values may differ in letter case alone. native: the CRM's own name of the type, where it
     differs. searchable: whether records can be searched by it.
+    coded_in: the field that takes the code of what this one holds by its name on a list of the account. within: the
+    field that says what list a value here is on, by name or by code.
     """
 
     type: str
@@ -36,6 +43,8 @@ class TargetField(_Frozen):
     options: tuple[Option, ...] = ()
     native: str = ""
     searchable: bool = True
+    coded_in: str = ""
+    within: str = ""
 
 
 class TargetObject(_Frozen):

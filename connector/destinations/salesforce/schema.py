@@ -5,6 +5,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
@@ -15,6 +16,7 @@ from connector.mapping.target import Option, TargetField, TargetObject
 _TEXTS: Final = {"string", "textarea", "phone", "email"}
 _KNOWN: Final = _TEXTS | {"picklist", "boolean", "int", "double", "currency", "date", "datetime", "reference"}
 _TYPES: Final = {"id": "reference", "percent": "double", "long": "int"}
+_COUNTRY: Final = "Country"
 _COMPOUND: Final = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
 
 
@@ -75,10 +77,19 @@ class Described(Lenient):
         return self.createable is not False or self.updateable is not False
 
 
+class RecordType(Lenient):
+    """One of an object's record types. available: whether the connector's user may use it."""
+
+    id: str = Field(default="", alias="recordTypeId")
+    name: str = ""
+    available: bool | None = None
+
+
 class DescribedObject(Lenient):
     """The reply of GET /sobjects/{X}/describe."""
 
     fields: Entries[Described]
+    record_types: Entries[RecordType] = Field(default=[], alias="recordTypeInfos")
 
 
 def target(described: DescribedObject) -> TargetObject:
@@ -86,7 +97,32 @@ def target(described: DescribedObject) -> TargetObject:
     fields = {own.name: _field(own) for own in described.fields if own.type not in _COMPOUND}
     if "IsPersonAccount" in fields and "Name" in fields:  # a person's name is computed, whatever describe says
         fields["Name"] = fields["Name"].model_copy(update={"required": False})
-    return TargetObject(fields=fields)
+    if own := fields.get("RecordTypeId"):
+        fields["RecordTypeId"] = own.model_copy(update={"options": _usable(described.record_types)})
+    return TargetObject(fields=fields | _from_lists(fields))
+
+
+def _usable(record_types: Sequence[RecordType]) -> tuple[Option, ...]:
+    """The record types that may be used; none if one of them cannot be read, which may be the one that is mapped."""
+    if not all(own.id for own in record_types):
+        return ()
+    return tuple(Option(value=own.id, label=own.name) for own in record_types if own.available is not False)
+
+
+def _from_lists(fields: Mapping[str, TargetField]) -> dict[str, TargetField]:
+    """The fields of addresses whose states and countries are on the org's lists, which fields for codes show.
+
+    https://help.salesforce.com/s/articleView?id=sf.admin_state_country_picklists_overview.htm
+    """
+    changed: dict[str, TargetField] = {}
+    for name in fields:
+        if name.endswith(_COUNTRY) and (code := f"{name}Code") in fields:
+            state = f"{name.removesuffix(_COUNTRY)}State"
+            changed[name] = fields[name].model_copy(update={"coded_in": code})
+            for own, coded_in in ((state, f"{state}Code"), (f"{state}Code", "")):
+                if own in fields:
+                    changed[own] = fields[own].model_copy(update={"coded_in": coded_in, "within": name})
+    return changed
 
 
 def _field(own: Described) -> TargetField:

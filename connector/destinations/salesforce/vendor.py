@@ -25,6 +25,7 @@ SALESFORCE: Final = Vendor(
     account="Salesforce org",
     address="https://login.salesforce.com",
     id_field="Id",
+    id_pattern="[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?",
     stamp_fields=("CreatedDate", "LastModifiedDate"),
     name_fields=dict.fromkeys(("contact", "lead", "account"), ("FirstName", "LastName")),
     day=Day(until_midnight=False),

@@ -1,0 +1,165 @@
+"""check --live says before the first event what a real org or portal would refuse, and where the mapping says it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.salesforce import SalesforceSandbox
+from tests.cli.provisioning import Agency, Opened, opening
+
+CONTACT = """\
+version: 1
+crm: salesforce
+consent: { waive: [doNotCall, doNotSMS, doNotEmail, doNotMail] }
+records:
+  contact:
+    object: Contact
+    key: { careCycle_Id__c: customer.id }
+    fields:
+      LastName: { from: customer.lastName, default: Unknown, cut: true }
+"""
+
+
+@pytest.fixture
+def salesforce(tmp_path: Path) -> Iterator[Opened]:
+    yield from opening(tmp_path, SalesforceSandbox, CONTACT)
+
+
+@pytest.fixture
+def hubspot(tmp_path: Path) -> Iterator[Opened]:
+    yield from opening(tmp_path, HubSpotSandbox, "hubspot")
+
+
+def findings(agency: Agency) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(agency.run("check", "--live", "--json").stdout)
+    return [one for one in found if one["severity"] != "note"]
+
+
+def shown(agency: Agency) -> list[tuple[int, str, str]]:
+    return [(one["line"], one["severity"], one["code"]) for one in findings(agency)]
+
+
+def ready(hint: str) -> str:
+    """The lines that a hint gives to paste."""
+    return hint.partition("\n")[2] + "\n"
+
+
+class TestStatesAndCountries:
+    ADDRESS = CONTACT + "      MailingState: customer.state\n"
+
+    def test_a_code_where_the_org_lists_names_is_warned_of_once(self, salesforce: Opened) -> None:
+        agency = salesforce(self.ADDRESS, state_lists=True)
+        (found,) = findings(agency)
+        assert (found["line"], found["severity"], found["code"]) == (10, "warning", "M209")
+        assert "MailingCountry, which is not mapped" in found["message"]
+        assert salesforce(self.ADDRESS, state_lists=False).run("check", "--live").exit_code == 0
+
+    def test_the_lines_it_offers_mend_it(self, salesforce: Opened, tmp_path: Path) -> None:
+        agency = salesforce(self.ADDRESS, state_lists=True)
+        (found,) = findings(agency)
+        (tmp_path / "base.yaml").write_text(self.ADDRESS)
+        (tmp_path / "own.yaml").write_text("extends: base.yaml\n" + ready(found["hint"]))
+        assert findings(agency) == []
+        assert "delivered" in agency.delivered()
+        (contact,) = agency.sandbox.records("Contact")
+        assert (contact["MailingStateCode"], contact["MailingCountryCode"]) == ("AZ", "US")
+
+    def test_a_code_in_the_field_for_codes_needs_only_a_country(self, salesforce: Opened) -> None:
+        codes = CONTACT + "      MailingStateCode: customer.state\n"
+        assert "MailingCountry, which is not mapped" in findings(salesforce(codes, state_lists=True))[0]["message"]
+        country = codes + "      MailingCountryCode: { value: US }\n"
+        assert findings(salesforce(country, state_lists=True)) == []
+
+    def test_a_country_by_its_code_is_warned_of(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT + "      MailingCountry: { value: USA }\n", state_lists=True)
+        assert shown(agency) == [(10, "warning", "M209")]
+
+
+class TestSearches:
+    LOOKUP = "      Agent__c: { lookup: { object: User, match: { Email: customer.assignedUser.email } } }\n"
+
+    def test_a_field_that_cannot_be_searched_is_an_error_where_records_are_searched_by_it(
+        self, salesforce: Opened
+    ) -> None:
+        step = "    also_match: [{ Email: customer.email, FirstName: customer.firstName }]\n"
+        agency = salesforce(CONTACT.replace("    fields:", step + "    fields:"))
+        agency.sandbox.keep_from_searching("Contact", "Email")
+        assert shown(agency) == [(8, "error", "M208")]
+
+    def test_so_it_is_in_a_look_up(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT + self.LOOKUP.replace("Agent__c", "OwnerId"))
+        agency.sandbox.keep_from_searching("User", "Email")
+        assert shown(agency) == [(10, "error", "M208")]
+
+    def test_a_key_is_only_warned_of_unless_records_are_only_updated(self, salesforce: Opened) -> None:
+        agency = salesforce()
+        agency.sandbox.keep_from_searching("Contact", "careCycle_Id__c")
+        assert shown(agency) == [(7, "warning", "M208")]
+        agency = salesforce(CONTACT.replace("    key:", "    mode: update\n    key:"))
+        agency.sandbox.keep_from_searching("Contact", "careCycle_Id__c")
+        assert shown(agency) == [(8, "error", "M208")]
+
+
+class TestIds:
+    def test_a_record_type_that_the_user_may_not_use_is_an_error(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT + "      RecordTypeId: { value: 012000000000001AAA }\n")
+        agency.sandbox.record_type("Contact", "Household")
+        other = agency.sandbox.record_type("Contact", "Medicare", available=False)
+        own = agency.file.parent / "own.yaml"
+        own.write_text(re.sub("012000000000001AAA", other, own.read_text()))
+        assert shown(agency) == [(10, "error", "M207")]
+
+    def test_one_that_it_may_use_is_fine_in_either_length(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT + "      RecordTypeId: { value: 012000000000001AAA }\n")
+        usable = agency.sandbox.record_type("Contact", "Household")
+        own = agency.file.parent / "own.yaml"
+        for written in (usable, usable[:15]):
+            own.write_text(CONTACT + f"      RecordTypeId: {{ value: {written} }}\n")
+            assert findings(agency) == []
+
+    @pytest.mark.parametrize(
+        ("source", "code"),
+        [
+            ("{ value: priya@youragency.com }", "M207"),
+            ("{ value: 7 }", "M202"),
+            ("{ from: customer.status, table: { Lead: nobody, else: null } }", "M207"),
+            ("customer.agentNpn", "M202"),
+        ],
+    )
+    def test_a_text_that_is_no_id_is_an_error(self, salesforce: Opened, source: str, code: str) -> None:
+        agency = salesforce(CONTACT + f"      OwnerId: {source}\n")
+        (found,) = findings(agency)
+        assert (found["line"], found["severity"], found["code"]) == (10, "error", code)
+        assert "lookup:" in found["hint"]
+
+
+class TestTheOtherCrm:
+    @pytest.mark.parametrize("live", [[], ["--live"]])
+    def test_a_mapping_for_another_crm_than_the_credentials_is_an_error_with_its_line(
+        self, hubspot: Opened, live: list[str]
+    ) -> None:
+        agency = hubspot("salesforce-contact")
+        result = agency.run("check", "--json", *live)
+        (found,) = [one for one in json.loads(result.stdout) if one["severity"] == "error"]
+        assert (result.exit_code, found["code"]) == (1, "M211")
+        assert found["file"].endswith("salesforce-contact.yaml")
+        assert Path(found["file"]).read_text().splitlines()[found["line"] - 1].startswith("crm: salesforce")
+        assert agency.sandbox.calls() == []
+
+
+class TestAnAccountThatCannotBeAsked:
+    def test_hides_nothing_of_the_others(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT + "      Nickname__c: customer.preferredName\n")
+        text = agency.file.read_text()
+        (block,) = re.findall(r"crm: (\{.*\})\}", text)
+        agency.file.write_text(text.replace("{crm:", f"{{broken: {block.replace('${TOKEN}', 'wrong')}, crm:"))
+        result = agency.run("check", "--live", "--json")
+        assert (result.exit_code, "agency.yaml: broken: " in result.stderr) == (2, True)
+        assert [one["code"] for one in json.loads(result.stdout)] == ["M201"]
