@@ -115,7 +115,8 @@ def set_aside(delivery: Delivery, why: Refusal, around: Circumstances, *, later:
 
 
 def _refused(delivery: Delivery, settled: Settled, worst: Outcome, around: Circumstances) -> Settled:
-    if worst.verdict is Verdict.REJECTED or backoff.exhausted(delivery.attempts + 1, delivery.first_at, around.now):
+    is_over = not worst.patient and backoff.exhausted(delivery.attempts + 1, delivery.first_at, around.now)
+    if worst.verdict is Verdict.REJECTED or is_over:
         return replace(settled, state=DeliveryState.DEAD, outcome=AttemptOutcome.DEAD, why=worst.refusal)
     wait = backoff.delay(delivery.attempts, around.roll())
     if worst.retry_after is not None:

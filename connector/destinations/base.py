@@ -77,6 +77,7 @@ class Outcome:
     id: the CRM's id of the record, if it exists.
     consent_written: the opt-outs were written although the row was rejected.
     retry_after: seconds, if the CRM asked for a pause.
+    patient: deferred for something about the account that its people will change, so that no time is too long to wait.
     of_fields: rejected for the values of some fields, the refusal's or, where it names none of the row's, unknown ones:
     without them the CRM may accept the row.
     subscription: why the CRM's subscription service did not opt the address out, of a row that was not rejected.
@@ -92,6 +93,7 @@ class Outcome:
     refusal: Refusal = WRITTEN
     consent_written: bool = False
     retry_after: float | None = None
+    patient: bool = False
     request_id: str = ""
     of_fields: bool = False
     subscription: Refusal = WRITTEN

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from connector.backoff import HOUR
 from tests.builders import a_call, a_customer
 from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, house, raised
 
@@ -44,3 +45,15 @@ def test_what_waited_is_created_once_there_is_room(full: House) -> None:
     full.drain()
     assert [full.state(message_id) for message_id in (new, call)] == [("delivered", "")] * 2
     assert sorted(raised(person["no_call"]) for person in full.people()) == [False, True]
+
+
+def test_what_waits_is_never_given_up(full: House) -> None:
+    new, call = full.pass_on(a_customer(**NEW), a_call(a_customer(updatedAt=EARLIER)))
+    for _ in range(30):
+        full.clock.forward(6 * HOUR)
+        full.drain()
+    assert [full.state(message_id) for message_id in (new, call)] == [("ready", "STORAGE_LIMIT_EXCEEDED")] * 2
+    full.sandbox.full(False)
+    full.clock.forward(2 * HOUR)
+    full.drain()
+    assert [full.state(message_id) for message_id in (new, call)] == [("delivered", "")] * 2

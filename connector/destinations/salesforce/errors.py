@@ -56,6 +56,7 @@ def outcome(error: ApiError, rule: Rule, ours: Collection[str], request_id: str)
         verdict,
         refusal=why,
         retry_after=rule.retry_after if verdict is Verdict.DEFERRED else None,
+        patient=rule.patient and verdict is Verdict.DEFERRED,
         request_id=request_id,
         of_fields=rule.kind in (Kind.FIELDS, Kind.ONCE_MORE) or (rule is UNKNOWN and bool(why.fields)),
         holder=holder(error) if error.code == "DUPLICATE_VALUE" and verdict is Verdict.REJECTED else None,

@@ -25,8 +25,9 @@ OF_A_RECORD: Final = (
         "STORAGE_LIMIT_EXCEEDED",
         _LATER,
         "the org's storage is full, so no new record can be created",
-        "free some storage or buy more, then replay",
+        "free some storage or buy more: the record is then created within the hour",
         retry_after=3600,
+        patient=True,
     ),
     Rule(
         "INVALID_CROSS_REFERENCE_KEY",

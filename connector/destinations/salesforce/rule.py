@@ -35,6 +35,7 @@ class Rule:
     reason: why a lane pauses. retry_after: seconds. every: applies to every record of the request.
     field: the one at fault if the error names none. code: ours, where Salesforce's also means something else.
     listed: applies only if the error lists a field besides the record's own id.
+    patient: waits, however long it takes, until the org's people have changed something.
     """
 
     codes: str
@@ -48,3 +49,4 @@ class Rule:
     field: str = ""
     code: str = ""
     listed: bool = False
+    patient: bool = False
