@@ -24,7 +24,8 @@ from connector.mapping.target import TargetSchema
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_SUBREQUESTS: Final = 25
+_SUBREQUESTS: Final = 5
+"""Of at most 25: an object with many fields and picklists has a description of some megabytes."""
 _ASK_AGAIN: Final = 60.0
 """Seconds until an object is described again that the org would not describe."""
 _OF_THE_DESCRIPTION: Final = frozenset({PauseReason.CONFIGURATION, PauseReason.PERMISSIONS, PauseReason.OUTAGE})
@@ -78,7 +79,7 @@ class Reader:
         return described
 
     def describe_all(self, objects: Iterable[str]) -> dict[str, DescribedObject | None]:
-        """Several objects as they are now, 25 per call."""
+        """Several objects as they are now, a few per call."""
         # https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
         names = list(dict.fromkeys(objects))
         described: dict[str, DescribedObject | None] = {}
