@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Response, request
 
-from connector.destinations.base import Outcome, Verdict
+from connector.destinations.base import Found, Outcome, Verdict
+from connector.destinations.salesforce.pages import PAGES
 from connector.sandbox.salesforce import SalesforceSandbox
 from tests.destinations.salesforce_fixtures import Pair, sandbox_and_destination
 
@@ -195,3 +199,48 @@ class TestOddAnswers:
         sandbox.put("Contact", LastName="Ann")
         sandbox.reshape(lambda body: {**body, **part}, path="/query")
         assert len(salesforce.find("Contact", "LastName", ["Ann"], [])["Ann"]) == 1
+
+
+def leading_on(urls: Callable[[], str], done: bool = False) -> Callable[[Any], Response]:
+    """A page with Ann, and the address of a further page each time."""
+
+    def answer(_: Any) -> Response:
+        page = {"records": [{"Id": "003xx0000000001AAA", "LastName": "Ann"}], "done": done, "nextRecordsUrl": urls()}
+        return Response(json.dumps(page), 200, content_type="application/json")
+
+    return answer
+
+
+class TestAnAnswerWithoutAnEnd:
+    @pytest.mark.parametrize("step", [0, 1], ids=["the same page again", "always another page"])
+    def test_answers_with_whom_it_has_and_defers_the_others(self, pair: Pair, step: int) -> None:
+        sandbox, salesforce = pair
+        numbers = itertools.count(1, step)
+        urls = leading_on(lambda: f"/services/data/v62.0/query/0r8xx-{next(numbers)}")
+        sandbox.fault("/query", urls, times=10_000)
+        answers = salesforce.find("Contact", "LastName", ["Ann", "Bob"], [])
+        assert answers["Ann"] == [Found("003xx0000000001AAA", {})]
+        assert (refusal(answers["Bob"]).verdict, refusal(answers["Bob"]).code) == (Verdict.DEFERRED, "LIST_ENDLESS")
+        assert len(sandbox.calls("/query")) <= PAGES
+
+    def test_that_breaks_off_answers_with_whom_it_has_and_defers_the_others(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        sandbox.fault("/query", leading_on(lambda: ""), times=10_000)
+        answers = salesforce.find("Contact", "LastName", ["Ann", "Bob"], [])
+        assert answers["Ann"] == [Found("003xx0000000001AAA", {})]
+        assert refusal(answers["Bob"]).code == "LIST_ENDLESS"
+
+    def test_of_moves_says_nothing_of_anybody(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        urls = leading_on(lambda: "/services/data/v62.0/query/0r8xx-1")
+        sandbox.fault("/query", urls, times=10_000)
+        assert salesforce.survivors("Contact", ["003xx0000000001AAA"]) == {}
+        assert len(sandbox.calls("/query")) <= 2 * PAGES
+
+    def test_whose_second_page_is_gone_shows_nobody_twice(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        sandbox.put("Contact", LastName="Ann")
+        gone = '[{"errorCode": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"}]'
+        sandbox.fault("/query/0r8xx", lambda _: Response(gone, 400, content_type="application/json"), times=10)
+        sandbox.reshape(lambda body: {**body, "done": False, "nextRecordsUrl": "/query/0r8xx-1"}, path="/query")
+        assert len(salesforce.find("Contact", "LastName", ["Ann", "Bob"], [])["Ann"]) == 1

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
+from connector.destinations.salesforce.pages import Pages
 
 _MOST: Final = 400
 _MERGES: Final = 5
@@ -63,14 +63,12 @@ class Survivors:
         among = ", ".join(f"'{crm_id}'" for crm_id in ids)
         soql = " ".join(("SELECT", names, "FROM", object, "WHERE Id IN (", among, ")"))
         rows: list[_Row] = []
-        reply = self._client.call("GET", "queryAll/", params={"q": soql})
-        while isinstance(page := _page(reply), dict):
-            rows += page["records"]
-            more = page.get("nextRecordsUrl")
-            if not isinstance(more, str) or not more:
-                return rows
-            reply = self._client.call("GET", f"query/{more.rpartition('/query/')[2]}")
-        return None
+        pages = Pages(self._client, "queryAll", soql)
+        for reply in pages:
+            if (page := _rows_of(reply)) is None:
+                return None
+            rows += page
+        return rows if pages.complete else None
 
 
 def _winners(rows: dict[str, _Row | None]) -> Iterator[str]:
@@ -78,11 +76,10 @@ def _winners(rows: dict[str, _Row | None]) -> Iterator[str]:
     return (str(row["MasterRecordId"])[:15] for row in rows.values() if row and row.get("MasterRecordId"))
 
 
-def _page(reply: Any) -> _Row | None:
-    if isinstance(reply, ApiError) or not isinstance(reply, dict) or not isinstance(reply.get("records"), list):
+def _rows_of(reply: Any) -> list[_Row] | None:
+    if not isinstance(reply, dict) or not isinstance(rows := reply.get("records"), list):
         return None
-    is_readable = all(isinstance(row, dict) and isinstance(row.get("Id"), str) for row in reply["records"])
-    return reply if is_readable else None
+    return rows if all(isinstance(row, dict) and isinstance(row.get("Id"), str) for row in rows) else None
 
 
 def _line(rows: dict[str, _Row | None], crm_id: str) -> Iterator[_Row | None]:

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connector.destinations.base import Answers, Found, Outcome, Verdict
 from connector.destinations.salesforce import search_rules, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
+from connector.destinations.salesforce.pages import Pages
 from connector.errors import DestinationUnusable, PauseReason
 from connector.settlement import Refusal
 
@@ -33,6 +34,14 @@ _LEFT_OVER: Final = Outcome(
 _UNREAD: Final = Outcome(
     Verdict.DEFERRED,
     refusal=Refusal(UNREADABLE, "Salesforce's answer to a search has a record that cannot be read", _AGAIN),
+)
+_ENDLESS: Final = Outcome(
+    Verdict.DEFERRED,
+    refusal=Refusal(
+        "LIST_ENDLESS",
+        "Salesforce's answer to a search does not end, so a record that is not in what was read may exist",
+        "replay: the search is repeated; if it happens again, open a case with Salesforce support",
+    ),
 )
 
 
@@ -86,28 +95,23 @@ def search(client: Client, abreast: Abreast, question: Query, asked: Sequence[st
 class _Page(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     records: list[Any]
-    more: Any = Field(default=None, alias="nextRecordsUrl")
 
 
 @dataclass(slots=True)
 class _Portion:
     """Some values of a search, halved where Salesforce refuses the query until those at fault are alone.
 
-    records: with field names in lower case. refused: literal -> what becomes of a record that needs the answer.
+    records: by id, with field names in lower case. refused: literal -> what becomes of a record that needs the answer.
+    rest: the answer for a value without a record: one that could not be read may have it.
     """
 
     client: Client
     question: Query
     splits: int = SPLITS
     literals: list[str] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, Outcome] = field(default_factory=dict)
-    is_odd: bool = False
-
-    @property
-    def rest(self) -> list[Found] | Outcome:
-        """The answer for a value without a record: an unreadable one may have it."""
-        return _UNREAD if self.is_odd else []
+    rest: list[Found] | Outcome = field(default_factory=list)
 
     def run(self, literals: list[str]) -> _Portion:
         """Ask for these values."""
@@ -118,30 +122,29 @@ class _Portion:
     def by_spelling(self) -> dict[str, list[Found]]:
         """The records by their value."""
         holders: dict[str, list[Found]] = {}
-        for record in self.records:
+        for record in self.records.values():
             read = {name: _blank_is_none(record.get(name.lower())) for name in self.question.read}
             spelling = self.question.spelling(record.get(self.question.field.lower()))
             holders.setdefault(spelling, []).append(Found(record["id"], read))
         return holders
 
     def _ask(self, literals: list[str]) -> None:
-        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
-        reply = self.client.call("GET", "query/", params={"q": self.question.query(literals)})
-        while not isinstance(reply, ApiError) or reply.code == UNREADABLE:
-            page = _page(reply, self.question.object)
-            self._take(page.records)
-            if not isinstance(page.more, str) or not page.more:
+        pages = Pages(self.client, "query", self.question.query(literals))
+        for reply in pages:
+            if isinstance(reply, ApiError) and reply.code != UNREADABLE:
+                self._refuse(literals, reply)
                 return
-            reply = self.client.call("GET", f"query/{page.more.rpartition('/query/')[2]}")
-        self._refuse(literals, reply)
+            self._take(_page(reply, self.question.object).records)
+        if not pages.complete:
+            self.rest = _ENDLESS
 
     def _take(self, records: list[Any]) -> None:
         for record in records:
             named = {name.lower(): value for name, value in record.items()} if isinstance(record, dict) else {}
             if isinstance(named.get("id"), str):
-                self.records.append(named)
+                self.records[named["id"]] = named
             else:
-                self.is_odd = True
+                self.rest = _UNREAD
 
     def _refuse(self, literals: list[str], error: ApiError) -> None:
         """Handle the rejection of a query: ask for half of its values at a time."""
