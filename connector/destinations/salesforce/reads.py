@@ -24,7 +24,7 @@ from connector.mapping.target import TargetSchema
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_SUBREQUESTS: Final = 5
+_SUBREQUESTS: Final = 10
 """Of at most 25: an object with many fields and picklists has a description of some megabytes."""
 _ASK_AGAIN: Final = 60.0
 """Seconds until an object is described again that the org would not describe."""

@@ -177,7 +177,7 @@ class Rest(PlannedFaults):
 
     def _more(self, cursor: str) -> Response:
         with self.lock:
-            rest = self._cursors.pop(cursor, None)
+            rest = self._cursors.get(cursor)  # it can be read again
             if rest is None:
                 raise BadRequest(404, "INVALID_QUERY_LOCATOR", "invalid query locator")
             return self._paged(*rest)
@@ -186,7 +186,7 @@ class Rest(PlannedFaults):
         shown = [_record(name, columns, row) for row in rows[: self.page]]
         answer: dict[str, Any] = {"totalSize": total, "done": len(rows) <= self.page, "records": shown}
         if not answer["done"]:
-            cursor = f"01gHs00000000{len(self._cursors)}-{self.page}"
+            cursor = f"01gHs00000000{len(self._cursors)}-{total - len(rows) + self.page}"
             self._cursors[cursor] = (columns, name, rows[self.page :], total)
             answer["nextRecordsUrl"] = f"{request.path.rsplit('/query', 1)[0]}/query/{cursor}"
         return reply(answer)
