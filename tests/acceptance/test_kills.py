@@ -152,6 +152,7 @@ class TestKills:
 
 @POSTGRES_SLOW
 class TestRecovery:
+    @pytest.mark.slow
     def test_a_killed_workers_lane_goes_on_when_its_lease_is_over(self, product: Product) -> None:
         product.salesforce.latency = 1.0
         assert product.post(an_event(0)) == 204

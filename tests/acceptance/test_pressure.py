@@ -74,6 +74,7 @@ class TestFullDisk:
 
 @pytest.mark.slow  # the same story as that of the PostgreSQL server that dies
 class TestLostFile:
+    @pytest.mark.slow
     def test_the_database_is_taken_away_and_put_back(self, embedded: Product) -> None:
         crowd = started(embedded)
         file = embedded.folder / "connector.db"
@@ -93,6 +94,7 @@ class TestPostgres:
         yield server
         server.cleanup()
 
+    @pytest.mark.slow
     def test_the_server_dies_under_load_and_comes_back(self, tmp_path: Path, server: pgserver.PostgresServer) -> None:
         product = Product(tmp_path, server.get_uri())
         try:
@@ -108,6 +110,7 @@ class TestPostgres:
 
 
 class TestFullInbox:
+    @pytest.mark.slow
     def test_ordinary_events_are_refused_until_some_are_delivered(self, embedded: Product) -> None:
         embedded.environment["CONNECTOR_INBOX_LIMIT"] = "20"
         for sandbox in (embedded.salesforce, embedded.hubspot):

@@ -77,6 +77,7 @@ class TestRun:
         embedded.until(lambda: 'connector_crm_calls_total{destination="sunrise/hubspot"' in told())
         assert 'connector_events_accepted_total{agency="sunrise",type="call.completed"} 1.0' in told()
 
+    @pytest.mark.slow
     def test_one_crm_down_does_not_slow_the_other(self, embedded: Product) -> None:
         embedded.hubspot.fault("", embedded.hubspot.refuse, times=10_000)
         embedded.start()

@@ -49,6 +49,7 @@ def named(product: Product) -> list[str]:
 
 
 class TestPausedWorker:
+    @pytest.mark.slow
     def test_one_whose_write_comes_late_rolls_nothing_back(self, product: Product) -> None:
         held = Held()
         product.salesforce.fault("/composite/sobjects", held)
@@ -67,6 +68,7 @@ class TestPausedWorker:
 
 
 class TestSeveralOfARole:
+    @pytest.mark.slow
     def test_all_share_one_inbox_and_one_killed_is_missed_for_a_lease_only(self, product: Product) -> None:
         second = free_port()
         product.beside("receive", CONNECTOR_LISTEN=f"127.0.0.1:{second}", CONNECTOR_ADMIN_LISTEN="off")

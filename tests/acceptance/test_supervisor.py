@@ -27,6 +27,7 @@ def running(tmp_path: Path) -> Iterator[Product]:
 
 
 class TestKilledSupervisor:
+    @pytest.mark.slow
     def test_its_roles_end_with_it_and_the_next_one_takes_over(self, running: Product) -> None:
         assert running.process is not None
         left = running.children()
@@ -41,6 +42,7 @@ class TestKilledSupervisor:
 
 
 class TestKilledRole:
+    @pytest.mark.slow
     @pytest.mark.parametrize("role", ["receive", "work"])
     def test_it_is_another_process_within_a_moment(self, running: Product, role: str) -> None:
         began = time.monotonic()

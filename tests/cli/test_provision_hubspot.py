@@ -77,6 +77,7 @@ class TestAnEmptyPortal:
         assert len(agency.told("--apply")["made"]) == 2
         assert agency.live() == []
 
+    @pytest.mark.slow
     def test_a_reply_that_was_lost_makes_nothing_twice(self, portal: Opened) -> None:
         agency = portal()
         agency.sandbox.fault("/properties/", agency.sandbox.lose_reply, method="POST", times=1, skip=1)

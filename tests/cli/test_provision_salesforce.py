@@ -67,6 +67,7 @@ class TestAnEmptyOrg:
         assert (again.exit_code, again.output) == (0, "sunrise/crm: nothing is missing\n")
         assert agency.network_writes() == before
 
+    @pytest.mark.slow
     def test_a_reply_that_was_lost_makes_nothing_twice(self, org: Opened) -> None:
         agency = org()
         agency.sandbox.fault("/tooling/sobjects/CustomField", agency.sandbox.lose_reply, times=2)

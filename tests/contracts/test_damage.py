@@ -277,6 +277,7 @@ class TestSound:
         assert figures is not None
         assert (figures.failures, figures.amcheck) == (0, False)
 
+    @pytest.mark.slow
     def test_another_trouble_is_no_damage(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:
         store = opened(embedded.address)
         holder = sqlite3.connect(embedded.file, isolation_level=None)

@@ -87,6 +87,7 @@ def everything_is_written(installation: Installation) -> bool:
 
 
 class TestChangingTheDataKey:
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", list(itertools.permutations(PROCESSES)), ids=", ".join)
     def test_in_two_steps_every_event_is_written_at_once(
         self, installation: Installation, order: tuple[str, ...]

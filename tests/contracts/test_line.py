@@ -186,6 +186,7 @@ class TestBell:
             store.database.bell.wait(0.1)
         assert time.monotonic() - began < 2
 
+    @pytest.mark.slow
     def test_it_rings_again_over_a_new_connection(self, store: Store, server: Postgres, proxy: Proxy) -> None:
         listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
 

@@ -239,6 +239,7 @@ open_store(sys.argv[1], {"CONNECTOR_DATA_KEY": sys.argv[2]}).close()
 
 
 class TestStartingTogether:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "prepare", [lambda address: None, lambda address: made_at(address, "0001")], ids=["empty", "old"]
     )
@@ -266,6 +267,7 @@ class TestStartingTogether:
 
 
 class TestNewer:
+    @pytest.mark.slow
     def test_a_newer_database_stops_an_older_program_with_a_clear_word(self, database_address: str) -> None:
         open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
         engine = open_engine(parse_url(database_address))

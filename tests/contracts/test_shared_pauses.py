@@ -130,6 +130,7 @@ class TestAnAccountThatIsDown:
         house.turns = 0
         return house
 
+    @pytest.mark.slow
     def test_is_tried_by_two_lanes_and_then_by_one_at_a_time(self, down: Account) -> None:
         assert len(down.work()) == 2
         assert down.paused() == LANES
@@ -145,6 +146,7 @@ class TestAnAccountThatIsDown:
         assert sorted({*taken}) == LANES
         assert (down.opted_out(), down.store.desk.waiting(), down.paused()) == (4, 0, [])
 
+    @pytest.mark.slow
     def test_keeps_opt_outs_waiting_no_longer_than_needed(self, down: Account) -> None:
         down.work(1800)
         down.recover()
@@ -204,6 +206,7 @@ class TestATroubleOfOneLane:
         house.pause(LANES[0], reason)
         assert house.paused() == LANES[:1]
 
+    @pytest.mark.slow
     def test_stays_its_own_where_one_event_makes_the_crm_fail(self, house: Account) -> None:
         house.accept(LANES[0], lastName="Poison")
         house.fail(text="Poison")

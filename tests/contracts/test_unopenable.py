@@ -136,6 +136,7 @@ class TestAMissingKey:
         assert (house.state(waiting), house.person()["city"]) == (("delivered", ""), "Mesa")
         house.store.close()
 
+    @pytest.mark.slow
     def test_a_thousand_events_ahead_of_a_good_one_do_not_hold_it(self, house: House) -> None:
         waiting = house.accept(*(person(number) for number in range(1005)))
         for message_id in waiting[:1001]:

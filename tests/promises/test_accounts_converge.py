@@ -193,6 +193,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 class TestAnAccount:
+    @pytest.mark.slow
     @pytest.mark.parametrize("opened", [portal, org])
     def test_ends_as_the_newest_events_say(
         self, stage: Stage, opened: Callable[[], AbstractContextManager[Account]]

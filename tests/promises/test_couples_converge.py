@@ -299,6 +299,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 class TestCouples:
+    @pytest.mark.slow
     @pytest.mark.parametrize("opened", [portal, org])
     def test_everybody_ends_where_they_belong(
         self, stage: Stage, opened: Callable[[], AbstractContextManager[Account]]

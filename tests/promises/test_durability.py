@@ -108,6 +108,7 @@ class TestEmbeddedDatabase:
     def test_a_cut_of_power_at_any_moment_loses_nothing_acknowledged(self, tmp_path: Path) -> None:
         assert self.cuts(tmp_path) == [set()] * CUTS
 
+    @pytest.mark.slow
     def test_this_would_notice_an_acknowledgement_that_comes_too_soon(self, tmp_path: Path) -> None:
         assert any(self.cuts(tmp_path, "hasty"))
 
@@ -135,6 +136,7 @@ class TestSharedDatabase:
         yield server
         server.cleanup()
 
+    @pytest.mark.slow
     def test_kill_9_of_the_server_loses_nothing_acknowledged(self, server: pgserver.PostgresServer) -> None:
         with receiver(server.get_uri()) as one:
             one.listen(MOST)

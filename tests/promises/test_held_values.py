@@ -192,6 +192,7 @@ class TestOnceTheAddressIsFree:
         portal.pass_on(person("c-edna", 1, SHARED))
         return holds
 
+    @pytest.mark.slow
     def test_it_is_tried_after_half_a_minute_then_less_and_less_often(self, portal: House) -> None:
         holder(portal)
         portal.pass_on(person("c-edna", 1, SHARED))

@@ -160,6 +160,7 @@ class TestALonePoisonousEvent:
         assert states.pop(("delivered", "")) == ["Good"]
         assert set(states) <= {("dead", "UNANSWERED"), ("ready", "UNREADABLE_REPLY")}  # the latter holds nothing up
 
+    @pytest.mark.slow
     def test_is_given_up_after_a_day(self, world: World) -> None:
         world.names = (POISON,)
         world.accept(POISON)
@@ -169,6 +170,7 @@ class TestALonePoisonousEvent:
 
 
 class TestManyPoisonousEvents:
+    @pytest.mark.slow
     def test_are_all_set_aside(self, world: World) -> None:
         poison = [f"{POISON}{number}" for number in range(12)]
         world.names = (*GOOD[:20], *poison, *GOOD[20:60])
@@ -198,6 +200,7 @@ class TestAPoisonousOptOut:
         assert world.stage.state("n-Good0")[0] == "delivered"
         assert len(world.sandbox.seen) - seen < 200
 
+    @pytest.mark.slow
     def test_of_an_account_that_gives_no_answers_is_neither_refused_nor_asked_for_all_the_time(
         self, world: World
     ) -> None:

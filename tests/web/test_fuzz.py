@@ -215,6 +215,7 @@ class TestTheDoorStands:
 
 
 class TestTheHarness:
+    @pytest.mark.slow
     def test_can_tell_a_door_that_answers_503(self, receiver: Receiver) -> None:
         with receiver.store.database.transaction():  # nobody else can write meanwhile
             body, told = signed(a_customer())
