@@ -501,3 +501,14 @@ def leads(page: Path, link: str) -> bool:
         return target.exists()
     headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.M)
     return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+class TestSetup:
+    @pytest.mark.parametrize("name", VENDORS)
+    def test_the_page_has_the_steps_of_the_command_in_order_click_by_click(self, name: str) -> None:
+        page = (ROOT / f"docs/{name}.md").read_text("utf-8")
+        told = rows(page, r"^### (\d+\. .+)\n([^#]*)")
+        steps = VENDORS[name].setup
+        assert [heading for heading, _ in told] == [f"{n}. {step.title}" for n, step in enumerate(steps, 1)]
+        for (_, text), step in zip(told, steps, strict=True):
+            assert step.click in " ".join(re.sub(r"\*\*|`", "", text).split())

@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "sandbox": ("sandbox", "Run a sandbox of each CRM on this machine."),
     "schema": ("schema", "Save the CRM's schema, or write the mapping schema for your editor."),
     "send": ("send", "Send signed events to a hook."),
+    "setup": ("setup", "Walk through what each CRM needs, checked against the account."),
     "status": ("status", "Show the current status on one screen."),
     "test": ("test", "Run the tests inside mappings."),
     "why": ("why", "Explain each field of a CRM record."),

@@ -13,11 +13,10 @@ import click
 from connector import mapping
 from connector.cli.options import agency_option, json_option, quiet, show_json
 from connector.delivery.route import Route
-from connector.destinations.provision import Done, Provision, Provisioner, Step
+from connector.destinations.provision import Done, Provision, Provisioner, Step, completed
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.mapping import Diagnostic, Severity
 from connector.mapping.demands import Demands, demands
-from connector.mapping.target import TargetObject, TargetSchema
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
 
@@ -126,21 +125,9 @@ def _survey(account: _Account) -> _Survey:
     """Find what the account is missing, and what `check --live` would still report once that was created."""
     planned = account.provisioner.plan(account.demands)
     schema = account.route.destination.describe(account.route.mapping.objects)
-    loaded = bootstrap.read_mapping(account.path, _completed(schema, account.demands, planned))
+    loaded = bootstrap.read_mapping(account.path, completed(schema, account.demands, planned))
     errors = tuple(problem for problem in loaded.diagnostics if problem.severity is Severity.ERROR)
     return _Survey(planned, errors, loaded.texts)
-
-
-def _completed(schema: TargetSchema, asked: Demands, planned: Provision) -> TargetSchema:
-    """The account's schema as if everything already reported had been created."""
-    objects = {name: dict(known.fields) for name, known in schema.objects.items()}
-    for obstacle in planned.obstacles:
-        demanded = asked[obstacle.object]
-        names = [obstacle.field] if obstacle.field else list(demanded)
-        objects.setdefault(obstacle.object, {}).update({name: demanded[name].wanted for name in names})
-    for step in planned.steps:
-        objects.setdefault(step.demand.object, {})[step.demand.field] = step.demand.wanted
-    return schema.model_copy(update={"objects": {name: TargetObject(fields=own) for name, own in objects.items()}})
 
 
 def _write(account: _Account, steps: Sequence[Step], folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -36,7 +37,7 @@ def read_settings(block: Any) -> DestinationSettings:
     auth = block.get("auth") if isinstance(block, dict) else None
     if not isinstance(auth, dict):
         return DestinationSettings.model_validate(block)  # its error names what is missing
-    vendor = next((vendor for vendor in VENDORS.values() if vendor.auth_key in auth), None)
+    vendor = vendor_by(auth)
     if vendor is None:
         keys = ", ".join(f"{known.auth_key}: ({known.title})" for known in VENDORS.values())
         raise _misplaced("auth", f"are no CRM's credentials; expected one of {keys}")
@@ -45,6 +46,11 @@ def read_settings(block: Any) -> DestinationSettings:
             problem = f"is for a {other.title} destination, but these credentials are for {vendor.title}"
             raise _misplaced(other.name, problem)
     return vendor.settings.model_validate(block)
+
+
+def vendor_by(auth: Container[str]) -> Vendor | None:
+    """The CRM that these keys under `auth:` are for."""
+    return next((vendor for vendor in VENDORS.values() if vendor.auth_key in auth), None)
 
 
 def _misplaced(key: str, problem: str) -> ValidationError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from connector.destinations.guide import Look, Needs
 from connector.mapping.demands import Demand, Demands
+from connector.mapping.target import TargetObject, TargetSchema
 
 
 class Making(StrEnum):
@@ -36,12 +38,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something the account lacks that only a person can fix, and how."""
+    """Something the account lacks that only a person can fix, and how. of_key: the key field is there, but no key."""
 
     object: str
     field: str
     problem: str
     advice: str
+    of_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,10 @@ class Provisioner(Protocol):
     fixed: str
     """What cannot be changed about an existing field, and what to do about a field that does not fit."""
 
+    def access(self, needs: Needs) -> Iterator[Look]:
+        """Look at each step of the set-up before the fields; ends early where the next cannot be looked at."""
+        ...
+
     def plan(self, demands: Demands) -> Provision:
         """List what the account lacks, without changing anything."""
         ...
@@ -78,3 +85,15 @@ class Provisioner(Protocol):
     def files(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """The same steps as files to deploy, path -> text; empty if the CRM deploys no files."""
         ...
+
+
+def completed(schema: TargetSchema, asked: Demands, planned: Provision) -> TargetSchema:
+    """The account's schema as if everything already reported had been created."""
+    objects = {name: dict(known.fields) for name, known in schema.objects.items()}
+    for obstacle in planned.obstacles:
+        demanded = asked[obstacle.object]
+        names = [obstacle.field] if obstacle.field else list(demanded)
+        objects.setdefault(obstacle.object, {}).update({name: demanded[name].wanted for name in names})
+    for step in planned.steps:
+        objects.setdefault(step.demand.object, {})[step.demand.field] = step.demand.wanted
+    return schema.model_copy(update={"objects": {name: TargetObject(fields=own) for name, own in objects.items()}})

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from connector.crm import Crm, CrmAccount
 from connector.destinations.base import CallLog, Destination
+from connector.destinations.guide import SetupStep
 from connector.destinations.settings import DestinationSettings
 from connector.destinations.versions import Versions
 
@@ -23,7 +24,7 @@ class Vendor(Crm):
     settings: the settings an agency file may give. auth_key: the key under `auth:` that identifies this CRM.
     record_address: settings, account as far as it is known, object, CRM id -> the URL of the record's page; empty if
     unknown.
-    versions: of its API; None where it has none to choose from.
+    versions: of its API; None where it has none to choose from. setup: what an account needs, in order.
     """
 
     settings: type[DestinationSettings]
@@ -31,6 +32,7 @@ class Vendor(Crm):
     connect: Connect
     record_address: Callable[[Any, CrmAccount | None, str, str], str] = lambda settings, account, kind, crm_id: ""
     versions: Versions | None = None
+    setup: tuple[SetupStep, ...] = ()
 
 
 def on_first_use(module: str) -> Connect:

@@ -47,11 +47,12 @@ Demands = Mapping[str, Mapping[str, Demand]]
 
 @dataclass(slots=True)
 class _Asked:
-    """What all records together need of one field."""
+    """What all records together need of one field. unique: it is a key of which the CRM allows each value once."""
 
     line: int
     shapes: list[Shape]
     key: bool = False
+    unique: bool = False
     cut: bool = False
     sensitive: bool = False
 
@@ -64,6 +65,7 @@ def demands(file: File, tree: Node) -> Demands:
         if known is not asked:
             known.shapes += asked.shapes
             known.key, known.cut = known.key or asked.key, known.cut and asked.cut
+            known.unique = known.unique or asked.unique
             known.sensitive = known.sensitive or asked.sensitive
     return {
         kind: {name: Demand(kind, name, _wanted(asked), asked.line) for name, asked in fields.items()}
@@ -77,7 +79,9 @@ def _fields(file: File, scope: Scope) -> Iterator[tuple[Record, str, _Asked]]:
         for name, key in record.key.items():
             at = here.at("key", name)
             source, accepted = key.as_source(), key.sensitive is not None
-            yield record, name, _Asked(*_sent(at, source), key=True, cut=key.cut, sensitive=_health(source, accepted))
+            asked = _Asked(*_sent(at, source), key=True, cut=key.cut, sensitive=_health(source, accepted))
+            asked.unique = record.unique_key
+            yield record, name, asked
         for name, field in record.fields.items():
             at, accepted = here.at("fields", name), field.sensitive is not None
             yield record, name, _Asked(*_sent(at, field), cut=field.cut, sensitive=_health(field, accepted))
@@ -102,7 +106,7 @@ def _wanted(asked: _Asked) -> TargetField:
         options = tuple(Option(value=value) for value in offered)
         return TargetField(type="picklist", options=options, sensitive=asked.sensitive)
     length = _length(asked) if kind == "string" else None
-    return TargetField(type=kind, length=length, unique=asked.key, sensitive=asked.sensitive)
+    return TargetField(type=kind, length=length, unique=asked.unique, sensitive=asked.sensitive)
 
 
 def _kind(shapes: Sequence[Shape]) -> str:

@@ -159,11 +159,8 @@ def _address(setting: str, text: str) -> tuple[str, int]:
 
 def read_agencies(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[AgencyFile]:
     """Read the agency files named, and those in the folders named. Raises FixConfiguration with every problem."""
-    files = [file for path in paths for file in (_agency_files(path) if path.is_dir() else [path])]
-    if not files:
-        raise FixConfiguration(", ".join(map(str, paths)) or "-c", "names no agency file", "-c agency.yaml")
     agencies, problems = [], []
-    for file in files:
+    for file in agency_files(paths):
         try:
             agencies.append(AgencyFile(path=file, settings=_read_one(file, environment)))
         except FixConfiguration as error:
@@ -180,8 +177,18 @@ def _repeated(agencies: Sequence[AgencyFile]) -> list[str]:
     return [f"agency {name!r} is in more than one file" for name, count in sorted(times.items()) if count > 1]
 
 
-def _agency_files(folder: Path) -> list[Path]:
-    """List the agency files of a folder, leaving out the mappings beside them."""
+def agency_files(paths: Sequence[Path]) -> list[Path]:
+    """List the agency files named, and those of the folders named, leaving out the mappings beside them.
+
+    Raises FixConfiguration if there are none.
+    """
+    files = [file for path in paths for file in (_files_of(path) if path.is_dir() else [path])]
+    if not files:
+        raise FixConfiguration(", ".join(map(str, paths)) or "-c", "names no agency file", "-c agency.yaml")
+    return files
+
+
+def _files_of(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.y*ml")) if not _is_mapping(file)]
 
 
@@ -194,6 +201,15 @@ def _is_mapping(file: Path) -> bool:
 
 
 def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
+    tree, problems = read_tree(file), list[str]()
+    content = Secrets(file, environment, problems).resolve(tree)
+    if problems:
+        raise unusable(file, problems)
+    return validated(file, tree, content)
+
+
+def read_tree(file: Path) -> Node:
+    """Read a file without what it refers to. Raises FixConfiguration."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -201,14 +217,23 @@ def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
     report = Report()
     _, tree = source.read(data, str(file), report)
     problems = [str(problem) for problem in report.sorted([str(file)])]
-    if tree is not None and not problems:
-        content = _Secrets(file, environment, problems).resolve(tree)
-        if not problems:
-            try:
-                return AgencySettings.model_validate(content)
-            except ValidationError as error:
-                problems = [_located(tree, problem["loc"], problem["msg"]) for problem in error.errors()]
-    raise FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
+    if tree is None or problems:
+        raise unusable(file, problems)
+    return tree
+
+
+def validated(file: Path, tree: Node, content: Any) -> AgencySettings:
+    """The settings, or FixConfiguration with each problem at its place in the tree."""
+    try:
+        return AgencySettings.model_validate(content)
+    except ValidationError as error:
+        problems = [_located(tree, problem["loc"], problem["msg"]) for problem in error.errors()]
+    raise unusable(file, problems)
+
+
+def unusable(file: Path, problems: Sequence[str]) -> FixConfiguration:
+    """The error of a file with these problems."""
+    return FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
 
 
 def _located(tree: Node, loc: tuple[int | str, ...], message: str) -> str:
@@ -220,7 +245,7 @@ def _where(place: Place) -> str:
     return f"{place.file}:{place.line}:{place.col}"
 
 
-class _Secrets:
+class Secrets:
     """Replaces `${NAME}` and `file:path` with the values they refer to, and reports every one that is missing."""
 
     def __init__(self, file: Path, environment: Mapping[str, str], problems: list[str]) -> None:

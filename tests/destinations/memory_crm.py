@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from connector import destinations
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.guide import Look, Needs
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
@@ -192,6 +193,9 @@ class MemoryProvisioner:
 
     vault: Vault
     fixed: str = "make another field under a new name"
+
+    def access(self, needs: Needs) -> Iterator[Look]:
+        return iter(())
 
     def plan(self, demands: Demands) -> Provision:
         lacking = [

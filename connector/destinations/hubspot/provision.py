@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from connector.destinations.guide import Look, Needs
+from connector.destinations.hubspot import setup
 from connector.destinations.hubspot.calls import PROPERTIES, Calls, Path
 from connector.destinations.hubspot.describe import NEVER_SENSITIVE, describe
 from connector.destinations.hubspot.refusals import reply_refusal
@@ -54,6 +56,10 @@ class HubSpotProvisioner:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+
+    def access(self, needs: Needs) -> Iterator[Look]:
+        """Look at the access token and its scopes."""
+        return setup.access(self._calls, needs)
 
     def plan(self, demands: Demands) -> Provision:
         """List what the portal lacks. Raises DestinationUnusable."""
@@ -205,4 +211,4 @@ def _not_unique(wanted: Mapping[str, Demand], existing: TargetObject) -> Iterato
     for name, demand in wanted.items():
         if demand.wanted.unique and name in existing.fields and not existing.fields[name].unique:
             advice = f"{_FIXED}: delete it in HubSpot if it is empty, or name another property as the key"
-            yield Obstacle(demand.object, name, "is the key, but its values are not unique", advice)
+            yield Obstacle(demand.object, name, "is the key, but its values are not unique", advice, of_key=True)

@@ -8,6 +8,7 @@ from typing import Final
 from connector.crm import Day
 from connector.destinations.hubspot import link
 from connector.destinations.hubspot.settings import LEGACY, VERSION, HubSpotSettings
+from connector.destinations.hubspot.setup_steps import STEPS
 from connector.destinations.vendor import Vendor, on_first_use
 from connector.destinations.versions import Versions
 
@@ -46,4 +47,5 @@ HUBSPOT: Final = Vendor(
     connect=on_first_use("connector.destinations.hubspot.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.portal, account, kind, crm_id),
     versions=_VERSIONS,
+    setup=STEPS,
 )

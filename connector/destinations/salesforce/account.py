@@ -70,7 +70,7 @@ class Salesforce:
         options: SalesforceOptions | None = None,
     ) -> None:
         self._options = options or SalesforceOptions()
-        self._line, self._version = Line(endpoint, on_call, limits=limits), api_version
+        self._line = Line(endpoint, on_call, limits=limits)
         headers = {
             "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
             "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",
@@ -172,7 +172,7 @@ class Salesforce:
 
     def provisioner(self) -> SalesforceProvisioner:
         """The provisioner that prepares this org for a mapping."""
-        return SalesforceProvisioner(self._client, self._reader, self._version)
+        return SalesforceProvisioner(self._login, self._client, self._reader)
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,9 +9,11 @@ from simple_salesforce import Salesforce as Session
 
 from connector.crm import CrmAccount
 from connector.destinations.base import another_account
+from connector.destinations.guide import SetupStep
 from connector.destinations.salesforce.auth import Credentials, OpenSession, secrets
 from connector.destinations.salesforce.login_refusals import refusal_for, said
 from connector.destinations.salesforce.org import of_login
+from connector.destinations.salesforce.setup_steps import ADDRESS, APP
 from connector.destinations.salesforce.token import Denial, ask
 from connector.destinations.salesforce.transport import Line
 from connector.destinations.salesforce.vendor import SALESFORCE
@@ -22,6 +24,16 @@ _ASTRAY: Final = (
     "the login is redirected in a circle, or to an address that is not Salesforce's: set `domain` to the org's current "
     "My Domain"
 )
+
+
+class LoginFailed(DestinationUnusable):
+    """There is no session. step: the one of the set-up that is to blame."""
+
+    def __init__(
+        self, reason: PauseReason, problem: str, retry_after: float | None = None, step: SetupStep = ADDRESS
+    ) -> None:
+        super().__init__("Salesforce", reason, problem, retry_after=retry_after)
+        self.step = step
 
 
 class Login:
@@ -37,7 +49,7 @@ class Login:
         self._org: CrmAccount | None = None
         self.serves: CrmAccount | None = None
         self._failures = 0
-        self._failure: DestinationUnusable | None = None
+        self._failure: LoginFailed | None = None
 
     @property
     def can_renew(self) -> bool:
@@ -101,10 +113,10 @@ class Login:
             object_pairs_hook=dict,
         )
 
-    def _refused(self, denial: Denial) -> DestinationUnusable:
+    def _refused(self, denial: Denial) -> LoginFailed:
         status, words = denial.status, said(denial.error, denial.description, secrets(self._auth))
         if known := refusal_for(denial.error, denial.description):
-            return self._failed(known.reason, known.problem + words, known.retry_after)
+            return self._failed(known.reason, known.problem + words, known.retry_after, known.step)
         if denial.astray:
             return self._failed(PauseReason.UNREACHABLE, _ASTRAY)
         if status >= 500:
@@ -113,15 +125,15 @@ class Login:
         if status == 404:
             return self._failed(PauseReason.AUTH, _NOTHING_THERE)
         if 400 <= status < 500 and status not in (420, 429):
-            return self._failed(
-                PauseReason.AUTH,
-                f"the login was rejected with HTTP {status}: check the domain and the credentials{words}",
-            )
+            problem = f"the login was rejected with HTTP {status}: check the domain and the credentials{words}"
+            return self._failed(PauseReason.AUTH, problem, step=APP)
         why = f"failed, {denial.broken}" if denial.broken else "did not answer"
         answer = f"answered HTTP {status}" if status else why
         return self._failed(PauseReason.UNREACHABLE, f"the login {answer}: check the domain and the network")
 
-    def _failed(self, reason: PauseReason, problem: str, retry_after: float | None = None) -> DestinationUnusable:
+    def _failed(
+        self, reason: PauseReason, problem: str, retry_after: float | None = None, step: SetupStep = ADDRESS
+    ) -> LoginFailed:
         self._failures += 1
-        self._failure = DestinationUnusable("Salesforce", reason, problem, retry_after=retry_after)
+        self._failure = LoginFailed(reason, problem, retry_after, step)
         return self._failure

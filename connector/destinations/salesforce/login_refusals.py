@@ -6,17 +6,23 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from connector.destinations.guide import SetupStep
+from connector.destinations.salesforce.setup_steps import ADDRESS, APP, RUN_AS, USER
 from connector.errors import PauseReason
 
 
 class LoginRefusal(NamedTuple):
-    """A refused login. error: of OAuth. says: the beginning of its description. retry_after: seconds to wait."""
+    """A refused login. error: of OAuth. says: the beginning of its description. retry_after: seconds to wait.
+
+    step: the one of the set-up that it concerns.
+    """
 
     error: str
     says: str
     problem: str
     reason: PauseReason = PauseReason.AUTH
     retry_after: float | None = None
+    step: SetupStep = APP
 
 
 _SLOWLY: Final = 900
@@ -29,11 +35,13 @@ REFUSALS: Final = (
         "invalid_grant",
         "no client credentials user enabled",
         "the app has no Run As user: choose one in the app's policies, under Client Credentials Flow",
+        step=RUN_AS,
     ),
     LoginRefusal(
         "invalid_grant",
         "request not supported on this domain",
         "the login went to the wrong address: set domain to the org's My Domain, such as acme.my.salesforce.com",
+        step=ADDRESS,
     ),
     LoginRefusal(
         "invalid_grant",
@@ -49,12 +57,14 @@ REFUSALS: Final = (
         "invalid_grant",
         "user hasn't approved this consumer",
         "the user has not approved the app: pre-authorize the user with a permission set in the app's policies",
+        step=RUN_AS,
     ),
     LoginRefusal(
         "invalid_grant",
         "audience is invalid",
         "the login is meant for another kind of org: set domain to login for production, or to test for a sandbox or "
         "scratch org",
+        step=ADDRESS,
     ),
     LoginRefusal(
         "invalid_grant",
@@ -65,14 +75,16 @@ REFUSALS: Final = (
         "invalid_grant",
         "ip restricted",
         "logins from this IP address are not allowed: extend the user's or the app's IP ranges, or relax them",
+        step=USER,
     ),
-    LoginRefusal("invalid_grant", "inactive user", "the user is inactive or frozen: activate the user"),
+    LoginRefusal("invalid_grant", "inactive user", "the user is inactive or frozen: activate the user", step=USER),
     LoginRefusal(
         "invalid_grant",
         "login rate exceeded",
         "the user logged in too often within an hour: wait, it is retried after 20 minutes",
         PauseReason.RATE,
         1200,
+        step=ADDRESS,
     ),
     LoginRefusal(
         "invalid_grant",
@@ -101,11 +113,17 @@ REFUSALS: Final = (
         "invalid_app_access",
         "",
         "the user is not allowed to use the connected app: admit the user's profile or permission set in its policies",
+        step=RUN_AS,
     ),
-    LoginRefusal("inactive_user", "", "the user is inactive: activate the user"),
-    LoginRefusal("inactive_org", "", "the org is locked or closed: ask Salesforce about the org"),
+    LoginRefusal("inactive_user", "", "the user is inactive: activate the user", step=USER),
+    LoginRefusal("inactive_org", "", "the org is locked or closed: ask Salesforce about the org", step=ADDRESS),
     LoginRefusal(
-        "unknown_error", "", "Salesforce could not answer the login: wait, it is retried", PauseReason.OUTAGE, 60
+        "unknown_error",
+        "",
+        "Salesforce could not answer the login: wait, it is retried",
+        PauseReason.OUTAGE,
+        60,
+        step=ADDRESS,
     ),
 )
 

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from connector.destinations.guide import Look, Needs
 from connector.destinations.provision import Done, Making, Obstacle, Provision, Step
-from connector.destinations.salesforce import errors
+from connector.destinations.salesforce import errors, setup
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
+from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.provision_access import Access
 from connector.destinations.salesforce.provision_fields import (
     Address,
@@ -30,6 +32,12 @@ from connector.mapping.suggestions import closest
 
 _TAKEN: Final = frozenset({"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"})
 _NOT_ALLOWED: Final = frozenset({"NOT_FOUND", "INVALID_TYPE", "FUNCTIONALITY_NOT_ENABLED"})
+_NO_SUCH: Final = "Salesforce has no standard field with this name"
+_MAY_BE_HIDDEN: Final = "a standard field with this name is hidden from the connector's user, or does not exist"
+_CLOSED: Final = (
+    "the connector's user may neither create nor edit its records",
+    "give the user Read, Create and Edit on the object",
+)
 _CUSTOMIZE: Final = (
     "the connector's user may not create fields: give it the Customize Application permission, or deploy the folder "
     "that --metadata writes"
@@ -44,8 +52,12 @@ class SalesforceProvisioner:
         "External ID, or name another field in the mapping."
     )
 
-    def __init__(self, client: Client, reader: Reader, api_version: str) -> None:
-        self._client, self._reader, self._version = client, reader, api_version
+    def __init__(self, login: Login, client: Client, reader: Reader) -> None:
+        self._login, self._client, self._reader = login, client, reader
+
+    def access(self, needs: Needs) -> Iterator[Look]:
+        """Look at the login, its user and that user's permissions."""
+        return setup.access(self._login, self._client, self._reader, needs)
 
     def plan(self, demands: Demands) -> Provision:
         """List what the org lacks. Raises DestinationUnusable."""
@@ -57,20 +69,25 @@ class SalesforceProvisioner:
                 advice = "create it in Setup, or give the connector's user access to it"
                 lacks.append(Obstacle(kind, "", "the object is missing, or hidden from the connector's user", advice))
                 continue
-            lacks += self._lacking(wanted, {field.name.lower(): field for field in described.fields}, doubts)
+            is_closed = described.createable is False and described.updateable is False
+            if is_closed:
+                lacks.append(Obstacle(kind, "", *_CLOSED))
+            visible = {field.name.lower(): field for field in described.fields}
+            lacks += self._lacking(wanted, visible, doubts, is_closed=is_closed)
         steps = tuple(item for item in lacks if isinstance(item, Step))
         return Provision(steps, tuple(item for item in lacks if isinstance(item, Obstacle)), tuple(doubts))
 
     def _lacking(
-        self, wanted: Mapping[str, Demand], visible: Mapping[str, Described], doubts: list[str]
+        self, wanted: Mapping[str, Demand], visible: Mapping[str, Described], doubts: list[str], *, is_closed: bool
     ) -> Iterator[Step | Obstacle]:
         missing = [demand for name, demand in wanted.items() if name.lower() not in visible]
         hidden = self._hidden(missing, doubts) if missing else set()
         for name, demand in wanted.items():
             if field := visible.get(name.lower()):
-                yield from _existing(demand, field)
+                yield from _existing(demand, field, is_closed=is_closed)
             else:
-                yield from _missing(demand, name.lower() in hidden, visible.values())
+                is_hidden = None if hidden is None else name.lower() in hidden
+                yield from _missing(demand, is_hidden, visible.values())
 
     def apply(self, steps: Sequence[Step]) -> list[Done]:
         """Create the fields, then let the connector's user edit them. Raises DestinationUnusable."""
@@ -84,10 +101,10 @@ class SalesforceProvisioner:
     def files(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """The same steps as a folder in source format."""
         fields = [step.demand for step in steps if step.making is Making.FIELD]
-        return files(fields, map(_address, steps), self._version)
+        return files(fields, map(_address, steps), self._login.version)
 
-    def _hidden(self, missing: Sequence[Demand], doubts: list[str]) -> set[str]:
-        """The lower-case names of an object's missing fields that exist but are hidden from the connector's user."""
+    def _hidden(self, missing: Sequence[Demand], doubts: list[str]) -> set[str] | None:
+        """The lower-case names of an object's missing fields that are only hidden from the user; None if not known."""
         kind = missing[0].object
         names = ", ".join(f"'{demand.field}'" for demand in missing if demand.field.isidentifier())
         head = "SELECT QualifiedApiName FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = "
@@ -98,7 +115,7 @@ class SalesforceProvisioner:
                 f"{kind}: it is unknown whether missing fields are only hidden: give the connector's user the "
                 "View Setup and Configuration permission"
             )
-            return set()
+            return None
         return {str(record.get("QualifiedApiName")).lower() for record in reply.get("records", ())}
 
     def _create(self, demand: Demand) -> str:
@@ -127,25 +144,31 @@ def _exists(reply: ApiError) -> bool:
     return reply.code in _TAKEN and "already" in reply.message.lower()
 
 
-def _existing(demand: Demand, field: Described) -> Iterator[Step | Obstacle]:
+def _existing(demand: Demand, field: Described, *, is_closed: bool) -> Iterator[Step | Obstacle]:
     if demand.wanted.unique and not (field.unique and (field.external_id or field.id_lookup)):
         options = (("Unique", field.unique), ("External ID", field.external_id))
         lacks = " and ".join(name for name, selected in options if not selected)
         advice = f"select {lacks} in Setup, Object Manager, once no two records share a value"
-        yield Obstacle(demand.object, demand.field, f"is the key, but is not marked {lacks}", advice)
-    editable = field.createable or field.updateable
-    if not editable and field.permissionable and not (field.calculated or field.auto_number):
+        yield Obstacle(demand.object, demand.field, f"is the key, but is not marked {lacks}", advice, of_key=True)
+    if not is_closed and _is_kept_from_editing(field):
         yield _permission(demand, "the connector's user can see it but not edit it")
 
 
-def _missing(demand: Demand, hidden: bool, visible: Iterable[Described]) -> Iterator[Step | Obstacle]:
+def _is_kept_from_editing(field: Described) -> bool:
+    """Whether a permission would let the user edit the field."""
+    can_be_edited = field.permissionable and not (field.calculated or field.auto_number)
+    return can_be_edited and not (field.createable or field.updateable)
+
+
+def _missing(demand: Demand, hidden: bool | None, visible: Iterable[Described]) -> Iterator[Step | Obstacle]:
+    """What to do about a field that the user does not see. hidden: whether it exists; None if that is not known."""
     if hidden:
         yield _permission(demand, "it exists but is hidden from the connector's user")
         return
     if not is_custom(demand.field):
         near = closest(demand.field, tuple(field.name for field in visible))
         advice = f"correct line {demand.line} of the mapping" + (f": did you mean {near}?" if near else "")
-        problem = "is not a custom field (those end in __c), and Salesforce has no standard field with this name"
+        problem = "is not a custom field (those end in __c), and " + (_MAY_BE_HIDDEN if hidden is None else _NO_SUCH)
         yield Obstacle(demand.object, demand.field, problem, advice)
         return
     problem, advice = impossible(demand)

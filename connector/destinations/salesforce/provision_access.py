@@ -81,25 +81,12 @@ class Access:
 
     def _assign(self, set_id: str) -> str:
         """Assign our permission set to the connector's user; returns why it could not."""
-        user = self._user()
+        user = user_id(self._client)
         assigned = self._reader.records("PermissionSetAssignment", "AssigneeId", user, ["PermissionSetId"])
         if any(str(assignment.values["PermissionSetId"])[:15] == set_id[:15] for assignment in assigned):
             return ""
         body = {"AssigneeId": user, "PermissionSetId": set_id}
         return self._create("PermissionSetAssignment", body, _ASSIGN)[1]
-
-    def _user(self) -> str:
-        """The id of the connector's user: the last part of the identity URL that the API's root returns."""
-        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_discoveryresource.htm
-        reply = self._client.call("GET", "")
-        identity = reply.get("identity") if isinstance(reply, Mapping) else None
-        if not isinstance(identity, str):
-            raise DestinationUnusable(
-                "Salesforce",
-                PauseReason.CONFIGURATION,
-                "Salesforce does not return the identity of the connector's user",
-            )
-        return identity.rstrip("/").rpartition("/")[2]
 
     def _create(self, kind: str, body: Mapping[str, Any], not_allowed: str) -> tuple[str, str]:
         """Create a record; returns its id, or why it could not. An existing duplicate counts as success."""
@@ -114,3 +101,17 @@ def _problem(reply: Any, not_allowed: str) -> str:
     if reply.code.startswith("INSUFFICIENT_ACCESS") or reply.code in ("NOT_FOUND", "INVALID_TYPE"):
         return not_allowed
     return f"Salesforce rejected it: {errors.described(reply, errors.rule_for(reply))} ({reply.code})"
+
+
+def user_id(client: Client) -> str:
+    """The id of the connector's user: the last part of the identity URL that the API's root returns.
+
+    Raises DestinationUnusable.
+    """
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_discoveryresource.htm
+    reply = client.call("GET", "")
+    identity = reply.get("identity") if isinstance(reply, Mapping) else None
+    if not isinstance(identity, str):
+        problem = "Salesforce does not return the identity of the connector's user"
+        raise DestinationUnusable("Salesforce", PauseReason.CONFIGURATION, problem)
+    return identity.rstrip("/").rpartition("/")[2]

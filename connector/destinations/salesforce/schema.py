@@ -90,6 +90,8 @@ class DescribedObject(Lenient):
 
     fields: Entries[Described]
     record_types: Entries[RecordType] = Field(default=[], alias="recordTypeInfos")
+    createable: bool | None = None
+    updateable: bool | None = None
 
 
 def target(described: DescribedObject) -> TargetObject:

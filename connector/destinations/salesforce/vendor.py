@@ -8,6 +8,7 @@ from typing import Final
 from connector.crm import Day
 from connector.destinations.salesforce import link
 from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
+from connector.destinations.salesforce.setup_steps import STEPS
 from connector.destinations.vendor import Vendor, on_first_use
 from connector.destinations.versions import Versions
 
@@ -42,4 +43,5 @@ SALESFORCE: Final = Vendor(
     connect=on_first_use("connector.destinations.salesforce.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
     versions=_VERSIONS,
+    setup=STEPS,
 )

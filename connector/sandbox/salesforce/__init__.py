@@ -77,6 +77,8 @@ class SalesforceSandbox(Rest):
         self.org.assign_leads_to = self.people[0]["Id"] if assign_leads else ""
         self._row = self.org.store(self.org.table("Organization"), None, {"Id": org_id, "IsSandbox": is_sandbox})
         self.org.store(self.org.table("UserPermissionAccess"), None, {})
+        self.let_edit_tasks()
+        self.license("Salesforce Integration", "Salesforce API Integration")
         self.org.writes.clear()
 
     def _person(self, first: str, last: str, email: str) -> Record:
@@ -166,6 +168,26 @@ class SalesforceSandbox(Rest):
             self.org.edits_converted = may
             (permissions,) = self.org.live(self.org.table("UserPermissionAccess"))
             permissions["PermissionsAllowViewEditConvertedLeads"] = may
+
+    def let_edit_tasks(self, may: bool = True) -> None:
+        """Give the connector's user the permission Edit Tasks, or take it away."""
+        with self.lock:
+            (permissions,) = self.org.live(self.org.table("UserPermissionAccess"))
+            permissions["PermissionsEditTask"] = may
+
+    def license(self, name: str, *of_sets: str) -> None:
+        """Give the connector's user this license and these permission set licenses, and no others."""
+        profile = self.put("Profile", Name="Integrations", UserLicenseId=self.put("UserLicense", Name=name)["Id"])
+        self.change(self.setup.user, ProfileId=profile["Id"])
+        for assigned in self.records("PermissionSetLicenseAssign"):
+            self.delete(assigned["Id"])
+        for label in of_sets:
+            held = self.put("PermissionSetLicense", MasterLabel=label)["Id"]
+            self.put("PermissionSetLicenseAssign", AssigneeId=self.setup.user, PermissionSetLicenseId=held)
+
+    def close(self, object: str, *flags: str) -> None:
+        """Keep the connector's user from creating (`createable`) or editing (`updateable`) an object's records."""
+        self.org.table(object).closed = frozenset(flags)
 
     def full(self, is_full: bool) -> None:
         """Fill the org's storage, or free some: a full org refuses new records only."""

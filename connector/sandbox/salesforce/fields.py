@@ -116,12 +116,28 @@ Name string 121 readonly
 Email email 128
 IsActive boolean default:true
 FederationIdentifier string 512 unique lookup
+ProfileId reference 18 -> Profile
 """
 ORGANIZATION: Final = """
 IsSandbox boolean readonly
 """
 USER_PERMISSIONS: Final = """
 PermissionsAllowViewEditConvertedLeads boolean readonly
+PermissionsEditTask boolean readonly
+"""
+USER_LICENSE: Final = """
+Name string 40 readonly
+"""
+PROFILE: Final = """
+Name string 40
+UserLicenseId reference 18 readonly -> UserLicense
+"""
+SET_LICENSE: Final = """
+MasterLabel string 80 readonly
+"""
+SET_LICENSE_ASSIGNMENT: Final = """
+AssigneeId reference 18 required -> User
+PermissionSetLicenseId reference 18 required -> PermissionSetLicense
 """
 RECORD_TYPE: Final = """
 Name string 80 required

@@ -14,6 +14,7 @@ Saved = Mapping[str, Mapping[str, Any]]
 SETUP: Final = (
     *("User", "Group", "QueueSobject", "RecordType", "Organization", "UserPermissionAccess"),
     *("PermissionSet", "FieldPermissions", "PermissionSetAssignment"),
+    *("Profile", "UserLicense", "PermissionSetLicense", "PermissionSetLicenseAssign"),
 )
 """Objects that every org has, whatever a mapping uses. They keep their own fields beside the saved ones."""
 

@@ -133,7 +133,7 @@ class Column:
 class Table:
     """One object. `columns`: by lowercase name, since Salesforce ignores case. `hidden`: by field-level security.
 
-    record_types: record type id -> whether the connector's user may use it.
+    record_types: record type id -> whether the connector's user may use it. closed: the describe flags the user lacks.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Table:
     hidden: set[str] = field(default_factory=set)
     indexed: tuple[Column, ...] = ()
     record_types: dict[str, bool] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.indexed = tuple(column for column in self.columns.values() if column.unique or column.upsert_key)
@@ -161,8 +162,8 @@ class Table:
             "name": self.name,
             "label": self.name,
             "keyPrefix": self.prefix,
-            "createable": True,
-            "updateable": True,
+            "createable": "createable" not in self.closed,
+            "updateable": "updateable" not in self.closed,
             "queryable": True,
             "recordTypeInfos": [{"recordTypeId": own, "available": may} for own, may in self.record_types.items()],
             "fields": [column.describe() for column in self.seen()],
@@ -202,6 +203,10 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("User", "005", fields.SYSTEM, fields.USER),
         _table("Organization", "00D", fields.SYSTEM, fields.ORGANIZATION),
         _table("UserPermissionAccess", "0PA", fields.SYSTEM, fields.USER_PERMISSIONS),
+        _table("UserLicense", "100", fields.SYSTEM, fields.USER_LICENSE),
+        _table("Profile", "00e", fields.SYSTEM, fields.PROFILE),
+        _table("PermissionSetLicense", "0PL", fields.SYSTEM, fields.SET_LICENSE),
+        _table("PermissionSetLicenseAssign", "2LA", fields.SYSTEM, fields.SET_LICENSE_ASSIGNMENT),
         _table("RecordType", "012", fields.SYSTEM, fields.RECORD_TYPE),
         _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
