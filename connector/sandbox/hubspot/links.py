@@ -67,6 +67,21 @@ def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, 
     return {"results": [{"toObjectId": i, "associationTypes": [spec]} for i in ids]}
 
 
+def all_linked(records: Records, kind: str, other: str, body: Any) -> dict[str, Any]:
+    """List for each record the records of type `other` linked to it; ids are texts here."""
+    try:
+        ids = [str(item["id"]) for item in body["inputs"]]
+    except (KeyError, TypeError):
+        raise Refusal(400, "Invalid input JSON: inputs with an id are required") from None
+    shown = {own: linked(records, kind, own, other)["results"] for own in ids}
+    results = [
+        {"from": {"id": own}, "to": [{**end, "toObjectId": str(end["toObjectId"])} for end in ends]}
+        for own, ends in shown.items()
+        if ends
+    ]
+    return envelope(results, records.clock())
+
+
 def opt_out(records: Records, address: str, channel: str | None) -> None:
     """Unsubscribe an address from all email; its contact, if any, shows the opt-out."""
     _check(address, channel)

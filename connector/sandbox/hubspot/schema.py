@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from connector.sandbox.hubspot.portal import CUSTOM, Property
@@ -15,10 +16,15 @@ Schema = dict[str, dict[str, Property]]
 
 
 class Definitions:
-    """The portal's property definitions and groups."""
+    """The portal's property definitions and groups.
+
+    archived: those that were deleted. restores_unique: whether one that is made again keeps its values unique.
+    """
 
     def __init__(self, schema: Schema, *, sensitive_data: bool, unique_calls: bool) -> None:
         self.schema, self.sensitive_data, self.unique_calls = schema, sensitive_data, unique_calls
+        self.archived: dict[tuple[str, str], Property] = {}
+        self.restores_unique = True
         standard: dict[str, Any] = {
             "name": "contactinformation",
             "label": "Contact information",
@@ -45,8 +51,17 @@ class Definitions:
             text, cause = f"A property named '{wanted.name}' already exists.", "Properties.PROPERTY_WITH_NAME_EXISTS"
             raise Refusal(409, text, "OBJECT_ALREADY_EXISTS", subCategory=cause)
         self._refuse(kind, wanted)
+        if former := self.archived.pop((kind, wanted.name), None):
+            wanted = replace(former, unique=former.unique and self.restores_unique)
         self.schema[kind][wanted.name] = wanted
         return shown(wanted)
+
+    def archive(self, kind: str, name: str) -> tuple[int, None]:
+        """Delete a property; its name brings the same one back."""
+        if name not in self.schema[kind]:
+            raise Refusal(404, f"Property {name} does not exist", "OBJECT_NOT_FOUND")
+        self.archived[kind, name] = self.schema[kind].pop(name)
+        return 204, None
 
     def _refuse(self, kind: str, wanted: Property) -> None:
         if wanted.group not in self.groups[kind]:

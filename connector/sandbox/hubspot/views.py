@@ -9,7 +9,7 @@ from flask import request
 
 from connector.sandbox.hubspot import owners
 from connector.sandbox.hubspot.batches import Batches
-from connector.sandbox.hubspot.links import associate, linked, opt_out, status_of
+from connector.sandbox.hubspot.links import all_linked, associate, linked, opt_out, status_of
 from connector.sandbox.hubspot.owners import Owner
 from connector.sandbox.hubspot.records import Records
 from connector.sandbox.hubspot.replies import Refusal
@@ -70,10 +70,12 @@ class Views:
         yield Route(PROPERTIES, "/<kind>", "GET", self._properties)
         yield Route(PROPERTIES, "/<kind>", "POST", self._new_property)
         yield Route(PROPERTIES, "/<kind>/<name>", "GET", self.definitions.get)
+        yield Route(PROPERTIES, "/<kind>/<name>", "DELETE", self.definitions.archive)
         yield Route(PROPERTIES, "/<kind>/groups", "GET", self.definitions.list_groups)
         yield Route(PROPERTIES, "/<kind>/groups", "POST", self._new_group)
         yield Route(PROPERTIES, "/<kind>/groups/<name>", "GET", self.definitions.get_group)
         yield Route(ASSOCIATIONS, "/<kind>/<other>/batch/associate/default", "POST", self._associate)
+        yield Route(ASSOCIATIONS, "/<kind>/<other>/batch/read", "POST", self._all_linked)
         yield Route(("/crm/v4/objects",), "/<kind>/<identity>/associations/<other>", "GET", self._linked)
         yield Route(STATUSES, "/<address>/unsubscribe-all", "GET", self._status)
         yield Route(STATUSES, "/<address>/unsubscribe-all", "POST", self._opt_out)
@@ -150,6 +152,9 @@ class Views:
 
     def _linked(self, kind: str, identity: str, other: str) -> Body:
         return linked(self.state, kind, self.state.get(kind, "", identity).id, other)
+
+    def _all_linked(self, kind: str, other: str) -> Body:
+        return all_linked(self.state, kind, other, _body())
 
     def _status(self, address: str) -> Body:
         return status_of(self.state, address, request.args.get("channel"))
