@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from connector.crm import Crm, CrmAccount
+from connector.destinations.bench import Bench
 from connector.destinations.provision import Provisioner
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
@@ -228,6 +229,10 @@ class Destination(Protocol):
 
     def provisioner(self) -> Provisioner:
         """The provisioner that prepares this account for a mapping."""
+        ...
+
+    def bench(self) -> Bench:
+        """What a trial may do to this account besides delivering."""
         ...
 
     def close(self) -> None:

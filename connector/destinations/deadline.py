@@ -21,6 +21,8 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, HTTPRe
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
+from connector.destinations.overheard import Exchange, is_listened, overheard
+
 Result = TypeVar("Result")
 
 _PIECE: Final = 1 << 16
@@ -138,14 +140,19 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
     limits = SHORT
 
-    def urlopen(self, *args: Any, **options: Any) -> HTTPResponse:
+    def urlopen(self, method: str, url: str, *args: Any, **options: Any) -> HTTPResponse:
         """Return a complete reply, with its connection free already."""
+        with overheard(method, url, options.get("body")) as heard:
+            return self._complete(heard, *args, **options)
+
+    def _complete(self, heard: Exchange, *args: Any, **options: Any) -> HTTPResponse:
         wire = Wire()
 
         def exchange() -> HTTPResponse:
             _here.wire = wire
-            reply = super(_Pool, self).urlopen(*args, **{**options, "preload_content": False})
-            return _in_memory(reply, self.limits)
+            options["preload_content"] = False
+            reply = super(_Pool, self).urlopen(heard.method, heard.url, *args, **options)
+            return _in_memory(reply, self.limits, heard)
 
         try:
             return within(self.limits.total, wire, exchange)
@@ -159,7 +166,7 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _in_memory(reply: BaseHTTPResponse, limits: Limits) -> HTTPResponse:
+def _in_memory(reply: BaseHTTPResponse, limits: Limits, heard: Exchange) -> HTTPResponse:
     """Read a reply's body, decoded."""
     body = BytesIO()
     with ExitStack() as failed:
@@ -167,6 +174,8 @@ def _in_memory(reply: BaseHTTPResponse, limits: Limits) -> HTTPResponse:
         failed.callback(body.close)  # an exception that is kept would keep all that was received
         _receive(reply, body, limits)
         failed.pop_all()
+    if is_listened():
+        heard.status, heard.headers, heard.reply = reply.status, reply.headers, body.getvalue()
     body.seek(0)
     reply.release_conn()
     headers = HTTPHeaderDict(reply.headers)

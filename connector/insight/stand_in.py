@@ -10,6 +10,7 @@ from connector.crm import Crm, CrmAccount
 from connector.delivery.consent import States
 from connector.delivery.deliver import Known
 from connector.destinations.base import Answers, Destination, Outcome, Row, Verdict
+from connector.destinations.bench import Bench
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
 from connector.model import Entry, Mode, RecordKey, Value
@@ -159,6 +160,10 @@ class DryDestination:
     def provisioner(self) -> Provisioner:
         """Return the real account's provisioner."""
         return self.real.provisioner()
+
+    def bench(self) -> Bench:
+        """Return the real account's bench."""
+        return self.real.bench()
 
     def close(self) -> None:
         """Do nothing: the real account is closed by its owner."""

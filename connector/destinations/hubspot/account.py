@@ -20,6 +20,7 @@ from connector.destinations.base import Answers, CallLog, Outcome, Row
 from connector.destinations.deadline import Limits, bound, broken_limit
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
+from connector.destinations.hubspot.bench import HubSpotBench
 from connector.destinations.hubspot.calls import Calls, Path, Query
 from connector.destinations.hubspot.describe import describe
 from connector.destinations.hubspot.details import portal_of
@@ -127,6 +128,10 @@ class HubSpot:
     def provisioner(self) -> HubSpotProvisioner:
         """The provisioner that prepares this portal for a mapping."""
         return HubSpotProvisioner(self._calls)
+
+    def bench(self) -> HubSpotBench:
+        """What a trial may do to this portal besides delivering."""
+        return HubSpotBench(self._calls)
 
     def close(self) -> None:
         """Close the connections."""

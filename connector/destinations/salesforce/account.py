@@ -21,6 +21,7 @@ from connector.destinations.salesforce import converted, errors, fit, org, recor
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.auth import Credentials, SalesforceOptions
+from connector.destinations.salesforce.bench import SalesforceBench
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
 from connector.destinations.salesforce.edited_leads import EditedLeads
@@ -173,6 +174,10 @@ class Salesforce:
     def provisioner(self) -> SalesforceProvisioner:
         """The provisioner that prepares this org for a mapping."""
         return SalesforceProvisioner(self._login, self._client, self._reader)
+
+    def bench(self) -> SalesforceBench:
+        """What a trial may do to this org besides delivering."""
+        return SalesforceBench(self._client)
 
     def close(self) -> None:
         """Close the connections."""

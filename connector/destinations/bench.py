@@ -1,0 +1,59 @@
+"""What a trial may do to an account besides delivering: delete what it made, read links, try what is unproven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Whether a field with unique values was made. why: it was not, in our words.
+
+    passing: for a reason that says nothing of what the CRM allows, such as a missing permission.
+    """
+
+    unique: bool
+    why: str = ""
+    passing: bool = False
+
+
+class UniqueFields(Protocol):
+    """Fields with unique values that a trial adds and removes. Every method may raise DestinationUnusable.
+
+    instead: object -> the CRM's own field that holds a key there which is not unique.
+    """
+
+    instead: Mapping[str, str]
+
+    def add(self, object: str, name: str) -> Added:
+        """Add a text field whose values are unique."""
+        ...
+
+    def remove(self, object: str, name: str) -> str:
+        """Remove it; return why it is still there."""
+        ...
+
+    def remove_marked(self, object: str, mark: str) -> tuple[str, ...]:
+        """Remove all whose names begin with `mark`; return the names of those that could not be removed."""
+        ...
+
+
+class Bench(Protocol):
+    """Every method may raise DestinationUnusable.
+
+    unique_fields: None where every object can have them, so that nothing is unproven.
+    remains: what a record that was deleted leaves behind, for people.
+    """
+
+    unique_fields: UniqueFields | None
+    remains: str
+
+    def delete(self, object: str, crm_id: str) -> str:
+        """Delete a record; return why it is still there, empty if it is gone."""
+        ...
+
+    def linked(self, object: str, crm_id: str, other: str) -> frozenset[str]:
+        """The ids of the records of another object that a record is associated with."""
+        ...
