@@ -65,6 +65,7 @@ OWN_CLOCK = {
     "connector/cli/doctor.py": "compares this machine's clock with others'",
     "connector/cli/send.py": "signs as careCycle does",
     "connector/cli/stage.py": "signs as careCycle does",
+    "connector/cli/trial.py": "made-up events happened lately",
     "connector/destinations/salesforce/token.py": "a JWT says until when it is valid",
     "connector/running/clocks.py": "compares this machine's clock with others'",
     "connector/running/outages.py": "tells people when an outage of the database began and ended",

@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "setup": ("setup", "Walk through what each CRM needs, checked against the account."),
     "status": ("status", "Show the current status on one screen."),
     "test": ("test", "Run the tests inside mappings."),
+    "trial": ("trial", "Try a CRM account with a made-up person, and delete it again."),
     "why": ("why", "Explain each field of a CRM record."),
     "work": ("roles", "Deliver the received events to the CRMs."),
 }

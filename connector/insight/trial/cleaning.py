@@ -1,0 +1,71 @@
+"""Delete what trials made: this one's records, and those of earlier ones that were interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from connector.delivery.deliver import fault_in
+from connector.destinations.base import Destination, Outcome
+from connector.destinations.bench import Bench
+from connector.errors import DestinationUnusable
+from connector.insight.trial.fence import Fence, Record
+from connector.insight.trial.uniqueness import MARK
+from connector.insight.trial.verdict import Left
+
+Link = Callable[[str, str], str]
+Keys = Mapping[tuple[str, str], Mapping[str, int]]
+"""(object, key field) -> key -> the slot of the trial it belongs to."""
+
+
+@dataclass(slots=True)
+class Cleaning:
+    """link: the address of a record's page. left: what is still in the CRM, in order of creation."""
+
+    bench: Bench
+    link: Link
+    left: dict[Record, Left] = field(default_factory=dict)
+
+    def delete(self, records: Iterable[Record]) -> None:
+        """Delete records, the newest first. What is not deleted is left, also where this is interrupted."""
+        wanted = list(records)
+        self.left |= {record: Left(*record, self.link(*record), "not deleted yet") for record in wanted}
+        for record in reversed(wanted):
+            if why := self._deleted(record):
+                self.left[record] = Left(*record, self.link(*record), why)
+            else:
+                del self.left[record]
+
+    def _deleted(self, record: Record) -> str:
+        """Delete one record; return why it is still there."""
+        why: list[str] = []
+
+        def act() -> None:
+            try:
+                why.append(self.bench.delete(*record))
+            except DestinationUnusable as error:
+                why.append(error.problem)
+
+        fault = fault_in("trial", act)
+        return fault.problem if fault else why[0]
+
+
+def leftovers(destination: Destination, keys: Keys) -> Iterator[tuple[Record, int]]:
+    """The records of earlier trials, each with its slot. Raises DestinationUnusable."""
+    for (kind, key_field), slots in keys.items():
+        for value, answer in destination.find(kind, key_field, list(slots), ()).items():
+            for record in [] if isinstance(answer, Outcome) else answer:
+                yield (kind, record.id), slots[value]
+
+
+def sweep(bench: Bench, kinds: Iterable[str]) -> list[str]:
+    """Remove the fields that earlier trials made; return the names of those that are left."""
+    fields = bench.unique_fields
+    return [name for kind in kinds for name in fields.remove_marked(kind, MARK)] if fields else []
+
+
+def missed(fence: Fence, keys: Keys, slot: int) -> None:
+    """Look for records of this trial whose creation had no answer: the fence counts those as made."""
+    for (kind, key_field), slots in keys.items():
+        if mine := [value for value, own in slots.items() if own == slot]:
+            fence.find(kind, key_field, mine, ())

@@ -1,0 +1,134 @@
+"""Run a trial: every step for itself, and afterwards delete what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from typing import Final
+
+from connector.delivery.deliver import fault_in
+from connector.delivery.route import Route
+from connector.errors import DestinationUnusable, PauseReason
+from connector.insight.trial.cast import cast, reserved_keys
+from connector.insight.trial.cleaning import Cleaning, Keys, Link, leftovers, missed, sweep
+from connector.insight.trial.fence import Fence
+from connector.insight.trial.person import SLOTS, MadeUp
+from connector.insight.trial.stage import Stage
+from connector.insight.trial.steps import ordinary
+from connector.insight.trial.uniqueness import uniqueness
+from connector.insight.trial.unproven import unproven
+from connector.insight.trial.verdict import Left, Tried, fails, untried, unusable, works
+from connector.insight.trial.way import Way
+from connector.mapping.target import TargetSchema
+
+_EARLIER: Final = "delete what earlier trials left"
+_HOPELESS: Final = frozenset({PauseReason.AUTH, PauseReason.ANOTHER_ACCOUNT})
+"""After these, nothing else is tried: more logins could lock the user."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial of one destination. run: random, of this trial alone. keep: delete nothing afterwards.
+
+    on_made: called with the object and id of each record that was made, at once. sources: see `Stage`.
+    tried, left, interrupted: the result.
+    """
+
+    route: Route
+    schema: TargetSchema
+    run: str
+    now: datetime
+    link: Link
+    on_made: Callable[[str, str], None]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    keep: bool = False
+    tried: list[Tried] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    interrupted: bool = False
+    _hopeless: bool = False
+
+    def start(self) -> None:
+        """Try everything, and clean up. Raises nothing but what ends the process."""
+        way = Way(self.route, int(self.now.timestamp() * 1000))
+        keys = reserved_keys(way, MadeUp(0, self.run, self.now))
+        cleaning = Cleaning(self.route.destination.bench(), self.link)
+        made_up = MadeUp(0, self.run, self.now)
+        fence = Fence(self.route.destination, made_up.owns, self._objects, self.on_made)
+        try:
+            made_up.slot = self._after_earlier(cleaning, keys)
+            way.route = replace(self.route, destination=fence)
+            acted = cast(made_up, way)
+            self._run_all(Stage(way, fence, cleaning.bench, made_up, acted, self.schema, self.sources))
+        except KeyboardInterrupt:
+            self.interrupted = True
+        try:
+            self._clean(cleaning, fence, keys, made_up.slot)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        self.left = list(cleaning.left.values())
+
+    @property
+    def _objects(self) -> frozenset[str]:
+        return frozenset(self.route.mapping.writes)
+
+    def _run_all(self, stage: Stage) -> None:
+        for what, act in chain(ordinary(stage), unproven(stage), uniqueness(stage)):
+            self._try(what, act)
+
+    def _try(self, what: str, act: Callable[[], Iterable[Tried]]) -> None:
+        """Take one step; whatever becomes of it, the next one follows."""
+        if self._hopeless:
+            self.tried.append(untried(what, "the account cannot be used"))
+            return
+
+        def once() -> None:
+            try:
+                for line in act():
+                    if line not in self.tried:
+                        self.tried.append(line)
+            except DestinationUnusable as error:
+                self.tried.append(unusable(what, error))
+                self._hopeless = error.reason in _HOPELESS
+
+        if fault := fault_in("trial", once):
+            self.tried.append(fails(what, fault.problem))
+
+    def _after_earlier(self, cleaning: Cleaning, keys: Keys) -> int:
+        """Delete what earlier trials left; return a slot of which nothing is left."""
+        taken: set[int] = set()
+
+        def clean() -> Iterator[Tried]:
+            earlier = dict(leftovers(self.route.destination, keys))
+            taken.update(earlier.values())
+            cleaning.delete(earlier)
+            fields = sweep(cleaning.bench, self._objects)
+            if cleaning.left or fields:
+                yield fails(_EARLIER, f"{len(cleaning.left) + len(fields)} still there", "delete what is listed below")
+            elif earlier:
+                yield works(_EARLIER, f"{len(earlier)} records deleted")
+
+        self._try(_EARLIER, clean)
+        first = int(self.run[-4:], 16) % SLOTS
+        slots = [(first + more) % SLOTS for more in range(SLOTS)]
+        return next((slot for slot in slots if slot not in taken), first)
+
+    def _clean(self, cleaning: Cleaning, fence: Fence, keys: Keys, slot: int) -> None:
+        if self.keep:
+            cleaning.left |= {own: Left(*own, self.link(*own), "kept, as you asked") for own in fence.made}
+            return
+
+        def look() -> Iterator[Tried]:
+            missed(fence, keys, slot)
+            yield from ()
+
+        if not self._hopeless:
+            self._try("look for records without a reply", look)
+        cleaning.delete(fence.made)
+        what = "delete what this trial made"
+        kept = [own for own in fence.made if own in cleaning.left]
+        if kept:
+            self.tried.append(fails(what, f"{len(kept)} of {len(fence.made)} records are left", "delete them by hand"))
+        elif fence.made:
+            self.tried.append(works(what, f"{len(fence.made)} records; {cleaning.bench.remains}"))
