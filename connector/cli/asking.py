@@ -15,11 +15,15 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
     route = bootstrap.open_route(file, name)
     try:
         with quiet():
-            return route.destination.describe(route.mapping.objects)
+            schema = route.destination.describe(route.mapping.objects)
     except DestinationUnusable as error:
         raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
     finally:
         route.destination.close()
+
+    for problem in schema.unread.values():
+        raise FixConfiguration(f"{file.path}: {name}", problem)
+    return schema
 
 
 def account_of(file: AgencyFile, name: str) -> tuple[Crm, CrmAccount | None]:

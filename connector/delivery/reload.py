@@ -122,7 +122,7 @@ class Watched:
             if loaded.mapping is not None:
                 self.ask_at = self.clock() + ASK_EVERY - age
                 return True, loaded
-        if has_asked := self.schema.ask(plain.mapping):
+        if (has_asked := self.schema.ask(plain.mapping)) and not self.schema.is_partial:
             self.ask_at = self.clock() + ASK_EVERY
         is_checked = has_asked or self.schema.covers(plain.mapping)
         return is_checked, self.load(self.schema.known, checked=is_checked)

@@ -29,7 +29,8 @@ _OF_THE_ACCOUNT: Final = ACCOUNT_WIDE - {PauseReason.PERMISSIONS, PauseReason.CO
 class Schema:
     """What is known of one destination's schema. Its owner's lock guards it.
 
-    known: the objects described so far. failure, failed_at: why and when it could not be had. clock: only goes forward.
+    known: the objects described so far. failure, failed_at: why and when it could not be had. is_partial: whether the
+    CRM described some objects and refused others. clock: only goes forward.
     """
 
     route: Route
@@ -38,6 +39,7 @@ class Schema:
     known: TargetSchema | None = None
     failure: DestinationUnusable | None = None
     failed_at: float = -inf
+    is_partial: bool = False
 
     def covers(self, mapping: Mapping) -> bool:
         """Whether every object of a mapping is described."""
@@ -62,10 +64,18 @@ class Schema:
         except DestinationUnusable as error:
             self.failure, self.failed_at = error, self.clock()
             return False
-        self.store.descriptions.keep(name, mapping.objects, schema.objects)
-        self.failure = None
-        self._know(schema)
+        self.store.descriptions.keep(name, set(mapping.objects) - schema.unread.keys(), schema.objects)
+        self.failure, self.is_partial = None, bool(schema.unread)
+        self._know(self._with_kept(schema))
         return True
+
+    def _with_kept(self, schema: TargetSchema) -> TargetSchema:
+        """A schema with the objects that the CRM described before, and refuses to describe now."""
+        if not schema.unread:
+            return schema
+        kept = self.store.descriptions.of(self.route.name, schema.unread.keys()).objects
+        unread = {name: why for name, why in schema.unread.items() if name not in kept}
+        return schema.model_copy(update={"objects": {**kept, **schema.objects}, "unread": unread})
 
     def missing(self) -> DestinationUnusable | None:
         """Return why the account cannot be used, if that is why nothing is known."""

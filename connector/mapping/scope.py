@@ -112,10 +112,18 @@ def target_object(scope: Scope, name: str) -> TargetObject | None:
     if scope.target is None:
         return None
     known = scope.target.objects
-    if name not in known:
+    if name in scope.target.unread:
+        _warn_once(scope, f"'{name}' was not checked: {scope.target.unread[name]}")
+    elif name not in known:
         hint = scope.suggest(name, known) or f"it has: {listed(known)}"
         scope.add("M200", f"{scope.crm_name} has no object '{name}'", hint)
     return known.get(name)
+
+
+def _warn_once(scope: Scope, message: str) -> None:
+    """Report, at the first place alone, what could not be checked."""
+    if all(finding.message != message for finding in scope.report.findings):
+        scope.add("M212", message, "the rest was checked", Severity.WARNING)
 
 
 def target_field(scope: Scope, object: str, fields: Mapping[str, TargetField], name: str) -> TargetField | None:

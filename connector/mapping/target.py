@@ -52,11 +52,12 @@ class TargetObject(_Frozen):
 
 
 class TargetSchema(_Frozen):
-    """The schema of one CRM account: object name -> fields."""
+    """The schema of one CRM account: object name -> fields. unread: why objects are not described that it may have."""
 
     label: str = ""
     crm: str
     objects: dict[str, TargetObject] = Field(default_factory=dict)
+    unread: dict[str, str] = Field(default_factory=dict)
 
 
 def load(path: Path) -> TargetSchema:

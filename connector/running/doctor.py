@@ -219,6 +219,8 @@ def _destination(
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
         yield _fit(thing, bootstrap.read_mapping(path, schema))
+        for unread, problem in schema.unread.items():
+            yield Finding(f"{thing}: {unread}", Health.DOUBTFUL, problem, "let the connector's user see this object")
         yield _account(thing, compare(route.mapping.crm, account, thing, ledgers.get(thing)))
         yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:

@@ -163,3 +163,26 @@ class TestAnAccountThatCannotBeAsked:
         result = agency.run("check", "--live", "--json")
         assert (result.exit_code, "agency.yaml: broken: " in result.stderr) == (2, True)
         assert [one["code"] for one in json.loads(result.stdout)] == ["M201"]
+
+
+class TestAnObjectThatIsNotDescribed:
+    OWN = "extends: hubspot\nrecords:\n  contact: { fields: { nickname: customer.preferredName } }\n"
+
+    def test_of_a_portal_that_has_none_is_named_with_its_line(self, hubspot: Opened) -> None:
+        agency = hubspot(self.OWN + "  widget:\n    object: widgets\n    key: { name: customer.id }\n    fields: {}\n")
+        found = [one for one in findings(agency) if one["severity"] == "error"]
+        assert [(one["line"], one["code"]) for one in found] == [(3, "M201"), (5, "M200")]
+        assert "has no object 'widgets'" in found[1]["message"]
+        assert "HubSpot has no such object" in agency.run("provision").output
+
+    def test_that_the_token_may_not_see_is_warned_of_once(self, hubspot: Opened) -> None:
+        agency = hubspot(self.OWN)
+        refused = agency.sandbox.refused(403, "MISSING_SCOPES")
+        agency.sandbox.fault("/calls", refused, method="GET", times=9)
+        found = findings(agency)
+        assert [(one["severity"], one["code"]) for one in found] == [("error", "M201"), ("warning", "M212")]
+        assert "'calls' was not checked" in found[1]["message"]
+        pulled = agency.run("schema", "pull")
+        assert (pulled.exit_code, "agency.yaml: crm: " in pulled.stderr) == (2, True)
+        doctor = agency.run("doctor", "--json").output
+        assert '"sunrise/crm: calls"' in doctor

@@ -130,6 +130,22 @@ class TestReloading:
         assert edited.route.mapping is before
         assert "error[M201] contacts has no field 'city'" in edited.told().problem
 
+    def test_what_the_crm_does_not_describe_any_more_is_kept_and_the_rest_is_checked(self, edited: Edited) -> None:
+        edited.crm.schema = portal()
+        edited.wait(ASK_EVERY)
+        edited.refresh()
+        changed = portal(without="city")
+        there = {name: own for name, own in changed.objects.items() if name != "calls"}
+        edited.crm.schema = changed.model_copy(update={"objects": there, "unread": {"calls": "refused"}})
+        edited.wait(ASK_EVERY)
+        edited.refresh()
+        known, asked = edited.watched.schema.known, edited.crm.asked
+        assert known is not None
+        assert ("calls" in known.objects, known.unread, "M201" in edited.told().problem) == (True, {}, True)
+        edited.wait(ASK_AGAIN)
+        edited.refresh()
+        assert edited.crm.asked == asked + 1
+
     def test_a_schema_that_changes_is_told_and_the_mapping_runs_on(self, edited: Edited) -> None:
         edited.crm.schema = portal(without="city")
         edited.wait(ASK_EVERY)

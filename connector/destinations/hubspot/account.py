@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any, Final
 
@@ -18,11 +19,12 @@ from hubspot.crm.objects.exceptions import ApiException
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Outcome, Row
 from connector.destinations.deadline import Limits, bound, broken_limit
+from connector.destinations.describing import each, problems
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.bench import HubSpotBench
 from connector.destinations.hubspot.calls import Calls, Path, Query
-from connector.destinations.hubspot.describe import describe
+from connector.destinations.hubspot.describe import OWNERS, describe
 from connector.destinations.hubspot.details import portal_of
 from connector.destinations.hubspot.phones import find_phones
 from connector.destinations.hubspot.provision import HubSpotProvisioner
@@ -118,9 +120,14 @@ class HubSpot:
         return normal(value)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """The properties of these objects; `owners` are HubSpot's users."""
-        described = {name: describe(self._calls, name) for name in objects}
-        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=described)
+        """The properties of these objects, without those that are missing; `owners` are HubSpot's users."""
+        names = list(objects)
+        described, refused = each([name for name in names if name != "owners"], partial(describe, self._calls))
+        unread = problems(refused, all_of_them=not described)
+        there = {name: own for name, own in described.items() if own} | (
+            {"owners": OWNERS} if "owners" in names else {}
+        )
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=there, unread=unread)
 
     def recall(self, kept: TargetSchema) -> None:
         """Do nothing: every property takes text, so that nothing we send depends on the schema."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from connector.destinations.hubspot.calls import PROPERTIES, Calls, expect
+from connector.destinations.hubspot.refusals import reply_refusal
 from connector.destinations.hubspot.replies import Properties, PropertyDefinition
 from connector.destinations.hubspot.values import LONGEST
 from connector.errors import DestinationUnusable
@@ -22,6 +23,7 @@ _TYPES: Final = {
 }
 # The properties API does not list what a new record requires: every activity needs its place on the timeline.
 _REQUIRED: Final = dict.fromkeys(("calls", "notes", "meetings", "tasks", "emails"), "hs_timestamp")
+_NO_OBJECT: Final = frozenset({"OBJECT_TYPE_UNKNOWN", "OBJECT_NOT_FOUND", "HTTP_404"})
 _SENSITIVE: Final = ("sensitive", "highly_sensitive")
 # HubSpot's guide "Sensitive data" lists the objects that may hold it; activities are not among them.
 NEVER_SENSITIVE: Final = frozenset(_REQUIRED)
@@ -37,18 +39,15 @@ OWNERS: Final = TargetObject(
 )
 
 
-def describe(calls: Calls, object: str) -> TargetObject:
-    """The properties of one object, with the sensitive ones that the token may see."""
-    if object == "owners":
-        return OWNERS
-    fields = {own.name: _field(object, own, sensitive=False) for own in _listed(calls, object, "non_sensitive")}
+def describe(calls: Calls, object: str) -> TargetObject | None:
+    """The properties of one object, with the sensitive ones that the token may see; None if there is no such object."""
+    reply = calls.ask(PROPERTIES, query=[("dataSensitivity", "non_sensitive")], object=object)
+    if not reply.ok and reply_refusal(reply).code in _NO_OBJECT:
+        return None
+    fields = {own.name: _field(object, own, sensitive=False) for own in expect(Properties, reply).results}
     for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
         fields |= {own.name: _field(object, own, sensitive=True) for own in _sensitive(calls, object, sensitivity)}
     return TargetObject(fields=fields)
-
-
-def _listed(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:
-    return calls.read(Properties, PROPERTIES, query=[("dataSensitivity", sensitivity)], object=object).results
 
 
 def _sensitive(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:

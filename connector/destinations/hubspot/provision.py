@@ -66,6 +66,9 @@ class HubSpotProvisioner:
         lacks: list[Step | Obstacle] = []
         for kind, wanted in demands.items():
             existing = describe(self._calls, kind)
+            if existing is None:
+                lacks.append(Obstacle(kind, "", "HubSpot has no such object", "create it, or correct the mapping"))
+                continue
             missing = [demand for name, demand in wanted.items() if name not in existing.fields]
             listed = self._calls.read(Properties, PROPERTIES, object=kind).results if missing else []
             standard = [definition.name for definition in listed if definition.hubspot_defined]

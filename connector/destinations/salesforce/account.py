@@ -16,6 +16,7 @@ from urllib.parse import quote
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
 from connector.destinations.deadline import Limits
+from connector.destinations.describing import problems
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.salesforce import converted, errors, fit, org, records, values
 from connector.destinations.salesforce.abreast import Abreast
@@ -163,9 +164,10 @@ class Salesforce:
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The org's schema, without objects that are missing or hidden. Raises DestinationUnusable."""
-        described = self._reader.describe_all(objects)
+        described, refused = self._reader.describe_all(objects)
         visible = {name: target(answer) for name, answer in described.items() if answer}
-        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=visible)
+        unread = problems(refused, all_of_them=not described)
+        return TargetSchema(label=self.crm.account, crm=self.crm.name, objects=visible, unread=unread)
 
     def recall(self, kept: TargetSchema) -> None:
         """Know again what describe() said before."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.destinations.base import Answers, Found, Outcome
+from connector.destinations.describing import each
 from connector.destinations.salesforce import errors, schema, search_rules
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
@@ -78,14 +79,16 @@ class Reader:
         self._known[object] = described
         return described
 
-    def describe_all(self, objects: Iterable[str]) -> dict[str, DescribedObject | None]:
-        """Several objects as they are now, a few per call."""
+    def describe_all(
+        self, objects: Iterable[str]
+    ) -> tuple[dict[str, DescribedObject | None], dict[str, DestinationUnusable]]:
+        """Several objects as they are now, a few per call; and why some of them cannot be described."""
         # https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
         names = list(dict.fromkeys(objects))
         described: dict[str, DescribedObject | None] = {}
         for start in range(0, len(names) if len(names) > 1 else 0, _SUBREQUESTS):
             described |= self._described(names[start : start + _SUBREQUESTS])
-        return {name: described[name] if name in described else self.describe(name) for name in names}
+        return each(names, lambda name: described[name] if name in described else self.describe(name))
 
     def known(self, object: str) -> DescribedObject | None:
         """The object as last described; None if it never was."""

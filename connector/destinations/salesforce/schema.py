@@ -39,13 +39,13 @@ class Described(Lenient):
     name: str
     type: str = ""
     length: int = 0
-    createable: bool | None = False
-    updateable: bool | None = False
+    createable: bool | None = None
+    updateable: bool | None = None
     nillable: bool = True
     defaulted: bool = Field(default=False, alias="defaultedOnCreate")
-    external_id: bool | None = Field(default=False, alias="externalId")
+    external_id: bool | None = Field(default=None, alias="externalId")
     id_lookup: bool = Field(default=False, alias="idLookup")
-    unique: bool | None = False
+    unique: bool | None = None
     case_sensitive: bool = Field(default=False, alias="caseSensitive")
     encrypted: bool = False
     filterable: bool = True

@@ -62,8 +62,9 @@ def _authorized(client: Client, reader: Reader, needs: Needs) -> Iterator[Look]:
         at = TASKS
         yield _tasks(client, needs.mapping)
         at = OBJECTS
-        described = reader.describe_all(needs.mapping.objects)
+        described, refused = reader.describe_all(needs.mapping.objects)
         lacking = [line for name, known in described.items() for line in _lacking(name, known, needs.mapping)]
+        lacking += [error.problem for error in refused.values()]
         yield judged(OBJECTS, lacking, ", ".join(described))
     except DestinationUnusable as error:
         yield stopped(at, error)
