@@ -29,6 +29,8 @@ def associate(records: Records, start: str, end: str, body: Any) -> dict[str, An
         if missing:
             errors.append(_no_such_record(source, target, missing))
             continue
+        if (start, source, end, target) not in records.links:
+            records.history.add(start, source, "linked", {}, {end: target})
         records.links.add((start, source, end, target))
         results += [_link((start, source), (end, target)), _link((end, target), (start, source))]
     return envelope(results, records.clock(), errors)
@@ -89,6 +91,7 @@ def opt_out(records: Records, address: str, channel: str | None) -> None:
         raise Refusal(400, "The subscriber is already unsubscribed")
     records.opted_out.add(address.lower())
     owner = records.unique.get(("contacts", "email", address.lower()))
+    records.history.add("contacts", owner or "", "opted out of email", {}, {"address": address.lower()})
     if owner and records.held["contacts"][owner].properties.get("email") == address.lower():
         records.held["contacts"][owner].properties["hs_email_optout"] = "true"
 

@@ -30,8 +30,7 @@ def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) 
     """
     lost, won = records.held[kind][loser], records.held[kind][winner]
     links = set(records.links)
-    for identity in (loser, winner):
-        records.forget(kind, identity)
+    _forget(records, kind, loser, winner)
     keys = {name: text for name, text in lost.properties.items() if records.schema[kind][name].unique}
     filling = {**lost.properties, **(dict.fromkeys(keys, "") if manner.loser_key != "fills" else {})}
     former = [*_formers(lost), *_formers(won), loser, *(() if manner.keeps_id else (winner,))]
@@ -45,6 +44,12 @@ def merge(records: Records, kind: str, loser: str, winner: str, manner: Manner) 
     if manner.loser_key == "leads":
         records.lead_to(record, {name: text for name, text in keys.items() if name != "email"})
     return record
+
+
+def _forget(records: Records, kind: str, *merged: str) -> None:
+    with records.history.called("merged"):
+        for identity in merged:
+            records.forget(kind, identity)
 
 
 def _addresses(*merged: Record) -> set[str]:
@@ -73,5 +78,6 @@ def restore(records: Records, kind: str, identity: str) -> Record:
     }
     kept = {name: text for name, text in deleted.properties.items() if name not in taken}
     record = replace(deleted, properties={}, updated=records.clock())
-    records.put(kind, record, kept)
+    with records.history.called("restored"):
+        records.put(kind, record, kept)
     return record

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.sandbox.history import History
 from connector.sandbox.hubspot.portal import PORTAL, TYPE_IDS, UI_DOMAIN, Property
 from connector.sandbox.hubspot.replies import Refusal, clash, invalid, iso, not_found, problem
 from connector.sandbox.hubspot.values import accept, calculated
@@ -56,6 +57,7 @@ class Records:
         self.merged: dict[tuple[str, str], str] = {}
         self.deleted: dict[tuple[str, str], Record] = {}
         self.names_holders = True
+        self.history = History(clock)
         self._next = 1000
         self._undo: list[tuple[str, str, Record | None]] | None = None
 
@@ -117,6 +119,7 @@ class Records:
     def forget(self, kind: str, identity: str) -> None:
         """Delete a record, its unique values and its links."""
         self._journal(kind, identity)
+        self.history.add(kind, identity, "deleted")
         self.deleted[kind, identity] = self.held[kind].pop(identity)
         self.unique = {key: holder for key, holder in self.unique.items() if (key[0], holder) != (kind, identity)}
         self.links = {link for link in self.links if (kind, identity) not in (link[:2], link[2:])}
@@ -160,6 +163,9 @@ class Records:
             record.properties["hs_email_optout"] = "true"
         self.held[kind][record.id] = record
         self._index(kind, record, present=True)
+        self.history.add(
+            kind, record.id, "changed" if old else "created", old.properties if old else {}, record.properties
+        )
 
     def lead_to(self, record: Record, keys: dict[str, str]) -> None:
         """Let unique values lead to a record that does not show them."""
@@ -187,10 +193,11 @@ class Records:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Undo every write of the block if it ends in a Refusal."""
-        self._undo = []
+        self._undo, changes = [], self.history.count
         try:
             yield
         except Refusal:
+            self.history.back_to(changes)
             for kind, identity, old in reversed(self._undo):
                 self._index(kind, self.held[kind].pop(identity), present=False)
                 if old:

@@ -80,6 +80,7 @@ class SalesforceSandbox(Rest):
         self.let_edit_tasks()
         self.license("Salesforce Integration", "Salesforce API Integration")
         self.org.writes.clear()
+        self.org.history.changes.clear()
 
     def _person(self, first: str, last: str, email: str) -> Record:
         return self.put("User", FirstName=first, LastName=last, Email=email, Username=email, IsActive=True)

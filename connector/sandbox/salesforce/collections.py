@@ -82,12 +82,14 @@ def _each(
     org: Org, drafts: list[Draft], body: Any, planned: Planned, write: Write, table: Table | None = None
 ) -> list[dict[str, Any]]:
     before = copy.deepcopy((org.rows, org.index)) if body.get("allOrNone") else None
+    changes = org.history.count
     results = [
         _result(draft, planned, write, table or org.table(record["attributes"]["type"]))
         for draft, record in zip(drafts, body["records"], strict=True)
     ]
     if before and not all(result["success"] for result in results):
         org.rows, org.index = before
+        org.history.back_to(changes)
         return [_rolled_back() if result["success"] else result for result in results]
     return results
 

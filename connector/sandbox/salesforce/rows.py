@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from connector.sandbox.history import History
 from connector.sandbox.salesforce.schema import Column, Table
 from connector.sandbox.salesforce.values import BadRequest, checksummed
 
@@ -37,6 +38,7 @@ class Rows:
         self.rows: dict[str, dict[str, Record]] = {name: {} for name in tables}
         self.index: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.writes: list[Written] = []
+        self.history = History()
         self.owner = ""
         self.deleted_keys_count = False
         self._next = 0
@@ -90,10 +92,12 @@ class Rows:
                 row["OwnerId"] = self.owner
             self.rows[table.name.lower()][row["Id"]] = row
         self._unlist(table, row)
+        before = {} if created else {name: row.get(name) for name in values}
         row |= values | {"LastModifiedDate": now}
         if "LastName" in row:
             row["Name"] = " ".join(filter(None, (row.get("FirstName"), row["LastName"])))
         self._list(table, row)
+        self.history.add(table.name, row["Id"], "created" if created else "changed", before, values)
         self.writes.append(Written(table.name, row["Id"], created, tuple(sorted(values)), time.monotonic()))
         return row
 
@@ -102,6 +106,7 @@ class Rows:
         if not self.deleted_keys_count:
             self._unlist(table, row)
         row["IsDeleted"] = True
+        self.history.add(table.name, row["Id"], "deleted")
 
     def restore(self, table: Table, row: Record) -> None:
         """Take a row out of the recycle bin, without the unique values that another row has by now."""
@@ -111,20 +116,26 @@ class Rows:
         row["IsDeleted"] = False
         self._unlist(table, row)
         self._list(table, row)
+        self.history.add(table.name, row["Id"], "restored")
 
     def purge(self, table: Table, row: Record) -> None:
         """Delete a row for good: its id leads nowhere."""
         self._unlist(table, row)
         del self.rows[table.name.lower()][row["Id"]]
+        self.history.add(table.name, row["Id"], "deleted for good")
 
     def merge(self, table: Table, loser: Record, winner: Record) -> None:
         """Merge a row into another, which keeps its own values; what points at the loser points at it from now on."""
-        self.delete(table, loser)
+        with self.history.called(f"merged into {winner['Id']}"):
+            self.delete(table, loser)
         loser["MasterRecordId"] = winner["Id"]
         for other in self.tables.values():
             names = [column.name for column in other.columns.values() if table.name in column.refers]
             for row in self.live(other):
-                row |= {name: winner["Id"] for name in names if row.get(name) == loser["Id"]}
+                moved = {name: winner["Id"] for name in names if row.get(name) == loser["Id"]}
+                row.update(moved)
+                if moved:
+                    self.history.add(other.name, row["Id"], "changed", dict.fromkeys(moved, loser["Id"]), moved)
 
     def _keys(self, table: Table, row: Record) -> Iterator[list[str]]:
         for column in table.indexed:
