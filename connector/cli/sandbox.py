@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from connector.cli.options import existing_file
 from connector.errors import FixConfiguration
 from connector.mapping import target
 from connector.sandbox.hubspot import HubSpotSandbox
+from connector.sandbox.hubspot.desk import HubSpotDesk
+from connector.sandbox.page.views import open_page
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from connector.sandbox.salesforce.desk import SalesforceDesk
 
 
 @click.command()
@@ -32,6 +36,7 @@ def sandbox(salesforce_port: int, hubspot_port: int, latency: float, schemas: tu
     saved = _saved(schemas)
     salesforce = SalesforceSandbox(latency=latency, schema=saved.get("salesforce"))
     hubspot = HubSpotSandbox(latency=latency, schema=saved.get("hubspot"))
+    open_pages(salesforce, hubspot)
     try:
         click.echo(f"Salesforce  endpoint: {salesforce.start(salesforce_port)}")
         click.echo(
@@ -39,9 +44,17 @@ def sandbox(salesforce_port: int, hubspot_port: int, latency: float, schemas: tu
         )
         click.echo(f"HubSpot     endpoint: {hubspot.start(hubspot_port)}")
         click.echo(f"            auth: {{access_token: {hubspot.token}}}")
+        click.echo("Open an endpoint in your browser to look at its records, or to break something.")
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("stopped")
+
+
+def open_pages(salesforce: SalesforceSandbox, hubspot: HubSpotSandbox) -> None:
+    """Let people look at both sandboxes in a browser, in the console's style."""
+    style = files("connector.web").joinpath("static/console.css").read_text("utf-8")
+    open_page(SalesforceDesk(salesforce), style, {"HubSpot": hubspot})
+    open_page(HubSpotDesk(hubspot), style, {"Salesforce": salesforce})
 
 
 def _saved(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ import requests
 
 from connector.carecycle.samples import Message
 from connector.carecycle.signature import sign
+from connector.cli.sandbox import open_pages
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.store import Store, open_store
@@ -55,6 +56,7 @@ class Stage:
     def __init__(self, closing: ExitStack) -> None:
         self.folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
         self.salesforce, self.hubspot = SalesforceSandbox(latency=_LATENCY), HubSpotSandbox(latency=_LATENCY)
+        open_pages(self.salesforce, self.hubspot)
         for sandbox in (self.salesforce, self.hubspot):
             closing.enter_context(sandbox)
         self.secret = "whsec_" + secrets.token_urlsafe(24).replace("-", "A").replace("_", "B")

@@ -34,13 +34,14 @@ class Fault:
     """A failure planned for the requests that match.
 
     answer: called with the ordinary handler; returns the response to send. times: requests left to fail.
-    skip: requests to let through first.
+    skip: requests to let through first. name: what people call it.
     """
 
     matches: Callable[[str, str], bool]
     answer: Callable[[Callable[[], Response]], Response]
     times: int
     skip: int = 0
+    name: str = ""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -64,6 +65,7 @@ class Wire:
         self.seen: list[Seen] = []
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
+        self.front: Callable[[dict[str, Any], Any], Iterable[bytes]] = self.app
         self._around(self.app)
 
     def _around(self, app: Flask) -> None:
@@ -123,6 +125,15 @@ class Wire:
         """A fault: close the connection without handling the request."""
         raise DropConnection
 
+    @staticmethod
+    def is_write(method: str, path: str) -> bool:
+        """Whether a request writes records: a reply to lose."""
+        return method in ("POST", "PATCH", "DELETE") and not path.endswith(("/search", "/read", "/token", "/composite"))
+
+    def lose_replies(self, times: int) -> None:
+        """Plan to lose the replies to the next writes."""
+        self.faults.append(Fault(self.is_write, self.lose_reply, times))
+
     def calls(self, *parts: str) -> list[Seen]:
         """List the requests so far whose path contains all of `parts`."""
         with self.lock:
@@ -138,7 +149,7 @@ class Wire:
 
     def _wsgi(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         try:
-            return self.app(environ, start_response)
+            return self.front(environ, start_response)
         except DropConnection:
             environ["werkzeug.socket"].shutdown(2)
             raise ConnectionAbortedError from None
