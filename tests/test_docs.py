@@ -394,6 +394,7 @@ def rows_of_codes(table: str) -> list[tuple[str, ...]]:
     return [(codes.replace("`", "").replace(", ", " "), *others) for codes, *others in found]
 
 
+ELSE = {"invalid_grant": "anything else"}
 ACTION = re.compile(
     r"(add|allow|change|check|correct|create|discard|do|exempt|find|finish|fix|free|give|look|make|map|merge|open|opt|raise|"
     r"remove|renew|replay|report|restore|select|use|wait|activate)\b"
@@ -419,7 +420,13 @@ class TestDeadLetters:
         assert told["Errors that are retried"] == [row for row, kind in ours if kind not in (*pausing, *REJECTING)]
 
     def test_every_refused_login_of_salesforce_is_explained(self) -> None:
-        assert {row.error for row in REFUSALS if f"`{row.error}`" not in SALESFORCE} == set()
+        table = SALESFORCE.partition("### Rejected logins")[2].partition("###")[0]
+        told = rows(table, r"^\| `(\w+)` \| \*?([^|*]*?)\*? \| `(\w+)` \| ([^|]+) \| (\d) \|$")
+        steps = VENDORS["salesforce"].setup
+        assert told == [
+            (row.error, row.says or ELSE.get(row.error, ""), row.reason, row.problem, str(steps.index(row.step) + 1))
+            for row in REFUSALS
+        ]
 
     def test_every_setting_of_salesforce_is_explained_with_its_default(self) -> None:
         told = dict(rows(SALESFORCE, r"^\| `salesforce\.(\w+)` \| `(\w+)` \|"))

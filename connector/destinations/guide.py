@@ -64,9 +64,9 @@ def judged(step: SetupStep, lacking: Sequence[str], about: str = "") -> Look:
     return Look(step, Standing.DONE, (about,) if about else ())
 
 
-def stopped(step: SetupStep, error: DestinationUnusable) -> Look:
+def stopped(step: SetupStep, error: DestinationUnusable, *about: str) -> Look:
     """A step that could not be looked at: something is to be done about it, or only waiting helps."""
-    return Look(step, Standing.UNSEEN if error.reason in _PASSING else Standing.TO_DO, (error.problem,))
+    return Look(step, Standing.UNSEEN if error.reason in _PASSING else Standing.TO_DO, (error.problem, *about))
 
 
 def in_order(steps: Sequence[SetupStep], looks: Sequence[Look]) -> Iterator[Look]:

@@ -213,9 +213,8 @@ def _destination(
         schema = route.destination.describe(route.mapping.objects)
         account = route.destination.account()
     except DestinationUnusable as error:
-        yield Finding(
-            thing, Health.WRONG, f"{error.problem} ({error.reason})", "see docs/operating.md: Why a lane pauses"
-        )
+        do = "run connector setup -c ...: it names the step; see also docs/operating.md: Why a lane pauses"
+        yield Finding(thing, Health.WRONG, f"{error.problem} ({error.reason})", do)
     else:
         path = bootstrap.mapping_path(file, file.settings.destinations[name])
         yield _fit(thing, bootstrap.read_mapping(path, schema))

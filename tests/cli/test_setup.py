@@ -159,7 +159,7 @@ class TestSalesforceSteps:
         account = org()
         account.sandbox.fault("/oauth2", Wire.refuse, times=EVERYTHING)
         assert account.left()["address"] == "to do"
-        assert "did not answer" in account.found("address")
+        assert account.found("address").endswith("the network\nyouragency.my.salesforce.com")
 
     def test_a_user_without_the_api_is_a_step(self, org: Salesforce) -> None:
         account = org()
@@ -222,8 +222,11 @@ class TestSalesforceSteps:
 
     def test_a_hidden_standard_field_is_not_called_misspelled_where_that_is_not_known(self, org: Salesforce) -> None:
         account = org(rights=RIGHTS - {"view setup"})
-        account.sandbox.hide("Contact", "DoNotCall")
+        account.sandbox.hide("Contact", "DoNotCall", "Do_Not_Text__c")
         assert "hidden from the connector's user, or does not exist" in account.found("fields")
+        assert "Contact.Do_Not_Text__c: is missing: checkbox, unless it exists and is only hidden" in account.found(
+            "fields"
+        )
 
     def test_keys_are_looked_at_by_themselves(self, org: Salesforce) -> None:
         account = org(mapping_text().replace("careCycle_Id__c", "External_Id__c"))

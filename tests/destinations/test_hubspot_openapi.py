@@ -12,6 +12,7 @@ from flask import Response
 
 from connector.destinations import VENDORS
 from connector.destinations.base import Link
+from connector.destinations.guide import Needs
 from connector.destinations.hubspot import calls, provision
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
@@ -106,6 +107,14 @@ class TestHubSpotsOwnDescription:
             assert loaded.written is not None
             done = provisioner.apply(provisioner.plan(demands(*loaded.written)).steps)
         assert [one.problem for one in done] == [""] * 6
+        assert referee.verdicts == []
+
+    def test_looking_at_the_set_up_fits_it(self, refereed):
+        _, hubspot, referee = refereed
+        loaded = load(shipped_folder() / "hubspot.yaml", shipped=shipped_folder(), crms=VENDORS)
+        assert loaded.written is not None
+        looks = list(hubspot.provisioner().access(Needs(loaded.mapping, demands(*loaded.written))))
+        assert [look.standing for look in looks] == ["done", "done"]
         assert referee.verdicts == []
 
     def test_opting_out_fits_it(self, refereed):

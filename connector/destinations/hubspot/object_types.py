@@ -22,6 +22,21 @@ _STANDARD: Final = {
 }
 
 
+_OF_CONTACTS: Final = frozenset({"contacts", "tasks", "notes", "meetings", "calls", "emails"})
+
+
+def scope_noun(object: str) -> str:
+    """What scopes call an object: activities have none of their own, and custom objects share one.
+
+    >>> scope_noun("0-48"), scope_noun("deals"), scope_noun("2-1234"), scope_noun("p_policy")
+    ('contacts', 'deals', 'custom', 'custom')
+    """
+    name = next((name for name, number in _STANDARD.items() if number == object), object)
+    if name in _OF_CONTACTS:
+        return "contacts"
+    return name if name in _STANDARD else "custom"
+
+
 def type_id(object: str) -> str:
     """The type id of a standard object; other names are unchanged, because custom objects go by their type id."""
     return _STANDARD.get(object, object)

@@ -9,12 +9,11 @@ from connector.destinations.guide import Look, Needs, judged, stopped
 from connector.destinations.hubspot.calls import OWNERS, PROPERTIES, READ, SUBSCRIPTIONS, UPDATE, Calls, Path
 from connector.destinations.hubspot.describe import NEVER_SENSITIVE
 from connector.destinations.hubspot.details import portal_of
+from connector.destinations.hubspot.object_types import scope_noun
 from connector.destinations.hubspot.setup_steps import SCOPES, TOKEN
 from connector.destinations.hubspot.vendor import HUBSPOT
 from connector.errors import DestinationUnusable, PauseReason
 
-_OF_CONTACTS: Final = NEVER_SENSITIVE | {"contacts", "0-1", "0-48"}
-"""The objects that the scopes of contacts are for: activities have none of their own."""
 _NOBODY: Final = "connector-setup@example.com"
 _EMPTY: Final[dict[str, list[str]]] = {"inputs": [], "properties": [], "propertiesWithHistory": []}
 
@@ -68,7 +67,7 @@ def _of_object(kind: str, needs: Needs) -> Iterator[_Probe]:
     if kind == "owners":
         yield _Probe("crm.objects.owners.read", OWNERS, {}, (("limit", "1"),))
         return
-    noun, parts = "contacts" if kind in _OF_CONTACTS else kind, {"object": kind}
+    noun, parts = scope_noun(kind), {"object": kind}
     yield _Probe(f"crm.schemas.{noun}.read", PROPERTIES, parts)
     yield _Probe(f"crm.objects.{noun}.read", READ, parts, body=_EMPTY)
     wanted = needs.demands.get(kind, {}).values()

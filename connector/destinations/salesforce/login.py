@@ -11,6 +11,7 @@ from connector.crm import CrmAccount
 from connector.destinations.base import another_account
 from connector.destinations.guide import SetupStep
 from connector.destinations.salesforce.auth import Credentials, OpenSession, secrets
+from connector.destinations.salesforce.hosts import host_of
 from connector.destinations.salesforce.login_refusals import refusal_for, said
 from connector.destinations.salesforce.org import of_login
 from connector.destinations.salesforce.setup_steps import ADDRESS, APP
@@ -50,6 +51,13 @@ class Login:
         self.serves: CrmAccount | None = None
         self._failures = 0
         self._failure: LoginFailed | None = None
+
+    @property
+    def host(self) -> str:
+        """Where to log in, or the host of a session that was opened elsewhere."""
+        if isinstance(self._auth, OpenSession):
+            return self._auth.instance_url.removeprefix("https://")
+        return host_of(self._auth.domain)
 
     @property
     def can_renew(self) -> bool:

@@ -29,8 +29,8 @@ _SLOWLY: Final = 900
 """Seconds until a login is tried again that repeated failures could lock the user out of."""
 
 REFUSALS: Final = (
-    LoginRefusal("invalid_client_id", "", "the connected app is unknown: check client_id"),
-    LoginRefusal("invalid_client", "", "the connected app rejected the login: check client_id and client_secret"),
+    LoginRefusal("invalid_client_id", "", "the app is unknown: check client_id"),
+    LoginRefusal("invalid_client", "", "the app rejected the login: check client_id and client_secret"),
     LoginRefusal(
         "invalid_grant",
         "no client credentials user enabled",
@@ -100,19 +100,19 @@ REFUSALS: Final = (
     LoginRefusal(
         "invalid_grant",
         "",
-        "the login was rejected: check the user, its connected app approval, the domain and the key",
+        "the login was rejected: check the user, its approval of the app, the domain and the key",
         retry_after=_SLOWLY,
     ),
-    LoginRefusal("unauthorized_client", "", "the connected app does not allow this flow: enable it in the app"),
+    LoginRefusal("unauthorized_client", "", "the app does not allow this flow: enable it in the app"),
     LoginRefusal(
         "unsupported_grant_type",
         "",
-        "the connected app does not allow this flow: enable it in the app, and use the org's My Domain",
+        "the app does not allow this flow: enable it in the app, and use the org's My Domain",
     ),
     LoginRefusal(
         "invalid_app_access",
         "",
-        "the user is not allowed to use the connected app: admit the user's profile or permission set in its policies",
+        "the user is not allowed to use the app: admit the user's profile or permission set in its policies",
         step=RUN_AS,
     ),
     LoginRefusal("inactive_user", "", "the user is inactive: activate the user", step=USER),

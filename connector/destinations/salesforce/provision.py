@@ -176,7 +176,8 @@ def _missing(demand: Demand, hidden: bool | None, visible: Iterable[Described]) 
         yield Obstacle(demand.object, demand.field, problem, advice)
     else:
         plain = replace(demand, wanted=demand.wanted.model_copy(update={"sensitive": False}))
-        yield Step(Making.FIELD, plain, about(plain.wanted))
+        unless = ", unless it exists and is only hidden from the user" if hidden is None else ""
+        yield Step(Making.FIELD, plain, about(plain.wanted) + unless)
 
 
 def _permission(demand: Demand, why: str) -> Step:

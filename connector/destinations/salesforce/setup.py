@@ -16,10 +16,8 @@ from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import DescribedObject
 from connector.destinations.salesforce.setup_steps import (
     ADDRESS,
-    APP,
     LICENSE,
     OBJECTS,
-    RUN_AS,
     STEPS,
     TASKS,
     USER,
@@ -44,11 +42,17 @@ def access(login: Login, client: Client, reader: Reader, needs: Needs) -> Iterat
     try:
         login.session()
     except LoginFailed as error:
-        yield from (Look(step, Standing.DONE) for step in STEPS[: STEPS.index(error.step)])
-        yield stopped(error.step, error)
+        yield from _passed(login, STEPS.index(error.step))
+        yield stopped(error.step, error, *([login.host] if error.step is ADDRESS else []))
         return
-    yield from (Look(step, Standing.DONE) for step in (ADDRESS, APP, RUN_AS))
+    yield from _passed(login, STEPS.index(USER))
     yield from _authorized(client, reader, needs)
+
+
+def _passed(login: Login, count: int) -> Iterator[Look]:
+    """The first steps, which a login has got past."""
+    about = {ADDRESS: login.host}
+    yield from (judged(step, (), about.get(step, "")) for step in STEPS[:count])
 
 
 def _authorized(client: Client, reader: Reader, needs: Needs) -> Iterator[Look]:
