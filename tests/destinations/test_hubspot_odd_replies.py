@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from connector.destinations.base import Verdict
 from connector.destinations.hubspot.replies import ErrorBody, Reply, parse
 from tests.destinations.hubspot_fixtures import a_contact
+from tests.replies.parts import parts_of, with_part
 
 UPSERTS = "contacts/batch/upsert"
 PARTLY = {
@@ -41,37 +39,22 @@ PARTLY = {
 """A 207: the first row was written, the second was not."""
 
 
-def places(part: Any, *way: str | int) -> Iterator[tuple[str | int, ...]]:
-    """The way to every part of a body."""
-    inside = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-    for key, value in inside:
-        yield (*way, key)
-        yield from places(value, *way, key)
-
-
-def with_part(way: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    body = copy.deepcopy(PARTLY)
-    holder: Any = body
-    for key in way[:-1]:
-        holder = holder[key]
-    holder[way[-1]] = value
-    return body
-
-
 @pytest.mark.parametrize("odd", [None, 7, 1.5, True, "text", "{propertyName=[hs_language]}", [], [None], {}, {"x": {}}])
 class TestAnOddPart:
     def test_of_a_207_never_hides_the_row_that_was_written(self, portal, hubspot, odd):
-        for way in places(PARTLY):
-            if way[0] == "results":
+        for way in parts_of(PARTLY):
+            if way[:1] in ((), ("results",)):
                 continue
-            portal.fault(UPSERTS, portal.empty_2xx(207, json.dumps(with_part(way, odd))))
+            portal.fault(UPSERTS, portal.empty_2xx(207, json.dumps(with_part(PARTLY, way, odd))))
             written, other = hubspot.write([a_contact("c-0"), a_contact("c-1")])
             assert (written.verdict, written.id) == (Verdict.DELIVERED, "701"), way
             assert other.verdict in (Verdict.DEFERRED, Verdict.REJECTED), way
 
     def test_of_what_was_written_never_stops_the_lane(self, portal, hubspot, odd):
-        for way in places(PARTLY["results"], "results"):
-            portal.fault(UPSERTS, portal.empty_2xx(207, json.dumps(with_part(way, odd))))
+        for way in parts_of(PARTLY["results"], ("results",)):
+            if way == ("results",):
+                continue
+            portal.fault(UPSERTS, portal.empty_2xx(207, json.dumps(with_part(PARTLY, way, odd))))
             written, other = hubspot.write([a_contact("c-0"), a_contact("c-1")])
             assert written.verdict in (Verdict.DELIVERED, Verdict.DEFERRED), way
             assert other.verdict in (Verdict.DEFERRED, Verdict.REJECTED), way

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from flask import Response
 from connector.destinations.base import Verdict
 from connector.errors import DestinationUnusable
 from tests.destinations.salesforce_fixtures import ONE, TWO, Pair, a_contact, sandbox_and_destination
+from tests.replies.parts import parts_of, with_part
 
 THREE = "3f1a0c9e-0000-4000-8000-000000000003"
 ODD: list[Any] = [None, 7, 0.5, True, "text", "", [], {}, [None], {"a": None}]
@@ -119,29 +119,6 @@ class TestTooMuchAtOnce:
         outcomes = salesforce.write([a_contact(f"c-{number}") for number in range(200)])
         assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED}
         assert len(sandbox.calls()) == 15
-
-
-def parts_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the way to each part of a JSON value."""
-    yield path
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in inside:
-        yield from parts_of(part, (*path, key))
-
-
-def with_part(value: Any, path: tuple[Any, ...], part: Any) -> Any:
-    """A copy of a JSON value in which one part is another, or missing (...)."""
-    if not path:
-        return None if part is ... else part
-    changed = copy.deepcopy(value)
-    holder = changed
-    for key in path[:-1]:
-        holder = holder[key]
-    if part is ...:
-        del holder[path[-1]]
-    else:
-        holder[path[-1]] = part
-    return changed
 
 
 ROWS = [
