@@ -34,13 +34,18 @@ class Call:
     def outcome(self, reply: Recorded) -> str:
         """What our side makes of the reply."""
         with sandbox_and_destination(index_lag=0.0) as (portal, hubspot):
-            self.plan(portal, reply.response())
-            try:
-                return self.ask(hubspot)
-            except DestinationUnusable as error:
-                named = error.problem[error.problem.find("(") :] if error.problem.endswith(")") else ""
-                wait = "" if error.retry_after is None else f"{error.retry_after:g}s"
-                return " ".join(filter(None, ("paused", error.reason, wait, named)))
+            return self.said(portal, hubspot, reply)
+
+    def said(self, portal: HubSpotSandbox, hubspot: HubSpot, reply: Recorded) -> str:
+        """What our side makes of the reply of this portal."""
+        portal.faults.clear()
+        self.plan(portal, reply.response())
+        try:
+            return self.ask(hubspot)
+        except DestinationUnusable as error:
+            named = error.problem[error.problem.find("(") :] if error.problem.endswith(")") else ""
+            wait = "" if error.retry_after is None else f"{error.retry_after:g}s"
+            return " ".join(filter(None, ("paused", error.reason, wait, named)))
 
 
 def answering(path: str, method: str = "", times: int = ALWAYS, skip: int = 0) -> Callable[..., None]:

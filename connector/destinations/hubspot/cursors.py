@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from connector.destinations.base import Outcome, Verdict
-from connector.destinations.hubspot.replies import Paging
 from connector.settlement import Refusal
 
 PAGES: Final = 100
@@ -29,14 +28,17 @@ class Cursors:
     def __init__(self, first: str) -> None:
         self._next: str | None = first
         self._seen: set[str] = set()
+        self.ended = False
 
-    @property
-    def ended(self) -> bool:
-        return self._next is None
-
-    def follow(self, paging: Paging | None) -> None:
-        """Go on with the page that a reply names, if it names one."""
-        self._next = paging.next.after if paging and paging.next else None
+    def follow(self, paging: Any) -> None:
+        """Go on with the page that a reply names. A part that cannot be read names none, and is no end either."""
+        match paging:
+            case {"next": {"after": str(after)}}:
+                self._next = after
+            case None | {"next": None}:
+                self._next, self.ended = None, True
+            case _:
+                self._next, self.ended = None, isinstance(paging, dict) and "next" not in paging
 
     def __iter__(self) -> Iterator[str]:
         while self._next is not None and self._next not in self._seen and len(self._seen) < PAGES:

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, StringConstraints
 
 _CONTEXT_AS_TEXT: Final = re.compile(r"(\w+)=(?:\[([^\]]*)\]|([^,}\[\]]*))")
 """HubSpot's reference shows a context as text: "{missingScopes=[scope1, scope2]}"."""
@@ -59,7 +59,7 @@ def _option_values(options: Any) -> Any:
     return [value for value in values if isinstance(value, str)]
 
 
-Id = Annotated[str, BeforeValidator(_text)]
+Id = Annotated[str, BeforeValidator(_text), StringConstraints(pattern=r"^[0-9]{1,19}$")]
 Values = Annotated[dict[str, str | None], BeforeValidator(_properties)]
 Context = Annotated[dict[str, list[str]], BeforeValidator(_context)]
 OptionValues = Annotated[list[str], BeforeValidator(_option_values)]

@@ -94,9 +94,10 @@ class HubSpotProvisioner:
     def _create(self, demand: Demand) -> str:
         """Create one property; returns why it could not."""
         reply = self._calls.ask(CREATE, object=demand.object, body=body(demand))
-        if reply.ok:
-            return _restored(demand, parse(PropertyDefinition, reply))
-        if reply.status == 409:
+        own = parse(PropertyDefinition, reply) if reply.ok else None
+        if own is not None:
+            return _restored(demand, own)
+        if reply.ok or reply.status == 409:
             return self._taken(demand)
         if demand.wanted.sensitive:
             return (
@@ -116,9 +117,9 @@ class HubSpotProvisioner:
         return "a property with this name exists, but is hidden from the access token, or archived: check in HubSpot"
 
 
-def _restored(demand: Demand, own: PropertyDefinition | None) -> str:
+def _restored(demand: Demand, own: PropertyDefinition) -> str:
     """Why the property that HubSpot returned cannot be used: it may be an archived one, as it was; empty if it can."""
-    if own is None or own.unique or not demand.wanted.unique:
+    if own.unique or not demand.wanted.unique:
         return ""
     return "HubSpot restored an archived property of this name, whose values are not unique: use another name"
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 from connector.destinations.base import Answers, Found, Outcome, Verdict
 from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
 from connector.destinations.hubspot.cursors import ENDLESS, Cursors
+from connector.destinations.hubspot.entries import UNREAD, Listed, Seen, owners, records
 from connector.destinations.hubspot.errors import OF_PROPERTY, OF_VALUE, WHOLE
 from connector.destinations.hubspot.refusals import named_ids, outcome, reply_refusal
-from connector.destinations.hubspot.replies import Owner, Owners, Page, Read, Reply, Written
+from connector.destinations.hubspot.replies import Owner, Page, Read, Reply, Written
 from connector.destinations.hubspot.values import folded, plain
 from connector.model import Value
 from connector.settlement import Refusal
@@ -82,9 +83,10 @@ class Finder:
         if not reply.ok:
             return self._refused(question, asked, reply, self._read)
         batch = expect(Read, reply)
+        listed = records(batch.results)
         if len(asked) == 1:
-            return {asked[0]: [_as_found(record, question.names) for record in batch.results]}
-        answers = _matched(question, asked, batch)
+            return {asked[0]: _of_one_value(question, listed)}
+        answers = _matched(question, asked, listed.read)
         missing = {identity for error in batch.errors for identity in named_ids(error)}
         unmatched = [value for value in asked if value not in answers and value.lower() not in missing]
         # A record that does not show the value it was read by is matched by asking alone.
@@ -118,48 +120,52 @@ class Finder:
         }
         # The specification requires `sorts` and HubSpot does not.
         body = {"filterGroups": [{"filters": [wanted]}], "properties": names, "limit": 200, "sorts": []}
-        records = self._pages(question.object, body)
-        if isinstance(records, Reply):
-            return self._refused(question, asked, records, self._search)
-        if isinstance(records, Outcome):  # what the pages left out would pass for missing, and be created twice
-            return dict.fromkeys(asked, records)
-        answers: dict[str, list[Found]] = {}
-        for record in records:
-            for value in asked:
-                if folded(record.properties.get(question.field)) == folded(value):
-                    answers.setdefault(value, []).append(_as_found(record, question.names))
-        return {**answers}
+        entries = self._pages(question.object, body)
+        if isinstance(entries, Reply):
+            return self._refused(question, asked, entries, self._search)
+        if isinstance(entries, Outcome):  # what the pages left out would pass for missing, and be created twice
+            return dict.fromkeys(asked, entries)
+        listed = records(entries, question.field)
+        answers: Answers = {}
+        for value in asked:
+            holders = [own for own in listed.read if folded(own.properties[question.field]) == folded(value)]
+            is_unread = listed.may_hide(value, is_found=bool(holders))
+            answers[value] = UNREAD if is_unread else [_as_found(own, question.names) for own in holders]
+        return answers
 
-    def _pages(self, object: str, body: dict[str, object]) -> list[Written] | Reply | Outcome:
-        """All records of a search, the reply that rejects it, or that it does not end."""
+    def _pages(self, object: str, body: dict[str, object]) -> list[Any] | Reply | Outcome:
+        """All entries of a search, the reply that rejects it, or that it does not end."""
         cursors = Cursors("0")
-        records: list[Written] = []
+        entries: list[Any] = []
         for after in cursors:
             reply = self._calls.ask(SEARCH, object=object, body={**body, "after": after})
             if not reply.ok:
                 return reply
             page = expect(Page, reply)
-            records += page.results
+            entries += page.results
             cursors.follow(page.paging)
-        return records if cursors.ended else ENDLESS
+        return entries if cursors.ended else ENDLESS
 
     def _find_owners(self, field: str, asked: list[str], names: Sequence[str]) -> Answers:
         """Read all owners and pick: they are few, and HubSpot looks up only one address per call."""
         cursors = Cursors("")
-        owners: dict[str, dict[str, Value]] = {}
+        entries: list[Any] = []
         for after in cursors:
             query: Query = [("limit", "500"), *([("after", after)] if after else [])]
-            page = self._calls.read(Owners, OWNERS, query=query)
-            owners |= {owner.id: _owner(owner) for owner in page.results}
+            page = self._calls.read(Page, OWNERS, query=query)
+            entries += page.results
             cursors.follow(page.paging)
+        listed = owners(entries, field)
+        known = {owner.id: _owner(owner) for owner in listed.read}
         answers: Answers = {}
         for value in asked:
             matches = [
-                Found(own, {name: known.get(name) for name in names})
-                for own, known in owners.items()
-                if folded(known.get(field)) == folded(value)
+                Found(crm_id, {name: own.get(name) for name in names})
+                for crm_id, own in known.items()
+                if folded(own.get(field)) == folded(value)
             ]
-            answers[value] = matches if matches or cursors.ended else ENDLESS
+            doubt = UNREAD if listed.may_hide(value, is_found=bool(matches)) else matches
+            answers[value] = doubt if matches or cursors.ended else ENDLESS
         return answers
 
 
@@ -230,11 +236,16 @@ def _held_values(record: Written, field: str) -> list[str]:
     return [folded(value) for text in texts for value in text.split(";")]
 
 
-def _matched(question: _Query, asked: list[str], batch: Read) -> Answers:
+def _of_one_value(question: _Query, listed: Listed[Seen]) -> list[Found] | Outcome:
+    matches = [_as_found(record, question.names) for record in listed.read]
+    return UNREAD if listed.is_odd and not matches else matches
+
+
+def _matched(question: _Query, asked: list[str], read: Sequence[Seen]) -> Answers:
     """The records of a batch, each under the value it was read by."""
     field, names = question.field, question.names
     if field in _ID_FIELDS:
-        by_id = {own: record for record in batch.results for own in (*_former_ids(record), record.id)}
+        by_id = {own: record for record in read for own in (*_former_ids(record), record.id)}
         return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}
-    by_value = {value: record for record in batch.results for value in _held_values(record, field)}
+    by_value = {value: record for record in read for value in _held_values(record, field)}
     return {value: [_as_found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}

@@ -34,12 +34,15 @@ HELD: Final = "ADDRESS_HELD"
 """Our code for an email address that another contact has, as its main or a further one."""
 VALUE_HELD: Final = "CONFLICTING_UNIQUE_VALUE"
 
+_CONFLICT: Final = "CONFLICT"
 _SIGNS: Final = (
     ("by non-unique", "KEY_NOT_UNIQUE"),
     ("duplicate ids", "DUPLICATE_ID"),
     ("required properties were not set", "REQUIRED_PROPERTY_MISSING"),
     ("infer object type", "OBJECT_TYPE_UNKNOWN"),
     ("already has that value", VALUE_HELD),
+    ("may be deleted or not exist", "OBJECT_NOT_FOUND"),
+    ("already exists. existing id:", _CONFLICT),
 )
 _CODE = re.compile(r"[A-Z][A-Z_]{2,50}")
 _SCOPE = re.compile(r"[a-z_]+(\.[a-z_0-9-]+)+|[a-z_-]{3,40}")
@@ -68,8 +71,8 @@ def trouble(reply: Reply, scope: str = "") -> Trouble | None:
 
 
 def _concerns_rows(reply: Reply) -> bool:
-    """Whether the error is about what was sent. A 404 without HubSpot's own message means a wrong address."""
-    return reply.status in FOR_ROWS and (reply.status != 404 or error_body(reply).message != "")
+    """Whether the error is about what was sent. A 404 that is not one of HubSpot's errors means a wrong address."""
+    return reply.status in FOR_ROWS and (reply.status != 404 or error_body(reply) != ErrorBody())
 
 
 def _known(reply: Reply) -> Trouble:
@@ -91,7 +94,7 @@ def _known(reply: Reply) -> Trouble:
 
 
 def _policy(body: ErrorBody) -> str:
-    if body.policy:
+    if body.policy in POLICIES:
         return body.policy
     words = body.message.lower()
     return "DAILY" if "daily" in words else "SECONDLY" if " secondly" in words else "TEN_SECONDLY_ROLLING"
@@ -132,10 +135,11 @@ def refusal(body: ErrorBody, status: int = 400) -> RecordError:
     listed = [*_listed(body, _PROPERTY_KEYS), *_parts(problems, "name")]
     fields = _names(listed) or _names(properties(texts)) or _names(_places(body))
     existing = next(filter(str.isdecimal, body.context.get("existingId", ())), "") or holder(texts)
-    if body.category == "CONFLICT":  # of a contact's address; its text names neither the property nor the address
+    code = _code(body, [*codes, *map(_sign, texts)], status)
+    if code == _CONFLICT:  # of a contact's address; its text names neither the property nor the address
         fields = fields or (ADDRESS,)
         return RecordError(HELD if fields == (ADDRESS,) else VALUE_HELD, fields, existing)
-    return RecordError(_code(body, [*codes, *map(_sign, texts)], status), fields, existing)
+    return RecordError(code, fields, existing)
 
 
 def _parts(problems: Iterable[Mapping[str, Any]], name: str) -> list[str]:
@@ -165,8 +169,11 @@ def reply_refusal(reply: Reply) -> RecordError:
 
 
 def _code(body: ErrorBody, codes: list[str], status: int) -> str:
+    if body.category == _CONFLICT:
+        return _CONFLICT
     category = body.category if _CODE.fullmatch(body.category) else ""
-    return next(filter(_CODE.fullmatch, codes), "") or category or f"HTTP_{status}"
+    lost = "OBJECT_NOT_FOUND" if status == 404 and named_ids(body) else ""
+    return next(filter(_CODE.fullmatch, codes), "") or category or lost or f"HTTP_{status}"
 
 
 def _sign(text: str) -> str:
@@ -192,4 +199,4 @@ def named_ids(body: ErrorBody) -> list[str]:
     """The ids, or values of the key, of the records that an error names, in lower case."""
     keys = (text.partition(":")[2] for text in body.context.get("missingObjectPropertyValueCoordinates", ()))
     ids = (identity for name in ("ids", "id") for identity in body.context.get(name, ()))
-    return [identity.lower() for identity in (*ids, *keys)]
+    return [identity.lower() for identity in (*ids, *keys) if identity]

@@ -50,8 +50,9 @@ class Detail(Lenient):
 
 
 class ErrorBody(Lenient):
-    """An error reply, or one of the errors of a batch. Every part is optional."""
+    """An error reply, or one of the errors of a batch. Every part is optional. status: HubSpot's word "error"."""
 
+    status: str = ""
     category: str = ""
     message: str = ""
     policy: str = Field(default="", alias="policyName")
@@ -88,25 +89,17 @@ class Batch(Lenient):
 
 
 class Read(Lenient):
-    """The reply to a batch read. No entry may be dropped: a record that is missed would be created twice."""
+    """The reply to a batch read, whose entries `entries.py` reads."""
 
-    results: list[Written]
+    results: list[Any]
     errors: Entries[ErrorBody] = Field(default_factory=list)
 
 
-class Next(Lenient):
-    after: str
-
-
-class Paging(Lenient):
-    next: Next | None = None
-
-
 class Page(Lenient):
-    """One page of a search. No entry may be dropped, as in `Read`."""
+    """One page of a search or of the owners. `entries.py` reads its entries, `cursors.py` where the next one is."""
 
-    results: list[Written]
-    paging: Paging | None = None
+    results: list[Any]
+    paging: Any = None
 
 
 class Owner(Lenient):
@@ -115,11 +108,6 @@ class Owner(Lenient):
     first_name: str | None = Field(default=None, alias="firstName")
     last_name: str | None = Field(default=None, alias="lastName")
     user_id: int | None = Field(default=None, alias="userId")
-
-
-class Owners(Lenient):
-    results: Entries[Owner]
-    paging: Paging | None = None
 
 
 class End(Lenient):
