@@ -16,7 +16,7 @@ import click
 from connector.cli.options import agency_option, json_option, quiet, show_json, show_table
 from connector.errors import DestinationUnusable, FixConfiguration
 from connector.insight.trial.run import Trial
-from connector.insight.trial.verdict import Left, Result, Tried, fails, unusable
+from connector.insight.trial.verdict import KEPT, Left, Result, Tried, fails, unusable
 from connector.running import trials
 from connector.running.config import AgencyFile, read_agencies
 from connector.running.trials import Contact
@@ -42,7 +42,7 @@ class _Finished:
 
     @property
     def works(self) -> bool:
-        is_kept = all(left.why == "kept, as you asked" for left in self.left)
+        is_kept = all(left.why == KEPT for left in self.left)
         return is_kept and not self.interrupted and all(line.result is not Result.FAILS for line in self.tried)
 
 

@@ -9,14 +9,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Whether a field with unique values was made. why: it was not, in our words.
+    """Whether a field has unique values after it was added. why: it has not, in our words.
 
-    passing: for a reason that says nothing of what the CRM allows, such as a missing permission.
+    passing: for a reason that says nothing of what the CRM allows, such as a missing permission. made: whether there
+    may be such a field now.
     """
 
-    unique: bool
+    unique: bool = False
     why: str = ""
     passing: bool = False
+    made: bool = False
 
 
 class UniqueFields(Protocol):

@@ -13,7 +13,7 @@ from flask import Response
 from connector.destinations import VENDORS
 from connector.destinations.base import Link
 from connector.destinations.guide import Needs
-from connector.destinations.hubspot import calls, provision
+from connector.destinations.hubspot import bench, calls, provision
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
 from connector.mapping.demands import demands
@@ -21,6 +21,9 @@ from connector.model import Mode
 from connector.sandbox.hubspot import HubSpotSandbox
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 from tests.destinations.openapi import VERSIONS, Referee, description
+
+NOT_COPIED = {calls.ME, bench.DELETE, bench.REMOVE}
+"""Paths of which the copies at hand have no description."""
 
 Refereed = tuple[HubSpotSandbox, Any, Referee]
 
@@ -48,8 +51,10 @@ class TestHubSpotsOwnDescription:
     def test_it_has_every_path_of_ours(self, version):
         paths = json.loads(description(version).read_text())["paths"]
         described = {(method.upper(), _nameless(path)) for path, methods in paths.items() for method in methods}
-        ours = {one for module in (calls, provision) for one in vars(module).values() if isinstance(one, calls.Path)}
-        assert {(one.method, _nameless(one.of(version))) for one in ours - {calls.ME}} <= described
+        ours = {
+            one for module in (bench, calls, provision) for one in vars(module).values() if isinstance(one, calls.Path)
+        }
+        assert {(one.method, _nameless(one.of(version))) for one in ours - NOT_COPIED} <= described
 
     def test_writing_fits_it_in_both_directions(self, refereed):
         sandbox, hubspot, referee = refereed
@@ -92,6 +97,14 @@ class TestHubSpotsOwnDescription:
         hubspot.write([a_contact(email="ada@example.org")])
         assert referee.verdicts == []
         assert len(referee.judged) == 3
+
+    def test_what_a_trial_asks_for_besides_fits_it(self, refereed):
+        sandbox, hubspot, referee = refereed
+        contact = sandbox.put("contacts", email="ada@example.org")
+        (call,) = hubspot.write([a_call("k-1", links=(Link("contacts", contact),))])
+        assert hubspot.bench().linked("calls", call.id, "contacts") == {contact}
+        assert hubspot.bench().unique_fields.add("contacts", "carecycle_trial_1").unique
+        assert referee.verdicts == []
 
     def test_the_referee_sees_a_foul(self, refereed):
         sandbox, hubspot, referee = refereed

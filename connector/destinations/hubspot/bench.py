@@ -95,7 +95,8 @@ class UniqueProperties:
         if not reply.ok:
             return Added(False, f"HubSpot refuses it ({reply_refusal(reply).code})")
         own = parse(PropertyDefinition, reply)
-        return Added(own is not None and own.unique, "HubSpot made the property, but its values are not unique")
+        why = "HubSpot made the property, but its values are not unique"
+        return Added(own is not None and own.unique, why, made=True)
 
     def remove(self, object: str, name: str) -> str:
         """Archive the property; return why it is still there."""

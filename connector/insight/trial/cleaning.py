@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from connector.delivery.deliver import fault_in
 from connector.destinations.base import Destination, Outcome
 from connector.destinations.bench import Bench
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, PauseReason
 from connector.insight.trial.fence import Fence, Record
 from connector.insight.trial.uniqueness import MARK
 from connector.insight.trial.verdict import Left
+
+NOT_YET: Final = "not deleted yet"
+HOPELESS: Final = frozenset({PauseReason.AUTH, PauseReason.ANOTHER_ACCOUNT})
+"""Why nothing else is tried: more logins could lock the user."""
 
 Link = Callable[[str, str], str]
 Keys = Mapping[tuple[str, str], Mapping[str, int]]
@@ -25,11 +30,16 @@ class Cleaning:
     bench: Bench
     link: Link
     left: dict[Record, Left] = field(default_factory=dict)
+    _stopped: str = ""
+
+    def note(self, records: Iterable[Record], why: str) -> None:
+        """Count records as left."""
+        self.left |= {record: Left(*record, self.link(*record), why) for record in records}
 
     def delete(self, records: Iterable[Record]) -> None:
         """Delete records, the newest first. What is not deleted is left, also where this is interrupted."""
         wanted = list(records)
-        self.left |= {record: Left(*record, self.link(*record), "not deleted yet") for record in wanted}
+        self.note(wanted, NOT_YET)
         for record in reversed(wanted):
             if why := self._deleted(record):
                 self.left[record] = Left(*record, self.link(*record), why)
@@ -38,6 +48,8 @@ class Cleaning:
 
     def _deleted(self, record: Record) -> str:
         """Delete one record; return why it is still there."""
+        if self._stopped:
+            return self._stopped
         why: list[str] = []
 
         def act() -> None:
@@ -45,6 +57,7 @@ class Cleaning:
                 why.append(self.bench.delete(*record))
             except DestinationUnusable as error:
                 why.append(error.problem)
+                self._stopped = error.problem if error.reason in HOPELESS else ""
 
         fault = fault_in("trial", act)
         return fault.problem if fault else why[0]

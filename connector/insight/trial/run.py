@@ -10,22 +10,20 @@ from typing import Final
 
 from connector.delivery.deliver import fault_in
 from connector.delivery.route import Route
-from connector.errors import DestinationUnusable, PauseReason
+from connector.errors import DestinationUnusable
 from connector.insight.trial.cast import cast, reserved_keys
-from connector.insight.trial.cleaning import Cleaning, Keys, Link, leftovers, missed, sweep
+from connector.insight.trial.cleaning import HOPELESS, NOT_YET, Cleaning, Keys, Link, leftovers, missed, sweep
 from connector.insight.trial.fence import Fence
 from connector.insight.trial.person import SLOTS, MadeUp
 from connector.insight.trial.stage import Stage
 from connector.insight.trial.steps import ordinary
 from connector.insight.trial.uniqueness import uniqueness
 from connector.insight.trial.unproven import unproven
-from connector.insight.trial.verdict import Left, Tried, fails, untried, unusable, works
+from connector.insight.trial.verdict import KEPT, Left, Tried, fails, untried, unusable, works
 from connector.insight.trial.way import Way
 from connector.mapping.target import TargetSchema
 
 _EARLIER: Final = "delete what earlier trials left"
-_HOPELESS: Final = frozenset({PauseReason.AUTH, PauseReason.ANOTHER_ACCOUNT})
-"""After these, nothing else is tried: more logins could lock the user."""
 
 
 @dataclass(slots=True)
@@ -90,7 +88,7 @@ class Trial:
                         self.tried.append(line)
             except DestinationUnusable as error:
                 self.tried.append(unusable(what, error))
-                self._hopeless = error.reason in _HOPELESS
+                self._hopeless = error.reason in HOPELESS
 
         if fault := fault_in("trial", once):
             self.tried.append(fails(what, fault.problem))
@@ -115,8 +113,8 @@ class Trial:
         return next((slot for slot in slots if slot not in taken), first)
 
     def _clean(self, cleaning: Cleaning, fence: Fence, keys: Keys, slot: int) -> None:
+        cleaning.note(fence.made, KEPT if self.keep else NOT_YET)
         if self.keep:
-            cleaning.left |= {own: Left(*own, self.link(*own), "kept, as you asked") for own in fence.made}
             return
 
         def look() -> Iterator[Tried]:

@@ -14,7 +14,7 @@ from connector.insight.trial.person import MadeUp
 from connector.insight.trial.verdict import Tried, untried
 from connector.insight.trial.way import Sent, Way
 from connector.mapping import Mapping as CompiledMapping
-from connector.mapping.target import TargetSchema
+from connector.mapping.target import TargetField, TargetSchema
 from connector.model import RecordKey, Write
 
 Step = tuple[str, Callable[[], Iterable[Tried]]]
@@ -61,6 +61,11 @@ class Stage:
     def opt_outs(self, kind: str) -> list[str]:
         """The fields of an object that carry flags."""
         return [name for flag in self.mapping.flags for name in self.mapping.flag_fields(kind, flag)]
+
+    def described(self, kind: str) -> Mapping[str, TargetField]:
+        """The fields of an object as the account describes them."""
+        known = self.schema.objects.get(kind)
+        return known.fields if known else {}
 
     def planned(self) -> list[Write]:
         """What the cast's events would write, each record of the mapping once."""

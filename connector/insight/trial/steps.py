@@ -56,7 +56,7 @@ def _changed(stage: Stage, person: Written) -> Iterator[Tried]:
 
 
 def _older(stage: Stage, person: Written) -> Iterator[Tried]:
-    names = person.write.fields.keys()
+    names = [name for name in person.write.fields if name in stage.described(person.object)]
     before = values(stage.fence, person.object, person.id, names)
     sent = stage.send(stage.made_up.older(stage.cast.first, **_LATE))
     after = values(stage.fence, person.object, person.id, names)

@@ -40,7 +40,7 @@ def _kept_unique(stage: Stage, fields: UniqueFields, writes: Sequence[Write]) ->
     if any(write.unique and write.key in stage.written for write in writes):
         yield works(what, "the mapping's own key is unique there")
         return
-    name = f"{MARK}{stage.made_up.run}"
+    name, added = f"{MARK}{stage.made_up.run}", Added(made=True)
     try:
         added = fields.add(kind, name)
         if added.unique:
@@ -50,7 +50,7 @@ def _kept_unique(stage: Stage, fields: UniqueFields, writes: Sequence[Write]) ->
         else:
             yield _impossible(stage, fields, [write for write in writes if write.unique], what, added)
     finally:
-        left = fields.remove(kind, name)
+        left = fields.remove(kind, name) if added.made else ""
     if left:
         yield _still_there(kind, name, left)
 
@@ -87,16 +87,17 @@ def _impossible(stage: Stage, fields: UniqueFields, writes: Sequence[Write], wha
 
 
 def _restored(stage: Stage, fields: UniqueFields, kind: str) -> Iterator[Tried]:
-    name = f"{MARK}{stage.made_up.run}_again"
+    name, first = f"{MARK}{stage.made_up.run}_again", Added(made=True)
     try:
-        if (first := fields.add(kind, name)).unique and not fields.remove(kind, name):
+        first = fields.add(kind, name)
+        if first.unique and not fields.remove(kind, name):
             again = fields.add(kind, name)
             lost = f"{again.why}: connector provision asks for another name"
             yield works(_RESTORED, "it keeps unique values" if again.unique else lost)
         else:
             yield untried(_RESTORED, first.why or "the field cannot be archived")
     finally:
-        left = fields.remove(kind, name)
+        left = fields.remove(kind, name) if first.made else ""
     if left:
         yield _still_there(kind, name, left)
 

@@ -17,6 +17,7 @@ _SECOND: Final = "write a second person with the same address"
 _TWICE: Final = "opt out twice"
 _BLANK: Final = "clear a check box"
 _EMOJI: Final = "count an emoji as two characters"
+_FIELDS_TRIED: Final = 3
 
 
 def unproven(stage: Stage) -> Iterator[Step]:
@@ -89,29 +90,32 @@ def _blank(stage: Stage, person: Written) -> Iterator[Tried]:
 def _types(stage: Stage, written: Written) -> dict[str, str]:
     """The types of the fields that the mapping writes to an object, as far as the account describes them."""
     names = stage.mapping.writes.get(written.object, frozenset())
-    described = stage.schema.objects.get(written.object)
-    return {name: described.fields[name].type for name in sorted(names) if described and name in described.fields}
+    described = stage.described(written.object)
+    return {name: described[name].type for name in sorted(names) if name in described}
 
 
 def _emoji(stage: Stage, person: Written) -> Iterator[Tried]:
-    texts = _lengths(stage, person)
-    if not texts:
-        yield untried(_EMOJI, "the mapping writes no text of a known length")
-        return
-    name = min(texts, key=lambda own: (texts[own], own))
-    fitting, longer = (f"{'a' * (texts[name] - 2 + more)}\N{WAVING HAND SIGN}" for more in range(2))
+    for name, length in sorted(_lengths(stage, person).items(), key=lambda item: item[::-1])[:_FIELDS_TRIED]:
+        whole = _wrote(stage, person, {name: "a" * length})
+        if whole.verdict is Verdict.DELIVERED:
+            yield _counted(stage, person, name, length)
+            return
+    yield untried(_EMOJI, "no field of the mapping takes any text that is as long as it says")
+
+
+def _counted(stage: Stage, person: Written, name: str, length: int) -> Tried:
+    fitting, longer = (f"{'a' * (length - 2 + more)}\N{WAVING HAND SIGN}" for more in range(2))
     first, second = (_wrote(stage, person, {name: text}) for text in (fitting, longer))
-    where = f"{person.object}.{name}, {texts[name]} characters long"
+    where = f"{person.object}.{name}, {length} characters long"
     if first.verdict is not Verdict.DELIVERED:
-        yield fails(_EMOJI, f"{where}, refuses a text that should just fit ({first.code})")
-    elif second.verdict is Verdict.DELIVERED:
-        yield works(_EMOJI, f"{where}, counts it as one: texts are cut a little earlier than they need be")
-    else:
-        yield works(_EMOJI, f"{where}, counts as the connector does ({second.code} beyond that)")
+        return fails(_EMOJI, f"{where}, refuses a text that should just fit ({first.code})")
+    if second.verdict is Verdict.DELIVERED:
+        return works(_EMOJI, f"{where}, counts it as one: texts are cut a little earlier than they need be")
+    return works(_EMOJI, f"{where}, counts as the connector does ({second.code} beyond that)")
 
 
 def _lengths(stage: Stage, person: Written) -> dict[str, int]:
-    fields = stage.schema.objects[person.object].fields if person.object in stage.schema.objects else {}
+    fields = stage.described(person.object)
     longest, address = stage.mapping.crm.longest_text, stage.mapping.crm.address_field
     return {
         name: length

@@ -39,6 +39,9 @@ class Left:
     why: str = ""
 
 
+KEPT: Final = "kept, as you asked; the next trial deletes it"
+"""Why something is left of a trial that was to delete nothing."""
+
 REPORT: Final = "send the trial's report to the makers of the connector"
 
 

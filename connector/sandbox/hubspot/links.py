@@ -70,17 +70,17 @@ def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, 
 
 
 def all_linked(records: Records, kind: str, other: str, body: Any) -> dict[str, Any]:
-    """List for each record the records of type `other` linked to it; ids are texts here."""
+    """List for each record the records of type `other` linked to it; ids are texts here, and a label is left out."""
     try:
         ids = [str(item["id"]) for item in body["inputs"]]
     except (KeyError, TypeError):
         raise Refusal(400, "Invalid input JSON: inputs with an id are required") from None
-    shown = {own: linked(records, kind, own, other)["results"] for own in ids}
-    results = [
-        {"from": {"id": own}, "to": [{**end, "toObjectId": str(end["toObjectId"])} for end in ends]}
-        for own, ends in shown.items()
-        if ends
-    ]
+    spec = {"category": "HUBSPOT_DEFINED", "typeId": _LINK_TYPES.get((kind, other), 449)}
+    results = []
+    for own in ids:
+        ends = [str(end["toObjectId"]) for end in linked(records, kind, own, other)["results"]]
+        to = [{"toObjectId": end, "associationTypes": [spec]} for end in ends]
+        results += [{"from": {"id": own}, "to": to}] if to else []
     return envelope(results, records.clock())
 
 
