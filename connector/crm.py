@@ -58,6 +58,9 @@ class Crm:
     more_addresses: where a record shows further addresses, with semicolons between them.
     name_fields: the first and last name of a person on each object that has both, by its name in lower case.
     stamp_fields: when a record was created and when it was last changed, by anybody; empty where it does not say.
+    forward_only: fields that hold a stage which it moves only forward, in the order of their options.
+    most_unique: how many unique fields of one's own an object may have; 0 where that does not matter.
+    about_unique: what a key that is not unique also needs there.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
 
     day: its day of API calls. login_path: what the path of a login holds, which is not counted as an API call.
@@ -83,6 +86,9 @@ class Crm:
     more_addresses: tuple[str, ...] = ()
     name_fields: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
     stamp_fields: tuple[str, ...] = ()
+    forward_only: frozenset[str] = frozenset()
+    most_unique: int = 0
+    about_unique: str = ""
     keeps_keys_unique: bool = True
     day: Day = Day(until_midnight=False)
     login_path: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_conditions, checks_search, shapes
+from connector.mapping import checks_conditions, checks_ids, checks_search, checks_stages, shapes
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Lookup, MappedField, Source
@@ -39,6 +39,8 @@ def check(scope: Scope, record: Record, name: str, field: MappedField, fields: F
         plain = [shape for shape in given if shape.kind not in (Kind.OBJECT, Kind.LIST)]
         uncut = [replace(shape, length=None) for shape in plain] if field.cut else plain
         check_values(scope, full, target, uncut)
+        checks_ids.check_returned(scope, full, field, target)
+        checks_stages.check(scope, record.object, name, field, target)
         check_sensitive(scope, field, field.sensitive is not None, full, target)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from connector.crm import is_same_id
+from connector.mapping.schema_sources import Source
 from connector.mapping.scope import Scope, listed
 from connector.mapping.target import TargetField
 
@@ -28,3 +29,16 @@ def check(scope: Scope, name: str, target: TargetField, values: Iterable[str]) -
     if unusable:
         usable = listed(f"{option.value} {option.label}".rstrip() for option in target.options)
         scope.add("M207", f"the connector's user may not use {', '.join(unusable)} as {name}", f"it may use: {usable}")
+
+
+def check_returned(scope: Scope, name: str, source: Source, target: TargetField) -> None:
+    """Report a look-up that returns something else than an id, for a field that holds one."""
+    crm = scope.file.crm
+    if target.type != "reference" or not crm.id_pattern or scope.target is None:
+        return
+    for lookup in [inner.lookup for inner in source.nested() if inner.lookup and inner.lookup.return_]:
+        described = scope.target.objects.get(lookup.object)
+        returned = described.fields.get(lookup.return_) if described else None
+        if returned and returned.type != "reference" and not crm.is_id(lookup.return_):
+            message = f"{name} holds the id of a record, which {lookup.object}.{lookup.return_} is not"
+            scope.at("lookup", "return").add("M207", message, "remove  return:  to get the id")

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.carecycle.catalogue import Kind
-from connector.mapping import checks_addresses, checks_conditions, checks_fields, checks_match, checks_search, shapes
+from connector.mapping import (
+    checks_addresses,
+    checks_conditions,
+    checks_fields,
+    checks_match,
+    checks_search,
+    checks_unique,
+    shapes,
+)
 from connector.mapping.checks_fields import Fields
 from connector.mapping.checks_targets import check_sensitive, check_single_value, check_values
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Key
-from connector.mapping.scope import Scope, events_of, known_record, listed, target_field, target_object
+from connector.mapping.scope import Scope, events_of, known_record, target_field, target_object
 from connector.mapping.shapes import Shape
 from connector.mapping.target import TargetField
 from connector.model import Mode
@@ -60,19 +68,18 @@ def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     _check_identity(here, key)
     if key.cut:
         here.at("cut").add("M232", "cutting a key could give two records the same key", "remove cut:")
-    if fields is not None and (target := target_field(here, record.object, fields, name)):
-        _check_key_target(here, record, name, target, fields)
-    elif fields is None:
+    if fields is None:
         check_sensitive(here, key.as_source(), key.sensitive is not None, f"{record.object}.{name}", None)
+    elif target := target_field(here, record.object, fields, name):
+        _check_key_target(here, record, name, target, fields)
+    elif record.unique_key:
+        checks_unique.check_room(here, f"{record.object}.{name}", fields)
 
 
 def _check_key_target(scope: Scope, record: Record, name: str, target: TargetField, fields: Fields) -> None:
     key, full = record.key[name], f"{record.object}.{name}"
     if record.unique_key and not target.unique:
-        unique = [other for other, field in fields.items() if field.unique]
-        hint = f"unique here: {listed(unique)}" if unique else f"{record.object} has no unique field: create one"
-        hint += ", or add  unique_key: false" if not scope.file.crm.keeps_keys_unique else ""
-        scope.add_at_key("M230", f"{full} is not unique, so it cannot be the key", hint)
+        checks_unique.add(scope, record.object, name, fields)
     if not target.writable:
         scope.add_at_key("M203", f"{full} cannot be written")
     severity = None if record.mode is Mode.UPDATE else Severity.WARNING  # others are written by key without a search

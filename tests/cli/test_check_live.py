@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,41 @@ class TestIds:
         (found,) = findings(agency)
         assert (found["line"], found["severity"], found["code"]) == (10, "error", code)
         assert "lookup:" in found["hint"]
+
+    def test_a_look_up_that_returns_no_id_is_an_error(self, salesforce: Opened) -> None:
+        look = "{ object: User, match: { Email: customer.assignedUser.email }, return: Name }"
+        agency = salesforce(CONTACT + f"      OwnerId: {{ lookup: {look} }}\n")
+        assert shown(agency) == [(10, "error", "M207")]
+
+
+class TestKeys:
+    def test_one_that_is_not_unique_is_an_error_that_names_the_permission(self, salesforce: Opened) -> None:
+        agency = salesforce(CONTACT.replace("careCycle_Id__c", "External_Id__c"))
+        (found,) = findings(agency)
+        assert (found["line"], found["severity"], found["code"]) == (7, "error", "M230")
+        assert "View All Data: tick Unique" in found["hint"]
+
+    def test_one_that_must_be_created_where_all_ten_are_taken_is_warned_of(self, hubspot: Opened) -> None:
+        agency = hubspot("extends: hubspot\nrecords:\n  contact:\n    key: { own_id: customer.id }\n")
+        contacts = agency.sandbox.state.schema["contacts"]
+        assert "M230" not in [one["code"] for one in findings(agency)]
+        for number in range(9):
+            contacts[f"id_{number}"] = replace(contacts["carecycle_id"], name=f"id_{number}")
+        (found,) = [one for one in findings(agency) if one["code"] == "M230"]
+        assert (found["line"], found["severity"], "HubSpot allows 10" in found["message"]) == (4, "warning", True)
+
+
+class TestStages:
+    STAGE = "extends: hubspot\ntables:\n  stage: { Lead: lead, Active: customer, Inactive: %s }\n"
+
+    def test_one_that_leads_back_is_warned_of(self, hubspot: Opened) -> None:
+        agency = hubspot(self.STAGE % "subscriber")
+        (found,) = [one for one in findings(agency) if one["code"] == "M214"]
+        assert (found["severity"], found["hint"]) == ("warning", "leave the stage alone:  Inactive: null")
+
+    @pytest.mark.parametrize("stage", ["null", "customer", "other"])
+    def test_one_that_stays_or_leads_on_is_fine(self, hubspot: Opened, stage: str) -> None:
+        assert "M214" not in [one["code"] for one in findings(hubspot(self.STAGE % stage))]
 
 
 class TestTheOtherCrm:

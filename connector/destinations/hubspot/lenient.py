@@ -52,11 +52,21 @@ def _texts(value: Any) -> list[str]:
 
 
 def _option_values(options: Any) -> Any:
-    """The values of a property's options: a model of each would take several times the memory."""
+    """The values of a property's options, as they are shown: a model of each would take several times the memory."""
     if not isinstance(options, list):
         return options
-    values = (option.get("value") for option in options if isinstance(option, dict))
+    values = (option.get("value") for option in sorted(filter(_is_object, options), key=_place))
     return [value for value in values if isinstance(value, str)]
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _place(option: dict[str, Any]) -> float:
+    """Where an option is shown; HubSpot's -1, or an odd place, is after the others."""
+    order = option.get("displayOrder")
+    return order if isinstance(order, int) and order >= 0 else math.inf
 
 
 Id = Annotated[str, BeforeValidator(_text), StringConstraints(pattern=r"^[0-9]{1,19}$")]

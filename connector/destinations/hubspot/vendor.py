@@ -35,6 +35,8 @@ HUBSPOT: Final = Vendor(
     more_addresses=("hs_additional_emails",),
     stamp_fields=("createdate", "lastmodifieddate"),
     name_fields=dict.fromkeys(("contacts", "0-1"), ("firstname", "lastname")),
+    forward_only=frozenset({"lifecyclestage"}),
+    most_unique=10,
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter
     unaccounted=frozenset({"UNACCOUNTED"}),

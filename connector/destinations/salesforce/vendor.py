@@ -29,6 +29,7 @@ SALESFORCE: Final = Vendor(
     id_pattern="[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?",
     stamp_fields=("CreatedDate", "LastModifiedDate"),
     name_fields=dict.fromkeys(("contact", "lead", "account"), ("FirstName", "LastName")),
+    about_unique="an External ID alone also needs the permission View All Data: tick Unique as well",
     day=Day(until_midnight=False),
     login_path="/oauth2/",
     unaccounted=frozenset({"UNREADABLE_REPLY", "HTTP_500"}),
