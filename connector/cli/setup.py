@@ -26,27 +26,31 @@ def setup(paths: tuple[Path, ...], only: str | None, as_json: bool) -> None:
     """Walk through what each CRM account needs: the login, its user, permissions, fields, keys.
 
     Looks at every step in the account, changes nothing, and works before anything else does. On a terminal it looks
-    again whenever you press Enter. Exit status 0: all is done. 1: something is to do.
+    again whenever you press Enter. Exit status 0: all is done. 1: something is to do. 2: a file is wrong.
     """
-    while not _look(paths, only, as_json):
+    while status := _look(paths, only, as_json):
         if as_json or not sys.stdin.isatty():
-            raise SystemExit(1)
+            raise SystemExit(status)
         click.prompt(_AGAIN, default="", show_default=False)
 
 
-def _look(paths: Sequence[Path], only: str | None, as_json: bool) -> bool:
-    """Show how far every step is; return whether all is done."""
+def _look(paths: Sequence[Path], only: str | None, as_json: bool) -> int:
+    """Show how far every step is; return the exit status."""
     with quiet():
         surveyed = [survey(draft) for draft in read_drafts(paths, os.environ, only)]
     if as_json:
         show_json([_as_data(own) for own in surveyed])
     else:
         click.echo(plain("\n\n".join("\n".join(_as_text(own)) for own in surveyed)))
-    return all(own.is_done for own in surveyed)
+    if any(own.wrong for own in surveyed):
+        return 2
+    return 0 if all(own.is_done for own in surveyed) else 1
 
 
 def _as_text(surveyed: Surveyed) -> Iterator[str]:
-    yield f"{surveyed.destination} ({surveyed.crm})"
+    yield surveyed.destination + (f" ({surveyed.crm})" if surveyed.crm else "")
+    if surveyed.wrong:
+        yield surveyed.wrong
     for number, look in enumerate(surveyed.looks, 1):
         yield from _step(number, look)
     if surveyed.more:
@@ -70,6 +74,7 @@ def _as_data(surveyed: Surveyed) -> dict[str, Any]:
         "destination": surveyed.destination,
         "crm": surveyed.crm,
         "done": surveyed.is_done,
+        "wrong": surveyed.wrong,
         "steps": _steps(surveyed.looks),
         "more_findings": surveyed.more,
     }

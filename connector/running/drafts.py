@@ -20,14 +20,15 @@ _OF_OTHERS = ("alarms", "webhook")
 class Draft:
     """One destination. file: the agency's, with this destination alone; None while secrets are missing.
 
-    missing: each secret that is, and the line that refers to it.
+    missing: each secret that is, and the line that refers to it. wrong: why its settings cannot be used.
     """
 
     agency: str
     name: str
-    vendor: Vendor
-    file: AgencyFile | None
+    vendor: Vendor | None = None
+    file: AgencyFile | None = None
     missing: tuple[str, ...] = ()
+    wrong: FixConfiguration | None = None
 
     @property
     def full_name(self) -> str:
@@ -47,7 +48,15 @@ def _of_file(path: Path, environment: Mapping[str, str], only: str | None) -> It
     destinations = tree.get("destinations")
     for name in destinations.items if destinations else {"": None}:
         if only in (None, name):
-            yield _draft(path, _alone(tree, name), name, environment)
+            try:
+                yield _draft(path, _alone(tree, name), name, environment)
+            except FixConfiguration as error:
+                yield Draft(_agency(tree), name, wrong=error)
+
+
+def _agency(tree: Node) -> str:
+    named = tree.get("agency")
+    return str(named.value) if named else ""
 
 
 def _alone(tree: Node, name: str) -> Node:
@@ -69,4 +78,4 @@ def _draft(path: Path, tree: Node, name: str, environment: Mapping[str, str]) ->
     named = vendor_by(content["destinations"][name].get("auth") or {})
     if named is None:
         raise unusable(path, missing)
-    return Draft(str(content.get("agency")), name, named, None, tuple(missing))
+    return Draft(_agency(tree), name, named, missing=tuple(missing))

@@ -8,51 +8,64 @@ from dataclasses import dataclass
 from connector.delivery.route import Route
 from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, Look, Needs, SetupStep, Standing, in_order, judged
 from connector.destinations.provision import Making, Provision, Provisioner, completed
-from connector.errors import DestinationUnusable
+from connector.errors import DestinationUnusable, FixConfiguration, FixMapping
 from connector.mapping import Severity
 from connector.mapping.demands import Demands, demands
 from connector.running import bootstrap
+from connector.running.config import AgencyFile
 from connector.running.drafts import Draft
 
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """How far every step of one destination is. more: what `check --live` reports beside that."""
+    """How far every step of one destination is. more: what `check --live` reports beside that.
+
+    wrong: the mistake in the agency file or the mapping for which nothing could be looked at.
+    """
 
     destination: str
-    crm: str
-    looks: tuple[Look, ...]
+    crm: str = ""
+    looks: tuple[Look, ...] = ()
     more: int = 0
+    wrong: str = ""
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do that can be seen."""
-        return all(look.standing in (Standing.DONE, Standing.UNKNOWN) for look in self.looks)
+        return not self.wrong and all(look.standing in (Standing.DONE, Standing.UNKNOWN) for look in self.looks)
 
 
 def survey(draft: Draft) -> Surveyed:
-    """Look at every step of a destination. Raises FixConfiguration, FixMapping; for an unusable account, nothing."""
+    """Look at every step of a destination."""
+    try:
+        return _survey(draft)
+    except (FixConfiguration, FixMapping) as error:
+        return Surveyed(draft.full_name, wrong=f"error[{error.code}] {error}")
+
+
+def _survey(draft: Draft) -> Surveyed:
+    if draft.vendor is None:
+        raise draft.wrong or FixConfiguration(draft.full_name, "cannot be used")
     steps = draft.vendor.setup
     if draft.file is None:
         looks = [Look(step, Standing.TO_DO, draft.missing) for step in steps if step.name == CREDENTIALS]
         return Surveyed(draft.full_name, draft.vendor.title, tuple(in_order(steps, looks)))
     route = bootstrap.open_route(draft.file, draft.name)
     try:
-        looks, more = _looked_at(draft, route)
+        looks, more = _looked_at(draft.file, draft.name, steps, route)
     finally:
         route.destination.close()
     return Surveyed(draft.full_name, draft.vendor.title, tuple(in_order(steps, looks)), more)
 
 
-def _looked_at(draft: Draft, route: Route) -> tuple[list[Look], int]:
+def _looked_at(file: AgencyFile, name: str, steps: Sequence[SetupStep], route: Route) -> tuple[list[Look], int]:
     """The looks at the steps that can be reached, and how much more `check --live` reports."""
-    assert draft.file is not None
-    path = bootstrap.mapping_path(draft.file, draft.file.settings.destinations[draft.name])
+    path = bootstrap.mapping_path(file, file.settings.destinations[name])
     written = bootstrap.read_mapping(path).written
     assert written is not None  # open_route raises for a mapping that does not load
     demanded, provisioner = demands(*written), route.destination.provisioner()
     looks = list(provisioner.access(Needs(route.mapping, demanded)))
-    rest = draft.vendor.setup[len(looks) :]
+    rest = steps[len(looks) :]
     if [step.name for step in rest] != [FIELDS, KEYS]:
         return looks, 0
     planned, unread = _planned(provisioner, demanded)

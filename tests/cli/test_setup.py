@@ -169,12 +169,23 @@ class TestSalesforceSteps:
 
     def test_an_integration_user_needs_a_permission_set_license(self, org: Salesforce) -> None:
         account = org()
-        account.sandbox.license("Salesforce Integration")
-        assert account.left() == {"license": "to do"}
-        account.sandbox.license("Salesforce Integration", "Another")
-        assert account.left() == {"license": "to do"}
+        del account.sandbox.org.tables["contact"], account.sandbox.org.tables["task"]
+        for assigned in ([], ["Another"]):
+            account.sandbox.license("Salesforce Integration", *assigned)
+            assert account.left()["license"] == "to do"
         account.sandbox.license("Salesforce")
         assert "not needed" in account.found("license")
+
+    def test_a_license_that_shows_by_its_effect_need_not_be_listed(self, org: Salesforce) -> None:
+        account = org()
+        account.sandbox.license("Salesforce Integration")
+        assert account.left() == {}
+
+    def test_an_assignment_the_user_may_not_ask_for_is_left_to_people(self, org: Salesforce) -> None:
+        account = org()
+        del account.sandbox.org.tables["contact"], account.sandbox.org.tables["task"]
+        del account.sandbox.org.tables["permissionsetlicense"]
+        assert account.left()["license"] == "check by hand"
 
     def test_a_license_the_user_may_not_ask_for_is_left_to_people(self, org: Salesforce) -> None:
         account = org()
@@ -366,6 +377,13 @@ class TestBeforeAnythingWorks:
         assert (result.exit_code, says in result.output) == (2, True), result.output
         assert "Traceback" not in result.output
 
+    def test_a_wrong_destination_hides_no_other(self, org: Salesforce) -> None:
+        account = org()
+        broken = "{crm: {mapping: nowhere, auth: {access_token: x}}, b: {mapping: hubspot, auth: {access_tok: x}}, sf:"
+        account.file.write_text(account.file.read_text().replace("{crm:", broken))
+        result = account.run()
+        assert (result.exit_code, result.output.count("error[E100]"), result.output.count("done")) == (2, 2, 9)
+
     def test_an_unknown_destination_ends_with_2(self, org: Salesforce) -> None:
         assert org().run("--destination", "other").exit_code == 2
 
@@ -387,8 +405,8 @@ class TestOnATerminal:
             os.close(theirs)
             assert running.stdout is not None
             shown = ""
-            while "Press Enter" not in shown:
-                shown += running.stdout.read(1)
+            while "Press Enter" not in shown and (letter := running.stdout.read(1)):
+                shown += letter
             account.sandbox.let_edit_tasks()
             os.write(ours, b"\n")
             rest = running.stdout.read()

@@ -22,6 +22,7 @@ from connector.destinations.salesforce.setup_steps import (
     TASKS,
     USER,
 )
+from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.errors import DestinationUnusable
 from connector.mapping import Mapping
 from connector.model import Mode
@@ -46,7 +47,7 @@ def access(login: Login, client: Client, reader: Reader, needs: Needs) -> Iterat
         yield stopped(error.step, error, *([login.host] if error.step is ADDRESS else []))
         return
     yield from _passed(login, STEPS.index(USER))
-    yield from _authorized(client, reader, needs)
+    yield from _authorized(login, client, reader, needs)
 
 
 def _passed(login: Login, count: int) -> Iterator[Look]:
@@ -55,14 +56,19 @@ def _passed(login: Login, count: int) -> Iterator[Look]:
     yield from (judged(step, (), about.get(step, "")) for step in STEPS[:count])
 
 
-def _authorized(client: Client, reader: Reader, needs: Needs) -> Iterator[Look]:
+def _org(login: Login) -> str:
+    org = login.org()
+    return f"{SALESFORCE.account} {org}" if org else ""
+
+
+def _authorized(login: Login, client: Client, reader: Reader, needs: Needs) -> Iterator[Look]:
     at = USER
     try:
         user = user_id(client)
         own = _one(client, "Username, ProfileId", "User", f"Id = '{user}'")
-        yield judged(USER, (), str(own.get("Username", "")))
+        yield judged(USER, (), ", ".join(filter(None, (own.get("Username"), _org(login)))))
         at = LICENSE
-        yield _license(client, user, own)
+        yield _license(client, reader, needs.mapping, user, own)
         at = TASKS
         yield _tasks(client, needs.mapping)
         at = OBJECTS
@@ -74,7 +80,7 @@ def _authorized(client: Client, reader: Reader, needs: Needs) -> Iterator[Look]:
         yield stopped(at, error)
 
 
-def _license(client: Client, user: str, own: dict[str, Any]) -> Look:
+def _license(client: Client, reader: Reader, mapping: Mapping, user: str, own: dict[str, Any]) -> Look:
     """Whether an integration user may be given any object at all."""
     profile = _one(client, "UserLicenseId", "Profile", f"Id = '{own.get('ProfileId')}'")
     licensed = _one(client, "Name", "UserLicense", f"Id = '{profile.get('UserLicenseId')}'").get("Name")
@@ -82,16 +88,29 @@ def _license(client: Client, user: str, own: dict[str, Any]) -> Look:
         return _unknown(LICENSE, "its license")
     if licensed != _INTEGRATION:
         return judged(LICENSE, (), f"not needed: the user's license is {licensed}")
-    assigned = _rows(client, "PermissionSetLicenseId", "PermissionSetLicenseAssign", f"AssigneeId = '{user}'")
-    if assigned is None:
+    labels = _labels(client, user)
+    if _ALLOWS_OBJECTS in (labels or ()) or _sees_objects(reader, mapping):
+        return judged(LICENSE, (), f"{_ALLOWS_OBJECTS} is assigned")
+    if labels is None:
         return _unknown(LICENSE, "its permission set licenses")
-    ids = ", ".join(f"'{row.get('PermissionSetLicenseId')}'" for row in assigned)
-    named = _rows(client, "MasterLabel", "PermissionSetLicense", f"Id IN ({ids})") if assigned else []
-    if named is None:
-        return _unknown(LICENSE, "its permission set licenses")
-    lacks = all(row.get("MasterLabel") != _ALLOWS_OBJECTS for row in named)
     why = f"the user's license is {_INTEGRATION}, and it lacks the permission set license {_ALLOWS_OBJECTS}"
-    return judged(LICENSE, [why] if lacks else [], f"{_ALLOWS_OBJECTS} is assigned")
+    return judged(LICENSE, [why])
+
+
+def _labels(client: Client, user: str) -> list[Any] | None:
+    """The user's permission set licenses by name; None where Salesforce does not show them all."""
+    assigned = _rows(client, "PermissionSetLicenseId", "PermissionSetLicenseAssign", f"AssigneeId = '{user}'")
+    if not assigned:
+        return assigned
+    ids = ", ".join(f"'{row.get('PermissionSetLicenseId')}'" for row in assigned)
+    named = _rows(client, "MasterLabel", "PermissionSetLicense", f"Id IN ({ids})")
+    return [row.get("MasterLabel") for row in named] if named else None
+
+
+def _sees_objects(reader: Reader, mapping: Mapping) -> bool:
+    """Whether the user may use a standard object that is written: it cannot without the permission set license."""
+    described, _ = reader.describe_all(name for name in sorted(mapping.writes) if not name.endswith("__c"))
+    return any(described.values())
 
 
 def _tasks(client: Client, mapping: Mapping) -> Look:
