@@ -68,14 +68,12 @@ def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, fold
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("a trial writes to the CRM: confirm it with --yes, or run it in a terminal")
-    finished = [
-        _destination(file, name, keep, yes, folder) for file, name in _wanted(read_agencies(paths, os.environ), only)
-    ]
-    if as_json:
-        show_json([{"works": done.works, **asdict(done)} for done in finished])
-    else:
-        for done in finished:
-            _show(done)
+    finished: list[_Finished] = []
+    for file, name in _wanted(read_agencies(paths, os.environ), only):
+        finished.append(_destination(file, name, keep, yes, folder))
+        if finished[-1].interrupted:
+            break
+    _show(finished, as_json)
     raise SystemExit(0 if all(done.works for done in finished) else 1)
 
 
@@ -120,7 +118,15 @@ def _trial(met: Contact, keep: bool) -> Trial:
     return begun
 
 
-def _show(done: _Finished) -> None:
+def _show(finished: Sequence[_Finished], as_json: bool) -> None:
+    if as_json:
+        show_json([{"works": done.works, **asdict(done)} for done in finished])
+        return
+    for done in finished:
+        _show_one(done)
+
+
+def _show_one(done: _Finished) -> None:
     rows = [
         (line.what, line.result.value, "\n".join(filter(None, (line.seen, line.do and f"→ {line.do}"))))
         for line in done.tried

@@ -81,6 +81,7 @@ class TestAnAccountThatWorks:
         assert (failing(said), said["left"], records(agency)) == (set(), [], [])
         assert "WhoId points at the person" in said["by"]["read back the call (Task)"]["seen"]
 
+    @pytest.mark.slow
     def test_what_is_made_may_be_kept(self, portal: Opened) -> None:
         agency = portal()
         said = tried(agency, "--keep")
@@ -89,6 +90,7 @@ class TestAnAccountThatWorks:
         assert tried(agency)["by"]["delete what earlier trials left"]["result"] == "works"
         assert records(agency) == []
 
+    @pytest.mark.slow
     def test_the_table_says_it_in_words(self, org: Opened) -> None:
         printed = org().run("trial", "--yes").stdout
         assert "write the contact (Contact)" in printed
@@ -104,6 +106,7 @@ class TestOthersRecords:
         assert tried(agency)["works"]
         assert records(agency) == before
 
+    @pytest.mark.slow
     def test_a_record_whose_key_is_not_the_trial_s_is_left_alone(self, portal: Opened) -> None:
         own = "extends: hubspot\nrecords: {contact: {key: {carecycle_id: customer.phoneNumber}}}\n"
         agency = portal(own)
@@ -213,6 +216,11 @@ class TestWhatDoesNotWork:
         agency.sandbox.fault("/composite/sobjects", refusing('": null', "ENTITY_IS_LOCKED"), times=99)
         assert failing(tried(agency)) == {"clear a check box"}
 
+    def test_a_key_that_a_deleted_record_keeps(self, org: Opened) -> None:
+        agency = org()
+        agency.sandbox.count_deleted_keys()
+        assert failing(tried(agency)) == {"write a person whose record was deleted"}
+
     def test_a_mapping_that_writes_nothing_for_people(self, portal: Opened) -> None:
         said = tried(portal("extends: hubspot\nfilter: {customer.city: Nowhere}\n"))
         assert said_of(said, "change the person") == "the person was not written"
@@ -257,6 +265,7 @@ def refusing(text: str, code: str) -> Callable[[Callable[[], Response]], Respons
 
 
 class TestWhatIsLeft:
+    @pytest.mark.slow
     def test_records_that_may_not_be_deleted_are_named_and_the_next_trial_deletes_them(self, org: Opened) -> None:
         agency = org()
         refusal = Response('[{"errorCode": "INSUFFICIENT_ACCESS_OR_READONLY", "message": "no"}]', 403)
@@ -341,6 +350,7 @@ class TestTheReport:
         assert "is … not valid" in report
         assert '"path": "/crm/objects/2026-03/contacts/batch/update"' in report
 
+    @pytest.mark.slow
     def test_of_an_org_has_no_value(self, org: Opened) -> None:
         by_user = "{lookup: {object: User, match: {LastName: customer.lastName}}}"
         agency = org(f"extends: salesforce-contact\nrecords: {{contact: {{fields: {{OwnerId: {by_user}}}}}}}\n")

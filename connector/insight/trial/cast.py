@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.insight.trial.person import ENDINGS, SLOTS, MadeUp, prefix, statuses
+from connector.insight.trial.person import ENDINGS, MOST_CALLS, SLOTS, MadeUp, prefix, statuses
 from connector.insight.trial.way import Way
 from connector.model import RecordKey
 
@@ -34,9 +34,9 @@ def cast(made_up: MadeUp, way: Way) -> Cast:
     covered: set[tuple[str, str]] = set()
     calls: list[Payload] = []
     for ending in ENDINGS:
-        call = made_up.call(first, ending)
+        call = made_up.call(first, ending, len(calls))
         fields = {(write.name, name) for write in way.plan(call).writes for name in write.fields}
-        if fields - covered:
+        if fields - covered and len(calls) < MOST_CALLS:
             calls.append(call)
             covered |= fields
     return Cast(first, second, created, tuple(calls))
@@ -57,6 +57,6 @@ def _keys(way: Way, made_up: MadeUp) -> Iterator[RecordKey]:
     for status in statuses():
         people = [made_up.person(part, status) for part in range(2)]
         events = [made_up.created(person) for person in people]
-        events += [made_up.call(people[0], ending) for ending in ENDINGS]
+        events += [made_up.call(people[0], ending, number) for ending in ENDINGS for number in range(MOST_CALLS)]
         for event in events:
             yield from (write.key for write in way.plan(event).writes)

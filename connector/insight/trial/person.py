@@ -10,14 +10,17 @@ from typing import Any, Final
 from connector.carecycle.catalogue import FIELDS
 from connector.carecycle.samples import Samples
 
-SLOTS: Final = 50
-"""How many sets of ids are reserved for trials: few enough to look up all of their keys in a call or two."""
+SLOTS: Final = 400
+"""How many sets of ids are reserved for trials: few enough to look up all of their keys in some tens of calls."""
 
 RESERVED: Final = "ca4ec7c1-0000-4000-8000-"
 """How every id of a trial begins. careCycle's own are random."""
 
 ENDINGS: Final = range(6)
 """Kinds of calls, as the samples number them."""
+
+MOST_CALLS: Final = 3
+"""Most calls of a trial."""
 
 _CALLS: Final = 8
 _CAMPAIGN: Final = 15
@@ -34,7 +37,7 @@ class MadeUp:
     _samples: Samples = field(init=False)
 
     def __post_init__(self) -> None:
-        self._samples = Samples(random.Random(self.slot), self.now - _EARLIER)
+        self._samples = Samples(random.Random(0), self.now - _EARLIER)
 
     def identity(self, part: int) -> str:
         """One of this trial's ids."""
@@ -64,7 +67,7 @@ class MadeUp:
             "firstName": ("Trial", "Second")[part],
             "lastName": f"Carecycle-{self.run}",
             "suffix": "Jr.",
-            "phoneNumber": f"+160255501{self.slot:02d}",
+            "phoneNumber": f"+160255501{self.slot % 100:02d}",
             "lineType": "mobile",
             "email": self.address,
             "address2": None,
@@ -84,11 +87,11 @@ class MadeUp:
         """Make the event of a change that was made before any other."""
         return {"event_type": "customer.updated", **person, **changes, "updatedAt": person["createdAt"]}
 
-    def call(self, person: dict[str, Any], ending: int) -> dict[str, Any]:
-        """Make the event of a call with this person."""
+    def call(self, person: dict[str, Any], ending: int, number: int) -> dict[str, Any]:
+        """Make the event of a call with this person, their first one for number 0."""
         call = self._samples.call(person, ending)
         campaign = {**(call["campaign"] or {}), "id": self.identity(_CAMPAIGN), "name": f"Trial {self.run}"}
-        identity = self.identity(_CALLS + ending)
+        identity = self.identity(_CALLS + number)
         return {**call, "id": identity, "callSid": identity, "campaign": campaign}
 
 

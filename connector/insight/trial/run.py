@@ -15,14 +15,15 @@ from connector.insight.trial.cast import cast, reserved_keys
 from connector.insight.trial.cleaning import HOPELESS, NOT_YET, Cleaning, Keys, Link, leftovers, missed, sweep
 from connector.insight.trial.fence import Fence
 from connector.insight.trial.person import SLOTS, MadeUp
-from connector.insight.trial.stage import Stage
+from connector.insight.trial.stage import Stage, Step
 from connector.insight.trial.steps import ordinary
 from connector.insight.trial.uniqueness import uniqueness
-from connector.insight.trial.unproven import unproven
+from connector.insight.trial.unproven import once_deleted, unproven
 from connector.insight.trial.verdict import KEPT, Left, Tried, fails, untried, unusable, works
 from connector.insight.trial.way import Way
 from connector.mapping.target import TargetSchema
 
+_MINUTE: Final = 60
 _EARLIER: Final = "delete what earlier trials left"
 
 
@@ -57,12 +58,15 @@ class Trial:
         try:
             made_up.slot = self._after_earlier(cleaning, keys)
             way.route = replace(self.route, destination=fence)
-            acted = cast(made_up, way)
-            self._run_all(Stage(way, fence, cleaning.bench, made_up, acted, self.schema, self.sources))
+            stage = Stage(way, fence, cleaning.bench, made_up, cast(made_up, way), self.schema, self.sources)
+            self._try_each(chain(ordinary(stage), unproven(stage), uniqueness(stage)))
         except KeyboardInterrupt:
             self.interrupted = True
         try:
             self._clean(cleaning, fence, keys, made_up.slot)
+            if not (self.interrupted or self.keep or cleaning.left):
+                self._try_each(once_deleted(stage))
+                cleaning.delete(own for own in fence.made if own not in cleaning.deleted)
         except KeyboardInterrupt:
             self.interrupted = True
         self.left = list(cleaning.left.values())
@@ -71,8 +75,8 @@ class Trial:
     def _objects(self) -> frozenset[str]:
         return frozenset(self.route.mapping.writes)
 
-    def _run_all(self, stage: Stage) -> None:
-        for what, act in chain(ordinary(stage), unproven(stage), uniqueness(stage)):
+    def _try_each(self, steps: Iterable[Step]) -> None:
+        for what, act in steps:
             self._try(what, act)
 
     def _try(self, what: str, act: Callable[[], Iterable[Tried]]) -> None:
@@ -108,7 +112,7 @@ class Trial:
                 yield works(_EARLIER, f"{len(earlier)} records deleted")
 
         self._try(_EARLIER, clean)
-        first = int(self.run[-4:], 16) % SLOTS
+        first = int(self.now.timestamp()) // _MINUTE % SLOTS  # those of the last hours were used lately
         slots = [(first + more) % SLOTS for more in range(SLOTS)]
         return next((slot for slot in slots if slot not in taken), first)
 

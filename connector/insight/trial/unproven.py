@@ -17,6 +17,7 @@ _SECOND: Final = "write a second person with the same address"
 _TWICE: Final = "opt out twice"
 _BLANK: Final = "clear a check box"
 _EMOJI: Final = "count an emoji as two characters"
+_AGAIN: Final = "write a person whose record was deleted"
 _FIELDS_TRIED: Final = 3
 
 
@@ -26,6 +27,24 @@ def unproven(stage: Stage) -> Iterator[Step]:
     yield with_person(stage, _TWICE, _twice)
     yield with_person(stage, _BLANK, _blank, 1 if stage.person(1) else 0)
     yield with_person(stage, _EMOJI, _emoji)
+
+
+def once_deleted(stage: Stage) -> Iterator[Step]:
+    """Yield what is unproven of records that were deleted."""
+    yield with_person(stage, _AGAIN, _again)
+
+
+def _again(stage: Stage, person: Written) -> Iterator[Tried]:
+    plain: dict[str, Value] = {
+        name: written.value
+        for name, written in person.write.fields.items()
+        if isinstance(written.value, str) and name in stage.described(person.object)
+    }
+    outcome = stage.fence.write([Row(person.write.key, plain, unique=person.write.unique)])[0]
+    if outcome.verdict is not Verdict.DELIVERED:
+        yield refused(_AGAIN, outcome)
+    else:
+        yield works(_AGAIN, "the deleted record is back" if outcome.id == person.id else "a new record has the key")
 
 
 def _second(stage: Stage) -> Iterator[Tried]:
