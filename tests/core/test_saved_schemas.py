@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ from connector.cli import cli
 from connector.mapping import target
 from connector.sandbox.hubspot import HubSpotSandbox
 from tests.core.test_salesforce_sandbox import Org
+from tests.mappings.build import HERE
 
 KEY = {"type": "string", "length": 36, "unique": True}
 OWNER = {"type": "reference"}
@@ -150,6 +155,24 @@ class TestWithoutASchema:
 
 
 class TestTheCommand:
+    @pytest.mark.slow
+    def test_it_serves_every_file_and_a_page(self, tmp_path: Path) -> None:
+        (tmp_path / "more.json").write_text(json.dumps({"crm": "salesforce", "objects": {"Policy__c": {"fields": {}}}}))
+        files = [HERE / "salesforce.describe.json", HERE / "hubspot.describe.json", tmp_path / "more.json"]
+        schemas = [part for file in files for part in ("--schema", str(file))]
+        command = [sys.executable, "-m", "connector", "sandbox", "--salesforce-port=0", "--hubspot-port=0", *schemas]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            told = [next(process.stdout) for _ in range(5)]
+            org, portal = (requests.get(re.findall(r"http\S+", told[line])[0], timeout=5).text for line in (0, 2))
+            process.terminate()
+        assert all(f">{kind}</a>" in org for kind in ("Contact", "Policy__c", "RecordType"))
+        assert (">calls</a>" in portal, ">deals</a>" in portal, "open an endpoint" in told[4].lower()) == (
+            True,
+            False,
+            True,
+        )
+
     def refused(self, tmp_path: Path, text: str) -> str:
         (tmp_path / "x.schema.json").write_text(text)
         result = CliRunner().invoke(cli, ["sandbox", "--schema", str(tmp_path / "x.schema.json")])

@@ -177,6 +177,23 @@ class TestByHand:
         assert "Renewals" in org.press("/records/Group", fields="Name: Renewals\nType: Queue\n")
         assert "Not added: Required fields are missing: [Type]" in org.press("/records/Group", fields="Name: x")
 
+    def test_a_record_may_be_added_with_the_id_that_a_mapping_names(self, org: Page) -> None:
+        fields = "Id: 0125g000001AbCd\nName: Medicare\nSobjectType: Contact"
+        assert "0125g000001AbCdAAK" in org.press("/records/RecordType", fields=fields)
+        org.wire.record_type("Contact", "Other")  # type: ignore[union-attr]
+        person = upsert(org, "a", RecordTypeId="0125g000001AbCdAAK")
+        assert person in org.get("/records/RecordType/0125g000001AbCdAAK")
+        assert "Not added" in org.press("/records/RecordType", fields="Id: mine\nName: x")
+
+    def test_an_owner_of_a_portal_is_added_and_leaves(self, portal: Page) -> None:
+        assert "tom@example.com" in portal.press("/records/owners", fields="email: tom@example.com")
+        assert "needs an email" in portal.press("/records/owners", fields="firstName: Tom")
+        (tom,) = portal.call("GET", "/crm/v3/owners?email=tom@example.com").json()["results"]
+        portal.press(f"/records/owners/{tom['id']}/delete")
+        assert portal.call("GET", "/crm/v3/owners?email=tom@example.com").json()["results"] == []
+        assert tom["id"] in portal.get("/records/owners?deleted=1&q=tom")
+        assert "Restored by hand" in portal.press(f"/records/owners/{tom['id']}/restore")
+
 
 class TestStrangers:
     @pytest.mark.parametrize("form", [{}, {"token": "guessed"}])

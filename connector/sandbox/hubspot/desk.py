@@ -12,6 +12,7 @@ from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.hubspot.merging import merge, restore
 from connector.sandbox.hubspot.records import Record
 from connector.sandbox.hubspot.replies import JSON_TYPE, Refusal
+from connector.sandbox.hubspot.users import OWNERS, Users
 from connector.sandbox.page.desk import Card, Field, NotDone, Row, Trouble
 
 _TITLES: Final = (
@@ -28,6 +29,7 @@ class HubSpotDesk:
 
     def __init__(self, wire: HubSpotSandbox) -> None:
         self.wire, self.state, self.history = wire, wire.state, wire.state.history
+        self.users = Users(wire.owners)
         lost = "The portal writes what was asked for, then the connection breaks before its reply."
         troubles = (
             Trouble("limit", "Rate limit", "429, ten seconds' calls are used up.", self._limit),
@@ -49,14 +51,19 @@ class HubSpotDesk:
 
     def counts(self) -> Mapping[str, tuple[int, int]]:
         deleted = [kind for kind, _ in self.state.deleted]
-        return {kind: (len(records), deleted.count(kind)) for kind, records in self.state.held.items()}
+        counts = {kind: (len(records), deleted.count(kind)) for kind, records in self.state.held.items()}
+        return {**counts, OWNERS: self.users.count()}
 
     def rows(self, kind: str, words: str, *, deleted: bool) -> list[Row]:
+        if kind == OWNERS:
+            return self.users.rows(words, deleted=deleted)
         gone = [record for (name, _), record in self.state.deleted.items() if name == kind]
         held = gone if deleted else self.state.held[kind].values()
         return [self._row(record) for record in reversed(list(held)) if _has(record, words.lower())]
 
     def card(self, kind: str, id: str) -> Card | None:
+        if kind == OWNERS:
+            return self.users.card(id)
         record = self.state.held[kind].get(id) or self.state.deleted.get((kind, id))
         if record is None:
             return None
@@ -83,6 +90,8 @@ class HubSpotDesk:
         return people
 
     def create(self, kind: str, texts: Mapping[str, str]) -> str:
+        if kind == OWNERS:
+            return self.users.create(texts)
         try:
             return self.state.create(kind, dict(texts)).id
         except Refusal as refusal:
@@ -96,14 +105,20 @@ class HubSpotDesk:
             raise NotDone(refusal.message) from None
 
     def _held(self, kind: str, id: str) -> None:
-        if id not in self.state.held[kind]:
+        if id not in self.state.held.get(kind, {}):
             raise NotDone(f"{kind} has no record with the ID {id}")
 
     def delete(self, kind: str, id: str) -> None:
-        self._held(kind, id)
-        self.state.forget(kind, id)
+        if kind == OWNERS:
+            self.users.archive(id, archived=True)
+        else:
+            self._held(kind, id)
+            self.state.forget(kind, id)
 
     def restore(self, kind: str, id: str) -> None:
+        if kind == OWNERS:
+            self.users.archive(id, archived=False)
+            return
         if (kind, id) in self.state.merged:
             raise NotDone(f"it was merged into {self.state.merged[kind, id]}")
         if (kind, id) not in self.state.deleted:

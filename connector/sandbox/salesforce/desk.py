@@ -10,7 +10,7 @@ from connector.sandbox.salesforce import SalesforceSandbox
 from connector.sandbox.salesforce.rows import Record
 from connector.sandbox.salesforce.schema import NUMBERS, Column, Table
 from connector.sandbox.salesforce.store import Draft, Manner
-from connector.sandbox.salesforce.values import BadRequest, Refused, parse
+from connector.sandbox.salesforce.values import RECORD_ID, BadRequest, Refused, checksummed, parse
 
 _PLUMBING: Final = (
     *("Organization", "UserPermissionAccess", "PermissionSet", "FieldPermissions"),
@@ -92,8 +92,9 @@ class SalesforceDesk:
         draft = Draft()
         try:
             for name, text in texts.items():
-                column = _editable(table, name)
-                draft.values.append((column, parse(column, _typed(column, text))))
+                column = table.columns["id"] if name == "Id" and row is None else _editable(table, name)
+                value = _record_id(text) if name == "Id" else parse(column, _typed(column, text))
+                draft.values.append((column, value))
             return self.org.write(table, row, draft, _BY_HAND)
         except (BadRequest, Refused) as refused:
             raise NotDone(str(refused)) from None
@@ -142,6 +143,13 @@ def _editable(table: Table, name: str) -> Column:
     if column is None or not column.writable:
         raise NotDone(f"{table.name} has no field {name} that can be edited")
     return column
+
+
+def _record_id(text: str) -> str:
+    """The ID that a record has in the real org, which a mapping may name."""
+    if not RECORD_ID.match(text):
+        raise NotDone("Id takes 15 or 18 letters and digits")
+    return checksummed(text[:15])
 
 
 def _typed(column: Column, text: str) -> Any:

@@ -76,9 +76,10 @@ class Rows:
 
     def by_id(self, id: Any) -> tuple[Table, Record] | None:
         """Return the object and row, deleted or not, of a 15- or 18-character id."""
-        table = next((table for table in self.tables.values() if str(id).startswith(table.prefix)), None)
-        row = self.rows[table.name.lower()].get(checksummed(str(id)[:15])) if table else None
-        return (table, row) if table and row else None
+        full = checksummed(str(id)[:15])
+        return next(
+            ((table, rows[full]) for name, table in self.tables.items() if full in (rows := self.rows[name])), None
+        )
 
     def store(self, table: Table, row: Record | None, values: Record) -> Record:
         """Write without any check, as an administrator's import would. Names must be spelled as in the schema."""
@@ -87,7 +88,8 @@ class Rows:
         if row is None:
             row = {column.name: column.default for column in table.columns.values()}
             self._next += 1
-            row |= {"Id": checksummed(f"{table.prefix}Hs{self._next:010d}"), "IsDeleted": False, "CreatedDate": now}
+            new = values.get("Id") or checksummed(f"{table.prefix}Hs{self._next:010d}")
+            row |= {"Id": new, "IsDeleted": False, "CreatedDate": now}
             if "OwnerId" in row:
                 row["OwnerId"] = self.owner
             self.rows[table.name.lower()][row["Id"]] = row

@@ -173,7 +173,8 @@ class Org(Rows):
 
     def _exists(self, column: Column, value: str) -> None:
         target = self.by_id(value)
-        if not any(value.startswith(self.tables[kind.lower()].prefix) for kind in column.refers):
+        kinds = [self.tables[kind.lower()] for kind in column.refers]
+        if not (target and target[0] in kinds) and not any(value.startswith(kind.prefix) for kind in kinds):
             message = f"{column.label}: id value of incorrect type: {value}"
             raise Refused("FIELD_INTEGRITY_EXCEPTION", message, [column.name])
         if target is None:
