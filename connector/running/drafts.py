@@ -46,7 +46,7 @@ def read_drafts(paths: Sequence[Path], environment: Mapping[str, str], only: str
 def _of_file(path: Path, environment: Mapping[str, str], only: str | None) -> Iterator[Draft]:
     tree = read_tree(path)
     destinations = tree.get("destinations")
-    for name in destinations.items if destinations else {"": None}:
+    for name in list(destinations.items if destinations else ()) or [""]:  # no name: the whole block is wrong
         if only in (None, name):
             try:
                 yield _draft(path, _alone(tree, name), name, environment)
@@ -75,7 +75,9 @@ def _draft(path: Path, tree: Node, name: str, environment: Mapping[str, str]) ->
         settings = validated(path, tree, content | {"webhook": {"secrets": ["-"]}})
         vendor = vendor_of(settings.destinations[name])
         return Draft(settings.agency, name, vendor, AgencyFile(path=path, settings=settings))
-    named = vendor_by(content["destinations"][name].get("auth") or {})
+    block = content["destinations"][name] if name else None
+    auth = block.get("auth") if isinstance(block, dict) else None
+    named = vendor_by(auth) if isinstance(auth, dict) else None
     if named is None:
         raise unusable(path, missing)
     return Draft(_agency(tree), name, named, missing=tuple(missing))

@@ -92,7 +92,7 @@ def _planned(provisioner: Provisioner, demanded: Demands) -> tuple[Provision, li
 
 
 def _fields(step: SetupStep, planned: Provision, unread: Sequence[str]) -> Look:
-    lacking = [*unread, *(f"{own.name}: {_about(own.making, own.about)}" for own in planned.steps)]
+    lacking = [*unread, *(f"{own.name}{_about(own.making)}: {own.about}" for own in planned.steps)]
     lacking += [
         f"{own.object}.{own.field}: {own.problem}: {own.advice}"
         for own in planned.obstacles
@@ -101,8 +101,8 @@ def _fields(step: SetupStep, planned: Provision, unread: Sequence[str]) -> Look:
     return judged(step, [*lacking, *planned.doubts])
 
 
-def _about(making: Making, about: str) -> str:
-    return f"is missing: {about}" if making is Making.FIELD else about
+def _about(making: Making) -> str:
+    return " is missing" if making is Making.FIELD else ""
 
 
 def _keys(step: SetupStep, planned: Provision, demanded: Demands) -> Look:

@@ -228,14 +228,14 @@ class TestSalesforceSteps:
         assert account.found("fields").splitlines() == [
             "Contact.HasOptedOutOfEmail: the connector's user can see it but not edit it",
             "Contact.Do_Not_Text__c: it exists but is hidden from the connector's user",
-            "Contact.Do_Not_Mail__c: is missing: checkbox",
+            "Contact.Do_Not_Mail__c is missing: checkbox",
         ]
 
     def test_a_hidden_standard_field_is_not_called_misspelled_where_that_is_not_known(self, org: Salesforce) -> None:
         account = org(rights=RIGHTS - {"view setup"})
         account.sandbox.hide("Contact", "DoNotCall", "Do_Not_Text__c")
         assert "hidden from the connector's user, or does not exist" in account.found("fields")
-        assert "Contact.Do_Not_Text__c: is missing: checkbox, unless it exists and is only hidden" in account.found(
+        assert "Contact.Do_Not_Text__c is missing: checkbox, unless it exists and is only hidden" in account.found(
             "fields"
         )
 
@@ -296,7 +296,7 @@ class TestHubSpotSteps:
     def test_properties_and_keys_are_named(self, portal: Callable[..., Account]) -> None:
         account = portal(unique_calls=False)
         del account.sandbox.definitions.schema["contacts"]["do_not_call"]
-        assert account.found("fields") == "contacts.do_not_call: is missing: yes or no"
+        assert account.found("fields") == "contacts.do_not_call is missing: yes or no"
         assert account.found("keys") == "calls.carecycle_call_id: is the key, but its values are not unique"
 
     def test_a_key_declared_not_to_be_unique_need_not_be(self, portal: Callable[..., Account]) -> None:
@@ -311,7 +311,7 @@ class TestHubSpotSteps:
         )
         assert [line.partition(":")[0] for line in account.steps()["fields"]["found"]] == [
             "calls",
-            "contacts.do_not_call",
+            "contacts.do_not_call is missing",
         ]
 
     def test_an_outage_is_nothing_to_do(self, portal: Callable[..., Account]) -> None:
@@ -367,6 +367,9 @@ class TestBeforeAnythingWorks:
             ("domain: youragency.my", "domain: login", "needs the org's own My Domain"),
             ("destinations: {", "destinations: {a: [", "cannot be used"),
             ("crm:", "Crm:", "cannot be used"),
+            ("{crm: {", "['${UNSET}', {", "cannot be used"),
+            ("{mapping: salesforce-contact, auth", "'${UNSET}', more: {auth", "cannot be used"),
+            ("destinations:", "destination:", "destinations: Field required"),
             ("auth: ", "authh: ", "cannot be used"),
         ],
     )

@@ -15,8 +15,9 @@ APP: Final = SetupStep(
     CREDENTIALS,
     "An external client app",
     "Setup → External Client App Manager → New External Client App: enable OAuth, add the scope Manage user data via "
-    "APIs (api), and select Enable Client Credentials Flow. Then Settings → OAuth Settings → Consumer Key and Secret: "
-    "copy both into the environment variables that the agency file names.",
+    "APIs (api), and select Enable Client Credentials Flow (for flow: jwt, Enable JWT Bearer Flow with a certificate). "
+    "Then Settings → OAuth Settings → Consumer Key and Secret: copy both into the environment variables that the "
+    "agency file names.",
 )
 RUN_AS: Final = SetupStep(
     "run_as",
