@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
+from connector.cli import live_values
 from connector.cli.options import quiet
 from connector.crm import CrmAccount
 from connector.delivery.route import Route
@@ -33,7 +34,9 @@ class Live:
         with closing(route.destination), quiet():
             try:
                 schema = route.destination.describe(route.mapping.objects)
-                loaded = bootstrap.read_mapping(loaded.files[0], schema)
+                fitted = bootstrap.read_mapping(loaded.files[0], schema)
+                more = live_values.found(route, loaded, schema)
+                loaded = replace(fitted, diagnostics=(*fitted.diagnostics, *more))
                 self._name_account(route)
             except DestinationUnusable as error:
                 click.echo(f"error[E100] {file.path}: {name}: {error.problem}", err=True)

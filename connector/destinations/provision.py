@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -72,6 +72,10 @@ class Provisioner(Protocol):
 
     def access(self, needs: Needs) -> Iterator[Look]:
         """Look at each step of the set-up before the fields; ends early where the next cannot be looked at."""
+        ...
+
+    def duplicate_rules(self, objects: Collection[str]) -> Mapping[str, Sequence[str]] | None:
+        """The names of the rules that may refuse a record of each object as a duplicate; None if they are hidden."""
         ...
 
     def plan(self, demands: Demands) -> Provision:

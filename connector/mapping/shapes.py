@@ -43,7 +43,7 @@ def of_value(value: Any) -> Iterator[Shape]:
         case bool():
             yield Shape(Kind.BOOLEAN, fixed=True)
         case int() | float():
-            yield Shape(Kind.INTEGER if isinstance(value, int) else "number", fixed=True)
+            yield Shape(Kind.INTEGER if isinstance(value, int) else "number", (str(value),), fixed=True)
         case _:
             yield Shape(Kind.TEXT, (value,), len(value), fixed=True)
 

@@ -28,6 +28,7 @@ class TargetField(_Frozen):
 
     case_sensitive: unique values may differ in letter case alone. native: the CRM's own name of the type, where it
     differs. searchable: whether records can be searched by it.
+    of_user: whether it holds the id of one of the account's users.
     coded_in: the field that takes the code of what this one holds by its name on a list of the account. within: the
     field that says what list a value here is on, by name or by code.
     """
@@ -43,6 +44,7 @@ class TargetField(_Frozen):
     options: tuple[Option, ...] = ()
     native: str = ""
     searchable: bool = True
+    of_user: bool = False
     coded_in: str = ""
     within: str = ""
 

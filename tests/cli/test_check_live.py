@@ -176,6 +176,60 @@ class TestStages:
         assert "M214" not in [one["code"] for one in findings(hubspot(self.STAGE % stage))]
 
 
+class TestUsersThatAMappingNames:
+    def naming(self, agency: Agency, *ids: str) -> Agency:
+        table = ", ".join(f"{status}: {one}" for status, one in zip(("Lead", "Active"), ids, strict=False))
+        own = f"      OwnerId: {{ from: customer.status, table: {{ {table}, else: null }} }}\n"
+        (agency.file.parent / "own.yaml").write_text(CONTACT + own)
+        return agency
+
+    def test_one_who_is_not_active_is_an_error(self, salesforce: Opened) -> None:
+        agency = salesforce()
+        first, second, _ = (person["Id"] for person in agency.sandbox.people)
+        agency.sandbox.change(second, IsActive=False)
+        (found,) = findings(self.naming(agency, first[:15], second))
+        assert (found["line"], found["severity"], found["code"]) == (10, "error", "M207")
+        assert (second in found["message"], first[:15] in found["message"]) == (True, False)
+
+    def test_one_who_does_not_exist_is_an_error_and_a_queue_is_not_asked_for(self, salesforce: Opened) -> None:
+        agency = self.naming(salesforce(), "005000000000001AAA", "00G000000000001AAA")
+        (found,) = findings(agency)
+        assert ("005000000000001AAA" in found["message"], "00G" in found["message"]) == (True, False)
+
+    def test_users_that_cannot_be_read_are_warned_of(self, salesforce: Opened) -> None:
+        agency = self.naming(salesforce(), "005000000000001AAA")
+        agency.sandbox.fail(403, "INSUFFICIENT_ACCESS", times=9, path="/query")
+        assert shown(agency) == [(10, "warning", "M212")]
+
+    def test_a_former_colleague_is_an_error_in_hubspot(self, hubspot: Opened) -> None:
+        own = "extends: hubspot\nrecords:\n  contact:\n    fields:\n      hubspot_owner_id: { value: %s }\n"
+        codes = [[one["code"] for one in findings(hubspot(own % owner))] for owner in ("'71001'", "'71004'", "71004")]
+        assert ["M207" in found for found in codes] == [False, True, True]
+
+
+class TestDuplicateRules:
+    def test_active_ones_are_warned_of_once_for_each_object(self, salesforce: Opened) -> None:
+        twice = CONTACT + CONTACT.partition("records:\n")[2].replace("  contact:", "  other:")
+        agency = salesforce(twice, duplicate_rule="block")
+        (found,) = findings(agency)
+        assert (found["line"], found["severity"], found["code"]) == (6, "warning", "M213")
+        assert "Standard Contact Duplicate Rule" in found["message"]
+        assert "Lead" not in found["message"]
+
+    @pytest.mark.parametrize("status", [400, 403, 500])
+    def test_hidden_ones_are_a_note_and_the_rest_is_found(self, salesforce: Opened, status: int) -> None:
+        agency = salesforce(CONTACT + "      Nickname__c: customer.preferredName\n", duplicate_rule="block")
+        agency.sandbox.fail(status, "INSUFFICIENT_ACCESS", times=9, path="/query")
+        told = json.loads(agency.run("check", "--live", "--json").stdout)
+        assert [(one["severity"], one["code"]) for one in told] == [("error", "M201"), ("note", "M213")]
+
+    def test_a_reply_that_makes_no_sense_is_a_note(self, salesforce: Opened) -> None:
+        agency = salesforce(duplicate_rule="block")
+        agency.sandbox.reshape(lambda _: {"records": [None, {"SobjectType": 7}]}, times=9, path="/query")
+        told = json.loads(agency.run("check", "--live", "--json").stdout)
+        assert [one["code"] for one in told] in ([], ["M213"])
+
+
 class TestTheOtherCrm:
     @pytest.mark.parametrize("live", [[], ["--live"]])
     def test_a_mapping_for_another_crm_than_the_credentials_is_an_error_with_its_line(

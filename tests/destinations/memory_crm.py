@@ -6,7 +6,7 @@ It differs where it can from the CRMs that are shipped: in the names of its ids,
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -196,6 +196,9 @@ class MemoryProvisioner:
 
     def access(self, needs: Needs) -> Iterator[Look]:
         return iter(())
+
+    def duplicate_rules(self, objects: Collection[str]) -> Mapping[str, Sequence[str]] | None:
+        return {}
 
     def plan(self, demands: Demands) -> Provision:
         lacking = [

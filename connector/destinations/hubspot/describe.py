@@ -70,6 +70,7 @@ def _field(object: str, own: PropertyDefinition, *, sensitive: bool) -> TargetFi
         unique=own.unique or (object, own.name) == ("contacts", "email"),
         writable=not own.changes.read_only,
         sensitive=sensitive,
+        of_user=own.refers_to == "OWNER",
         restricted=kind == "picklist",
         options=tuple(Option(value=value) for value in own.options) if "picklist" in kind else (),
     )

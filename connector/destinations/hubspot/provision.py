@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -60,6 +60,10 @@ class HubSpotProvisioner:
     def access(self, needs: Needs) -> Iterator[Look]:
         """Look at the access token and its scopes."""
         return setup.access(self._calls, needs)
+
+    def duplicate_rules(self, objects: Collection[str]) -> Mapping[str, Sequence[str]] | None:
+        """HubSpot has none: unique properties alone refuse a record."""
+        return {}
 
     def plan(self, demands: Demands) -> Provision:
         """List what the portal lacks. Raises DestinationUnusable."""

@@ -35,6 +35,7 @@ HUBSPOT: Final = Vendor(
     more_addresses=("hs_additional_emails",),
     stamp_fields=("createdate", "lastmodifieddate"),
     name_fields=dict.fromkeys(("contacts", "0-1"), ("firstname", "lastname")),
+    users="owners",
     forward_only=frozenset({"lifecyclestage"}),
     most_unique=10,
     keeps_keys_unique=False,

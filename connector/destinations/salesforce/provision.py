@@ -5,13 +5,13 @@ https://developer.salesforce.com/docs/atlas.en-us.api_tooling.meta/api_tooling/t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from connector.destinations.guide import Look, Needs
 from connector.destinations.provision import Done, Making, Obstacle, Provision, Step
-from connector.destinations.salesforce import errors, setup
+from connector.destinations.salesforce import duplicate_rules, errors, setup
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
 from connector.destinations.salesforce.login import Login
@@ -58,6 +58,10 @@ class SalesforceProvisioner:
     def access(self, needs: Needs) -> Iterator[Look]:
         """Look at the login, its user and that user's permissions."""
         return setup.access(self._login, self._client, self._reader, needs)
+
+    def duplicate_rules(self, objects: Collection[str]) -> Mapping[str, Sequence[str]] | None:
+        """The names of the org's active duplicate rules. Raises DestinationUnusable."""
+        return duplicate_rules.active(self._client, objects)
 
     def plan(self, demands: Demands) -> Provision:
         """List what the org lacks. Raises DestinationUnusable."""

@@ -53,6 +53,7 @@ class Described(Lenient):
     calculated: bool = False
     auto_number: bool = Field(default=False, alias="autoNumber")
     restricted: bool = Field(default=False, alias="restrictedPicklist")
+    refers_to: Entries[str] = Field(default=[], alias="referenceTo")
     choices: Annotated[list[str], BeforeValidator(_active)] = Field(default=[], alias="picklistValues")
 
     @property
@@ -141,6 +142,7 @@ def _field(own: Described) -> TargetField:
         options=tuple(Option(value=value) for value in own.choices) if kind == "picklist" else (),
         native=own.type if own.type != kind else "",
         searchable=own.filterable,
+        of_user="User" in own.refers_to,
     )
 
 

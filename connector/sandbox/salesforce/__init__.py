@@ -69,6 +69,10 @@ class SalesforceSandbox(Rest):
         setup = Setup(org, rights, unique_activities=unique_activities)
         super().__init__(org, gate, setup, latency=latency, daily_limit=daily_limit, page=page)
         self.org.unknown_column, self.org.duplicate_rule = unknown_column, duplicate_rule
+        if "view setup" not in rights:
+            del org.tables["duplicaterule"]
+        elif duplicate_rule:
+            self._add_duplicate_rules()
         if state_lists:
             add_codes(org.tables.values())
         self.token = gate.open()
@@ -81,6 +85,10 @@ class SalesforceSandbox(Rest):
         self.license("Salesforce Integration", "Salesforce API Integration")
         self.org.writes.clear()
         self.org.history.changes.clear()
+
+    def _add_duplicate_rules(self) -> None:
+        for kind in ("Contact", "Lead"):
+            self.put("DuplicateRule", SobjectType=kind, MasterLabel=f"Standard {kind} Duplicate Rule", IsActive=True)
 
     def _person(self, first: str, last: str, email: str) -> Record:
         return self.put("User", FirstName=first, LastName=last, Email=email, Username=email, IsActive=True)

@@ -144,6 +144,11 @@ Name string 80 required
 DeveloperName string 80
 SobjectType picklist 255 required
 """
+DUPLICATE_RULE: Final = """
+MasterLabel string 80
+SobjectType picklist 40
+IsActive boolean
+"""
 PERMISSION_SET: Final = """
 Name string 80 required unique
 Label string 80 required

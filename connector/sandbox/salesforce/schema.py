@@ -208,6 +208,7 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("PermissionSetLicense", "0PL", fields.SYSTEM, fields.SET_LICENSE),
         _table("PermissionSetLicenseAssign", "2LA", fields.SYSTEM, fields.SET_LICENSE_ASSIGNMENT),
         _table("RecordType", "012", fields.SYSTEM, fields.RECORD_TYPE),
+        _table("DuplicateRule", "0Bm", fields.SYSTEM, fields.DUPLICATE_RULE),
         _table("PermissionSet", "0PS", fields.SYSTEM, fields.PERMISSION_SET),
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
         _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),
