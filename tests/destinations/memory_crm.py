@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from connector import destinations
 from connector.crm import CrmAccount
 from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
-from connector.destinations.guide import Look, Needs
+from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, Look, Needs, SetupStep, judged
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.provision import Done, Making, Provision, Step
 from connector.destinations.settings import DestinationSettings
@@ -195,7 +195,7 @@ class MemoryProvisioner:
     fixed: str = "make another field under a new name"
 
     def access(self, needs: Needs) -> Iterator[Look]:
-        return iter(())
+        yield judged(MEMORY.setup[0], ())
 
     def duplicate_rules(self, objects: Collection[str]) -> Mapping[str, Sequence[str]] | None:
         return {}
@@ -243,6 +243,11 @@ MEMORY = Vendor(
     auth_key="vault",
     connect=lambda settings, on_call: Memory(VAULTS[settings.auth.vault], on_call),
     record_address=lambda settings, account, kind, ref: f"https://memory.example/{settings.auth.vault}/{ref}",
+    setup=(
+        SetupStep(CREDENTIALS, "A vault", "Open a vault."),
+        SetupStep(FIELDS, "Its fields", "Make them."),
+        SetupStep(KEYS, "Its keys", "Make them."),
+    ),
 )
 
 

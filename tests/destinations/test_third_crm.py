@@ -154,6 +154,12 @@ class TestItsAccount:
         result = run("provision", "-c", file.path, "--apply")
         assert (result.exit_code, "title" in vault.fields["person"]) == (0, True)
 
+    def test_its_set_up_is_walked_through(self, file: AgencyFile, vault: Vault) -> None:
+        assert run("setup", "-c", file.path).exit_code == 0
+        del vault.fields["person"]["title"]
+        result = run("setup", "-c", file.path)
+        assert (result.exit_code, "person.title is missing" in result.output) == (1, True)
+
     def test_credentials_of_no_crm_are_refused(self, file: AgencyFile) -> None:
         file.path.write_text(AGENCY.replace("vault:", "volt:"))
         result = run("check", "-c", file.path)
