@@ -487,7 +487,6 @@ class TestAnUnusableAccount:
             (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.", "busy"),
             (403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization", "auth"),
             (403, "<html>", "", "auth"),
-            (404, "<html>", "", "configuration"),
             (400, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "read only", "maintenance"),
             (410, "UNSUPPORTED_API_VERSION", "gone", "configuration"),
             (503, "SERVER_UNAVAILABLE", "busy", "outage"),

@@ -13,6 +13,8 @@ from tests.replies.shared import Recorded
 
 ODD: Final[tuple[Any, ...]] = (None, 7, True, "text", [], {"x": {}}, ...)
 """What stands in the place of a part of another type; an ellipsis: nothing."""
+LISTS: Final = tuple((name,) for name in ("results", "errors", "records", "fields"))
+"""The lists of which each entry stands for itself."""
 MOST: Final = 250
 """The changes of one reply that are tried; of larger replies, as many at random."""
 Way = tuple[str | int, ...]
@@ -28,15 +30,34 @@ class Changed:
     without: Recorded
 
 
-def changes(reply: Recorded, lists: tuple[str, ...] = ("results", "errors")) -> Iterator[Changed]:
-    """The reply with each of its parts changed. lists: the names of the lists whose entries stand for themselves."""
+def changes(reply: Recorded) -> Iterator[Changed]:
+    """The reply with each of its parts changed. Of a list that is the whole body, the length is left as it is."""
     body = json.loads(reply.body)
     ways = [(way, odd) for way in parts_of(body) for odd in ODD if type(odd) is not type(at(body, way))]
+    ways = [(way, odd) for way, odd in ways if not (odd is ... and way == way[:1] and isinstance(body, list))]
     if len(ways) > MOST:
         ways = random.Random(reply.name).sample(ways, MOST)
     for way, odd in ways:
-        entry = way[: 2 if way and way[0] in lists else 1]
-        yield Changed(way, odd, _with(reply, body, way, odd), _with(reply, body, entry, {} if len(entry) > 1 else ...))
+        entry = way[: 2 if way[:1] in LISTS else 1]
+        nothing = {} if entry and isinstance(entry[-1], int) else ...
+        yield Changed(way, odd, _with(reply, body, way, odd), _with(reply, body, entry, nothing))
+
+
+def new_pause(expected: str, said: str, changed: Changed) -> bool:
+    """Whether a part that leaves something to read has stopped the account."""
+    is_nothing_left = changed.way in ((), *LISTS)
+    return said.startswith("paused") and not expected.startswith("paused") and not is_nothing_left
+
+
+def lost(expected: str, without: str, said: str) -> list[str]:
+    """The rows that come out otherwise, though they would not if the whole entry were missing."""
+    rows = zip(*(_verdicts(words) for words in (expected, without, said)), strict=False)
+    return [before for before, untouched, now in rows if before == untouched != now]
+
+
+def _verdicts(said: str) -> list[str]:
+    """What becomes of each row, without the fields and ids that are named."""
+    return [" ".join(row.split()[:2]) for row in said.split("; ")]
 
 
 def _with(reply: Recorded, body: Any, way: Way, odd: Any) -> Recorded:

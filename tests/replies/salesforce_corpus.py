@@ -25,6 +25,35 @@ _INTEGRITY: Final = "FIELD_INTEGRITY_EXCEPTION"
 _PAGE: Final = "<html><body>Back soon</body></html>"
 _CONTACT: Final = "003Hb000000001M"
 
+_HALTED: Final = {
+    "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "message": "Record rolled back because not all records were valid",
+    "fields": [],
+}
+
+
+def _field(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "length": 80, "createable": True, "updateable": True, "unique": False, **more}
+
+
+def _described(*names: str) -> dict[str, Any]:
+    choice = {"active": True, "defaultValue": False, "label": "Web", "validFor": None, "value": "Web"}
+    fields = [_field(name, "picklist", picklistValues=[choice], nillable=True) for name in names]
+    return {"name": "Contact", "custom": False, "fields": fields}
+
+
+def _records(kind: str, *names: str) -> dict[str, Any]:
+    records = [
+        {"attributes": {"type": kind}, "Id": f"001Hb000000000{number}", "Name": name}
+        for number, name in enumerate(names)
+    ]
+    return {"totalSize": len(names), "done": True, "records": records}
+
+
+def _written(*ids: str) -> list[dict[str, Any]]:
+    return [{"id": crm_id, "success": True, "errors": []} for crm_id in ids]
+
+
 _SHAPES: Final[dict[str, tuple[int, Any]]] = {
     "row-owner-inactive": _row("INACTIVE_OWNER_OR_USER", "operation performed with inactive user [005Hb01] as owner"),
     "row-record-type": _row(
@@ -95,6 +124,30 @@ _SHAPES: Final[dict[str, tuple[int, Any]]] = {
     "token-400-login-rate": _login("invalid_grant", "login rate exceeded"),
     "token-400-unknown-error": _login("unknown_error", "retry your request"),
     "token-503-html": (503, _PAGE),
+    "collections-create-200": (200, _written("003Hb000000000A", "003Hb000000000B")),
+    "collections-create-200-all-or-none": (
+        200,
+        [
+            _row("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", "LastName")[1][0],
+            {"success": False, "errors": [_HALTED]},
+        ],
+    ),
+    "row-duplicates-detected": (
+        200,
+        [_row("DUPLICATES_DETECTED", "Use one of these records?")[1][0], *_written("003Hb000000000C")],
+    ),
+    "query-200": (200, _records("Account", *(f"Sample Company {number}" for number in range(1, 6)))),
+    "query-200-permission-set": (200, _records("PermissionSet", "IntegrationCustomFieldVisibility")),
+    "describe-200": (200, _described("LeadSource", "Salutation")),
+    "composite-200-describe": (
+        200,
+        {
+            "compositeResponse": [
+                {"body": body, "httpHeaders": {}, "httpStatusCode": 200, "referenceId": f"describe{number}"}
+                for number, body in enumerate([_described("Id", "IsDeleted", "MasterRecordId", "Name"), _described()])
+            ]
+        },
+    ),
 }
 
 CORPUS: Final[list[Recorded]] = [

@@ -10,7 +10,7 @@ from connector.destinations.base import Found
 from connector.sandbox.hubspot.limits import Tier
 from tests.destinations.hubspot_fixtures import sandbox_and_destination
 from tests.replies.hubspot_corpus import CORPUS, OURS
-from tests.replies.parts import Changed, changes
+from tests.replies.parts import Changed, changes, lost, new_pause
 from tests.replies.shared import as_reply
 from tests.replies.test_hubspot_replies import cases
 
@@ -35,24 +35,7 @@ def is_list(name: str) -> bool:
     return "search-" in name or "owners-" in name
 
 
-def new_pause(expected: str, said: str, changed: Changed) -> bool:
-    """Whether a part that leaves something to read has stopped the account."""
-    is_nothing_left = changed.way in ((), ("results",))
-    return said.startswith("paused") and not expected.startswith("paused") and not is_nothing_left
-
-
-def lost(expected: str, without: str, said: str) -> list[str]:
-    """The rows that come out otherwise, though they would not if the whole entry were missing."""
-    rows = zip(*(verdicts(words) for words in (expected, without, said)), strict=False)
-    return [before for before, untouched, now in rows if before == untouched != now]
-
-
-def verdicts(said: str) -> list[str]:
-    """What becomes of each row, without the fields and ids that are named."""
-    return [" ".join(row.split()[:2]) for row in said.split("; ")]
-
-
-LISTS = {"/search": ("contacts", "city"), "/batch/read": ("contacts", "email"), "/owners": ("owners", "email")}
+ASKED = {"/search": ("contacts", "city"), "/batch/read": ("contacts", "email"), "/owners": ("owners", "email")}
 ADA: dict[str, Any] = {
     "id": "701",
     "email": "ada@example.org",
@@ -66,7 +49,7 @@ KIM: dict[str, Any] = {
 LISTED = {"results": [ADA, KIM], "paging": {"next": None}}
 
 
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("path", ASKED)
 def test_an_odd_entry_of_a_list_hides_no_other_and_never_passes_for_missing(path: str) -> None:
     kind = "owners" if path == "/owners" else "contacts"
     field, values = (

@@ -14,6 +14,7 @@ from connector.errors import DestinationUnusable
 from connector.mapping.demands import Demand
 from connector.mapping.target import TargetField
 from connector.model import RecordKey
+from connector.sandbox.salesforce import SalesforceSandbox
 from tests.destinations.salesforce_fixtures import client_credentials, sandbox_and_destination
 from tests.replies.salesforce_corpus import CORPUS
 from tests.replies.shared import MISSING, Recorded, recorded
@@ -38,14 +39,19 @@ class Call:
     def outcome(self, reply: Recorded) -> str:
         """What our side makes of the reply, and how many logins that took if it took more than one."""
         with sandbox_and_destination(client_credentials()) as (sandbox, salesforce):
-            sandbox.fault(self.path, reply.response(), times=self.times)
-            try:
-                said = self.ask(salesforce)
-            except DestinationUnusable as error:
-                wait = "" if error.retry_after is None else f" {error.retry_after:g}s"
-                said = f"paused {error.reason}{wait}"
+            said = self.said(sandbox, salesforce, reply)
             logins = len(sandbox.calls(TOKEN))
             return said if logins == 1 else f"{said} ({logins} logins)"
+
+    def said(self, sandbox: SalesforceSandbox, salesforce: Salesforce, reply: Recorded) -> str:
+        """What our side makes of the reply of this org."""
+        sandbox.faults.clear()
+        sandbox.fault(self.path, reply.response(), times=self.times)
+        try:
+            return self.ask(salesforce)
+        except DestinationUnusable as error:
+            wait = "" if error.retry_after is None else f" {error.retry_after:g}s"
+            return f"paused {error.reason}{wait}"
 
 
 def _in_words(outcome: Outcome) -> str:

@@ -22,12 +22,18 @@ _MISSING: Final = re.compile(r"Required fields are missing: \[([\w, ]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """One error as Salesforce sent it, for a whole request or for one record."""
+    """One error as Salesforce sent it, for a whole request or for one record. in_list: as it sends its own."""
 
     status: int
     code: str
     message: str = field(default="", repr=False)
     fields: tuple[str, ...] = ()
+    in_list: bool = False
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether Salesforce refused what was sent, but not for a reason that can be read."""
+        return self.in_list and self.code in ("HTTP_200", "HTTP_400", "HTTP_404")
 
 
 def read(status: int, content: Any) -> ApiError:
@@ -35,15 +41,21 @@ def read(status: int, content: Any) -> ApiError:
 
     A code that does not look like one is replaced with the HTTP status.
     """
-    first = next(iter(entries(content)), content)
+    errors = entries(content)
+    first = next(filter(_code, errors), errors[0] if errors else content)
+    in_list = isinstance(content, list)
     if not isinstance(first, dict):
-        return ApiError(status, f"HTTP_{status}")
-    code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
-    fields = first.get("fields")
-    listed = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
-    return ApiError(
-        status, code if _CODE.fullmatch(code) else f"HTTP_{status}", str(first.get("message") or ""), listed
-    )
+        return ApiError(status, f"HTTP_{status}", in_list=in_list)
+    fields, message = first.get("fields"), first.get("message")
+    names = tuple(name for name in fields if isinstance(name, str)) if isinstance(fields, list) else ()
+    text = message if isinstance(message, str) else ""
+    return ApiError(status, _code(first) or f"HTTP_{status}", text, names, in_list)
+
+
+def _code(error: dict[str, Any]) -> str:
+    """The code of an error; empty if it has none that looks like one."""
+    code = error.get("errorCode") or error.get("statusCode") or error.get("error")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
 def entries(errors: Any) -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ for _rule in RULES:
 
 def rule_for(error: ApiError, key_field: str = "") -> Rule:
     """The first rule that matches; an unknown code is a rejection, an unknown server error an outage."""
+    if error.is_unnamed:
+        return UNKNOWN
     for rule in _BY_CODE.get(error.code, ()):
         if _applies(rule, error, key_field):
             return rule

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
-from connector.destinations.salesforce.client import Client
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connector.destinations.salesforce.api_error import ApiError
+from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.pages import Pages
 
 _MOST: Final = 400
@@ -15,8 +19,29 @@ _MERGES: Final = 5
 
 _ID: Final = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
 _CONTACT: Final = "003"
+_MERGED: Final = "MasterRecordId"
 
-_Row = dict[str, Any]
+
+class _Row(BaseModel):
+    """A record, deleted or not. winner: what it was merged into."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    id: str = Field(alias="Id", pattern=f"^{_ID.pattern}$")
+    is_deleted: bool = Field(alias="IsDeleted")
+    winner: str | None = Field(default=None, alias=_MERGED, pattern=f"^{_ID.pattern}$")
+
+    @property
+    def became(self) -> str:
+        """What it was merged into, by its first 15 characters; empty if it was not."""
+        return (self.winner or "")[:15] if self.is_deleted else ""
+
+
+class _Answer(NamedTuple):
+    """The rows of a query, by their first 15 characters. complete: whether there are no others."""
+
+    rows: dict[str, _Row]
+    complete: bool
 
 
 class Survivors:
@@ -48,38 +73,44 @@ class Survivors:
         rows: dict[str, _Row | None] = {}
         for start in range(0, len(ids), _MOST):
             some = ids[start : start + _MOST]
-            answer = None if object in self._unmergeable else self._asked(object, "Id, IsDeleted, MasterRecordId", some)
+            answer = None if object in self._unmergeable else self._asked(object, _MERGED, some)
             if answer is None:  # most objects cannot be merged, and have no such field
-                answer = self._asked(object, "Id, IsDeleted", some)
+                answer = self._asked(object, "", some)
                 if answer is not None:
                     self._unmergeable.add(object)
             if answer is not None:
-                rows |= dict.fromkeys(some) | {str(row["Id"])[:15]: row for row in answer}
+                rows |= dict.fromkeys(some if answer.complete else ()) | answer.rows
         return rows
 
-    def _asked(self, object: str, names: str, ids: Sequence[str]) -> list[_Row] | None:
-        """The rows of a query; None where Salesforce rejects it or its reply cannot be read."""
+    def _asked(self, object: str, merged: str, ids: Sequence[str]) -> _Answer | None:
+        """The rows of a query, with this field; None where Salesforce rejects it."""
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_queryall.htm
+        names = ", ".join(filter(None, ("Id", "IsDeleted", merged)))
         among = ", ".join(f"'{crm_id}'" for crm_id in ids)
         soql = " ".join(("SELECT", names, "FROM", object, "WHERE Id IN (", among, ")"))
-        rows: list[_Row] = []
+        entries: list[Any] = []
         pages = Pages(self._client, "queryAll", soql)
         for reply in pages:
-            if (page := _rows_of(reply)) is None:
+            if isinstance(reply, ApiError) and reply.code != UNREADABLE:
                 return None
-            rows += page
-        return rows if pages.complete else None
+            page = reply.get("records") if isinstance(reply, dict) else None
+            entries += page if isinstance(page, list) else [None]
+        rows = [row for entry in entries if (row := _row(entry, merged))]
+        return _Answer({row.id[:15]: row for row in rows}, pages.complete and len(rows) == len(entries))
+
+
+def _row(entry: Any, merged: str) -> _Row | None:
+    """The record; None if it cannot be read, or lacks the field that was asked for."""
+    if merged and not (isinstance(entry, dict) and merged in entry):
+        return None
+    with suppress(ValidationError):
+        return _Row.model_validate(entry)
+    return None
 
 
 def _winners(rows: dict[str, _Row | None]) -> Iterator[str]:
     """The records that merged ones became."""
-    return (str(row["MasterRecordId"])[:15] for row in rows.values() if row and row.get("MasterRecordId"))
-
-
-def _rows_of(reply: Any) -> list[_Row] | None:
-    if not isinstance(reply, dict) or not isinstance(rows := reply.get("records"), list):
-        return None
-    return rows if all(isinstance(row, dict) and isinstance(row.get("Id"), str) for row in rows) else None
+    return (row.became for row in rows.values() if row and row.became)
 
 
 def _line(rows: dict[str, _Row | None], crm_id: str) -> Iterator[_Row | None]:
@@ -90,17 +121,16 @@ def _line(rows: dict[str, _Row | None], crm_id: str) -> Iterator[_Row | None]:
             return
         row = rows[at]
         yield row
-        if row is None or not row.get("IsDeleted") or not row.get("MasterRecordId"):
+        if row is None or not row.became:
             return
-        at = str(row["MasterRecordId"])[:15]
+        at = row.became
 
 
 def _last(rows: dict[str, _Row | None], crm_id: str) -> tuple[bool, _Row | None]:
     """Whether it is known where the record ended, and its last row."""
     line = list(_line(rows, crm_id))
     last = line[-1] if line else None
-    is_open = last is not None and bool(last.get("IsDeleted") and last.get("MasterRecordId"))
-    return bool(line) and not is_open, last
+    return bool(line) and not (last and last.became), last
 
 
 def _is_known(rows: dict[str, _Row | None], crm_id: str) -> bool:
@@ -109,6 +139,6 @@ def _is_known(rows: dict[str, _Row | None], crm_id: str) -> bool:
 
 def _where(rows: dict[str, _Row | None], crm_id: str) -> str | None:
     last = _last(rows, crm_id)[1]
-    if last is None or last.get("IsDeleted"):
+    if last is None or last.is_deleted:
         return None
-    return crm_id if str(last["Id"])[:15] == crm_id[:15] else str(last["Id"])
+    return crm_id if last.id[:15] == crm_id[:15] else last.id

@@ -141,7 +141,8 @@ class _Portion:
     def _take(self, records: list[Any]) -> None:
         for record in records:
             named = {name.lower(): value for name, value in record.items()} if isinstance(record, dict) else {}
-            if isinstance(named.get("id"), str):
+            value = named.get(self.question.field.lower())
+            if isinstance(named.get("id"), str) and isinstance(value, str | int | float):
                 self.records[named["id"]] = named
             else:
                 self.rest = _UNREAD

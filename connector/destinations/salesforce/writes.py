@@ -77,8 +77,9 @@ class Batch:
         """What Salesforce confirms of a record: a part that is missing or odd confirms nothing."""
         row = result if isinstance(result, dict) else {}
         problems, is_written = api_error.entries(row.get("errors")), row.get("success") is True
-        if problems and not is_written:
-            return self._judged(record, api_error.read(200, problems))
+        error = api_error.read(200, problems)
+        if problems and not (is_written or error.is_unnamed):
+            return self._judged(record, error)
         crm_id = _confirmed_id(record, row)
         if problems or not is_written or crm_id is None:
             return self._unaccounted()
