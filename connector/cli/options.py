@@ -19,8 +19,8 @@ import structlog
 from rich.console import Console
 from rich.table import Column, Table
 
-from connector.errors import StoreUnavailable
-from connector.running.config import read_process
+from connector.errors import FixConfiguration, StoreUnavailable
+from connector.running.config import AgencyFile, read_process
 from connector.running.marks import check_files
 from connector.running.state import open_state
 from connector.settlement import RecordNote
@@ -106,6 +106,14 @@ def plain(text: str) -> str:
 def moment_text(at: int) -> str:
     """Format epoch milliseconds in UTC."""
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def chosen(files: Sequence[AgencyFile], only: str | None) -> list[tuple[AgencyFile, str]]:
+    """Every destination, or only those with the given name. Raises FixConfiguration for an unknown name."""
+    wanted = [(file, name) for file in files for name in file.settings.destinations if only in (None, name)]
+    if not wanted:
+        raise FixConfiguration("--destination", f"no agency file has a destination {only!r}")
+    return wanted
 
 
 def columns_of(rows: Sequence[object], columns: Sequence[str]) -> list[list[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from connector import mapping
-from connector.cli.options import agency_option, json_option, quiet, show_json
+from connector.cli.options import agency_option, chosen, json_option, quiet, show_json
 from connector.delivery.route import Route
 from connector.destinations.provision import Done, Provision, Provisioner, Step, completed
 from connector.errors import DestinationUnusable, FixConfiguration
@@ -79,7 +79,7 @@ def provision(paths: tuple[Path, ...], only: str | None, making: bool, folder: P
     """
     if making and folder:
         raise click.UsageError("choose either --apply, which changes the CRM, or --metadata, which writes files")
-    wanted = _wanted(read_agencies(paths, os.environ), only)
+    wanted = chosen(read_agencies(paths, os.environ), only)
     with quiet():
         reports = _provisioned(wanted, making, folder)
     if as_json:
@@ -87,14 +87,6 @@ def provision(paths: tuple[Path, ...], only: str | None, making: bool, folder: P
     else:
         click.echo("\n\n".join("\n".join(_as_text(report)) for report in reports))
     raise SystemExit(1 if any(report.lacking for report in reports) else 0)
-
-
-def _wanted(files: Sequence[AgencyFile], only: str | None) -> list[tuple[AgencyFile, str]]:
-    """Every destination, or only those with the given name. Raises FixConfiguration for an unknown name."""
-    wanted = [(file, name) for file in files for name in file.settings.destinations if only in (None, name)]
-    if not wanted:
-        raise FixConfiguration("--destination", f"no agency file has a destination {only!r}")
-    return wanted
 
 
 def _provisioned(wanted: Sequence[tuple[AgencyFile, str]], making: bool, folder: Path | None) -> list[_Report]:

@@ -6,15 +6,15 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from connector.cli.options import agency_option, json_option, quiet, show_json, show_table
-from connector.errors import DestinationUnusable, FixConfiguration
+from connector.cli.options import agency_option, chosen, json_option, quiet, show_json, show_table
+from connector.errors import DestinationUnusable
 from connector.insight.trial.run import Trial
 from connector.insight.trial.verdict import KEPT, Left, Result, Tried, fails, unusable
 from connector.running import trials
@@ -69,20 +69,15 @@ def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, fold
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("a trial writes to the CRM: confirm it with --yes, or run it in a terminal")
     finished: list[_Finished] = []
-    for file, name in _wanted(read_agencies(paths, os.environ), only):
+    for file, name in chosen(read_agencies(paths, os.environ), only):
         finished.append(_destination(file, name, keep, yes, folder))
+        if not as_json:
+            _show(finished[-1])
         if finished[-1].interrupted:
             break
-    _show(finished, as_json)
+    if as_json:
+        show_json([{"works": done.works, **asdict(done)} for done in finished])
     raise SystemExit(0 if all(done.works for done in finished) else 1)
-
-
-def _wanted(files: Sequence[AgencyFile], only: str | None) -> Iterator[tuple[AgencyFile, str]]:
-    """Every destination, or only those with the given name. Raises FixConfiguration for an unknown name."""
-    names = {name for file in files for name in file.settings.destinations}
-    if only is not None and only not in names:
-        raise FixConfiguration("--destination", f"no agency file has a destination {only!r}")
-    return ((file, name) for file in files for name in file.settings.destinations if only in (None, name))
 
 
 def _destination(file: AgencyFile, name: str, keep: bool, yes: bool, folder: Path | None) -> _Finished:
@@ -118,15 +113,7 @@ def _trial(met: Contact, keep: bool) -> Trial:
     return begun
 
 
-def _show(finished: Sequence[_Finished], as_json: bool) -> None:
-    if as_json:
-        show_json([{"works": done.works, **asdict(done)} for done in finished])
-        return
-    for done in finished:
-        _show_one(done)
-
-
-def _show_one(done: _Finished) -> None:
+def _show(done: _Finished) -> None:
     rows = [
         (line.what, line.result.value, "\n".join(filter(None, (line.seen, line.do and f"→ {line.do}"))))
         for line in done.tried

@@ -211,6 +211,14 @@ class TestWhatDoesNotWork:
         assert failing(said) == {"count an emoji as two characters"}
         assert "STRING_TOO_LONG" in said_of(said, "count an emoji as two characters")
 
+    def test_an_org_that_counts_an_emoji_as_two(self, org: Opened) -> None:
+        agency = org()
+        too_long = f"{'a' * 19}\N{WAVING HAND SIGN}"
+        agency.sandbox.fault("/composite/sobjects", refusing(too_long, "STRING_TOO_LONG"), times=99)
+        said = tried(agency)
+        assert said["works"]
+        assert "counts as the connector does" in said_of(said, "count an emoji as two characters")
+
     def test_a_check_box_that_costs_the_whole_record(self, org: Opened) -> None:
         agency = org()
         agency.sandbox.fault("/composite/sobjects", refusing('": null', "ENTITY_IS_LOCKED"), times=99)

@@ -20,7 +20,7 @@ ENTRIES: Final = 25
 
 _CODES_UNDER: Final = (
     "errorCode statusCode code category subCategory status policyName error channel associationCategory type "
-    "fieldType dataSensitivity wideStatusType method httpStatusCode soapType"
+    "fieldType dataSensitivity wideStatusType method httpStatusCode grant_type token_type"
 )
 _NAMES_UNDER: Final = "fields propertyName idProperty propertyNames requiredGranularScopes properties in"
 _NUMBERS_UNDER: Final = (
@@ -29,7 +29,7 @@ _NUMBERS_UNDER: Final = (
 )
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.]{1,60}")
 _HEADERS: Final = re.compile(r"content-type|retry-after|.*(limit-info|ratelimit).*", re.IGNORECASE)
-_STEP: Final = re.compile(r"[a-z][a-z_-]{0,39}|v\d{1,2}(\.\d)?|20\d\d-\d\d|[02]-\d{1,3}|sobjects|queryAll")
+_STEP: Final = re.compile(r"[a-z][a-z_-]{0,39}|v\d{1,2}(\.\d)?|oauth2|20\d\d-\d\d|[02]-\d{1,3}|sobjects|queryAll")
 _VALUES: Final = re.compile(r"'(?:[^'\\]|\\.)*'|(?<![\w.])[\d+-][\w.:+-]*")
 """The values in a query: texts in quotes, numbers, days and times."""
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_]*|\S")
@@ -99,7 +99,7 @@ class Masking:
             return self.value("", json.loads(text))
         except (ValueError, RecursionError):
             form = parse_qsl(text) if "=" in text and "<" not in text else []
-            return {self._key(name): self.placeholder(value) for name, value in form} or f"<{len(text)} characters>"
+            return {self._key(name): self._value(name, value) for name, value in form} or f"<{len(text)} characters>"
 
     def value(self, key: str, value: Any) -> Any:
         """A part of a JSON body with placeholders. key: the one it is under."""

@@ -106,8 +106,10 @@ class Trial:
             taken.update(earlier.values())
             cleaning.delete(earlier)
             fields = sweep(cleaning.bench, self._objects)
-            if cleaning.left or fields:
-                yield fails(_EARLIER, f"{len(cleaning.left) + len(fields)} still there", "delete what is listed below")
+            if fields:
+                yield fails(_EARLIER, f"fields that are left: {', '.join(fields)}", "delete them in the CRM's settings")
+            if cleaning.left:
+                yield fails(_EARLIER, f"{len(cleaning.left)} records are left", "delete those listed below by hand")
             elif earlier:
                 yield works(_EARLIER, f"{len(earlier)} records deleted")
 
