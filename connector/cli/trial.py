@@ -19,6 +19,7 @@ from connector.insight.trial.run import Trial
 from connector.insight.trial.verdict import KEPT, Left, Result, Tried, fails, unusable
 from connector.running import trials
 from connector.running.config import AgencyFile, read_agencies
+from connector.running.trial_report import reported
 from connector.running.trials import Contact
 
 _ABOUT = """\
@@ -82,7 +83,7 @@ def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, fold
 
 def _destination(file: AgencyFile, name: str, keep: bool, yes: bool, folder: Path | None) -> _Finished:
     path = (folder or file.path.parent) / f"{file.settings.agency}-{name}.trial.jsonl"
-    with quiet(), trials.opened(file, name) as route, trials.reported(path, route):
+    with quiet(), trials.opened(file, name) as route, reported(path, route.mapping) as report:
         try:
             met = trials.contact(file, name, route)
         except DestinationUnusable as error:
@@ -90,6 +91,8 @@ def _destination(file: AgencyFile, name: str, keep: bool, yes: bool, folder: Pat
         _confirm(met, yes)
         tried = _trial(met, keep)
         tried.start()
+        if report.problem:
+            tried.tried.append(fails("write the report", report.problem, "make room, or choose another folder"))
         return _Finished(route.name, tried.tried, tried.left, tried.interrupted, str(path))
 
 

@@ -1,4 +1,4 @@
-"""What a trial needs of one destination: its account as it is now, and a file for the report."""
+"""What a trial needs of one destination: its account as it is now."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from connector.crm import CrmAccount
 from connector.delivery.route import Route, Running
-from connector.destinations.overheard import Exchange, listening
-from connector.errors import FixConfiguration
 from connector.insight.accounts import Link, named, no_link
-from connector.insight.trial.masked import Masking
 from connector.insight.trial.way import Known
 from connector.mapping import Loaded, Severity
 from connector.mapping.target import TargetSchema
@@ -79,29 +74,3 @@ def _source(key: BaseModel) -> str:
     dumped = key.model_dump(by_alias=True, exclude_defaults=True)
     alone = dumped.get("from", []) if len(dumped) == 1 else []
     return str(alone[0]) if len(alone) == 1 else json.dumps(dumped)
-
-
-@contextmanager
-def reported(path: Path, route: Route) -> Iterator[None]:
-    """Write all that is exchanged meanwhile to a file, with every value replaced. Raises FixConfiguration."""
-    mapping = route.mapping
-    names = {*mapping.writes, *mapping.looks_up, *(name for own in mapping.writes.values() for name in own)}
-    masking = Masking(names)
-    about = {
-        "about": "connector trial: requests and replies, with every value replaced",
-        "connector": version("carecycle-crm-connector"),
-        "crm": mapping.crm.name,
-    }
-    try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        problem = f"the report cannot be written: {error.strerror}"
-        raise FixConfiguration(str(path), problem, "name another folder with --report") from None
-
-    def write(exchange: Exchange) -> None:
-        file.write(json.dumps(masking.exchange(exchange), ensure_ascii=False) + "\n")
-        file.flush()
-
-    with file, listening(write):
-        file.write(json.dumps(about) + "\n")
-        yield
