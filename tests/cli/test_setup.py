@@ -220,6 +220,17 @@ class TestSalesforceSteps:
         assert account.found("objects") == "Contact: the user lacks Create and Edit"
         assert account.found("fields") == ""
 
+    def test_a_right_that_salesforce_does_not_tell_is_not_called_missing(self, org: Salesforce) -> None:
+        account = org()
+
+        def without_rights(reply: Any) -> Any:
+            for part in reply["compositeResponse"]:
+                part["body"] |= {"createable": None, "updateable": None}
+            return reply
+
+        account.sandbox.reshape(without_rights, times=EVERYTHING, path="/composite")
+        assert account.left() == {}
+
     def test_every_field_is_named_with_its_object(self, org: Salesforce) -> None:
         account = org()
         account.sandbox.keep_from_editing("Contact", "HasOptedOutOfEmail")

@@ -30,7 +30,7 @@ from connector.model import Mode
 # https://help.salesforce.com/s/articleView?id=sf.integration_user.htm
 _INTEGRATION: Final = "Salesforce Integration"
 _ALLOWS_OBJECTS: Final = "Salesforce API Integration"
-_TASK: Final = "Task"
+_TASK: Final = "task"
 _NOT_SAID: Final = "Salesforce does not tell this user"
 
 
@@ -114,7 +114,7 @@ def _sees_objects(reader: Reader, mapping: Mapping) -> bool:
 
 
 def _tasks(client: Client, mapping: Mapping) -> Look:
-    if _TASK not in mapping.writes:
+    if _TASK not in map(str.lower, mapping.writes):
         return judged(TASKS, (), "not needed: the mapping writes no tasks")
     allowed = _one(client, "PermissionsEditTask", "UserPermissionAccess").get("PermissionsEditTask")
     if not isinstance(allowed, bool):
@@ -128,7 +128,7 @@ def _lacking(name: str, described: DescribedObject | None, mapping: Mapping) -> 
     elif name in mapping.writes:
         programs = [program for event in mapping.programs.values() for program in event.records]
         creates = any(program.object == name and program.mode is not Mode.UPDATE for program in programs)
-        rights = [("Create", described.createable or not creates), ("Edit", described.updateable)]
+        rights = [("Create", described.createable if creates else None), ("Edit", described.updateable)]
         missing = " and ".join(right for right, given in rights if given is False)
         if missing:
             yield f"{name}: the user lacks {missing}"
