@@ -153,6 +153,14 @@ class TestFinding:
         assert len(found["A@Example.com"]) == 1
 
 
+class TestDeleting:
+    def test_a_record_that_a_trial_deletes_is_gone(self, pair: Pair) -> None:
+        kept, deleted = pair.destination.write([pair.row(IDS[0]), pair.row(IDS[1])])
+        bench = pair.destination.bench()
+        assert [bench.delete(pair.object, str(deleted.id)) for _ in range(2)] == ["", ""]
+        assert {record.get("Id") or record["id"] for record in pair.stored().values()} == {kept.id}
+
+
 class TestComparing:
     @pytest.mark.parametrize("value", [True, False, 12, 2.5, None, "text", "2026-06-17", "2026-06-17T19:03:16.000Z"])
     def test_what_was_written_compares_equal_to_itself(self, pair: Pair, value: Any) -> None:

@@ -183,8 +183,27 @@ class Memory:
     def provisioner(self) -> MemoryProvisioner:
         return MemoryProvisioner(self.vault)
 
+    def bench(self) -> MemoryBench:
+        return MemoryBench(self.vault)
+
     def close(self) -> None:
         """Nothing is open."""
+
+
+@dataclass
+class MemoryBench:
+    """The contract of destinations.bench."""
+
+    vault: Vault
+    unique_fields: None = None
+    remains: str = "nothing is left of them"
+
+    def delete(self, object: str, crm_id: str) -> str:
+        self.vault.held.get(object, {}).pop(crm_id, None)
+        return ""
+
+    def linked(self, object: str, crm_id: str, other: str) -> frozenset[str]:
+        return frozenset(end for start, end in self.vault.linked if start == crm_id)
 
 
 @dataclass

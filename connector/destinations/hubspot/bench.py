@@ -10,7 +10,7 @@ from connector.destinations.bench import Added
 from connector.destinations.hubspot.calls import PROPERTIES, Calls, Path, expect
 from connector.destinations.hubspot.lenient import Id
 from connector.destinations.hubspot.object_types import type_id
-from connector.destinations.hubspot.provision import CREATE, GROUPS, MOST_UNIQUE
+from connector.destinations.hubspot.provision import CREATE, GROUPS, MOST_UNIQUE, PROPERTY
 from connector.destinations.hubspot.refusals import reply_refusal
 from connector.destinations.hubspot.replies import Properties, PropertyDefinition, Reply, parse
 from connector.destinations.lenient import Entries, Lenient
@@ -21,6 +21,8 @@ DELETE: Final = Path("DELETE", "/crm/v3/objects/{object}/{id}")
 LINKED: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/read")
 GROUP: Final = Path("GET", GROUPS.template)
 REMOVE: Final = Path("DELETE", "/crm/v3/properties/{object}/{name}")
+
+_LOOKS: Final = 20
 
 
 class _Group(Lenient):
@@ -94,9 +96,16 @@ class UniqueProperties:
             return Added(False, error.problem, passing=True)
         if not reply.ok:
             return Added(False, f"HubSpot refuses it ({reply_refusal(reply).code})")
+        self._wait_for(object, name)
         own = parse(PropertyDefinition, reply)
         why = "HubSpot made the property, but its values are not unique"
         return Added(own is not None and own.unique, why, made=True)
+
+    def _wait_for(self, object: str, name: str) -> None:
+        """Ask for the property until HubSpot shows it, which takes up to a second."""
+        for _ in range(_LOOKS):
+            if self._calls.ask(PROPERTY, object=object, name=name).ok:
+                return
 
     def remove(self, object: str, name: str) -> str:
         """Archive the property; return why it is still there."""

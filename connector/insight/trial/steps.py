@@ -22,12 +22,12 @@ def ordinary(stage: Stage) -> Iterator[Step]:
     yield "write a person", partial(_written, stage, stage.cast.created)
     for call in stage.cast.calls:
         yield "write a call", partial(_written, stage, call)
-    if stage.mapping.crm.associates:
-        yield "link a call and its person", partial(_linked, stage)
     yield with_person(stage, "change the person", _changed)
     yield with_person(stage, _OLDER, _older)
     for flag in stage.mapping.flags:
         yield with_person(stage, f"opt out: {flag}", partial(_opted_out, flag))
+    if stage.mapping.crm.associates:  # late: some CRMs show a link only after a while
+        yield "link a call and its person", partial(_linked, stage)
     yield "write every field", partial(_never_written, stage)
 
 
