@@ -345,6 +345,11 @@ def mapping_refused(destination: str, problem: str) -> None:
     log.error("mapping refused", destination=destination, problem=problem)
 
 
+def mapping_doubtful(destination: str, warnings: str) -> None:
+    """The CRM's schema of now raises warnings about the mapping. warnings: name fields and lines only."""
+    log.warning("mapping doubtful", destination=destination, warnings=warnings)
+
+
 def mapping_changed(destination: str, version: str) -> None:
     """An edited mapping replaced the previous one."""
     _mappings.labels(destination, "running").inc()

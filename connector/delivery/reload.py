@@ -18,7 +18,7 @@ from connector import telemetry
 from connector.delivery.route import Route, Running
 from connector.delivery.schemas import ASK_AGAIN, ASK_EVERY, Schema
 from connector.errors import DestinationUnusable, PauseReason
-from connector.mapping import Loaded, render
+from connector.mapping import Loaded, Severity, render
 from connector.mapping.target import TargetSchema
 from connector.store import Store
 
@@ -38,6 +38,7 @@ class Watched:
 
     cleared: the version that, by the CRM's own schema, sends health information to sensitive properties only.
     ask_at: when the CRM is asked for its schema again. looked_at: when it was asked because a text did not fit.
+    warned: the warnings last logged.
     measure_at: when to look once more for texts that waited for their length. clock: only goes forward.
     """
 
@@ -48,6 +49,7 @@ class Watched:
     clock: Callable[[], float] = time.monotonic
     ask_at: float = 0.0
     problem: str = ""
+    warned: str = ""
     cleared: str = ""
     looked_at: float = -inf
     measure_at: float = inf
@@ -99,6 +101,7 @@ class Watched:
         ran, problem = self.route.running, self._problem(loaded)
         self.route.running = self._chosen(ran, plain, loaded, checked=is_checked, refused=bool(problem))
         self._report(problem, ran.mapping.version)
+        self._warn(plain, loaded)
         if self.route.running.barred:
             self.ask_at = self.clock() + ASK_AGAIN
         if self.schema.known is not was_known:
@@ -159,6 +162,17 @@ class Watched:
             self.store.mappings.running(self.route.name, version)
             telemetry.mapping_changed(self.route.name, version)
         self.problem = problem
+
+    def _warn(self, plain: Loaded, loaded: Loaded) -> None:
+        """Log, once, the warnings that the CRM's schema raises."""
+        of_schema = set(loaded.diagnostics) - set(plain.diagnostics)
+        new = [
+            finding for finding in loaded.diagnostics if finding in of_schema and finding.severity is Severity.WARNING
+        ]
+        warnings = "\n".join(map(str, new))
+        if warnings and warnings != self.warned:
+            telemetry.mapping_doubtful(self.route.name, warnings)
+        self.warned = warnings
 
     def _problem(self, loaded: Loaded) -> str:
         if loaded.mapping is None:

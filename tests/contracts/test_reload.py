@@ -146,6 +146,14 @@ class TestReloading:
         edited.refresh()
         assert edited.crm.asked == asked + 1
 
+    def test_what_the_schema_warns_of_is_logged_once(self, edited: Edited, capsys: pytest.CaptureFixture[str]) -> None:
+        edited.crm.schema = portal()
+        edited.save(f"{GOOD}tables: {{stage: {{Lead: lead, Active: customer, Inactive: subscriber}}}}\n")
+        edited.wait(ASK_EVERY)
+        edited.refresh()
+        logged = capsys.readouterr().out
+        assert (logged.count("mapping doubtful"), logged.count("M214")) == (1, 1)
+
     def test_a_schema_that_changes_is_told_and_the_mapping_runs_on(self, edited: Edited) -> None:
         edited.crm.schema = portal(without="city")
         edited.wait(ASK_EVERY)
