@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -172,6 +173,30 @@ class TestByHand:
         assert "Not done" in portal.press(f"/records/contacts/{third}/edit", field="email", value="nobody")
         assert "is deleted" in portal.press(f"/records/contacts/{third}/delete")
         assert "Restored by hand" in portal.press(f"/records/contacts/{third}/restore")
+
+    def test_what_is_typed_must_fit_the_fields_type(self, org: Page) -> None:
+        person = f"/records/Contact/{upsert(org, 'a', DoNotCall=True)}/edit"
+        assert "Not done: Do Not Call takes true or false" in org.press(person, field="DoNotCall", value="sure")
+        assert "Not done: Household Income takes a number" in org.press(
+            person, field="Household_Income__c", value="nan"
+        )
+        assert "Changed" in org.press(person, field="Household_Income__c", value="52000.50")
+        call = org.press("/records/Task", fields="Subject: Call\nStatus: Completed\nCallDurationInSeconds: 247")
+        assert "247" in call
+
+    def test_the_refusal_of_a_long_text_is_short_enough_for_the_browsers_cookie(self, org: Page) -> None:
+        path = f"/records/Contact/{upsert(org, 'a')}/edit"
+        token = re.findall(r'name="token" value="([^"]+)"', org.get())[0]
+        form = {"token": token, "field": "LastName", "value": random.Random(1).randbytes(20_000).hex()}
+        reply = org.session.post(org.wire.url + path, data=form, timeout=5, allow_redirects=False)
+        assert len(reply.headers["Set-Cookie"]) < 4_000
+        assert "Not done: Last Name: data value too large" in org.get(reply.headers["Location"])
+
+    def test_a_property_that_was_archived_spoils_no_page(self, portal: Page) -> None:
+        person = create(portal, email="a@example.com", do_not_text="true")
+        portal.call("DELETE", "/crm/v3/properties/contacts/do_not_text")
+        assert person in portal.get("/records/contacts")
+        assert "a@example.com" in portal.get(f"/records/contacts/{person}")
 
     def test_a_queue_is_added(self, org: Page) -> None:
         assert "Renewals" in org.press("/records/Group", fields="Name: Renewals\nType: Queue\n")

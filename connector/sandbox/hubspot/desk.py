@@ -78,7 +78,8 @@ class HubSpotDesk:
         own = record.properties
         person = f"{own.get('firstname', '')} {own.get('lastname', '')}".strip()
         title = person or next((own[name] for name in _TITLES if own.get(name)), record.id)
-        unique = [text for name, text in own.items() if self.state.schema[record.kind][name].unique]
+        schema = self.state.schema[record.kind]  # without properties that were archived since
+        unique = [text for name, text in own.items() if name in schema and schema[name].unique]
         is_deleted = record.id not in self.state.held[record.kind]
         return Row(record.kind, record.id, title, " · ".join(unique), is_deleted)
 

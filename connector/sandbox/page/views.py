@@ -19,6 +19,7 @@ from connector.sandbox.page.desk import Card, Desk, NotDone
 from connector.sandbox.wire import Wire
 
 _PAGE: Final = 50
+_LONGEST: Final = 300
 _UNTIL_PUT_RIGHT: Final = 1_000_000_000
 _OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 _PLACES: Final = ("", "records", "history", "opted-out", "break", "repair", "style.css")
@@ -136,7 +137,7 @@ class _Pages:
             try:
                 made = self.desk.create(kind, texts)
             except NotDone as refused:
-                flash(f"Not added: {refused}", "bad")
+                _flash_refusal(f"Not added: {refused}")
                 return redirect(url_for(".records", kind=kind), 303)
         flash("Added by hand.")
         return redirect(url_for(".record", kind=kind, id=made), 303)
@@ -147,7 +148,7 @@ class _Pages:
             try:
                 shown = self._done(kind, id, deed)
             except NotDone as refused:
-                flash(f"Not done: {refused}", "bad")
+                _flash_refusal(f"Not done: {refused}")
         return redirect(url_for(".record", kind=kind, id=shown), 303)
 
     def _done(self, kind: str, id: str, deed: str) -> str:
@@ -183,6 +184,11 @@ class _Pages:
             self.desk.wire.faults[:] = [fault for fault in self.desk.wire.faults if not fault.name]
         flash("Put right.")
         return redirect(url_for(".overview"), 303)
+
+
+def _flash_refusal(text: str) -> None:
+    """Show a refusal on the next page. It may repeat a long value, and browsers drop cookies of more than 4 KB."""
+    flash(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...", "bad")
 
 
 def _page() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ _PLUMBING: Final = (
 )
 _MERGED: Final = ("Contact", "Lead", "Account", "Case")
 """What Salesforce's users can merge."""
+_CHECKED: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 _BY_HAND: Final = Manner(allow_save=True, auto_assign=False)
 
 
@@ -155,9 +157,18 @@ def _record_id(text: str) -> str:
 def _typed(column: Column, text: str) -> Any:
     """What a person typed, as the API would send it; an empty text clears the field, or the check box."""
     if column.type == "boolean":
-        return text.strip().lower() in ("true", "yes", "1")
+        checked = _CHECKED.get(text.strip().lower())
+        if checked is None:
+            raise NotDone(f"{column.label} takes true or false")
+        return checked
+    return _number(column, text) if text and column.type in NUMBERS else text or None
+
+
+def _number(column: Column, text: str) -> float:
     try:
-        number = float(text) if text and column.type in NUMBERS else None
+        number = int(text) if column.type == "int" else float(text)
     except ValueError:
-        raise NotDone(f"{column.label} takes a number") from None
-    return number if column.type in NUMBERS else text or None
+        number = math.nan
+    if not math.isfinite(number):
+        raise NotDone(f"{column.label} takes a {'whole ' if column.type == 'int' else ''}number")
+    return number
