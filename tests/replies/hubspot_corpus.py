@@ -8,6 +8,8 @@ from typing import Any, Final
 from tests.replies.shared import Recorded, as_reply
 
 OURS: Final = {
+    "account": "77 production app-eu1.hubspot.com",
+    "portal": "77 unknown",
     "company": "41001",
     "company_name": "Harbor Insurance",
     "company_properties": "3 properties, 1 read-only",
@@ -69,7 +71,7 @@ def _refused(message: str | None, category: str = "VALIDATION_ERROR", **more: An
     return {"status": "error", "message": message, "correlationId": "7e6b", **named, **more}
 
 
-def _listed(code: str, *names: str, text: str = "no") -> str:
+def listed(code: str, *names: str, text: str = "no") -> str:
     """How HubSpot names properties inside a message."""
     return f"{_NOT_VALID}: " + json.dumps(
         [{"isValid": False, "message": text, "error": code, "name": name} for name in names]
@@ -92,12 +94,12 @@ def _upserted(**changes: Any) -> dict[str, Any]:
     return {**_record("40001", {"carecycle_id": "c-0"}, new=True, objectWriteTraceId="0"), **changes}
 
 
-def _half(**changes: Any) -> dict[str, Any]:
+def half(**changes: Any) -> dict[str, Any]:
     """The first row was written, the second rejected."""
     error = {
         "status": "error",
         "category": "VALIDATION_ERROR",
-        "message": _listed("INVALID_OPTION", "hs_language"),
+        "message": listed("INVALID_OPTION", "hs_language"),
         "context": {"objectWriteTraceId": ["1"]},
         **changes,
     }
@@ -187,7 +189,7 @@ _WHOLE: Final[dict[str, tuple[int, Any]]] = {
     "400-unique-value-taken-listed": (
         400,
         _refused(
-            _listed(
+            listed(
                 "CONFLICTING_UNIQUE_VALUE",
                 "carecycle_id",
                 text=_HELD,
@@ -212,11 +214,11 @@ _WHOLE: Final[dict[str, tuple[int, Any]]] = {
     "404-lean": (404, _refused("resource not found", "")),
     "429-category": (429, _limit("ten_secondly_rolling", category="RATE_LIMITS")),
     "429-search-second": (429, _limit("secondly", errorType="RATE_LIMIT", policyName="SECONDLY")),
-    "account-info-200": (200, {"portalId": 77, "timeZone": "US/Mountain", "uiDomain": "app.hubspot.com"}),
+    "account-info-200": (200, {"portalId": 77, "accountType": "STANDARD", "uiDomain": "app-eu1.hubspot.com"}),
     "integrations-me-200": (200, {"portalId": 77, "timeZone": "US/Mountain"}),
     "contacts-400-invalid-email": (
         400,
-        _refused(_listed("INVALID_EMAIL", "email", text="Email address ada@nowhere is invalid")),
+        _refused(listed("INVALID_EMAIL", "email", text="Email address ada@nowhere is invalid")),
     ),
     "contacts-400-unique-value-taken": (400, _refused(_taken(OURS["holder"]))),
     "contacts-409-existing-id": (409, _refused(f"Contact already exists. Existing ID: {OURS['existing']}", "CONFLICT")),
@@ -224,7 +226,7 @@ _WHOLE: Final[dict[str, tuple[int, Any]]] = {
     "contacts-batch-create-400-unknown-properties": (
         400,
         _refused(
-            _listed("PROPERTY_DOESNT_EXIST", *OURS["unknown"].split(), *OURS["unknown"].split()),
+            listed("PROPERTY_DOESNT_EXIST", *OURS["unknown"].split(), *OURS["unknown"].split()),
             errors=[
                 {"code": "PROPERTY_DOESNT_EXIST", "message": "no", "context": {"propertyName": [name]}}
                 for name in OURS["unknown"].split()
@@ -380,27 +382,27 @@ _ODD: Final[dict[str, tuple[int, Any]]] = {
         200,
         _batch(_upserted(warnings=[{"category": "X", "message": "no", "context": {"propertyName": OURS["ignored"]}}])),
     ),
-    "odd-200-with-errors": (200, _half()),
-    "odd-207-control": (207, _half()),
-    "odd-207-context-null": (207, _half(context=None)),
-    "odd-207-message-null": (207, _half(message=None)),
-    "odd-207-category-null": (207, _half(category=None)),
-    "odd-207-errors-null": (207, _half(errors=None, links=None, id=None)),
-    "odd-207-detail-code-null": (207, _half(errors=_detail(code=None))),
-    "odd-207-detail-context-null": (207, _half(errors=_detail(context=None, **{"in": None}))),
+    "odd-200-with-errors": (200, half()),
+    "odd-207-control": (207, half()),
+    "odd-207-context-null": (207, half(context=None)),
+    "odd-207-message-null": (207, half(message=None)),
+    "odd-207-category-null": (207, half(category=None)),
+    "odd-207-errors-null": (207, half(errors=None, links=None, id=None)),
+    "odd-207-detail-code-null": (207, half(errors=_detail(code=None))),
+    "odd-207-detail-context-null": (207, half(errors=_detail(context=None, **{"in": None}))),
     "odd-207-detail-context-text": (
         207,
-        _half(errors=_detail(code="INVALID_OPTION", context="{missingScopes=[a, b]}", **{"in": "properties"})),
+        half(errors=_detail(code="INVALID_OPTION", context="{missingScopes=[a, b]}", **{"in": "properties"})),
     ),
     "odd-207-context-number": (
         207,
-        _half(context={"objectWriteTraceId": ["1"], "existingId": [40250]}),
+        half(context={"objectWriteTraceId": ["1"], "existingId": [40250]}),
     ),
-    "odd-207-context-nested": (207, _half(context={"objectWriteTraceId": ["1"], "more": {"deep": ["er"]}})),
+    "odd-207-context-nested": (207, half(context={"objectWriteTraceId": ["1"], "more": {"deep": ["er"]}})),
     "odd-400-context-null": (400, _refused("Unable to perform update/upsert by non-unique property tag", context=None)),
     "odd-400-detail-code-null": (
         400,
-        _refused(_listed("INVALID_OPTION", "hs_language"), errors=_detail(code=None)),
+        _refused(listed("INVALID_OPTION", "hs_language"), errors=_detail(code=None)),
     ),
     "odd-400-detail-context-text": (
         400,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Response
@@ -36,10 +37,10 @@ class Call:
         with sandbox_and_destination(index_lag=0.0) as (portal, hubspot):
             return self.said(portal, hubspot, reply)
 
-    def said(self, portal: HubSpotSandbox, hubspot: HubSpot, reply: Recorded) -> str:
-        """What our side makes of the reply of this portal."""
+    def said(self, portal: HubSpotSandbox, hubspot: HubSpot, reply: Recorded, answer: Any = None) -> str:
+        """What our side makes of the reply of this portal. answer: what gives the reply, if it watches that."""
         portal.faults.clear()
-        self.plan(portal, reply.response())
+        self.plan(portal, answer or reply.response())
         try:
             return self.ask(hubspot)
         except DestinationUnusable as error:
@@ -104,6 +105,22 @@ def _found(kind: str, field: str, value: str) -> Callable[[HubSpot], str]:
     return ask
 
 
+def account(unless: str = "") -> Call:
+    """Ask whose token it is. unless: where HubSpot does not say it to this token."""
+
+    def ask(hubspot: HubSpot) -> str:
+        own = hubspot.account()
+        return " ".join(filter(None, (own.id, own.kind, own.pages))) if own else "unknown"
+
+    def plan(portal: HubSpotSandbox, reply: Response) -> None:
+        if unless:
+            portal.fault(unless, portal.refused(403, "MISSING_SCOPES"), times=ALWAYS)
+        portal.fault("/details", reply)
+        portal.fault("/integrations/", reply)
+
+    return Call(plan, ask)
+
+
 def read_only(kind: str) -> Call:
     def ask(hubspot: HubSpot) -> str:
         fields = hubspot.describe([kind]).objects[kind].fields
@@ -146,7 +163,6 @@ OPTION = "rejected INVALID_OPTION hs_language"
 TAKEN = "rejected CONFLICTING_UNIQUE_VALUE carecycle_id held by"
 HELD = "rejected ADDRESS_HELD email"
 SCOPE = "paused permissions (crm.objects.contacts.write)"
-ELSEWHERE = "deferred UNACCOUNTED"  # nothing of ours asks there, and as an answer to a write it names no record
 HIDDEN = "a property with this name exists, but is hidden from the access token, or archived: check in HubSpot"
 RESTORED = "HubSpot restored an archived property of this name, whose values are not unique: use another name"
 ODD_200 = ("errors-null", "value-number", "id-number", "properties-null")
@@ -162,6 +178,8 @@ ODD_207 = (
 )
 
 THEIRS = {
+    "account": "900001 sandbox app.hubspot.com",
+    "portal": "900001 sandbox app.hubspot.com",
     "company_name": "Sample Company 2",
     "company_properties": "40 properties, 28 read-only",
     "conditional": "my_property",
@@ -232,7 +250,7 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "429-category": (ONE, "paused rate 10s"),
         "429-search-second": (Call(answering("/search"), search("city", "Mesa").ask), "paused rate 1s"),
         "429-ten-seconds": (ONE, "paused rate 10s"),
-        "account-info-200": (ONE, ELSEWHERE),
+        "account-info-200": (account(), n["account"]),
         "associations-create-201-labelled": (linked(n["from"], n["to"]), "delivered"),
         "associations-create-201-labelled-2022": (linked(n["from22"], n["to22"]), "delivered"),
         "associations-create-207-2022": (linked("7", "1234"), "deferred ASSOCIATION"),
@@ -269,7 +287,7 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
         "contacts-search-page-2": (searched, n["found2"]),
         "contacts-v1-409": (ONE, "rejected OBJECT_ALREADY_EXISTS email"),
         "deals-search-200": (search("dealname", n["title"]), n["deals"]),
-        "integrations-me-200": (ONE, ELSEWHERE),
+        "integrations-me-200": (account(unless="/account-info"), n["portal"]),
         "lists-400-required-field": (ONE, "rejected VALIDATION_ERROR"),
         "meetings-search-200": (search("hs_meeting_title", n["title"]), n["meeting"]),
         "objects-404-missing-by-unique-value": (
