@@ -131,6 +131,14 @@ class TestWhatDoesNotWork:
         assert f"For your mapping:\n\n{lines}\n" in agency.run("trial", "--yes").stdout
         assert tried(portal(f"extends: hubspot\n{lines}\n", unique_calls=False))["works"]
 
+    def test_they_are_proposed_too_where_only_writing_by_such_a_property_is_refused(self, portal: Opened) -> None:
+        agency = portal()
+        refusal = agency.sandbox.refused(400, "VALIDATION_ERROR")
+        agency.sandbox.fault("/calls/batch/upsert", refusal, times=99)
+        said = tried(agency)
+        assert "unique_key: false" in said["by"]["keep keys unique on calls"]["lines"]
+        assert properties_made(agency) == set()
+
     def test_a_mapping_without_unique_keys_is_said_to_do_without_or_that_it_need_not(self, portal: Opened) -> None:
         own = "extends: hubspot\nrecords: {call: {unique_key: false, key: {hs_call_external_id: call.id}}}\n"
         without = tried(portal(own, unique_calls=False))["by"]["keep keys unique on calls"]

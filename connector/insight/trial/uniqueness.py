@@ -10,7 +10,7 @@ from typing import Final
 from connector.destinations.base import Row, Verdict
 from connector.destinations.bench import Added, UniqueFields
 from connector.insight.trial.stage import Stage, Step
-from connector.insight.trial.verdict import Tried, fails, refused, untried, works
+from connector.insight.trial.verdict import Result, Tried, fails, refused, untried, works
 from connector.model import RecordKey, Value, Write
 
 MARK: Final = "carecycle_trial_"
@@ -44,11 +44,11 @@ def _kept_unique(stage: Stage, fields: UniqueFields, writes: Sequence[Write]) ->
     try:
         added = fields.add(kind, name)
         if added.unique:
-            yield _used(stage, writes[0], name)
+            yield _proposing(stage, fields, writes, _used(stage, writes[0], name))
         elif added.passing:
             yield untried(what, added.why, "remove the cause, and run the trial again")
         else:
-            yield _impossible(stage, fields, [write for write in writes if write.unique], what, added)
+            yield _proposing(stage, fields, writes, fails(what, added.why))
     finally:
         left = fields.remove(kind, name) if added.made else ""
     if left:
@@ -74,16 +74,20 @@ def _used(stage: Stage, write: Write, name: str) -> Tried:
     return works(what, "the account can have such a field, and a record sent twice is there once: connector provision")
 
 
-def _impossible(stage: Stage, fields: UniqueFields, writes: Sequence[Write], what: str, added: Added) -> Tried:
-    if not writes:
-        return works(what, f"{added.why}; the mapping does without (unique_key: false)")
+def _proposing(stage: Stage, fields: UniqueFields, writes: Sequence[Write], tried: Tried) -> Tried:
+    """Add to what failed the lines of a mapping that does without; such a mapping has no problem."""
+    if tried.result is not Result.FAILS:
+        return tried
+    needing = [write for write in writes if write.unique]
+    if not needing:
+        return works(tried.what, f"{tried.seen}; the mapping does without (unique_key: false)")
     lines = ["records:"]
-    for write in writes:
+    for write in needing:
         lines += [f"  {write.name}:", "    unique_key: false"]
         if instead := fields.instead.get(write.key.object):
             lines.append(f"    key: {{ {instead}: {stage.sources.get(write.name, write.key.field)} }}")
     do = "put the lines below into your mapping: the connector then remembers which records it made"
-    return replace(fails(what, added.why, do), lines="\n".join(lines))
+    return replace(tried, do=do, lines="\n".join(lines))
 
 
 def _restored(stage: Stage, fields: UniqueFields, kind: str) -> Iterator[Tried]:
