@@ -24,7 +24,12 @@ KEY = {"type": "string", "length": 36, "unique": True}
 OWNER = {"type": "reference"}
 STAGE = {"type": "picklist", "restricted": True, "required": True, "options": [{"value": "New"}, {"value": "Won"}]}
 ORG = {
-    "Contact": {"LastName": {"type": "string", "length": 80, "required": True}, "Id__c": KEY, "RecordTypeId": OWNER},
+    "Contact": {
+        "LastName": {"type": "string", "length": 80, "required": True},
+        "Id__c": KEY,
+        "RecordTypeId": {"type": "reference", "options": [{"value": "0125g000001AbCd", "label": "Medicare"}]},
+        "Agent__c": {"type": "reference", "of_user": True},
+    },
     "Policy__c": {
         "Name": {"type": "string", "length": 10, "required": True},
         "Number__c": KEY,
@@ -110,6 +115,18 @@ class TestAnOrg:
             (result,) = org.upsert(row, path="/composite/sobjects/Contact/Id__c")
             codes.append([error["statusCode"] for error in result["errors"]])
         assert codes == [[], ["INVALID_CROSS_REFERENCE_KEY"]]
+
+    def test_the_record_types_of_the_schema_can_be_used(self, org: Org) -> None:
+        (medicare,) = org.ask("GET", "/sobjects/Contact/describe").json()["recordTypeInfos"]
+        assert medicare == {"recordTypeId": "0125g000001AbCdAAK", "available": True, "name": "Medicare"}
+        made = org.ask("POST", "/sobjects/Contact", {"LastName": "D", "RecordTypeId": "0125g000001AbCdAAK"})
+        assert made.status_code == 201
+
+    def test_a_field_of_a_user_takes_no_other_record(self, org: Org) -> None:
+        other = org.sandbox.put("Contact", LastName="Delacroix")["Id"]
+        user = org.sandbox.people[0]["Id"]
+        made = [org.ask("POST", "/sobjects/Contact", {"LastName": "D", "Agent__c": own}) for own in (user, other)]
+        assert [reply.status_code for reply in made] == [201, 400]
 
     def test_what_is_not_in_the_schema_is_not_there(self, org: Org) -> None:
         assert org.error("GET", "/sobjects/Lead/describe") == (404, "NOT_FOUND")

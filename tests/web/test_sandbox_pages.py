@@ -205,10 +205,11 @@ class TestByHand:
     def test_a_record_may_be_added_with_the_id_that_a_mapping_names(self, org: Page) -> None:
         fields = "Id: 0125g000001AbCd\nName: Medicare\nSobjectType: Contact"
         assert "0125g000001AbCdAAK" in org.press("/records/RecordType", fields=fields)
-        org.wire.record_type("Contact", "Other")  # type: ignore[union-attr]
+        org.wire.record_type("Contact", "Other")  # type: ignore[union-attr]  # which gives contacts the field
         person = upsert(org, "a", RecordTypeId="0125g000001AbCdAAK")
         assert person in org.get("/records/RecordType/0125g000001AbCdAAK")
         assert "Not added" in org.press("/records/RecordType", fields="Id: mine\nName: x")
+        assert "Not added: there is a record" in org.press("/records/RecordType", fields=fields)
 
     def test_an_owner_of_a_portal_is_added_and_leaves(self, portal: Page) -> None:
         assert "tom@example.com" in portal.press("/records/owners", fields="email: tom@example.com")

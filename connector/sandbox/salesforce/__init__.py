@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from connector.sandbox.salesforce.oauth import Consumer, Gate
 from connector.sandbox.salesforce.rest import Rest
 from connector.sandbox.salesforce.rows import Record, Written
-from connector.sandbox.salesforce.saved import Saved, org_of
+from connector.sandbox.salesforce.saved import Saved, org_of, record_types_of
 from connector.sandbox.salesforce.schema import Column, add_column, default_org
 from connector.sandbox.salesforce.setup import RIGHTS, Setup
 from connector.sandbox.salesforce.states import add_codes
@@ -83,6 +83,8 @@ class SalesforceSandbox(Rest):
         self.org.store(self.org.table("UserPermissionAccess"), None, {})
         self.let_edit_tasks()
         self.license("Salesforce Integration", "Salesforce API Integration")
+        for record_type in record_types_of(schema or {}):
+            self.put("RecordType", **record_type)
         self.org.writes.clear()
         self.org.history.changes.clear()
 

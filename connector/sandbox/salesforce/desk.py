@@ -33,7 +33,7 @@ class SalesforceDesk:
         lost = "The org writes what was asked for, then the connection breaks before its reply."
         troubles = (
             Trouble("limit", "Limit of API calls", "403 REQUEST_LIMIT_EXCEEDED, as on a used-up day.", self._limit),
-            Trouble("outage", "Outage", "503 with a maintenance page.", wire.html_503),
+            Trouble("outage", "Outage", "503 with a maintenance page, for logins too.", self._outage),
             Trouble("lost", "Lost reply", lost, wire.lose_replies),
             Trouble("session", "Expired session", "Every session ends once; a new login works.", self._expire),
         )
@@ -41,6 +41,9 @@ class SalesforceDesk:
 
     def _limit(self, times: int) -> None:
         self.wire.limit_403("daily", times)
+
+    def _outage(self, times: int) -> None:
+        self.wire.html_503(times, "/services/")
 
     def _expire(self, times: int) -> None:
         self.wire.expire_sessions()
@@ -85,6 +88,8 @@ class SalesforceDesk:
         return list(people)
 
     def create(self, kind: str, texts: Mapping[str, str]) -> str:
+        if self.org.by_id(texts.get("Id", "-")):
+            raise NotDone("there is a record with this ID")
         return str(self._written(self.org.table(kind), None, texts)["Id"])
 
     def edit(self, kind: str, id: str, field: str, text: str) -> None:

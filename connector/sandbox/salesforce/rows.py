@@ -99,9 +99,17 @@ class Rows:
         if "LastName" in row:
             row["Name"] = " ".join(filter(None, (row.get("FirstName"), row["LastName"])))
         self._list(table, row)
+        if table.name == "RecordType":
+            self._offer(row)
         self.history.add(table.name, row["Id"], "created" if created else "changed", before, values)
         self.writes.append(Written(table.name, row["Id"], created, tuple(sorted(values)), time.monotonic()))
         return row
+
+    def _offer(self, record_type: Record) -> None:
+        """Let the records of its object have a record type, unless the user may not use it."""
+        if table := self.tables.get(str(record_type["SobjectType"]).lower()):
+            table.record_types.setdefault(record_type["Id"], True)
+            table.record_type_names[record_type["Id"]] = record_type["Name"] or ""
 
     def delete(self, table: Table, row: Record) -> None:
         """Move a row to the recycle bin: no query or external id finds it any more."""

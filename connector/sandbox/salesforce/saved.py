@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from connector.sandbox.salesforce.rows import Record
 from connector.sandbox.salesforce.schema import TEXTS, Column, Table
+from connector.sandbox.salesforce.values import checksummed
 
 Saved = Mapping[str, Mapping[str, Any]]
 """Object -> its `fields`: name -> the attributes of a saved schema's field."""
@@ -39,6 +41,14 @@ def org_of(saved: Saved, standard: Mapping[str, Table]) -> dict[str, Table]:
     return {name.lower(): table for name, table in tables.items()}
 
 
+def record_types_of(saved: Saved) -> Iterator[Record]:
+    """Yield the record types that the org's user may use: RecordTypeId lists them."""
+    for name, known in saved.items():
+        for option in known["fields"].get("RecordTypeId", {}).get("options", ()):
+            label = option.get("label") or option["value"]
+            yield {"Id": checksummed(option["value"][:15]), "Name": label, "SobjectType": name}
+
+
 def _let_refer(table: Table, anything: Sequence[str], served: Container[str]) -> None:
     """Let look-up fields lead to the objects served alone; those of which nothing is known lead to any of them."""
     for name, column in table.columns.items():
@@ -66,8 +76,8 @@ def _column(name: str, saved: Mapping[str, Any], standard: Column | None) -> Col
         length=saved.get("length") or _LENGTHS.get(kind, 255 if kind in TEXTS else 0),
         marks=_marks(saved) | (standard.marks & {"lookup"} if standard else set()),
         default=_default(kind, saved, standard),
-        refers=_refers(name, standard) if kind == "reference" else (),
-        options=_options(saved),
+        refers=_refers(name, saved, standard) if kind == "reference" else (),
+        options=_options(saved) if kind != "reference" else (),
     )
 
 
@@ -95,8 +105,9 @@ def _marks(saved: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(mark for mark, is_set in marks.items() if is_set)
 
 
-def _refers(name: str, standard: Column | None) -> tuple[str, ...]:
+def _refers(name: str, saved: Mapping[str, Any], standard: Column | None) -> tuple[str, ...]:
     """The objects that a look-up field may refer to; none where they are not known: then it may be any."""
     if standard:
         return standard.refers
-    return {"OwnerId": ("User", "Group"), "RecordTypeId": ("RecordType",)}.get(name, ())
+    usual = ("User",) if saved.get("of_user") else ()
+    return {"OwnerId": ("User", "Group"), "RecordTypeId": ("RecordType",)}.get(name, usual)

@@ -142,6 +142,7 @@ class Table:
     hidden: set[str] = field(default_factory=set)
     indexed: tuple[Column, ...] = ()
     record_types: dict[str, bool] = field(default_factory=dict)
+    record_type_names: dict[str, str] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -165,7 +166,10 @@ class Table:
             "createable": "createable" not in self.closed,
             "updateable": "updateable" not in self.closed,
             "queryable": True,
-            "recordTypeInfos": [{"recordTypeId": own, "available": may} for own, may in self.record_types.items()],
+            "recordTypeInfos": [
+                {"recordTypeId": own, "available": may, "name": self.record_type_names.get(own, "")}
+                for own, may in self.record_types.items()
+            ],
             "fields": [column.describe() for column in self.seen()],
         }
 

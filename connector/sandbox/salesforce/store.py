@@ -159,17 +159,13 @@ class Org(Rows):
 
     def _usable(self, table: Table, column: Column, value: str) -> None:
         """Refuse a record type that the user may not use, and an owner who is not active."""
-        if column.name == "RecordTypeId" and not table.record_types.get(value, self._is_type_of(table, value)):
+        if column.name == "RecordTypeId" and not table.record_types.get(value):
             message = f"Record Type ID: this ID value isn't valid for the user: {value}"
             raise Refused("INVALID_CROSS_REFERENCE_KEY", message, [column.name])
         user = self.by_id(value) if column.name == "OwnerId" else None
         if user and not user[1].get("IsActive", True):
             message = f"operation performed with inactive user [{value[:15]}] as owner of {table.name.lower()}"
             raise Refused("INACTIVE_OWNER_OR_USER", message)
-
-    def _is_type_of(self, table: Table, value: str) -> bool:
-        _, record_type = self.by_id(value) or (table, {})
-        return bool(record_type.get("SobjectType") == table.name)
 
     def _exists(self, column: Column, value: str) -> None:
         target = self.by_id(value)
