@@ -128,6 +128,10 @@ class TestAnOrg:
         made = [org.ask("POST", "/sobjects/Contact", {"LastName": "D", "Agent__c": own}) for own in (user, other)]
         assert [reply.status_code for reply in made] == [201, 400]
 
+    def test_what_checks_ask_of_every_org_is_there(self, org: Org) -> None:
+        asked = ("SELECT SobjectType, MasterLabel FROM DuplicateRule", "SELECT IsSandbox FROM Organization")
+        assert [org.ask("GET", "/query/", params={"q": soql}).status_code for soql in asked] == [200, 200]
+
     def test_what_is_not_in_the_schema_is_not_there(self, org: Org) -> None:
         assert org.error("GET", "/sobjects/Lead/describe") == (404, "NOT_FOUND")
         assert org.error("GET", "/query/", params={"q": "SELECT Id FROM Campaign"}) == (400, "INVALID_TYPE")

@@ -14,7 +14,7 @@ Saved = Mapping[str, Mapping[str, Any]]
 """Object -> its `fields`: name -> the attributes of a saved schema's field."""
 
 SETUP: Final = (
-    *("User", "Group", "QueueSobject", "RecordType", "Organization", "UserPermissionAccess"),
+    *("User", "Group", "QueueSobject", "RecordType", "DuplicateRule", "Organization", "UserPermissionAccess"),
     *("PermissionSet", "FieldPermissions", "PermissionSetAssignment"),
     *("Profile", "UserLicense", "PermissionSetLicense", "PermissionSetLicenseAssign"),
 )
