@@ -13,10 +13,13 @@ from connector.errors import DestinationUnusable, PauseReason
 from connector.insight.trial.fence import Fence, Record
 from connector.insight.trial.uniqueness import MARK
 from connector.insight.trial.verdict import Left
+from connector.model import RecordKey
 
 NOT_YET: Final = "not deleted yet"
 HOPELESS: Final = frozenset({PauseReason.AUTH, PauseReason.ANOTHER_ACCOUNT})
 """Why nothing else is tried: more logins could lock the user."""
+
+_UNSURE: Final = "no answer came; the next trial, a minute later, deletes it"
 
 Link = Callable[[str, str], str]
 Keys = Mapping[tuple[str, str], Mapping[str, int]]
@@ -36,6 +39,13 @@ class Cleaning:
     def note(self, records: Iterable[Record], why: str) -> None:
         """Count records as left."""
         self.left |= {record: Left(*record, self.link(*record), why) for record in records}
+
+    def note_unsure(self, keys: Iterable[RecordKey]) -> None:
+        """Count records as left of which it is unknown whether they were created."""
+        self.left |= {
+            (key.object, key.value): Left(key.object, "", "", f"it may exist, with {key.field} {key.value}: {_UNSURE}")
+            for key in keys
+        }
 
     def delete(self, records: Iterable[Record]) -> None:
         """Delete records, the newest first. What is not deleted is left, also where this is interrupted."""
@@ -80,7 +90,17 @@ def sweep(bench: Bench, kinds: Iterable[str]) -> list[str]:
 
 
 def missed(fence: Fence, keys: Keys, slot: int) -> None:
-    """Look for records of this trial whose creation had no answer: the fence counts those as made."""
+    """Look for records of this trial whose creation had no answer: the fence counts those as made.
+
+    One that does not show is not there if its key is unique. Others show only once the CRM's search knows them.
+    """
     for (kind, key_field), slots in keys.items():
         if mine := [value for value, own in slots.items() if own == slot]:
-            fence.find(kind, key_field, mine, ())
+            answers = fence.find(kind, key_field, mine, ())
+            shown = {value: answer for value, answer in answers.items() if not isinstance(answer, Outcome)}
+            asked = [
+                key for key in fence.unsure if (key.object, key.field) == (kind, key_field) and key.folded in shown
+            ]
+            for key in asked:
+                if fence.unsure[key] or shown[key.folded]:
+                    del fence.unsure[key]

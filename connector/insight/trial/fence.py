@@ -11,7 +11,7 @@ from connector.destinations.base import Answers, Destination, Found, Outcome, Ro
 from connector.destinations.bench import Bench
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
-from connector.model import Value
+from connector.model import RecordKey, Value
 from connector.settlement import Refusal
 
 _FENCED: Final = Outcome(
@@ -23,6 +23,8 @@ _FENCED: Final = Outcome(
     ),
 )
 
+_ANSWERED: Final = frozenset({Verdict.REJECTED, Verdict.SKIPPED})
+
 Record = tuple[str, str]
 """A CRM record: its object and id."""
 
@@ -32,7 +34,8 @@ class Fence:
     """Implements Destination.
 
     owns: whether a key or an address can only be this trial's. written: the mapping's objects.
-    made: what the trial made, oldest first. on_made: called with each new record of those.
+    made: what the trial made, oldest first. on_made: called with each new record of those. unsure: key -> whether it is
+    unique, of each record that was sent to be created and of which no answer is known.
     """
 
     real: Destination
@@ -40,6 +43,7 @@ class Fence:
     written: frozenset[str]
     on_made: Callable[[str, str], None] = lambda kind, crm_id: None
     made: dict[Record, None] = field(default_factory=dict)
+    unsure: dict[RecordKey, bool] = field(default_factory=dict)
     batch: int = 100
 
     @property
@@ -68,7 +72,9 @@ class Fence:
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write the rows that are this trial's; reject the others."""
         ours = [self._is_ours(row) for row in rows]
-        outcomes = iter(self.real.write([row for row, own in zip(rows, ours, strict=True) if own]) if any(ours) else ())
+        sent = [row for row, own in zip(rows, ours, strict=True) if own]
+        self.unsure |= {row.key: row.unique for row in sent if row.id is None}
+        outcomes = iter(self.real.write(sent) if sent else ())
         return [self._noted(row, next(outcomes)) if own else _FENCED for row, own in zip(rows, ours, strict=True)]
 
     def _is_ours(self, row: Row) -> bool:
@@ -79,6 +85,8 @@ class Fence:
         return by_whom and self.made.keys() >= set(touched) and (not row.unsubscribe or self.owns(row.unsubscribe))
 
     def _noted(self, row: Row, outcome: Outcome) -> Outcome:
+        if outcome.id or outcome.verdict in _ANSWERED:
+            self.unsure.pop(row.key, None)
         if outcome.id and outcome.verdict is not Verdict.REJECTED:
             self._note(row.key.object, outcome.id)
         return outcome

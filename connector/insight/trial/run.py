@@ -62,14 +62,18 @@ class Trial:
             self._try_each(chain(ordinary(stage), unproven(stage), uniqueness(stage)))
         except KeyboardInterrupt:
             self.interrupted = True
-        try:
+        self._clean(cleaning, fence, keys, made_up.slot)
+        if not (self.interrupted or self.keep or cleaning.left):
+            fence.made.clear()
+            self._unless_interrupted(lambda: self._try_each(once_deleted(stage)))
             self._clean(cleaning, fence, keys, made_up.slot)
-            if not (self.interrupted or self.keep or cleaning.left):
-                self._try_each(once_deleted(stage))
-                cleaning.delete(own for own in fence.made if own not in cleaning.deleted)
+        self.left = list(cleaning.left.values())
+
+    def _unless_interrupted(self, act: Callable[[], None]) -> None:
+        try:
+            act()
         except KeyboardInterrupt:
             self.interrupted = True
-        self.left = list(cleaning.left.values())
 
     @property
     def _objects(self) -> frozenset[str]:
@@ -119,20 +123,29 @@ class Trial:
         return next((slot for slot in slots if slot not in taken), first)
 
     def _clean(self, cleaning: Cleaning, fence: Fence, keys: Keys, slot: int) -> None:
-        cleaning.note(fence.made, KEPT if self.keep else NOT_YET)
-        if self.keep:
-            return
+        """Find and delete what this trial made, unless it is to be kept; a second Ctrl-C ends this."""
 
         def look() -> Iterator[Tried]:
             missed(fence, keys, slot)
             yield from ()
 
-        if not self._hopeless:
-            self._try("look for records without a reply", look)
-        cleaning.delete(fence.made)
+        def clean() -> None:
+            if not self._hopeless:
+                self._try("look for records without a reply", look)
+            if not self.keep:
+                cleaning.delete(fence.made)
+
+        cleaning.note(fence.made, NOT_YET)
+        self._unless_interrupted(clean)
+        if self.keep:
+            cleaning.note(fence.made, KEPT)
+        cleaning.note_unsure(fence.unsure)
+        self._report_deleted(cleaning, fence)
+
+    def _report_deleted(self, cleaning: Cleaning, fence: Fence) -> None:
         what = "delete what this trial made"
         kept = [own for own in fence.made if own in cleaning.left]
-        if kept:
+        if kept and not self.keep:
             self.tried.append(fails(what, f"{len(kept)} of {len(fence.made)} records are left", "delete them by hand"))
-        elif fence.made:
+        elif fence.made and not self.keep and all(line.what != what for line in self.tried):
             self.tried.append(works(what, f"{len(fence.made)} records; {cleaning.bench.remains}"))
