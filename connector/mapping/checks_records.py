@@ -10,6 +10,7 @@ from connector.mapping import (
     checks_conditions,
     checks_fields,
     checks_match,
+    checks_pipelines,
     checks_search,
     checks_unique,
     shapes,
@@ -42,6 +43,7 @@ def check(scope: Scope, name: str, record: Record) -> None:
         checks_fields.check(here.at("fields", field_name), record, field_name, field, fields)
     if fields is not None:
         checks_addresses.check(here, name, record, fields)
+        checks_pipelines.check(here, record, fields)
         if record.mode is not Mode.UPDATE:
             _check_required(here, name, record, fields)
     _check_associations(here.at("associate"), record)

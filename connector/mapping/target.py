@@ -15,10 +15,11 @@ class _Frozen(BaseModel):
 
 
 class Option(_Frozen):
-    """A value that a field offers. label: what people see, where it is not the value."""
+    """A value that a field offers. label: what people see, where it is not the value. pipeline: of a stage, its own."""
 
     value: str
     label: str = ""
+    pipeline: str = ""
 
 
 class TargetField(_Frozen):
@@ -28,7 +29,7 @@ class TargetField(_Frozen):
 
     case_sensitive: unique values may differ in letter case alone. native: the CRM's own name of the type, where it
     differs. searchable: whether records can be searched by it.
-    of_user: whether it holds the id of one of the account's users.
+    pipeline: the field for the pipeline of the stage that this one holds. of_user: whether it holds a user's id.
     coded_in: the field that takes the code of what this one holds by its name on a list of the account. within: the
     field that says what list a value here is on, by name or by code.
     """
@@ -44,6 +45,7 @@ class TargetField(_Frozen):
     options: tuple[Option, ...] = ()
     native: str = ""
     searchable: bool = True
+    pipeline: str = ""
     of_user: bool = False
     coded_in: str = ""
     within: str = ""

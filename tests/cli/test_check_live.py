@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Response
 
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import SalesforceSandbox
@@ -174,6 +175,45 @@ class TestStages:
     @pytest.mark.parametrize("stage", ["null", "customer", "other"])
     def test_one_that_stays_or_leads_on_is_fine(self, hubspot: Opened, stage: str) -> None:
         assert "M214" not in [one["code"] for one in findings(hubspot(self.STAGE % stage))]
+
+
+class TestPipelines:
+    DEAL = """\
+extends: hubspot
+records:
+  deal:
+    object: deals
+    key: { external_id: customer.id }
+    unique_key: false
+    fields:
+      dealstage: { value: %s }
+"""
+
+    def warned(self, hubspot: Opened, stage: str, pipeline: str = "") -> list[tuple[int, str]]:
+        agency = hubspot(self.DEAL % stage + (f"      pipeline: {{ value: {pipeline} }}\n" if pipeline else ""))
+        agency.sandbox.definitions.pipelines["deals"] = {"renewals": ("due", "renewed")}
+        return [(one["line"], one["code"]) for one in findings(agency) if one["code"] in ("M204", "M215")]
+
+    @pytest.mark.parametrize(
+        ("stage", "pipeline", "expected"),
+        [
+            ("closedwon", "", []),
+            ("due", "", [(8, "M215")]),
+            ("due", "renewals", []),
+            ("closedwon", "renewals", [(8, "M215")]),
+            ("nowhere", "", [(8, "M204")]),
+        ],
+    )
+    def test_a_stage_of_another_pipeline_is_warned_of(
+        self, hubspot: Opened, stage: str, pipeline: str, expected: list[tuple[int, str]]
+    ) -> None:
+        assert self.warned(hubspot, stage, pipeline) == expected
+
+    @pytest.mark.parametrize("reply", ["{}", "[]", '{"results": [null, {"id": "a", "stages": 7}]}', "<html>"])
+    def test_pipelines_that_cannot_be_read_hide_nothing_else(self, hubspot: Opened, reply: str) -> None:
+        agency = hubspot(self.DEAL % "nowhere")
+        agency.sandbox.fault("/pipelines", Response(reply, content_type="application/json"), times=9)
+        assert "M204" in [one["code"] for one in findings(agency)]
 
 
 class TestUsersThatAMappingNames:

@@ -13,7 +13,7 @@ from flask import Response
 from connector.destinations import VENDORS
 from connector.destinations.base import Link
 from connector.destinations.guide import Needs
-from connector.destinations.hubspot import bench, calls, provision
+from connector.destinations.hubspot import bench, calls, pipelines, provision
 from connector.errors import DestinationUnusable
 from connector.mapping import load, shipped_folder
 from connector.mapping.demands import demands
@@ -22,7 +22,7 @@ from connector.sandbox.hubspot import HubSpotSandbox
 from tests.destinations.hubspot_fixtures import a_call, a_contact, sandbox_and_destination
 from tests.destinations.openapi import VERSIONS, Referee, description
 
-NOT_COPIED = {calls.ME, bench.DELETE, bench.REMOVE}
+NOT_COPIED = {calls.ME, pipelines.PIPELINES, bench.DELETE, bench.REMOVE}
 """Paths of which the copies at hand have no description."""
 
 Refereed = tuple[HubSpotSandbox, Any, Referee]
@@ -52,7 +52,10 @@ class TestHubSpotsOwnDescription:
         paths = json.loads(description(version).read_text())["paths"]
         described = {(method.upper(), _nameless(path)) for path, methods in paths.items() for method in methods}
         ours = {
-            one for module in (bench, calls, provision) for one in vars(module).values() if isinstance(one, calls.Path)
+            one
+            for module in (bench, calls, pipelines, provision)
+            for one in vars(module).values()
+            if isinstance(one, calls.Path)
         }
         assert {(one.method, _nameless(one.of(version))) for one in ours - NOT_COPIED} <= described
 

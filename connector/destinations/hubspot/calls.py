@@ -54,6 +54,7 @@ DATED: Final[Mapping[str, str]] = {
     "/crm/v3/objects": "/crm/objects",
     "/crm/v3/properties": "/crm/properties",
     "/crm/v3/owners": "/crm/owners",
+    "/crm/v3/pipelines": "/crm/pipelines",
     "/crm/v4/associations": "/crm/associations",
     "/account-info/v3": "/account-info",
     "/communication-preferences/v4": "/communication-preferences",

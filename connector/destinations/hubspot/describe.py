@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from connector.destinations.hubspot.calls import PROPERTIES, Calls, expect
+from connector.destinations.hubspot.pipelines import stages
 from connector.destinations.hubspot.refusals import reply_refusal
 from connector.destinations.hubspot.replies import Properties, PropertyDefinition
 from connector.destinations.hubspot.values import LONGEST
@@ -47,7 +48,7 @@ def describe(calls: Calls, object: str) -> TargetObject | None:
     fields = {own.name: _field(object, own, sensitive=False) for own in expect(Properties, reply).results}
     for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
         fields |= {own.name: _field(object, own, sensitive=True) for own in _sensitive(calls, object, sensitivity)}
-    return TargetObject(fields=fields)
+    return TargetObject(fields=fields | stages(calls, object, fields))
 
 
 def _sensitive(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:

@@ -25,6 +25,7 @@ class Definitions:
         self.schema, self.sensitive_data, self.unique_calls = schema, sensitive_data, unique_calls
         self.archived: dict[tuple[str, str], Property] = {}
         self.restores_unique = True
+        self.pipelines: dict[str, dict[str, tuple[str, ...]]] = {}
         standard: dict[str, Any] = {
             "name": "contactinformation",
             "label": "Contact information",
@@ -38,6 +39,12 @@ class Definitions:
         if sensitivity not in SENSITIVITIES:
             raise Refusal(400, "dataSensitivity is not one of the known values")
         return {"results": [shown(p) for p in self.schema[kind].values() if p.sensitivity == sensitivity]}
+
+    def list_pipelines(self, kind: str) -> dict[str, Any]:
+        """List the pipelines of an object: the default one, unless others were given."""
+        stages = next((own.options for own in self.schema[kind].values() if own.name == "dealstage"), ("1", "2", "3"))
+        pipelines = {"default": stages} | self.pipelines.get(kind, {})
+        return {"results": [_pipeline(name, own) for name, own in pipelines.items()]}
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         if name not in self.schema[kind]:
@@ -104,6 +111,14 @@ class Definitions:
         made = {"name": body["name"], "label": body["label"], "displayOrder": -1, "archived": False}
         self.groups[kind][body["name"]] = made
         return made
+
+
+def _pipeline(name: str, stages: tuple[str, ...]) -> dict[str, Any]:
+    shown = [
+        {"id": stage, "label": stage, "displayOrder": number, "archived": False, "metadata": {}}
+        for number, stage in enumerate(stages)
+    ]
+    return {"id": name, "label": name, "displayOrder": 0, "archived": False, "stages": shown}
 
 
 def _read(body: Any) -> Property:

@@ -31,6 +31,7 @@ DETAILS = (
     "/account-info/v3/details",
     *(f"/account-info/{version}/details" for version in DATED),
 )
+PIPELINES = ("/crm/v3/pipelines", *(f"/crm/pipelines/{version}" for version in DATED))
 OWNERS = ("/crm/v3/owners", *(f"/crm/owners/{version}" for version in DATED))
 
 
@@ -79,6 +80,7 @@ class Views:
         yield Route(("/crm/v4/objects",), "/<kind>/<identity>/associations/<other>", "GET", self._linked)
         yield Route(STATUSES, "/<address>/unsubscribe-all", "GET", self._status)
         yield Route(STATUSES, "/<address>/unsubscribe-all", "POST", self._opt_out)
+        yield Route(PIPELINES, "/<kind>", "GET", self.definitions.list_pipelines)
         yield Route(OWNERS, "", "GET", self._owners)
         yield Route(DETAILS, "", "GET", lambda: self._details)
 
