@@ -309,6 +309,13 @@ class TestWhatIsLeft:
         assert {record["id"] for record in records(agency)} <= {left["id"] for left in said["left"]} != set()
 
     @pytest.mark.slow
+    def test_one_interrupted_at_its_very_end_leaves_nothing(self, portal: Opened) -> None:
+        agency = portal()
+        agency.sandbox.fault("/contacts/batch/upsert", interrupt, skip=3)
+        said = tried(agency)
+        assert (said["interrupted"], said["left"], records(agency)) == (True, [], [])
+
+    @pytest.mark.slow
     def test_a_session_that_is_lost_leaves_named_records(self, org: Opened) -> None:
         agency = org()
         agency.sandbox.fault("/composite/sobjects/Task", lambda _: lost(agency), method="PATCH")

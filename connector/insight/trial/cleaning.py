@@ -28,12 +28,11 @@ Keys = Mapping[tuple[str, str], Mapping[str, int]]
 
 @dataclass(slots=True)
 class Cleaning:
-    """link: the address of a record's page. left: what is still in the CRM, in order of creation. deleted: what was."""
+    """link: the address of a record's page. left: what is still in the CRM, in order of creation."""
 
     bench: Bench
     link: Link
     left: dict[Record, Left] = field(default_factory=dict)
-    deleted: set[Record] = field(default_factory=set)
     _stopped: str = ""
 
     def note(self, records: Iterable[Record], why: str) -> None:
@@ -55,7 +54,6 @@ class Cleaning:
             if why := self._deleted(record):
                 self.left[record] = Left(*record, self.link(*record), why)
             else:
-                self.deleted.add(record)
                 del self.left[record]
 
     def _deleted(self, record: Record) -> str:
