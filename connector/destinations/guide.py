@@ -13,6 +13,8 @@ from connector.mapping.demands import Demands
 
 CREDENTIALS: Final = "credentials"
 """The step that secrets missing in the environment belong to."""
+OBJECTS: Final = "objects"
+"""The step that says which objects there are; without it, that of the fields does."""
 FIELDS, KEYS = "fields", "keys"
 """The last two steps, which are looked at alike for every CRM."""
 

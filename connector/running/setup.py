@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.delivery.route import Route
-from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, Look, Needs, SetupStep, Standing, in_order, judged
+from connector.destinations.guide import (
+    CREDENTIALS,
+    FIELDS,
+    KEYS,
+    OBJECTS,
+    Look,
+    Needs,
+    SetupStep,
+    Standing,
+    in_order,
+    judged,
+)
 from connector.destinations.provision import Making, Provision, Provisioner, completed
 from connector.errors import DestinationUnusable, FixConfiguration, FixMapping
 from connector.mapping import Severity
@@ -69,7 +80,9 @@ def _looked_at(file: AgencyFile, name: str, steps: Sequence[SetupStep], route: R
     if [step.name for step in rest] != [FIELDS, KEYS]:
         return looks, 0
     planned, unread = _planned(provisioner, demanded)
-    looks += [_fields(rest[0], planned, unread), _keys(rest[1], planned, demanded)]
+    absent = {own.object: f"{own.problem}: {own.advice}" for own in planned.obstacles if not own.field}
+    unsaid = unread if any(step.name == OBJECTS for step in steps) else unread | absent
+    looks += [_fields(rest[0], planned, unsaid), _keys(rest[1], planned, demanded, unread | absent)]
     try:
         schema = route.destination.describe(route.mapping.objects)
     except DestinationUnusable:
@@ -78,21 +91,23 @@ def _looked_at(file: AgencyFile, name: str, steps: Sequence[SetupStep], route: R
     return looks, sum(problem.severity is Severity.ERROR for problem in checked.diagnostics)
 
 
-def _planned(provisioner: Provisioner, demanded: Demands) -> tuple[Provision, list[str]]:
+def _planned(provisioner: Provisioner, demanded: Demands) -> tuple[Provision, dict[str, str]]:
     """What the account lacks for each object, and why some could not be looked at: one hides no other."""
-    whole, unread = Provision(), []
+    whole, unread = Provision(), {}
     for kind, wanted in demanded.items():
         try:
             own = provisioner.plan({kind: wanted})
         except DestinationUnusable as error:
-            unread.append(f"{kind}: {error.problem}")
+            unread[kind] = error.problem
             continue
         whole = Provision(whole.steps + own.steps, whole.obstacles + own.obstacles, whole.doubts + own.doubts)
     return whole, unread
 
 
-def _fields(step: SetupStep, planned: Provision, unread: Sequence[str]) -> Look:
-    lacking = [*unread, *(f"{own.name}{_about(own.making)}: {own.about}" for own in planned.steps)]
+def _fields(step: SetupStep, planned: Provision, objects: Mapping[str, str]) -> Look:
+    """objects: those whose fields cannot be looked at, and why."""
+    lacking = [f"{kind}: {why}" for kind, why in objects.items()]
+    lacking += [f"{own.name}{_about(own.making)}: {own.about}" for own in planned.steps]
     lacking += [
         f"{own.object}.{own.field}: {own.problem}: {own.advice}"
         for own in planned.obstacles
@@ -105,10 +120,11 @@ def _about(making: Making) -> str:
     return " is missing" if making is Making.FIELD else ""
 
 
-def _keys(step: SetupStep, planned: Provision, demanded: Demands) -> Look:
+def _keys(step: SetupStep, planned: Provision, demanded: Demands, unseen: Container[str]) -> Look:
     lacking = [f"{own.object}.{own.field}: {own.problem}" for own in planned.obstacles if own.of_key]
-    absent = tuple(f"{own.name}: first the field" for own in planned.steps if own.demand.wanted.unique)
+    keys = [own for fields in demanded.values() for own in fields.values() if own.wanted.unique]
+    absent = [f"{own.name}: first the field" for own in planned.steps if own.demand.wanted.unique]
+    absent += [f"{own.object}.{own.field}: first the object" for own in keys if own.object in unseen]
     if lacking or absent:
         return Look(step, Standing.TO_DO if lacking else Standing.UNSEEN, (*lacking, *absent))
-    keys = [name for fields in demanded.values() for name, own in fields.items() if own.wanted.unique]
-    return judged(step, [], ", ".join(keys))
+    return judged(step, [], ", ".join(own.field for own in keys))

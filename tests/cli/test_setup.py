@@ -207,7 +207,8 @@ class TestSalesforceSteps:
         account = org()
         del account.sandbox.org.tables["task"]
         account.sandbox.hide("Contact", "DoNotCall")
-        assert account.left() == {"objects": "to do", "fields": "to do"}
+        assert account.left() == {"objects": "to do", "fields": "to do", "keys": "not looked at"}
+        assert account.found("keys") == "Task.careCycle_Call_Id__c: first the object"
         assert "Task: does not exist, or is hidden" in account.found("objects")
         assert "Contact.DoNotCall: it exists but is hidden" in account.found("fields")
 
@@ -324,6 +325,13 @@ class TestHubSpotSteps:
             "calls",
             "contacts.do_not_call is missing",
         ]
+
+    def test_a_custom_object_that_the_portal_does_not_have_is_named(self, portal: Callable[..., Account]) -> None:
+        policy = "{object: p_policies, key: {policy_id: customer.id}, fields: {name: customer.lastName}}"
+        account = portal(f"extends: hubspot\nrecords: {{policy: {policy}}}\n")
+        assert account.left() == {"fields": "to do", "keys": "not looked at"}
+        assert account.found("fields") == "p_policies: HubSpot has no such object: create it, or correct the mapping"
+        assert account.found("keys") == "p_policies.policy_id: first the object"
 
     def test_an_outage_is_nothing_to_do(self, portal: Callable[..., Account]) -> None:
         account = portal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from connector.destinations import guide
 from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, SetupStep
 
 ADDRESS: Final = SetupStep(
@@ -45,7 +46,7 @@ TASKS: Final = SetupStep(
     "Setup → Permission Sets → the connector's → System Permissions → Edit: select Edit Tasks.",
 )
 OBJECTS: Final = SetupStep(
-    "objects",
+    guide.OBJECTS,
     "The objects",
     "Setup → Permission Sets → the connector's → Object Settings → the object → Edit: select Read, Create and Edit. "
     "Correct an object that does not exist in the mapping.",
