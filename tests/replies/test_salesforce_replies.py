@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,16 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """A call of ours that a reply answers. times: how often it does, before the sandbox answers itself."""
+    """A call of ours that a reply answers. times: how often it does, before the sandbox answers itself.
+
+    before: what the org needs first. ends: whether the path is the end of the request's.
+    """
 
     path: str
     ask: Callable[[Salesforce], str]
     times: int = ALWAYS
+    before: Callable[[SalesforceSandbox], object] | None = None
+    ends: bool = False
 
     def outcome(self, reply: Recorded) -> str:
         """What our side makes of the reply, and how many logins that took if it took more than one."""
@@ -43,10 +49,14 @@ class Call:
             logins = len(sandbox.calls(TOKEN))
             return said if logins == 1 else f"{said} ({logins} logins)"
 
-    def said(self, sandbox: SalesforceSandbox, salesforce: Salesforce, reply: Recorded) -> str:
-        """What our side makes of the reply of this org."""
+    def said(self, sandbox: SalesforceSandbox, salesforce: Salesforce, reply: Recorded, answer: Any = None) -> str:
+        """What our side makes of the reply of this org. answer: what gives the reply, if it watches that."""
         sandbox.faults.clear()
-        sandbox.fault(self.path, reply.response(), times=self.times)
+        if self.before:
+            self.before(sandbox)
+        sandbox.fault(self.path, answer or reply.response(), times=self.times)
+        if self.ends:
+            sandbox.faults[-1].matches = lambda _, path: path.endswith(self.path)
         try:
             return self.ask(salesforce)
         except DestinationUnusable as error:
@@ -86,7 +96,7 @@ def search(object: str = "Contact", field: str = "Email", *values: str, times: i
 COMPANIES = [f"Sample Company {number}" for number in range(30)]
 
 
-def _granted(salesforce: Salesforce) -> str:
+def granted(salesforce: Salesforce) -> str:
     demand = Demand("Contact", "DoNotCall", TargetField(type="boolean"), 1)
     (done,) = salesforce.provisioner().apply([Step(Making.PERMISSION, demand, "")])
     return done.problem or "done"
@@ -199,7 +209,7 @@ EXPECTED: dict[str, tuple[Call, str]] = {
     "record-400-no-column": (write(), "rejected INVALID_FIELD foo"),
     "record-400-unknown-field": (write(), "rejected INVALID_FIELD AccountNumer"),
     "record-404-deleted": (by_id(), "deferred ENTITY_IS_DELETED"),
-    "permission-set-assignment-400-duplicate": (Call("/sobjects/PermissionSetAssignment", _granted), "done"),
+    "permission-set-assignment-400-duplicate": (Call("/sobjects/PermissionSetAssignment", granted), "done"),
     # Of calls that we do not make: one record at a time, and no record at all. Nothing is taken for written.
     "collections-400-no-records": (write(), "rejected REQUIRED_FIELD_MISSING"),
     "record-201": (write(), UNKNOWN),

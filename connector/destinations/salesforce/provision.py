@@ -12,7 +12,7 @@ from typing import Any, Final
 from connector.destinations.guide import Look, Needs
 from connector.destinations.provision import Done, Making, Obstacle, Provision, Step
 from connector.destinations.salesforce import duplicate_rules, errors, setup
-from connector.destinations.salesforce.api_error import ApiError
+from connector.destinations.salesforce.api_error import ApiError, entries
 from connector.destinations.salesforce.client import Client
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.provision_access import Access
@@ -120,7 +120,7 @@ class SalesforceProvisioner:
                 "View Setup and Configuration permission"
             )
             return None
-        return {str(record.get("QualifiedApiName")).lower() for record in reply.get("records", ())}
+        return {str(record.get("QualifiedApiName")).lower() for record in entries(reply.get("records"))}
 
     def _create(self, demand: Demand) -> str:
         """Create one field; returns why it could not, in our words."""

@@ -92,7 +92,8 @@ class Access:
         """Create a record; returns its id, or why it could not. An existing duplicate counts as success."""
         reply = self._client.call("POST", f"sobjects/{kind}", json=dict(body))
         problem = _problem(reply, not_allowed)
-        return (str(reply.get("id")), "") if isinstance(reply, Mapping) and not problem else ("", problem)
+        made = reply.get("id") if isinstance(reply, Mapping) else None
+        return (made, "") if isinstance(made, str) and not problem else ("", problem)
 
 
 def _problem(reply: Any, not_allowed: str) -> str:

@@ -20,7 +20,7 @@ _OTHERWISE: Final = "look up or match by another field in the mapping, then repl
 _CORRECT: Final = "correct the value in careCycle, which sends a new event, or the mapping, then replay"
 _CANNOT: Final = "{fields} cannot be searched in Salesforce: it is encrypted or a long text"
 
-_RULES: Final = (
+RULES: Final = (
     Rule("INVALID_FIELD", Kind.REJECTED, _CANNOT, _OTHERWISE, "can not be filtered", every=True),
     Rule(
         "INVALID_FIELD INVALID_TYPE NOT_FOUND",
@@ -47,7 +47,7 @@ _OF_VALUE: Final = Rule("", Kind.REJECTED, "Salesforce cannot search {fields} fo
 
 def rule_for(error: ApiError) -> Rule:
     """The first rule that matches; a rejection without one concerns a single value."""
-    for rule in _RULES:
+    for rule in RULES:
         if error.code in rule.codes.split() and re.search(rule.says, error.message, re.I):
             return rule
     rule = errors.rule_for(error)
@@ -63,7 +63,7 @@ def outcome(error: ApiError, rule: Rule, names: Collection[str], searched: str) 
 
 def unsearchable(field: str) -> Outcome:
     """The outcome of a record that needs a search by a field whose description says that it cannot be searched."""
-    return _refused(_RULES[0], (field,))
+    return _refused(RULES[0], (field,))
 
 
 def missing(object: str, field: str) -> Outcome:
