@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from connector.insight.trial.person import ENDINGS, MOST_CALLS, SLOTS, MadeUp, prefix, statuses
+from connector.insight.trial.person import ENDINGS, MARK, MOST_CALLS, SLOTS, MadeUp, prefix, statuses
 from connector.insight.trial.way import Way
 from connector.model import RecordKey
 
@@ -40,6 +41,25 @@ def cast(made_up: MadeUp, way: Way) -> Cast:
             calls.append(call)
             covered |= fields
     return Cast(first, second, created, tuple(calls))
+
+
+def made_up_for(way: Way, run: str, now: datetime) -> MadeUp:
+    """The people of a trial, such that their keys can be found again."""
+    made_up = MadeUp(0, run, now)
+    by_slot = any(run in key.folded and made_up.prefix not in key.folded for key in _keys(way, made_up))
+    return MadeUp(0, run, now, by_slot)
+
+
+def telling(way: Way, made_up: MadeUp) -> dict[str, set[str]]:
+    """The fields in which people of trials show that they are made up: object -> fields."""
+    fields: dict[str, set[str]] = {}
+    for person in (made_up.person(part, status) for status in statuses() for part in range(2)):
+        for write in way.plan(made_up.created(person)).writes:
+            shown = {
+                name for name, own in write.fields.items() if isinstance(own.value, str) and MARK.search(own.value)
+            }
+            fields.setdefault(write.key.object, set()).update(shown)
+    return fields
 
 
 def reserved_keys(way: Way, made_up: MadeUp) -> dict[tuple[str, str], dict[str, int]]:

@@ -11,6 +11,7 @@ from connector.destinations.base import Destination, Outcome
 from connector.destinations.bench import Bench
 from connector.errors import DestinationUnusable, PauseReason
 from connector.insight.trial.fence import Fence, Record
+from connector.insight.trial.person import MARK as MADE_UP
 from connector.insight.trial.uniqueness import MARK
 from connector.insight.trial.verdict import Left
 from connector.model import RecordKey
@@ -19,6 +20,7 @@ NOT_YET: Final = "not deleted yet"
 HOPELESS: Final = frozenset({PauseReason.AUTH, PauseReason.ANOTHER_ACCOUNT})
 """Why nothing else is tried: more logins could lock the user."""
 
+SOMEBODYS: Final = "it has the key of a made-up person, but not the name: remove the key from it, or delete it"
 _UNSURE: Final = "no answer came; the next trial, a minute later, deletes it"
 
 Link = Callable[[str, str], str]
@@ -73,12 +75,20 @@ class Cleaning:
         return fault.problem if fault else why[0]
 
 
-def leftovers(destination: Destination, keys: Keys) -> Iterator[tuple[Record, int]]:
-    """The records of earlier trials, each with its slot. Raises DestinationUnusable."""
+def leftovers(
+    destination: Destination, keys: Keys, telling: Mapping[str, Iterable[str]]
+) -> Iterator[tuple[Record, int, bool]]:
+    """The records with keys of earlier trials: each with its slot, and whether it is nobody else's by now.
+
+    One may be: merged with a record that a trial left, it shows that record's key. telling: object -> the fields that
+    show that a person is made up. Raises DestinationUnusable.
+    """
     for (kind, key_field), slots in keys.items():
-        for value, answer in destination.find(kind, key_field, list(slots), ()).items():
+        names = sorted(telling.get(kind, ()))
+        for value, answer in destination.find(kind, key_field, list(slots), names).items():
             for record in [] if isinstance(answer, Outcome) else answer:
-                yield (kind, record.id), slots[value]
+                is_made_up = not names or any(MADE_UP.search(str(own)) for own in record.values.values())
+                yield (kind, record.id), slots[value], is_made_up
 
 
 def sweep(bench: Bench, kinds: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +16,9 @@ SLOTS: Final = 400
 
 RESERVED: Final = "ca4ec7c1-0000-4000-8000-"
 """How every id of a trial begins. careCycle's own are random."""
+
+MARK: Final = re.compile(f"carecycle-tr|trial-(tr|{RESERVED})", re.IGNORECASE)
+"""In the last name, the address and the external id of everybody made up."""
 
 ENDINGS: Final = range(6)
 """Kinds of calls, as the samples number them."""
@@ -29,11 +33,16 @@ _EARLIER: Final = timedelta(hours=12)
 
 @dataclass(slots=True)
 class MadeUp:
-    """The people of one trial. slot: of its ids. run: random hexadecimal digits, of this trial alone."""
+    """The people of one trial. slot: of its ids. run: random hexadecimal digits, of this trial alone.
+
+    by_slot: whether address and external id are the slot's, too, so that a later trial finds records that have them as
+    keys.
+    """
 
     slot: int
     run: str
     now: datetime
+    by_slot: bool = False
     _samples: Samples = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +60,11 @@ class MadeUp:
     @property
     def address(self) -> str:
         """The email address of everybody here."""
-        return f"carecycle-trial-{self.run}@example.com"
+        return f"carecycle-trial-{self._own}@example.com"
+
+    @property
+    def _own(self) -> str:
+        return self.prefix if self.by_slot else self.run
 
     def owns(self, text: str) -> bool:
         """Whether a value can only be this trial's."""
@@ -62,7 +75,7 @@ class MadeUp:
         return {
             **self._samples.person(),
             "id": self.identity(part),
-            "externalId": f"trial-{self.run}-{part}",
+            "externalId": f"trial-{self._own}-{part}",
             "status": status,
             "firstName": ("Trial", "Second")[part],
             "lastName": f"Carecycle-{self.run}",

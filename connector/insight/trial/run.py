@@ -11,8 +11,18 @@ from typing import Final
 from connector.delivery.deliver import fault_in
 from connector.delivery.route import Route
 from connector.errors import DestinationUnusable
-from connector.insight.trial.cast import cast, reserved_keys
-from connector.insight.trial.cleaning import HOPELESS, NOT_YET, Cleaning, Keys, Link, leftovers, missed, sweep
+from connector.insight.trial.cast import cast, made_up_for, reserved_keys, telling
+from connector.insight.trial.cleaning import (
+    HOPELESS,
+    NOT_YET,
+    SOMEBODYS,
+    Cleaning,
+    Keys,
+    Link,
+    leftovers,
+    missed,
+    sweep,
+)
 from connector.insight.trial.fence import Fence
 from connector.insight.trial.person import SLOTS, MadeUp
 from connector.insight.trial.stage import Stage, Step
@@ -51,12 +61,12 @@ class Trial:
     def start(self) -> None:
         """Try everything, and clean up. Raises nothing but what ends the process."""
         way = Way(self.route, int(self.now.timestamp() * 1000))
-        keys = reserved_keys(way, MadeUp(0, self.run, self.now))
+        made_up = made_up_for(way, self.run, self.now)
+        keys = reserved_keys(way, replace(made_up))
         cleaning = Cleaning(self.route.destination.bench(), self.link)
-        made_up = MadeUp(0, self.run, self.now)
         fence = Fence(self.route.destination, made_up.owns, self._objects, self.on_made)
         try:
-            made_up.slot = self._after_earlier(cleaning, keys)
+            made_up.slot = self._after_earlier(cleaning, keys, self._telling(way, made_up))
             way.route = replace(self.route, destination=fence)
             stage = Stage(way, fence, cleaning.bench, made_up, cast(made_up, way), self.schema, self.sources)
             self._try_each(chain(ordinary(stage), unproven(stage), uniqueness(stage)))
@@ -101,13 +111,21 @@ class Trial:
         if fault := fault_in("trial", once):
             self.tried.append(fails(what, fault.problem))
 
-    def _after_earlier(self, cleaning: Cleaning, keys: Keys) -> int:
+    def _telling(self, way: Way, made_up: MadeUp) -> dict[str, set[str]]:
+        """The fields that show that people are made up, as far as the account has them."""
+        described = {kind: set(known.fields) for kind, known in self.schema.objects.items()}
+        shown = telling(way, replace(made_up))
+        return {kind: names & described.get(kind, set()) for kind, names in shown.items()}
+
+    def _after_earlier(self, cleaning: Cleaning, keys: Keys, telling: Mapping[str, set[str]]) -> int:
         """Delete what earlier trials left; return a slot of which nothing is left."""
         taken: set[int] = set()
 
         def clean() -> Iterator[Tried]:
-            earlier = dict(leftovers(self.route.destination, keys))
-            taken.update(earlier.values())
+            having = list(leftovers(self.route.destination, keys, telling))
+            taken.update(slot for _, slot, _ in having)
+            cleaning.note((record for record, _, is_made_up in having if not is_made_up), SOMEBODYS)
+            earlier = dict.fromkeys(record for record, _, is_made_up in having if is_made_up)
             cleaning.delete(earlier)
             fields = sweep(cleaning.bench, self._objects)
             if fields:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from connector.destinations.base import Outcome, Row, Verdict
+from connector.insight.trial.person import MARK
 from connector.insight.trial.readback import problems_of
 from connector.insight.trial.stage import Stage, Step, Written, with_person
 from connector.insight.trial.verdict import Tried, fails, refused, untried, works
@@ -52,6 +53,8 @@ def _second(stage: Stage) -> Iterator[Tried]:
     second, first = stage.person(1), stage.person()
     if second is None:
         yield from problems_of(sent) or [untried(_SECOND, "the mapping writes no such person")]
+    elif first is not None and second.write.key == first.write.key:
+        yield works(_SECOND, "the mapping's key is the address, so the two are one record")
     elif first is not None and second.id == first.id:
         yield fails(_SECOND, "both people ended up in one record")
     else:
@@ -140,5 +143,7 @@ def _lengths(stage: Stage, person: Written) -> dict[str, int]:
         name: length
         for name, written in person.write.fields.items()
         if name in fields and fields[name].type == "string" and not fields[name].unique and name != address
-        if isinstance(written.value, str) and (length := fields[name].length or longest or 0) > 2
+        if isinstance(written.value, str)
+        and not MARK.search(written.value)
+        and (length := fields[name].length or longest or 0) > 2
     }
