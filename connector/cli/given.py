@@ -54,6 +54,6 @@ def change_event(thing: str, body: bytes, given: Mapping[str, Any]) -> bytes:
     for name in given:
         if keys_of(name, event) is None:
             near = closest(name, tuple(names_of(event)))
-            hint = f": did you mean {near}?" if near else ""
+            hint = f": did you mean {near}?" if near not in ("", name) else ""
             raise click.UsageError(f"--given {name}: {event} has no such field{hint}")
     return json.dumps(changed(payload, event, given)).encode()

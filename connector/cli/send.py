@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from connector.carecycle.catalogue import EVENTS
 from connector.carecycle.samples import sample
@@ -60,8 +61,11 @@ def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now
             "content-type": "application/json",
         }
         status = session.post(url, data=body, headers=headers, allow_redirects=False).status_code
+    except (InvalidSchema, InvalidURL, MissingSchema):
+        raise FixConfiguration(url, "is not an address: it must begin with http:// or https://") from None
     except requests.RequestException as error:
-        raise FixConfiguration(url, f"cannot be reached: {broken_limit(error) or type(error).__name__}") from None
+        problem = f"cannot be reached: {broken_limit(error) or type(error).__name__}"
+        raise FixConfiguration(url, problem, "is the connector running, and is the address right?") from None
     except ValueError:
         raise FixConfiguration("--secret", "is not a signing secret, or the event file is not UTF-8") from None
     click.echo(f"{message_id} {status}")

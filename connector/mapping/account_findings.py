@@ -67,7 +67,7 @@ def of_duplicate_rules(file: File, tree: Node, rules: Mapping[str, Sequence[str]
     """Warn of the rules that may refuse a new record as a duplicate. rules: by object; None if they are unknown."""
     scope = Scope(file, tree, Report(), None)
     if rules is None:
-        message = "whether duplicate rules may refuse people could not be read"
+        message = "it is not known whether duplicate rules may refuse people: the CRM does not show them"
         hint = "look at them in the CRM's settings, or let the connector's user view its setup"
         return [Diagnostic(*(tree.get("crm") or tree).place, Severity.NOTE, "M213", message, hint)]
     creating = {
@@ -79,7 +79,7 @@ def of_duplicate_rules(file: File, tree: Node, rules: Mapping[str, Sequence[str]
             Severity.WARNING,
             "M213",
             f"{kind} has active duplicate rules: {', '.join(names)}",
-            "one whose action is Block refuses people who look alike: let it alert instead, or leave out our user",
+            "one that blocks refuses people who look alike: let it alert instead, or exempt the connector's user",
         )
         for kind, names in rules.items()
         if names and kind in creating

@@ -72,7 +72,7 @@ def load(path: Path) -> TargetSchema:
         raise FixConfiguration(str(path), f"cannot be read: {error.strerror}") from error
     except ValidationError as error:
         where = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
-        raise FixConfiguration(str(path), f"is not a saved schema: {where or 'the JSON itself'}") from None
+        raise FixConfiguration(str(path), f"is not a saved schema: {where or 'it is not a JSON object'}") from None
 
 
 def dump(schema: TargetSchema) -> str:

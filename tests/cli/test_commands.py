@@ -189,6 +189,16 @@ class TestSend:
     def test_a_hook_nobody_answers_is_told(self, event: str) -> None:
         result = run("send", "http://127.0.0.1:1/hooks/x", event, "--secret", SECRET)
         assert (result.exit_code, "cannot be reached" in result.stderr) == (2, True)
+        assert "is the connector running" in result.stderr
+
+    @pytest.mark.parametrize("url", ["127.0.0.1:8080/hooks/sunrise", "localhost/hooks/sunrise", "http://"])
+    def test_what_is_no_address_is_told(self, event: str, url: str) -> None:
+        result = run("send", url, event, "--secret", SECRET)
+        assert (result.exit_code, "must begin with http:// or https://" in result.stderr) == (2, True)
+
+    def test_no_field_is_suggested_that_was_named(self, event: str) -> None:
+        result = run("send", "http://127.0.0.1:1/x", event, "--secret", SECRET, "--given", "event_type=call.completed")
+        assert ("has no such field" in result.stderr, "did you mean" in result.stderr) == (True, False)
 
 
 class TestDesk:

@@ -49,7 +49,7 @@ OBJECTS: Final = SetupStep(
     guide.OBJECTS,
     "The objects",
     "Setup → Permission Sets → the connector's → Object Settings → the object → Edit: select Read, Create and Edit. "
-    "Correct an object that does not exist in the mapping.",
+    "If the object does not exist, correct its name in the mapping.",
 )
 _FIELDS: Final = SetupStep(
     FIELDS,
