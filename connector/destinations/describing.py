@@ -10,7 +10,7 @@ from connector.errors import DestinationUnusable, PauseReason
 _Described = TypeVar("_Described")
 
 _OF_ONE: Final = frozenset(
-    {PauseReason.CONFIGURATION, PauseReason.PERMISSIONS, PauseReason.REQUEST, PauseReason.OUTAGE}
+    {PauseReason.CONFIGURATION, PauseReason.PERMISSIONS, PauseReason.REQUEST, PauseReason.REPLY, PauseReason.OUTAGE}
 )
 """Why a CRM may refuse to describe one object and describe the others."""
 

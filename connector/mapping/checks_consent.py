@@ -115,5 +115,5 @@ def _check_target(scope: Scope, full: str, object: str, field: str, fields: dict
     target = fields[field]
     if not target.writable:
         scope.add("M203", f"{full} cannot be written")
-    if target.type != "boolean":
+    if target.type not in ("boolean", ""):
         scope.add("M202", f"{full} is {target.type} but a flag is boolean")

@@ -23,7 +23,7 @@ class Option(_Frozen):
 
 
 class TargetField(_Frozen):
-    """One field of a CRM object. `length` in characters.
+    """One field of a CRM object. `type`: empty if unknown. `length` in characters.
 
     options: what a picklist offers, or the only ids that a reference may hold.
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
 import pytest
+from flask import Response, request
 
 from connector import mapping
 from connector.destinations import VENDORS
 from connector.destinations.base import Destination
 from connector.mapping import shipped_folder
 from connector.sandbox.salesforce.faults import reply
+from tests.destinations import hubspot_fixtures
 from tests.destinations.salesforce_fixtures import sandbox_and_destination
 from tests.destinations.test_salesforce_odd_replies import ODD, parts_of, with_part
 
 MAPPING = """\
 version: 1
 crm: salesforce
-consent: { waive: [doNotCall, doNotSMS, doNotEmail, doNotMail] }
+consent: { flags: { doNotCall: contact.DoNotCall }, waive: [doNotSMS, doNotEmail, doNotMail] }
 records:
   contact:
     object: Contact
@@ -38,6 +41,7 @@ records:
       Nickname__c: customer.preferredName
 """
 LINES = {
+    "DoNotCall": {3},
     "careCycle_Id__c": {7},
     "Email": {8},
     "FirstName": {8},
@@ -103,10 +107,68 @@ class TestSalesforce:
             assert all(without_name and code == "M201" for _, code in wrong), (path, odd, wrong)
 
 
+HUBSPOT = """\
+version: 1
+crm: hubspot
+consent: { flags: { doNotCall: contact.do_not_call }, waive: [doNotSMS, doNotEmail, doNotMail] }
+records:
+  contact:
+    object: contacts
+    key: { carecycle_id: customer.id }
+    fields:
+      lifecyclestage: { from: customer.status, table: { Lead: lead, Active: nowhere, Inactive: subscriber } }
+      hubspot_owner_id: customer.agentNpn
+      nickname: customer.preferredName
+  call:
+    object: calls
+    events: [call.completed]
+    key: { carecycle_call_id: call.id }
+    fields:
+      hs_timestamp: { from: [call.startTime, call.createdAt] }
+      nickname: call.id
+"""
+OF_PROPERTIES = {"do_not_call": 3, "carecycle_id": 7, "lifecyclestage": 9, "hubspot_owner_id": 10}
+OF_CALLS = (18, "error", "M201")
+
+
+class TestHubSpot:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_each_part_of_a_list_of_properties_hides_only_itself(self, seed: int) -> None:
+        with hubspot_fixtures.sandbox_and_destination(index_lag=0.0) as (sandbox, hubspot):
+            listed = sandbox.definitions.list("contacts", "non_sensitive")
+            listed["results"] = [own for own in listed["results"] if own["name"] in OF_PROPERTIES]
+
+            def with_listed(listed: Any) -> set[Key]:
+                sandbox.faults.clear()
+                answer = Response(json.dumps(listed), content_type="application/json")
+                sandbox.fault("/properties/", _of_contacts(answer), times=99)
+                return findings(hubspot, HUBSPOT)
+
+            expected = with_listed(listed)
+            assert expected >= {(9, "error", "M204"), (9, "warning", "M214"), (10, "error", "M202"), OF_CALLS}
+            ways = [(path, odd) for path in parts_of(listed) for odd in (*ODD, ...)]
+            for path, odd in random.Random(seed).sample(ways, 40):
+                found = with_listed(with_part(listed, path, odd))
+                own = OF_PROPERTIES.get(listed["results"][path[1]]["name"]) if len(path) > 1 else None
+                if own is not None:
+                    assert {one for one in expected - found if one[0] != own} == set(), (path, odd)
+                    wrong = {code for _, severity, code in found - expected if severity == "error"}
+                    assert wrong <= ({"M201"} if len(path) < 3 or path[2] == "name" else set()), (path, odd, wrong)
+                assert OF_CALLS in found, (path, odd)
+
+
+def _of_contacts(answer: Response) -> Any:
+    return lambda proceed: answer if request.path.endswith("contacts") and is_plain() else proceed()
+
+
+def is_plain() -> bool:
+    return request.args.get("dataSensitivity") == "non_sensitive"
+
+
 def touched(described: Any, path: tuple[Any, ...]) -> set[int]:
     """The lines of the mapping that a part of the description decides about."""
     if path in ((), ("fields",)):
-        return set(range(6, 14))
+        return {3, *range(6, 14)}
     if path[0] == "recordTypeInfos":
         return LINES["RecordTypeId"]
     return LINES[described["fields"][path[1]]["name"]] if path[0] == "fields" else set()

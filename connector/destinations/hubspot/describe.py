@@ -68,7 +68,7 @@ def _field(object: str, own: PropertyDefinition, *, sensitive: bool) -> TargetFi
         type=kind,
         length=LONGEST if kind in ("string", "phone") else None,
         required=_REQUIRED.get(object) == own.name,
-        unique=own.unique or (object, own.name) == ("contacts", "email"),
+        unique=own.has_unique_value is not False or (object, own.name) == ("contacts", "email"),
         writable=not own.changes.read_only,
         sensitive=sensitive,
         of_user=own.refers_to == "OWNER",
@@ -84,4 +84,4 @@ def _kind(own: PropertyDefinition) -> str:
         return "multipicklist" if own.field_type == "checkbox" else "picklist"
     if own.type == "string" and own.field_type == "phonenumber":
         return "phone"
-    return _TYPES.get(own.type, "string")
+    return _TYPES.get(own.type, "string") if own.type else ""

@@ -146,15 +146,22 @@ class Changes(Lenient):
 
 
 class PropertyDefinition(Lenient):
+    """A property. Without a type or a word on uniqueness, that is unknown, and stops nothing."""
+
     name: str
-    type: str
+    type: str = ""
     field_type: str = Field(default="", alias="fieldType")
     options: OptionValues = Field(default_factory=list)
-    unique: bool = Field(default=False, alias="hasUniqueValue")
+    has_unique_value: bool | None = Field(default=None, alias="hasUniqueValue")
     refers_to: str | None = Field(default=None, alias="referencedObjectType")
     external: bool = Field(default=False, alias="externalOptions")
     hubspot_defined: bool = Field(default=False, alias="hubspotDefined")
     changes: Changes = Field(default_factory=Changes, alias="modificationMetadata")
+
+    @property
+    def unique(self) -> bool:
+        """Whether HubSpot says that no two records have the same value."""
+        return self.has_unique_value is True
 
 
 class Properties(Lenient):

@@ -58,8 +58,8 @@ class Described(Lenient):
 
     @property
     def kind(self) -> str:
-        """The type as a saved schema names it."""
-        return self.type if self.type in _KNOWN else _TYPES.get(self.type, "string")
+        """The type as a saved schema names it; empty if it is unknown."""
+        return self.type if self.type in _KNOWN | {""} else _TYPES.get(self.type, "string")
 
     @property
     def required(self) -> bool:
