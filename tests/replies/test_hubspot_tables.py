@@ -65,6 +65,11 @@ def of_trial(path: str, method: str, ask: Any) -> Call:
     return Call(answering(path, method), lambda hubspot: str(ask(hubspot.bench())))
 
 
+def stages_of_deals(hubspot: HubSpot) -> str:
+    stage = hubspot.describe(["deals"]).objects["deals"].fields["dealstage"]
+    return "; ".join(f"{option.value} {option.pipeline}" for option in stage.options)
+
+
 REFUSED: Final[dict[str, tuple[int, Any, Call, str]]] = {
     **{
         code: (207, half(message=listed(code, "visits")), TWO, f"delivered; rejected {code} visits")
@@ -114,6 +119,15 @@ ANSWERED: Final[dict[str, tuple[int, Any, Call, str]]] = {
         listing({"from": {"id": "45001"}, "to": [{"toObjectId": 46001, "associationTypes": []}]}),
         of_trial("/associations/", "POST", lambda bench: sorted(bench.linked("contacts", "45001", "companies"))),
         "['46001']",
+    ),
+    "pipelines-200": (
+        200,
+        listing(
+            {"id": "default", "stages": [{"id": "closedwon", "label": "Won", "archived": False}], "archived": False},
+            {"id": "renewals", "stages": [{"id": "due", "label": "Due"}, None, {"id": "old", "archived": True}]},
+        ),
+        Call(answering("/pipelines/", "GET"), stages_of_deals),
+        "closedwon default; due renewals",
     ),
     "groups-200": (
         200,
