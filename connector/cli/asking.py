@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from connector.cli.options import quiet
 from connector.crm import Crm, CrmAccount
 from connector.errors import DestinationUnusable, FixConfiguration
@@ -11,7 +13,10 @@ from connector.running.config import AgencyFile
 
 
 def described(file: AgencyFile, name: str) -> target.TargetSchema:
-    """Ask the CRM to describe every object its mapping uses. Raises FixConfiguration, FixMapping."""
+    """Ask the CRM to describe every object its mapping uses, and name on stderr those it does not have.
+
+    Raises FixConfiguration, FixMapping.
+    """
     route = bootstrap.open_route(file, name)
     try:
         with quiet():
@@ -23,6 +28,8 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
 
     for problem in schema.unread.values():
         raise FixConfiguration(f"{file.path}: {name}", problem)
+    if absent := [kind for kind in route.mapping.objects if kind not in schema.objects]:
+        click.echo(f"{file.path}: {name}: the account does not have {', '.join(absent)}", err=True)
     return schema
 
 

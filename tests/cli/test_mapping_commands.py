@@ -233,6 +233,13 @@ class TestPull:
         result = run("schema", "pull", "-c", agency)
         assert (result.exit_code, "agency.yaml: hubspot" in result.stderr) == (2, True)
 
+    def test_an_object_the_account_does_not_have_is_named(self, agency: Path) -> None:
+        policy = "{object: p_policies, key: {policy_id: customer.id}, fields: {name: customer.lastName}}"
+        (agency.parent / "ours.yaml").write_text(f"extends: hubspot\nrecords: {{policy: {policy}}}\n")
+        agency.write_text(agency.read_text().replace("mapping: hubspot", "mapping: ours.yaml"))
+        result = run("schema", "pull", "-c", agency)
+        assert (result.exit_code, "hubspot: the account does not have p_policies" in result.stderr) == (0, True)
+
     def test_a_file_that_cannot_be_written_is_told(self, agency: Path) -> None:
         (agency.parent / "sunrise-salesforce.schema.json").mkdir()
         result = run("schema", "pull", "-c", agency)
