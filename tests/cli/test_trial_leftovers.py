@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Response
 
 from connector.insight.trial.person import prefix
 from connector.sandbox.hubspot import HubSpotSandbox
@@ -64,3 +65,21 @@ class TestAnAddressAsKey:
         said = tried(agency)
         assert f"{len(kept)} records deleted" in said["by"]["delete what earlier trials left"]["seen"]
         assert agency.sandbox.records("contacts") == []
+
+
+class TestARecordWrittenByAFieldOfATrial:
+    @pytest.mark.slow
+    def test_is_found_by_the_mapping_s_own_key(self, portal: Opened) -> None:
+        own = "extends: hubspot\nrecords: {call: {unique_key: false, key: {hs_call_external_id: call.id}}}\n"
+        agency = portal(own, index_lag=0.0)
+
+        def killed(handle: Callable[[], Response]) -> Response:
+            agency.sandbox.tokens.clear()
+            return Response(status=401)
+
+        agency.sandbox.fault("/properties/2026-03/calls/carecycle_trial", killed, method="DELETE")
+        tokens = dict(agency.sandbox.tokens)
+        assert len(tried(agency)["left"]) == len(agency.sandbox.records("calls") + agency.sandbox.records("contacts"))
+        agency.sandbox.tokens.update(tokens)
+        assert tried(agency)["works"]
+        assert agency.sandbox.records("calls") == agency.sandbox.records("contacts") == []

@@ -65,6 +65,9 @@ def _used(stage: Stage, write: Write, name: str) -> Tried:
         for field, own in write.fields.items()
         if isinstance(own.value, str | int | float | bool) and field != stage.mapping.crm.address_field
     }
+    own = stage.described(kind).get(write.key.field)
+    if own is not None and not own.unique:  # by which a later trial finds it, once the new field is gone
+        plain[write.key.field] = write.key.value
     first, second = (stage.fence.write([Row(key, plain)])[0] for _ in range(2))
     for outcome in (first, second):
         if outcome.verdict is not Verdict.DELIVERED:
