@@ -66,7 +66,7 @@ def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, fold
     with every value replaced, is written next to the agency file. Exit status 0: all of it works. 1: something does
     not, or is left in the CRM.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _clean_up_however_it_ends()
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("a trial writes to the CRM: confirm it with --yes, or run it in a terminal")
     finished: list[_Finished] = []
@@ -79,6 +79,13 @@ def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, fold
     if as_json:
         show_json([{"works": done.works, **asdict(done)} for done in finished])
     raise SystemExit(0 if all(done.works for done in finished) else 1)
+
+
+def _clean_up_however_it_ends() -> None:
+    """Take the end of the terminal's session for Ctrl-C, too, unless it is ignored, as nohup does."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
 
 
 def _destination(file: AgencyFile, name: str, keep: bool, yes: bool, folder: Path | None) -> _Finished:

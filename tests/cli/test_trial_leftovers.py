@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,25 @@ class TestAnAddressAsKey:
         said = tried(agency)
         assert f"{len(kept)} records deleted" in said["by"]["delete what earlier trials left"]["seen"]
         assert agency.sandbox.records("contacts") == []
+
+
+class TestATerminalThatIsClosed:
+    @pytest.mark.slow
+    def test_ends_the_trial_and_leaves_nothing(self, portal: Opened) -> None:
+        agency = portal()
+
+        def closed(handle: Callable[[], Response]) -> Response:
+            response = handle()
+            os.kill(os.getpid(), signal.SIGHUP)
+            return response
+
+        agency.sandbox.fault("/calls/batch/upsert", closed)
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        try:
+            said = tried(agency)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        assert (said["interrupted"], said["left"], agency.sandbox.records("contacts")) == (True, [], [])
 
 
 class TestARecordWrittenByAFieldOfATrial:
