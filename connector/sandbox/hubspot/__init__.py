@@ -158,7 +158,9 @@ class HubSpotSandbox(Wire, HubSpotFaults):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or token not in self.tokens:
             text = "Authentication credentials not found. This API supports OAuth 2.0 authentication."
-            return self._refuse(Refusal(401, text, "INVALID_AUTHENTICATION"))
+            refused = self._refuse(Refusal(401, text, "INVALID_AUTHENTICATION"))
+            refused.headers["X-HubSpot-Auth-Failure"] = "401 Unauthorized"
+            return refused
         with self.lock:
             policy = self.meter.refusing(request.path, self.clock())
         if policy:

@@ -56,7 +56,10 @@ class Meter:
 
     def headers(self, now: float) -> dict[str, str]:
         """Build the rate limit headers, which HubSpot sends on every reply except a search's."""
+        secondly = str(self.tier.burst // 10)  # HubSpot names this limit, and does not apply it
         return {
+            "X-HubSpot-RateLimit-Secondly": secondly,
+            "X-HubSpot-RateLimit-Secondly-Remaining": secondly,
             "X-HubSpot-RateLimit-Max": str(self.tier.burst),
             "X-HubSpot-RateLimit-Remaining": str(max(0, self.tier.burst - self.burst.spent(now))),
             "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",

@@ -39,6 +39,16 @@ def page(owners: Sequence[Owner], query: Mapping[str, str], now: float) -> dict[
 
 
 def _shown(owner: Owner, now: float) -> dict[str, Any]:
-    names = {"firstName": owner.first_name, "lastName": owner.last_name, "userId": int(owner.id) + 5_000_000}
+    user = int(owner.id) + 5_000_000
+    names = {"firstName": owner.first_name, "lastName": owner.last_name}
+    users = {"userId": user, "userIdIncludingInactive": user}
     times = {"createdAt": iso(now), "updatedAt": iso(now)}
-    return {"id": owner.id, "email": owner.email, "type": "PERSON", **names, "archived": owner.archived, **times}
+    return {
+        "id": owner.id,
+        "email": owner.email,
+        "type": "PERSON",
+        **names,
+        **users,
+        "archived": owner.archived,
+        **times,
+    }

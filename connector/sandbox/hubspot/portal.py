@@ -16,6 +16,8 @@ DETAILED: Final = {
     "utcOffsetMilliseconds": -18_000_000,
     "uiDomain": UI_DOMAIN,
     "dataHostingLocation": "na1",
+    "portalName": "Sandbox",
+    "createdAt": 1_704_704_400_000,
 }
 """What a portal says of itself besides its number and type."""
 TYPE_IDS: Final = {

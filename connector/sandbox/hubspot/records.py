@@ -38,8 +38,11 @@ class Record:
         return {"id": self.id, "properties": chosen, **times, "archived": False, "url": self._address()}
 
     def _address(self) -> str:
-        type_id = next((number for number, kind in TYPE_IDS.items() if kind == self.kind), self.kind)
-        return f"https://{UI_DOMAIN}/contacts/{PORTAL}/record/{type_id}/{self.id}"
+        return f"https://{UI_DOMAIN}/contacts/{PORTAL}/record/{_type_id(self.kind)}/{self.id}"
+
+
+def _type_id(kind: str) -> str:
+    return next((number for number, name in TYPE_IDS.items() if name == kind), kind)
 
 
 class Records:
@@ -75,7 +78,8 @@ class Records:
             return value if value in self.held[kind] else None
         definition = self.schema[kind].get(key)
         if definition is None or not definition.unique:
-            raise Refusal(400, f"Unable to perform update/upsert by non-unique {kind} property {key}")
+            what = f"{_type_id(kind)} property {key} in portal ID {PORTAL}"
+            raise Refusal(400, f"Unable to perform update/upsert by non-unique {what}")
         return self.unique.get((kind, key, value.lower()))
 
     def get(self, kind: str, key: str, value: str) -> Record:
@@ -144,7 +148,8 @@ class Records:
                 continue
             if name == "email":
                 raise clash(owner, named=self.names_holders)
-            text = f"A record with {name} = {value} already has that value: {owner}"
+            place = f"PropertyValueCoordinates{{portalId={PORTAL}, propertyName={name}, value={value}}}"
+            text = f"Cannot set {place} on {identity or 'a new record'}. {owner} already has that value."
             problems.append(problem(name, "CONFLICTING_UNIQUE_VALUE", text))
         return problems
 

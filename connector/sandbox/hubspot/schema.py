@@ -12,6 +12,7 @@ from connector.sandbox.hubspot.replies import Refusal, not_found, problem
 SENSITIVITIES = ("non_sensitive", "sensitive", "highly_sensitive")
 TYPES = ("string", "number", "date", "datetime", "enumeration", "bool", "phone_number")
 MOST_UNIQUE = 10
+_CREATED = "2024-01-08T09:00:00.000Z"
 Schema = dict[str, dict[str, Property]]
 
 
@@ -161,7 +162,11 @@ def shown(definition: Property) -> dict[str, Any]:
         "hasUniqueValue": definition.unique,
         "externalOptions": bool(definition.refers_to),
         "hidden": False,
+        "formField": True,
+        "displayOrder": -1,
         "calculated": False,
+        "createdAt": _CREATED,
+        "updatedAt": _CREATED,
         "hubspotDefined": definition.group == "contactinformation" and definition.name not in CUSTOM,
         "dataSensitivity": definition.sensitivity,
         "modificationMetadata": {**changes, "readOnlyValue": definition.read_only},
