@@ -6,14 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from connector.crm import Crm, CrmAccount
+from connector.crm import CrmAccount
 from connector.delivery.consent import States
 from connector.delivery.deliver import Known
-from connector.destinations.base import Answers, Destination, Outcome, Row, Verdict
-from connector.destinations.bench import Bench
-from connector.destinations.provision import Provisioner
-from connector.mapping.target import TargetSchema
-from connector.model import Entry, Mode, RecordKey, Value
+from connector.destinations.around import Around
+from connector.destinations.base import Answers, Outcome, Row, Verdict
+from connector.model import Entry, Mode, RecordKey
 from connector.settlement import Claim, Refusal
 from connector.settlement.gaps import Doubt
 
@@ -86,33 +84,18 @@ def _newest(known: Mapping[_Key, _Kept], more: Mapping[_Key, _Kept]) -> dict[_Ke
 
 
 @dataclass(slots=True)
-class DryDestination:
+class DryDestination(Around):
     """A CRM account that accepts every write and stores nothing. ask: whether to read from the real account."""
 
-    real: Destination
     name: str
     known: Known
     ask: bool
     batch: int = 500
 
     @property
-    def crm(self) -> Crm:
-        """The real account's CRM."""
-        return self.real.crm
-
-    @property
     def usage(self) -> tuple[int, int] | None:
         """Always None: no calls are counted here."""
         return None
-
-    @property
-    def date(self) -> str:
-        """That of the real account."""
-        return self.real.date
-
-    def account(self) -> CrmAccount | None:
-        """Ask the real account."""
-        return self.real.account()
 
     def serve(self, account: CrmAccount) -> None:
         """Do nothing: nothing is written."""
@@ -140,30 +123,3 @@ class DryDestination:
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Ask the real CRM if it may be asked."""
         return self.real.survivors(object, ids) if self.ask else {}
-
-    def may_have_twins(self, object: str, field: str) -> bool:
-        """Know what the real account knows."""
-        return self.real.may_have_twins(object, field)
-
-    def normal(self, value: Value) -> str:
-        """Normalize a value the way the real account does."""
-        return self.real.normal(value)
-
-    def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """Describe the real account's fields."""
-        return self.real.describe(objects)
-
-    def recall(self, kept: TargetSchema) -> None:
-        """Remind the real account."""
-        self.real.recall(kept)
-
-    def provisioner(self) -> Provisioner:
-        """Return the real account's provisioner."""
-        return self.real.provisioner()
-
-    def bench(self) -> Bench:
-        """Return the real account's bench."""
-        return self.real.bench()
-
-    def close(self) -> None:
-        """Do nothing: the real account is closed by its owner."""

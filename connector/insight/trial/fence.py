@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.crm import Crm, CrmAccount
-from connector.destinations.base import Answers, Destination, Found, Outcome, Row, Verdict
-from connector.destinations.bench import Bench
-from connector.destinations.provision import Provisioner
-from connector.mapping.target import TargetSchema
-from connector.model import RecordKey, Value
+from connector.destinations.around import Around
+from connector.destinations.base import Answers, Found, Outcome, Row, Verdict
+from connector.model import RecordKey
 from connector.settlement import Refusal
 
 _FENCED: Final = Outcome(
@@ -30,44 +27,20 @@ Record = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Fence:
-    """Implements Destination.
+class Fence(Around):
+    """A Destination.
 
     owns: whether a key or an address can only be this trial's. written: the mapping's objects.
     made: what the trial made, oldest first. on_made: called with each new record of those. unsure: key -> whether it is
     unique, of each record that was sent to be created and of which no answer is known.
     """
 
-    real: Destination
     owns: Callable[[str], bool]
     written: frozenset[str]
     on_made: Callable[[str, str], None] = lambda kind, crm_id: None
     made: dict[Record, None] = field(default_factory=dict)
     unsure: dict[RecordKey, bool] = field(default_factory=dict)
     batch: int = 100
-
-    @property
-    def crm(self) -> Crm:
-        """The real account's CRM."""
-        return self.real.crm
-
-    @property
-    def usage(self) -> tuple[int, int] | None:
-        """The real account's."""
-        return self.real.usage
-
-    @property
-    def date(self) -> str:
-        """The real account's."""
-        return self.real.date
-
-    def account(self) -> CrmAccount | None:
-        """Ask the real account."""
-        return self.real.account()
-
-    def serve(self, account: CrmAccount) -> None:
-        """Serve this account alone."""
-        self.real.serve(account)
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write the rows that are this trial's; reject the others."""
@@ -115,34 +88,3 @@ class Fence:
             for record in answer:
                 self._note(object, record.id)
         return [record for record in answer if (object, record.id) in self.made]
-
-    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
-        """Ask the real account."""
-        return self.real.survivors(object, ids)
-
-    def may_have_twins(self, object: str, field: str) -> bool:
-        """Know what the real account knows."""
-        return self.real.may_have_twins(object, field)
-
-    def normal(self, value: Value) -> str:
-        """Normalize a value the way the real account does."""
-        return self.real.normal(value)
-
-    def describe(self, objects: Iterable[str]) -> TargetSchema:
-        """Describe the real account's fields."""
-        return self.real.describe(objects)
-
-    def recall(self, kept: TargetSchema) -> None:
-        """Remind the real account."""
-        self.real.recall(kept)
-
-    def provisioner(self) -> Provisioner:
-        """Return the real account's provisioner."""
-        return self.real.provisioner()
-
-    def bench(self) -> Bench:
-        """Return the real account's bench."""
-        return self.real.bench()
-
-    def close(self) -> None:
-        """Do nothing: the real account is closed by its owner."""
