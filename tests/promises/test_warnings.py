@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+from flask import Response
+
+from connector.sandbox.hubspot.faults import Answer
 from connector.store.desk import Filter
 from tests.promises.stage import a_person
 from tests.promises.test_addresses import Portal, portal
@@ -48,6 +54,37 @@ class TestAFieldWithAWarning:
         portal.stage.store.desk.replay(Filter(message_id="n", state="delivered"), "ana")
         portal.drain()
         assert items(portal.stage) == []
+
+
+class TestAWarningOfAnotherShape:
+    @pytest.mark.parametrize(
+        "context", [{"properties": ["city", "state"]}, {"name": "city"}, {"invalidProperty": ["city"]}]
+    )
+    def test_is_an_open_item_of_the_field_it_names(self, portal: Portal, context: dict[str, Any]) -> None:
+        portal.sandbox.fault("/batch/upsert", warned(context))
+        accept(portal, "m", 1, city="Mesa")
+        assert ("city", "VALUE_IGNORED") in items(portal.stage)
+
+    @pytest.mark.parametrize("context", [{"value": ["Mesa"]}, {"propertyName": "Mesa"}, {}, None])
+    def test_without_a_field_of_ours_is_no_item_and_repeats_no_value(self, portal: Portal, context: Any) -> None:
+        portal.sandbox.fault("/batch/upsert", warned(context))
+        accept(portal, "m", 1, city="Mesa")
+        assert items(portal.stage) == []
+        assert (portal.stage.settled("m").state, portal.stage.settled("m").code) == ("delivered", "")
+
+
+def warned(context: Any) -> Answer:
+    """Handle the request, and warn in every result with this context."""
+
+    def answer(handle: Callable[[], Response]) -> Response:
+        response = handle()
+        body = response.get_json()
+        for result in body["results"]:
+            result["warnings"] = [{"category": "PROPERTY_WARNING", "message": "made up", "context": context}]
+        response.set_data(json.dumps(body))
+        return response
+
+    return answer
 
 
 class TestAnOptOutWithAWarning:

@@ -295,7 +295,10 @@ def cases(n: Mapping[str, str]) -> dict[str, tuple[Call, str]]:
             "delivered; deferred OBJECT_NOT_FOUND",
         ),
         **dict.fromkeys((f"odd-200-{part}" for part in ODD_200), (ONE, "delivered")),
-        "odd-200-warnings": (ONE, f"delivered ignored {n['ignored']}"),
+        "odd-200-warnings": (
+            write(a_contact("c-0", **{n["ignored"]: "lead"})),
+            f"delivered ignored {n['ignored']}",
+        ),
         "odd-200-with-errors": (TWO, f"delivered; {OPTION}"),
         **dict.fromkeys((f"odd-207-{part}" for part in ODD_207), (TWO, f"delivered; {OPTION}")),
         "odd-207-context-null": (TWO, "delivered; deferred UNACCOUNTED"),

@@ -241,19 +241,20 @@ def _stage_kept(rows: Rows, answered: Outcomes, batch: Batch) -> dict[int, Row]:
 def _keeps_stage(written: Written | None, stage: Value) -> bool:
     if written is None:
         return False
-    return STAGE in written.ignored or written.properties.get(STAGE) not in (None, "", stage)
+    return STAGE in written.ignored((STAGE,)) or written.properties.get(STAGE) not in (None, "", stage)
 
 
 def _answer(error: RecordError | None, written: Written | None, target: Target, row: Row, request_id: str) -> Outcome:
     if error is not None or written is None:
         return outcome(error or UNACCOUNTED, request_id)
     created = written.new if target.path is UPSERT else target.path is CREATE
-    warned = outcome(RecordError("VALUE_IGNORED", tuple(sorted(written.ignored))), request_id)
-    if any(written.properties.get(flag) != wire(flag, row.fields[flag]) for flag in written.ignored & row.consent):
+    ignored = written.ignored(row.fields)
+    warned = outcome(RecordError("VALUE_IGNORED", tuple(sorted(ignored))), request_id)
+    if any(written.properties.get(flag) != wire(flag, row.fields[flag]) for flag in ignored & row.consent):
         return replace(warned, id=written.id)  # an opt-out counts only once the record shows it
     shown = {name: plain(name, text) for name, text in written.properties.items()}
-    ignored = warned.refusal if written.ignored else WRITTEN
-    return Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=ignored, created=created, shown=shown)
+    why = warned.refusal if ignored else WRITTEN
+    return Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=why, created=created, shown=shown)
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:

@@ -5,7 +5,7 @@ https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide and .../e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -75,10 +75,14 @@ class Written(Lenient):
     new: bool | None = None
     warnings: Entries[Warned] = Field(default_factory=list)
 
-    @property
-    def ignored(self) -> frozenset[str]:
-        """The properties whose new value HubSpot may have ignored, according to its warnings."""
-        return frozenset(name for warning in self.warnings for name in warning.context.get("propertyName", ()))
+    def ignored(self, sent: Iterable[str]) -> frozenset[str]:
+        """Those of the properties sent whose new value HubSpot may have ignored, according to its warnings.
+
+        Under which key a warning names a property is known of one kind only, so that any key may; other texts of a
+        warning may be values.
+        """
+        named = {text for warning in self.warnings for texts in warning.context.values() for text in texts}
+        return frozenset(named & set(sent))
 
 
 class Batch(Lenient):
