@@ -69,6 +69,7 @@ class Gate:
         return {
             "access_token": self.open(),
             "instance_url": self.instance_url,
+            "api_instance_url": "https://api.salesforce.com",
             "id": f"https://{self.login}/id/{self.org_id}/005Hs0000000001MAA",
             "token_type": "Bearer",
             "issued_at": str(int(time.time() * 1000)),

@@ -89,6 +89,8 @@ class Column:
             "name": self.name,
             "label": self.label,
             "type": self.type,
+            "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
+            "autoNumber": False,
             **self._sizes(),
             "createable": self.writable,
             "updateable": self.writable,
@@ -127,6 +129,14 @@ class Column:
 
     def _described(self, option: str) -> dict[str, Any]:
         return {"value": option, "label": option, "active": True, "defaultValue": option == self.default}
+
+
+_SOAP_TYPES: Final = {
+    **dict.fromkeys(("id", "reference"), "tns:ID"),
+    **dict.fromkeys(("double", "currency", "percent"), "xsd:double"),
+    **{name: f"xsd:{name}" for name in ("boolean", "date", "int")},
+    "datetime": "xsd:dateTime",
+}
 
 
 @dataclass(slots=True)
