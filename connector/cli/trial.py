@@ -33,7 +33,7 @@ _ABOUT = """\
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """The result for done destination."""
+    """The result for one destination."""
 
     destination: str
     tried: Sequence[Tried]

@@ -305,6 +305,14 @@ class TestHubSpotSteps:
         account.sandbox.fault("/owners", answer, times=EVERYTHING)
         assert account.found("scopes").startswith("crm.objects.owners.read is missing")
 
+    @pytest.mark.parametrize("page", ["<html>", "null", "[null]"])
+    def test_a_page_of_somebody_in_between_grants_no_scope(self, portal: Callable[..., Account], page: str) -> None:
+        account = portal()
+        answer = Response(page, 200, content_type="application/json")
+        account.sandbox.fault("/owners", answer, times=EVERYTHING)
+        assert account.left()["scopes"] != "done"
+        assert "not HubSpot's" in account.found("scopes")
+
     def test_properties_and_keys_are_named(self, portal: Callable[..., Account]) -> None:
         account = portal(unique_calls=False)
         del account.sandbox.definitions.schema["contacts"]["do_not_call"]

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from connector.destinations.guide import Look, Needs, judged, stopped
-from connector.destinations.hubspot.calls import OWNERS, PROPERTIES, READ, SUBSCRIPTIONS, UPDATE, Calls, Path
+from connector.destinations.hubspot.calls import OWNERS, PROPERTIES, READ, SUBSCRIPTIONS, UPDATE, Calls, Path, expect
 from connector.destinations.hubspot.describe import NEVER_SENSITIVE
 from connector.destinations.hubspot.details import portal_of
 from connector.destinations.hubspot.object_types import scope_noun
 from connector.destinations.hubspot.setup_steps import SCOPES, TOKEN
 from connector.destinations.hubspot.vendor import HUBSPOT
+from connector.destinations.lenient import Lenient
 from connector.errors import DestinationUnusable, PauseReason
 
 _NOBODY: Final = "connector-setup@example.com"
@@ -47,7 +48,9 @@ def access(calls: Calls, needs: Needs) -> Iterator[Look]:
 def _lacking(calls: Calls, probe: _Probe) -> Iterator[str]:
     """The missing scope, and HubSpot's own words where they name another, as they may."""
     try:
-        calls.ask(probe.path, query=list(probe.query), body=probe.body, **probe.parts)
+        reply = calls.ask(probe.path, query=list(probe.query), body=probe.body, **probe.parts)
+        if reply.ok:
+            expect(Lenient, reply)  # a page of somebody in between says nothing of the scope
     except DestinationUnusable as error:
         if error.reason is not PauseReason.PERMISSIONS:
             raise
