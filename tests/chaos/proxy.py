@@ -90,6 +90,7 @@ class Proxy:
 
     def close(self) -> None:
         self.refuse()
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -112,6 +113,15 @@ class Proxy:
             self._server.close()
             self._server = None
 
+    async def _end(self) -> None:
+        """End what began since the last cut: a socket that is left open fails whatever test comes later."""
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)  # a transport that was closed lets go of its socket in a later round
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
         pair = Pair(writer, None, mute=self._mute_new)
@@ -123,8 +133,10 @@ class Proxy:
             answers, pair.server = await asyncio.open_connection("127.0.0.1", self.target)
             ways = (self._pump(pair, reader, pair.server), self._pump(pair, answers, writer))
             await asyncio.gather(*ways)
-        except (OSError, asyncio.CancelledError):
+        except OSError:
             pass
+        except asyncio.CancelledError:
+            pair.close(reset=True)
         finally:
             self.pairs.discard(pair)
             pair.close(reset=False)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -147,7 +148,13 @@ def resize(browser: Chrome, width: int) -> None:
 
 
 def beyond_the_edge(browser: Chrome) -> int:
-    """Pixels one would have to scroll sideways for."""
+    """Pixels one would have to scroll sideways for, once the page is laid out: it may be wide for a moment."""
+    with suppress(TimeoutException):
+        WebDriverWait(browser, 5, ignored_exceptions=[WebDriverException]).until(lambda _: _beyond(browser) == 0)
+    return _beyond(browser)
+
+
+def _beyond(browser: Chrome) -> int:
     page = "document.documentElement"
     return int(browser.execute_script(f"return {page}.scrollWidth - {page}.clientWidth"))
 
