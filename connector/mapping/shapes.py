@@ -150,8 +150,9 @@ def _formatted(scope: Scope, format: Format, shape: Shape) -> Iterator[Shape]:
         scope.add("M122", f"the format '{format.name}' takes {listed(format.takes)}, not {shape.kind}")
         return
     values = shape.values
-    if values is not None:
-        values = None if format.zoned else tuple(str(format.apply(value)) for value in values)
+    if values is not None:  # those of a number are its text, which no format of numbers takes
+        is_known = not format.zoned and shape.kind not in (Kind.INTEGER, "number")
+        values = tuple(str(format.apply(value)) for value in values) if is_known else None
     never_longer = format.gives is Kind.TEXT and format.name not in ("national", "e164", "list")
     length = format.length or (shape.length if never_longer else None)
     yield replace(shape, kind=format.gives, values=values, length=length, format=format.name)

@@ -6,6 +6,7 @@ import pytest
 
 from connector.mapping import render
 from connector.mapping.diagnostics import Severity
+from connector.mapping.formats import FORMATS
 from tests.mappings.build import CALL, WAIVED, findings, found_and_marked, load, mapping_text
 
 FIELD = {
@@ -120,6 +121,11 @@ class TestFields:
     def test_an_unrestricted_picklist_only_warns(self) -> None:
         (found,) = load(mapping_text("LeadSource: { value: Radio }")).diagnostics
         assert (found.code, found.severity) == ("M204", Severity.WARNING)
+
+    @pytest.mark.parametrize("format", sorted(FORMATS))
+    @pytest.mark.parametrize("value", ["247000", "-2.5", "x", "true", "'2026-06-17'"])
+    def test_any_format_of_any_fixed_value_is_judged(self, value: str, format: str) -> None:
+        load(mapping_text(f"Description: {{ value: {value}, format: {format} }}"))
 
 
 def assert_found(code: str, text: str, **how: str | None) -> None:
