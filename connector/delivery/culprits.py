@@ -66,14 +66,14 @@ def _narrowed(
     """Try a record without each half of the suspects: return how that ended, None if refused, and who is left."""
     middle = len(suspects) // 2
     for part in (suspects[:middle], suspects[middle:]) if middle else (suspects,):
-        trial = without(refused, part, outcome, version)
-        if nothing_left(trial.row):
-            return Tried(trial, None), ()
-        answer = yield trial
+        shortened = without(refused, part, outcome, version)
+        if nothing_left(shortened.row):
+            return Tried(shortened, None), ()
+        answer = yield shortened
         if answer is None:
             break
         if answer.verdict is not Verdict.REJECTED:
-            return Tried(trial, answer), part if len(part) > 1 else ()
+            return Tried(shortened, answer), part if len(part) > 1 else ()
         if needed := set(answer.fields) & set(part):  # the CRM takes no record without these
             return None, tuple(name for name in suspects if name not in needed)
     return None, ()
@@ -81,11 +81,11 @@ def _narrowed(
 
 def once(refused: Sending, outcome: Outcome, names: Collection[str], version: str) -> Search:
     """Send a record without some fields once; it ends as it was refused where that is refused, too."""
-    trial = without(refused, names, outcome, version)
-    if nothing_left(trial.row):
-        return Tried(trial, None)
-    answer = yield trial
-    return Tried(trial, answer) if answer and answer.verdict is not Verdict.REJECTED else Tried(refused, outcome)
+    shortened = without(refused, names, outcome, version)
+    if nothing_left(shortened.row):
+        return Tried(shortened, None)
+    answer = yield shortened
+    return Tried(shortened, answer) if answer and answer.verdict is not Verdict.REJECTED else Tried(refused, outcome)
 
 
 def _as_created(sending: Sending, outcome: Outcome) -> Sending:

@@ -108,7 +108,7 @@ def _database(
 def _writing(store: Store) -> Finding:
     """Report whether an event could be stored: a database that can be read may be read-only, locked or full."""
     try:
-        store.trial()
+        store.prove()
     except StoreUnavailable as error:
         do = "fix this first: events get 503 and nothing is delivered until then"
         return Finding("writing to the database", Health.WRONG, error.problem, do)

@@ -163,7 +163,7 @@ def _allow_sockets() -> None:
 def _try_out(accept: Bounded, store: Store) -> None:
     """Write as an arrival is written, and look whether the inbox is full. Raises StoreUnavailable."""
     accept.look()
-    store.trial()
+    store.prove()
 
 
 def _admin_door(process: Process, problem: Callable[[], str]) -> Door | None:

@@ -30,6 +30,7 @@ from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
 from connector.store.opt_outs import OptOuts
 from connector.store.processes import Processes
+from connector.store.proof_write import ProofWrite
 from connector.store.questions import Questions
 from connector.store.rebinding import Rebinding
 from connector.store.restoring import Restoring
@@ -38,7 +39,6 @@ from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
 from connector.store.spoken import Spoken
 from connector.store.trail import Trail
-from connector.store.trial import Trial
 from connector.store.usage import Usage
 from connector.store.watches import Watches
 
@@ -53,7 +53,7 @@ class Store:
         self.gaps = Gaps(database)
         self.commits = Commits(database, self.gaps)
         self.inbox = Inbox(database, self.obligations, self.oddities, self.commits)
-        self.trial = Trial(database, self.inbox)
+        self.prove = ProofWrite(database, self.inbox)
         self.open_items = OpenItems(database)
         self.questions = Questions(database)
         self.ledger = Ledger(database, self.open_items, self.questions)

@@ -40,7 +40,7 @@ def create_admin(
     app = Flask("connector.admin", static_folder=None)
     for page in pages:
         app.register_blueprint(page)
-    readiness = Readiness(writer or Writer(store.inbox.accept, store.trial), full)
+    readiness = Readiness(writer or Writer(store.inbox.accept, store.prove), full)
     gauges = _Gauges(store, readiness)
 
     @app.get("/livez")

@@ -90,7 +90,7 @@ def refuses(store: Store) -> None:
         lambda: store.inbox.accept([an_arrival("later")]),
         lambda: store.lanes.open({"a/b/0": "a/b"}),
         lambda: store.desk.pause("a/b/0", "operator"),
-        store.trial,
+        store.prove,
     ):
         with pytest.raises(StoreDamaged):
             write()
@@ -115,7 +115,7 @@ class TestMet:
             opened(embedded.address).inbox.accept([an_arrival("met")])
         refuses(receiver)
         refuses(worker)
-        writer = Writer(receiver.inbox.accept, receiver.trial)
+        writer = Writer(receiver.inbox.accept, receiver.prove)
         answer = create_admin(receiver, writer=writer).test_client().get("/readyz")
         assert (answer.status_code, "is damaged" in answer.json["database"]) == (503, True)
         writer.close()
@@ -146,10 +146,10 @@ class TestMet:
     ) -> None:
         looks = [opened(embedded.address) for _ in range(3)]
         for store in looks:
-            store.trial()
+            store.prove()
         embedded.file.write_bytes(bytes(embedded.file.stat().st_size))
         embedded.file.with_name(f"{embedded.file.name}-wal").write_bytes(b"")
-        for look in (looks[0].trial, looks[1].desk.waiting, lambda: looks[2].lanes.open({"a/b/0": "a/b"})):
+        for look in (looks[0].prove, looks[1].desk.waiting, lambda: looks[2].lanes.open({"a/b/0": "a/b"})):
             with pytest.raises(StoreDamaged):
                 look()
 

@@ -53,7 +53,7 @@ def refuses(store: Store, why: str) -> None:
     """Whatever is written, with the same words; only what broken connections say may come first."""
     for write in (
         lambda: store.inbox.accept([an_arrival("later")]),
-        store.trial,
+        store.prove,
         store.watches.try_to_write,
     ):
         said = ""
@@ -109,7 +109,7 @@ class TestInThePlaceOfOurs:
         refuses(process, "lacks the key")
         with pytest.raises(StoreUnavailable, match="lacks the key"):
             process.commits.check()
-        writer = Writer(process.inbox.accept, process.trial)
+        writer = Writer(process.inbox.accept, process.prove)
         ready = create_admin(process, writer=writer).test_client().get("/readyz")
         assert (ready.status_code, "lacks the key" in ready.json["database"]) == (503, True)
         writer.close()
@@ -146,7 +146,7 @@ class TestAnAgencyAddedSince:
         announced()
         older.put_back(address, copy)
         for _ in range(3):
-            settle_anyway(worker.trial)
+            settle_anyway(worker.prove)
             announced()
         worker.inbox.accept([an_arrival("after")])
         waiting = worker.lanes.waiting([LANE])

@@ -41,7 +41,7 @@ def opened(ready_address: str) -> Iterator[Store]:
 
 @pytest.fixture
 def writer(opened: Store) -> Iterator[Writer]:
-    writer = Writer(opened.inbox.accept, opened.trial)
+    writer = Writer(opened.inbox.accept, opened.prove)
     yield writer
     writer.close()
 
@@ -140,7 +140,7 @@ class TestReady:
 
     def test_a_full_inbox_is_and_says_so(self, opened: Store) -> None:
         accept = Bounded(opened.inbox.accept, opened.inbox.waiting, limit=1, clock=itertools.count().__next__)
-        writer = Writer(accept, opened.trial)
+        writer = Writer(accept, opened.prove)
         monitor = create_admin(opened, writer=writer, full=accept.full).test_client()
         assert asked(monitor)[1]["inbox"] == "ok"
         opened.inbox.accept([an_arrival()])

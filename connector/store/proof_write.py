@@ -17,10 +17,10 @@ _OWED: Final = (Owed("trial", "trial"),)
 
 
 class _Undo(Exception):
-    """Roll back: this was a trial."""
+    """Roll back: this was a proof only."""
 
 
-class Trial:
+class ProofWrite:
     """Writes what an event needs and rolls it back, then puts one row on disk, always the same.
 
     The first half meets what would refuse an event: a lock, a lost table, a damaged page. The second shows that a
