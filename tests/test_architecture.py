@@ -70,7 +70,7 @@ OWN_CLOCK = {
     "connector/running/clocks.py": "compares this machine's clock with others'",
     "connector/running/outages.py": "tells people when an outage of the database began and ended",
     "connector/store/processes.py": "compares this machine's clock with others'",
-    "connector/tracing.py": "spans are in the time of their machine",
+    "connector/telemetry/tracing.py": "spans are in the time of their machine",
     "connector/web/console.py": "sessions end by the browser's idea of time",
 }
 """Who may ask what time this machine thinks it is, and why.

@@ -11,13 +11,14 @@ from typing import Final, NoReturn
 
 import click
 
-from connector import telemetry, tracing
+from connector import telemetry
 from connector.cli.options import agency_option
 from connector.errors import FixConfiguration
 from connector.running.config import AgencyFile, Process, read_agencies, read_process
 from connector.running.roles import serve_web, serve_work
 from connector.running.supervisor import supervise
 from connector.store import preload
+from connector.telemetry import tracing
 from connector.web.session import hash_password
 
 _SHORTEST_PASSWORD: Final = 8

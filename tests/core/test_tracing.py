@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import get_current_span
 
-from connector import telemetry, tracing
+from connector import telemetry
 from connector.errors import FixConfiguration
 from connector.settlement import AttemptOutcome
+from connector.telemetry import tracing
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ class TestWithoutTheExtra:
     def test_an_exporter_that_is_named_but_not_installed_stops_the_start(self) -> None:
         program = (
             "import sys; sys.modules['opentelemetry.exporter'] = None\n"
-            "from connector import tracing\n"
+            "from connector.telemetry import tracing\n"
             "tracing.configure({'OTEL_EXPORTER_OTLP_ENDPOINT': 'http://127.0.0.1:4318'})"
         )
         done = subprocess.run(

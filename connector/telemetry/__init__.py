@@ -16,9 +16,9 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 
-from connector import tracing
 from connector.carecycle.recognise import OddField
 from connector.settlement import AttemptOutcome
+from connector.telemetry import tracing
 
 log: Final = structlog.get_logger("connector")
 
