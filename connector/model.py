@@ -19,6 +19,10 @@ class Stamp(NamedTuple):
     tie: str
 
 
+OLDEST = Stamp(0, "")
+"""Older than every event's."""
+
+
 class Unopened(NamedTuple):
     """Why a stored payload cannot be decrypted. key: the fingerprint it names. missing: this key was not given."""
 
@@ -28,7 +32,10 @@ class Unopened(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verified webhook message the catalogue can read. unopened: why it has no payload, where it has one stored."""
+    """An event the catalogue can read. unopened: why it has no payload, where it has one stored.
+
+    fetched: from careCycle's API or a file, not sent: it says what somebody's state is, and not since when.
+    """
 
     agency: str
     message_id: str
@@ -38,6 +45,7 @@ class Event:
     received_at: int
     payload: Mapping[str, Any] = attribute(repr=False)
     unopened: Unopened | None = None
+    fetched: bool = False
 
 
 def fold_key(value: str) -> str:
@@ -268,6 +276,7 @@ class Plan:
     consent: each flag in the event's customer snapshot (None: unknown), as of `stamp`.
     reason: why there are no writes ("test customer", "filtered", "withheld", "nothing mapped"), else empty.
     spoken: the flags the event itself raises, by the mapping's `raise:`, whatever the snapshot says.
+    fetched: the event was: what it says of a flag that it does not raise gives way to every webhook.
     """
 
     customer_id: str | None
@@ -278,6 +287,7 @@ class Plan:
     reason: str = ""
     spoken: frozenset[str] = frozenset()
     untranslated: tuple[Untranslated, ...] = ()
+    fetched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from connector import telemetry
 from connector.carecycle import decode, recognise
 from connector.carecycle.remnant import Remnant, remnant
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
+from connector.model import OLDEST
 from connector.settlement import UNKNOWN_TYPE, DeliveryState, Refusal, unreadable
+from connector.settlement.newest import Origin
 from connector.store.inbox import Arrival, Owed
-from connector.store.tables import PRIORITIES
+from connector.store.tables import FETCHED, RAISING
 from connector.store.writer import Keeper
 
 NOBODY = ""
@@ -91,17 +95,48 @@ def read(agency: Agency, message_id: str, body: bytes, now: int | None = None) -
         return _unread(agency, message_id, body, now, unreadable(error))
     if reading is None:
         return replace(_unread(agency, message_id, body, now, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
+    return _arrival(agency, message_id, body, now, reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How content is fetched. destination: the only one it is for; empty for all. digest: keyed."""
+
+    origin: Origin
+    run: str
+    digest: Callable[[str], str]
+    destination: str = ""
+
+
+def fetched(agency: Agency, payload: Mapping[str, Any], how: Fetch) -> Arrival:
+    """Content that was fetched, of the shape of a webhook's. Equal content has the same message id.
+
+    A state that does not say when it was last changed is as old as its customer or call, or else the oldest possible:
+    it fills in what nobody wrote. Raises UnreadableEvent.
+    """
+    body = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
+    message_id = f"{how.origin}:{how.digest(body.decode())}"
+    reading = recognise.read(payload, message_id)
+    if reading is None:
+        raise UnreadableEvent(message_id, "event_type is none of careCycle's")
+    arrival = _arrival(agency, message_id, body, None, reading)
+    only = tuple(owed for owed in arrival.owed if how.destination in ("", owed.destination.partition("/")[2]))
+    when = arrival.source_time if arrival.source_time is not None else reading.created or OLDEST.at
+    return replace(arrival, owed=only, source_time=when, priority=FETCHED, origin=how.origin, run=how.run)
+
+
+def _arrival(agency: Agency, message_id: str, body: bytes, now: int | None, reading: recognise.Reading) -> Arrival:
     left = remnant(body) if reading.customer_lost else Remnant(reading.customer_id, reading.raised)
-    urgent, ordinary = PRIORITIES
     return replace(
         _blank(agency, message_id, body, now),
         type=reading.type,
         customer_id=left.customer_id,
         source_time=now if reading.source_time is None else reading.source_time,
         owed=agency.owed(left.customer_id or message_id),
-        priority=urgent if left.raised else ordinary,
+        priority=RAISING if left.raised else 0,
         raised=left.raised,
         odd=reading.odd,
+        call_id=reading.call_id,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ class Reading:
     payload: as sent, with harmless differences of type evened out and unreadable fields left out.
     source_time: epoch ms; None when the event does not say when it happened.
     raised: the consent flags its customer says true of.
-    odd: in the order of the catalogue.
+    odd: in the order of the catalogue. call_id: None for the events that are of no call.
     """
 
     type: str
@@ -57,6 +57,13 @@ class Reading:
     raised: frozenset[str]
     payload: Mapping[str, Any]
     odd: tuple[OddField, ...] = ()
+    call_id: str | None = None
+
+    @property
+    def created(self) -> int | None:
+        """When its customer or call was created, in epoch ms, if it says so."""
+        time = self.payload.get("createdAt")
+        return epoch_ms(time) if isinstance(time, str) else None
 
     @property
     def unread(self) -> tuple[OddField, ...]:
@@ -87,8 +94,10 @@ def read(payload: Any, message: str) -> Reading | None:
     if event_type not in EVENTS:
         return None
     readable, odd = _readable(payload, event_type)
-    own = "call.id" if event_type == "call.completed" else "customer.id"
-    if not reader(own, event_type)(readable):
+    of_call = event_type == "call.completed"
+    own = "call.id" if of_call else "customer.id"
+    own_id = reader(own, event_type)(readable)
+    if not own_id:
         raise UnreadableEvent(message, f"{own} is missing or not an id")
     return Reading(
         type=event_type,
@@ -97,6 +106,7 @@ def read(payload: Any, message: str) -> Reading | None:
         raised=_raised(reader("customer", event_type)(readable)),
         payload=readable,
         odd=odd + _without_id(reader("customer", event_type)(readable), odd),
+        call_id=own_id if of_call else None,
     )
 
 
@@ -108,7 +118,11 @@ def as_read(event: Event) -> Event | None:
     if event.unopened:
         raise UnreadableEvent(event.message_id, "its content cannot be decrypted")
     reading = read(event.payload, event.message_id)
-    return reading.event(event.agency, event.message_id, event.received_at) if reading else None
+    if reading is None:
+        return None
+    if event.fetched:  # it has no later time than it was given
+        return replace(event, type=reading.type, customer_id=reading.customer_id, payload=reading.payload)
+    return reading.event(event.agency, event.message_id, event.received_at)
 
 
 def _without_id(customer: Any, odd: tuple[OddField, ...]) -> tuple[OddField, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from connector.model import FlagState, Plan, Stamp
+from connector.model import OLDEST, FlagState, Plan, Stamp
 
 States = Mapping[str, FlagState]
 """flag -> its state, for one customer."""
@@ -16,10 +16,19 @@ def observe(states: States, plans: Iterable[Plan]) -> dict[str, FlagState]:
     known = dict(states)
     for plan in sorted(plans, key=lambda plan: plan.stamp):
         for flag, value in plan.consent.items():
-            known[flag] = _after_snapshot(known.get(flag), plan.stamp, value)
+            if plan.fetched and value is not True:
+                _fill_in(known, flag, value)
+            else:
+                known[flag] = _after_snapshot(known.get(flag), plan.stamp, value)
         for flag in plan.spoken:
             known[flag] = _after_spoken(known.get(flag) or FlagState(plan.stamp, None), plan.stamp)
     return known
+
+
+def _fill_in(known: dict[str, FlagState], flag: str, value: bool | None) -> None:
+    """Note that a fetched event does not raise a flag: whatever a webhook ever says of it counts instead."""
+    if value is False:
+        known.setdefault(flag, FlagState(OLDEST, False))
 
 
 def _after_snapshot(state: FlagState | None, stamp: Stamp, value: bool | None) -> FlagState:

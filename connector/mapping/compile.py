@@ -172,17 +172,19 @@ class _Maker:
     def _field(self, event: str, name: str, target: str, field: MappedField) -> FieldProgram:
         withheld = f"{name}.{target}"
         setting = self._setting(event, self._target(name, target))
+        paths = frozenset(event_paths.of_source(field))
         return FieldProgram(
             target=target,
             get=values.compiled(field, setting),
             clears=field.if_null == "clear",
             rule=field.write,
             guards=tuple(flag for flag, fields in self.file.consent.withhold.items() if withheld in fields),
-            clock=_clock(event_paths.of_source(field)),
+            clock=_clock(iter(paths)),
             line=self.line(("records", name, "fields", target)),
             missed=untranslated.compiled(field, setting),
             required=field.required,
             cut=self._cut(name, field),
+            flags=frozenset(flag for flag in catalogue.FLAGS if f"customer.{flag}" in paths),
         )
 
     def _cut(self, name: str, field: MappedField) -> Cut:

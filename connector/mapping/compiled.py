@@ -43,7 +43,7 @@ class FieldProgram:
     """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file.
 
     missed: asked where there is nothing to send. required: the record is not written without it. cut: whether texts
-    are cut to the field's length.
+    are cut to the field's length. flags: the consent flags that its value depends on.
     """
 
     target: str
@@ -56,6 +56,7 @@ class FieldProgram:
     missed: Missed | None = None
     required: bool = False
     cut: Cut = Cut.NO
+    flags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FLAGS
@@ -19,11 +19,16 @@ _FLAG_READERS = {
 _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.EVENTS}
 
 
+_FETCHED: Final = "!"
+"""Less than every hexadecimal digit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What every record of one event needs to know.
 
-    raised: the flags that are true. blocked: those that are true or unknown. spoken: those the event itself raises.
+    raised: the flags that are true. blocked: those that withhold fields. spoken: those the event itself raises.
+    unsaid: those of which the event, being fetched, says nothing that may be written over what is known.
     """
 
     payload: Mapping[str, Any]
@@ -32,6 +37,7 @@ class Facts:
     raised: frozenset[str]
     blocked: frozenset[str]
     spoken: frozenset[str] = frozenset()
+    unsaid: frozenset[str] = frozenset()
 
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
@@ -53,10 +59,23 @@ def consent_of(event: Event) -> dict[str, bool | None]:
     return {flag: value if isinstance(value, bool) else None for flag, value in read}
 
 
+def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset[str], timezone: str) -> Facts:
+    """Return the facts of an event. consent: what it says of each flag.
+
+    A flag it does not state withholds at once, except in a fetched event: there the customer's known consent, which
+    is looked up later, decides.
+    """
+    raised = spoken.union(flag for flag, value in consent.items() if value is True)
+    unsure = frozenset(flag for flag in FLAGS if flag not in raised and consent.get(flag) is not False)
+    unsaid = frozenset(FLAGS) - raised if event.fetched else frozenset()
+    blocked = raised if event.fetched else raised | unsure
+    return Facts(event.payload, zone_of(event, timezone), stamps_of(event), raised, blocked, spoken, unsaid)
+
+
 def own_stamp(event: Event) -> Stamp:
-    """Return the time of the event itself."""
+    """Return the time of the event itself. At equal times what was sent wins over what was fetched."""
     tie = hashlib.sha256(event.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return Stamp(event.source_time, tie)
+    return Stamp(event.source_time, f"{_FETCHED}{tie}" if event.fetched else tie)
 
 
 def stamps_of(event: Event) -> tuple[Stamp, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connector.carecycle.catalogue import ABSENT, FLAGS
+from connector.carecycle.catalogue import ABSENT
 from connector.mapping import formats
 from connector.mapping.compiled import (
     Clock,
@@ -17,8 +17,9 @@ from connector.mapping.compiled import (
     PointsTo,
     RecordProgram,
 )
-from connector.mapping.facts import Facts, consent_of, of_customer, stamps_of, zone_of
+from connector.mapping.facts import Facts, consent_of, facts_of, of_customer, stamps_of
 from connector.model import (
+    OLDEST,
     WHO,
     Cut,
     Event,
@@ -30,6 +31,7 @@ from connector.model import (
     Plan,
     RecordKey,
     Ref,
+    Rule,
     Stamp,
     Untranslated,
     Value,
@@ -65,20 +67,19 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
 
     timezone: the agency's IANA time zone, used for customers whose own is unknown.
     """
-    payload = event.payload
     consent = consent_of(event)
-    stamps = stamps_of(event)
-    stamp = stamps[Clock.CUSTOMER]
     program = mapping.programs.get(event.type)
     if program is None:
-        return Plan(event.customer_id, consent, stamp, reason="nothing mapped")
+        return _nothing(event, consent, "nothing mapped")
     if not mapping.test_customers and of_customer(event, "testCustomer") is True:
-        return Plan(event.customer_id, consent, stamp, reason="test customer")
-    spoken = _spoken(event, program)
-    blocked = spoken.union(flag for flag in FLAGS if consent.get(flag) is not False)
-    raised = spoken.union(flag for flag, value in consent.items() if value is True)
-    facts = Facts(payload, zone_of(event, timezone), stamps, raised, blocked, spoken)
+        return _nothing(event, consent, "test customer")
+    facts = facts_of(event, consent, _spoken(event, program), timezone)
     return _planned(event, consent, program, facts)
+
+
+def _nothing(event: Event, consent: Mapping[str, bool | None], reason: str) -> Plan:
+    stamp = stamps_of(event)[Clock.CUSTOMER]
+    return Plan(event.customer_id, consent, stamp, reason=reason, fetched=event.fetched)
 
 
 def flags_alone(whole: Plan) -> Plan:
@@ -106,7 +107,8 @@ def _planned(event: Event, consent: Mapping[str, bool | None], program: EventPro
     reason = "" if writes else _reason(program, facts, passes, left.withheld)
     stamp = facts.stamps[Clock.CUSTOMER]
     withheld, untranslated = tuple(left.withheld), tuple(left.untranslated)
-    return Plan(event.customer_id, consent, stamp, writes, withheld, reason, facts.spoken, untranslated)
+    spoken, fetched = facts.spoken, event.fetched
+    return Plan(event.customer_id, consent, stamp, writes, withheld, reason, spoken, untranslated, fetched)
 
 
 def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> str:
@@ -220,9 +222,11 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
-    stamp = _stamp(field, target, facts)
+    stamp, rule = _stamp(field, target, facts), field.rule
     cut = field.cut if isinstance(value, str) else Cut.NO
-    return FieldWrite(value, stamp, field.rule, field.guards, field.line, required=field.required, cut=cut)
+    if not facts.unsaid.isdisjoint(field.flags):  # else it could lower in the CRM what another field makes of a flag
+        stamp, rule = OLDEST, Rule.IF_BLANK
+    return FieldWrite(value, stamp, rule, field.guards, field.line, required=field.required, cut=cut)
 
 
 def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:

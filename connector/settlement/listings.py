@@ -35,7 +35,8 @@ class PausedAt:
 class LaneStatus:
     """A lane, its backlog, and the opt-outs it owes.
 
-    ready: deliveries waiting, the oldest for oldest_ms. opt_outs: owed or refused, the oldest for opt_out_ms.
+    ready: deliveries waiting. oldest_ms: for how long the oldest does that was sent, not fetched. opt_outs: owed or
+    refused, the oldest for opt_out_ms.
     paused_at: what it was sending, where the pause may be due to that.
     """
 

@@ -13,6 +13,7 @@ from connector.store.deciding import Deciding
 from connector.store.descriptions import Descriptions
 from connector.store.desk import Desk
 from connector.store.dialect import parse_url
+from connector.store.fetched import Fetched
 from connector.store.figures import Figures
 from connector.store.forget import Forget
 from connector.store.gaps import Gaps
@@ -25,6 +26,7 @@ from connector.store.line import PATIENT, Patience
 from connector.store.lowering import Lowering
 from connector.store.mappings import Mappings
 from connector.store.moving import Moving
+from connector.store.newest import Newest
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
@@ -37,6 +39,7 @@ from connector.store.restoring import Restoring
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
+from connector.store.runs import Runs
 from connector.store.spoken import Spoken
 from connector.store.trail import Trail
 from connector.store.usage import Usage
@@ -52,7 +55,9 @@ class Store:
         self.oddities = Oddities(database)
         self.gaps = Gaps(database)
         self.commits = Commits(database, self.gaps)
-        self.inbox = Inbox(database, self.obligations, self.oddities, self.commits)
+        self.newest = Newest(database)
+        self.inbox = Inbox(database, self.obligations, self.oddities, self.commits, self.newest)
+        self.fetched = Fetched(database, self.inbox, self.obligations)
         self.prove = ProofWrite(database, self.inbox)
         self.open_items = OpenItems(database)
         self.questions = Questions(database)
@@ -83,6 +88,7 @@ class Store:
         self.spoken = Spoken(database, self.inbox, self.obligations)
         self.opt_outs = OptOuts(database)
         self.processes = Processes(database)
+        self.runs = Runs(database)
 
     def close(self) -> None:
         """Let every connection go."""

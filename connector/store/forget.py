@@ -13,6 +13,7 @@ from connector.settlement import DeliveryState, ObligationState
 from connector.store.database import Database
 from connector.store.desk import Desk
 from connector.store.dialect import scrub
+from connector.store.fetched_tables import newest
 from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
 from connector.store.oddities import unname
@@ -169,7 +170,7 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        for table in (claims, consents, obligations, open_items, questions, raises):
+        for table in (claims, consents, newest, obligations, open_items, questions, raises):
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}

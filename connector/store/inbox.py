@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -31,15 +31,17 @@ from connector.carecycle.recognise import OddField
 from connector.errors import CannotDecrypt, WentBack
 from connector.model import Delivery, Event, Unopened
 from connector.settlement import SET_ASIDE, UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
+from connector.settlement.newest import Kept, Kind, Origin
 from connector.settlement.oddities import Oddity
 from connector.store.commits import INBOX, Commits
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.newest import Newest
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities, odd_as_text
 from connector.store.payloads import PART, SIZE, parts
 from connector.store.rows import as_rows, given
-from connector.store.tables import READY, STATE, deliveries, events
+from connector.store.tables import FETCHED, READY, STATE, deliveries, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Arrival:
 
     source_time, received_at: epoch ms; None where they are the moment it is stored, by the database's clock.
     raised: the consent flags its customer says true of. odd: the fields that are not as documented.
+    run: that fetched it; empty for what was sent.
     """
 
     agency: str
@@ -71,6 +74,9 @@ class Arrival:
     why: Refusal = WRITTEN
     raised: frozenset[str] = frozenset()
     odd: tuple[OddField, ...] = ()
+    call_id: str | None = None
+    origin: Origin = Origin.WEBHOOK
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +104,36 @@ _HEADS: Final = select(
 """The columns of Waiting."""
 
 
+Complete = Callable[[Connection, Sequence[Arrival]], None]
+"""What is done with messages that are stored already, in the same commit."""
+
+
 class Inbox:
     """Accepts many arrivals in one transaction; hands out what is due."""
 
-    def __init__(self, database: Database, obligations: Obligations, oddities: Oddities, commits: Commits) -> None:
+    def __init__(
+        self, database: Database, obligations: Obligations, oddities: Oddities, commits: Commits, newest: Newest
+    ) -> None:
         self._db, self._obligations, self._oddities, self._commits = database, obligations, oddities, commits
+        self._newest = newest
         # Built once: building a statement takes several times as long as running it.
         self._add_events = _add_events(database)
         self._add_deliveries = _add_deliveries(database)
         self._listed, self._opened = _listed(database.now()), _opened(database)
 
-    def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
+    def accept(self, arrivals: Sequence[Arrival], complete: Complete | None = None) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.
 
         In a database that turns out to be an older one they are kept too, once that is noted.
+        complete: what else to do with duplicates.
         """
         try:
-            return self._accept(arrivals)
+            return self._accept(arrivals, complete)
         except WentBack:
             self._commits.went_back()
-            return self._accept(arrivals)
+            return self._accept(arrivals, complete)
 
-    def _accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
+    def _accept(self, arrivals: Sequence[Arrival], complete: Complete | None) -> list[bool]:
         unique: dict[tuple[str, str], Arrival] = {}
         for arrival in arrivals:
             unique.setdefault((arrival.agency, arrival.message_id), arrival)
@@ -131,6 +145,8 @@ class Inbox:
             for key in unique.keys() - stored.keys():
                 self._replace_undecrypted(connection, unique[key])
                 self._revive(connection, *key)
+            if complete is not None:
+                complete(connection, [unique[key] for key in unique.keys() - stored.keys()])
             # Last, because every receiver counts in the same few rows.
             self._oddities.add(connection, self._oddities.rows(_oddities(fresh_arrivals)))
             committed = self._commits.count(connection, INBOX, len(stored))
@@ -145,6 +161,7 @@ class Inbox:
         stored = {key: (row.id, replace(by_key[key], received_at=row.received_at)) for key, row in rows.items()}
         self._insert_deliveries(connection, list(stored.values()))
         self._obligations.owe(connection, self._obligations.rows(_obligations(stored.values())))
+        self._newest.note(connection, self._newest.rows(_states(stored.values())))
         return stored
 
     def _insert_events(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], Row[Any]]:
@@ -168,6 +185,8 @@ class Inbox:
             "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
             "raised": ",".join(sorted(arrival.raised)),
             "odd": odd_as_text(arrival.odd),
+            "origin": arrival.origin,
+            "run": arrival.run,
         }
 
     def _insert_deliveries(self, connection: Connection, fresh: list[tuple[int, Arrival]]) -> None:
@@ -208,8 +227,9 @@ class Inbox:
         )
 
     def waiting(self, most: int) -> int:
-        """How many deliveries wait, counted no further than `most`."""
-        some = select(literal(1)).where(deliveries.c.state == READY).limit(most).subquery()
+        """How many deliveries of what was sent wait, counted no further than `most`."""
+        sent = (deliveries.c.state == READY, deliveries.c.priority > FETCHED)
+        some = select(literal(1)).where(*sent).limit(most).subquery()
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
@@ -285,9 +305,9 @@ class Inbox:
         """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
         try:
-            return Event(*known, self._payload(row))
+            return Event(*known, self._payload(row), None, _is_fetched(row))
         except CannotDecrypt as error:
-            return Event(*known, {}, Unopened(error.key, error.missing))
+            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row))
 
     def _payload(self, row: Row[Any]) -> dict[str, Any]:
         """The decrypted payload of an event's row. Raises CannotDecrypt."""
@@ -309,6 +329,23 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
                 yield Obligation(owed.destination, arrival.customer_id or "", flag, since, event_id), owed.lane
 
 
+def _is_fetched(row: Row[Any]) -> bool:
+    return bool(row.origin != Origin.WEBHOOK)
+
+
+_OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
+
+
+def _states(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[Kept]:
+    for event_id, arrival in arrivals:
+        at = arrival.source_time if arrival.source_time is not None else arrival.received_at or 0
+        rest = (arrival.customer_id, at, arrival.origin is Origin.WEBHOOK, event_id)
+        if arrival.customer_id and arrival.type in _OF_CUSTOMERS:
+            yield Kept(arrival.agency, Kind.CUSTOMER, arrival.customer_id, *rest)
+        elif arrival.call_id:
+            yield Kept(arrival.agency, Kind.CALL, arrival.call_id, *rest)
+
+
 def _oddities(arrivals: Iterable[Arrival]) -> Iterator[Oddity]:
     for arrival in arrivals:
         at, message_id = arrival.received_at or 0, arrival.message_id
@@ -320,7 +357,7 @@ def _oddities(arrivals: Iterable[Arrival]) -> Iterator[Oddity]:
 def _add_events(database: Database) -> Any:
     """Rows as JSON, which cannot hold bytes: the payloads are concatenated, and each row has its offset and size."""
     engine, now = database.engine, database.now()
-    names = ("agency", "message_id", "type", "customer_id", "source_time", "received_at", "digest", "raised", "odd")
+    names = tuple(column.name for column in events.c if column.name not in ("id", "payload"))
     rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
     received_at = func.coalesce(rows.c.received_at, now)
     times = {"received_at": received_at, "source_time": func.coalesce(rows.c.source_time, received_at)}

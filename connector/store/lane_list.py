@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Subquery, func, literal_column, select
+from sqlalchemy import ColumnElement, Subquery, case, func, literal_column, select
 
 from connector.errors import PauseReason
 from connector.settlement import DeliveryState, ObligationState
 from connector.settlement.listings import LaneStatus, PausedAt
 from connector.store.database import Database
 from connector.store.gaps import OPEN
-from connector.store.tables import READY, deliveries, events, lanes, obligations
+from connector.store.tables import FETCHED, READY, deliveries, events, lanes, obligations
 
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
@@ -67,7 +67,8 @@ def _paused_at(row: Any) -> PausedAt:
 
 
 def _backlog(now: ColumnElement[int]) -> Subquery:
-    oldest = (now - func.min(deliveries.c.accepted_at)).label("oldest_ms")
+    sent = case((deliveries.c.priority > FETCHED, deliveries.c.accepted_at))
+    oldest = (now - func.min(sent)).label("oldest_ms")
     statement = select(deliveries.c.lane, func.count().label("ready"), oldest)
     return statement.where(deliveries.c.state == READY).group_by(deliveries.c.lane).subquery()
 

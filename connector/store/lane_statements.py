@@ -25,7 +25,7 @@ from connector.settlement import DeliveryState
 from connector.store.database import Database
 from connector.store.gaps import OPEN
 from connector.store.rows import given
-from connector.store.tables import PRIORITIES, READY, STATE, attempts, deliveries, lanes, obligations
+from connector.store.tables import FETCHED, PRIORITIES, READY, SENT, STATE, attempts, deliveries, lanes, obligations
 
 PAUSE_COLUMNS: Final = tuple(column.name for column in lanes.c if column.name.startswith("pause_"))
 """What a lane keeps of the reason for its pause."""
@@ -95,7 +95,8 @@ def _lifted() -> ColumnElement[int]:
 def _wanted(now: ColumnElement[int]) -> Any:
     lane = lanes.alias()
     owes = exists().where(deliveries.c.lane == lane.c.name, deliveries.c.state == READY, deliveries.c.due_at <= now)
-    some = owes.where(deliveries.c.priority.in_(PRIORITIES))  # all: named, so that SQLite takes the index of this lane
+    # All: named, and few at a time, so that SQLite takes the index of this lane.
+    some = or_(owes.where(deliveries.c.priority.in_(SENT)), owes.where(deliveries.c.priority == FETCHED))
     obliged = exists().where(obligations.c.lane == lane.c.name, obligations.c.due_at <= now)
     owing = and_(_may_try_opt_outs_at(lane, now) <= now, obliged)
     may = or_(and_(lane.c.paused_until <= now, some, ~OPEN), owing)
@@ -145,7 +146,7 @@ def _waiting(now: ColumnElement[int]) -> Any:
         .where(deliveries.c.lane == lanes.c.name, deliveries.c.state == READY, deliveries.c.priority == priority)
         .scalar_subquery()
         .label(name)
-        for name, priority in zip(("raising", "plain"), PRIORITIES, strict=True)
+        for name, priority in zip(("raising", "plain", "fetched"), PRIORITIES, strict=True)
     ]
     due = (obligations.c.lane == lanes.c.name, obligations.c.due_at.is_not(None))  # the latter serves the index
     obliged = select(func.min(obligations.c.due_at)).where(*due).scalar_subquery()

@@ -283,7 +283,7 @@ class Lanes:
 
 def _waiting(row: Row[Any]) -> Waiting | None:
     owing = [] if row.obliged is None else [max(row.obliged, row.opt_outs_from, row.busy)]
-    dues = (max(due, row.resumes, row.busy) for due in (row.raising, row.plain) if due is not None)
+    dues = (max(due, row.resumes, row.busy) for due in (row.raising, row.plain, row.fetched) if due is not None)
     moments = [*owing, *dues]
     if not moments:
         return None

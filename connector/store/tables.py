@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0027"
+REVISION: Final = "0028"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -47,9 +47,15 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 RAISING: Final = 1
-"""The priority of an event that raises an opt-out; 0 is every other's."""
+"""The priority of an event that raises an opt-out; 0 is that of every other that was sent."""
 
-PRIORITIES: Final = (RAISING, 0)
+FETCHED: Final = -1
+"""The priority of what was fetched: all that was sent comes first."""
+
+SENT: Final = (RAISING, 0)
+"""The priorities of what was sent."""
+
+PRIORITIES: Final = (*SENT, FETCHED)
 
 events: Final = Table(
     "events",
@@ -65,6 +71,8 @@ events: Final = Table(
     Column("digest", String(32), nullable=False),
     Column("raised", String(64), nullable=False, server_default=""),  # the consent flags its customer says true of
     Column("odd", Text, nullable=False, server_default=""),  # JSON: see store.oddities
+    Column("origin", String(12), nullable=False, server_default="webhook"),
+    Column("run", String(32), nullable=False, server_default=""),  # that fetched it
     UniqueConstraint("agency", "message_id"),
     Index(None, "message_id"),
     Index(None, "customer_id", "id"),
@@ -72,6 +80,7 @@ events: Final = Table(
     Index("ix_events_raised", "received_at", "id", **_where("raised <> ''")),
     Index("ix_events_purged", "agency", "received_at", **_where("payload IS NULL")),
     Index(None, "type", "id"),
+    Index("ix_events_run", "run", "id", **_where("run <> ''")),
 )
 
 

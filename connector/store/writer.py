@@ -63,9 +63,9 @@ class Bounded:
         self.look()
         if not self._full:
             return [*self._accept(arrivals)]
-        kept = iter(self._accept([arrival for arrival in arrivals if arrival.priority]))
+        kept = iter(self._accept([arrival for arrival in arrivals if arrival.priority > 0]))
         full = InboxFull("inbox", f"{self._limit} deliveries wait", "CONNECTOR_INBOX_LIMIT")
-        return [next(kept) if arrival.priority else full for arrival in arrivals]
+        return [next(kept) if arrival.priority > 0 else full for arrival in arrivals]
 
     def look(self) -> None:
         """Count what waits, unless that was done within the last second. Raises StoreUnavailable."""

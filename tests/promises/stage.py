@@ -48,6 +48,8 @@ WIPED = (
     "lanes",
     "accounts",
     "audit",
+    "newest",
+    "runs",
 )
 
 _MAPPING = """\
