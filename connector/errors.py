@@ -191,3 +191,22 @@ class DestinationUnusable(ConnectorError):
         self.reason, self.retry_after, self.refused = reason, retry_after, refused
         self.keys: Sequence[object] = ()
         self.in_flight: InFlight | None = None
+
+
+class SourceUnusable(ConnectorError):
+    """careCycle's API cannot be asked at the moment. Events and their delivery go on without it.
+
+    retry_after: seconds to wait before the next request, if careCycle said so.
+    """
+
+    code = "E410"
+
+    def __init__(self, thing: str, problem: str, reason: PauseReason, *, retry_after: float | None = None) -> None:
+        super().__init__(thing, problem)
+        self.reason, self.retry_after = reason, retry_after
+
+
+class SourceForbidden(SourceUnusable):
+    """careCycle's API key lacks the permission for one kind of request; the others work."""
+
+    code = "E411"

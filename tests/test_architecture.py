@@ -18,6 +18,7 @@ HISTORY = ROOT / "connector/store/migrations"
 SOURCES = [path for path in sorted(ROOT.glob("connector/**/*.py")) if HISTORY not in path.parents]
 CORE = (
     "backoff.py",
+    "carecycle/api_names.py",
     "carecycle/catalogue.py",
     "carecycle/coercions.py",
     "carecycle/decode.py",

@@ -18,6 +18,7 @@ from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
 from connector.mapping.tree import Node, find
+from connector.source.settings import CareCycleSettings
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
@@ -77,6 +78,7 @@ class AgencySettings(_Frozen):
     agency: str = Field(pattern=_NAME, description="the name in the webhook's address: /hooks/<agency>")
     webhook: Webhook
     destinations: dict[Annotated[str, Field(pattern=_NAME)], Destination] = Field(min_length=1)
+    carecycle: CareCycleSettings | None = Field(None, description="careCycle's REST API; left out: it is not asked")
     timezone: str = Field("America/New_York", description="for customers whose own time zone is unknown")
     retention: Retention = Retention()
     alarms: Alarms = Alarms()

@@ -12,7 +12,7 @@ from connector.errors import FixConfiguration
 from connector.mapping.tree import Node
 from connector.running.config import AgencyFile, Secrets, agency_files, read_tree, unusable, validated
 
-_OF_OTHERS = ("alarms", "webhook")
+_OF_OTHERS = ("alarms", "carecycle", "webhook")
 """What a destination does without."""
 
 

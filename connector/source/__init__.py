@@ -1,1 +1,1 @@
-"""Where customers come from besides webhooks: a file."""
+"""Where customers come from besides webhooks: careCycle's REST API, or a file."""

@@ -40,6 +40,7 @@ from connector.store.retention import Retention
 from connector.store.reveal import Reveal
 from connector.store.rotation import Rotation
 from connector.store.runs import Runs
+from connector.store.source_pace import SourcePace
 from connector.store.spoken import Spoken
 from connector.store.trail import Trail
 from connector.store.usage import Usage
@@ -89,6 +90,10 @@ class Store:
         self.opt_outs = OptOuts(database)
         self.processes = Processes(database)
         self.runs = Runs(database)
+
+    def source_pace(self, agency: str, a_minute: int) -> SourcePace:
+        """The pace of an agency's requests to careCycle, which every process keeps."""
+        return SourcePace(self.database, agency, a_minute)
 
     def close(self) -> None:
         """Let every connection go."""

@@ -140,3 +140,48 @@ class TestTheBudget:
         given = {"mapping": "hubspot", "auth": {"access_token": "t"}, "budget": written}
         with pytest.raises(ValidationError, match="for example 20%"):
             read_settings(given)
+
+
+class TestCareCycle:
+    """The block of careCycle's API, which an agency may leave out."""
+
+    def block(self, folder: Path, text: str) -> Path:
+        file = folder / "sunrise.yaml"
+        file.write_text(f"{AGENCY}carecycle: {text}\n")
+        return file
+
+    def test_without_it_the_api_is_not_asked(self, folder: Path) -> None:
+        (file,) = read_agencies([folder / "sunrise.yaml"], ENVIRONMENT)
+        assert file.settings.carecycle is None
+
+    def test_the_key_alone_is_enough_and_never_shows(self, folder: Path) -> None:
+        path = self.block(folder, '{api_key: "${CARECYCLE_API_KEY}"}')
+        (file,) = read_agencies([path], {**ENVIRONMENT, "CARECYCLE_API_KEY": "cc_secret"})
+        settings = file.settings.carecycle
+        assert settings is not None
+        assert (settings.endpoint, settings.requests_a_minute) == ("https://api.carecycle.ai", 30)
+        assert "cc_secret" not in repr(file)
+
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            ("endpoint: http://api.carecycle.ai", "carecycle.endpoint: must begin with https://"),
+            ("endpoint: http://127.0.0.1.example", "carecycle.endpoint: must begin with https://"),
+            ("requests_a_minute: 0", "carecycle.requests_a_minute"),
+            ("parameters: {page: ''}", "carecycle.parameters.page"),
+            ("parameters: {size: 'a b'}", "carecycle.parameters.size"),
+            ("password: x", "carecycle.password"),
+        ],
+    )
+    def test_mistakes_are_named(self, folder: Path, more: str, told: str) -> None:
+        assert told in refusal(self.block(folder, f"{{api_key: cc_x, {more}}}"))
+
+    def test_a_key_that_is_none_is_named_and_not_shown(self, folder: Path) -> None:
+        problem = refusal(self.block(folder, '{api_key: "cc_x Bearer"}'))
+        assert "carecycle.api_key: must be a key" in problem
+        assert "Bearer" not in problem
+
+    @pytest.mark.parametrize("host", ["127.0.0.1:8093", "localhost:8093", "[::1]:8093"])
+    def test_a_sandbox_on_this_machine_needs_no_encryption(self, folder: Path, host: str) -> None:
+        (file,) = read_agencies([self.block(folder, f'{{api_key: cc_x, endpoint: "http://{host}"}}')], ENVIRONMENT)
+        assert file.settings.carecycle is not None

@@ -1,0 +1,111 @@
+"""careCycle's customers and calls, in the shape of its webhooks.
+
+https://docs.carecycle.ai/docs/api-reference/customers/get-paginated-list-of-customers
+https://docs.carecycle.ai/docs/api-reference/customers/get-customer-by-id
+https://docs.carecycle.ai/docs/api-reference/customers/get-paginated-customer-calls
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from connector.carecycle.api_names import call_payload, customer_payload
+from connector.errors import PauseReason, SourceUnusable
+from connector.source.exchange import Exchange, Pace, Sleep
+from connector.source.paging import Listing, NeverEnds, Turn, as_listing, turns
+from connector.source.settings import CareCycleSettings
+from connector.telemetry import source as telemetry
+
+CUSTOMERS: Final = "/v2/customers"
+CUSTOMER: Final = "/v2/customers/{id}"
+CALLS: Final = "/v2/customers/{id}/calls"
+PAGE: Final = 100
+"""Items asked for at a time, the most there may be."""
+
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of customers, as payloads of customer.updated. total: of the whole list, if careCycle says it.
+
+    places: of the items left out because they have no usable id, their numbers on the page, from 1.
+    """
+
+    number: int
+    customers: tuple[Payload, ...]
+    unreadable: int
+    total: int | None
+    last: bool
+    places: tuple[int, ...] = ()
+
+
+class CareCycle:
+    """One agency's customers and calls. Every method raises SourceUnusable where careCycle cannot be asked."""
+
+    def __init__(self, agency: str, settings: CareCycleSettings, pace: Pace, sleep: Sleep = time.sleep) -> None:
+        self._agency, self._names = agency, settings.parameters
+        self.exchange = Exchange(agency, settings, pace, sleep)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.exchange.close()
+
+    def pages(self, first: int = 1) -> Iterator[Page]:
+        """Every customer, the oldest first, from a page on. The same customer, or the same page, may come again."""
+        for turn in self._turns(CUSTOMERS, "", first):
+            customers, places = self._readable(turn, CUSTOMERS, customer_payload)
+            yield Page(turn.number, customers, len(places), turn.listing.total, turn.last, places)
+
+    def customer(self, customer_id: str) -> Payload | None:
+        """One customer; None if careCycle does not have them, or answers about somebody else."""
+        customer = self.exchange.get(CUSTOMER, _one, id=quote(customer_id, safe=""))
+        return customer if customer and customer["id"] == customer_id else None
+
+    def calls(self, customer_id: str, customer: Payload) -> Iterator[Payload]:
+        """A customer's calls, the oldest first, as payloads of call.completed with this customer inside."""
+        for turn in self._turns(CALLS, quote(customer_id, safe=""), 1):
+            yield from self._readable(turn, CALLS, lambda item: call_payload(item, customer))[0]
+
+    def listing(self, template: str, id: str, number: int, size: int) -> Listing | None:
+        """One page of a list as it came; None if careCycle does not have what it is a list of."""
+        names = self._names
+        query = {names.page: str(number), names.size: str(size), names.sort: "createdAt", names.direction: "asc"}
+        query.pop("", None)  # those that are not sent
+        return self.exchange.get(template, as_listing, id=id, query=query)
+
+    def _turns(self, template: str, id: str, first: int) -> Iterator[Turn]:
+        def ask(number: int) -> Listing:
+            page = self.listing(template, id, number, PAGE)
+            if page is None and not id:
+                problem = f"GET {template} is not there: check `endpoint`"
+                raise SourceUnusable("careCycle's API", problem, PauseReason.CONFIGURATION)
+            return page or Listing(())  # calls of a customer who is gone
+
+        try:
+            yield from turns(ask, first)
+        except NeverEnds as error:
+            why = "another page came" if error.stuck else "the list does not end"
+            problem = f"{why} when asked for page {error.number}: is it called `{self._names.page}`?"
+            hint = "set carecycle.parameters.page in the agency file; connector doctor tries it"
+            raise SourceUnusable("careCycle's API", f"{problem} ({hint})", PauseReason.CONFIGURATION) from None
+
+    def _readable(
+        self, turn: Turn, template: str, payload_of: Callable[[Any], Payload | None]
+    ) -> tuple[tuple[Payload, ...], tuple[int, ...]]:
+        """The payloads of a page, and the numbers of the items that have none."""
+        payloads = [payload_of(item) for item in turn.listing.items]
+        places = tuple(number for number, payload in enumerate(payloads, 1) if payload is None)
+        if places:
+            telemetry.unreadable(self._agency, template, turn.number, places)
+        return tuple(payload for payload in payloads if payload is not None), places
+
+
+def _one(body: Any) -> Payload | None:
+    """The customer of an answer, which may be inside another object."""
+    inner = body.get("customer") if isinstance(body, Mapping) and "id" not in body else body
+    return customer_payload(inner)
