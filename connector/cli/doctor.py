@@ -11,7 +11,8 @@ import click
 
 from connector.cli.options import agency_option, json_option, quiet, show_json
 from connector.running.config import read_agencies, read_process
-from connector.running.doctor import Health, examine
+from connector.running.doctor import examine
+from connector.running.findings import Health
 
 _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "WRONG   "}
 
@@ -22,7 +23,7 @@ _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "W
 @click.option("--repaired", is_flag=True, help="Forget that the database was damaged, if it is sound now.")
 @json_option
 def doctor(paths: tuple[Path, ...], url: str, repaired: bool, as_json: bool) -> None:
-    """Find out what is wrong with this installation: database, keys, clocks, disk, each CRM, the endpoint.
+    """Find out what is wrong with this installation: database, keys, clocks, disk, CRMs, careCycle's API, the endpoint.
 
     Exit status 1 if something is wrong.
     """

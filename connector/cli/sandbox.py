@@ -1,4 +1,4 @@
-"""sandbox: both CRMs' sandboxes on this machine, to try a mapping."""
+"""sandbox: both CRMs' and careCycle's sandboxes on this machine, to try a mapping or a backfill."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 from connector.cli.options import existing_file
 from connector.errors import FixConfiguration
 from connector.mapping import target
+from connector.sandbox.carecycle import KEY, CareCycleSandbox
+from connector.sandbox.carecycle.book import Book
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.hubspot.desk import HubSpotDesk
 from connector.sandbox.page.views import open_page
@@ -23,6 +25,8 @@ from connector.sandbox.salesforce.desk import SalesforceDesk
 @click.command()
 @click.option("--salesforce-port", default=8091, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--hubspot-port", default=8092, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--carecycle-port", default=8093, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--customers", default=231, show_default=True, type=click.IntRange(0), help="Customers in careCycle.")
 @click.option("--latency", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds each call takes.")
 @click.option(
     "--schema",
@@ -31,12 +35,20 @@ from connector.sandbox.salesforce.desk import SalesforceDesk
     type=existing_file,
     help="Serve the objects and fields of this file, saved by `schema pull`. Repeatable.",
 )
-def sandbox(salesforce_port: int, hubspot_port: int, latency: float, schemas: tuple[Path, ...]) -> None:
-    """Run a Salesforce and a HubSpot sandbox on this machine, until Ctrl-C."""
+def sandbox(
+    salesforce_port: int,
+    hubspot_port: int,
+    carecycle_port: int,
+    customers: int,
+    latency: float,
+    schemas: tuple[Path, ...],
+) -> None:
+    """Run sandboxes of Salesforce, HubSpot and careCycle's REST API on this machine, until Ctrl-C."""
     saved = _saved(schemas)
     salesforce = SalesforceSandbox(latency=latency, schema=saved.get("salesforce"))
     hubspot = HubSpotSandbox(latency=latency, schema=saved.get("hubspot"))
     open_pages(salesforce, hubspot)
+    carecycle = CareCycleSandbox(Book(customers), latency=latency)
     try:
         click.echo(f"Salesforce  endpoint: {salesforce.start(salesforce_port)}")
         click.echo(
@@ -44,7 +56,8 @@ def sandbox(salesforce_port: int, hubspot_port: int, latency: float, schemas: tu
         )
         click.echo(f"HubSpot     endpoint: {hubspot.start(hubspot_port)}")
         click.echo(f"            auth: {{access_token: {hubspot.token}}}")
-        click.echo("Open an endpoint in your browser to look at its records, or to break something.")
+        click.echo(f"careCycle   carecycle: {{api_key: {KEY}, endpoint: {carecycle.start(carecycle_port)}}}")
+        click.echo("Open a CRM's endpoint in your browser to look at its records, or to break something.")
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("stopped")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import requests
@@ -20,6 +19,9 @@ from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.clocks import crm_time
 from connector.running.config import AgencyFile, Process
+from connector.running.findings import Finding, Health
+from connector.running.source import open_source
+from connector.running.source_check import check_source
 from connector.running.whose import Compared, Match, compare, known_accounts
 from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
 from connector.store import Store
@@ -37,24 +39,6 @@ CHECK: Final = 120.0
 """Seconds the check of a whole database may take."""
 
 REPAIRED: Final = "The check finds nothing now: once you have repaired it, run connector doctor --repaired"
-
-
-class Health(StrEnum):
-    """How something is."""
-
-    FINE = "fine"
-    DOUBTFUL = "doubtful"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was checked and the result. `do`: what the operator should do; empty if nothing."""
-
-    thing: str
-    health: Health
-    found: str
-    do: str = ""
 
 
 def examine(
@@ -76,6 +60,7 @@ def examine(
         for name in file.settings.destinations:
             yield from _destination(file, name, now, ledgers)
             yield from _version(file, name, now)
+        yield from _source(process, file, environment)
         if url:
             yield _endpoint(f"{url.rstrip('/')}/hooks/{file.settings.agency}")
     yield _console(process)
@@ -224,6 +209,19 @@ def _destination(
         yield from _crm_clock(route.mapping.crm, file.settings.destinations[name].endpoint, now)
     finally:
         route.destination.close()
+
+
+def _source(process: Process, file: AgencyFile, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Try careCycle's API, if the agency has a key and there is a database, which keeps the pace of the requests."""
+    if file.settings.carecycle is None:
+        return
+    with suppress(ConnectorError), ExitStack() as closing:
+        store = bootstrap.open_process_store(process, environment)
+        closing.callback(store.close)
+        source = open_source(file, store)
+        assert source is not None, "the agency has a key"
+        closing.callback(source.close)
+        yield from check_source(source, file.settings.agency, file.settings.carecycle.parameters)
 
 
 def _version(file: AgencyFile, name: str, now: Callable[[], datetime]) -> Iterator[Finding]:

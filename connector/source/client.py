@@ -71,23 +71,32 @@ class CareCycle:
         for turn in self._turns(CALLS, quote(customer_id, safe=""), 1):
             yield from self._readable(turn, CALLS, lambda item: call_payload(item, customer))[0]
 
-    def listing(self, template: str, id: str, number: int, size: int) -> Listing | None:
+    def probe(self, number: int) -> Listing:
+        """A page of one customer, as it came."""
+        return self._page(CUSTOMERS, "", number, 1)
+
+    def readable(self, page: Listing) -> list[Payload]:
+        """The customers of a page that can be read."""
+        return [payload for payload in map(customer_payload, page.items) if payload is not None]
+
+    def _listing(self, template: str, id: str, number: int, size: int) -> Listing | None:
         """One page of a list as it came; None if careCycle does not have what it is a list of."""
         names = self._names
         query = {names.page: str(number), names.size: str(size), names.sort: "createdAt", names.direction: "asc"}
         query.pop("", None)  # those that are not sent
         return self.exchange.get(template, as_listing, id=id, query=query)
 
-    def _turns(self, template: str, id: str, first: int) -> Iterator[Turn]:
-        def ask(number: int) -> Listing:
-            page = self.listing(template, id, number, PAGE)
-            if page is None and not id:
-                problem = f"GET {template} is not there: check `endpoint`"
-                raise SourceUnusable("careCycle's API", problem, PauseReason.CONFIGURATION)
-            return page or Listing(())  # calls of a customer who is gone
+    def _page(self, template: str, id: str, number: int, size: int) -> Listing:
+        """One page of a list as it came. The calls of a customer who is gone are none."""
+        page = self._listing(template, id, number, size)
+        if page is None and not id:
+            problem = f"GET {template} is not there: check `endpoint`"
+            raise SourceUnusable("careCycle's API", problem, PauseReason.CONFIGURATION)
+        return page or Listing(())
 
+    def _turns(self, template: str, id: str, first: int) -> Iterator[Turn]:
         try:
-            yield from turns(ask, first)
+            yield from turns(lambda number: self._page(template, id, number, PAGE), first)
         except NeverEnds as error:
             why = "another page came" if error.stuck else "the list does not end"
             problem = f"{why} when asked for page {error.number}: is it called `{self._names.page}`?"

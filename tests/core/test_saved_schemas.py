@@ -181,14 +181,15 @@ class TestTheCommand:
         (tmp_path / "more.json").write_text(json.dumps({"crm": "salesforce", "objects": {"Policy__c": {"fields": {}}}}))
         files = [HERE / "salesforce.describe.json", HERE / "hubspot.describe.json", tmp_path / "more.json"]
         schemas = [part for file in files for part in ("--schema", str(file))]
-        command = [sys.executable, "-m", "connector", "sandbox", "--salesforce-port=0", "--hubspot-port=0", *schemas]
+        ports = [f"--{name}-port=0" for name in ("salesforce", "hubspot", "carecycle")]
+        command = [sys.executable, "-m", "connector", "sandbox", *ports, *schemas]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            told = [next(process.stdout) for _ in range(5)]
+            told = [next(process.stdout) for _ in range(6)]
             org, portal = (requests.get(re.findall(r"http\S+", told[line])[0], timeout=5).text for line in (0, 2))
             process.terminate()
         assert all(f">{kind}</a>" in org for kind in ("Contact", "Policy__c", "RecordType"))
-        assert (">calls</a>" in portal, ">deals</a>" in portal, "open an endpoint" in told[4].lower()) == (
+        assert (">calls</a>" in portal, ">deals</a>" in portal, "Open a CRM's endpoint" in told[5]) == (
             True,
             False,
             True,
