@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
 from connector.cli.plan import preview
+from connector.cli.progress import progress
 from connector.errors import FixConfiguration
 from connector.insight.oddities import what_came
 from connector.insight.story import Story, story, story_revealed
@@ -151,29 +149,12 @@ def replay(
     chosen = replace(_filter(wanted), state=state or usual)
     if planning:
         raise SystemExit(preview(paths, chosen, mapping, live=live, as_json=as_json))
-    with opened_store() as store, _progress(lambda: store.desk.count(chosen)) as show_count:
+    with opened_store() as store, progress("replaying", STEP, lambda: store.desk.count(chosen)) as show_count:
         count = store.desk.replay(chosen, who(), show_count)
     if as_json:
         show_json({"replayed": count})
     else:
         click.echo(f"{counted(count, 'delivery', 'deliveries')} queued again")
-
-
-@contextmanager
-def _progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """Yield a callback that shows progress: a bar on a terminal, else a line per step."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _so_far
-        return
-    with Progress(console=console, transient=True) as bar:
-        shown = bar.add_task("replaying", total=total())
-        yield lambda count: bar.update(shown, completed=count, refresh=True)
-
-
-def _so_far(count: int) -> None:
-    if count >= STEP:
-        click.echo(f"{count} so far", err=True)
 
 
 @events.command("set-aside")

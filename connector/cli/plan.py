@@ -115,7 +115,7 @@ def preview(paths: Sequence[Path], wanted: Filter, mapping: Path | None, *, live
         show_json(results)
     else:
         for result in results:
-            _show_tally(result, live)
+            show_tally(result, "if replayed now", live=live)
     return 1 if any(result[Expected.REFUSED] for result in results) else 0
 
 
@@ -133,11 +133,12 @@ def _rehearsed(store: Store, route: Route, wanted: Filter, live: bool) -> Tally:
     return tally
 
 
-def _show_tally(result: Mapping[str, Any], live: bool) -> None:
+def show_tally(result: Mapping[str, Any], when: str, *, live: bool) -> None:
+    """Print what would happen to deliveries. when: what has to happen first."""
     name = result["destination"]
     rows = [(result[expected], words) for expected, words in _WORDS.items() if result[expected]]
-    title = f"{name}: {counted(result['deliveries'], 'delivery', 'deliveries')}, if replayed now"
-    show_table(title, ("deliveries", "what would happen"), rows, f"{name}: nothing to replay")
+    title = f"{name}: {counted(result['deliveries'], 'delivery', 'deliveries')}, {when}"
+    show_table(title, ("deliveries", "what would happen"), rows, f"{name}: nothing to deliver")
     _table("Fields that would be written", result["fields"], "record", "field", "deliveries")
     _table("Why the others would not be written", result["reasons"], "coming", "code", "reason", "deliveries")
     _table("Mapping lines that are rejected", result["refused_at"], "code", "record", "field", "line", "deliveries")

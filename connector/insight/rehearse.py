@@ -93,13 +93,26 @@ def rehearse(store: Store, route: Route, wanted: Filter, *, last: int = 0, ask: 
     last: only the newest `last` deliveries; 0 for all. ask: read from the CRM what a delivery would read. Never writes.
     Raises StoreUnavailable, and DestinationUnusable when asking.
     """
-    overlay = Overlay(store.ledger)
-    there = replace(route, destination=DryDestination(route.destination, route.name, overlay, ask))
+    rehearsal = Rehearsal(store, route, ask=ask)
     for step in store.history.walk(replace(wanted, destination=route.name), last):
+        yield from rehearsal.step(step)
+
+
+class Rehearsal:
+    """Rehearses deliveries to one destination step by step, each after what the steps before would have written."""
+
+    def __init__(self, store: Store, route: Route, *, ask: bool = False) -> None:
+        self._store, self._route, self._ask = store, route, ask
+        self._overlay = Overlay(store.ledger)
+
+    def step(self, step: Sequence[Stored]) -> Iterator[Forecast]:
+        """Yield what would happen to these deliveries. Raises StoreUnavailable, DestinationUnusable."""
+        route = self._route
+        there = replace(route, destination=DryDestination(route.destination, route.name, self._overlay, self._ask))
         present = [stored.delivery for stored in step if not stored.purged]
         planned, unplanned = plan_all(present, route.mapping, route.timezone)
         endings = {settled.delivery_id: _Ending(settled) for settled in unplanned}
-        endings |= _rehearsed(store, there, planned, overlay, ask)
+        endings |= _rehearsed(self._store, there, planned, self._overlay, self._ask)
         for stored in step:
             yield _forecast(stored, endings.get(stored.delivery.id), route.mapping.version)
 

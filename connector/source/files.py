@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final, TextIO
 
 from connector.carecycle import decode, recognise
 from connector.carecycle.catalogue import EVENTS
@@ -89,7 +90,7 @@ def open_source(path: Path, encoding: str = "utf-8") -> SourceFile:
 
 
 def _refuse_other_kinds(path: Path) -> None:
-    with path.open("rb") as file:
+    with reading(path) as file:
         begin = file.read(8).removeprefix(b"\xef\xbb\xbf")
     for other, (problem, action) in _OTHER_KINDS.items():
         if begin.startswith(other):
@@ -97,10 +98,20 @@ def _refuse_other_kinds(path: Path) -> None:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a file. Raises FixConfiguration where it cannot be read, now or later."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise FixConfiguration(str(path), f"cannot be read: {error.strerror}") from None
+
+
+@contextmanager
 def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
     """Open a file as text. A byte that is not of its encoding becomes half of a surrogate pair."""
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors="surrogateescape") as file:
-        yield file
+    with reading(path) as file:
+        yield TextIOWrapper(file, "utf-8-sig" if encoding == "utf-8" else encoding, "surrogateescape")
 
 
 def _numbered(file: TextIO) -> Iterator[Numbered]:

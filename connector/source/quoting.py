@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-LONGEST: Final = 5_000_000
-"""Characters of a line or a row; a webhook's body has the same limit."""
+LONGEST: Final = 1_000_000
+"""Characters of a line or a row."""
 
 TOO_LONG: Final = "longer than any customer"
 

@@ -1,0 +1,53 @@
+"""A source in steps of a few customers, each with the place where to go on after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connector.source.files import Row, SourceFile
+from connector.source.quoting import BadRow
+
+STEP: Final = 100
+
+Payload = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Step:
+    """Some customers and calls, in the shape of webhooks.
+
+    cursor: where the source goes on after this step; empty if it ends with it. reached: how much of the source is read.
+    bad: what could not be used: where, and why. unclear: the fields left out, and why.
+    """
+
+    cursor: str = ""
+    reached: int = 0
+    payloads: list[Payload] = field(default_factory=list)
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    unclear: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, row: Row | BadRow) -> None:
+        """Add a row of a file."""
+        self.reached, self.cursor = row.line, str(row.line)
+        if isinstance(row, BadRow):
+            self.bad.append((f"line {row.line}", row.why))
+        else:
+            self.payloads.append(row.payload)
+            self.unclear.extend(row.unclear)
+
+    def __len__(self) -> int:
+        return len(self.payloads) + len(self.bad)
+
+
+def file_steps(file: SourceFile, cursor: str) -> Iterator[Step]:
+    """Yield a file's rows after the line that the cursor names."""
+    done, step = int(cursor or 0), Step()
+    for row in file.rows():
+        if row.line > done:
+            step.add(row)
+        if len(step) >= STEP:
+            yield step
+            step = Step()
+    yield step

@@ -1,0 +1,198 @@
+"""backfill, as typed: customers of a file enter the inbox once, and nothing that careCycle sent gives way to them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connector.carecycle.signature import Verifier
+from connector.cli import cli
+from connector.receive import Agency, read
+from connector.running.file_lock import FileLock
+from connector.running.state import open_state
+from connector.settlement import DeliveryState
+from connector.store import Store, open_store
+from connector.store.desk import Filter
+from tests.builders import CUSTOMER, DATA_KEY, NOON, SECRET, a_customer
+
+AGENCY = Agency("sunrise", Verifier("sunrise", [SECRET]), {"hubspot": 1, "other": 1})
+UPDATED = "2026-06-18T12:00:00.000Z"
+LANE = "sunrise/hubspot/0"
+
+
+class House:
+    """A folder with an agency file and a file of customers, and the commands run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        destination = "{mapping: hubspot, auth: {access_token: '${TOKEN}'}}"
+        self.agency, self.file = folder / "agency.yaml", folder / "customers.csv"
+        self.agency.write_text(
+            "agency: sunrise\nwebhook: {secrets: ['${HOOK_SECRET}']}\n"
+            f"destinations: {{hubspot: {destination}, other: {destination}}}\n"
+        )
+        self.environment = {
+            "CONNECTOR_DATABASE_URL": f"sqlite:///{folder}/desk.db",
+            "CONNECTOR_DATA_KEY": DATA_KEY,
+            "HOOK_SECRET": SECRET,
+            "TOKEN": "t",
+        }
+
+    def write(self, *rows: str, columns: str = "id,updatedAt,city") -> None:
+        self.file.write_text("\n".join([columns, *rows, ""]))
+
+    def run(self, *arguments: str) -> Result:
+        command = ("backfill", "-c", str(self.agency), "--from", str(self.file), *arguments)
+        return CliRunner().invoke(cli, command, env=self.environment)
+
+    def result(self, *arguments: str) -> Any:
+        return json.loads(self.run("--json", *arguments).stdout)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def store(house: House) -> Iterator[Store]:
+    store = open_store(house.environment["CONNECTOR_DATABASE_URL"], house.environment)
+    yield store
+    store.close()
+
+
+def counts(result: dict[str, Any]) -> dict[str, int]:
+    """The counts that are not 0."""
+    return {name: count for name, count in result.items() if isinstance(count, int) and count}
+
+
+def customer(number: int) -> str:
+    return str(UUID(int=number))
+
+
+class TestAFile:
+    def test_enters_the_inbox_for_every_destination(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa", f"{customer(1)},{UPDATED},Tempe")
+        result = house.run()
+        assert (result.exit_code, "2 put in the inbox, 0 were there already." in result.stdout) == (0, True)
+        assert store.desk.states(0) == {"ready": 4}
+        assert {each.type for each in store.desk.deliveries(Filter())} == {"customer.updated"}
+
+    def test_again_changes_nothing(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa")
+        house.run()
+        assert counts(house.result()) == {"customers": 1, "same": 1, "known": 1}
+        assert store.desk.states(0) == {"ready": 2}
+
+    def test_for_one_destination_is_owed_to_it_alone(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa")
+        house.run("--destination", "other")
+        assert [each.destination for each in store.desk.deliveries(Filter())] == ["sunrise/other"]
+        assert house.run("--destination", "nowhere").exit_code == 2
+
+    def test_is_compared_with_what_is_held(self, house: House, store: Store) -> None:
+        arrivals = [
+            (CUSTOMER, UPDATED),
+            (customer(1), "2026-06-01T12:00:00.000Z"),
+            (customer(2), "2026-07-01T12:00:00Z"),
+        ]
+        for held, at in arrivals:
+            body = json.dumps(a_customer(id=held, updatedAt=at)).encode()
+            store.inbox.accept([read(AGENCY, f"m-{held}", body, NOON)])
+        house.write(*(f"{each},{UPDATED},Mesa" for each in (CUSTOMER, *map(customer, (1, 2, 3)))))
+        assert counts(house.result()) == {
+            "customers": 4, "same": 1, "newer": 1, "older": 1, "unknown": 1, "new": 4,
+        }  # fmt: skip
+
+    def test_shows_its_columns_before_anything_is_done(self, house: House) -> None:
+        house.write(f"{CUSTOMER},078-05-1120,Mesa", columns="id,Spouse SSN,CITY")
+        printed = house.run().stdout
+        assert "customer.city" in printed
+        assert "Spouse SSN │ not used" in printed
+        assert "No column updatedAt" in printed
+        assert "078" not in printed
+
+    def test_reports_bad_rows_by_line_and_cells_by_field_and_takes_the_rest(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},=1+1", ",,Mesa", f"{customer(1)},{UPDATED},Mesa,AZ")
+        result = house.run()
+        assert result.exit_code == 1
+        for text in ("line 3", "line 4", "customer.city", "a formula"):
+            assert text in result.stdout
+        assert house.result()["bad"] == {"no careCycle id": 1, "wrong number of columns": 1}
+        assert store.desk.states(0) == {"ready": 2}
+
+    def test_since_leaves_out_what_was_last_updated_before(self, house: House) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa", f"{customer(1)},2026-06-17T12:00:00Z,Mesa", f"{customer(2)},,Mesa")
+        assert counts(house.result("--since", "2026-06-18"))["too_old"] == 1
+        assert counts(house.result("--since", "2026-06-18"))["customers"] == 2
+
+    def test_that_is_not_there_is_wrong_usage(self, house: House) -> None:
+        result = house.run()
+        assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
+
+    def test_is_noted_in_the_audit_log(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa")
+        house.run()
+        assert [(each.action, each.thing[:22]) for each in store.desk.audit()] == [
+            ("backfill", "sunrise from file: run")
+        ]
+
+    def test_waits_while_another_backfill_of_this_agency_runs(self, house: House) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa")
+        state = open_state(house.environment["CONNECTOR_DATABASE_URL"], {})
+        other = FileLock(state.path("backfill-sunrise").with_suffix(".lock"))
+        assert other.acquire()
+        result = house.run()
+        other.release()
+        assert (result.exit_code, "another backfill" in result.stderr) == (1, True)
+
+
+class TestWhatCareCycleSends:
+    def test_is_delivered_first_whenever_it_comes(self, house: House, store: Store) -> None:
+        house.write(f"{customer(1)},{UPDATED},Mesa", f"{customer(2)},{UPDATED},Mesa")
+        house.run()
+        store.inbox.accept([read(AGENCY, "sent", json.dumps(a_customer()).encode(), NOON)])
+        assert store.inbox.listed(LANE, 9)[0].message_id == "sent"
+
+
+class TestAPlan:
+    def test_stores_nothing_and_says_what_would_be_written(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa", f"{customer(1)},{UPDATED},Mesa")
+        result = house.result("--plan")
+        assert counts(result) == {"customers": 2, "unknown": 2}
+        assert [(each["destination"], each["write"]) for each in result["plan"]] == [
+            ("sunrise/hubspot", 2),
+            ("sunrise/other", 2),
+        ]
+        assert {"record": "contact", "field": "city", "deliveries": 2} in result["plan"][0]["fields"]
+        assert store.desk.states(0) == {}
+
+    def test_shows_names_and_no_values(self, house: House) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Canary")
+        printed = house.run("--plan").stdout
+        assert ("would be written" in printed, "Canary" in printed) == (True, False)
+
+
+class TestARunThatIsStopped:
+    @pytest.mark.slow
+    def test_by_kill_9_goes_on_from_there_and_ends_as_if_it_had_not_been(self, house: House, store: Store) -> None:
+        house.write(*(f"{customer(number)},{UPDATED},Mesa" for number in range(1, 4001)))
+        command = (sys.executable, "-m", "connector", "backfill", "-c", str(house.agency), "--from", str(house.file))
+        with subprocess.Popen(command, env=house.environment, stdout=subprocess.DEVNULL) as process:
+            while not any(run.cursor for run in store.runs.all("sunrise")):
+                assert process.poll() is None
+            process.send_signal(signal.SIGKILL)
+        (run,) = store.runs.all("sunrise")
+        assert run.ended_at is None
+        result = house.run("--json")
+        assert f"goes on after line {run.cursor}" in result.stderr
+        assert json.loads(result.stdout)["customers"] == 4000
+        assert store.desk.states(0) == {DeliveryState.READY: 8000}
