@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from connector.crm import Crm, CrmAccount
-from connector.destinations.base import Answers, Destination
+from connector.destinations.base import Answers, Current, Destination
 from connector.destinations.bench import Bench
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
@@ -53,6 +53,14 @@ class Around:
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Ask the real account."""
         return self.real.survivors(object, ids)
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        """Ask the real account."""
+        return self.real.current(object, ids, fields)
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        """Ask the real account."""
+        return self.real.linked(object, ids, other)
 
     def may_have_twins(self, object: str, field: str) -> bool:
         """Know what the real account knows."""

@@ -122,6 +122,18 @@ class Found:
     values: Mapping[str, Value] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What a CRM has now under an id we know.
+
+    id: where the record lives, its own id or that of the record it became; None if it is deleted.
+    values: what that record shows, None for a blank field. A field that could not be read is left out.
+    """
+
+    id: str | None
+    values: Mapping[str, Value] = field(default_factory=dict, repr=False)
+
+
 Answers = dict[str, list[Found] | Outcome]
 """What a search answers for each value: its records, or the outcome of a record that needs them, if they are unknown
 because the CRM cannot be asked for this value."""
@@ -209,6 +221,17 @@ class Destination(Protocol):
 
         An id of which the CRM does not say is left out.
         """
+        ...
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        """What is there now of these records, as many in a call as the CRM allows: id -> what it has.
+
+        An id of which the CRM does not say is left out: the record may be hidden from us.
+        """
+        ...
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        """The records of another object that each of these is associated with, where the CRM associates records."""
         ...
 
     def may_have_twins(self, object: str, field: str) -> bool:

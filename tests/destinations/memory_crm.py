@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from connector import destinations
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Answers, CallLog, Current, Found, Outcome, Row, Verdict, as_text
 from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, Look, Needs, SetupStep, judged
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.provision import Done, Making, Provision, Step
@@ -159,6 +159,14 @@ class Memory:
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         return {ref: ref if ref in self.vault.held.get(object, {}) else None for ref in ids}
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        names, held = list(fields), self.vault.held.get(object, {})
+        shown = {ref: {name: held[ref].get(name) for name in names} for ref in ids if ref in held}
+        return {ref: Current(ref, shown[ref]) if ref in shown else Current(None) for ref in ids}
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        return {}
 
     def may_have_twins(self, object: str, field: str) -> bool:
         return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.crm import CrmAccount
 from connector.destinations import VENDORS
-from connector.destinations.base import Answers, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Answers, Current, Found, Outcome, Row, Verdict, as_text
 from connector.destinations.phone_search import find_spelled
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
@@ -211,6 +211,14 @@ class Crm:
 
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         return {crm_id: self._lives(crm_id) for crm_id in ids}
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        names, lives = list(fields), self.survivors(object, ids)
+        shown = {own: {name: self.records[own].get(name) for name in names} for own in lives.values() if own}
+        return {crm_id: Current(own, shown[own] if own else {}) for crm_id, own in lives.items()}
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        return {}
 
     def _lives(self, crm_id: str) -> str | None:
         while crm_id in self.merged:

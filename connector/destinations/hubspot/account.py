@@ -17,13 +17,14 @@ import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Outcome, Row
+from connector.destinations.base import Answers, CallLog, Current, Outcome, Row
 from connector.destinations.deadline import Limits, bound, broken_limit
 from connector.destinations.describing import each, problems
 from connector.destinations.hubspot.after import link, opt_out
 from connector.destinations.hubspot.auth import HubSpotAuth
 from connector.destinations.hubspot.bench import HubSpotBench
 from connector.destinations.hubspot.calls import Calls, Path, Query
+from connector.destinations.hubspot.current import current, linked
 from connector.destinations.hubspot.describe import OWNERS, describe
 from connector.destinations.hubspot.details import portal_of
 from connector.destinations.hubspot.phones import find_phones
@@ -110,6 +111,14 @@ class HubSpot:
         return {
             crm_id: answer[0].id if answer else None for crm_id, answer in answers.items() if isinstance(answer, list)
         }
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        """What is there now of these records, a hundred in a call; a merged record's former id leads to it."""
+        return current(self._calls, object, ids, tuple(fields))
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        """The records that each of these is associated with, a thousand in a call."""
+        return linked(self._calls, object, ids, other)
 
     def may_have_twins(self, object: str, field: str) -> bool:
         """No: records are upserted by unique properties only."""

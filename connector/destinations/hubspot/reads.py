@@ -25,9 +25,9 @@ _FURTHER: Final = {"email": ("hs_additional_emails",)}
 """Where a record shows the further values it is also found by, separated by semicolons."""
 
 _ID_FIELDS: Final = ("id", "hs_object_id")
-_FORMER_IDS: Final = ("hs_merged_object_ids", "hs_calculated_merged_vids")
+FORMER_IDS: Final = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """Where a record shows the ids of those merged into it, the second with times: https://knowledge.hubspot.com/records/merge-records."""
-_RECORD_ID: Final = re.compile(r"[0-9]{1,19}")
+RECORD_ID: Final = re.compile(r"[0-9]{1,19}")
 _CORRECT: Final = "correct the value in careCycle, which sends a new event, or the mapping, then replay"
 _LEFT_OVER: Final = Outcome(
     Verdict.DEFERRED,
@@ -182,9 +182,9 @@ def single_id(answer: list[Found] | Outcome) -> str | Outcome:
     return answer[0].id if len(answer) == 1 else ""
 
 
-def _former_ids(record: Written) -> list[str]:
+def former_ids(record: Written) -> list[str]:
     """The ids that lead to a record besides its own."""
-    shown = (record.properties.get(name) or "" for name in _FORMER_IDS)
+    shown = (record.properties.get(name) or "" for name in FORMER_IDS)
     return [part.partition(":")[0] for text in shown for part in text.split(";") if part]
 
 
@@ -209,7 +209,7 @@ def _owner(owner: Owner) -> dict[str, Value]:
 def _may_exist(object: str, field: str, value: str) -> bool:
     """Whether a record can have this value; the id of a record is a number."""
     if field in _ID_FIELDS and object != "owners":
-        return _RECORD_ID.fullmatch(value) is not None
+        return RECORD_ID.fullmatch(value) is not None
     return value != ""
 
 
@@ -222,9 +222,7 @@ def _read_body(question: _Query, asked: list[str]) -> dict[str, Any]:
     by_id, names = question.field in _ID_FIELDS, question.names
     body = {
         "inputs": [{"id": value} for value in asked],
-        "properties": sorted(
-            {*names, *(_FORMER_IDS if by_id else (question.field, *_FURTHER.get(question.field, ())))}
-        ),
+        "properties": sorted({*names, *(FORMER_IDS if by_id else (question.field, *_FURTHER.get(question.field, ())))}),
         "propertiesWithHistory": [],  # the specification requires it, HubSpot does not
     }
     return body if by_id else {**body, "idProperty": question.field}
@@ -245,7 +243,7 @@ def _matched(question: _Query, asked: list[str], read: Sequence[Seen]) -> Answer
     """The records of a batch, each under the value it was read by."""
     field, names = question.field, question.names
     if field in _ID_FIELDS:
-        by_id = {own: record for record in read for own in (*_former_ids(record), record.id)}
+        by_id = {own: record for record in read for own in (*former_ids(record), record.id)}
         return {value: [_as_found(by_id[value], names)] for value in asked if value in by_id}
     by_value = {value: record for record in read for value in _held_values(record, field)}
     return {value: [_as_found(by_value[folded(value)], names)] for value in asked if folded(value) in by_value}

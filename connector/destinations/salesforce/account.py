@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Found, Outcome, Row, Verdict, one_call
+from connector.destinations.base import Answers, CallLog, Current, Found, Outcome, Row, Verdict, one_call
 from connector.destinations.deadline import Limits
 from connector.destinations.describing import problems
 from connector.destinations.phone_search import find_spelled
@@ -25,6 +25,7 @@ from connector.destinations.salesforce.auth import Credentials, SalesforceOption
 from connector.destinations.salesforce.bench import SalesforceBench
 from connector.destinations.salesforce.client import Client, Sleep
 from connector.destinations.salesforce.converted import Leads
+from connector.destinations.salesforce.current import Presence
 from connector.destinations.salesforce.edited_leads import EditedLeads
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.merged import Survivors
@@ -153,6 +154,15 @@ class Salesforce:
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Where records live now, or None: id -> id. Raises DestinationUnusable."""
         return self._survivors.of(object, ids)
+
+    def current(self, object: str, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Current]:
+        """What is there now of these records, 2,000 in a call. Raises DestinationUnusable."""
+        follows = self._options.converted_leads == "contact"
+        return Presence(self._client, self._reader, self._survivors, follows=follows).at(object, ids, tuple(fields))
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        """Nothing: Salesforce links records by look-up fields."""
+        return {}
 
     def may_have_twins(self, object: str, field: str) -> bool:
         """Whether the field is not known to be unique: an external ID need not be."""

@@ -15,16 +15,16 @@ PAGES: Final = 100
 class Pages:
     """The replies of a query, page by page; the last one may be an ApiError.
 
-    complete: whether the answer came to its end. What a shorter one lacks may exist.
+    complete: whether the answer came to its end. What a shorter one lacks may exist. first: the first reply, if known.
     """
 
-    def __init__(self, client: Client, resource: str, soql: str) -> None:
-        self._client, self._resource, self._soql = client, resource, soql
+    def __init__(self, client: Client, resource: str, soql: str, first: Any = None) -> None:
+        self._client, self._resource, self._soql, self._first = client, resource, soql, first
         self.complete = False
 
     def __iter__(self) -> Iterator[Any]:
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
-        reply = self._client.call("GET", f"{self._resource}/", params={"q": self._soql})
+        reply = self._first or self._client.call("GET", f"{self._resource}/", params={"q": self._soql})
         seen: set[str] = set()
         while True:
             yield reply
