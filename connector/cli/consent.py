@@ -24,7 +24,7 @@ from connector.store.evidence import OptOut
 from connector.store.opt_outs import Period
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_TIMES = frozenset({"received_at", "applied_at"})
+_TIMES = frozenset({"received_at", "applied_at", "checked_at"})
 _COUNTS = ("destination", "waiting", "refused", "no_record", "not_mapped")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may interpret as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""

@@ -99,10 +99,14 @@ def _moment(at: int) -> str:
 
 @dataclass(slots=True)
 class Budget:
-    """Count one destination's calls. Its lanes share the count, which lasts from batch to batch."""
+    """Count one destination's calls. Its lanes share the count, which lasts from batch to batch.
+
+    made: the calls of this process.
+    """
 
     destination: str = ""
     allowance: Allowance = Allowance()
+    made: int = 0
     _new: int = 0
     _kept: dict[int, int] = field(default_factory=dict)
     _report: Report | None = None
@@ -112,6 +116,7 @@ class Budget:
         """Count one call."""
         with self._lock:
             self._new += 1
+            self.made += 1
 
     def keep(self, usage: Usage, reported: tuple[int, int] | None, now: int) -> None:
         """Store the new calls. reported: calls used and allowed, as the CRM says. Raises StoreUnavailable."""

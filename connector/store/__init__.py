@@ -35,6 +35,7 @@ from connector.store.processes import Processes
 from connector.store.proof_write import ProofWrite
 from connector.store.questions import Questions
 from connector.store.rebinding import Rebinding
+from connector.store.repairing import Repairing
 from connector.store.restoring import Restoring
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
@@ -44,6 +45,7 @@ from connector.store.source_pace import SourcePace
 from connector.store.spoken import Spoken
 from connector.store.trail import Trail
 from connector.store.usage import Usage
+from connector.store.verifications import Verifications
 from connector.store.watches import Watches
 
 
@@ -90,6 +92,8 @@ class Store:
         self.opt_outs = OptOuts(database)
         self.processes = Processes(database)
         self.runs = Runs(database)
+        self.verifications = Verifications(database)
+        self.repairing = Repairing(database, self.obligations, self.desk)
 
     def source_pace(self, agency: str, a_minute: int) -> SourcePace:
         """The pace of an agency's requests to careCycle, which every process keeps."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
 
 from sqlalchemy import Row
 
 from connector.settlement import ObligationState
+
+NOT_VERIFIED: Final = "not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class OptOut:
     """One opt-out, and what became of it in one destination. Times in epoch ms.
 
     status: applied, waiting, paused, refused, no record or not mapped. why: more about every status but the first.
+    crm_check: verified or found lowered, when the customer's records were last compared with the CRM, or not verified.
     """
 
     customer_id: str
@@ -28,6 +31,8 @@ class OptOut:
     object: str = ""
     crm_id: str = ""
     why: str = ""
+    crm_check: str = NOT_VERIFIED
+    checked_at: int | None = None
 
 
 def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[Row[Any]]) -> OptOut:
@@ -64,3 +69,13 @@ def _pause(obligation: Row[Any]) -> str:
 
 def first_since(applied: Sequence[Row[Any]], at: int) -> Row[Any] | None:
     return next((row for row in applied if row.at >= at), None)
+
+
+def checked(opt_out: OptOut, obligation: Row[Any], looks: Sequence[Row[Any]]) -> OptOut:
+    """Add what the last comparisons of the customer's records showed since the CRM confirmed the flag."""
+    since = [look for look in looks if look.verified_at >= (obligation.applied_at or 0)]
+    lowered = [look.verified_at for look in since if opt_out.flag in look.lowered.split(",")]
+    raised = [look.verified_at for look in since if opt_out.flag in look.raised.split(",")]
+    if opt_out.status != "applied" or not (lowered or raised):
+        return opt_out
+    return replace(opt_out, crm_check="found lowered" if lowered else "verified", checked_at=max(lowered or raised))

@@ -34,6 +34,7 @@ from connector.store.tables import (
     raises,
 )
 from connector.store.unnaming import unname_customer
+from connector.store.verification_tables import verifications
 
 _ACTION: Final = "forget"
 
@@ -170,7 +171,7 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        for table in (claims, consents, newest, obligations, open_items, questions, raises):
+        for table in (claims, consents, newest, obligations, open_items, questions, raises, verifications):
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}

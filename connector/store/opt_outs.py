@@ -12,8 +12,9 @@ from connector.errors import ACCOUNT_WIDE
 from connector.settlement import ObligationState
 from connector.settlement.listings import LaneOptOuts
 from connector.store.database import Database
-from connector.store.evidence import OptOut, first_since, judged
+from connector.store.evidence import OptOut, checked, first_since, judged
 from connector.store.tables import events, lanes, obligations, raises
+from connector.store.verification_tables import verifications
 
 STEP: Final = 500
 """Events looked at in one step of a report: what it holds in memory does not grow with the period."""
@@ -120,11 +121,13 @@ class OptOuts:
         customers = {event.customer_id for event in opted_out}
         owed = self._obligations(customers)
         applied = self._raises(customers)
+        looks = self._looks(customers)
         for event in opted_out:
             for flag in _new(event):
                 for obligation in owed.get((event.agency, event.customer_id, flag), ()):
                     times = applied.get((obligation.destination, event.customer_id, flag), [])
-                    yield judged(event, flag, obligation, times)
+                    seen = looks.get((obligation.destination, event.customer_id), [])
+                    yield checked(judged(event, flag, obligation, times), obligation, seen)
                 yield from _elsewhere(event, flag, applied)
 
     def _obligations(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
@@ -148,6 +151,15 @@ class OptOuts:
         grouped: dict[_Where, list[Row[Any]]] = {}
         for row in self._rows(statement) if customers else ():
             grouped.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
+        return grouped
+
+    def _looks(self, customers: Collection[str]) -> dict[tuple[str, str], list[Row[Any]]]:
+        """The last comparison of each of these customers' records that have opt-outs, by destination and customer."""
+        has_opt_outs = or_(verifications.c.raised != "", verifications.c.lowered != "")
+        statement = select(verifications).where(verifications.c.customer_id.in_(customers), has_opt_outs)
+        grouped: dict[tuple[str, str], list[Row[Any]]] = {}
+        for row in self._rows(statement) if customers else ():
+            grouped.setdefault((row.destination, row.customer_id), []).append(row)
         return grouped
 
 

@@ -28,8 +28,10 @@ from connector.store.tables import (
     usage,
     usage_calls,
 )
+from connector.store.verification_tables import verification_passes
 
-_OF_EVERY_ACCOUNT: Final = (accounts, consents, deliveries, lanes, mappings, obligations, oddities, usage, usage_calls)
+_COUNTS: Final = (usage, usage_calls, verification_passes)
+_OF_EVERY_ACCOUNT: Final = (accounts, consents, deliveries, lanes, mappings, obligations, oddities, *_COUNTS)
 OF_ACCOUNT: Final = tuple(
     table for table in metadata.sorted_tables if "destination" in table.c and table not in _OF_EVERY_ACCOUNT
 )
@@ -92,7 +94,7 @@ class Rebinding:
                 _rename(connection, table, name, kept_as(name, former.id))
                 _rename(connection, table, kept_as(name, new.id), name)
             self._owe_again(connection, name)
-            for counts in (usage, usage_calls):
+            for counts in _COUNTS:
                 connection.execute(delete(counts).where(counts.c.destination == name))
             self._desk.write_down(connection, who, "rebind", f"{name}: from {former} to {new}")
 

@@ -1,0 +1,72 @@
+"""Look whether records still point at those they were linked with, a merge of which moves the links along."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from connector.crm import is_same_id
+from connector.delivery.difference import Written, also, without
+from connector.delivery.digests import Digest
+from connector.destinations.base import Current, Destination, as_text
+from connector.settlement.verification import Difference, Held, Verified
+from connector.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one destination. Every method may raise DestinationUnusable."""
+
+    ledger: Ledger
+    name: str
+    destination: Destination
+    digest: Digest
+
+    def associated(self, kind: str, verified: Sequence[Verified]) -> Iterator[Verified]:
+        """Add the associations that are gone."""
+        lost: dict[str, list[str]] = {}
+        there = [result.held for result in verified if result.is_there]
+        for other in sorted({name for held in there for name in held.entry.links}):
+            for crm_id in self._lost(kind, other, [held for held in there if other in held.entry.links]):
+                lost.setdefault(crm_id, []).append(other)
+        for result in verified:
+            names = lost.get(result.held.crm_id, ()) if result.is_there else ()
+            yield also(result, {Difference.UNLINKED: names}) if names else result
+
+    def _lost(self, kind: str, other: str, held: Sequence[Held]) -> Iterator[str]:
+        """The records that are no longer associated with their customer's record of another object."""
+        ends = self.destination.linked(kind, [record.crm_id for record in held], other)
+        doubtful = [record for record in held if self._lacks(record, other, ends)]
+        theirs = self._lives({record.customer_id for record in doubtful if record.customer_id}, other)
+        for record in doubtful:
+            if not ends[record.crm_id] & theirs.get(record.customer_id or "", frozenset()):
+                yield record.crm_id
+
+    def _lacks(self, held: Held, other: str, ends: Mapping[str, frozenset[str]]) -> bool:
+        return held.crm_id in ends and held.entry.links[other].digest not in map(self.digest, ends[held.crm_id])
+
+    def looked_up(self, verified: Verified, written: Written, now: Mapping[str, Current]) -> Verified:
+        """Leave out look-ups that a merge, or a conversion, has moved to what the customer's record became."""
+        held = verified.held
+        changed = frozenset(verified.differences.get(Difference.CHANGED, ())) & written.references
+        if not (changed and held.customer_id):
+            return verified
+        theirs = self._lives_of(held.customer_id)
+        values = {name: as_text(now[held.crm_id].values.get(name)) for name in changed}
+        moved = {name for name, value in values.items() if any(is_same_id(value, crm_id) for crm_id in theirs)}
+        return without(verified, Difference.CHANGED, frozenset(moved))
+
+    def _lives_of(self, customer: str) -> frozenset[str]:
+        kinds = {known.object for known in self.ledger.records_of(self.name, {customer})}
+        return frozenset[str]().union(*(self._lives({customer}, kind).get(customer, ()) for kind in sorted(kinds)))
+
+    def _lives(self, customers: Collection[str], kind: str) -> dict[str, frozenset[str]]:
+        """Customer -> the ids of their records of an object, with those that they were merged into."""
+        if not customers:
+            return {}
+        known = [own for own in self.ledger.records_of(self.name, customers) if own.object == kind]
+        lives = self.destination.survivors(kind, sorted({own.crm_id for own in known})) if known else {}
+        theirs: dict[str, set[str]] = {}
+        for own in known:
+            theirs.setdefault(own.customer_id, set()).update({own.crm_id, lives.get(own.crm_id) or own.crm_id})
+        return {customer: frozenset(ids) for customer, ids in theirs.items()}

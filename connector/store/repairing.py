@@ -1,0 +1,136 @@
+"""Queue again what a CRM has lost: the lane writes it, as it writes everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, null, or_, select, update
+
+from connector.model import Entry, Mark
+from connector.settlement import DeliveryState
+from connector.settlement.verification import Held, Repair, Repaired
+from connector.store.claims import LEFT
+from connector.store.database import Database
+from connector.store.desk import Desk
+from connector.store.entries import entry_as_text, read_entry
+from connector.store.obligations import Obligations
+from connector.store.tables import READY, STATE, claims, deliveries, events, lanes, ledger, open_items
+
+_STEP: Final = 50
+"""Records queued in one commit: each is queued wholly or not at all."""
+
+_DONE: Final = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
+
+
+class Repairing:
+    """Changes the ledger only where it is still as it was compared, so that a repair may be repeated at any time."""
+
+    def __init__(self, database: Database, obligations: Obligations, desk: Desk) -> None:
+        self._db, self._obligations, self._desk = database, obligations, desk
+
+    def plan(self, destination: str, repairs: Sequence[Repair]) -> Repaired:
+        """Count what would be queued."""
+        planned = Repaired()
+        with self._db.reading() as connection:
+            for repair in repairs:
+                possible = not repair.rewrites or self._is_stored(connection, destination, repair)
+                _count(planned, repair, possible=possible)
+        return planned
+
+    def run(self, destination: str, repairs: Sequence[Repair]) -> Repaired:
+        """Queue it. A worker that has read the old entries loses its lease, and settles nothing by them."""
+        repaired = Repaired()
+        for start in range(0, len(repairs), _STEP):
+            with self._db.waking() as connection:
+                for repair in repairs[start : start + _STEP]:
+                    self._queue(connection, destination, repair, repaired)
+        return repaired
+
+    def write_down(self, who: str, summary: str) -> None:
+        """Note in the audit log what was queued."""
+        with self._db.transaction() as connection:
+            self._desk.write_down(connection, who, "reconcile", summary)
+
+    def _queue(self, connection: Connection, destination: str, repair: Repair, repaired: Repaired) -> None:
+        theirs = _events_of(destination, repair)
+        working = select(deliveries.c.lane).where(deliveries.c.id.in_(theirs), deliveries.c.state == READY)
+        connection.execute(update(lanes).where(lanes.c.name.in_(working)).values(token=""))
+        possible = not repair.rewrites or self._is_stored(connection, destination, repair)
+        if not _forget_marks(connection, destination, _what_is_possible(repair, possible)):
+            repaired.meanwhile += 1
+            return
+        if repair.rewrites and possible:
+            again = update(deliveries).where(deliveries.c.id.in_(theirs), _DONE)
+            ready = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
+            connection.execute(again.values(ready))
+        if (repair.owed or (repair.again and possible)) and repair.held.customer_id is not None:
+            self._obligations.reopen(connection, destination, [repair.held.customer_id])
+        _count(repaired, repair, possible=possible)
+
+    def _is_stored(self, connection: Connection, destination: str, repair: Repair) -> bool:
+        wanted = _events_of(destination, repair).where(or_(_DONE, deliveries.c.state == READY))
+        return connection.execute(wanted.limit(1)).first() is not None
+
+
+def _count(counts: Repaired, repair: Repair, *, possible: bool) -> None:
+    if repair.owed:
+        counts.opt_outs += 1
+    if repair.rewrites and not possible:
+        counts.impossible += 1
+    elif repair.again:
+        counts.records += 1
+    else:
+        counts.fields += len(repair.fields) + len(repair.links)
+
+
+def _events_of(destination: str, repair: Repair) -> Select[Any]:
+    """Select the deliveries of the record's customer that can write it again, as far as their events are stored."""
+    held = repair.held
+    stored = events.c.payload.is_not(None)
+    marks = [held.entry.fields[name] for name in repair.fields if name in held.entry.fields]
+    marks += [held.entry.links[name] for name in repair.links]
+    theirs = events.c.customer_id == held.customer_id if held.customer_id else deliveries.c.id == held.delivery_id
+    since = 0 if repair.again else min((mark.stamp.at for mark in marks), default=0)
+    mine = (deliveries.c.destination == destination, stored, theirs, events.c.source_time >= since)
+    return select(deliveries.c.id).join_from(deliveries, events).where(*mine)
+
+
+def _what_is_possible(repair: Repair, possible: bool) -> Repair:
+    """Without events, only opt-outs can be written again: they need none."""
+    return repair if possible else replace(repair, again=False, fields=(), links=())
+
+
+def _forget_marks(connection: Connection, destination: str, repair: Repair) -> bool:
+    """Let the ledger no longer know what the record has; False if the record was written meanwhile.
+
+    A record that is made again is looked for first: somebody may have made one with its key.
+    """
+    held = repair.held
+    as_seen = (*_entry(destination, held), ledger.c.crm_id == held.crm_id, ledger.c.marks == held.text)
+    values: dict[str, Any] = {"crm_id": null(), "marks": entry_as_text(LEFT)}
+    if not repair.again:
+        if not (repair.fields or repair.links or repair.flags):
+            return True
+        values = {"marks": entry_as_text(_without(read_entry(held.crm_id, held.text), repair))}
+    if connection.execute(update(ledger).where(*as_seen).values(values)).rowcount != 1:
+        return False
+    if repair.again:
+        mine = (claims.c.destination == destination, claims.c.object == held.object, claims.c.crm_id == held.crm_id)
+        connection.execute(delete(claims).where(*mine, claims.c.key == held.key))
+        refused = (open_items.c.destination == destination, open_items.c.object == held.object)
+        connection.execute(update(open_items).where(*refused, open_items.c.key == held.key).values(digest=""))
+    return True
+
+
+def _without(entry: Entry, repair: Repair) -> Entry:
+    """An entry in which the fields' values are unknown, and the links were not made."""
+    unknown = {*repair.fields, *repair.flags}
+    fields = {name: Mark(mark.stamp, "") if name in unknown else mark for name, mark in entry.fields.items()}
+    links = {name: mark for name, mark in entry.links.items() if name not in repair.links}
+    return replace(entry, fields=fields, links=links)
+
+
+def _entry(destination: str, held: Held) -> tuple[ColumnElement[bool], ...]:
+    return ledger.c.destination == destination, ledger.c.object == held.object, ledger.c.key == held.key
