@@ -18,7 +18,7 @@ from connector.carecycle.kinds import Unclear
 CUSTOMER: Final = "customer.updated"
 CALL: Final = "call.completed"
 
-_RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
+RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
     "customer": {
         "clientCustomerId": "externalId",
         "callerId": "phoneNumber",
@@ -98,7 +98,7 @@ def _chosen(own: str, values: Sequence[Any]) -> Any:
 def _fields(head: str) -> Mapping[str, Field]:
     """Every name that a field below `head` goes by, in small letters -> the field."""
     own = {_last(path): field for path, field in FIELDS.items() if path == f"{head}.{_last(path)}"}
-    renamed = {name: own[ours] for name, ours in _RENAMED.get(head, {}).items()}
+    renamed = {name: own[ours] for name, ours in RENAMED.get(head, {}).items()}
     return {name.lower(): field for name, field in {**own, **renamed}.items()}
 
 

@@ -16,7 +16,7 @@ from connector.errors import ConnectorError, FixConfiguration, FixMapping
 _COMMANDS: Final = {
     "alarms": ("alarms", "Send a test alarm."),
     "audit": ("audit", "List what operators did, and why."),
-    "backfill": ("backfill", "Bring customers from a file into the inbox."),
+    "backfill": ("backfill", "Bring customers from careCycle's API or a file into the inbox."),
     "backup": ("backup", "Back up the SQLite database while the connector runs."),
     "check": ("check", "Check agency files and mappings before you use them."),
     "completion": ("completion", "Print a completion script for your shell."),

@@ -1,4 +1,4 @@
-"""backfill: bring customers from a file into the inbox."""
+"""backfill: bring customers from careCycle's API or a file into the inbox."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from typing import Any, Final
 
 import click
 
+from connector.backoff import DAY
 from connector.cli.backfill_report import columns_as_data, exit_status, result_of, show_columns, show_result
 from connector.cli.options import agency_option, chosen, json_option, moment, opened_store, quiet, show_json, who
 from connector.cli.progress import progress
-from connector.errors import FixConfiguration, StateChanged
+from connector.errors import FixConfiguration, SourceUnusable, StateChanged
 from connector.receive import Fetch
 from connector.running import bootstrap
 from connector.running.backfill import Backfill, Keep, Tally
 from connector.running.backfill_plan import Plan
-from connector.running.backfill_sources import Source, file_source
+from connector.running.backfill_sources import Calls, Source, api_source, file_source, opened_api
 from connector.running.config import AgencyFile, read_agencies, read_process
 from connector.running.file_lock import FileLock
 from connector.running.state import open_state
 from connector.source.steps import Step
 from connector.store import Store
+from connector.store.runs import Run
 
+CARECYCLE: Final = "carecycle"
 KIND: Final = "backfill"
 _SHOWN_EVERY: Final = 5000
 
@@ -37,24 +40,26 @@ _SHOWN_EVERY: Final = 5000
 class Wanted:
     """What was asked for."""
 
-    source: Path
+    source: str
     since: int
     destination: str
+    calls: bool
     encoding: str
 
 
 @click.command()
 @agency_option
-@click.option("--from", "source", required=True, type=click.Path(path_type=Path), metavar="FILE", help="From where.")
+@click.option("--from", "source", default=CARECYCLE, metavar="carecycle|FILE", help="From where.  [default: carecycle]")
 @click.option("--since", default="", metavar="TIME", callback=moment, help="Leave out what was last updated before.")
 @click.option("--destination", default="", help="Only for this destination: a name from the agency file.")
+@click.option("--calls", is_flag=True, help="Also each customer's calls that are not held yet: a request for each.")
 @click.option("--plan", "planning", is_flag=True, help="Store nothing: show what would happen.")
 @click.option(
     "--encoding", default="utf-8", show_default=True, type=click.Choice(["utf-8", "cp1252"]), help="Of the file."
 )
 @json_option
 def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: Any) -> None:
-    """Bring customers into the inbox from a file: CSV, or NDJSON with one object a line.
+    """Bring customers into the inbox from careCycle's API, or from a file: CSV, or NDJSON with one object a line.
 
     They are delivered like events, after everything that careCycle sends, and replace nothing that is newer. The same
     command again changes nothing; one that was stopped goes on from there.
@@ -64,13 +69,13 @@ def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: An
     wanted = Wanted(**given)
     file = _only(read_agencies(paths, os.environ))
     chosen([file], wanted.destination or None)
-    with opened_store() as store, quiet(), _alone(file.settings.agency):
-        source = file_source(wanted.source, wanted.encoding, store)
+    with opened_store() as store, quiet(), _alone(file.settings.agency), ExitStack() as opened:
+        work = _open(file, store, wanted, opened)
         if not as_json:
-            show_columns(source.columns)
-        result = (_plan if planning else _run)(file, store, source, wanted)
+            show_columns(work.source.columns)
+        result = work.plan() if planning else work.run()
     if as_json:
-        show_json({**result, "columns": columns_as_data(source.columns)})
+        show_json({**result, "columns": columns_as_data(work.source.columns)})
     else:
         show_result(result)
     raise SystemExit(exit_status(result))
@@ -98,46 +103,84 @@ def _alone(agency: str) -> Iterator[None]:
         lock.release()
 
 
-def _plan(file: AgencyFile, store: Store, source: Source, wanted: Wanted) -> dict[str, Any]:
-    with ExitStack() as opened:
-        routes = [bootstrap.open_route(file, name) for file, name in chosen([file], wanted.destination or None)]
-        for route in routes:
-            opened.enter_context(closing(route.destination))
-        plan, tally = Plan(store, routes), Tally()
-        _through(_work(file, store, source, wanted, "", plan.keep, tally), source, "", lambda step: None)
-    return {**result_of(file.settings.agency, tally), "plan": plan.as_data()}
+def _open(file: AgencyFile, store: Store, wanted: Wanted, opened: ExitStack) -> _Work:
+    """Open what is read from. Raises FixConfiguration."""
+    from_api = wanted.source == CARECYCLE
+    api = opened_api(file, store, opened) if from_api or wanted.calls else None
+    if api is not None and from_api:
+        source = api_source(api)
+    else:
+        source = file_source(Path(wanted.source), wanted.encoding, store)
+    tally = Tally()
+    return _Work(file, store, wanted, source, Calls(api, tally) if api and wanted.calls else None, tally)
 
 
-def _run(file: AgencyFile, store: Store, source: Source, wanted: Wanted) -> dict[str, Any]:
-    agency = file.settings.agency
-    asked = json.dumps([source.content, wanted.since, wanted.destination])
-    run = store.runs.begin(secrets.token_hex(8), agency, KIND, asked)
-    tally = Tally.after(run.counts)
-    if run.cursor:
-        click.echo(f"goes on after {source.unit} {run.cursor}, where run {run.id} was stopped", err=True)
-    store.desk.note(who(), KIND, f"{agency} from {source.origin}: run {run.id}")
-    work = _work(file, store, source, wanted, run.id, store.fetched.accept, tally)
-    try:
-        _through(work, source, run.cursor, lambda step: store.runs.note(run.id, step.cursor, tally.counts))
-    except KeyboardInterrupt:
-        click.echo("stopped: what was read is kept, and the same command goes on from there", err=True)
-        raise SystemExit(1) from None
-    store.runs.note(run.id, "", tally.counts, ended=True)
-    return {**result_of(agency, tally), "run": run.id}
+@dataclass(frozen=True, slots=True)
+class _Work:
+    file: AgencyFile
+    store: Store
+    wanted: Wanted
+    source: Source
+    calls: Calls | None
+    tally: Tally
 
+    @property
+    def agency(self) -> str:
+        return self.file.settings.agency
 
-def _work(
-    file: AgencyFile, store: Store, source: Source, wanted: Wanted, run: str, keep: Keep, tally: Tally
-) -> Backfill:
-    agency = bootstrap.open_agencies([file])[file.settings.agency]
-    how = Fetch(source.origin, run, partial(store.database.digest, size=16), wanted.destination)
-    return Backfill(store, agency, how, keep, tally, wanted.since)
+    def plan(self) -> dict[str, Any]:
+        """Read everything and store nothing."""
+        names = chosen([self.file], self.wanted.destination or None)
+        with ExitStack() as opened:
+            routes = [bootstrap.open_route(file, name) for file, name in names]
+            for route in routes:
+                opened.enter_context(closing(route.destination))
+            plan = Plan(self.store, routes)
+            self._through(self._backfill("", plan.keep), "", lambda step: None)
+        return {**result_of(self.agency, self.tally), "plan": plan.as_data()}
 
+    def run(self) -> dict[str, Any]:
+        """Bring everything in, or what a run that was stopped left over."""
+        runs, asked = self.store.runs, [self.source.content, *self._asked()]
+        run = runs.begin(secrets.token_hex(8), self.agency, KIND, json.dumps(asked))
+        cursor = self._cursor(run)
+        self.tally.counts.update(run.counts if cursor else {})
+        self.store.desk.note(who(), KIND, f"{self.agency} from {self.source.origin}: run {run.id}")
+        work = self._backfill(run.id, self.store.fetched.accept)
+        try:
+            self._through(work, cursor, lambda step: runs.note(run.id, step.cursor, self.tally.counts))
+        except (KeyboardInterrupt, SourceUnusable) as error:
+            click.echo("stopped: what was read is kept, and the same command goes on from there", err=True)
+            if isinstance(error, SourceUnusable):
+                raise
+            raise SystemExit(1) from None
+        runs.note(run.id, "", self.tally.counts, ended=True)
+        return {**result_of(self.agency, self.tally), "run": run.id}
 
-def _through(work: Backfill, source: Source, cursor: str, note: Callable[[Step], None]) -> None:
-    """Bring in a whole source. note: called after each step."""
-    with progress("reading", _SHOWN_EVERY, lambda: source.total) as show:
-        for step in source.steps(cursor):
-            work.take(step)
-            note(step)
-            show(step.reached)
+    def _asked(self) -> list[Any]:
+        return [self.wanted.since, self.wanted.destination, self.wanted.calls]
+
+    def _cursor(self, run: Run) -> str:
+        """Say where a run goes on. A list that changes is read from its beginning after a day: its first pages did."""
+        if not run.cursor:
+            return ""
+        where = f"{self.source.unit} {run.cursor}, where run {run.id} was stopped"
+        if self.source.changes and self.store.database.moment() - run.seen_at > DAY:
+            click.echo(f"begins again: {where}, is more than a day ago", err=True)
+            return ""
+        click.echo(f"goes on after {where}", err=True)
+        return run.cursor
+
+    def _backfill(self, run: str, keep: Keep) -> Backfill:
+        agency = bootstrap.open_agencies([self.file])[self.agency]
+        how = Fetch(self.source.origin, run, partial(self.store.database.digest, size=16), self.wanted.destination)
+        calls_of = self.calls.of if self.calls else None
+        return Backfill(self.store, agency, how, keep, self.tally, self.wanted.since, calls_of)
+
+    def _through(self, work: Backfill, cursor: str, note: Callable[[Step], None]) -> None:
+        """Bring in the source from there on. note: called after each step."""
+        with progress("reading", _SHOWN_EVERY, lambda: self.source.total) as show:
+            for step in self.source.steps(cursor):
+                work.take(step)
+                note(step)
+                show(step.reached, step.total)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connector import receive
+from connector.carecycle.api_names import CUSTOMER
 from connector.receive import Agency, Fetch
 from connector.settlement.newest import Kind
 from connector.source.steps import Payload, Step
@@ -47,11 +48,6 @@ class Tally:
         self.counts.update(f"{LEFT_OUT}{path}: {why}" for path, why in step.unclear)
         self.bad.extend(step.bad[: _LISTED - len(self.bad)])
 
-    @classmethod
-    def after(cls, counts: Mapping[str, int]) -> Tally:
-        """Go on from the counts of a run that was stopped."""
-        return cls(Counter(counts))
-
     def named(self, prefix: str) -> dict[str, int]:
         """The counts whose name begins with this, without it."""
         return {name.removeprefix(prefix): count for name, count in self.counts.items() if name.startswith(prefix)}
@@ -75,8 +71,9 @@ class Backfill:
         self._take(step.payloads)
         if self.calls_of is None:
             return
-        for customer in step.payloads:
-            self._take(self._calls_not_held(customer, self.calls_of))
+        for payload in step.payloads:
+            if payload["event_type"] == CUSTOMER:
+                self._take(self._calls_not_held(payload, self.calls_of))
 
     def _calls_not_held(self, customer: Payload, calls_of: CallsOf) -> list[Payload]:
         calls = {call["id"]: call for call in calls_of(customer)}
@@ -88,7 +85,7 @@ class Backfill:
         now = self.store.database.moment()
         arrivals = [arrival for payload in payloads if (arrival := self._arrival(payload, now))]
         self._compare(arrivals)
-        new = self.keep(arrivals)
+        new = self.keep(arrivals) if arrivals else []
         self.tally.counts["new"] += sum(new)
         self.tally.counts["known"] += len(new) - sum(new)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from connector.carecycle.api_names import CUSTOMER, RENAMED
 from connector.carecycle.catalogue import ABSENT, FIELDS, FLAGS, Field, Kind, steps
 from connector.carecycle.kinds import Unclear
-from connector.source.allowed import RENAMED, UPDATED
 from connector.source.cells import read_cell
 
 ID: Final = FIELDS["customer.id"]
@@ -27,7 +27,7 @@ def _fields_by_name() -> dict[str, Field]:
     """Fields by their names in the catalogue, with and without `customer.`, and by the API's, as `_plain` has them."""
     fields = {path: field for path, field in FIELDS.items() if path.startswith(_PREFIX) and field.kind != Kind.OBJECT}
     short = {path.removeprefix(_PREFIX): field for path, field in fields.items()}
-    renamed = {api: short[webhook] for api, webhook in RENAMED.items()}
+    renamed = {api: short[webhook] for api, webhook in RENAMED["customer"].items()}
     return {_plain(name): field for name, field in {**fields, **short, **renamed}.items()}
 
 
@@ -59,14 +59,14 @@ def read_cells(columns: Sequence[Column], cells: Sequence[str]) -> tuple[dict[st
         value = ABSENT if column.field is None else read_cell(cell, column.field)
         if column.field is not None and value is not ABSENT:
             values.setdefault(column.field, []).append(value)
-    payload: dict[str, Any] = {"event_type": UPDATED}
+    payload: dict[str, Any] = {"event_type": CUSTOMER}
     unclear = []
     for field, given in values.items():
         value = _combined(field, given)
         if isinstance(value, Unclear):
             unclear.append((field.path, value.what))
         else:
-            _put(payload, steps(field.path, UPDATED), value)
+            _put(payload, steps(field.path, CUSTOMER), value)
     return payload, unclear
 
 

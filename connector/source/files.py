@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from connector.carecycle import decode, recognise
+from connector.carecycle.api_names import CUSTOMER, customer_payload
 from connector.carecycle.catalogue import EVENTS
 from connector.carecycle.kinds import Unclear
 from connector.errors import FixConfiguration, UnreadableEvent
-from connector.source.allowed import UPDATED, as_customer, only_known
+from connector.source.allowed import only_known
 from connector.source.columns import ID, Column, read_cells, read_columns, suits
 from connector.source.quoting import LONGEST, TOO_LONG, BadRow, Cells, Numbered, split_rows
 
@@ -144,12 +145,12 @@ def _object(number: int, text: str, encoding: str) -> Row | BadRow:
         return BadRow(number, "not JSON")
     if not isinstance(item, Mapping) or isinstance(item, Unclear):
         return BadRow(number, "not a JSON object")
-    event_type = item.get("event_type", UPDATED)
+    event_type = item.get("event_type", CUSTOMER)
     if event_type not in EVENTS:
         return BadRow(number, "of a type that this version does not know")
-    payload = only_known(item, event_type) if "event_type" in item else as_customer(item)
+    payload = only_known(item, event_type) if "event_type" in item else customer_payload(item)
     try:
-        reading = recognise.read(payload, "")
+        reading = recognise.read(payload, "")  # None, where a customer has no id, is none either
     except UnreadableEvent:
         return BadRow(number, NO_ID)
     unclear = [(odd.path, f"not {odd.expected}") for odd in reading.unread] if reading else []

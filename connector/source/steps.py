@@ -1,4 +1,4 @@
-"""A source in steps of a few customers, each with the place where to go on after it."""
+"""A source in steps of some customers, each with the place where to go on after it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.source.files import Row, SourceFile
+from connector.source.client import PAGE, CareCycle
+from connector.source.files import NO_ID, Row, SourceFile
 from connector.source.quoting import BadRow
 
 STEP: Final = 100
@@ -18,12 +19,13 @@ Payload = Mapping[str, Any]
 class Step:
     """Some customers and calls, in the shape of webhooks.
 
-    cursor: where the source goes on after this step; empty if it ends with it. reached: how much of the source is read.
+    cursor: names the step, to go on after it. reached, total: how much of the source is read, of how much if known.
     bad: what could not be used: where, and why. unclear: the fields left out, and why.
     """
 
     cursor: str = ""
     reached: int = 0
+    total: int | None = None
     payloads: list[Payload] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     unclear: list[tuple[str, str]] = field(default_factory=list)
@@ -51,3 +53,16 @@ def file_steps(file: SourceFile, cursor: str) -> Iterator[Step]:
             yield step
             step = Step()
     yield step
+
+
+def api_steps(api: CareCycle, cursor: str) -> Iterator[Step]:
+    """Yield careCycle's customers from the page that the cursor names, by pages. Raises SourceUnusable.
+
+    That page is read once more: those on the next one may have moved up to it.
+    """
+    first = int(cursor or 1)
+    reached = PAGE * (first - 1)
+    for page in api.pages(first):
+        reached += len(page.customers) + page.unreadable
+        bad = [(f"page {page.number}, item {place}", NO_ID) for place in page.places]
+        yield Step(str(page.number), reached, page.total, [*page.customers], bad)

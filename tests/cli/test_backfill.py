@@ -1,4 +1,4 @@
-"""backfill, as typed: customers of a file enter the inbox once, and nothing that careCycle sent gives way to them."""
+"""backfill, as typed: customers enter the inbox once, and nothing that careCycle sent gives way to them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from connector.cli import cli
 from connector.receive import Agency, read
 from connector.running.file_lock import FileLock
 from connector.running.state import open_state
+from connector.sandbox.carecycle import KEY, CareCycleSandbox
+from connector.sandbox.carecycle.book import Book
 from connector.settlement import DeliveryState
 from connector.store import Store, open_store
 from connector.store.desk import Filter
@@ -50,8 +52,10 @@ class House:
         self.file.write_text("\n".join([columns, *rows, ""]))
 
     def run(self, *arguments: str) -> Result:
-        command = ("backfill", "-c", str(self.agency), "--from", str(self.file), *arguments)
-        return CliRunner().invoke(cli, command, env=self.environment)
+        return self.ask("--from", str(self.file), *arguments)
+
+    def ask(self, *arguments: str) -> Result:
+        return CliRunner().invoke(cli, ("backfill", "-c", str(self.agency), *arguments), env=self.environment)
 
     def result(self, *arguments: str) -> Any:
         return json.loads(self.run("--json", *arguments).stdout)
@@ -155,6 +159,55 @@ class TestAFile:
         assert (result.exit_code, "another backfill" in result.stderr) == (1, True)
 
 
+@pytest.fixture
+def sandbox(house: House) -> Iterator[CareCycleSandbox]:
+    sandbox = CareCycleSandbox(Book(231), a_minute=0)
+    with sandbox:
+        access = f"{{api_key: {KEY}, endpoint: '{sandbox.url}', requests_a_minute: 6000}}"
+        house.agency.write_text(f"{house.agency.read_text()}carecycle: {access}\n")
+        yield sandbox
+
+
+class TestCareCyclesApi:
+    def test_gives_everybody_once(self, house: House, store: Store, sandbox: CareCycleSandbox) -> None:
+        assert counts(json.loads(house.ask("--json").stdout)) == {"customers": 231, "unknown": 231, "new": 231}
+        assert counts(json.loads(house.ask("--json").stdout)) == {"customers": 231, "same": 231, "known": 231}
+        assert store.desk.states(0) == {"ready": 462}
+
+    def test_gives_the_calls_that_are_not_held_too(self, house: House, store: Store, sandbox: CareCycleSandbox) -> None:
+        sandbox.book = Book(6)
+        assert counts(json.loads(house.ask("--calls", "--json").stdout)) == {
+            "customers": 6, "unknown": 6, "calls": 2, "new": 8,
+        }  # fmt: skip
+        sandbox.book.add_call(next(iter(sandbox.book))["id"])
+        assert counts(json.loads(house.ask("--calls", "--json").stdout))["calls"] == 1
+
+    def test_gives_the_calls_of_a_files_customers(self, house: House, sandbox: CareCycleSandbox) -> None:
+        house.write(f"{next(iter(sandbox.book))['id']},{UPDATED},Mesa")
+        assert counts(house.result("--calls"))["calls"] == 1
+
+    def test_without_the_permission_for_calls_gives_customers(self, house: House, sandbox: CareCycleSandbox) -> None:
+        sandbox.book = Book(6)
+        sandbox.forbidden.add("calls")
+        result = house.ask("--calls")
+        assert (result.exit_code, "6 put in the inbox" in result.stdout) == (1, True)
+        assert "lacks the permission" in result.stdout
+
+    def test_that_fails_goes_on_from_there(self, house: House, sandbox: CareCycleSandbox) -> None:
+        sandbox.on_page = lambda number: sandbox.forbidden.add("customers")
+        result = house.ask()
+        assert (result.exit_code, "the same command goes on" in result.stderr) == (1, True)
+        sandbox.on_page = lambda number: None
+        sandbox.forbidden.clear()
+        result = house.ask("--json")
+        assert "goes on after page 1" in result.stderr
+        assert (json.loads(result.stdout)["new"], json.loads(result.stdout)["known"]) == (231, 100)
+
+    def test_needs_a_key(self, house: House) -> None:
+        result = house.ask()
+        assert (result.exit_code, "carecycle: { api_key: ${NAME} }" in result.stderr) == (2, True)
+
+
 class TestWhatCareCycleSends:
     def test_is_delivered_first_whenever_it_comes(self, house: House, store: Store) -> None:
         house.write(f"{customer(1)},{UPDATED},Mesa", f"{customer(2)},{UPDATED},Mesa")
@@ -184,7 +237,7 @@ class TestAPlan:
 class TestARunThatIsStopped:
     @pytest.mark.slow
     def test_by_kill_9_goes_on_from_there_and_ends_as_if_it_had_not_been(self, house: House, store: Store) -> None:
-        house.write(*(f"{customer(number)},{UPDATED},Mesa" for number in range(1, 4001)))
+        house.write(*(f"{customer(number)},{UPDATED},Mesa" for number in range(1, 1001)))
         command = (sys.executable, "-m", "connector", "backfill", "-c", str(house.agency), "--from", str(house.file))
         with subprocess.Popen(command, env=house.environment, stdout=subprocess.DEVNULL) as process:
             while not any(run.cursor for run in store.runs.all("sunrise")):
@@ -194,5 +247,5 @@ class TestARunThatIsStopped:
         assert run.ended_at is None
         result = house.run("--json")
         assert f"goes on after line {run.cursor}" in result.stderr
-        assert json.loads(result.stdout)["customers"] == 4000
-        assert store.desk.states(0) == {DeliveryState.READY: 8000}
+        assert json.loads(result.stdout)["customers"] == 1000
+        assert store.desk.states(0) == {DeliveryState.READY: 2000}
