@@ -124,9 +124,18 @@ class Drained:
 
 
 def drain(
-    crm: str, latency: float, messages: list[tuple[str, bytes]], pace: Pace, before: Sequence[tuple[str, bytes]] = ()
+    crm: str,
+    latency: float,
+    messages: list[tuple[str, bytes]],
+    pace: Pace,
+    before: Sequence[tuple[str, bytes]] = (),
+    *,
+    undo: bool = False,
 ) -> Drained:
-    """Deliver a backlog to a new sandbox. before: messages that are delivered first and not counted."""
+    """Deliver a backlog to a new sandbox. before: messages that are delivered first and not counted.
+
+    undo: whether what the CRM had before is kept.
+    """
     calls = 0
 
     def count(*_: object) -> None:
@@ -146,6 +155,7 @@ def drain(
         route = Route(
             DESTINATION, account, Running(load_mapping(shipped_folder() / f"{SHIPPED[crm]}.yaml")), "America/New_York"
         )
+        route.undo = undo
         if crm == "salesforce":  # a worker does this when it starts; HubSpot's schema is only used for checks
             account.describe(route.mapping.objects)
         for due in filter(None, (before, messages)):

@@ -86,8 +86,7 @@ class Mode(StrEnum):
 class RecordKey:
     """The identity of one CRM object the mapping writes.
 
-    folded: the value as CRMs compare keys, ignoring letter case and outer blanks. Keys that differ in nothing else are
-    equal.
+    folded: the value as CRMs compare keys, ignoring letter case and outer blanks: keys are equal if this is.
     """
 
     object: str
@@ -292,10 +291,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The ledger's memory of one field: the watermark that last wrote it and a keyed digest of the value."""
+    """The ledger's memory of a field: the watermark, the value's keyed digest, who wrote it (see delivery.authors)."""
 
     stamp: Stamp
     digest: str
+    by: str = ""
+    turn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +322,8 @@ class OpenItem:
 class Decided:
     """What people decided about a record: CRM ids.
 
-    same: the record it lives on. others: those that are somebody else's. twins: the others that hold its key.
-    former: the record of its own that it had before. left: the record it lived on until the decision was taken back.
-    asked: the candidates of a question that is still open.
+    same: the record it lives on. others: those that are somebody else's. twins: the others that hold its key. former:
+    the record of its own it had before. left: that it lived on until this was taken back. asked: of an open question.
     """
 
     same: str | None = None

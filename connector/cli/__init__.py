@@ -46,6 +46,7 @@ _COMMANDS: Final = {
     "status": ("status", "Show the current status on one screen."),
     "test": ("test", "Run the tests inside mappings."),
     "trial": ("trial", "Try a CRM account with a made-up person, and delete it again."),
+    "undo": ("undo", "Restore what the CRM had before a version of the mapping wrote to it."),
     "why": ("why", "Explain each field of a CRM record."),
     "work": ("roles", "Deliver the received events to the CRMs."),
 }

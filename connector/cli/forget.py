@@ -50,6 +50,7 @@ def _show(held: Held) -> None:
         ("of these, waiting: they will not be written", held.waiting),
         ("attempts", held.attempts),
         ("ledger entries", held.ledger),
+        ("what the CRM had before, of records", held.previous),
     ]
     show_table("Stored here, to be deleted", ("what", "how many"), rows, "")
     click.echo("The message IDs are kept, so that a message careCycle sends again is not stored again.")

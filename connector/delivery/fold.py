@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import reduce
 
+from connector.delivery.authors import repeated, signed
 from connector.delivery.consent import States, must_carry, must_raise, observe, withholding
 from connector.delivery.digests import Digest as Digest
 from connector.delivery.digests import digests_of as digests_of
@@ -259,8 +260,10 @@ def _is_seen_first(folded: Folded, entry: Entry, news: Mapping[str, FieldWrite],
     return redirects and folded.write.mode is not Mode.CREATE
 
 
-def decide(folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest) -> Decision:
-    """Decide what to send to one record. known: the customer's consent after this batch's events."""
+def decide(
+    folded: Folded, entry: Entry, known: States, existing: Existing | None, digest: Digest, by: str = ""
+) -> Decision:
+    """Decide what to send to one record. known: the customer's consent after this batch's events. by: who writes it."""
     if folded.write.mode is Mode.CREATE and _exists(entry, existing):
         return Decision(kept=tuple(folded.write.fields))
     if entry.merged:
@@ -271,7 +274,9 @@ def decide(folded: Folded, entry: Entry, known: States, existing: Existing | Non
     verdicts = _verdicts(news, with_earlier(folded.earlier, entry, digest), existing, digest)
     marks = _advanced(fields, news, entry)
     marks |= {
-        name: Mark(news[name].stamp, digest(plain(news[name])))
+        name: signed(
+            news[name].stamp, digest(plain(news[name])), entry.fields.get(name), by if verdict is _Verdict.SEND else ""
+        )
         for name, verdict in verdicts.items()
         if verdict is not _Verdict.KEEP
     }
@@ -364,11 +369,11 @@ def _on_existing(name: str, write: FieldWrite, entry: Entry, current: Value, dig
     held = digests_of(current, digest)
     if held & digests_of(plain(write), digest):
         return _Verdict.SAME
-    is_ours = write.rule is Rule.UNLESS_EDITED and bool(held & _our_digests(name, entry))
+    is_ours = write.rule is Rule.UNLESS_EDITED and bool(held & ours_in(name, entry))
     return _Verdict.SEND if is_ours else _Verdict.KEEP
 
 
-def _our_digests(name: str, entry: Entry) -> set[str]:
+def ours_in(name: str, entry: Entry) -> set[str]:
     """Return the digests of what counts as ours in a field: sent, in doubt, or put there by the CRM itself."""
     return {_our_mark(name, entry), *entry.meant.get(name, {})} - {""}
 
@@ -376,7 +381,7 @@ def _our_digests(name: str, entry: Entry) -> set[str]:
 def _advanced(fields: Mapping[str, FieldWrite], news: Mapping[str, FieldWrite], entry: Entry) -> dict[str, Mark]:
     """Return the marks of fields that a newer event repeats unchanged: nothing to send, but the watermark moves."""
     return {
-        name: Mark(write.stamp, entry.fields[name].digest)
+        name: repeated(entry.fields[name], write.stamp)
         for name, write in fields.items()
         if name not in news and name in entry.fields and write.stamp > entry.fields[name].stamp
     }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from connector.delivery.answer import Answer
+from connector.delivery.authors import for_version
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.model import Entry, Mode, OpenItem, RecordKey, Value
 from connector.settlement import LENGTH_UNKNOWN, Refusal
@@ -120,8 +121,9 @@ def _fallbacks(sending: Sending, names: Collection[str]) -> dict[str, Value]:
 
 
 def of_this_mapping(entries: Mapping[RecordKey, Entry], version: str) -> dict[RecordKey, Entry]:
-    """Return the entries with what another mapping's values were refused for open to a new try."""
-    return {key: _of_this_mapping(entry, version) if entry.open else entry for key, entry in entries.items()}
+    """Return the entries with what another mapping's values were refused or undone for open to a new try."""
+    known = for_version(entries, version)
+    return {key: _of_this_mapping(entry, version) if entry.open else entry for key, entry in known.items()}
 
 
 def _of_this_mapping(entry: Entry, version: str) -> Entry:

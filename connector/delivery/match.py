@@ -12,6 +12,9 @@ from connector.delivery.fold import Digest, Existing, Folded, to_read
 from connector.destinations.base import Answers, Destination, Found, Outcome
 from connector.model import Candidate, Entry, FactKind, Person, RecordKey
 
+Read = Mapping[RecordKey, frozenset[str]]
+"""The fields to read of each record."""
+
 Wanted = tuple[RecordKey, str]
 """A key, and the id of a record that it might adopt."""
 
@@ -81,21 +84,27 @@ def find_existing(
     digest: Digest,
     taken: Taken = lambda wanted: (),
     by_key: Callable[[Matches], None] = lambda matches: None,
+    first: Read | None = None,
 ) -> Matches:
     """Search by key, then, for records the ledger does not know, by each step of `also_match` in turn.
 
-    taken: asked once for each step. by_key: checks what the search by key found. Raises DestinationUnusable.
+    taken: asked once for each step. by_key: checks what the search by key found. first: the fields of each record to
+    read as well, because they are written for the first time. Raises DestinationUnusable.
     """
-    matches = Matches()
-    read = _values_to_read(batch, entries, destination.crm, digest)
+    matches, first = Matches(), first or {}
+    read = dict.fromkeys(first, frozenset[str]()) | _values_to_read(batch, entries, destination.crm, digest)
     wanted = [folded for folded in batch if folded.write.key in read]
     id_field = destination.crm.id_field
-    first = [_Question(folded, _identity(folded, entries, id_field), read[folded.write.key]) for folded in wanted]
-    for question, candidates in _ask(destination, first):
+    by_identity = [
+        _Question(folded, _identity(folded, entries, id_field), read[key], first.get(key, frozenset()))
+        for folded in wanted
+        if (key := folded.write.key)
+    ]
+    for question, candidates in _ask(destination, by_identity):
         matches.take_first(question.folded.write.key, question.agree.get(id_field), candidates)
     by_key(matches)
     strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
-    _adopt(destination, strangers, matches, read, entries, digest, taken)
+    _adopt(destination, strangers, matches, (read, first), entries, digest, taken)
     return matches
 
 
@@ -103,7 +112,7 @@ def _adopt(
     destination: Destination,
     strangers: Sequence[Folded],
     matches: Matches,
-    read: Mapping[RecordKey, frozenset[str]],
+    read: tuple[Read, Read],
     entries: Mapping[RecordKey, Entry],
     digest: Digest,
     taken: Taken,
@@ -111,7 +120,7 @@ def _adopt(
     """Search for records that people created, and note those that are certainly the customers' own, and the others."""
     adoption = Adoption(destination.crm.id_field, lambda own, other: digest(own) == digest(other))
     for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
-        asked = _ask(destination, _questions_of(step, strangers, matches, read))
+        asked = _ask(destination, _questions_of(step, strangers, matches, *read))
         others = _claimed(asked, taken)
         for question, candidates in asked:
             write = question.folded.write
@@ -141,16 +150,14 @@ def _values_to_read(
     return read
 
 
-def _questions_of(
-    step: int, strangers: Iterable[Folded], matches: Matches, read: Mapping[RecordKey, frozenset[str]]
-) -> list[_Question]:
+def _questions_of(step: int, strangers: Iterable[Folded], matches: Matches, read: Read, first: Read) -> list[_Question]:
     """A step of `also_match`, for each record that has such a step and no match yet."""
     return [
         _Question(
             folded,
             {fact.field: fact.value for fact in folded.write.also_match[step]},
             read[folded.write.key],
-            _person_fields(folded.write.person),
+            _person_fields(folded.write.person) | first.get(folded.write.key, frozenset()),
             folded.write.also_match[step][0].kind is FactKind.PHONE,
         )
         for folded in strangers
@@ -183,11 +190,14 @@ def _search(search: Callable[[list[str]], Answers], group: Sequence[_Question]) 
     needed = {wanted for q in group for wanted in (*q.read, *q.agree, q.folded.write.key.field)}
     helpful = {wanted for q in group for wanted in q.helpful} - needed
     answers = search(sorted(needed | helpful))
-    refused = helpful & _refused_fields(answers.values())
-    return search(sorted((needed | helpful) - refused)) if refused else answers
+    while refused := helpful & refused_fields(answers.values()):  # a CRM may name one field at a time
+        helpful -= refused
+        answers = search(sorted(needed | helpful))
+    return answers
 
 
-def _refused_fields(answers: Iterable[Sequence[Found] | Outcome]) -> set[str]:
+def refused_fields(answers: Iterable[Sequence[Found] | Outcome]) -> set[str]:
+    """Return the fields that a search names as those it is refused for."""
     return {name for answer in answers if isinstance(answer, Outcome) for name in answer.fields}
 
 

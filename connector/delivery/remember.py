@@ -10,7 +10,7 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.fold import Decision, Digest
 from connector.delivery.open_items import closed, opened
-from connector.delivery.ours import further_digests, unread_after
+from connector.delivery.ours import further_digests, is_new, unread_after
 from connector.delivery.uncertain import in_doubt
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Entry, Mark, OpenItem, RecordKey
@@ -43,7 +43,7 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     """Return the record's new ledger entry; None when this answer changes nothing."""
     folded, decision, entry, outcome = answer.folded, answer.decision, answer.entry, answer.outcome
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
-        return _remember_refused(answer, outcome)
+        return _remember_refused(answer, outcome, digest)
     links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
     unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
     is_news = decision.marks or links or unsubscribed or any(items) or answer.followed
@@ -51,7 +51,9 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
         return None
     meant, unread = further_digests(answer, digest), unread_after(answer, digest)
     if answer.lost:
-        return _remembered(answer, Entry(answer.crm_id, _sent_marks(decision), meant=meant, unread=unread), *items)
+        return _remembered(
+            answer, digest, Entry(answer.crm_id, _sent_marks(decision), meant=meant, unread=unread), *items
+        )
     known = Entry(
         answer.crm_id,
         {**entry.fields, **decision.marks},
@@ -61,7 +63,7 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
         unread=unread,
         merged=entry.merged,
     )
-    return _remembered(answer, known, *items)
+    return _remembered(answer, digest, known, *items)
 
 
 def _unsubscribed(answer: Answer, digest: Digest) -> Mark | None:
@@ -76,26 +78,32 @@ def _sent_marks(decision: Decision) -> dict[str, Mark]:
     return {name: mark for name, mark in decision.marks.items() if name in sent}
 
 
-def _remember_refused(answer: Answer, outcome: Outcome) -> Remembered | None:
+def _remember_refused(answer: Answer, outcome: Outcome, digest: Digest) -> Remembered | None:
     entry, decision = answer.entry, answer.decision
     if answer.lost:
-        return _remembered(answer, Entry())
+        return _remembered(answer, digest, Entry())
     if answer.candidates:  # which of them is the customer's is for people to say
         return None
     if outcome.consent_written:  # the opt-outs were written although the rest was refused
         carried = {name: decision.marks[name] for name in decision.consent.values()}
-        return _remembered(answer, replace(entry, crm_id=answer.crm_id, fields={**entry.fields, **carried}))
+        return _remembered(answer, digest, replace(entry, crm_id=answer.crm_id, fields={**entry.fields, **carried}))
     if answer.creating and (outcome.id or outcome.verdict is Verdict.REJECTED):  # whether it was created is known now
-        return _remembered(answer, replace(entry, crm_id=outcome.id, creating=None))
+        return _remembered(answer, digest, replace(entry, crm_id=outcome.id, creating=None))
     return None
 
 
 def _remembered(
-    answer: Answer, entry: Entry, opened: Mapping[str, OpenItem] = _NO_ITEMS, closed: tuple[str, ...] = ()
+    answer: Answer,
+    digest: Digest,
+    entry: Entry,
+    opened: Mapping[str, OpenItem] = _NO_ITEMS,
+    closed: tuple[str, ...] = (),
 ) -> Remembered:
     folded = answer.folded
     new = entry.crm_id is not None and (answer.followed is not None or entry.crm_id != answer.entry.crm_id)
-    return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries), new, opened, closed)
+    created = new and is_new(answer, digest)
+    known = (folded.write.key, entry, folded.customer_id, max(folded.deliveries))
+    return Remembered(*known, new, opened, closed, created=created)
 
 
 def may_stand(answer: Answer | None) -> bool:

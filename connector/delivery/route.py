@@ -37,7 +37,7 @@ class Route:
     search_lag: milliseconds after which the CRM's search shows what was written.
     describing: what knows the CRM's own schema; None where nobody asks for it.
     account: the one served last. ask_again_at: when to ask again whose account it is, in monotonic seconds.
-    clock: the CRM's own, from the dates of its replies.
+    clock: the CRM's own, from the dates of its replies. undo: whether what the CRM had before is kept for a while.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Route:
     account: CrmAccount | None = None
     ask_again_at: float = 0.0
     clock: RemoteClock = field(default_factory=RemoteClock)
+    undo: bool = False
 
     def begin(self) -> Running:
         """Return what a batch runs to its end, whatever mapping replaces it meanwhile."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from connector.delivery.answer import Answer
-from connector.destinations.base import Destination, Outcome
+from connector.destinations.base import Destination, Outcome, Verdict
 from connector.model import RecordKey
+from connector.settlement import Refusal
 
 
 def holders(destination: Destination, answers: Iterable[Answer]) -> dict[RecordKey, tuple[str, ...]]:
@@ -23,3 +24,10 @@ def holders(destination: Destination, answers: Iterable[Answer]) -> dict[RecordK
             several = by_value.get(key.value, [])
             ids[key] = () if isinstance(several, Outcome) else tuple(sorted(holder.id for holder in several))
     return {key: several for key, several in ids.items() if len(several) > 1}
+
+
+def several_match(ids: Sequence[str]) -> Outcome:
+    """Return the outcome of a record of which the CRM has several."""
+    cause = f"several records match: {', '.join(ids)}"
+    action = "choose one (connector identity list), or merge them if they are the same person, and replay"
+    return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, action))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from connector.backoff import HOUR
 from connector.delivery.fold import Decision, Digest, Folded, digests_of
-from connector.model import Entry, Mark, RecordKey, Rule, Write
+from connector.model import Entry, RecordKey, Rule, Write
 from connector.settlement.gaps import Doubt
 
 
@@ -36,7 +36,7 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
     for name, value in decision.fields.items():
         before, write = entry.fields.get(name), folded.write.fields[name]
         if before is not None:
-            fields[name] = Mark(before.stamp, "")
+            fields[name] = replace(before, digest="")
         if write.rule is Rule.UNLESS_EDITED:
             ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
             meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}

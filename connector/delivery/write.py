@@ -11,6 +11,7 @@ from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.fates import LOST, Whereabouts
+from connector.delivery.firsts import Firsts
 from connector.delivery.fitting import Fitting, explained, held_back, must_wait
 from connector.delivery.fold import Digest, Existing, Folded, decide
 from connector.delivery.follow import Following
@@ -24,7 +25,7 @@ from connector.delivery.lookups import Lookups
 from connector.delivery.match import Matches, Taken, find_existing
 from connector.delivery.moves import Moves, after_merges, due, make_moves, moved
 from connector.delivery.ours import caught_up, read_back, unread_if_created
-from connector.delivery.twins import holders
+from connector.delivery.twins import holders, several_match
 from connector.delivery.uncertain import in_doubt
 from connector.delivery.unmet import (
     LookedUp,
@@ -70,6 +71,7 @@ class Writing:
     gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
     whose record belongs to another. taken: asks the same of records that might be adopted, and claims nothing.
     owners: whose the records are that the CRM returns for a key. fitting: shortens what the CRM finds too long.
+    firsts: what the version writes for the first time, and what the CRM had there.
     """
 
     destination: Destination
@@ -87,6 +89,7 @@ class Writing:
     taken: Taken = lambda wanted: ()
     owners: Owners = lambda wanted: {}
     fitting: Fitting | None = None
+    firsts: Firsts = field(default_factory=Firsts)
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
@@ -120,11 +123,13 @@ class Writing:
         self._move(resolved)
         staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
         key_back = KeyBack(self.destination, self.entries, self.owners, lambda: self.intend([]))
-        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken, key_back)
+        first = self.firsts.wanted(staying, self.entries)
+        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken, key_back, first)
         matches.existing |= self.moves.existing
         matches.refused |= self.moves.refused
         keep_apart(matches, self.entries, self.destination.crm, self.claim)
         self._catch_up(resolved, matches)
+        self.firsts.seen |= matches.existing
         to_send = []
         for folded in resolved:
             key = folded.write.key
@@ -132,7 +137,7 @@ class Writing:
                 self._answer(folded, matches.refused[key])
             elif key in matches.ambiguous:
                 candidates = matches.ambiguous[key]
-                self._answer(folded, _ambiguous(candidates), candidates)
+                self._answer(folded, several_match(candidates), candidates)
             elif key in matches.gone:
                 self._answer(folded, replace(LOST, id=matches.gone[key]), sent_to=self._entry(folded).crm_id)
             elif sending := self._to_send(folded, matches.existing.get(key), matches.questions.get(key, ())):
@@ -237,11 +242,12 @@ class Writing:
         if answer.creating:
             doubted = replace(doubted, creating=self.now())
         doubted = replace(doubted, unread=unread_if_created(answer) or doubted.unread)
-        if doubted == entry and folded.write.key not in self.caught_up:
+        before = self.firsts.before(answer)
+        if doubted == entry and before is None and folded.write.key not in self.caught_up:
             return None
         # Until a move is confirmed, the ledger knows the record that is left.
         doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))
-        return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries))
+        return Remembered(folded.write.key, doubted, folded.customer_id, max(folded.deliveries), before=before)
 
     def _answer(
         self, folded: Folded, outcome: Outcome, candidates: tuple[str, ...] = (), sent_to: str | None = None
@@ -332,7 +338,7 @@ class Writing:
     def _decide(self, folded: Folded, existing: Existing | None) -> Answer:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
-        decision = decide(folded, entry, known, existing, self.digest)
+        decision = decide(folded, entry, known, existing, self.digest, self.version)
         found_id, key = existing.id if existing else None, folded.write.key
         creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
         return Answer(
@@ -382,12 +388,6 @@ class Writing:
             for kind, crm_id in links
             if crm_id and (kind not in written or written[kind].digest != self.digest(crm_id))
         )
-
-
-def _ambiguous(ids: Sequence[str]) -> Outcome:
-    cause = f"several records match: {', '.join(ids)}"
-    action = "choose one (connector identity list), or merge them if they are the same person, and replay"
-    return Outcome(Verdict.REJECTED, refusal=Refusal("AMBIGUOUS", cause, action))
 
 
 def _takes_key(answer: Answer) -> bool:

@@ -96,6 +96,7 @@ def open_routes(files: Sequence[AgencyFile], store: Store) -> list[Watched]:
             first = read_mapping(path)
             route = open_route(file, name)
             route.running = Running(route.mapping, UNCHECKED if exposing(first) else None)
+            route.undo = file.settings.retention.undo > 0
             watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files), store))
     return watched
 

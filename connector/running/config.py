@@ -43,6 +43,7 @@ class Retention(_Frozen):
 
     payloads: int = Field(30, ge=1, description="after the day the event arrived")
     dead_letters: int = Field(90, ge=1, description="then a dead letter is given up")
+    undo: int = Field(7, ge=0, le=90, description="what the CRM had before a mapping's first write; 0: not kept")
 
 
 class MailSettings(_Frozen):

@@ -17,10 +17,11 @@ _REST, _VALUES_REST, _STEP_REST = 3600.0, 10.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Days an agency keeps payloads after their event is settled, and dead letters."""
+    """Days an agency keeps payloads after their event is settled, dead letters, and what a mapping's undo needs."""
 
     payloads: int
     dead_letters: int
+    undo: int = 0
 
 
 class Upkeep:
@@ -71,6 +72,7 @@ class Upkeep:
         purged = self._store.retention.purge(agency, now - keep.payloads * DAY)
         forgotten = self._store.retention.forget(agency, now - max(keep.payloads, keep.dead_letters) * DAY)
         self._store.oddities.purge(agency, now - keep.payloads * DAY)
+        previous = self._store.lanes.previous.purge(agency, now - keep.undo * DAY)
         if given_up or purged or forgotten:
             telemetry.retention_applied(agency, purged, given_up, forgotten)
-        return given_up + purged + forgotten
+        return given_up + purged + forgotten + previous

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from connector.errors import InFlight, PauseReason, UnreadableEvent
 from connector.model import Candidate, Entry, FlagState, OpenItem, RecordKey, Unopened
 from connector.settlement.oddities import Oddity
+from connector.settlement.previous import Before
 
 NO_RECORD: Final = "NO_RECORD"
 """The code of an update that found no record."""
@@ -171,6 +172,7 @@ class Remembered:
 
     new: the record is in the CRM since now, as far as the ledger knows. lost: the CRM lost the one the ledger knew.
     opened: its fields that were left out, by name. closed: the names of those that no longer are.
+    before: what the record had in fields that are about to be written. created: whether the CRM has created it now.
     """
 
     key: RecordKey
@@ -181,6 +183,8 @@ class Remembered:
     opened: Mapping[str, OpenItem] = field(default_factory=dict)
     closed: tuple[str, ...] = ()
     lost: bool = False
+    before: Before | None = None
+    created: bool = False
 
 
 class Claim(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ _LINK, _MEANT, _UNSUBSCRIBED, _CREATING = "@link ", "@meant ", "@unsubscribed", 
 
 def entry_as_text(entry: Entry) -> str:
     """Everything but the CRM's ID, which has a column of its own."""
-    data: dict[str, Any] = {"v": VERSION, "fields": _marks(entry.fields)}
+    data: dict[str, Any] = {"v": VERSION, **_fields(entry.fields)}
     if entry.links:
         data["links"] = _marks(entry.links)
     if entry.meant:
@@ -40,7 +40,7 @@ def read_entry(crm_id: str | None, text: str) -> Entry:
         return _version_1(crm_id, data)
     return Entry(
         crm_id,
-        _read_marks(data["fields"]),
+        _read_fields(data["fields"], data.get("by", ())),
         _read_marks(data.get("links", {})),
         {name: _read_stamps(values) for name, values in data.get("meant", {}).items()},
         _read_mark(data["unsubscribed"]) if "unsubscribed" in data else None,
@@ -61,7 +61,7 @@ def doubt(entry: Entry) -> Entry:
         for name, mark in entry.fields.items()
         if mark.digest
     }
-    fields = {name: Mark(mark.stamp, "") for name, mark in entry.fields.items()}
+    fields = {name: replace(mark, digest="") for name, mark in entry.fields.items()}
     return replace(entry, fields=fields, meant={**entry.meant, **ours})
 
 
@@ -81,6 +81,24 @@ def _version_1(crm_id: str | None, data: Mapping[str, Any]) -> Entry:
         marks.get(_UNSUBSCRIBED),
         creating.stamp.at if creating else None,
     )
+
+
+def _fields(marks: Mapping[str, Mark]) -> dict[str, Any]:
+    by = list(dict.fromkeys(mark.by for mark in marks.values() if mark.by))
+    return {"fields": {name: _field(mark, by) for name, mark in marks.items()}, **({"by": by} if by else {})}
+
+
+def _field(mark: Mark, by: Sequence[str]) -> list[Any]:
+    """A field's mark; who wrote it is a number, because all of a record's fields have few versions."""
+    author = [by.index(mark.by)] if mark.by else []
+    return [*mark.stamp, mark.digest, *author, *([mark.turn] if mark.by and mark.turn else [])]
+
+
+def _read_fields(data: Mapping[str, Any], by: Sequence[str]) -> dict[str, Mark]:
+    return {
+        name: Mark(Stamp(at, tie), digest, by[author[0]] if author else "", author[1] if author[1:] else "")
+        for name, (at, tie, digest, *author) in data.items()
+    }
 
 
 def _mark(mark: Mark) -> list[Any]:

@@ -18,6 +18,7 @@ from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
 from connector.store.oddities import unname
 from connector.store.payloads import walk
+from connector.store.previous_tables import previous
 from connector.store.tables import (
     STATE,
     attempts,
@@ -46,7 +47,8 @@ class Held:
     opt_outs: destination and flag of each that is raised. unwritten: those that are not in the CRM yet.
     crm_records: destination, object and CRM id of each record that was written. writing: lanes a worker holds that owe
     something to this person. forgotten_at: epoch ms. undecrypted: events that name no customer and cannot be
-    decrypted, so that nobody knows whether they are this person's.
+    decrypted, so that nobody knows whether they are this person's. previous: records of whose fields it is kept what
+    the CRM had before.
     """
 
     events: int
@@ -60,6 +62,7 @@ class Held:
     writing: tuple[str, ...]
     forgotten_at: int | None
     undecrypted: int = 0
+    previous: int = 0
 
     @property
     def anything(self) -> bool:
@@ -149,6 +152,7 @@ class Forget:
             crm_records=self._crm_records(connection, customer_id, owed),
             writing=tuple(connection.execute(leased).scalars()),
             forgotten_at=connection.execute(before).scalar(),
+            previous=_count(connection, previous, previous.c.customer_id == customer_id),
         )
 
     def _crm_records(self, connection: Connection, customer_id: str, owed: Any) -> tuple[tuple[str, str, str], ...]:
@@ -171,7 +175,8 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        for table in (claims, consents, newest, obligations, open_items, questions, raises, verifications):
+        tables = (claims, consents, newest, obligations, open_items, previous, questions, raises, verifications)
+        for table in tables:
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}

@@ -48,6 +48,10 @@ class LaneStatements:
                 lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures, lanes.c.pause_code, _paused(now)
             )
         )
+        free = (lanes.c.name == bindparam("the_lane"), lanes.c.leased_until <= now, ~OPEN)
+        held = {"owner": bindparam("me"), "token": bindparam("new_token"), "leased_until": now + _milliseconds("hold")}
+        shown = (lanes.c.name, lanes.c.destination, lanes.c.token, lanes.c.failures)
+        self.take = update(lanes).where(*free).values(held).returning(*shown)
         mine = update(lanes).where(*_MINE)
         self.renew = mine.values(leased_until=now + _milliseconds("hold")).returning(_paused(now))
         self.lift = mine.values(leased_until=now + _milliseconds("hold"), paused_until=_lifted()).returning(

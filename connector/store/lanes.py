@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +23,7 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
+from connector.settlement.previous import Former
 from connector.settlement.siblings import OFTEN_THE_ACCOUNTS, Sibling, free, pauses_of_account, share
 from connector.store.claims import each_to_one
 from connector.store.commits import Commits
@@ -34,6 +35,7 @@ from connector.store.notes import cause_as_text, fields_as_text, notes_as_text, 
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities
 from connector.store.open_items import OpenItems
+from connector.store.previous import Previous
 from connector.store.questions import Questions
 from connector.store.rows import as_rows
 from connector.store.siblings import Siblings
@@ -90,6 +92,7 @@ class Lanes:
         self._db, self._ledger, self._obligations, self._commits = database, ledger, obligations, commits
         self._oddities, self._open_items, self._questions = oddities, open_items, questions
         self._sql, self._siblings = LaneStatements(database), Siblings(database)
+        self.previous = Previous(database, ledger.key_digest)
 
     def open(self, names: Mapping[str, str]) -> None:
         """Make sure these lanes exist: lane -> destination. A process that starts may have been given another key."""
@@ -135,12 +138,33 @@ class Lanes:
 
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
-        entries = self._ledger.rows(lease.destination, meant)
+        entries, before = self._ledger.rows(lease.destination, meant), self.previous.rows(lease.destination, meant)
         with self._counted(lease) as connection:
             self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
             self._ledger.remember(connection, entries)
+            self.previous.keep(connection, before)
 
-    def overtaken(self, lease: Lease, amended: Mapping[RecordKey, Amend], theirs: Theirs, since: int) -> None:
+    def take(self, owner: str, lane: str, hold_ms: int) -> Lease | None:
+        """Claim a lane that nobody holds, whether or not it is paused or owes anything; None if it is held."""
+        claimed = {"the_lane": lane, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
+        with self._db.transaction() as connection:
+            row = connection.execute(self._sql.take, claimed).first()
+        return Lease(row.name, row.destination, row.token, row.failures) if row else None
+
+    def note_undo(self, lease: Lease, records: Sequence[Former], hold_ms: int) -> None:
+        """Keep what an undo is about to do, or did, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
+        with self._counted(lease) as connection:
+            self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
+            self.previous.note(connection, lease.destination, records)
+
+    def overtaken(
+        self,
+        lease: Lease,
+        amended: Mapping[RecordKey, Amend],
+        theirs: Theirs,
+        since: int,
+        also: Callable[[Connection], None] = lambda connection: None,
+    ) -> None:
         """Repair what a worker wrote to the CRM after losing its lease: older values may have replaced newer ones.
 
         The ledger is corrected, and deliveries to the same customers since (the store's clock, ms) are due again.
@@ -164,6 +188,7 @@ class Lanes:
             if connection.execute(moved).first():  # the ledger is another account's now
                 return
             self._ledger.amend(connection, lease.destination, amended)
+            also(connection)
             connection.execute(again)
 
     def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
@@ -194,6 +219,7 @@ class Lanes:
             self._ledger.lose(connection, lease.destination, settlement.gone)
             self._ledger.remember(connection, entries)
             self._ledger.claims.settle(connection, confirmed, released)
+            self.previous.confirm(connection, lease.destination, remembered)
             self._open_items.settle(connection, *items)
             self._open_items.held.free(connection, lease.destination, settlement.freed)
             self._questions.ask(connection, lease.destination, asked)

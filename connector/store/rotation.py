@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,8 @@ from connector.errors import CannotDecrypt
 from connector.store.database import Database
 from connector.store.fitness import DIGEST_KEY
 from connector.store.payloads import walk
+from connector.store.previous import sealed_as
+from connector.store.previous_tables import previous
 from connector.store.tables import events, settings
 
 STEP: Final = 200
@@ -58,6 +61,30 @@ class Rotation:
             with self._db.transaction() as connection:
                 done = sum(self._reseal(connection, row, other) for row in rows)
             yield Resealed(done, len(rows) - done)
+        yield from self._previous()
+
+    def _previous(self) -> Iterator[Resealed]:
+        """Seal again what CRM records had before a version of the mapping wrote to them."""
+        other, last = self._prefix(previous.c.sealed) != self._db.seal.active, 0
+        while True:
+            which = select(previous).where(other, previous.c.id > last).order_by(previous.c.id).limit(STEP)
+            with self._db.reading() as connection:
+                rows = connection.execute(which).all()
+            if not rows:
+                return
+            last = rows[-1].id
+            with self._db.transaction() as connection:
+                done = sum(self._reseal_previous(connection, row, other) for row in rows)
+            yield Resealed(done, len(rows) - done)
+
+    def _reseal_previous(self, connection: Connection, row: Row[Any], other: ColumnElement[bool]) -> bool:
+        try:
+            sealed = self._again(row.sealed, sealed_as(row))
+        except CannotDecrypt:
+            return False
+        same = (previous.c.id == row.id, previous.c.key == row.key, previous.c.version == row.version)
+        connection.execute(update(previous).where(*same, other).values(sealed=sealed))
+        return True
 
     def _reseal(self, connection: Connection, row: Row[Any], other: ColumnElement[bool]) -> bool:
         """Seal one event's payload again, if it is still the same event's; return whether it could be decrypted."""
@@ -85,11 +112,14 @@ class Rotation:
         prefix = prefixes.limit(_ANY_NUMBER).subquery().c.prefix  # without a limit SQLite would sort whole payloads
         statement = select(prefix, func.count()).group_by(prefix)
         with self._db.reading() as connection:
-            used = {bytes(row[0]): int(row[1]) for row in connection.execute(statement)}
+            used = Counter({bytes(row[0]): int(row[1]) for row in connection.execute(statement)})
+            prefix = self._prefix(previous.c.sealed)
+            also = select(prefix, func.count()).group_by(prefix)
+            used.update({bytes(row[0]): int(row[1]) for row in connection.execute(also)})
             kept = connection.execute(select(settings.c.value).where(settings.c.name == DIGEST_KEY)).scalar_one()
         given = self._db.seal.fingerprints
         return [
-            KeyUse(key.hex(), key == given[0], key in given, used.get(key, 0), kept.startswith(key))
+            KeyUse(key.hex(), key == given[0], key in given, used[key], kept.startswith(key))
             for key in dict.fromkeys([*given, *sorted(used)])
         ]
 

@@ -1,0 +1,31 @@
+"""The table of what CRM records had before a version of the mapping wrote to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from connector.store.tables import metadata
+
+previous: Final = Table(
+    "previous_values",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("destination", String(130), nullable=False),
+    Column("object", String(64), nullable=False),
+    Column("key", String(32), nullable=False),  # as in the ledger
+    Column("version", String(32), nullable=False),
+    Column("crm_id", String(64)),  # null for a record that is created
+    Column("customer_id", String(64)),
+    Column("fields", Text, nullable=False),  # JSON: [names]
+    Column("count", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("undone", Text, nullable=False, server_default="{}"),  # JSON: see store.previous
+    Column("made", String(64)),  # the id of the record that was created
+    Column("at", BigInteger, nullable=False),
+    Index(None, "destination", "version", "object", "key"),
+    Index(None, "customer_id"),
+    Index(None, "destination", "at"),
+)
+"""Only what a version writes to a field for the first time has a row; the oldest row of a field counts."""

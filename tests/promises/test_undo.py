@@ -1,0 +1,191 @@
+"""A way back: what a version of the mapping wrote is undone, and nobody's edit and no newer event is lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from connector.delivery.undoing import End, What
+from connector.running.undos import undo
+from tests.builders import CUSTOMER, a_customer
+from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, house
+
+__all__ = ["house"]
+
+LATEST = "2026-06-18T15:00:00.000Z"
+
+
+@pytest.fixture
+def kept(house: House) -> House:
+    house.route.undo = True
+    return house
+
+
+def wrong(house: House, field: str = "city", source: str = "customer.firstName") -> str:
+    """Run a mapping that writes something wrong into a field; return its version."""
+    fields = f"{{{house.names[field]}: {source}}}"
+    house.remap(f"extends: {house.shipped}\nrecords: {{contact: {{fields: {fields}}}}}")
+    return house.route.mapping.version
+
+
+def right(house: House) -> str:
+    house.remap(f"extends: {house.shipped}")
+    return house.route.mapping.version
+
+
+def undone(house: House, version: str, *, plan: bool = False) -> list[End]:
+    return [end for ends in undo(house.store, house.route, 1, version, plan=plan) for end in ends]
+
+
+def about(ends: list[End], house: House, field: str = "city") -> list[What]:
+    return [end.what for end in ends if end.field == house.names[field]]
+
+
+def made_by_hand(house: House, **fields: Any) -> None:
+    """A record of the customer's that people made, found by its key."""
+    key = "carecycle_id" if house.names is HUBSPOT else "careCycle_Id__c"
+    named = {house.names[name]: value for name, value in fields.items()}
+    last = {} if house.names is HUBSPOT else {"LastName": "Delacroix"}
+    house.sandbox.put(house.names["people"], **{key: CUSTOMER, **last, **named})
+
+
+class TestRestoring:
+    def test_what_the_crm_had_before_comes_back(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        version = wrong(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATER))
+        assert kept.person()["city"] == "Marcus"
+        right(kept)
+        assert about(undone(kept, version), kept) == [What.RESTORED]
+        assert kept.person()["city"] == "Mesa"
+
+    def test_what_a_person_had_entered_before_comes_back(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        undone(kept, version)
+        assert kept.person()["city"] == "Yuma"
+
+    def test_a_field_that_was_blank_is_blank_again(self, kept: House) -> None:
+        made_by_hand(kept)
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        undone(kept, version)
+        assert not kept.person()["city"]
+
+    def test_only_the_first_previous_value_counts(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        version = wrong(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATER))
+        kept.pass_on(a_customer(city="Mesa", doNotCall=True, updatedAt=LATEST))
+        undone(kept, version)
+        assert kept.person()["city"] == "Mesa"
+
+    def test_a_plan_writes_nothing(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        assert about(undone(kept, version, plan=True), kept) == [What.RESTORED]
+        assert kept.person()["city"] == "Mesa"
+
+    def test_a_second_run_finds_nothing_to_do(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        undone(kept, version)
+        assert undone(kept, version) == []
+
+    def test_a_record_that_was_created_is_listed_and_stays(self, kept: House) -> None:
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        assert [end.what for end in undone(kept, version)] == [What.CREATED]
+        assert kept.person()["city"] == "Mesa"
+
+
+class TestWhatIsKept:
+    def test_a_persons_edit_stays(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        kept.by_hand("change", **{kept.names["city"]: "Tempe"})
+        assert about(undone(kept, version), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Tempe"
+
+    def test_a_newer_event_stays(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        kept.pass_on(a_customer(city="Tempe", updatedAt=LATER))
+        assert about(undone(kept, version), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Tempe"
+
+    def test_an_event_under_another_version_stays(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        version = wrong(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATER))
+        right(kept)
+        kept.pass_on(a_customer(city="Tempe", updatedAt=LATEST))
+        assert about(undone(kept, version), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Tempe"
+
+    def test_an_opt_out_is_never_lowered(self, kept: House) -> None:
+        made_by_hand(kept)
+        version = right(kept)
+        kept.pass_on(a_customer(doNotCall=True))
+        undone(kept, version)
+        assert str(kept.person()["no_call"]).lower() == "true"
+
+    def test_a_number_is_not_restored_to_somebody_who_opted_out_since(self, kept: House) -> None:
+        made_by_hand(kept, mobile="+16025550100")
+        version = right(kept)
+        kept.pass_on(a_customer(updatedAt=EARLIER))
+        kept.pass_on(a_customer(doNotSMS=True, updatedAt=LATER))
+        ends = undone(kept, version)
+        assert about(ends, kept, "mobile") != [What.RESTORED]
+        assert kept.person()["mobile"] != "+16025550100"
+
+
+class TestAfterwards:
+    def test_the_version_that_was_undone_does_not_write_the_same_event_again(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        undone(kept, version)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        assert kept.person()["city"] == "Yuma"
+
+    def test_a_newer_event_is_written(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        undone(kept, version)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATER))
+        assert kept.person()["city"] == "Mesa"
+
+    def test_a_corrected_mapping_may_write_the_same_event(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = wrong(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        undone(kept, version)
+        right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        assert kept.person()["city"] == "Mesa"
+
+
+class TestWhatItCosts:
+    def test_nothing_is_read_once_a_version_has_written_a_field(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        before = Counter(call.path for call in kept.sandbox.calls())
+        kept.pass_on(a_customer(city="Tempe", updatedAt=LATER))
+        with_undo = Counter(call.path for call in kept.sandbox.calls()) - before
+        kept.route.undo = False
+        kept.pass_on(a_customer(city="Yuma", updatedAt=LATEST))
+        assert with_undo == Counter(call.path for call in kept.sandbox.calls()) - before - with_undo
+
+    def test_nothing_is_kept_where_it_is_turned_off(self, house: House) -> None:
+        made_by_hand(house, city="Yuma")
+        version = right(house)
+        house.pass_on(a_customer(city="Mesa"))
+        assert house.store.lanes.previous.page(house.route.name, version, ("", ""), 9) == []
