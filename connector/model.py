@@ -32,7 +32,7 @@ class Unopened(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event the catalogue can read. unopened: why it has no payload, where it has one stored.
+    """An event the catalogue can read. unopened: why its stored payload is not here. again: by which `reapply`, or 0.
 
     fetched: from careCycle's API or a file, not sent: it says what somebody's state is, and not since when.
     """
@@ -46,6 +46,7 @@ class Event:
     payload: Mapping[str, Any] = attribute(repr=False)
     unopened: Unopened | None = None
     fetched: bool = False
+    again: int = 0
 
 
 def fold_key(value: str) -> str:
@@ -109,8 +110,7 @@ class Ref:
 class Lookup:
     """A value looked up in the CRM: the field `returns` of the single `object` whose `match` field holds `value`.
 
-    required: without a match the record is rejected; waits: without a match the record waits. default: written where
-    there is no match.
+    required, waits: without a match the record is rejected, or waits. default: written where there is no match.
     """
 
     object: str

@@ -122,7 +122,8 @@ def as_read(event: Event) -> Event | None:
         return None
     if event.fetched:  # it has no later time than it was given
         return replace(event, type=reading.type, customer_id=reading.customer_id, payload=reading.payload)
-    return reading.event(event.agency, event.message_id, event.received_at)
+    read_again = reading.event(event.agency, event.message_id, event.received_at)
+    return replace(read_again, again=event.again) if event.again else read_again
 
 
 def _without_id(customer: Any, odd: tuple[OddField, ...]) -> tuple[OddField, ...]:

@@ -71,7 +71,7 @@ class Draft:
 
 def _is_from(mark: Mark | None, message_id: str) -> bool:
     """Whether a message's event is behind a watermark: its stamp's tie-break identifies it."""
-    return mark is not None and mark.stamp.tie == hashlib.sha256(_bytes(message_id)).hexdigest()[:12]
+    return mark is not None and mark.stamp.tie[-12:] == hashlib.sha256(_bytes(message_id)).hexdigest()[:12]
 
 
 def _bytes(message_id: str) -> bytes:

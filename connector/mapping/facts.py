@@ -11,6 +11,7 @@ from typing import Any, Final
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FLAGS
 from connector.mapping import times
+from connector.mapping.compiled import Clock
 from connector.model import Event, Stamp
 
 _FLAG_READERS = {
@@ -19,8 +20,9 @@ _FLAG_READERS = {
 _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.EVENTS}
 
 
-_FETCHED: Final = "!"
-"""Less than every hexadecimal digit."""
+_FETCHED, _AGAIN = "!", "~"
+"""Less, and greater, than every hexadecimal digit."""
+_NUMBERS: Final = 0xFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Facts:
 
     raised: the flags that are true. blocked: those that withhold fields. spoken: those the event itself raises.
     unsaid: those of which the event, being fetched, says nothing that may be written over what is known.
+    heard: what time its customer's consent is of.
     """
 
     payload: Mapping[str, Any]
@@ -36,6 +39,7 @@ class Facts:
     stamps: tuple[Stamp, ...]
     raised: frozenset[str]
     blocked: frozenset[str]
+    heard: Stamp
     spoken: frozenset[str] = frozenset()
     unsaid: frozenset[str] = frozenset()
 
@@ -69,7 +73,17 @@ def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset
     unsure = frozenset(flag for flag in FLAGS if flag not in raised and consent.get(flag) is not False)
     unsaid = frozenset(FLAGS) - raised if event.fetched else frozenset()
     blocked = raised if event.fetched else raised | unsure
-    return Facts(event.payload, zone_of(event, timezone), stamps_of(event), raised, blocked, spoken, unsaid)
+    stamps, zone = stamps_of(event), zone_of(event, timezone)
+    written = tuple(_again(stamp, event) for stamp in stamps) if event.again else stamps
+    return Facts(event.payload, zone, written, raised, blocked, stamps[Clock.CUSTOMER], spoken, unsaid)
+
+
+def _again(stamp: Stamp, event: Event) -> Stamp:
+    """Let what an edited mapping makes of an event win over what an older one made of others of the same time.
+
+    Several events say the same of a customer, and not all of them are still stored. Consent has nothing to do with it.
+    """
+    return Stamp(stamp.at, f"{_AGAIN}{min(event.again, _NUMBERS):03x}{stamp.tie[-12:]}")
 
 
 def own_stamp(event: Event) -> Stamp:

@@ -105,10 +105,9 @@ def _planned(event: Event, consent: Mapping[str, bool | None], program: EventPro
     keys = {target.program.name: target.key for target in targets if target.whole}
     writes = tuple(_write(target, facts, keys, left) for target in targets)
     reason = "" if writes else _reason(program, facts, passes, left.withheld)
-    stamp = facts.stamps[Clock.CUSTOMER]
     withheld, untranslated = tuple(left.withheld), tuple(left.untranslated)
     spoken, fetched = facts.spoken, event.fetched
-    return Plan(event.customer_id, consent, stamp, writes, withheld, reason, spoken, untranslated, fetched)
+    return Plan(event.customer_id, consent, facts.heard, writes, withheld, reason, spoken, untranslated, fetched)
 
 
 def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> str:

@@ -19,6 +19,7 @@ from connector.store.forget import Forget
 from connector.store.gaps import Gaps
 from connector.store.history import History
 from connector.store.inbox import Inbox
+from connector.store.lacking import Lacking
 from connector.store.lanes import Lanes
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
@@ -34,6 +35,7 @@ from connector.store.opt_outs import OptOuts
 from connector.store.processes import Processes
 from connector.store.proof_write import ProofWrite
 from connector.store.questions import Questions
+from connector.store.reapplying import Reapplying
 from connector.store.rebinding import Rebinding
 from connector.store.repairing import Repairing
 from connector.store.restoring import Restoring
@@ -60,7 +62,9 @@ class Store:
         self.commits = Commits(database, self.gaps)
         self.newest = Newest(database)
         self.inbox = Inbox(database, self.obligations, self.oddities, self.commits, self.newest)
-        self.fetched = Fetched(database, self.inbox, self.obligations)
+        lacking = Lacking(database, self.obligations)
+        self.fetched = Fetched(database, self.inbox, lacking)
+        self.reapplying = Reapplying(database, self.inbox, lacking, self.newest)
         self.prove = ProofWrite(database, self.inbox)
         self.open_items = OpenItems(database)
         self.questions = Questions(database)

@@ -310,7 +310,7 @@ class Desk:
 
 
 def _listed() -> Select[Any]:
-    own = [column for column in deliveries.c if column.name != "event_id"]
+    own = [column for column in deliveries.c if column.name not in ("event_id", "again")]
     of_event = (events.c.agency, events.c.message_id, events.c.type, events.c.customer_id, events.c.source_time)
     return select(*own, *of_event).join_from(deliveries, events)
 

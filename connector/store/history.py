@@ -65,7 +65,7 @@ class History:
     def _opened(self, ids: Sequence[int]) -> list[Stored]:
         known = (
             deliveries.c.id.label("delivery_id"),
-            *(deliveries.c[name] for name in ("attempts", "accepted_at", "destination", "state", "code")),
+            *(deliveries.c[name] for name in ("attempts", "accepted_at", "destination", "state", "code", "again")),
             deliveries.c.mapping_version,
         )
         statement: Select[Any] = select(*known, events).join_from(deliveries, events).where(deliveries.c.id.in_(ids))

@@ -81,7 +81,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A delivery that is due, without its payload. size: of the payload, in bytes; None if it is no longer stored."""
+    """A delivery that is due, without its payload. size: of the payload, in bytes; None if it is no longer stored.
+
+    again: the number of the run that applies an edited mapping to it; 0 if none does.
+    """
 
     id: int
     attempts: int
@@ -90,6 +93,7 @@ class Waiting:
     message_id: str
     raised: str
     size: int | None
+    again: int = 0
 
 
 _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
@@ -99,7 +103,7 @@ _LARGE_ONES: Final = threading.Lock()
 
 _HEADS: Final = select(
     *(deliveries.c.id, deliveries.c.attempts, deliveries.c.accepted_at),
-    *(events.c.id, events.c.message_id, events.c.raised, SIZE),
+    *(events.c.id, events.c.message_id, events.c.raised, SIZE, deliveries.c.again),
 ).join_from(deliveries, events)
 """The columns of Waiting."""
 
@@ -274,6 +278,7 @@ class Inbox:
             # The id of what was forgotten may be another's now, what is kept of an old event has no payload any more,
             # and what could not be decrypted may have come again.
             and (event.message_id == waiting.message_id and waiting.size is not None and not event.unopened)
+            and event.again == waiting.again
         }
         missing = as_rows([{"id": waiting.event_id} for waiting in part if waiting.id not in events])
         rows: dict[int, Row[Any]] = {}
@@ -283,7 +288,7 @@ class Inbox:
         for waiting in part:
             event = events.get(waiting.id)
             if event is None and (row := rows.pop(waiting.event_id, None)) is not None:
-                event = self.event(row)
+                event = self.event(row, waiting.again)
                 del row
             if event is not None:  # else it was forgotten since it was listed
                 owing = frozenset(waiting.raised.split(",")) if waiting.raised else frozenset()
@@ -292,7 +297,7 @@ class Inbox:
     def delivery(self, row: Row[Any]) -> Delivery:
         """A delivery from a row of it and its event."""
         owing = frozenset(row.raised.split(",")) if row.raised else frozenset()
-        return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row), row.id, owing)
+        return Delivery(row.delivery_id, row.attempts, row.accepted_at, self.event(row, row.again), row.id, owing)
 
     def deliveries_of(self, destination: str, event_ids: Collection[int]) -> Iterator[Delivery]:
         """The deliveries of these events to one destination, opened a few at a time; not what is no longer kept."""
@@ -301,13 +306,13 @@ class Inbox:
             rows = connection.execute(_HEADS.where(*mine).order_by(deliveries.c.id))
             return self.opening([Waiting(*row) for row in rows])
 
-    def event(self, row: Row[Any]) -> Event:
+    def event(self, row: Row[Any], again: int = 0) -> Event:
         """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
         try:
-            return Event(*known, self._payload(row), None, _is_fetched(row))
+            return Event(*known, self._payload(row), None, _is_fetched(row), again)
         except CannotDecrypt as error:
-            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row))
+            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row), again)
 
     def _payload(self, row: Row[Any]) -> dict[str, Any]:
         """The decrypted payload of an event's row. Raises CannotDecrypt."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0031"
+REVISION: Final = "0032"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -111,6 +111,7 @@ deliveries: Final = Table(
     Column("fields", Text, nullable=False, server_default="[]"),  # JSON: [names]
     Column("record", Text, nullable=False, server_default=""),  # of the mapping
     Column("mapping_version", String(32), nullable=False, default=""),
+    Column("again", Integer, nullable=False, server_default="0"),  # the run that applied an edited mapping to it
     UniqueConstraint("event_id", "destination"),
     Index(None, "accepted_at"),
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.

@@ -117,7 +117,7 @@ class Trail:
         return self._steps(events.c.id == event_id)
 
     def _steps(self, which: ColumnElement[bool]) -> list[Step]:
-        owed = [deliveries.c[name] for name in ("destination", "state", "code", "reason")]
+        owed = [deliveries.c[name] for name in ("destination", "state", "code", "reason", "again")]
         statement = (
             select(deliveries.c.id.label("delivery_id"), *owed, *_WITHOUT_PAYLOAD, SIZE)
             .join_from(events, deliveries)
@@ -142,7 +142,7 @@ class Trail:
     def _step(self, row: Any, tries: Sequence[Try]) -> Step:
         ended = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
-        return Step(*ended, Event(*known, {}), row.id, row.size, tries)
+        return Step(*ended, Event(*known, {}, again=row.again), row.id, row.size, tries)
 
     def opened(self, steps: Iterable[Step]) -> Iterator[Step]:
         """The same steps with their payloads, a few at a time; one whose event is gone meanwhile stays without."""
@@ -154,7 +154,8 @@ class Trail:
                 row = rows.get(step.event_id)
                 # The id of an event that was forgotten meanwhile may be another customer's now.
                 same = row is not None and (row.agency, row.message_id) == (step.event.agency, step.event.message_id)
-                yield replace(step, event=self._inbox.event(row)) if row is not None and same else step
+                again = step.event.again
+                yield replace(step, event=self._inbox.event(row, again)) if row is not None and same else step
 
     def records(self, customer_id: str) -> list[Known]:
         """Every record the ledger knows as this customer's."""

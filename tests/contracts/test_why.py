@@ -10,7 +10,7 @@ from connector.insight.explain import FieldWhy, Why, explain
 from connector.mapping import Loaded, load, shipped_folder
 from connector.mapping.target import TargetSchema
 from tests.builders import CUSTOMER, a_call, a_customer
-from tests.contracts.test_pipeline import DESTINATION, EARLIER, LATER, House, house
+from tests.contracts.test_pipeline import DESTINATION, EARLIER, LANE, LATER, House, house
 
 __all__ = ["house"]
 
@@ -166,3 +166,12 @@ class TestAnOptOutWrittenOnItsOwn:
         writer = field(house, "no_call").writer
         assert writer is not None
         assert (writer.message_id, writer.verdict, writer.by) == (again, "repeated", opted_out)
+
+
+class TestAfterAnEditedMapping:
+    def test_the_event_that_it_was_applied_to_is_named(self, house: House) -> None:
+        (message,) = house.pass_on(a_customer(city="Mesa"))
+        (part,) = house.store.reapplying.parts("sunrise")
+        house.store.reapplying.make_due(part, [DESTINATION], lambda *_: LANE, 1)
+        house.drain()
+        assert verdicts(field(house, "city")) == {message: "wrote"}
