@@ -179,7 +179,8 @@ class _Work:
 
     def _through(self, work: Backfill, cursor: str, note: Callable[[Step], None]) -> None:
         """Bring in the source from there on. note: called after each step."""
-        with progress("reading", _SHOWN_EVERY, lambda: self.source.total) as show:
+        every = _SHOWN_EVERY if self.calls is None else _SHOWN_EVERY // 50  # each customer takes a request
+        with progress("reading", every, lambda: self.source.total) as show:
             for step in self.source.steps(cursor):
                 work.take(step)
                 note(step)

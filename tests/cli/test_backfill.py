@@ -234,15 +234,17 @@ class TestAPlan:
         assert ("would be written" in printed, "Canary" in printed) == (True, False)
 
 
+@pytest.mark.slow
 class TestARunThatIsStopped:
-    @pytest.mark.slow
-    def test_by_kill_9_goes_on_from_there_and_ends_as_if_it_had_not_been(self, house: House, store: Store) -> None:
-        house.write(*(f"{customer(number)},{UPDATED},Mesa" for number in range(1, 1001)))
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    def test_goes_on_from_there_and_ends_as_if_it_had_not_been(self, house: House, store: Store, number: int) -> None:
+        house.write(*(f"{customer(row)},{UPDATED},Mesa" for row in range(1, 1001)))
         command = (sys.executable, "-m", "connector", "backfill", "-c", str(house.agency), "--from", str(house.file))
-        with subprocess.Popen(command, env=house.environment, stdout=subprocess.DEVNULL) as process:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=house.environment, **quiet) as process:
             while not any(run.cursor for run in store.runs.all("sunrise")):
                 assert process.poll() is None
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(number)
         (run,) = store.runs.all("sunrise")
         assert run.ended_at is None
         result = house.run("--json")
