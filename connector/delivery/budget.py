@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -140,6 +140,14 @@ class Budget:
             raise DestinationUnusable(
                 self.destination, PauseReason.BUDGET, stop.reason, retry_after=stop.wait_ms / SECOND
             )
+
+    def has_room(self, reported: tuple[int, int] | None, now: int) -> bool:
+        """Whether half of the day's calls are left, for what can wait."""
+        with self._lock:
+            ours, report = self._kept | {now: self._kept.get(now, 0) + self._new}, self._newest(reported, now)
+        half = replace(self.allowance, share=(self.allowance.share or 1.0) / 2)
+        is_busy = report is not None and 2 * report.used > report.limit
+        return not is_busy and verdict(half, ours, report, now) is None
 
     def _newest(self, reported: tuple[int, int] | None, now: int) -> Report | None:
         """Return the CRM's newest report: made just now, where it was called since the last batch."""

@@ -9,13 +9,23 @@ from operator import attrgetter
 
 from connector.delivery.difference import Written, compare, to_read, written
 from connector.delivery.key_holders import Keys
+from connector.delivery.route import Route
 from connector.delivery.still_linked import Links
-from connector.destinations.base import Destination
+from connector.destinations.base import Destination, another_account
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.target import TargetSchema
 from connector.model import Value
 from connector.settlement.verification import Held, Verified
 from connector.store import Store
+
+
+def reach(store: Store, route: Route) -> None:
+    """Reach the account that the ledger was written to, and no other. Raises DestinationUnusable."""
+    account, ours = route.destination.account(), store.accounts.of(route.name)
+    if account is not None and ours is not None:
+        if ours.id != account.id:
+            raise another_account(route.destination.crm, ours, account, route.name)
+        route.destination.serve(account)
 
 
 @dataclass(slots=True)

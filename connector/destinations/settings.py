@@ -29,7 +29,7 @@ class DestinationSettings(BaseModel):
     portal: int | None = Field(
         None, ge=1, description="the account's number, for links to its records where the CRM does not say it"
     )
-
+    compare_days: int = Field(14, ge=0, le=365, description="days within which every record is compared; 0: never")
     renew_by: date | None = Field(None, description="when its credentials end: alarms say so two weeks ahead")
 
     @property

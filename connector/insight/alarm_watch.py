@@ -15,6 +15,7 @@ from connector.insight.alarm_memory import Memory
 from connector.insight.alarms import MINUTE, News, Seen, Sent, news, raised, silence, written
 from connector.insight.sending import Keeper, Letter, Subscriber, at_once, send_all
 from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, RecentDead
+from connector.settlement.verification import Standing
 from connector.store import Store
 from connector.store.watches import Turn
 
@@ -25,7 +26,7 @@ _RECEIVING: Final = 2 * MINUTE
 """A receiver that has not written for so long cannot."""
 
 
-_Row = TypeVar("_Row", LaneStatus, LaneOptOuts, RecentDead, MappingStatus)
+_Row = TypeVar("_Row", LaneStatus, LaneOptOuts, RecentDead, MappingStatus, Standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ def look(store: Store, agency: str, now: int, renewals: Sequence[tuple[str, date
         processes=store.processes.all(),
         hold=store.retention.hold(),
         lost=store.gaps.open(),
+        compared=_own(agency, store.verifications.standing()),
     )
 
 

@@ -23,6 +23,7 @@ from connector.settlement.listings import (
     SentAlarm,
 )
 from connector.settlement.oddities import Oddity
+from connector.settlement.verification import Difference, Standing
 
 MINUTE: Final = 60 * SECOND
 LATE_OPT_OUT: Final = 5 * MINUTE
@@ -41,6 +42,9 @@ _REPLAY: Final = (
     "careCycle gives up on undelivered events after about a day. Once the connector is reachable again, open the "
     "endpoint in careCycle's dashboard and replay what failed since {since}. Duplicates do no harm."
 )
+
+
+_REPAIR: Final = "`connector reconcile crm -c agency.yaml --all` lists them, and `--repair` writes them again."
 
 
 def to_replay(since: int, ms: int) -> str:
@@ -95,6 +99,7 @@ class Seen:
     processes: Sequence[ProcessClock] = ()
     hold: Hold = STEADY
     lost: Lost | None = None
+    compared: Sequence[Standing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class Alarm:
 def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
-    alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen), _history(seen)]
+    alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen), _history(seen), *_compared(seen)]
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -131,6 +136,17 @@ def _history(seen: Seen) -> Alarm | None:
     if seen.lost is None:
         return None
     return Alarm("history went back", "database", f"{what_is_missing(seen.lost)} {what_to_replay(seen.lost)}")
+
+
+def _compared(seen: Seen) -> Iterator[Alarm]:
+    """What the CRM has lost, as far as records have been compared with it."""
+    for own in seen.compared:
+        lowered, missing = own.differing[Difference.LOWERED], own.differing[Difference.MISSING]
+        if lowered:
+            text = f"{lowered} records no longer show an opt-out that is in force: these people look callable there."
+            yield Alarm("opt-outs lowered", own.destination, f"{text} {_REPAIR}")
+        if missing:
+            yield Alarm("records missing", own.destination, f"{missing} records were deleted in the CRM. {_REPAIR}")
 
 
 def _silence(seen: Seen) -> Alarm | None:

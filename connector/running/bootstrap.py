@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from connector import destinations, telemetry
-from connector.backoff import SECOND
+from connector.backoff import DAY, SECOND
 from connector.carecycle.signature import Verifier
 from connector.crm import CrmAccount
 from connector.delivery import movement
@@ -109,6 +109,14 @@ def crm_clocks(files: Sequence[AgencyFile], routes: Mapping[str, Route]) -> list
         for name, settings in file.settings.destinations.items()
         if (full_name := f"{file.settings.agency}/{name}")
     ]
+
+
+def compared(files: Sequence[AgencyFile], routes: Mapping[str, Route]) -> list[tuple[Route, int]]:
+    """List the destinations whose records are compared all the time, with the ms within which all of them are."""
+    settings = {
+        f"{file.settings.agency}/{name}": own for file in files for name, own in file.settings.destinations.items()
+    }
+    return [(routes[name], own.compare_days * DAY) for name, own in settings.items() if own.compare_days]
 
 
 def notices(file: AgencyFile, today: date) -> list[tuple[str, str]]:

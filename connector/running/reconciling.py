@@ -10,8 +10,7 @@ from typing import Final
 from connector.delivery.deliver import keep_count
 from connector.delivery.repair import repair_of
 from connector.delivery.route import Pace, Route
-from connector.delivery.verification import Verifier
-from connector.destinations.base import another_account
+from connector.delivery.verification import Verifier, reach
 from connector.errors import DestinationUnusable
 from connector.insight.gaps import what_is_missing
 from connector.running import trials
@@ -77,7 +76,7 @@ def reconcile(store: Store, file: AgencyFile, name: str, how: How, report: Calla
             done.problem = f"{what_is_missing(lost)} What the ledger has may be older than what was written."
             return done
         try:
-            _serve(store, route)
+            reach(store, route)
             schema = route.destination.describe(route.mapping.objects)
             verifier = Verifier(store, route.name, route.destination, route.mapping, schema)
             for held in _portions(store, route.name, how.sample):
@@ -90,15 +89,6 @@ def reconcile(store: Store, file: AgencyFile, name: str, how: How, report: Calla
             keep_count(store, route, Pace())
         done.calls = route.budget.made
         return done
-
-
-def _serve(store: Store, route: Route) -> None:
-    """Reach the account that the ledger was written to, and no other. Raises DestinationUnusable."""
-    account, ours = route.destination.account(), store.accounts.of(route.name)
-    if account is not None and ours is not None:
-        if ours.id != account.id:
-            raise another_account(route.destination.crm, ours, account, route.name)
-        route.destination.serve(account)
 
 
 def _portions(store: Store, destination: str, sample: int | None) -> Iterator[list[Held]]:

@@ -19,6 +19,7 @@ from flask import Blueprint, Flask
 
 from connector import telemetry
 from connector.delivery.listen import Listener
+from connector.delivery.rolling import Rolling
 from connector.delivery.route import Pace, Route
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration, StoreUnavailable
@@ -254,7 +255,8 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
             partial(_announce, store, files, routes.values()), partial(_announce, store, files), store.database.doubts
         )
         announced()
-        beside = (announced, _while_right(own, upkeep, mover, listener))
+        rolling = Rolling(store, bootstrap.compared(files, routes), time.monotonic)
+        beside = (announced, _while_right(own, upkeep, mover, listener), _while_right(own, rolling))
         served = {lane: routes[name] for lane, name in lanes.items()}
         pace = Pace(hold_ms=process.lease_seconds * 1000)
         worker = Worker(store, served, pace, beside, most=process.worker_lanes, may_work=lambda: not own.is_wrong())

@@ -17,6 +17,7 @@ from connector.store.desk import Desk
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.obligations import Obligations
 from connector.store.tables import READY, STATE, claims, deliveries, events, lanes, ledger, open_items
+from connector.store.verification_tables import verifications
 
 _STEP: Final = 50
 """Records queued in one commit: each is queued wholly or not at all."""
@@ -54,20 +55,23 @@ class Repairing:
             self._desk.write_down(connection, who, "reconcile", summary)
 
     def _queue(self, connection: Connection, destination: str, repair: Repair, repaired: Repaired) -> None:
-        theirs = _events_of(destination, repair)
+        theirs, held = _events_of(destination, repair), repair.held
         working = select(deliveries.c.lane).where(deliveries.c.id.in_(theirs), deliveries.c.state == READY)
         connection.execute(update(lanes).where(lanes.c.name.in_(working)).values(token=""))
         possible = not repair.rewrites or self._is_stored(connection, destination, repair)
-        if not _forget_marks(connection, destination, _what_is_possible(repair, possible)):
+        queued = repair if possible else replace(repair, again=False, fields=(), links=())  # opt-outs need no event
+        if not _forget_marks(connection, destination, queued):
             repaired.meanwhile += 1
             return
-        if repair.rewrites and possible:
+        _count(repaired, repair, possible=possible)
+        if queued.rewrites:
             again = update(deliveries).where(deliveries.c.id.in_(theirs), _DONE)
             ready = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
             connection.execute(again.values(ready))
-        if (repair.owed or (repair.again and possible)) and repair.held.customer_id is not None:
-            self._obligations.reopen(connection, destination, [repair.held.customer_id])
-        _count(repaired, repair, possible=possible)
+        if held.customer_id is not None and (queued.owed or queued.again):
+            self._obligations.reopen(connection, destination, [held.customer_id])
+        if queued.rewrites or queued.owed:
+            _compare_again(connection, destination, held)
 
     def _is_stored(self, connection: Connection, destination: str, repair: Repair) -> bool:
         wanted = _events_of(destination, repair).where(or_(_DONE, deliveries.c.state == READY))
@@ -95,11 +99,6 @@ def _events_of(destination: str, repair: Repair) -> Select[Any]:
     since = 0 if repair.again else min((mark.stamp.at for mark in marks), default=0)
     mine = (deliveries.c.destination == destination, stored, theirs, events.c.source_time >= since)
     return select(deliveries.c.id).join_from(deliveries, events).where(*mine)
-
-
-def _what_is_possible(repair: Repair, possible: bool) -> Repair:
-    """Without events, only opt-outs can be written again: they need none."""
-    return repair if possible else replace(repair, again=False, fields=(), links=())
 
 
 def _forget_marks(connection: Connection, destination: str, repair: Repair) -> bool:
@@ -134,3 +133,9 @@ def _without(entry: Entry, repair: Repair) -> Entry:
 
 def _entry(destination: str, held: Held) -> tuple[ColumnElement[bool], ...]:
     return ledger.c.destination == destination, ledger.c.object == held.object, ledger.c.key == held.key
+
+
+def _compare_again(connection: Connection, destination: str, held: Held) -> None:
+    """Forget what was found of a record: it is compared again once it is written."""
+    same = (verifications.c.object == held.object, verifications.c.key == held.key)
+    connection.execute(delete(verifications).where(verifications.c.destination == destination, *same))

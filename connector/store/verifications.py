@@ -6,11 +6,12 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, case, func, literal_column, or_, select, tuple_, update
 
 from connector.backoff import HOUR
 from connector.settlement import ObligationState
 from connector.settlement.verification import Difference, Held, Standing, Verified
+from connector.store.accounts import is_served
 from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
@@ -18,14 +19,13 @@ from connector.store.entries import doubt, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.obligations import IN_FORCE
 from connector.store.rows import as_rows, given
-from connector.store.tables import claims, ledger, obligations
+from connector.store.tables import claims, deliveries, ledger, obligations
 from connector.store.verification_tables import verification_passes, verifications
 
 Place = tuple[str, str]
 """The object and the key's digest of a record: where a walk has come to."""
 
-_SETTLED: Final = HOUR
-"""How long ago a record must have been written to be compared for that: a CRM's own automation has ended."""
+_SETTLING: Final = HOUR
 
 
 class Verifications:
@@ -52,19 +52,23 @@ class Verifications:
         statement = _held(destination).order_by(ledger.c.key < start, ledger.c.key)
         return self._rows(statement.limit(limit))
 
-    def due(self, destination: str, period: int, limit: int) -> list[Held]:
-        """The records to be compared next: written since they were compared, never compared, or `period` ms ago."""
+    def due(self, destination: str, kinds: Collection[str], period: int, limit: int) -> list[Held]:
+        """The records of these objects to be compared next: never compared, not since they were written, or long ago.
+
+        period: after how many ms they are compared again. Not those that were written within the last hour: the CRM's
+        own automation may go on changing them.
+        """
         now, seen = self._db.now(), verifications.c
-        is_new = or_(seen.verified_at.is_(None), seen.delivery_id != ledger.c.delivery_id)
         mine = and_(*(seen[name] == ledger.c[name] for name in ("destination", "object", "key")))
+        just_written = (
+            select(deliveries.c.id)
+            .where(deliveries.c.id == ledger.c.delivery_id, deliveries.c.settled_at > now - _SETTLING)
+            .exists()
+        )
+        is_new = or_(seen.verified_at.is_(None), seen.delivery_id != ledger.c.delivery_id)
         statement = (
             _held(destination, verifications, mine)
-            .where(
-                or_(
-                    and_(is_new, or_(seen.verified_at.is_(None), seen.verified_at < now - _SETTLED)),
-                    seen.verified_at < now - period,
-                )
-            )
+            .where(ledger.c.object.in_(kinds), or_(is_new, seen.verified_at < now - period), ~just_written)
             .order_by(seen.verified_at.is_not(None), seen.verified_at)
         )
         return self._rows(statement.limit(limit))
@@ -96,7 +100,7 @@ class Verifications:
 
     def keep(self, destination: str, verified: Sequence[Verified]) -> None:
         """Keep what was found of these records."""
-        if rows := as_rows([_row(destination, result) for result in verified if not result.hidden]):
+        if rows := as_rows([_row(destination, result) for result in verified]):
             with self._db.transaction() as connection:
                 connection.execute(self._keep, rows)
 
@@ -124,7 +128,15 @@ class Verifications:
             verifications.c.destination,
             *(func.sum(_has(difference)).label(difference.name) for difference in Difference),
         )
-        counted = counted.where(verifications.c.differences != "{}").group_by(verifications.c.destination)
+        there = and_(*(ledger.c[name] == verifications.c[name] for name in ("destination", "object", "key")))
+        counted = (
+            counted.join_from(verifications, ledger, there)
+            .where(
+                verifications.c.differences != literal_column("'{}'")
+            )  # a literal, so that the partial index serves it
+            .where(ledger.c.crm_id.is_not(None), is_served(verifications.c.destination))
+            .group_by(verifications.c.destination)
+        )
         with self._db.reading() as connection:
             rows = {row.destination: row for row in connection.execute(counted)}
             passes = {row.destination: row.complete_at for row in connection.execute(select(verification_passes))}

@@ -232,6 +232,11 @@ def crm_called(destination: str, method: str, path: str, status: int, duration_m
     log.debug("crm called", destination=destination, method=method, path=path, status=status, ms=round(duration_ms))
 
 
+def not_compared(destination: str, problem: str) -> None:
+    """Records could not be compared with their CRM; it is tried again."""
+    log.warning("records not compared", destination=destination, problem=problem)
+
+
 def account_unknown(destination: str) -> None:
     """The CRM does not say which account the credentials lead to."""
     log.warning("crm account unknown", destination=destination)

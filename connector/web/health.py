@@ -20,6 +20,7 @@ from connector.errors import StoreUnavailable
 from connector.settlement.clocks import ProcessClock
 from connector.settlement.gaps import Lost
 from connector.settlement.listings import CallsToday, DeadCause, LaneOptOuts, OpenField
+from connector.settlement.verification import Standing
 from connector.store import Store
 from connector.store.meaning import is_damage
 from connector.store.writer import Writer
@@ -120,6 +121,7 @@ class _Gauges(Collector):
         yield oldest
         yield from _opt_outs(self._store.opt_outs.standing())
         yield from _usage(self._store.usage.all())
+        yield from _compared(self._store.verifications.standing(), self._store.database.time())
         yield from _clocks(self._store.processes.all())
         waits = GaugeMetricFamily("connector_deletion_waits", "Whether retention waits for people to look")
         waits.add_metric([], float(self._store.retention.hold().matters))
@@ -133,6 +135,22 @@ class _Gauges(Collector):
         for agency, count in self._store.agencies.expiring().items():
             soon.add_metric([agency], count)
         yield soon
+
+
+def _compared(standing: Sequence[Standing], now: int) -> Iterator[Metric]:
+    """How many records differed from what was written when they were last compared with their CRM."""
+    differing = GaugeMetricFamily(
+        "connector_crm_differences", "Records that differ in the CRM", labels=["destination", "difference"]
+    )
+    complete = GaugeMetricFamily(
+        "connector_crm_compared_seconds", "Time since every record had been compared", labels=["destination"]
+    )
+    for own in standing:
+        for difference, count in own.differing.items():
+            differing.add_metric([own.destination, difference], count)
+        if own.complete_at is not None:
+            complete.add_metric([own.destination], max(0, now - own.complete_at) / 1000)
+    yield from (differing, complete)
 
 
 def _history(lost: Lost | None) -> Iterator[Metric]:

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
+from connector.backoff import DAY, HOUR
 from connector.carecycle.samples import Samples
+from connector.delivery.budget import Allowance
 from connector.delivery.repair import repair_of
+from connector.delivery.rolling import REST, Rolling
 from connector.delivery.verification import Verifier
+from connector.insight.alarms import Seen
+from connector.insight.alarms import raised as alarms
 from connector.settlement.verification import Difference, Held, Repaired, Verified
 from connector.store.opt_outs import Period
 from tests.builders import CUSTOMER, a_call, a_customer
-from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, house, raised
+from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LANE, LATER, House, house, raised
 
 __all__ = ["house"]
 
@@ -257,6 +262,80 @@ class TestARepair:
         house.store.retention.purge("sunrise", house.clock.now)
         assert repair(house, verify(house)).impossible == 1
         assert [one.crm_id for one in held(house)] != []
+
+
+class TestTheRollingComparison:
+    """A worker compares all records within some days, and delays nothing."""
+
+    def rolling(self, house: House) -> Callable[[], int]:
+        step = Rolling(house.store, [(house.route, 14 * DAY)], lambda: house.clock.now / 1000)
+
+        def calls() -> int:
+            before = len(house.sandbox.calls())
+            step()
+            return len(house.sandbox.calls()) - before
+
+        return calls
+
+    def test_looks_an_hour_after_a_record_was_written_and_then_every_fortnight(self, house: House) -> None:
+        house.pass_on(a_customer(doNotCall=True))
+        step = self.rolling(house)
+        assert step() == 0
+        house.clock.forward(HOUR + REST)
+        assert step() > 0
+        house.clock.forward(REST)
+        assert step() == 0
+        house.clock.forward(15 * DAY)
+        assert step() > 0
+
+    def test_finds_what_was_lost_for_the_metrics_and_the_alarms(self, house: House) -> None:
+        house.pass_on(a_customer(doNotCall=True))
+        hand, (one,) = Hand(house), held(house)
+        hand.lowered(one)
+        house.clock.forward(HOUR + REST)
+        self.rolling(house)()
+        (standing,) = house.store.verifications.standing()
+        assert standing.differing[Difference.LOWERED] == 1
+        kinds = [alarm.kind for alarm in alarms(Seen(house.clock.now, compared=[standing]))]
+        assert kinds == ["opt-outs lowered"]
+
+    def test_waits_while_events_wait_and_while_the_lane_is_paused(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.clock.forward(HOUR + REST)
+        house.accept(a_customer(city="Mesa", updatedAt=LATER))
+        step = self.rolling(house)
+        assert step() == 0
+        house.drain()
+        house.store.desk.pause(LANE, "ana")
+        house.clock.forward(2 * HOUR)
+        assert step() == 0
+        house.store.desk.resume(LANE, "ana")
+        house.clock.forward(REST)
+        assert step() > 0
+
+    def test_leaves_half_of_the_days_calls_alone(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.clock.forward(HOUR + REST)
+        house.route.budget.allowance = Allowance(share=0.000001)
+        house.route.budget.destination = house.route.name
+        house.route.budget.called()
+        assert self.rolling(house)() == 0
+
+    def test_is_done_by_one_of_several_workers(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.clock.forward(HOUR + REST)
+        assert self.rolling(house)() > 0
+        assert self.rolling(house)() == 0
+
+    def test_knows_when_every_record_was_compared(self, house: House) -> None:
+        house.pass_on(a_customer())
+        house.clock.forward(HOUR + REST)
+        step = self.rolling(house)
+        step()
+        house.clock.forward(REST)
+        step()
+        (standing,) = house.store.verifications.standing()
+        assert standing.complete_at == house.clock.now
 
 
 class TestTheConsentReport:
