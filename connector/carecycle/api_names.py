@@ -49,8 +49,12 @@ def customer_payload(item: Any) -> dict[str, Any] | None:
 
 
 def call_payload(item: Any, customer: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A call of the API as a webhook has it, with its customer's payload inside; None without a usable id."""
+    """A call of the API as a webhook has it, with its customer's payload inside; None without a usable id.
+
+    The link to its recording is left out: see source.recording.
+    """
     kept = _kept(item, "call")
+    kept.pop("recordingUrl", None)
     identity = as_id(kept.get("id"))
     if not identity:
         return None

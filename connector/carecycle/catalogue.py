@@ -164,6 +164,7 @@ _ALL: Final = (
     Field("call.endedReason", _T, _OPS, about="why the call ended, free text: completed, no-answer, busy, ..."),
     Field("call.summary", _T, _CALL, about="AI-generated summary"),
     Field("call.transcript", _T, _CALL, about="full transcript"),
+    Field("call.recordingUrl", _T, _CALL, about="the recording; from careCycle's API, after the call"),
     Field("campaign", _O, _OPS, about="the campaign the call belonged to, or null"),
     Field("campaign.id", _U, _OPS, length=36),
     Field("campaign.name", _T, _OPS),

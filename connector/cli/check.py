@@ -18,6 +18,7 @@ from connector.mapping import Loaded, Severity, pairing, target
 from connector.running import bootstrap, whose
 from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies, read_process
+from connector.source.recording import FIELD
 
 
 @click.command()
@@ -106,6 +107,8 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: Li
         known = None if live else schema or _saved(file, name)
         full_name = f"{file.settings.agency}/{name}"
         loaded = pairing.paired(bootstrap.read_mapping(path, known), full_name, vendor_of(settings))
+        if loaded.mapping and file.settings.carecycle is None and FIELD in loaded.mapping.reads:
+            click.echo(f"{path}: warning: {FIELD} is always absent without carecycle.api_key in {file.path}", err=True)
         results[full_name] = live.check(file, name, loaded) if live and loaded.mapping else loaded
     return results
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from connector.carecycle.api_names import call_payload, customer_payload
+from connector.carecycle.coercions import as_id
 from connector.errors import PauseReason, SourceUnusable
 from connector.source.exchange import Exchange, Pace, Sleep
 from connector.source.paging import Listing, NeverEnds, Turn, as_listing, turns
+from connector.source.recording import recording_link
 from connector.source.settings import CareCycleSettings
 from connector.telemetry import source as telemetry
 
@@ -48,7 +50,7 @@ class CareCycle:
     """One agency's customers and calls. Every method raises SourceUnusable where careCycle cannot be asked."""
 
     def __init__(self, agency: str, settings: CareCycleSettings, pace: Pace, sleep: Sleep = time.sleep) -> None:
-        self._agency, self._names = agency, settings.parameters
+        self._agency, self._names, self._hosts = agency, settings.parameters, settings.recording_hosts
         self.exchange = Exchange(agency, settings, pace, sleep)
 
     def close(self) -> None:
@@ -69,7 +71,17 @@ class CareCycle:
     def calls(self, customer_id: str, customer: Payload) -> Iterator[Payload]:
         """A customer's calls, the oldest first, as payloads of call.completed with this customer inside."""
         for turn in self._turns(CALLS, quote(customer_id, safe=""), 1):
-            yield from self._readable(turn, CALLS, lambda item: call_payload(item, customer))[0]
+            yield from self._readable(turn, CALLS, lambda item: self._call(item, customer))[0]
+
+    def recording(self, customer_id: str, call_id: str) -> str | None:
+        """The link to the recording of one of a customer's latest calls; None while there is none."""
+        page = self._listing(CALLS, quote(customer_id, safe=""), 1, PAGE, "desc") or Listing(())
+        own = (item for item in page.items if isinstance(item, Mapping) and as_id(item.get("id")) == call_id)
+        return recording_link(next(own, None), self._hosts)
+
+    def _call(self, item: Any, customer: Payload) -> Payload | None:
+        payload, link = call_payload(item, customer), recording_link(item, self._hosts)
+        return {**payload, "recordingUrl": link} if payload and link else payload
 
     def probe(self, number: int) -> Listing:
         """A page of one customer, as it came."""
@@ -79,10 +91,10 @@ class CareCycle:
         """The customers of a page that can be read."""
         return [payload for payload in map(customer_payload, page.items) if payload is not None]
 
-    def _listing(self, template: str, id: str, number: int, size: int) -> Listing | None:
+    def _listing(self, template: str, id: str, number: int, size: int, order: str = "asc") -> Listing | None:
         """One page of a list as it came; None if careCycle does not have what it is a list of."""
         names = self._names
-        query = {names.page: str(number), names.size: str(size), names.sort: "createdAt", names.direction: "asc"}
+        query = {names.page: str(number), names.size: str(size), names.sort: "createdAt", names.direction: order}
         query.pop("", None)  # those that are not sent
         return self.exchange.get(template, as_listing, id=id, query=query)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 _NAME: Final = r"^[A-Za-z0-9_.\[\]-]{1,40}$"
 _NAME_OR_NONE: Final = r"^[A-Za-z0-9_.\[\]-]{0,40}$"
+_HOST: Final = r"^([a-z0-9-]+\.)+[a-z][a-z0-9-]*$"
 _THIS_MACHINE: Final = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
@@ -35,6 +36,9 @@ class CareCycleSettings(_Frozen):
     )
     requests_a_minute: int = Field(30, ge=1, le=6000, description="of all processes together; careCycle allows 60")
     parameters: Parameters = Parameters()
+    recording_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field(
+        ("api.carecycle.ai", "api.nodable.ai"), description="where links to recordings may lead"
+    )
 
     @field_validator("api_key")
     @classmethod

@@ -37,6 +37,7 @@ from connector.store.proof_write import ProofWrite
 from connector.store.questions import Questions
 from connector.store.reapplying import Reapplying
 from connector.store.rebinding import Rebinding
+from connector.store.recordings import Recordings
 from connector.store.repairing import Repairing
 from connector.store.restoring import Restoring
 from connector.store.retention import Retention
@@ -96,6 +97,7 @@ class Store:
         self.opt_outs = OptOuts(database)
         self.processes = Processes(database)
         self.runs = Runs(database)
+        self.recordings = Recordings(database, self.inbox)
         self.verifications = Verifications(database)
         self.repairing = Repairing(database, self.obligations, self.desk)
 

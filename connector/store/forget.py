@@ -19,6 +19,7 @@ from connector.store.notes import read_notes
 from connector.store.oddities import unname
 from connector.store.payloads import walk
 from connector.store.previous_tables import previous
+from connector.store.source_tables import recordings
 from connector.store.tables import (
     STATE,
     attempts,
@@ -68,6 +69,13 @@ class Held:
     def anything(self) -> bool:
         """Whether there is something to forget."""
         return bool(self.events or self.ledger or self.opt_outs)
+
+
+_OF_CUSTOMER: Final = (
+    *(claims, consents, newest, obligations, open_items, previous),
+    *(questions, raises, recordings, verifications),
+)
+"""Tables whose rows about a customer are all removed."""
 
 
 class Forget:
@@ -175,8 +183,7 @@ class Forget:
         connection.execute(delete(deliveries).where(theirs))
         connection.execute(delete(ledger).where(ledger.c.customer_id == customer_id))
         self._keep_opt_outs(connection, customer_id)
-        tables = (claims, consents, newest, obligations, open_items, previous, questions, raises, verifications)
-        for table in tables:
+        for table in _OF_CUSTOMER:
             connection.execute(delete(table).where(table.c.customer_id == customer_id))
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}

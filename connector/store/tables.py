@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0032"
+REVISION: Final = "0033"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.carecycle import api_names
-from connector.source import paging, replies
+from connector.source import paging, recording, replies
 from connector.source.paging import Listing, NeverEnds, as_listing, turns
 
 Says = Callable[[dict[str, Any]], dict[str, Any]]
@@ -137,6 +137,6 @@ class TestPagesThatDoNotMove:
 
 
 class TestExamples:
-    @pytest.mark.parametrize("module", [api_names, paging, replies])
+    @pytest.mark.parametrize("module", [api_names, paging, recording, replies])
     def test_those_in_the_docstrings_are_true(self, module: ModuleType) -> None:
         assert doctest.testmod(module).failed == 0

@@ -220,14 +220,14 @@ class TestNdjson:
         assert payloads(read(file, f"{line}\n")) == [{"id": CUSTOMER, "phoneNumber": "+15205550117"}]
 
     def test_has_webhooks_payloads(self, file: Path) -> None:
-        sent = [a_customer(event_type="customer.created"), a_call(a_customer(), recordingUrl="x"), a_call(None)]
+        sent = [a_customer(event_type="customer.created"), a_call(a_customer(), recordingId="x"), a_call(None)]
         rows = read(file, "\n".join(json.dumps(payload) for payload in sent))
         assert [row.payload["event_type"] for row in rows if isinstance(row, Row)] == [
             "customer.created",
             "call.completed",
             "call.completed",
         ]
-        assert "recordingUrl" not in str(rows)
+        assert "recordingId" not in str(rows)
 
     def test_a_bad_line_is_reported_by_its_number_and_stops_nothing(self, file: Path) -> None:
         good = json.dumps(a_customer())
