@@ -35,7 +35,7 @@ _COMMANDS: Final = {
     "provision": ("provision", "Show what the CRM is missing for the mapping, and create it."),
     "rebind": ("rebind", "Move a destination to another account of its CRM."),
     "receive": ("roles", "Receive webhooks."),
-    "reconcile": ("reconcile", "Compare the records in each CRM with what was written; repair what is lost."),
+    "reconcile": ("reconcile", "Find what careCycle has and we have not, or what the CRM lacks; repair it."),
     "restored": ("backup", "Tell the connector that the database was restored from a backup."),
     "retention": ("retention", "Show whether deletion waits for you, or let it go on."),
     "run": ("roles", "Receive, deliver and serve the console: all roles in one container."),

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from connector.cli.options import agency_option, chosen, json_option, opened_store, quiet, show_json, show_table, who
+from connector.cli.reconcile_source import source
 from connector.insight.accounts import Link, named, no_link
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
@@ -27,6 +28,9 @@ _LISTED: Final = 10_000
 @click.group()
 def reconcile() -> None:
     """Compare what the connector knows with what is there."""
+
+
+reconcile.add_command(source)
 
 
 @reconcile.command()

@@ -17,6 +17,7 @@ from connector.cli.options import json_option, opened_store, plain, show_json
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.overview import Overview, overview
+from connector.insight.source_report import missing
 from connector.settlement import DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store import Store
@@ -70,6 +71,7 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
         yield Text(what_is_missing(view.lost), "bold red")
         yield Text(what_to_replay(view.lost), "red")
     yield from _came(view)
+    yield from _compared(view)
     yield from _clocks(view)
     yield from _opt_outs(view)
     yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
@@ -97,6 +99,17 @@ def _came(view: Overview) -> Iterator[Text]:
         if silence.unusual:
             usual = f"normally 99% of events arrive within {age(silence.usual_ms)} of the previous one"
             yield Text(f"Unusually silent: {agency}, for {age(silence.ms)}; {usual}.", "red")
+
+
+def _compared(view: Overview) -> Iterator[Text]:
+    for agency, known in view.compared.items():
+        if known.done:
+            what = f"{missing(known.done)} missing" if known.done.missing else "everybody was here"
+            left = f", {known.done.left:,} of them still" if known.done.left else ""
+            text = f"Compared with careCycle {age(view.now - known.ended_at)} ago: {agency}: {what}{left}."
+            yield Text(text, "red" if known.done.left else "")
+        if known.problem:
+            yield Text(f"careCycle cannot be asked whether everybody is here: {agency}: {known.problem}.", "red")
 
 
 def _clocks(view: Overview) -> Iterator[Text]:

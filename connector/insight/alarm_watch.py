@@ -154,6 +154,7 @@ def look(store: Store, agency: str, now: int, renewals: Sequence[tuple[str, date
         hold=store.retention.hold(),
         lost=store.gaps.open(),
         compared=_own(agency, store.verifications.standing()),
+        source=store.runs.compared(agency),
     )
 
 

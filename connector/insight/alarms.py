@@ -13,6 +13,7 @@ from connector.errors import PauseReason
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.oddities import unused, what_comes, what_to_do
+from connector.insight.source_report import missing
 from connector.settlement.clocks import STEADY, Hold, ProcessClock
 from connector.settlement.gaps import Lost
 from connector.settlement.listings import (
@@ -23,6 +24,7 @@ from connector.settlement.listings import (
     SentAlarm,
 )
 from connector.settlement.oddities import Oddity
+from connector.settlement.source import Compared
 from connector.settlement.verification import Difference, Standing
 
 MINUTE: Final = 60 * SECOND
@@ -82,8 +84,9 @@ def silence(arrivals: Iterable[int], now: int, steady_since: int = 0) -> Silence
 class Seen:
     """One agency's state. Times in epoch ms, ages in ms.
 
-    dead, odd: of the last hour. lost: what the database lacks. renewals: (credentials, deadline). looked_at: the last
-    check before this process's first; 0: never, or this is not its first. awake_at: since when it has been able to.
+    dead, odd: of the last hour. lost: what the database lacks. source: None where careCycle is not asked.
+    renewals: (credentials, deadline). looked_at: the last check before this process's first; 0: never, or this is not
+    its first. awake_at: since when it has been able to.
     """
 
     now: int
@@ -100,6 +103,7 @@ class Seen:
     hold: Hold = STEADY
     lost: Lost | None = None
     compared: Sequence[Standing] = ()
+    source: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
     alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen), _history(seen), *_compared(seen)]
+    alarms += _missing(seen)
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -152,12 +157,31 @@ def _compared(seen: Seen) -> Iterator[Alarm]:
 def _silence(seen: Seen) -> Alarm | None:
     if seen.silence is None or not seen.silence.unusual:
         return None
+    if seen.source and (seen.source.clears(seen.silence.at) or seen.source.is_asking(seen.now)):
+        return None  # careCycle has nothing that we have not, or is about to say
     text = (
         f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Check in careCycle's "
         "dashboard that it still sends to this endpoint, and that the endpoint is reachable from the internet."
     )
     text += to_replay(seen.silence.at, seen.silence.ms)
     return Alarm("silence", "events", text)
+
+
+def _missing(seen: Seen) -> Iterator[Alarm]:
+    """What careCycle has and we have not, and that it cannot be asked."""
+    compared = seen.source
+    if compared is None:
+        return
+    if compared.done is not None and compared.done.missing:
+        text = (
+            f"careCycle had what no event had brought at {when(compared.began_at)}: {missing(compared.done)}. Look at "
+            "Message attempts in careCycle's dashboard: some may have failed, and an import sends no events."
+        )
+        healed = "All of it was fetched." if not compared.done.left else "connector reconcile source fetches it."
+        yield Alarm("not everybody here", "careCycle", f"{text} {healed}")
+    if compared.problem:
+        text = f"careCycle cannot be asked whether everybody is here: {compared.problem}. It is tried again every hour."
+        yield Alarm("careCycle not asked", "careCycle", text)
 
 
 def _lanes(seen: Seen) -> Iterator[Alarm]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from connector.backoff import DAY
@@ -22,6 +22,7 @@ from connector.settlement.listings import (
     MappingStatus,
     OpenField,
 )
+from connector.settlement.source import Compared
 from connector.store import Store
 from connector.store.figures import Pace
 
@@ -70,7 +71,8 @@ class Overview:
     calls: by destination; None where none were counted. silences: by agency, for those that ever received anything.
     odd_flags: events with a customer or consent flag that could not be read. questions: those that wait for people.
     processes: those that run, with their clocks. hold: whether deletion waits.
-    lost: what the database lacks since its history went back; None if nothing.
+    lost: what the database lacks since its history went back; None if nothing. compared: by agency, for those whose
+    careCycle was asked.
     """
 
     now: int
@@ -91,6 +93,7 @@ class Overview:
     processes: Sequence[ProcessClock] = ()
     hold: Hold = STEADY
     lost: Lost | None = None
+    compared: Mapping[str, Compared] = field(default_factory=dict)
 
     @property
     def agencies(self) -> list[str]:
@@ -160,6 +163,7 @@ def overview(store: Store, now: int) -> Overview:
     midnight, lanes = now - now % DAY, store.desk.lanes()
     usage = {row.destination: row for row in store.usage.all()}
     silences = {agency: silence(store.watches.arrivals(agency), now) for agency in agencies_of(lanes)}
+    compared = {agency: store.runs.compared(agency) for agency in agencies_of(lanes)}
     return Overview(
         now=now,
         midnight=midnight,
@@ -179,6 +183,7 @@ def overview(store: Store, now: int) -> Overview:
         processes=store.processes.all(),
         hold=store.retention.hold(),
         lost=store.gaps.open(),
+        compared={agency: known for agency, known in compared.items() if known},
     )
 
 

@@ -39,6 +39,7 @@ class CareCycleSettings(_Frozen):
     recording_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field(
         ("api.carecycle.ai", "api.nodable.ai"), description="where links to recordings may lead"
     )
+    compare_every: int = Field(24, ge=0, le=24 * 31, description="hours between two comparisons; 0 for none")
 
     @field_validator("api_key")
     @classmethod

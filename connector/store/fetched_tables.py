@@ -33,5 +33,6 @@ runs: Final = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("problem", Text, nullable=False, server_default=""),  # why it stopped
 )
 """Runs over everybody: a backfill, and so on."""

@@ -24,6 +24,7 @@ from connector.settlement.verification import Standing
 from connector.store import Store
 from connector.store.meaning import is_damage
 from connector.store.writer import Writer
+from connector.web.compared import compared
 from connector.web.readiness import PATIENCE, Readiness, Shared
 
 
@@ -126,6 +127,7 @@ class _Gauges(Collector):
         waits = GaugeMetricFamily("connector_deletion_waits", "Whether retention waits for people to look")
         waits.add_metric([], float(self._store.retention.hold().matters))
         yield waits
+        yield from compared(self._store)
         yield _by_code("connector_dead_letters", "Dead letters", self._store.desk.dead())
         left_out = self._store.open_items.fields()
         yield _by_code("connector_open_items", "Fields left out of records otherwise written", left_out)

@@ -13,6 +13,7 @@ from connector.insight.effects import Effect, EffectVerdict
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.identity import decided_words
 from connector.insight.masking import MASK, ShownField
+from connector.insight.source_report import missing
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store.desk import FOREVER
@@ -184,6 +185,7 @@ FILTERS: Final = (
     counted,
     what_is_missing,
     what_to_replay,
+    missing,
     state_word,
     outcome_words,
     lane_state,

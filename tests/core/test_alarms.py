@@ -12,6 +12,7 @@ from connector.backoff import DAY, HOUR
 from connector.insight.alarms import MINUTE, Alarm, Seen, news, raised, silence, written
 from connector.settlement.listings import LaneOptOuts, LaneStatus, MappingStatus, PausedAt, RecentDead
 from connector.settlement.oddities import Oddity
+from connector.settlement.source import Compared, Comparison
 from tests.builders import NOON
 
 WINDOW = HOUR
@@ -30,8 +31,8 @@ def often(gap: int) -> list[int]:
     return [NOON - number * gap for number in range(30)]
 
 
-def kinds(**changes: Any) -> list[str]:
-    return [one.kind for one in raised(Seen(NOON, **changes))]
+def kinds(now: int = NOON, **changes: Any) -> list[str]:
+    return [one.kind for one in raised(Seen(now, **changes))]
 
 
 class TestWhatIsRaised:
@@ -101,6 +102,42 @@ class TestWhatIsRaised:
     def test_a_long_silence_says_since_when_to_replay(self) -> None:
         (alarm,) = raised(Seen(NOON + DAY, silence=silence(often(HOUR), NOON + DAY)))
         assert (alarm.kind, "since 2026-06-18 12:00 UTC" in alarm.text) == ("silence", True)
+
+
+class TestCareCycleAsked:
+    """careCycle's API can say whether anything is missing."""
+
+    def test_a_silence_is_none_while_nothing_is_missing_there(self) -> None:
+        quiet = silence(often(HOUR), NOON + DAY)
+        asked = Compared(Comparison({"listed": 9}), began_at=NOON + HOUR)
+        assert kinds(now=NOON + DAY, silence=quiet, source=asked) == []
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            Compared(Comparison({"listed": 9}), began_at=NOON - HOUR),
+            Compared(running_since=NOON + DAY - HOUR),
+            Compared(running_since=NOON + DAY - 1, problem="it does not answer"),
+        ],
+        ids=["compared before", "asked for an hour", "cannot be asked"],
+    )
+    def test_a_silence_rings_where_that_is_not_known(self, asked: Compared) -> None:
+        assert "silence" in kinds(now=NOON + DAY, silence=silence(often(HOUR), NOON + DAY), source=asked)
+
+    def test_a_silence_waits_while_it_is_asked(self) -> None:
+        asked = Compared(running_since=NOON + DAY - 1)
+        assert kinds(now=NOON + DAY, silence=silence(often(HOUR), NOON + DAY), source=asked) == []
+
+    def test_a_silence_with_something_missing_rings_and_says_what(self) -> None:
+        asked = Compared(Comparison({"unknown": 2, "fetched_customers": 2}), began_at=NOON + HOUR)
+        alarms = raised(Seen(NOON + DAY, silence=silence(often(HOUR), NOON + DAY), source=asked))
+        assert [alarm.kind for alarm in alarms] == ["silence", "not everybody here"]
+        assert "2 customers unknown here" in alarms[1].text
+        assert "All of it was fetched" in alarms[1].text
+
+    def test_what_was_not_fetched_says_how_to(self) -> None:
+        (alarm,) = raised(Seen(NOON, source=Compared(Comparison({"newer": 1}), began_at=NOON)))
+        assert "connector reconcile source" in alarm.text
 
 
 class TestSilence:

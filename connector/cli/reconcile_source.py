@@ -1,0 +1,101 @@
+"""reconcile source: is everybody from careCycle here, as careCycle knows them now?"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+
+from connector.cli.options import agency_option, json_option, moment, opened_store, quiet, show_json
+from connector.cli.progress import progress
+from connector.errors import FixConfiguration, SourceUnusable
+from connector.insight.source_check import SourceCheck, Wanted
+from connector.insight.source_report import summary
+from connector.running.bootstrap import open_agencies
+from connector.running.config import AgencyFile, read_agencies
+from connector.running.fetching import keep_fetched
+from connector.running.source import open_source
+from connector.settlement.source import Comparison, Counted
+from connector.store import Store
+from connector.store.runs import SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What one agency's comparison came to. problem: why it did not reach its end; empty if it did."""
+
+    agency: str
+    comparison: Comparison
+    problem: str
+    left_out: Sequence[str]
+
+    @property
+    def fine(self) -> bool:
+        return not (self.problem or self.comparison.left)
+
+
+@click.command()
+@agency_option
+@click.option("--calls", is_flag=True, help="Compare everybody's calls too: one request for each customer.")
+@click.option("--since", callback=moment, default="", metavar="DATE", help="Only customers that changed since then.")
+@click.option("--plan", is_flag=True, help="Only compare; fetch nothing.")
+@json_option
+def source(paths: tuple[Path, ...], calls: bool, since: int, plan: bool, as_json: bool) -> None:
+    """Compare careCycle's customers with what is here, and fetch what is missing.
+
+    Interrupted, the same command goes on where it was.
+    """
+    files = [file for file in read_agencies(paths) if file.settings.carecycle is not None]
+    if not files:
+        raise FixConfiguration("carecycle", "no agency file has it", "carecycle: { api_key: ${CARECYCLE_API_KEY} }")
+    with opened_store() as store, quiet():
+        results = [_compare(store, file, Wanted(not plan, calls, since), as_json=as_json) for file in files]
+    if as_json:
+        show_json([_as_data(result) for result in results])
+    else:
+        for result in results:
+            _show(result, plan=plan)
+    if not all(result.fine for result in results):
+        raise SystemExit(1)
+
+
+def _compare(store: Store, file: AgencyFile, wanted: Wanted, *, as_json: bool) -> _Result:
+    agency = open_agencies([file])[file.settings.agency]
+    opened = open_source(file, store)
+    assert opened is not None
+    asked = f"calls={wanted.all_calls} since={wanted.since}"
+    run = store.runs.begin(secrets.token_hex(8), agency.name, SOURCE, asked) if wanted.fetch else None
+    if run is not None and run.cursor and not as_json:
+        click.echo(f"{agency.name}: going on with page {run.cursor} of the comparison that was interrupted")
+    with closing(opened) as api, progress(f"{agency.name}: comparing", 5000, lambda: None) as show:
+        keep = partial(keep_fetched, store, agency, run.id if run else "")
+        check, problem = SourceCheck(store, agency.name, api, keep, run, wanted), ""
+        try:
+            check.run(lambda comparison, total: show(comparison[Counted.LISTED], total))
+        except SourceUnusable as error:
+            problem = str(error)
+            if run is not None:
+                store.runs.stopped(run.id, error.problem)
+    left_out = [why for why in (check.no_details, check.no_calls) if why]
+    return _Result(agency.name, check.comparison, problem, left_out)
+
+
+def _as_data(result: _Result) -> dict[str, object]:
+    compared = {**result.comparison.counts, "missing": result.comparison.missing, "left": result.comparison.left}
+    return {"agency": result.agency, **compared, "problem": result.problem, "left_out": list(result.left_out)}
+
+
+def _show(result: _Result, *, plan: bool) -> None:
+    for sentence in summary(result.comparison):
+        click.echo(f"{result.agency}: {sentence}")
+    for why in result.left_out:
+        click.echo(f"{result.agency}: left out: {why}")
+    if result.comparison.left and plan:
+        click.echo(f"{result.agency}: without --plan they are fetched and delivered like any event.")
+    if result.problem:
+        click.echo(f"{result.agency}: not compared to the end: {result.problem}. The same command goes on.", err=True)

@@ -1,0 +1,25 @@
+"""Accept what was fetched into the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connector.errors import UnreadableEvent
+from connector.receive import Agency, Fetch, fetched
+from connector.settlement.newest import Origin
+from connector.store import Store
+from connector.store.inbox import Arrival
+
+
+def keep_fetched(store: Store, agency: Agency, run_id: str, payloads: Sequence[Mapping[str, Any]]) -> int:
+    """Accept customers and calls of careCycle's API; return how many could be read. Raises StoreUnavailable."""
+    how = Fetch(Origin.CARECYCLE, run_id, lambda text: store.database.digest(text, size=16))
+    arrivals: list[Arrival] = []
+    for payload in payloads:
+        try:
+            arrivals.append(fetched(agency, payload, how))
+        except UnreadableEvent:  # it has an id, but none that an event may have
+            continue
+    store.fetched.accept(arrivals)
+    return len(arrivals)
