@@ -112,8 +112,9 @@ class Runs:
         )
 
     def was_asked_for(self, agency: str) -> bool:
-        """Whether people have ever had a run over everybody done, to its end."""
-        done = (runs.c.agency == agency, runs.c.asked != SCHEDULED, runs.c.ended_at.is_not(None))
+        """Whether people have ever had everybody fetched, to the end."""
+        fetching = runs.c.kind.in_((SOURCE, "backfill"))
+        done = (runs.c.agency == agency, fetching, runs.c.asked != SCHEDULED, runs.c.ended_at.is_not(None))
         with self._db.reading() as connection:
             return connection.execute(select(runs.c.id).where(*done).limit(1)).first() is not None
 
