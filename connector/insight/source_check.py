@@ -42,7 +42,7 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to do. fetch: whether what is missing is fetched. all_calls: whether everybody's calls are compared, or only
-    those of customers of whom something is missing. since: older states are not compared, epoch ms.
+    those of customers who are fetched. since: older states are not compared, epoch ms.
     """
 
     fetch: bool = True
@@ -87,7 +87,8 @@ class SourceCheck:
             if compared is not Standing.KNOWN:
                 counts[compared] += 1
                 customer = self._fetched_customer(customer_id, listed, counts)
-            if customer is not None and (self._wanted.all_calls or compared is not Standing.KNOWN):
+            of_this_one = self._wanted.fetch and compared is not Standing.KNOWN  # to count alone, it costs too much
+            if customer is not None and (self._wanted.all_calls or of_this_one):
                 self._calls(customer_id, customer, counts)
         return counts
 
