@@ -33,8 +33,7 @@ from connector.running.opening import Announced, Opening, in_background
 from connector.running.outages import outages_reported, proven, receiving, repeated
 from connector.running.partitions import Mover, lanes_of, partitions_of
 from connector.running.proof import Proof
-from connector.running.recordings import recordings_watched
-from connector.running.source import source_watch
+from connector.running.source_asking import source_asked
 from connector.running.state import open_state
 from connector.running.supervisor import GRACE
 from connector.running.upkeep import Keep, Upkeep
@@ -250,8 +249,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         subscribers = [own for own in map(bootstrap.subscriber, files) if own.ways or own.heartbeat]
         watch = Watch(store, subscribers, open_state(process.database_url, os.environ), time.monotonic)
         closing.enter_context(repeated("alarms", watch))
-        closing.enter_context(recordings_watched(files, store, routes.values()))
-        closing.enter_context(repeated("source", source_watch(files, store), rest=60.0))
+        closing.enter_context(source_asked(files, store, routes.values()))
         own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
         listener = Listener(store, list(routes.values()))
         mover = Mover(store, partitions, time.monotonic)

@@ -13,7 +13,7 @@ import pytest
 from connector.receive import read
 from connector.running.bootstrap import open_agencies
 from connector.running.config import read_agencies
-from connector.running.source import source_watch
+from connector.running.source_asking import source_watch
 from connector.running.source_watch import SourceWatch
 from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
