@@ -49,6 +49,7 @@ WIPED = (
     "accounts",
     "audit",
     "newest",
+    "previous_values",
     "runs",
 )
 
@@ -173,7 +174,7 @@ class Stage:
         self.ahead = PlannedAhead()
 
     def served(self) -> Route:
-        return Route(DESTINATION, self.crm, Running(MAPPINGS[0]), ZONE)
+        return Route(DESTINATION, self.crm, Running(MAPPINGS[0]), ZONE, undo=True)
 
     def arrival(self, message_id: str, payload: dict[str, Any]) -> Arrival:
         return read(AGENCY, message_id, json.dumps(payload).encode(), self.clock())

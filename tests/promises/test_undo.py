@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from connector.delivery.undoing import End, What
+from connector.errors import DestinationUnusable, LeaseLost
 from connector.running.undos import undo
 from tests.builders import CUSTOMER, a_customer
 from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, house
@@ -189,3 +192,153 @@ class TestWhatItCosts:
         version = right(house)
         house.pass_on(a_customer(city="Mesa"))
         assert house.store.lanes.previous.page(house.route.name, version, ("", ""), 9) == []
+
+
+class Interrupted(Exception):
+    """The process ends here."""
+
+
+class Around:
+    """A CRM account whose next write goes as told; everything else as usual."""
+
+    def __init__(self, destination: Any, write: Callable[[Any, Any], Any]) -> None:
+        self._destination, self._write = destination, write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._destination, name)
+
+    def write(self, rows: Any) -> Any:
+        return self._write(self._destination.write, rows)
+
+
+def before_writing(write: Any, rows: Any) -> Any:
+    raise Interrupted
+
+
+def after_writing(write: Any, rows: Any) -> Any:
+    write(rows)
+    raise Interrupted
+
+
+def interrupted(house: House, version: str, moment: Callable[[Any, Any], Any]) -> None:
+    """Undo, and end without another word before or after the CRM was written to."""
+    usual = house.route.destination
+    house.route.destination = Around(usual, moment)
+    with pytest.raises(Interrupted):
+        undone(house, version)
+    house.route.destination = usual
+
+
+class TestInterruptions:
+    @pytest.mark.parametrize("moment", [before_writing, after_writing])
+    def test_an_undo_that_ended_anywhere_goes_on(self, kept: House, moment: Any) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        interrupted(kept, version, moment)
+        assert about(undone(kept, version), kept) == [What.RESTORED]
+        assert kept.person()["city"] == "Yuma"
+        assert undone(kept, version) == []
+
+    def test_an_edit_made_while_it_was_interrupted_stays(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        interrupted(kept, version, before_writing)
+        kept.by_hand("change", **{kept.names["city"]: "Tempe"})
+        assert about(undone(kept, version), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Tempe"
+
+    def test_a_newer_event_while_it_was_interrupted_stays(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        interrupted(kept, version, after_writing)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATER))
+        assert about(undone(kept, version), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Mesa"
+
+    def test_a_write_whose_reply_was_lost_is_found_done(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        kept.sandbox.lose_replies(99)
+        with pytest.raises(DestinationUnusable):
+            undone(kept, version)
+        kept.sandbox.faults.clear()
+        undone(kept, version)
+        assert kept.person()["city"] == "Yuma"
+
+    def test_a_worker_that_took_over_meanwhile_writes_what_was_replaced(self, kept: House) -> None:
+        """The lease ends during the write, and a newer event is delivered before the late write arrives."""
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        usual = kept.route.destination
+
+        def late(write: Any, rows: Any) -> Any:
+            kept.route.destination = usual
+            kept.clock.forward(60_001)
+            kept.pass_on(a_customer(city="Tempe", updatedAt=LATER))
+            return write(rows)
+
+        kept.route.destination = Around(usual, late)
+        with pytest.raises(LeaseLost):
+            undone(kept, version)
+        kept.drain()
+        assert kept.person()["city"] == "Tempe"
+
+    def test_a_delivery_that_was_interrupted_keeps_what_was_there_first(self, kept: House) -> None:
+        """The CRM takes the write and its reply is lost: the next try finds our own value, which is no former one."""
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.sandbox.lose_replies(99)
+        kept.pass_on(a_customer(city="Mesa"))
+        kept.sandbox.faults.clear()
+        kept.clock.forward(3_600_000)
+        kept.drain()
+        undone(kept, version)
+        assert kept.person()["city"] == "Yuma"
+
+    def test_a_record_whose_creation_was_interrupted_counts_as_created(self, kept: House) -> None:
+        version = right(kept)
+        kept.sandbox.lose_replies(99)
+        kept.pass_on(a_customer(city="Mesa"))
+        kept.sandbox.faults.clear()
+        kept.clock.forward(3_600_000)
+        kept.drain()
+        assert What.RESTORED not in {end.what for end in undone(kept, version)}
+        assert kept.person()["city"] == "Mesa"
+
+
+class TestWhatIsStored:
+    def test_a_person_who_is_forgotten_leaves_nothing(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        assert kept.store.forget.run(CUSTOMER, "ana").previous == 1
+        assert kept.store.lanes.previous.page(kept.route.name, version, ("", ""), 9) == []
+
+    def test_it_is_deleted_in_time(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        purge, now = kept.store.lanes.previous.purge, kept.clock()
+        assert (purge("sun", now + 1), purge("sunrise", now), purge("sunrise", now + 1)) == (0, 0, 1)
+        assert undone(kept, version) == []
+
+    def test_no_value_is_readable(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma Former")
+        right(kept)
+        kept.pass_on(a_customer(city="Mesa"))
+        with kept.store.database.reading() as connection:
+            rows = connection.execute(text("SELECT * FROM previous_values")).all()
+        assert rows
+        assert b"Yuma" not in b"".join(str(cell).encode() for row in rows for cell in row)
+
+    def test_the_versions_that_can_be_undone_are_listed(self, kept: House) -> None:
+        made_by_hand(kept, city="Yuma")
+        version = right(kept)
+        kept.pass_on(a_customer(city="Mesa"), a_customer(id="c-2", email=None, phoneNumber=None))
+        (listed,) = kept.store.lanes.previous.versions([kept.route.name])
+        assert (listed.version, listed.records, listed.created, listed.fields > 1) == (version, 2, 1, True)
