@@ -30,6 +30,7 @@ from connector.running.undos import undo
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import SalesforceSandbox
 from connector.store import Store, open_store
+from connector.store.previous import Whose
 from connector.telemetry import configure
 
 NAMES = {
@@ -144,7 +145,7 @@ def run(crm: str, records: int, edits: int, newer: int) -> dict[str, object]:
         field = NAMES[crm][2]
         ends = Counter(
             end.what.value
-            for portion in undo(world.store, world.route, 1, world.wrong.version, plan=False)
+            for portion in undo(world.store, world.route, 1, Whose(world.wrong.version), plan=False)
             for end in portion
             if end.field == field
         )

@@ -34,7 +34,8 @@ class Unopened(NamedTuple):
 class Event:
     """An event the catalogue can read. unopened: why its stored payload is not here. again: by which `reapply`, or 0.
 
-    fetched: from careCycle's API or a file, not sent: it says what somebody's state is, and not since when.
+    fetched: from careCycle's API or a file, not sent: it says what somebody's state is, and not since when. run: that
+    fetched it.
     """
 
     agency: str
@@ -47,6 +48,7 @@ class Event:
     unopened: Unopened | None = None
     fetched: bool = False
     again: int = 0
+    run: str = ""
 
 
 def fold_key(value: str) -> str:
@@ -335,11 +337,8 @@ class Decided:
 
     def after_merge(self, ids: Collection[str], into: str) -> Decided:
         """Return the same decisions after the CRM merged these records into another."""
-        return replace(
-            self,
-            same=into if self.same in ids else self.same,
-            asked=self.asked | {into} if self.asked & set(ids) else self.asked,
-        )
+        same = into if self.same in ids else self.same
+        return replace(self, same=same, asked=self.asked | {into} if self.asked & set(ids) else self.asked)
 
 
 @dataclass(frozen=True, slots=True)

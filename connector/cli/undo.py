@@ -27,6 +27,7 @@ from connector.running import bootstrap, undos
 from connector.running.config import AgencyFile, read_agencies
 from connector.settlement.previous import KeptVersion
 from connector.store import Store
+from connector.store.previous import Whose
 
 _LISTED: Final = 20
 """Records named for people, of each thing that did not go as wanted."""
@@ -35,30 +36,45 @@ _LISTED: Final = 20
 @click.command()
 @agency_option
 @click.option("--mapping", "version", default="", help="The version to undo. Left out: list what is kept.")
+@click.option("--run", "run", default="", help="Instead: what a backfill wrote, by the id of its run.")
 @click.option("--destination", "only", help="Only this destination from the agency files.")
 @click.option("--plan", is_flag=True, help="Only show what would be restored; nothing is written.")
 @click.option("--anyway", is_flag=True, help="Undo a version that still runs.")
 @json_option
-def undo(paths: tuple[Path, ...], version: str, only: str | None, plan: bool, anyway: bool, as_json: bool) -> None:
+def undo(
+    paths: tuple[Path, ...], version: str, run: str, only: str | None, plan: bool, anyway: bool, as_json: bool
+) -> None:
     """Restore what the CRM had before a version of the mapping wrote to it, where nobody has changed it since.
+
+    With --run, only what one backfill wrote.
 
     What a person or a newer event changed is kept. Opt-outs are never lowered, and no record is deleted. Change the
     mapping first: one that still runs would write its values again with the next event. It can be run again at any
     time, and goes on where it was stopped. Exit status 1 if the CRM refused something or did not answer.
     """
     wanted = chosen(read_agencies(paths, os.environ), only)
+    if version and run:
+        raise click.UsageError("name a version (--mapping) or a run (--run), not both")
     with opened_store() as store, quiet():
         kept = store.lanes.previous.versions([_full_name(file, name) for file, name in wanted])
-        if not version:
+        if not (version or run):
             _show_versions(store, wanted, kept, as_json)
             return
-        mine = {own.destination for own in kept if own.version == version}
-        if not mine:
-            raise FixConfiguration(
-                version, "nothing is kept of this version", "connector undo -c agency.yaml lists them"
-            )
-        ends = list(_undone(store, [pair for pair in wanted if _full_name(*pair) in mine], version, plan, anyway))
+        whose = Whose(version, run)
+        pairs = _keeping(kept, wanted, whose)
+        ends = list(_undone(store, pairs, whose, plan=plan, anyway=anyway))
     _show(ends, plan, as_json)
+
+
+def _keeping(
+    kept: Sequence[KeptVersion], wanted: Sequence[tuple[AgencyFile, str]], whose: Whose
+) -> list[tuple[AgencyFile, str]]:
+    """Return the destinations of which something is kept. Raises FixConfiguration."""
+    mine = {own.destination for own in kept if (own.run == whose.run if whose.run else own.version == whose.version)}
+    if not mine:
+        hint = "connector undo -c agency.yaml lists what can be undone"
+        raise FixConfiguration(whose.run or whose.version, "nothing is kept of this version or run", hint)
+    return [pair for pair in wanted if _full_name(*pair) in mine]
 
 
 def _full_name(file: AgencyFile, name: str) -> str:
@@ -66,18 +82,27 @@ def _full_name(file: AgencyFile, name: str) -> str:
 
 
 def _undone(
-    store: Store, wanted: Sequence[tuple[AgencyFile, str]], version: str, plan: bool, anyway: bool
+    store: Store, wanted: Sequence[tuple[AgencyFile, str]], whose: Whose, *, plan: bool, anyway: bool
 ) -> Iterator[End]:
     for file, name in wanted:
         route = bootstrap.open_route(file, name)
         try:
-            if _still_runs(store, route.name, route.mapping.version, version) and not (plan or anyway):
-                problem = "is the mapping that runs: it would write its values again with the next event"
-                raise FixConfiguration(version, problem, "change the mapping first, or give --anyway")
-            for ends in undos.undo(store, route, file.settings.destinations[name].partitions, version, plan=plan):
+            if not (plan or anyway):
+                _refuse_what_goes_on(store, route.name, route.mapping.version, whose)
+            for ends in undos.undo(store, route, file.settings.destinations[name].partitions, whose, plan=plan):
                 yield from ends
         finally:
             route.destination.close()
+
+
+def _refuse_what_goes_on(store: Store, destination: str, configured: str, whose: Whose) -> None:
+    """Raise FixConfiguration where what is to be undone would be written again, or goes on being written."""
+    if whose.run and (left := store.lanes.previous.waiting(destination, whose.run)):
+        problem = f"{left} of its deliveries still wait to be written"
+        raise FixConfiguration(whose.run, problem, "wait for them, or give --anyway and run this again later")
+    if not whose.run and _still_runs(store, destination, configured, whose.version):
+        problem = "is the mapping that runs: it would write its values again with the next event"
+        raise FixConfiguration(whose.version, problem, "change the mapping first, or give --anyway")
 
 
 def _still_runs(store: Store, destination: str, configured: str, version: str) -> bool:
@@ -117,16 +142,17 @@ def _show_versions(
         rows.append((own, runs, until))
     if as_json:
         shown = [
-            {field: getattr(own, field) for field in own.__dataclass_fields__} | {"runs": runs, "kept_until": until}
+            {field: getattr(own, field) for field in own.__dataclass_fields__} | {"in_use": runs, "kept_until": until}
             for own, runs, until in rows
         ]
         show_json(shown)
         return
-    columns = ("destination", "version", "runs", "records", "created", "fields", "first write", "kept until")
+    columns = ("destination", "version", "run", "in use", "records", "created", "fields", "first write", "kept until")
     cells = [
         (
             o.destination,
             o.version,
+            o.run,
             "yes" if runs else "",
             o.records,
             o.created,

@@ -30,8 +30,13 @@ def repeated(mark: Mark, stamp: Stamp) -> Mark:
 
 
 def is_first(mark: Mark | None, by: str) -> bool:
-    """Whether a value would be the first that this version writes to a field."""
-    return mark is None or mark.by != by
+    """Whether a value would be the first that this version, or run, writes to a field."""
+    return mark is None or by not in (mark.by, version_of(mark))
+
+
+def version_of(mark: Mark) -> str:
+    """Return the version of the mapping that wrote a value, in a run or not."""
+    return mark.by.partition("@")[0]
 
 
 def undone(mark: Mark, digest: str) -> Mark:
@@ -48,11 +53,9 @@ def for_version(entries: Mapping[RecordKey, Entry], version: str) -> dict[Record
 
 
 def _for_version(entry: Entry, version: str) -> Entry:
-    if not any(mark.turn == UNDONE and mark.by != version for mark in entry.fields.values()):
-        return entry
     open_again = {
         name: Mark(Stamp(mark.stamp.at - 1, ""), mark.digest)
         for name, mark in entry.fields.items()
-        if mark.turn == UNDONE and mark.by != version
+        if mark.turn == UNDONE and version_of(mark) != version
     }
-    return replace(entry, fields={**entry.fields, **open_again})
+    return replace(entry, fields={**entry.fields, **open_again}) if open_again else entry

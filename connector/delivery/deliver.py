@@ -12,7 +12,7 @@ from typing import Protocol
 from connector import backoff, telemetry
 from connector.delivery.answer import Answer, duplicated, to_deliver_again
 from connector.delivery.consent import States
-from connector.delivery.firsts import Firsts
+from connector.delivery.firsts import Firsts, runs_of
 from connector.delivery.fitting import Fitting
 from connector.delivery.fold import Folded, fold
 from connector.delivery.held import given_up
@@ -178,7 +178,7 @@ def prepare(
     entries = perhaps_created(writes, known.entries(route.name, {write.key for write in writes}), known.doubt())
     entries, lag = of_this_mapping(entries, version), route.search_lag
     crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
-    kept = (Fitting(route.describing, digest), Firsts(version, digest, route.undo))
+    kept = (Fitting(route.describing, digest), Firsts(version, digest, route.undo, runs_of(planned)))
     how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners, *kept)
     return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
 

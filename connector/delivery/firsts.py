@@ -8,24 +8,36 @@ from dataclasses import dataclass, field
 from connector.delivery.answer import Answer
 from connector.delivery.authors import is_first
 from connector.delivery.fold import Digest, Existing, Folded, digests_of, ours_in, refused_before, standing
+from connector.delivery.plan_ahead import Planned
 from connector.destinations.base import as_text
 from connector.model import Entry, Mode, RecordKey, Rule, Value, Write, fold_key
-from connector.settlement.previous import Before
+from connector.settlement.previous import Before, author
 
 
 @dataclass(slots=True)
 class Firsts:
     """The first writes of one batch by one version of the mapping.
 
-    keeps: whether anything is kept. fields: of each record, those that may be written for the first time now.
+    keeps: whether anything is kept. runs: of each delivery, that fetched its event.
+    fields: of each record, those that may be written for the first time now.
     seen: the records as they were just before.
     """
 
     version: str = ""
     digest: Digest = str
     keeps: bool = False
+    runs: Mapping[int, str] = field(default_factory=dict)
     fields: dict[RecordKey, frozenset[str]] = field(default_factory=dict)
     seen: dict[RecordKey, Existing] = field(default_factory=dict)
+
+    def run(self, folded: Folded) -> str:
+        """Return the run that fetched all that is written to a record; empty if anything was sent."""
+        runs = {self.runs.get(delivery, "") for delivery in folded.deliveries}
+        return runs.pop() if len(runs) == 1 else ""
+
+    def by(self, folded: Folded) -> str:
+        """Return who writes a record."""
+        return author(self.version, self.run(folded))
 
     def wanted(self, batch: Iterable[Folded], entries: Mapping[RecordKey, Entry]) -> Mapping[RecordKey, frozenset[str]]:
         """Return which values to read of which records; nothing of a record that would only be created."""
@@ -40,12 +52,13 @@ class Firsts:
         entry = entries.get(folded.write.key, Entry())
         if entry.merged:
             return
+        by = self.by(folded)
         refused = refused_before(folded, entry, self.digest)
         fields = {name: write for name, write in folded.write.fields.items() if name not in refused}
         for name, write in standing(fields, entry, self.digest).items():
             stays = write.rule is Rule.ON_CREATE and entry.crm_id is not None
             # What consent erases is gone for good.
-            if is_first(entry.fields.get(name), self.version) and not (stays or write.erases):
+            if is_first(entry.fields.get(name), by) and not (stays or write.erases):
                 yield name
 
     def before(self, answer: Answer) -> Before | None:
@@ -53,18 +66,24 @@ class Firsts:
         write, entry = answer.folded.write, answer.entry
         names = tuple(sorted(self.fields.get(write.key, frozenset()) & answer.decision.fields.keys()))
         crm_id, existing = entry.crm_id or answer.found_id, self.seen.get(write.key)
+        run = self.run(answer.folded)
         if not names or crm_id is None:
-            return Before(self.version, names) if names else None
+            return Before(self.version, names, run=run) if names else None
         current = existing.values if existing else {}
         values = {name: current[name] for name in names if name in current}
         is_keyed = fold_key(as_text(current.get(write.key.field))) == write.key.folded
         keyed, ours = entry.crm_id is None and is_keyed, self._ours(entry, values)
-        return Before(self.version, names, crm_id, keyed, values, ours, _guards(write, names))
+        return Before(self.version, names, crm_id, keyed, values, ours, _guards(write, names), run)
 
     def _ours(self, entry: Entry, values: Mapping[str, Value]) -> frozenset[str]:
         """The fields whose value counts as ours."""
         digests = ((name, digests_of(value, self.digest)) for name, value in values.items())
         return frozenset(name for name, own in digests if own & ours_in(name, entry))
+
+
+def runs_of(planned: Planned) -> dict[int, str]:
+    """Return the run that fetched the event of each delivery, where one did and it is not delivered again."""
+    return {delivery.id: delivery.event.run for delivery, _ in planned if not delivery.event.again}
 
 
 def _guards(write: Write, names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from connector.delivery.authors import AGAIN, UNDONE, undone
+from connector.delivery.authors import AGAIN, UNDONE, undone, version_of
 from connector.delivery.consent import States, withholding
 from connector.delivery.digests import Digest, digests_of
 from connector.model import Entry, Mark, Value
@@ -137,8 +137,10 @@ def _stays(name: str, kept: KeptBefore, entry: Entry | None, states: States) -> 
 
 
 def _written_since(mark: Mark | None, kept: KeptBefore, name: str) -> str:
-    if mark is None or mark.by != kept.before.version:
+    if mark is None or version_of(mark) != kept.before.version:
         return OTHER
+    if mark.by != kept.before.by:
+        return NEWER
     if mark.turn == UNDONE:
         return "" if name in kept.begun else EDITED
     if mark.turn == AGAIN:

@@ -338,7 +338,7 @@ class Writing:
     def _decide(self, folded: Folded, existing: Existing | None) -> Answer:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
-        decision = decide(folded, entry, known, existing, self.digest, self.version)
+        decision = decide(folded, entry, known, existing, self.digest, self.firsts.by(folded))
         found_id, key = existing.id if existing else None, folded.write.key
         creating = not (folded.write.unique or found_id or entry.crm_id) and folded.write.mode is not Mode.UPDATE
         return Answer(

@@ -20,6 +20,7 @@ from connector.receive import lane_for
 from connector.settlement.previous import Former
 from connector.store import Store
 from connector.store.lanes import Lease
+from connector.store.previous import Whose
 
 PAGE: Final = 1000
 """Records in memory together."""
@@ -28,17 +29,17 @@ PATIENCE: Final = 60.0
 """Seconds to wait for a lane that a worker holds."""
 
 
-def undo(store: Store, route: Route, partitions: int, version: str, *, plan: bool) -> Iterator[list[End]]:
-    """Undo a version; yield what became of each field. plan: only say what would. Whatever stops it, run it again.
+def undo(store: Store, route: Route, partitions: int, whose: Whose, *, plan: bool) -> Iterator[list[End]]:
+    """Undo a version or a run; yield what became of each field. Whatever stops it, run it again.
 
-    Raises DestinationUnusable, FixConfiguration, LeaseLost, StoreUnavailable.
+    plan: only say what would. Raises DestinationUnusable, FixConfiguration, LeaseLost, StoreUnavailable.
     """
     pace, after = Pace(), ("", "")
     undoing = Undo(store, route, pace)
     nobody = Lease("", route.name, "")
     if error := foreign_account(store, route, nobody, pace):
         raise error
-    while formers := store.lanes.previous.page(route.name, version, after, PAGE):
+    while formers := store.lanes.previous.page(route.name, whose, after, PAGE):
         after = (formers[-1].object, formers[-1].key)
         undoing.current.clear()
         route.budget.hear(store.usage, route.time(store.database))
@@ -48,7 +49,7 @@ def undo(store: Store, route: Route, partitions: int, version: str, *, plan: boo
                 continue
             for lane, records in _by_lane(route.name, partitions, formers).items():
                 with held(store, lane, pace) as lease:
-                    again = store.lanes.previous.of(route.name, version, records)
+                    again = store.lanes.previous.of(route.name, whose, records)
                     yield undoing.run(again, lease)
         finally:
             keep_count(store, route, pace)

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from connector.model import Entry, Mark, Value
 
 
+def author(version: str, run: str) -> str:
+    """Who writes a value: a version of the mapping, in a run where it was one that fetched it."""
+    return f"{version}@{run}" if run else version
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """What one record had in the fields that a version of the mapping is about to write for the first time.
 
     crm_id: None for a record that is created. keyed: the record had our key, although the ledger did not know it.
     values: those that could be read. ours: the fields whose value counted as ours. guards: the consent flags that
-    withhold a field while they are true or unknown, where there are any.
+    withhold a field while they are true or unknown, where there are any. run: that fetched all that is written.
     """
 
     version: str
@@ -24,6 +29,12 @@ class Before:
     values: Mapping[str, Value] = field(default_factory=dict, repr=False)
     ours: frozenset[str] = frozenset()
     guards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    run: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who writes it, as the ledger's marks have it."""
+        return author(self.version, self.run)
 
     @property
     def created(self) -> bool:
@@ -67,6 +78,7 @@ class KeptVersion:
 
     destination: str
     version: str
+    run: str
     records: int
     created: int
     fields: int

@@ -310,9 +310,9 @@ class Inbox:
         """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
         try:
-            return Event(*known, self._payload(row), None, _is_fetched(row), again)
+            return Event(*known, self._payload(row), None, _is_fetched(row), again, row.run)
         except CannotDecrypt as error:
-            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row), again)
+            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row), again, row.run)
 
     def _payload(self, row: Row[Any]) -> dict[str, Any]:
         """The decrypted payload of an event's row. Raises CannotDecrypt."""

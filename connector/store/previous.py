@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from connector.errors import CannotDecrypt
 from connector.model import Mark, RecordKey, Stamp
-from connector.settlement import Remembered
+from connector.settlement import DeliveryState, Remembered
 from connector.settlement.previous import Before, Former, KeptBefore, KeptVersion
 from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.database import Database
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.previous_tables import previous
-from connector.store.tables import ledger
+from connector.store.tables import STATE, deliveries, events, ledger
 
 STEP: Final = 500
 """Rows of one step of retention."""
@@ -31,6 +46,19 @@ _OF_LEDGER: Final = and_(*(previous.c[name] == ledger.c[name] for name in ("dest
 def sealed_as(row: Any) -> str:
     """The name that what is sealed in a row is bound to. A destination's ledger may be kept under another name."""
     return f"previous/{row.object}/{row.key}/{row.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Which first writes: a version's, or a run's."""
+
+    version: str = ""
+    run: str = ""
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """What chooses its rows."""
+        return previous.c.run == self.run if self.run else previous.c.version == self.version
 
 
 class Previous:
@@ -57,6 +85,7 @@ class Previous:
             "customer_id": own.customer_id,
             "fields": json.dumps(before.fields),
             "count": len(before.fields),
+            "run": before.run,
         }
         content = {
             "values": dict(before.values),
@@ -81,38 +110,47 @@ class Previous:
                 connection.execute(update(previous).where(*same).values(made=own.entry.crm_id))
 
     def versions(self, destinations: Collection[str]) -> list[KeptVersion]:
-        """What is kept of each version, the newest first."""
+        """What is kept of each version, and of what each run wrote with it, the newest first."""
         record = previous.c.object + "/" + previous.c.key
         is_new = previous.c.crm_id.is_(None)
         last = func.max(previous.c.at)
         columns = (
             previous.c.destination,
             previous.c.version,
+            previous.c.run,
             func.count(record.distinct()),
             func.count(record.distinct()).filter(is_new),
-            func.coalesce(func.sum(previous.c.count).filter(~is_new), 0),
+            cast(func.coalesce(func.sum(previous.c.count).filter(~is_new), 0), BigInteger),
             func.min(previous.c.at),
             last,
         )
         which = select(*columns).where(previous.c.destination.in_(destinations))
         with self._db.reading() as connection:
-            rows = connection.execute(which.group_by(*columns[:2]).order_by(last.desc())).all()
-        return [KeptVersion(row[0], row[1], row[2], row[3], int(row[4]), row[5], row[6]) for row in rows]
+            rows = connection.execute(which.group_by(*columns[:3]).order_by(last.desc())).all()
+        return [KeptVersion(*row) for row in rows]
 
-    def page(self, destination: str, version: str, after: tuple[str, str], most: int) -> list[Former]:
-        """The next records of a version, by object and key."""
-        mine = (previous.c.destination == destination, previous.c.version == version)
+    def waiting(self, destination: str, run: str) -> int:
+        """How many deliveries of what a run fetched are not settled yet."""
+        theirs = select(events.c.id).where(events.c.run == run, events.c.run != "")
+        mine = (deliveries.c.destination == destination, STATE == DeliveryState.READY)
+        counted = select(func.count()).select_from(deliveries).where(*mine, deliveries.c.event_id.in_(theirs))
+        with self._db.reading() as connection:
+            return int(connection.execute(counted).scalar_one())
+
+    def page(self, destination: str, whose: Whose, after: tuple[str, str], most: int) -> list[Former]:
+        """The next records of a version or run, by object and key."""
+        mine = (previous.c.destination == destination, whose.condition)
         beyond = or_(previous.c.object > after[0], and_(previous.c.object == after[0], previous.c.key > after[1]))
         record = (previous.c.object, previous.c.key)
         listed = select(*record).where(*mine, beyond).group_by(*record).order_by(*record).limit(most)
         with self._db.reading() as connection:
             heads = connection.execute(listed).all()
-        return self.of(destination, version, [(head.object, head.key) for head in heads])
+        return self.of(destination, whose, [(head.object, head.key) for head in heads])
 
-    def of(self, destination: str, version: str, records: Sequence[tuple[str, str]]) -> list[Former]:
-        """What is kept of these records (object, key) for a version, with what the ledger knows of them now."""
+    def of(self, destination: str, whose: Whose, records: Sequence[tuple[str, str]]) -> list[Former]:
+        """What is kept of these records (object, key), with what the ledger knows of them now."""
         known = (ledger.c.crm_id.label("known_as"), ledger.c.marks, DOUBTFUL, HELD_BY_ANOTHER.label("held"))
-        mine = (previous.c.destination == destination, previous.c.version == version)
+        mine = (previous.c.destination == destination, whose.condition)
         named = previous.c.key.in_([key for _, key in records])
         statement = select(previous, *known).outerjoin_from(previous, ledger, _OF_LEDGER).where(*mine, named)
         with self._db.reading() as connection:
@@ -134,9 +172,9 @@ class Previous:
         guards = {name: tuple(flags) for name, flags in content.get("guards", {}).items()}
         fields = tuple(json.loads(row.fields))
         values, ours = content.get("values", {}), frozenset(content.get("ours", ()))
-        before = Before(row.version, fields, row.crm_id, content.get("keyed", False), values, ours, guards)
+        before = Before(row.version, fields, row.crm_id, content.get("keyed", False), values, ours, guards, row.run)
         undone: dict[str, Any] = json.loads(row.undone)
-        begun = {name: _mark(row.version, mark) for name, mark in undone.items() if mark}
+        begun = {name: _mark(before.by, mark) for name, mark in undone.items() if mark}
         return KeptBefore(row.id, before, row.made, begun, frozenset(undone.keys() - begun.keys()), readable)
 
     def note(self, connection: Connection, destination: str, records: Iterable[Former]) -> None:
@@ -175,6 +213,6 @@ class Previous:
             return connection.execute(delete(previous).where(previous.c.id.in_(old))).rowcount
 
 
-def _mark(version: str, data: Sequence[Any]) -> Mark:
+def _mark(by: str, data: Sequence[Any]) -> Mark:
     at, tie, digest, turn = data
-    return Mark(Stamp(at, tie), digest, version, turn)
+    return Mark(Stamp(at, tie), digest, by, turn)

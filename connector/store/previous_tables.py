@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
 
-from connector.store.tables import metadata
+from connector.store.tables import metadata, where
 
 previous: Final = Table(
     "previous_values",
@@ -24,8 +24,10 @@ previous: Final = Table(
     Column("undone", Text, nullable=False, server_default="{}"),  # JSON: see store.previous
     Column("made", String(64)),  # the id of the record that was created
     Column("at", BigInteger, nullable=False),
+    Column("run", String(32), nullable=False, server_default=""),  # that fetched all that was written
     Index(None, "destination", "version", "object", "key"),
     Index(None, "customer_id"),
     Index(None, "destination", "at"),
+    Index("ix_previous_values_run", "destination", "run", "object", "key", **where("run <> ''")),
 )
 """Only what a version writes to a field for the first time has a row; the oldest row of a field counts."""

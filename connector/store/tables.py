@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0033"
+REVISION: Final = "0034"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -41,7 +41,7 @@ metadata: Final = MetaData(
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself there
 
 
-def _where(condition: str) -> dict[str, Any]:
+def where(condition: str) -> dict[str, Any]:
     only = text(condition)
     return {"sqlite_where": only, "postgresql_where": only}
 
@@ -76,11 +76,11 @@ events: Final = Table(
     UniqueConstraint("agency", "message_id"),
     Index(None, "message_id"),
     Index(None, "customer_id", "id"),
-    Index("ix_events_kept", "agency", "received_at", **_where("payload IS NOT NULL")),
-    Index("ix_events_raised", "received_at", "id", **_where("raised <> ''")),
-    Index("ix_events_purged", "agency", "received_at", **_where("payload IS NULL")),
+    Index("ix_events_kept", "agency", "received_at", **where("payload IS NOT NULL")),
+    Index("ix_events_raised", "received_at", "id", **where("raised <> ''")),
+    Index("ix_events_purged", "agency", "received_at", **where("payload IS NULL")),
     Index(None, "type", "id"),
-    Index("ix_events_run", "run", "id", **_where("run <> ''")),
+    Index("ix_events_run", "run", "id", **where("run <> ''")),
 )
 
 
@@ -115,11 +115,11 @@ deliveries: Final = Table(
     UniqueConstraint("event_id", "destination"),
     Index(None, "accepted_at"),
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
-    Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **_where("state = 'ready'")),
-    Index("ix_deliveries_dead", "destination", "code", "id", **_where("state = 'dead'")),
+    Index("ix_deliveries_ready", "lane", text("priority DESC"), "due_at", "id", **where("state = 'ready'")),
+    Index("ix_deliveries_dead", "destination", "code", "id", **where("state = 'dead'")),
     # Lists walk backwards from the newest match.
     Index(None, "state", "id"),
-    Index("ix_deliveries_code", "code", "id", **_where("code <> ''")),
+    Index("ix_deliveries_code", "code", "id", **where("code <> ''")),
 )
 
 STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
@@ -220,8 +220,8 @@ obligations: Final = Table(
     Column("addresses", String(64)),
     Index(None, "customer_id"),
     Index(None, "event_id"),
-    Index("ix_obligations_due", "lane", "due_at", **_where("due_at IS NOT NULL")),
-    Index("ix_obligations_open", "lane", "state", "since", **_where("state <> 'applied'")),
+    Index("ix_obligations_due", "lane", "due_at", **where("due_at IS NOT NULL")),
+    Index("ix_obligations_open", "lane", "state", "since", **where("state <> 'applied'")),
 )
 """Every opt-out owed to a destination, from the moment its event is accepted."""
 
@@ -265,7 +265,7 @@ open_items: Final = Table(
     Column("tried_at", BigInteger, nullable=False, server_default="0"),
     Index(None, "customer_id"),
     Index(None, "delivery_id"),
-    Index("ix_open_items_held", "destination", "digest", **_where("holder IS NOT NULL")),
+    Index("ix_open_items_held", "destination", "digest", **where("holder IS NOT NULL")),
 )
 """Every field that a CRM refuses while the rest of its record is written."""
 

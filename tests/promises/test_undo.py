@@ -11,9 +11,12 @@ from sqlalchemy import text
 
 from connector.delivery.undoing import End, What
 from connector.errors import DestinationUnusable, LeaseLost
+from connector.receive import Fetch, fetched
 from connector.running.undos import undo
+from connector.settlement.newest import Origin
+from connector.store.previous import Whose
 from tests.builders import CUSTOMER, a_customer
-from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, house
+from tests.contracts.test_pipeline import AGENCY, EARLIER, HUBSPOT, LATER, House, house
 
 __all__ = ["house"]
 
@@ -39,7 +42,7 @@ def right(house: House) -> str:
 
 
 def undone(house: House, version: str, *, plan: bool = False) -> list[End]:
-    return [end for ends in undo(house.store, house.route, 1, version, plan=plan) for end in ends]
+    return [end for ends in undo(house.store, house.route, 1, Whose(version), plan=plan) for end in ends]
 
 
 def about(ends: list[End], house: House, field: str = "city") -> list[What]:
@@ -191,7 +194,7 @@ class TestWhatItCosts:
         made_by_hand(house, city="Yuma")
         version = right(house)
         house.pass_on(a_customer(city="Mesa"))
-        assert house.store.lanes.previous.page(house.route.name, version, ("", ""), 9) == []
+        assert house.store.lanes.previous.page(house.route.name, Whose(version), ("", ""), 9) == []
 
 
 class Interrupted(Exception):
@@ -317,7 +320,7 @@ class TestWhatIsStored:
         version = right(kept)
         kept.pass_on(a_customer(city="Mesa"))
         assert kept.store.forget.run(CUSTOMER, "ana").previous == 1
-        assert kept.store.lanes.previous.page(kept.route.name, version, ("", ""), 9) == []
+        assert kept.store.lanes.previous.page(kept.route.name, Whose(version), ("", ""), 9) == []
 
     def test_it_is_deleted_in_time(self, kept: House) -> None:
         made_by_hand(kept, city="Yuma")
@@ -342,3 +345,55 @@ class TestWhatIsStored:
         kept.pass_on(a_customer(city="Mesa"), a_customer(id="c-2", email=None, phoneNumber=None))
         (listed,) = kept.store.lanes.previous.versions([kept.route.name])
         assert (listed.version, listed.records, listed.created, listed.fields > 1) == (version, 2, 1, True)
+
+
+def fetch(house: House, run: str, **changes: Any) -> None:
+    """A backfill brings the customer."""
+    how = Fetch(Origin.CARECYCLE, run, lambda content: house.store.database.digest(content, size=16))
+    house.store.fetched.accept([fetched(AGENCY, a_customer(**changes), how)])
+    house.drain()
+
+
+def run_undone(house: House, run: str) -> list[End]:
+    return [end for ends in undo(house.store, house.route, 1, Whose(run=run), plan=False) for end in ends]
+
+
+class TestRuns:
+    def test_what_a_run_wrote_is_undone_and_what_was_sent_before_comes_back(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        fetch(kept, "r1", city="Tempe", updatedAt=LATER)
+        assert kept.person()["city"] == "Tempe"
+        assert about(run_undone(kept, "r1"), kept) == [What.RESTORED]
+        assert kept.person()["city"] == "Mesa"
+
+    def test_what_was_sent_since_stays(self, kept: House) -> None:
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        fetch(kept, "r1", city="Tempe", updatedAt=LATER)
+        kept.pass_on(a_customer(city="Yuma", updatedAt=LATEST))
+        assert about(run_undone(kept, "r1"), kept) == [What.KEPT]
+        assert kept.person()["city"] == "Yuma"
+
+    def test_another_run_is_left_alone(self, kept: House) -> None:
+        made_by_hand(kept, city="Mesa")
+        fetch(kept, "r1", city="Tempe", updatedAt=EARLIER)
+        assert run_undone(kept, "r2") == []
+        assert kept.person()["city"] == "Tempe"
+
+    def test_records_that_it_created_are_listed(self, kept: House) -> None:
+        fetch(kept, "r1", city="Tempe")
+        assert [end.what for end in run_undone(kept, "r1")] == [What.CREATED]
+
+    def test_the_version_can_be_undone_as_well_back_to_before_both(self, kept: House) -> None:
+        made_by_hand(kept, city="Mesa")
+        version = right(kept)
+        fetch(kept, "r1", city="Tempe", updatedAt=EARLIER)
+        assert about(undone(kept, version), kept) == [What.RESTORED]
+        assert kept.person()["city"] == "Mesa"
+
+    def test_an_event_after_a_run_costs_no_further_read(self, kept: House) -> None:
+        fetch(kept, "r1", city="Tempe", updatedAt=EARLIER)
+        before = len(kept.sandbox.calls())
+        kept.pass_on(a_customer(city="Yuma", updatedAt=LATER))
+        after_run, kept.route.undo = len(kept.sandbox.calls()), False
+        kept.pass_on(a_customer(city="Mesa", updatedAt=LATEST))
+        assert after_run - before == len(kept.sandbox.calls()) - after_run
