@@ -129,7 +129,7 @@ class Inbox:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.
 
         In a database that turns out to be an older one they are kept too, once that is noted.
-        complete: what else to do with duplicates.
+        complete: what to do with duplicates instead.
         """
         try:
             return self._accept(arrivals, complete)
@@ -146,17 +146,18 @@ class Inbox:
         with self._db.waking() as connection:
             stored = self.keep(connection, list(unique.values()))
             fresh_arrivals = [arrival for _, arrival in stored.values()]
-            for key in unique.keys() - stored.keys():
-                self._replace_undecrypted(connection, unique[key])
-                self._revive(connection, *key)
-            if complete is not None:
-                complete(connection, [unique[key] for key in unique.keys() - stored.keys()])
+            (complete or self._sent_again)(connection, [unique[key] for key in unique.keys() - stored.keys()])
             # Last, because every receiver counts in the same few rows.
             self._oddities.add(connection, self._oddities.rows(_oddities(fresh_arrivals)))
             committed = self._commits.count(connection, INBOX, len(stored))
         committed()
         fresh = {id(unique[key]) for key in stored}
         return [id(arrival) in fresh for arrival in arrivals]
+
+    def _sent_again(self, connection: Connection, known: Sequence[Arrival]) -> None:
+        for arrival in known:
+            self._replace_undecrypted(connection, arrival)
+            self._revive(connection, arrival.agency, arrival.message_id)
 
     def keep(self, connection: Connection, arrivals: list[Arrival]) -> dict[tuple[str, str], tuple[int, Arrival]]:
         """Insert what the new ones among different arrivals need. Returns them, by agency and message, as stored."""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from connector.carecycle.signature import Verifier
 from connector.cli import cli
@@ -24,6 +25,7 @@ from connector.sandbox.carecycle.book import Book
 from connector.settlement import DeliveryState
 from connector.store import Store, open_store
 from connector.store.desk import Filter
+from connector.store.tables import deliveries
 from tests.builders import CUSTOMER, DATA_KEY, NOON, SECRET, a_customer
 
 AGENCY = Agency("sunrise", Verifier("sunrise", [SECRET]), {"hubspot": 1, "other": 1})
@@ -95,6 +97,14 @@ class TestAFile:
         house.run()
         assert counts(house.result()) == {"customers": 1, "same": 1, "known": 1}
         assert store.desk.states(0) == {"ready": 2}
+
+    def test_again_revives_no_dead_letter(self, house: House, store: Store) -> None:
+        house.write(f"{CUSTOMER},{UPDATED},Mesa")
+        house.run()
+        with store.database.transaction() as connection:
+            connection.execute(update(deliveries).values(state=DeliveryState.DEAD, code="X"))
+        house.run()
+        assert store.desk.states(0) == {"dead": 2}
 
     def test_for_one_destination_is_owed_to_it_alone(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},Mesa")
