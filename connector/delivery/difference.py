@@ -21,7 +21,8 @@ _RAISED: Final = True
 class Written:
     """What a mapping writes to an object. flags: consent flag -> its target fields. owned: fields it always writes.
 
-    references: the fields that hold the id of another record. keys: the key fields that the CRM does not keep unique.
+    references: the fields that hold the id of another record, a user's excepted. keys: the key fields that the CRM does
+    not keep unique.
     """
 
     fields: frozenset[str]

@@ -74,6 +74,6 @@ class Rolling:
         until, known = self._verifiers.get(route.name, (0.0, None))
         if known is None or known.mapping is not route.mapping or self.clock() >= until:
             schema = route.destination.describe(route.mapping.objects)
-            known = Verifier(self.store, route.name, route.destination, route.mapping, schema)
+            known = Verifier(self.store, route.name, route.destination, route.mapping, schema, route.timezone)
             self._verifiers[route.name] = self.clock() + HOUR / SECOND, known
         return known

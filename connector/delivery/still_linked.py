@@ -45,20 +45,29 @@ class Links:
     def _lacks(self, held: Held, other: str, ends: Mapping[str, frozenset[str]]) -> bool:
         return held.crm_id in ends and held.entry.links[other].digest not in map(self.digest, ends[held.crm_id])
 
-    def looked_up(self, verified: Verified, written: Written, now: Mapping[str, Current]) -> Verified:
+    def looked_up(
+        self, verified: Sequence[Verified], written: Written, now: Mapping[str, Current]
+    ) -> Iterator[Verified]:
         """Leave out look-ups that a merge, or a conversion, has moved to what the customer's record became."""
-        held = verified.held
-        changed = frozenset(verified.differences.get(Difference.CHANGED, ())) & written.references
-        if not (changed and held.customer_id):
-            return verified
-        theirs = self._lives_of(held.customer_id)
-        values = {name: as_text(now[held.crm_id].values.get(name)) for name in changed}
-        moved = {name for name, value in values.items() if any(is_same_id(value, crm_id) for crm_id in theirs)}
-        return without(verified, Difference.CHANGED, frozenset(moved))
+        pointing = [result.held.customer_id for result in verified if _pointing_elsewhere(result, written)]
+        theirs = self._lives_of_all({customer for customer in pointing if customer})
+        for result in verified:
+            ids, shown = theirs.get(result.held.customer_id or "", ()), now[result.held.crm_id].values
+            moved = {
+                name
+                for name in _pointing_elsewhere(result, written)
+                if any(is_same_id(as_text(shown.get(name)), crm_id) for crm_id in ids)
+            }
+            yield without(result, Difference.CHANGED, frozenset(moved)) if moved else result
 
-    def _lives_of(self, customer: str) -> frozenset[str]:
-        kinds = {known.object for known in self.ledger.records_of(self.name, {customer})}
-        return frozenset[str]().union(*(self._lives({customer}, kind).get(customer, ()) for kind in sorted(kinds)))
+    def _lives_of_all(self, customers: Collection[str]) -> dict[str, frozenset[str]]:
+        """Customer -> the ids of their records, with those that they were merged into."""
+        kinds = {known.object for known in self.ledger.records_of(self.name, customers)} if customers else set[str]()
+        theirs: dict[str, frozenset[str]] = {}
+        for kind in sorted(kinds):
+            for customer, ids in self._lives(customers, kind).items():
+                theirs[customer] = theirs.get(customer, frozenset()) | ids
+        return theirs
 
     def _lives(self, customers: Collection[str], kind: str) -> dict[str, frozenset[str]]:
         """Customer -> the ids of their records of an object, with those that they were merged into."""
@@ -70,3 +79,8 @@ class Links:
         for own in known:
             theirs.setdefault(own.customer_id, set()).update({own.crm_id, lives.get(own.crm_id) or own.crm_id})
         return {customer: frozenset(ids) for customer, ids in theirs.items()}
+
+
+def _pointing_elsewhere(verified: Verified, written: Written) -> frozenset[str]:
+    """The look-ups whose value has changed."""
+    return frozenset(verified.differences.get(Difference.CHANGED, ())) & written.references

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
+from connector.delivery.as_sent import Sent
 from connector.delivery.difference import Written, compare, to_read, written
 from connector.delivery.key_holders import Keys
 from connector.delivery.route import Route
@@ -37,6 +38,7 @@ class Verifier:
     destination: Destination
     mapping: CompiledMapping
     schema: TargetSchema
+    timezone: str
     _known: dict[str, Written] = field(default_factory=dict)
     _digests: dict[tuple[type, Value], str] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ class Verifier:
 
     def _references(self, kind: str) -> Iterator[str]:
         described = self.schema.objects.get(kind)
-        yield from (name for name, own in described.fields.items() if own.type == "reference") if described else ()
+        fields = described.fields if described else {}
+        yield from (name for name, own in fields.items() if own.type == "reference" and not own.of_user)
 
     def _of_object(self, kind: str, held: Sequence[Held]) -> list[Verified]:
         own, ledger = self.written(kind), self.store.ledger
@@ -78,7 +81,8 @@ class Verifier:
             for record in held
             if record.crm_id in now
         ]
-        verified = [links.looked_up(keys.replaced(result, now), own, now) for result in verified]
+        verified = list(links.looked_up([keys.replaced(result, now) for result in verified], own, now))
+        verified = Sent(self.store, self.mapping, self.timezone, self._digest).respelled(verified, now)
         verified = list(keys.held_twice(kind, own, list(links.associated(kind, verified)), now))
         return verified + [Verified(record, hidden=True) for record in held if record.crm_id not in now]
 

@@ -78,7 +78,7 @@ def reconcile(store: Store, file: AgencyFile, name: str, how: How, report: Calla
         try:
             reach(store, route)
             schema = route.destination.describe(route.mapping.objects)
-            verifier = Verifier(store, route.name, route.destination, route.mapping, schema)
+            verifier = Verifier(store, route.name, route.destination, route.mapping, schema, route.timezone)
             for held in _portions(store, route.name, how.sample):
                 _portion(store, route, verifier, held, how, done, report)
             if how.sample is None:

@@ -43,6 +43,10 @@ class History:
                 yield self._opened([head.id for head in part])
             after = listed[-1].id
 
+    def deliveries(self, ids: Sequence[int]) -> list[Delivery]:
+        """These deliveries, as far as their payloads are stored."""
+        return [stored.delivery for stored in self._opened(ids) if not stored.purged]
+
     def _bounds(self, wanted: Filter, last: int) -> tuple[int, int]:
         ids = select(deliveries.c.id).join_from(deliveries, events).where(*wanted.clauses())
         ids = ids.order_by(deliveries.c.id.desc()).offset(last).limit(1)

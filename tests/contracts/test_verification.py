@@ -35,7 +35,7 @@ def traffic(count: int, seed: int = 20) -> list[dict[str, Any]]:
 def verifier(house: House) -> Verifier:
     route = house.route
     schema = route.destination.describe(route.mapping.objects)
-    return Verifier(house.store, route.name, route.destination, route.mapping, schema)
+    return Verifier(house.store, route.name, route.destination, route.mapping, schema, route.timezone)
 
 
 def held(house: House) -> list[Held]:
@@ -68,8 +68,8 @@ class Hand:
 
     def change(self, kind: str, crm_id: str, **values: Any) -> None:
         if self.is_hubspot:
-            texts = {name: "" if value is None else str(value).lower() for name, value in values.items()}
-            self.sandbox.change(kind, crm_id, **texts)
+            texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()}
+            self.sandbox.change(kind, crm_id, **{name: value or "" for name, value in texts.items()})
         else:
             self.sandbox.change(crm_id, **values)
 
@@ -194,6 +194,54 @@ class TestAComparison:
             house.sandbox.hide("Contact", "MailingCity")
         (one,) = verify(house)
         assert (one.differences, one.unreadable) == ({}, (house.names["city"],))
+
+    @pytest.mark.parametrize(
+        ("said", "shown", "difference"),
+        [
+            ("Truth or Consequences, New Mexico", "Truth or Consequences, N", Difference.REFORMATTED),
+            ("Truth or Consequences, New Mexico", "Truth or", Difference.CHANGED),
+        ],
+    )
+    def test_tells_a_cut_text_from_another(self, house: House, said: str, shown: str, difference: Difference) -> None:
+        self.send_as_it_is(house, "city", "customer.city")
+        house.pass_on(a_customer(city=said))
+        hand, (one,) = Hand(house), held(house)
+        hand.change(hand.people, one.crm_id, **{house.names["city"]: shown})
+        (verified,) = verify(house)
+        assert list(verified.differences) == [difference]
+
+    def test_takes_another_case_of_an_address_for_another_spelling(self, house: House) -> None:
+        self.send_as_it_is(house, "email", "customer.email")
+        house.pass_on(a_customer(email="Marcus.Delacroix@Example.com"))
+        hand, (one,) = Hand(house), held(house)
+        hand.change(hand.people, one.crm_id, **{house.names["email"]: "marcus.delacroix@example.com"})
+        (verified,) = verify(house)
+        assert verified.differences.keys() <= {Difference.REFORMATTED}
+
+    def send_as_it_is(self, house: House, name: str, source: str) -> None:
+        """Neither cut nor in another format."""
+        field = f"{house.names[name]}: {source}"
+        house.remap(f"extends: {house.shipped}\nrecords: {{contact: {{fields: {{{field}}}}}}}")
+
+    def test_asks_nothing_more_for_owners_that_people_changed(self, house: House) -> None:
+        house.pass_on(*traffic(60))
+        hand, before = Hand(house), len(house.sandbox.calls())
+        verify(house)
+        usual = len(house.sandbox.calls()) - before
+        owner = "70000009" if hand.is_hubspot else "005Hs00000NewUser"
+        owned = [one for one in held(house) if house.names["owner"] in one.entry.fields]
+        for one in owned:
+            hand.change(hand.people, one.crm_id, **{house.names["owner"]: owner})
+            hand.expect(hand.people, one.crm_id, Difference.CHANGED, house.names["owner"])
+        before = len(house.sandbox.calls())
+        assert found(verify(house)) == hand.expected
+        assert len(house.sandbox.calls()) - before == usual
+
+    def test_follows_a_look_up_to_what_its_record_was_merged_into(self, house: House) -> None:
+        house.pass_on(a_customer(), a_call(a_customer()))
+        hand = Hand(house)
+        hand.merged(next(one for one in held(house) if one.object == hand.people))
+        assert found(verify(house)) == hand.expected
 
     def test_leaves_out_what_is_written_meanwhile(self, house: House) -> None:
         house.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
