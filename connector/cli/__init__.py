@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "problems": ("problems", "List what the CRMs reject and what cannot be read, and what to do."),
     "plan": ("plan", "Show what an edited mapping would change, using stored events."),
     "provision": ("provision", "Show what the CRM is missing for the mapping, and create it."),
+    "reapply": ("reapply", "Apply the mapping to everybody, or show what that would change."),
     "rebind": ("rebind", "Move a destination to another account of its CRM."),
     "receive": ("roles", "Receive webhooks."),
     "reconcile": ("reconcile", "Find what careCycle has and we have not, or what the CRM lacks; repair it."),

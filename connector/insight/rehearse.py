@@ -8,18 +8,18 @@ and the newest records.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
 from connector.delivery.deliver import prepare
-from connector.delivery.plan_ahead import Planned, plan_all
+from connector.delivery.plan_ahead import Planned, plan_all, without_payload
 from connector.delivery.remember import remember
 from connector.delivery.route import Route
 from connector.delivery.settle import Answers, Circumstances, consents_after, settle_delivery
 from connector.insight.stand_in import DryDestination, Overlay
-from connector.model import Lookup, Plan, Rule
+from connector.model import Delivery, Lookup, Plan, Rule
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote, Settled
 from connector.store import Store
 from connector.store.desk import Filter
@@ -98,23 +98,47 @@ def rehearse(store: Store, route: Route, wanted: Filter, *, last: int = 0, ask: 
         yield from rehearsal.step(step)
 
 
+See = Callable[[Planned, Answers], None]
+"""Looks at what a step was planned as, and at the answers of its records."""
+
+
+def _look_away(planned: Planned, answers: Answers) -> None:
+    pass
+
+
 class Rehearsal:
     """Rehearses deliveries to one destination step by step, each after what the steps before would have written."""
 
-    def __init__(self, store: Store, route: Route, *, ask: bool = False) -> None:
-        self._store, self._route, self._ask = store, route, ask
+    def __init__(self, store: Store, route: Route, *, ask: bool = False, see: See = _look_away) -> None:
+        self._store, self._route, self._ask, self._see = store, route, ask, see
         self._overlay = Overlay(store.ledger)
 
     def step(self, step: Sequence[Stored]) -> Iterator[Forecast]:
         """Yield what would happen to these deliveries. Raises StoreUnavailable, DestinationUnusable."""
+        endings = self._endings(stored.delivery for stored in step if not stored.purged)
+        for stored in step:
+            yield _forecast(stored, endings.get(stored.delivery.id), self._route.mapping.version)
+
+    def outlook(self, present: Iterable[Delivery]) -> Iterator[Forecast]:
+        """Yield the same of deliveries that are opened as they are planned; none of their payloads is kept."""
+        heads: list[Delivery] = []
+        endings = self._endings(_noted(present, heads))
+        for head in heads:
+            stored = Stored(head, self._route.name, DeliveryState.READY, "", "", purged=False)
+            yield _forecast(stored, endings.get(head.id), self._route.mapping.version)
+
+    def _endings(self, present: Iterable[Delivery]) -> dict[int, _Ending]:
         route = self._route
         there = replace(route, destination=DryDestination(route.destination, route.name, self._overlay, self._ask))
-        present = [stored.delivery for stored in step if not stored.purged]
         planned, unplanned = plan_all(present, route.mapping, route.timezone)
         endings = {settled.delivery_id: _Ending(settled) for settled in unplanned}
-        endings |= _rehearsed(self._store, there, planned, self._overlay, self._ask)
-        for stored in step:
-            yield _forecast(stored, endings.get(stored.delivery.id), route.mapping.version)
+        return endings | _rehearsed(self._store, there, planned, self._overlay, self._ask, self._see)
+
+
+def _noted(present: Iterable[Delivery], heads: list[Delivery]) -> Iterator[Delivery]:
+    for delivery in present:
+        heads.append(without_payload(delivery))
+        yield delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +148,9 @@ class _Ending:
     asks: tuple[str, ...] = ()
 
 
-def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, ask: bool) -> dict[int, _Ending]:
+def _rehearsed(
+    store: Store, route: Route, planned: Planned, overlay: Overlay, ask: bool, see: See
+) -> dict[int, _Ending]:
     asking = {} if ask else {delivery.id: tuple(_asks(plan)) for delivery, plan in planned}
     shown = planned if ask else [(delivery, _without_asking(plan)) for delivery, plan in planned]
     digest, now, version = store.database.digest, store.database.moment, route.mapping.version
@@ -133,6 +159,7 @@ def _rehearsed(store: Store, route: Route, planned: Planned, overlay: Overlay, a
     if writing.unusable is not None:
         raise writing.unusable
     answers, asked = writing.answers, {fold.write.key for fold in folded}
+    see(planned, answers)
     overlay.keep(
         {kept.key: kept.entry for answer in answers.values() if (kept := remember(answer, writing.digest))},
         consents_after(states, answers.values()),

@@ -18,7 +18,7 @@ from connector.settlement.gaps import Doubt
 REMEMBERED: Final = 20_000
 """Rehearsed records and customers to remember. For older ones, the ledger's state is used again."""
 
-_NEW: Final = "(new)"
+NEW: Final = "(new)"
 """The CRM ID of a record that would be created."""
 
 _NOT_THERE: Final = Outcome(Verdict.SKIPPED, refusal=Refusal(cause="there is no such record"))
@@ -110,7 +110,7 @@ class DryDestination(Around):
         if row.mode is Mode.UPDATE and held is None:
             return _NOT_THERE
         # All that a record would have: nothing was written that could be read back.
-        return Outcome(Verdict.DELIVERED, held or _NEW, created=False, shown=row.fields)
+        return Outcome(Verdict.DELIVERED, held or NEW, created=False, shown=row.fields)
 
     def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real CRM if it may be asked; otherwise find nothing."""

@@ -339,14 +339,14 @@ def _is_fetched(row: Row[Any]) -> bool:
     return bool(row.origin != Origin.WEBHOOK)
 
 
-_OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
+OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
 
 
 def _states(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[Kept]:
     for event_id, arrival in arrivals:
         at = arrival.source_time if arrival.source_time is not None else arrival.received_at or 0
         rest = (arrival.customer_id, at, arrival.origin is Origin.WEBHOOK, event_id)
-        if arrival.customer_id and arrival.type in _OF_CUSTOMERS:
+        if arrival.customer_id and arrival.type in OF_CUSTOMERS:
             yield Kept(arrival.agency, Kind.CUSTOMER, arrival.customer_id, *rest)
         elif arrival.call_id:
             yield Kept(arrival.agency, Kind.CALL, arrival.call_id, *rest)

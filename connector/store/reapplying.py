@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, update
@@ -18,7 +18,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.entries import read_entry
 from connector.store.fetched_tables import newest, runs
-from connector.store.inbox import Inbox
+from connector.store.inbox import OF_CUSTOMERS, Inbox
 from connector.store.lacking import Lacking
 from connector.store.newest import Newest
 from connector.store.payloads import SIZE, parts
@@ -61,6 +61,12 @@ class Part:
     def stored(self) -> list[Known]:
         """Those whose content is still stored."""
         return [state for state in self.known if state.size is not None]
+
+    @property
+    def lost(self) -> list[str]:
+        """The customers of whom it is not."""
+        gone = (state for state in self.known if state.size is None and state.kind == Kind.CUSTOMER)
+        return [state.customer_id for state in gone if state.customer_id]
 
 
 class Written(NamedTuple):
@@ -153,7 +159,31 @@ class Reapplying:
             .where(*which)
             .order_by(newest.c.kind.desc(), newest.c.event_id)
         )
-        return [Known(*row) for row in connection.execute(statement)]
+        known = [Known(*row) for row in connection.execute(statement)]
+        lost = [state.customer_id for state in known if state.size is None and state.kind == Kind.CUSTOMER]
+        back = self._brought_back(connection, lost, *which) if lost else {}
+        return [back.get(state.customer_id, state) if state.kind == Kind.CUSTOMER else state for state in known]
+
+    def _brought_back(
+        self, connection: Connection, lost: Collection[str | None], *which: ColumnElement[bool]
+    ) -> dict[str | None, Known]:
+        """Find events of no older state for customers whose newest is purged: those that were fetched since."""
+        held = (newest.c.kind, newest.c.customer_id, events.c.id, newest.c.agency, events.c.message_id, SIZE)
+        theirs = (events.c.customer_id == newest.c.customer_id) & (events.c.agency == newest.c.agency)
+        statement = (
+            select(*held)
+            .join_from(newest, events, theirs)
+            .where(*which, newest.c.kind == Kind.CUSTOMER, newest.c.customer_id.in_(lost))
+            .where(events.c.type.in_(OF_CUSTOMERS), events.c.source_time >= newest.c.at, events.c.payload.is_not(None))
+            .order_by(events.c.id)
+        )
+        return {row.customer_id: Known(*row) for row in connection.execute(statement)}
+
+    def again(self, part: Part, agency: str) -> Part:
+        """Return the same customers as they are known now."""
+        theirs = newest.c.customer_id.in_({state.customer_id for state in part.known})
+        with self._db.reading() as connection:
+            return replace(part, known=self._known(connection, newest.c.agency == agency, theirs))
 
     def opened(self, part: Part, destination: str, again: int) -> Iterator[list[Delivery]]:
         """Open what is stored of a part, as its deliveries would be: one that does not exist yet has no true id."""

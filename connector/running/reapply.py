@@ -1,0 +1,190 @@
+"""Apply an edited mapping to everybody: what is known of each customer and call becomes due once more."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any, Final
+
+from connector.delivery.plan_ahead import plan_all
+from connector.delivery.route import Route
+from connector.errors import FixConfiguration, FixMapping, StateChanged
+from connector.insight.edited import Edit
+from connector.insight.rehearse import Rehearsal, Tally
+from connector.insight.second_records import second_records
+from connector.receive import Fetch, fetched, lane_for
+from connector.running import bootstrap
+from connector.running.config import AgencyFile
+from connector.settlement.newest import Origin
+from connector.source.client import CareCycle
+from connector.store import Store
+from connector.store.reapplying import REAPPLY, Part
+
+MOST_WAITING: Final = 5000
+"""How many deliveries may wait for it before it rests: the workers need no more, and the queue stays short."""
+
+_WORKER: Final = "work"
+_PATIENCE: Final = 20
+"""Seconds a worker is given to put an edited mapping in place."""
+
+Show = Callable[[int], None]
+"""Shows how many customers and calls were gone through."""
+
+
+@dataclass(slots=True)
+class Reapply:
+    """One agency's destinations to which their mappings are applied. say: tells people why it waits.
+
+    source: asked for customers of whom nothing is stored any more.
+    """
+
+    store: Store
+    file: AgencyFile
+    routes: Sequence[Route]
+    say: Callable[[str], None]
+    source: CareCycle | None = None
+    sleep: Callable[[float], None] = time.sleep
+    counts: Counter[str] = field(default_factory=Counter)
+    run_id: str = ""
+
+    @property
+    def agency(self) -> str:
+        """The agency's name."""
+        return self.file.settings.agency
+
+    def known(self) -> int:
+        """How many customers and calls are known."""
+        return self.store.reapplying.count(self.agency)
+
+    def run(self, show: Show, *, create: bool) -> None:
+        """Make everybody due. create: also where a customer has a record under another key.
+
+        Goes on where the same was stopped. Raises StateChanged, FixConfiguration, FixMapping, StoreUnavailable.
+        """
+        for route in self.routes:
+            self._wait_for_workers(route)
+        reapplying = self.store.reapplying
+        reapplying.know_calls()
+        asked = json.dumps({route.name: route.mapping.version for route in self.routes})
+        run = self.store.runs.begin(secrets.token_hex(8), self.agency, REAPPLY, asked)
+        self.run_id, self.counts, number = run.id, Counter(run.counts), reapplying.number(run.started_at)
+        if run.cursor:
+            self.say(f"goes on where run {run.id} was stopped")
+        for part in map(self._fetched, reapplying.parts(self.agency, run.cursor)):
+            if not create:
+                self._check(part, number)
+            self._wait_for_room()
+            self.counts["due"] += reapplying.make_due(part, [route.name for route in self.routes], self._lane, number)
+            self._count(part)
+            self.store.runs.note(run.id, part.cursor, self.counts)
+            show(sum(self.counts[name] for name in ("customer", "call")))
+        self.store.runs.note(run.id, "", self.counts, ended=True)
+
+    def plan(self, show: Show) -> list[dict[str, Any]]:
+        """Count what it would change. Writes nothing but which calls are stored, and asks no CRM."""
+        self.store.reapplying.know_calls()
+        plans = [_Plan(self.store, route) for route in self.routes]
+        for part in self.store.reapplying.parts(self.agency):
+            for plan in plans:
+                plan.take(part)
+            self._count(part)
+            show(sum(self.counts[name] for name in ("customer", "call")))
+        return [plan.as_data() for plan in plans]
+
+    def _fetched(self, part: Part) -> Part:
+        """Ask careCycle for customers of whom nothing is stored any more. Raises SourceUnusable."""
+        if self.source is None or not part.lost:
+            return part
+        agency, digest = bootstrap.open_agencies([self.file])[self.agency], self.store.database.digest
+        # Each run keeps its own: what an earlier run fetched may have been purged.
+        how = Fetch(Origin.CARECYCLE, self.run_id, lambda text: digest(f"{self.run_id} {text}", size=16))
+        payloads = filter(None, map(self.source.customer, part.lost))
+        now = self.store.database.moment()
+        arrivals = [fetched(agency, payload, how) for payload in payloads]
+        self.store.fetched.accept(
+            [replace(arrival, owed=(), source_time=min(arrival.source_time or 0, now)) for arrival in arrivals]
+        )
+        return self.store.reapplying.again(part, self.agency)
+
+    def _count(self, part: Part) -> None:
+        self.counts.update(state.kind for state in part.known)
+        self.counts.update(f"{state.kind} not stored" for state in part.known if state.size is None)
+
+    def _lane(self, destination: str, spread_by: str) -> str:
+        name = destination.partition("/")[2]
+        return lane_for(self.agency, name, self.file.settings.destinations[name].partitions, spread_by)
+
+    def _check(self, part: Part, number: int) -> None:
+        """Raises StateChanged before anything of this part is due, if it would make second records."""
+        for route in self.routes:
+            deliveries = chain.from_iterable(self.store.reapplying.opened(part, route.name, number))
+            planned, _ = plan_all(deliveries, route.mapping, route.timezone)
+            if second := second_records(self.store, route.name, planned):
+                kinds = ", ".join(sorted(second))
+                raise StateChanged(
+                    route.name,
+                    f"the mapping would create a second {kinds} for customers who have one: was a `key` edited?",
+                    "count them with --plan; --create goes on all the same",
+                )
+
+    def _wait_for_workers(self, route: Route) -> None:
+        """Wait until the workers run the mapping of this file, if any run."""
+        for _ in range(_PATIENCE):
+            row = next((row for row in self.store.mappings.all() if row.destination == route.name), None)
+            if row is None or not self._works():
+                return
+            if row.version == route.mapping.version and row.refused_at is None:
+                return
+            self.sleep(1)
+        if row is not None and row.refused_at is not None:
+            raise FixMapping(route.name, f"the workers refuse its mapping: {row.problem}")
+        problem = "the workers run another version of its mapping"
+        raise FixConfiguration(route.name, problem, "give them the same file")
+
+    def _works(self) -> bool:
+        return any(process.role == _WORKER for process in self.store.processes.all())
+
+    def _wait_for_room(self) -> None:
+        names, said = [route.name for route in self.routes], False
+        while not self.store.reapplying.room(names, MOST_WAITING):
+            if not self._works():
+                problem = f"{MOST_WAITING} deliveries wait, and no worker runs"
+                raise StateChanged(self.agency, problem, "start connector run: the same command goes on from here")
+            if not said:
+                self.say(f"{MOST_WAITING} deliveries wait: goes on as they are written")
+            said = True
+            self.sleep(1)
+
+
+class _Plan:
+    """Rehearses one destination."""
+
+    def __init__(self, store: Store, route: Route) -> None:
+        self._store, self._route = store, route
+        self._edit, self._tally, self._second = Edit(route.mapping), Tally(), Counter[str]()
+        self._rehearsal = Rehearsal(store, route, see=self._see)
+        self._number = store.reapplying.next_number()
+
+    def _see(self, planned: Any, answers: Any) -> None:
+        self._edit.count(planned, answers)
+        self._second.update(second_records(self._store, self._route.name, planned))
+
+    def take(self, part: Part) -> None:
+        """Rehearse some customers with their calls, together: each record is counted once."""
+        for forecast in self._rehearsal.outlook(self._opened(part)):
+            self._tally.add(forecast)
+
+    def _opened(self, part: Part) -> Iterator[Any]:
+        return chain.from_iterable(self._store.reapplying.opened(part, self._route.name, self._number))
+
+    def as_data(self) -> dict[str, Any]:
+        tally = self._tally.as_data()
+        kept = {name: tally[name] for name in ("deliveries", "refused", "reasons", "refused_at")}
+        second = [{"object": kind, "customers": count} for kind, count in sorted(self._second.items())]
+        named = {"destination": self._route.name, "mapping_version": self._route.mapping.version}
+        return {**named, **self._edit.as_data(), "second_records": second, **kept}
