@@ -76,7 +76,7 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 def _show_what_comes(result: Mapping[str, Any]) -> None:
     if "plan" not in result:
-        click.echo(f"{result['new']} put in the inbox, {result['known']} were there already.")
+        click.echo(f"run {result['run']}: {result['new']} put in the inbox, {result['known']} were there already.")
     for tally in result.get("plan", []):
         show_tally(tally, "if delivered now", live=False)
     if result["new"]:

@@ -88,7 +88,9 @@ class TestAFile:
     def test_enters_the_inbox_for_every_destination(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},Mesa", f"{customer(1)},{UPDATED},Tempe")
         result = house.run()
-        assert (result.exit_code, "2 put in the inbox, 0 were there already." in result.stdout) == (0, True)
+        (run,) = store.runs.all("sunrise")
+        told = f"run {run.id}: 2 put in the inbox, 0 were there already."
+        assert (result.exit_code, told in result.stdout) == (0, True)
         assert store.desk.states(0) == {"ready": 4}
         assert {each.type for each in store.desk.deliveries(Filter())} == {"customer.updated"}
 
