@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
+from connector.settlement import UNOPENABLE
 from connector.store.database import Database
 from connector.store.inbox import Arrival, Inbox
 from connector.store.lacking import Lacking
-from connector.store.tables import events
+from connector.store.tables import deliveries, events
 
 
 class Fetched:
@@ -24,7 +25,9 @@ class Fetched:
         return self._inbox.accept(arrivals, self._complete)
 
     def _complete(self, connection: Connection, known: Sequence[Arrival]) -> None:
-        """Add the deliveries that are lacking, and store their payloads again where retention purged them."""
+        """Add the deliveries that are lacking, and store payloads again that were purged or cannot be decrypted."""
+        if unopened := self._unopened(connection, known):
+            self._inbox.sent_again(connection, unopened)
         rows = [
             {"agency": again.agency, "message_id": again.message_id, **asdict(owed), "again": 0}
             for again in known
@@ -36,3 +39,10 @@ class Fetched:
             if row.purged:
                 payload = self._db.seal.close(bodies[row.agency, row.message_id], f"{row.agency}/{row.message_id}")
                 connection.execute(update(events).where(events.c.id == row.id).values(payload=payload))
+
+    def _unopened(self, connection: Connection, known: Sequence[Arrival]) -> list[Arrival]:
+        """Return what is stored in a form that could not be decrypted when it was to be delivered."""
+        theirs = events.c.message_id.in_({again.message_id for again in known})
+        failed = select(events.c.agency, events.c.message_id).join_from(events, deliveries)
+        rows = {tuple(row) for row in connection.execute(failed.where(theirs, deliveries.c.code == UNOPENABLE))}
+        return [again for again in known if (again.agency, again.message_id) in rows]

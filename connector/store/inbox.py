@@ -146,7 +146,7 @@ class Inbox:
         with self._db.waking() as connection:
             stored = self.keep(connection, list(unique.values()))
             fresh_arrivals = [arrival for _, arrival in stored.values()]
-            (complete or self._sent_again)(connection, [unique[key] for key in unique.keys() - stored.keys()])
+            (complete or self.sent_again)(connection, [unique[key] for key in unique.keys() - stored.keys()])
             # Last, because every receiver counts in the same few rows.
             self._oddities.add(connection, self._oddities.rows(_oddities(fresh_arrivals)))
             committed = self._commits.count(connection, INBOX, len(stored))
@@ -154,7 +154,8 @@ class Inbox:
         fresh = {id(unique[key]) for key in stored}
         return [id(arrival) in fresh for arrival in arrivals]
 
-    def _sent_again(self, connection: Connection, known: Sequence[Arrival]) -> None:
+    def sent_again(self, connection: Connection, known: Sequence[Arrival]) -> None:
+        """Let stored messages profit from having come again: in content, if it was lost, and in what is dead."""
         for arrival in known:
             self._replace_undecrypted(connection, arrival)
             self._revive(connection, arrival.agency, arrival.message_id)

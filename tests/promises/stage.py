@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import event, text
@@ -17,8 +18,9 @@ from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import Mapping, load_text, render, shipped_folder
-from connector.receive import Agency, read
+from connector.receive import Agency, Fetch, fetched, read
 from connector.settlement.listings import DeliveryStory, LaneStatus
+from connector.settlement.newest import Origin
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.inbox import Arrival
@@ -116,6 +118,11 @@ MAPPINGS = (
 )
 
 
+def a_fetched(payload: dict[str, Any]) -> Arrival:
+    """What careCycle's API says."""
+    return fetched(AGENCY, payload, Fetch(Origin.CARECYCLE, "r1", lambda text: sha256(text.encode()).hexdigest()[:32]))
+
+
 def minute(at: int) -> str:
     """A source time `at` minutes after noon."""
     return datetime.fromtimestamp(NOON / 1000 + 60 * at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -180,7 +187,11 @@ class Stage:
         return read(AGENCY, message_id, json.dumps(payload).encode(), self.clock())
 
     def accept(self, message_id: str, payload: dict[str, Any]) -> bool:
-        (new,) = self.store.inbox.accept([self.arrival(message_id, payload)])
+        """Take in what careCycle sent or, by the id that it then has, what was fetched from it."""
+        if message_id.startswith(Origin.CARECYCLE):
+            (new,) = self.store.fetched.accept([a_fetched(payload)])
+        else:
+            (new,) = self.store.inbox.accept([self.arrival(message_id, payload)])
         return new
 
     def lease(self, owner: str = "worker") -> Lease | None:

@@ -23,13 +23,14 @@ from connector.delivery.turn import deliver
 from connector.errors import ACCOUNT_WIDE, LeaseLost
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
+from connector.settlement.newest import Origin
 from connector.store.desk import Filter
 from connector.store.opt_outs import Period
 from connector.store.tables import events, obligations, open_items
 from tests.promises.crm import FLAGS, REFUSED, Crm, Fault, Killed
 from tests.promises.lives import try_lives
 from tests.promises.mishaps import CUSTOMERS, STRANGER, Mishaps, Odd, customers, odd_fields
-from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_person, a_talk
+from tests.promises.stage import DESTINATION, HOLD, LANE, MAPPINGS, ZONE, Stage, a_fetched, a_person, a_talk
 
 LIVES = {"quick": (72, 8, 14), "ci": (2_000, 200, 20), "nightly": (100_000, 5_000, 25)}
 """How many on SQLite and on PostgreSQL, and how many things happen in each at most."""
@@ -92,7 +93,9 @@ class Convergence(Mishaps):
 
     def _remember(self, message_id: str, payload: dict[str, Any]) -> None:
         arrival = self.stage.arrival(message_id, payload)
-        event = Event("sunrise", message_id, arrival.type, arrival.customer_id, arrival.source_time, 0, payload)
+        is_fetched = message_id.startswith(Origin.CARECYCLE)
+        times = (arrival.source_time or 0, 0)
+        event = Event("sunrise", message_id, arrival.type, arrival.customer_id, *times, payload, fetched=is_fetched)
         self.accepted[message_id], self.plans[message_id] = payload, plan(event, MAPPINGS[0], timezone=ZONE)
 
     @initialize(customer=customers, changes=people, odd=odd_fields)
@@ -111,6 +114,15 @@ class Convergence(Mishaps):
             f"{customer}-k{call}", a_person(customer, at, **changes), 5, disposition="Callback" if callback else "Sold"
         )
         self._accept(talk, odd)
+
+    @rule(customer=customers, at=times, changes=people, shown=st.booleans())
+    def fetch(self, customer: str, at: int, changes: dict[str, Any], shown: bool) -> None:
+        """Ask careCycle's API for a customer. shown: whether it shows consent."""
+        person = a_person(customer, at, **changes)
+        payload = {name: value for name, value in person.items() if shown or name not in TARGETS}
+        arrival = a_fetched(payload)
+        if self.stage.accept(arrival.message_id, payload):
+            self._remember(arrival.message_id, payload)
 
     @rule(customer=customers, at=times, hidden=st.sampled_from(["", "", "NoCall", "NoText", "County"]))
     def opt_out(self, customer: str, at: int, hidden: str) -> None:
@@ -231,7 +243,8 @@ class Convergence(Mishaps):
         while self.just_heard:
             message_id = self.just_heard.pop()
             heard = self.plans[message_id]
-            assert all(state.stamp >= heard.stamp for state in known[heard.customer_id or ""].values())
+            # What was fetched gives way to whatever was sent, whenever that was.
+            assert heard.fetched or all(state.stamp >= heard.stamp for state in known[heard.customer_id or ""].values())
 
     def _consent(self, customer: str) -> dict[str, bool | None]:
         """What all the events together say of a customer's flags."""
@@ -371,9 +384,12 @@ class Convergence(Mishaps):
     def _mobile_is_as_consent_allows(self, customer: str, mobile: str | None) -> None:
         """A field once withheld may lack an older value, but holds what the newest event offers freely."""
         mine = {one: planned for one, planned in self.plans.items() if planned.customer_id == customer}
-        newest = _customer(self.accepted[max(mine, key=lambda one: mine[one].stamp)])
+        newest_id = max(mine, key=lambda one: mine[one].stamp)
+        newest = _customer(self.accepted[newest_id])
         offered = [_customer(self.accepted[one])["phoneNumber"] for one in mine]
         assert mobile in [None, *offered]
+        if mine[newest_id].fetched:  # it may not say whether consent withholds the number
+            return
         if customer in self.unsure:  # what could not be read raised its flags as of its call's end: later than it says
             return
         if newest["phoneNumber"] and newest.get("doNotSMS") is False and newest["status"] != "Inactive":
