@@ -311,10 +311,11 @@ class Inbox:
     def event(self, row: Row[Any], again: int = 0) -> Event:
         """An event from its row. A body that is not a JSON object, or cannot be decrypted, is an empty payload."""
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
+        fetched = bool(row.origin != Origin.WEBHOOK)
         try:
-            return Event(*known, self._payload(row), None, _is_fetched(row), again, row.run)
+            return Event(*known, self._payload(row), None, fetched, again, row.run)
         except CannotDecrypt as error:
-            return Event(*known, {}, Unopened(error.key, error.missing), _is_fetched(row), again, row.run)
+            return Event(*known, {}, Unopened(error.key, error.missing), fetched, again, row.run)
 
     def _payload(self, row: Row[Any]) -> dict[str, Any]:
         """The decrypted payload of an event's row. Raises CannotDecrypt."""
@@ -334,10 +335,6 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
             for flag in sorted(arrival.raised):
                 since = arrival.received_at or 0
                 yield Obligation(owed.destination, arrival.customer_id or "", flag, since, event_id), owed.lane
-
-
-def _is_fetched(row: Row[Any]) -> bool:
-    return bool(row.origin != Origin.WEBHOOK)
 
 
 OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
