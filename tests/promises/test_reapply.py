@@ -5,22 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from connector.delivery.route import Running
 from connector.mapping import Mapping
-from connector.receive import Agency, lane_for
+from connector.receive import lane_for
 from connector.settlement import SET_ASIDE
 from connector.store.desk import Filter
 from connector.store.fetched_tables import newest
 from connector.store.reapplying import REAPPLY
 from connector.store.tables import deliveries
-from tests.promises.crm import REFUSED
-from tests.promises.stage import AGENCY, DESTINATION, HOLD, MAPPINGS, Stage, a_person, a_talk
+from tests.promises.crm import FLAGS, REFUSED
+from tests.promises.stage import DESTINATION, HOLD, MAPPINGS, Stage, a_person, a_talk
 from tests.promises.test_fetched import fetch
 
 OTHER = "sunrise/other"
 PURGED = 31 * 86_400_000
+CUSTOMERS = ("c-1", "c-2", "c-3")
+
+people = st.fixed_dictionaries(
+    {
+        "lastName": st.sampled_from(["Delacroix", "Okafor"]),
+        "city": st.sampled_from(["Mesa", "Yuma"]),
+        "county": st.sampled_from(["Pima", "Gila", None]),
+        "status": st.sampled_from(["Lead", "Active"]),
+        "phoneNumber": st.sampled_from(["+13128471928", "+16025550100"]),
+        "doNotCall": st.sampled_from([False, False, True, None]),
+        "doNotSMS": st.sampled_from([False, False, True, None]),
+    }
+)
 
 
 def reapply(stage: Stage, mapping: Mapping = MAPPINGS[1], *, destination: str = DESTINATION) -> int:
@@ -201,7 +216,45 @@ class TestParts:
         assert reapply(stage) == 0
 
 
-def test_lanes_are_those_of_the_agency() -> None:
-    agency = Agency("sunrise", AGENCY.verifier, {"crm": 3})
-    (owed,) = agency.owed("c-1")
-    assert owed.lane == lane_for("sunrise", "crm", 3, "c-1")
+@st.composite
+def lives(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
+    """What careCycle sends of three customers, in any order: each state comes in one or several events."""
+    states = draw(st.dictionaries(st.tuples(st.sampled_from(CUSTOMERS), st.integers(0, 4)), people, min_size=1))
+    events = [
+        (customer, at, call)
+        for customer, at in states
+        for call in draw(st.lists(st.sampled_from([0, 0, 1, 2]), min_size=1, max_size=3))
+    ]
+    return [
+        (f"m{number}", _payload(customer, at, call, states[customer, at]))
+        for number, (customer, at, call) in enumerate(draw(st.permutations(events)))
+    ]
+
+
+def _payload(customer: str, at: int, call: int, state: dict[str, Any]) -> dict[str, Any]:
+    person = a_person(customer, at, **state)
+    return a_talk(f"{customer}-t{call}-{at}", person, 5) if call else person
+
+
+class TestWhateverHappened:
+    @pytest.mark.slow
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(story=lives())
+    def test_it_ends_as_if_the_mapping_had_always_been_there(
+        self, stage: Stage, reference: Stage, story: list[tuple[str, dict[str, Any]]]
+    ) -> None:
+        for world in (stage, reference):
+            world.wipe()
+        reference.route.running = Running(MAPPINGS[1])
+        told(reference, *story)
+        told(stage, *story)
+        before = {key: dict(record) for key, record in stage.crm.records.items()}
+        reapply(stage)
+        for customer in {payload.get("customer", payload)["id"] for _, payload in story}:
+            for name in ("LastName", "City", "County", "Status", "Source"):
+                assert stage.contact(customer).get(name) == reference.contact(customer).get(name), name
+        for key, record in before.items():
+            assert not [flag for flag in FLAGS if record.get(flag) and not stage.crm.records[key].get(flag)]
+        writes = len(stage.crm.writes)
+        reapply(stage)
+        assert (len(stage.crm.writes), stage.crm.broken) == (writes, [])
