@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, case, func, literal_column, or_, select, tuple_, update
 
-from connector.backoff import HOUR
+from connector.backoff import DAY, HOUR
 from connector.settlement import ObligationState
 from connector.settlement.verification import Difference, Held, Standing, Verified
 from connector.store.accounts import is_served
@@ -55,8 +55,8 @@ class Verifications:
     def due(self, destination: str, kinds: Collection[str], period: int, limit: int) -> list[Held]:
         """The records of these objects to be compared next: never compared, not since they were written, or long ago.
 
-        period: after how many ms they are compared again. Not those that were written within the last hour: the CRM's
-        own automation may go on changing them.
+        period: after how many ms they are compared again; those that differed, after a day. Not those that were written
+        within the last hour: the CRM's own automation may go on changing them.
         """
         now, seen = self._db.now(), verifications.c
         mine = and_(*(seen[name] == ledger.c[name] for name in ("destination", "object", "key")))
@@ -66,9 +66,10 @@ class Verifications:
             .exists()
         )
         is_new = or_(seen.verified_at.is_(None), seen.delivery_id != ledger.c.delivery_id)
+        differed = and_(seen.differences != "{}", seen.verified_at < now - DAY)
         statement = (
             _held(destination, verifications, mine)
-            .where(ledger.c.object.in_(kinds), or_(is_new, seen.verified_at < now - period), ~just_written)
+            .where(ledger.c.object.in_(kinds), or_(is_new, differed, seen.verified_at < now - period), ~just_written)
             .order_by(seen.verified_at.is_not(None), seen.verified_at)
         )
         return self._rows(statement.limit(limit))

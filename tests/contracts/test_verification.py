@@ -346,6 +346,11 @@ class TestTheRollingComparison:
         assert standing.differing[Difference.LOWERED] == 1
         kinds = [alarm.kind for alarm in alarms(Seen(house.clock.now, compared=[standing]))]
         assert kinds == ["opt-outs lowered"]
+        hand.change(hand.people, one.crm_id, **{house.names["no_call"]: True})
+        house.clock.forward(DAY + REST)
+        self.rolling(house)()
+        (standing,) = house.store.verifications.standing()
+        assert standing.differing[Difference.LOWERED] == 0
 
     def test_waits_while_events_wait_and_while_the_lane_is_paused(self, house: House) -> None:
         house.pass_on(a_customer())
