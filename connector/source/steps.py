@@ -52,7 +52,8 @@ def file_steps(file: SourceFile, cursor: str) -> Iterator[Step]:
         if len(step) >= STEP:
             yield step
             step = Step()
-    yield step
+    if len(step):
+        yield step
 
 
 def api_steps(api: CareCycle, cursor: str) -> Iterator[Step]:

@@ -18,6 +18,7 @@ from connector.errors import FixConfiguration
 from connector.source import allowed, cells, columns, quoting
 from connector.source.files import NO_ID, OTHER_ID, Row, open_source
 from connector.source.quoting import BadRow
+from connector.source.steps import file_steps
 from tests.builders import CUSTOMER, a_call, a_customer
 
 OTHER = "7d0f2c1e-58b4-4a06-9c33-0e6a1b2f9d10"
@@ -244,6 +245,13 @@ class TestNdjson:
             "Mesa",
             [("customer.doNotCall", "not true or false")],
         )
+
+
+class TestSteps:
+    @pytest.mark.parametrize(("after", "steps"), [("", [(101, 100), (201, 100)]), ("101", [(201, 100)]), ("201", [])])
+    def test_go_on_after_a_line_and_none_is_empty(self, file: Path, after: str, steps: list[tuple[int, int]]) -> None:
+        file.write_text("id\n" + f"{CUSTOMER}\n" * 200)
+        assert [(step.reached, len(step)) for step in file_steps(open_source(file), after)] == steps
 
 
 class TestAFile:
