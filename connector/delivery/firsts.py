@@ -64,16 +64,17 @@ class Firsts:
     def before(self, answer: Answer) -> Before | None:
         """Return what a record had in the fields that are about to be written for the first time."""
         write, entry = answer.folded.write, answer.entry
-        names = tuple(sorted(self.fields.get(write.key, frozenset()) & answer.decision.fields.keys()))
+        names = sorted(self.fields.get(write.key, frozenset()) & answer.decision.fields.keys())
+        fields = {name: write.fields[name].stamp.at for name in names}
         crm_id, existing = entry.crm_id or answer.found_id, self.seen.get(write.key)
         run = self.run(answer.folded)
         if not names or crm_id is None:
-            return Before(self.version, names, run=run) if names else None
+            return Before(self.version, fields, run=run) if names else None
         current = existing.values if existing else {}
         values = {name: current[name] for name in names if name in current}
         is_keyed = fold_key(as_text(current.get(write.key.field))) == write.key.folded
         keyed, ours = entry.crm_id is None and is_keyed, self._ours(entry, values)
-        return Before(self.version, names, crm_id, keyed, values, ours, _guards(write, names), run)
+        return Before(self.version, fields, crm_id, keyed, values, ours, _guards(write, names), run)
 
     def _ours(self, entry: Entry, values: Mapping[str, Value]) -> frozenset[str]:
         """The fields whose value counts as ours."""

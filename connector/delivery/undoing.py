@@ -89,7 +89,7 @@ def weigh(former: Former, states: States) -> Restoration:
     record = Restoration(former)
     created = list(_created_with(former))
     for name, kept in _first(former, created).items():
-        reason = _stays(name, kept, former.entry, states)
+        reason = _stays(name, kept, former, states)
         mark = kept.begun.get(name) or (former.entry.fields.get(name) if former.entry else None)
         if name in kept.done:
             continue
@@ -123,14 +123,23 @@ def _first(former: Former, created: list[str]) -> dict[str, KeptBefore]:
     return dict(sorted(first.items()))
 
 
-def _stays(name: str, kept: KeptBefore, entry: Entry | None, states: States) -> str:
+def _came_back(former: Former, name: str, first: KeptBefore) -> bool:
+    """Whether the version wrote a field again after another one had, for a newer event."""
+    later = (kept.before for kept in former.kept if kept.before.crm_id == first.before.crm_id)
+    return any(before.fields.get(name, first.before.fields[name]) != first.before.fields[name] for before in later)
+
+
+def _stays(name: str, kept: KeptBefore, former: Former, states: States) -> str:
     """Return why a field stays as it is; empty if it may be restored."""
+    entry = former.entry
     if entry is None or entry.merged or entry.crm_id is None or entry.crm_id != kept.before.crm_id:
         return ELSEWHERE
     if not kept.readable:
         return LOCKED
     if reason := _written_since(entry.fields.get(name), kept, name):
         return reason
+    if _came_back(former, name, kept):
+        return NEWER
     if name not in kept.before.values:
         return UNKNOWN
     return CONSENT if withholding(kept.before.guards.get(name, ()), states) else ""

@@ -17,13 +17,14 @@ def author(version: str, run: str) -> str:
 class Before:
     """What one record had in the fields that a version of the mapping is about to write for the first time.
 
-    crm_id: None for a record that is created. keyed: the record had our key, although the ledger did not know it.
-    values: those that could be read. ours: the fields whose value counted as ours. guards: the consent flags that
-    withhold a field while they are true or unknown, where there are any. run: that fetched all that is written.
+    fields: each with the time of the event that writes it, epoch ms. crm_id: None for a record that is created.
+    keyed: the record had our key, although the ledger did not know it. values: those that could be read. ours: the
+    fields whose value counted as ours. guards: the consent flags that withhold a field while they are true or unknown,
+    where there are any. run: that fetched all that is written.
     """
 
     version: str
-    fields: tuple[str, ...]
+    fields: Mapping[str, int]
     crm_id: str | None = None
     keyed: bool = False
     values: Mapping[str, Value] = field(default_factory=dict, repr=False)

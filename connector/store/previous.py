@@ -83,7 +83,7 @@ class Previous:
             "version": before.version,
             "crm_id": before.crm_id,
             "customer_id": own.customer_id,
-            "fields": json.dumps(before.fields),
+            "fields": json.dumps(dict(before.fields)),
             "count": len(before.fields),
             "run": before.run,
         }
@@ -170,7 +170,7 @@ class Previous:
         except CannotDecrypt:
             content, readable = {}, False
         guards = {name: tuple(flags) for name, flags in content.get("guards", {}).items()}
-        fields = tuple(json.loads(row.fields))
+        fields = json.loads(row.fields)
         values, ours = content.get("values", {}), frozenset(content.get("ours", ()))
         before = Before(row.version, fields, row.crm_id, content.get("keyed", False), values, ours, guards, row.run)
         undone: dict[str, Any] = json.loads(row.undone)

@@ -18,7 +18,7 @@ previous: Final = Table(
     Column("version", String(32), nullable=False),
     Column("crm_id", String(64)),  # null for a record that is created
     Column("customer_id", String(64)),
-    Column("fields", Text, nullable=False),  # JSON: [names]
+    Column("fields", Text, nullable=False),  # JSON: {name: time of the event}
     Column("count", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("undone", Text, nullable=False, server_default="{}"),  # JSON: see store.previous

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -397,3 +398,113 @@ class TestRuns:
         after_run, kept.route.undo = len(kept.sandbox.calls()), False
         kept.pass_on(a_customer(city="Mesa", updatedAt=LATEST))
         assert after_run - before == len(kept.sandbox.calls()) - after_run
+
+
+NARROW = "extends: {shipped}\nrecords: {{contact: {{fields: {{{fields}}}}}}}"
+
+
+class TestKindsOfValues:
+    """What Salesforce has of each type comes back as it was: it takes no text for a number or a checkbox."""
+
+    @pytest.fixture
+    def org(self, kept: House) -> House:
+        if kept.names is HUBSPOT:
+            pytest.skip("every value of HubSpot's is a text")
+        return kept
+
+    @pytest.mark.parametrize(
+        ("field", "source", "before"),
+        [
+            ("Birthdate", "customer.dateOfBirth", "1958-04-12"),
+            ("Birthdate", "customer.dateOfBirth", None),
+            ("OwnerId", "{ lookup: { object: User, match: { Email: customer.assignedUser.email } } }", "dana"),
+            ("Description", "customer.firstName", "two\nlines; and more"),
+        ],
+    )
+    def test_comes_back(self, org: House, field: str, source: str, before: str | None) -> None:
+        value = self.user(org, before) if before == "dana" else before
+        org.sandbox.put("Contact", LastName="Delacroix", careCycle_Id__c=CUSTOMER, **{field: value})
+        org.remap(NARROW.format(shipped=org.shipped, fields=f"{field}: {source}"))
+        version = org.route.mapping.version
+        org.pass_on(a_customer(dateOfBirth="1960-01-01", assignedUser={"id": "u1", "email": "priya@youragency.com"}))
+        (written,) = org.sandbox.records("Contact")
+        assert written[field] != value
+        ends = undone(org, version)
+        assert [end.what for end in ends if end.field == field] == [What.RESTORED]
+        (restored,) = org.sandbox.records("Contact")
+        assert restored.get(field) == value
+
+    @staticmethod
+    def user(org: House, name: str) -> str:
+        address = f"{name}@youragency.com"
+        holders = org.route.destination.find("User", "Email", [address], [])[address]
+        assert isinstance(holders, list)
+        return holders[0].id
+
+    def test_a_field_that_the_crm_does_not_show_is_left_alone_and_the_rest_restored(self, org: House) -> None:
+        org.sandbox.put("Contact", LastName="Before", careCycle_Id__c=CUSTOMER, MailingCity="Yuma")
+        version = right(org)
+        org.sandbox.hide("Contact", "MailingCity")
+        (message,) = org.pass_on(a_customer(city="Mesa"))
+        ends = undone(org, version)
+        (contact,) = org.sandbox.records("Contact")
+        assert contact["LastName"] == "Before"
+        assert What.RESTORED not in about(ends, org)
+        assert org.state(message)[0] == "delivered"
+
+    def test_a_value_the_crm_refuses_is_named_and_the_rest_restored(self, org: House) -> None:
+        org.sandbox.put("Contact", LastName="Before", careCycle_Id__c=CUSTOMER, MailingCity="Yuma")
+        version = right(org)
+        org.pass_on(a_customer(city="Mesa"))
+        org.sandbox.keep_from_editing("Contact", "MailingCity")
+        ends = undone(org, version)
+        assert about(ends, org) == [What.REFUSED]
+        (contact,) = org.sandbox.records("Contact")
+        assert (contact["LastName"], contact["MailingCity"]) == ("Before", "Mesa")
+
+
+class TestManyLives:
+    """Random edits and events between a version's writing and its undo: each record ends as it must."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_no_edit_and_no_newer_event_is_lost(self, kept: House, seed: int) -> None:
+        chance, wanted = random.Random(seed), dict[str, str]()
+        names = [f"c-{number}" for number in range(24)]
+        key = "carecycle_id" if kept.names is HUBSPOT else "careCycle_Id__c"
+        for name in names:
+            last = {} if kept.names is HUBSPOT else {"LastName": name}
+            kept.sandbox.put(kept.names["people"], **{key: name, kept.names["city"]: f"Before {name}", **last})
+            wanted[name] = f"Before {name}"
+        version = wrong(kept)
+        kept.pass_on(*(self.person(name, name, EARLIER) for name in names))
+        for step in range(40):
+            name, at = chance.choice(names), f"2026-06-18T13:{step:02d}:00.000Z"
+            match chance.randrange(3):
+                case 0:
+                    wanted[name] = f"By hand {step}"
+                    self.edit(kept, key, name, wanted[name])
+                case 1:
+                    wanted[name] = f"Wrong {step}"
+                    wrong(kept)
+                    kept.pass_on(self.person(name, f"Wrong {step}", at))
+                case _:
+                    wanted[name] = f"Right {step}"
+                    right(kept)
+                    kept.pass_on(self.person(name, "Ada", at, city=wanted[name]))
+        right(kept)
+        if seed % 2:
+            interrupted(kept, version, chance.choice([before_writing, after_writing]))
+        undone(kept, version)
+        cities = {record[key]: record[kept.names["city"]] for record in kept.sandbox.records(kept.names["people"])}
+        assert cities == wanted
+
+    @staticmethod
+    def person(name: str, first: str, at: str, **changes: Any) -> dict[str, Any]:
+        plain = {"email": None, "phoneNumber": None, "city": None}
+        return a_customer(id=name, firstName=first, updatedAt=at, **{**plain, **changes})
+
+    @staticmethod
+    def edit(house: House, key: str, name: str, city: str) -> None:
+        (record,) = [own for own in house.sandbox.records(house.names["people"]) if own[key] == name]
+        kind = [house.names["people"]] if house.names is HUBSPOT else []
+        house.sandbox.change(*kind, record[house.names["id"]], **{house.names["city"]: city})
