@@ -27,8 +27,8 @@ from connector.store.tables import FETCHED, READY, STATE, deliveries, events, le
 REAPPLY: Final = "reapply"
 """The kind of these runs."""
 
-_CUSTOMERS: Final = 200
-"""How many are taken at a time."""
+_CUSTOMERS, _STATES = 200, 2000
+"""How many customers are taken at a time, with how many calls, more or less: statements have a limit of parameters."""
 
 _SETTLED: Final = (
     *(DeliveryState.DELIVERED, DeliveryState.SUPERSEDED),
@@ -140,9 +140,9 @@ class Reapplying:
         """List by the values of a column, in their order."""
         mine = (newest.c.agency == agency, *which)
         while True:
-            some = select(column).where(*mine, column > after).distinct().order_by(column).limit(_CUSTOMERS)
+            some = select(column).where(*mine, column > after).order_by(column).limit(_STATES)
             with self._db.reading() as connection:
-                values = list(connection.execute(some).scalars())
+                values = list(dict.fromkeys(connection.execute(some).scalars()))[:_CUSTOMERS]
                 if not values:
                     return
                 known = self._known(connection, *mine, column.in_(values))
