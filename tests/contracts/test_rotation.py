@@ -8,8 +8,12 @@ import pytest
 from sqlalchemy import update
 
 from connector.errors import FixConfiguration
+from connector.model import Entry, RecordKey
+from connector.settlement import Remembered
+from connector.settlement.previous import Before
 from connector.store import Store
 from connector.store.database import open_database
+from connector.store.previous import Whose
 from connector.store.rotation import STEP
 from connector.store.seal import Seal
 from connector.store.tables import events
@@ -84,3 +88,25 @@ class TestRotation:
         rotating.close()
         with pytest.raises(FixConfiguration, match=f"lacks the key {Seal([b'n' * 32]).active.hex()}"):
             opened(database_address, DATA_KEY)
+
+
+class TestFormerValues:
+    def test_what_an_undo_needs_is_encrypted_again_and_holds_the_old_key_until_then(
+        self, database_address: str
+    ) -> None:
+        key = RecordKey("Contact", "Id", "c-1")
+        before = Before("v1", {"City": 1}, "003A", values={"City": "Yuma"})
+        old = opened(database_address, DATA_KEY)
+        rows = old.lanes.previous.rows("sunrise/crm", [Remembered(key, Entry("003A"), "c-1", 1, before=before)])
+        with old.database.transaction() as connection:
+            old.lanes.previous.keep(connection, rows)
+        old.close()
+        store = opened(database_address, BOTH)
+        needed = [use.needed for use in store.rotation.uses()]
+        list(store.rotation.steps())
+        store.close()
+        assert needed == [True, True]
+        renewed = opened(database_address, NEW_KEY)
+        (former,) = renewed.lanes.previous.page("sunrise/crm", Whose("v1"), ("", ""), 9)
+        renewed.close()
+        assert former.kept[0].before.values == {"City": "Yuma"}
