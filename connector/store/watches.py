@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal_column, select, update
 
 from connector.backoff import HOUR
 from connector.settlement import DeliveryState
@@ -76,10 +76,10 @@ class Watches:
             connection.execute(update(watches).where(watches.c.agency == agency).values(told=json.dumps(as_data(sent))))
 
     def arrivals(self, agency: str) -> list[int]:
-        """Return when the newest events arrived, newest first (epoch ms)."""
+        """Return when the newest events arrived that were sent, not fetched, newest first (epoch ms)."""
         newest = (
             select(events.c.received_at)
-            .where(events.c.agency == agency, events.c.payload.is_not(None))
+            .where(events.c.agency == agency, events.c.payload.is_not(None), events.c.run == literal_column("''"))
             .order_by(events.c.received_at.desc())
             .limit(ARRIVALS)
         )

@@ -11,6 +11,7 @@ from connector.errors import UnreadableEvent
 from connector.receive import Agency, Fetch, fetched
 from connector.settlement.newest import Kind, Origin
 from connector.store.inbox import Arrival
+from tests.builders import NOON
 from tests.promises.stage import AGENCY, LANE, Stage, a_person, a_talk, compiled
 
 TWO = Agency("sunrise", AGENCY.verifier, {"crm": 1, "other": 1})
@@ -175,6 +176,12 @@ class TestWaiting:
         fetch(stage, a_person("c-1", 1))
         stage.clock.forward(3_600_000)
         assert (stage.store.inbox.waiting(10), stage.lane().ready, stage.lane().oldest_ms) == (0, 1, None)
+
+    def test_it_is_no_event_that_ends_a_silence(self, stage: Stage) -> None:
+        stage.accept("sent", a_person("c-2", 1))
+        stage.clock.forward(3_600_000)
+        fetch(stage, a_person("c-1", 1))
+        assert stage.store.watches.arrivals("sunrise") == [NOON]
 
     def test_a_destination_added_later_is_owed_it_too(self, stage: Stage) -> None:
         fetch(stage, a_person("c-1", 1, doNotCall=True))
