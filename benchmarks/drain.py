@@ -83,8 +83,9 @@ class Sandboxes:
     """Both sandboxes in a separate process, so that their work does not count as ours."""
 
     def __init__(self, latency: float) -> None:
-        command = [sys.executable, "-m", "connector", "sandbox", "--salesforce-port", "0", "--hubspot-port", "0"]
-        self._process = subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True)
+        ports = (word for name in ("salesforce", "hubspot", "carecycle") for word in (f"--{name}-port", "0"))
+        command = [sys.executable, "-m", "connector", "sandbox", *ports, "--latency", str(latency)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         words = (word for line in self._process.stdout for word in line.split())
         urls = (word for word in words if word.startswith("http://"))

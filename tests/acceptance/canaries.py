@@ -15,7 +15,7 @@ from connector.carecycle.catalogue import Field, Kind, Privacy
 STRANGE = {"Canary Key Strange": "canary-strange-text", "nested": {"deep": ["canary-strange-deep"]}}
 PHONE = "+1312847"
 _WORDS = (Kind.OBJECT, Kind.BOOLEAN, Kind.ENUM)
-_TOLD = {"event.type", "customer.id", "customer.createdAt", "customer.updatedAt", "call.createdAt"}
+_TOLD = {"event.type", "customer.id", "customer.createdAt", "customer.updatedAt", "call.id", "call.createdAt"}
 """What is kept in columns and shown as it is: ids, kinds and the times of the source."""
 
 

@@ -316,9 +316,10 @@ class TestDesk:
         store.inbox.accept([an_arrival("=HYPERLINK(1)", priority=1, raised=frozenset({"doNotCall"}))])
         said = run("consent", "report", "--since", "2026-06-18", "--until", "2026-06-18", **environment).stdout_bytes
         assert said == (
-            b"customer_id,flag,message_id,received_at,destination,status,applied_at,object,crm_id,why\r\n"
+            b"customer_id,flag,message_id,received_at,destination,status,applied_at,object,crm_id,why,"
+            b"crm_check,checked_at\r\n"
             b"b1f7c0e2-3a4d-4e5f-8a9b-0c1d2e3f4a5b,doNotCall,'=HYPERLINK(1),2026-06-18T12:00:00Z,"
-            b"sunrise/salesforce,waiting,,,,\r\n"
+            b"sunrise/salesforce,waiting,,,,,not verified,\r\n"
         )
 
     def test_opt_outs_of_another_agency_or_day_are_not_reported(
