@@ -36,7 +36,7 @@ class _Result:
 
     @property
     def fine(self) -> bool:
-        return not (self.problem or self.comparison.left)
+        return not (self.problem or self.comparison.left or self.comparison[Counted.UNANSWERED])
 
 
 @click.command()
@@ -68,10 +68,10 @@ def _compare(store: Store, file: AgencyFile, wanted: Wanted, *, as_json: bool) -
     agency = open_agencies([file])[file.settings.agency]
     opened = open_source(file, store)
     assert opened is not None
-    asked = f"calls={wanted.all_calls} since={wanted.since}"
-    run = store.runs.begin(secrets.token_hex(8), agency.name, SOURCE, asked) if wanted.fetch else None
+    asked, kind = f"calls={wanted.all_calls} since={wanted.since}", f"{SOURCE} in part" if wanted.since else SOURCE
+    run = store.runs.begin(secrets.token_hex(8), agency.name, kind, asked) if wanted.fetch else None
     if run is not None and run.cursor and not as_json:
-        click.echo(f"{agency.name}: going on with page {run.cursor} of the comparison that was interrupted")
+        click.echo(f"{agency.name}: going on with the comparison that was interrupted")
     with closing(opened) as api, progress(f"{agency.name}: comparing", 5000, lambda: None) as show:
         keep = partial(keep_fetched, store, agency, run.id if run else "")
         check, problem = SourceCheck(store, agency.name, api, keep, run, wanted), ""
@@ -91,7 +91,7 @@ def _as_data(result: _Result) -> dict[str, object]:
 
 
 def _show(result: _Result, *, plan: bool) -> None:
-    for sentence in summary(result.comparison):
+    for sentence in summary(result.comparison, complete=not result.problem):
         click.echo(f"{result.agency}: {sentence}")
     for why in result.left_out:
         click.echo(f"{result.agency}: left out: {why}")

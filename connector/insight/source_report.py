@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from connector.settlement.source import Comparison, Counted
 
 
-def summary(done: Comparison) -> Iterator[str]:
+def summary(done: Comparison, *, complete: bool = True) -> Iterator[str]:
     """Say what was compared, what was missing, and what is missing still: a sentence each."""
-    calls = f" and the calls of {done[Counted.CALLS_ASKED]:,} of them" if done[Counted.CALLS_ASKED] else ""
-    yield f"careCycle has {_count(done[Counted.LISTED], 'customer')}; all of them{calls} were compared."
-    if not done.missing:
-        yield "All are here, as careCycle knows them."
-    else:
+    calls = f", and the calls of {done[Counted.CALLS_ASKED]:,}" if done[Counted.CALLS_ASKED] else ""
+    customers = _count(done[Counted.LISTED], "customer")
+    yield f"Compared: {customers} of careCycle's{calls}." if complete else f"Compared so far: {customers}{calls}."
+    if done.missing:
         yield f"Missing: {missing(done)}."
-    if done[Counted.GONE]:
-        yield f"No longer in careCycle when asked for: {_count(done[Counted.GONE], 'customer')}."
+    elif complete:
+        yield "All of these are here, as careCycle knows them."
     if fetched := done[Counted.FETCHED_CUSTOMERS] + done[Counted.FETCHED_CALLS]:
         yield f"{fetched:,} of these were fetched and are delivered like any event."
-    if done[Counted.UNREADABLE]:
-        yield f"{_count(done[Counted.UNREADABLE], 'item')} had no usable id: the log says where they are in the list."
-    if done[Counted.SHRUNK]:
-        yield "The list became shorter while it was read, so that a customer may have been passed over: compare again."
+    yield from (text.format(_count(done[what], noun)) for what, noun, text in _REST if done[what])
+
+
+_REST: Final = (
+    (Counted.LEFT_OUT, "customer", "Left out, because last updated before --since: {}."),
+    (Counted.REPEATED, "state", "Not fetched, because it came before, such as of people forgotten here: {}."),
+    (Counted.UNANSWERED, "customer", "careCycle did not answer about {}: compare again."),
+    (Counted.GONE, "customer", "No longer in careCycle when asked for: {}."),
+    (Counted.UNREADABLE, "item", "Without a usable id: {}. The log says where they are in the list."),
+    (
+        Counted.SHRUNK,
+        "time",
+        "The list became shorter while it was read, {}: compare again, nobody may be passed over.",
+    ),
+)
 
 
 def _count(number: int, noun: str) -> str:

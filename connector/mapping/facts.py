@@ -99,6 +99,8 @@ def stamps_of(event: Event) -> tuple[Stamp, ...]:
     updated = of_customer(event, "updatedAt")
     customer = Stamp(catalogue.epoch_ms(updated), tie) if isinstance(updated, str) else own
     if event.type != "call.completed":
+        if event.fetched:  # of a time that has not come yet, it was accepted as of then
+            customer = min(customer, own)
         return own, customer, customer, customer
     created = event.payload.get("createdAt")
     call = Stamp(catalogue.epoch_ms(created), tie) if isinstance(created, str) else own

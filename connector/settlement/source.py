@@ -22,7 +22,9 @@ class Counted(StrEnum):
 
     MISSING_CALLS: calls that are not held. GONE: customers listed, then not there when asked for. FETCHED_CUSTOMERS,
     FETCHED_CALLS: what was accepted into the inbox. UNREADABLE: items without a usable id. CALLS_ASKED: customers whose
-    calls were compared. SHRUNK: 1 where the list was shorter at its end than at its beginning.
+    calls were compared. SHRUNK: 1 where the list was shorter at its end than at its beginning. REPEATED: customers and
+    calls that seemed to be missing, but whose content came before: perhaps they were forgotten. UNANSWERED: customers
+    of whom careCycle did not answer. LEFT_OUT: customers last updated before the time that was asked for.
     """
 
     LISTED = "listed"
@@ -35,6 +37,9 @@ class Counted(StrEnum):
     GONE = "gone"
     UNREADABLE = "unreadable"
     SHRUNK = "shrunk"
+    REPEATED = "repeated"
+    UNANSWERED = "unanswered"
+    LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,13 @@ class Comparison:
     @property
     def missing(self) -> int:
         """Customers and calls that careCycle had and we did not."""
-        return self[Counted.UNKNOWN] + self[Counted.NEWER] + self[Counted.MISSING_CALLS]
+        seemed = self[Counted.UNKNOWN] + self[Counted.NEWER] + self[Counted.MISSING_CALLS]
+        return seemed - self[Counted.REPEATED]
 
     @property
     def left(self) -> int:
         """How many of them are missing still."""
-        customers = self[Counted.UNKNOWN] + self[Counted.NEWER] - self[Counted.GONE] - self[Counted.FETCHED_CUSTOMERS]
-        return customers + self[Counted.MISSING_CALLS] - self[Counted.FETCHED_CALLS]
+        return self.missing - self[Counted.GONE] - self[Counted.FETCHED_CUSTOMERS] - self[Counted.FETCHED_CALLS]
 
     def __add__(self, more: Mapping[str, int]) -> Comparison:
         return Comparison(Counter(self.counts) + Counter(more))

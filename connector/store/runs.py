@@ -112,8 +112,8 @@ class Runs:
         )
 
     def was_asked_for(self, agency: str) -> bool:
-        """Whether people have ever had everybody fetched, to the end."""
-        fetching = runs.c.kind.in_((SOURCE, "backfill"))
+        """Whether people have ever had everybody fetched from careCycle, to the end and for every destination."""
+        fetching = (runs.c.kind == SOURCE) | ((runs.c.kind == "backfill") & runs.c.asked.like('["carecycle", 0, "",%'))
         done = (runs.c.agency == agency, fetching, runs.c.asked != SCHEDULED, runs.c.ended_at.is_not(None))
         with self._db.reading() as connection:
             return connection.execute(select(runs.c.id).where(*done).limit(1)).first() is not None

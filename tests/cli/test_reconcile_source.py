@@ -80,13 +80,21 @@ class TestReconcileSource:
         result = asking.run("reconcile", "source")
         assert (result.exit_code, "Missing: 1 customer unknown here and 1 call." in result.stdout) == (0, True)
         assert "are fetched" not in result.stdout
-        assert "All are here" in asking.run("reconcile", "source").stdout
+        assert "All of these are here" in asking.run("reconcile", "source").stdout
 
     def test_a_key_that_has_ended_keeps_what_was_done(self, asking: Asking) -> None:
         asking.source.rate_limited(0, times=1)
         asking.environment["KEY"] = "cc_ended"
         result = asking.run("reconcile", "source")
         assert (result.exit_code, "14 days" in result.stderr, "Traceback" in result.output) == (1, True, False)
+        assert "are here" not in result.stdout
+
+    def test_a_part_of_them_is_not_everybody(self, asking: Asking) -> None:
+        said = asking.run("reconcile", "source", "--since", "2027-01-01").stdout
+        assert "Left out, because last updated before --since: 120 customers." in said
+        store = asking.store()
+        assert store.runs.compared("sunrise") is None
+        store.close()
 
     def test_without_a_key_says_what_to_write(self, asking: Asking) -> None:
         asking.write("http://127.0.0.1:9")

@@ -12,9 +12,11 @@ import pytest
 from connector.errors import PauseReason, SourceForbidden, SourceUnusable
 from connector.insight.source_check import SourceCheck, Wanted
 from connector.running.fetching import keep_fetched
+from connector.settlement.newest import Kind
 from connector.settlement.source import Comparison, Counted
 from connector.source.client import Page
 from connector.store.runs import SOURCE
+from tests.builders import NOON
 from tests.promises.stage import AGENCY, Stage, a_person, a_talk
 
 Payload = Mapping[str, Any]
@@ -30,6 +32,7 @@ class Api:
     size: int = 2
     fails_at: int = 0
     forbidden: bool = False
+    failing: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
 
     def pages(self, first: int = 1) -> Iterator[Page]:
@@ -45,6 +48,8 @@ class Api:
     def customer(self, customer_id: str) -> Payload | None:
         if self.forbidden:
             raise SourceForbidden("careCycle", "the key may not read a customer", PauseReason.PERMISSIONS)
+        if customer_id in self.failing:
+            raise SourceUnusable("careCycle", "it is failing (500)", PauseReason.OUTAGE)
         self.asked.append(customer_id)
         return next((one for one in self.people if one["id"] == customer_id), None)
 
@@ -105,12 +110,58 @@ class TestTroubles:
         api.fails_at = 0
         api.asked.clear()
         done = compare(stage, api)
-        assert ("page 1" in api.asked, "page 3" in api.asked, done[Counted.FETCHED_CUSTOMERS]) == (False, True, 6)
+        assert (done[Counted.LISTED], done[Counted.FETCHED_CUSTOMERS], api.asked.count("c-0")) == (6, 6, 0)
 
     def test_details_that_may_not_be_read_cost_only_themselves(self, stage: Stage) -> None:
         done = compare(stage, Api([a_person("c-1", 2, city="Oslo")], forbidden=True))
         stage.drain()
         assert (done.left, stage.contact()["City"]) == (0, "Oslo")
+
+    def test_a_customer_of_whom_there_is_no_answer_costs_only_themselves(self, stage: Stage) -> None:
+        api = Api([a_person(f"c-{number}", 1) for number in range(4)], failing={"c-1"})
+        done = compare(stage, api)
+        assert (done[Counted.UNANSWERED], done[Counted.FETCHED_CUSTOMERS], done.left) == (1, 3, 1)
+        api.failing.clear()
+        assert compare(stage, api).left == 0
+
+    def test_where_nobody_is_answered_about_it_stops(self, stage: Stage) -> None:
+        people = [a_person(f"c-{number}", 1) for number in range(4)]
+        with pytest.raises(SourceUnusable):
+            compare(stage, Api(people, failing={person["id"] for person in people}))
+
+    def test_who_moved_up_while_it_was_interrupted_is_found(self, stage: Stage) -> None:
+        api = Api([a_person(f"c-{number}", 1) for number in range(6)], fails_at=3)
+        with pytest.raises(SourceUnusable):
+            compare(stage, api)
+        api.fails_at = 0
+        del api.people[0]
+        api.people[2] = a_person("c-3", 5, city="Rome")
+        compare(stage, api)
+        assert stage.store.newest.held("sunrise", Kind.CUSTOMER, ["c-3"])["c-3"] == NOON + 5 * 60_000
+
+    def test_a_time_in_another_form_is_read_and_one_that_cannot_be_is_no_excuse(self, stage: Stage) -> None:
+        stage.accept("m1", a_person("c-1", 1))
+        stage.accept("m2", a_person("c-2", 1))
+        first = a_person("c-1", 2, doNotCall=True) | {"updatedAt": "2026-06-18T12:02:00"}
+        second = a_person("c-2", 2, doNotCall=True) | {"updatedAt": 1_790_000_000_000}
+        compare(stage, Api([first, second]))
+        stage.drain()
+        assert [stage.contact(customer)["NoCall"] for customer in ("c-1", "c-2")] == [True, True]
+
+    def test_a_time_that_has_not_come_keeps_nothing_out(self, stage: Stage) -> None:
+        compare(stage, Api([a_person("c-1", 1, city="Oslo") | {"updatedAt": "2099-01-01T00:00:00.000Z"}]))
+        stage.drain()
+        stage.clock.forward(60_000)
+        stage.accept("m1", a_person("c-1", 1, city="Rome"))
+        stage.drain()
+        assert stage.contact()["City"] == "Rome"
+
+    def test_who_was_forgotten_is_neither_missing_nor_fetched(self, stage: Stage) -> None:
+        api = Api([a_person("c-1", 1)])
+        compare(stage, api)
+        stage.store.forget.run("c-1", "ana")
+        done = compare(stage, api)
+        assert (done.missing, done.left, done[Counted.REPEATED]) == (0, 0, 1)
 
 
 class TestSchedule:
