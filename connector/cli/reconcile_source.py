@@ -36,7 +36,8 @@ class _Result:
 
     @property
     def fine(self) -> bool:
-        return not (self.problem or self.comparison.left or self.comparison[Counted.UNANSWERED])
+        passed_over = (Counted.SHRUNK, Counted.UNANSWERED, Counted.UNREADABLE)
+        return not (self.problem or self.comparison.left or any(self.comparison[what] for what in passed_over))
 
 
 @click.command()

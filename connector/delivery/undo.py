@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from connector.crm import is_same_id
+from connector.delivery.consent import States
 from connector.delivery.digests import Digest
 from connector.delivery.match import refused_fields
 from connector.delivery.route import Pace, Route
+from connector.delivery.undo_guards import guarded, guards_of
 from connector.delivery.undoing import (
     ELSEWHERE,
     Chance,
@@ -24,7 +26,7 @@ from connector.delivery.undoing import (
 )
 from connector.destinations.base import Found, Outcome, Row, Verdict
 from connector.errors import LeaseLost
-from connector.model import Mode, RecordKey, Value
+from connector.model import OLDEST, FlagState, Mode, RecordKey, Value
 from connector.settlement import Theirs
 from connector.settlement.previous import Former
 from connector.store import Store
@@ -46,14 +48,23 @@ class Undo:
     def weighed(self, formers: Sequence[Former]) -> list[Restoration]:
         """Decide about these records, reading what the CRM has now. Raises DestinationUnusable, StoreUnavailable."""
         customers = {former.customer_id for former in formers if former.customer_id}
-        states = self.store.ledger.consents(self.route.name, customers)
-        records = [weigh(former, states.get(former.customer_id or "", {})) for former in formers]
+        states = self._consents(customers)
+        guards = guards_of(self.route.mapping)
+        records = [weigh(guarded(former, guards), states.get(former.customer_id or "", {})) for former in formers]
         self._read([record for record in records if record.chances])
         for record in records:
             if record.chances:
                 now = self.current.get((record.of.object, record.crm_id))
                 compare(record, now, states.get(record.of.customer_id or "", {}), self._digest)
         return records
+
+    def _consents(self, customers: Collection[str]) -> dict[str, States]:
+        """What is known of consent, with the opt-outs that were accepted and not delivered yet."""
+        known: dict[str, States] = dict(self.store.ledger.consents(self.route.name, customers))
+        for customer, flag in self.store.obligations.open(self.route.name, customers):
+            state = known.get(customer, {}).get(flag, FlagState(OLDEST, None))
+            known[customer] = {**known.get(customer, {}), flag: replace(state, value=True, owed=True)}
+        return known
 
     @property
     def _digest(self) -> Digest:

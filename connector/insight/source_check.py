@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from connector.carecycle.catalogue import FIELDS, epoch_ms
+from connector.carecycle.catalogue import FIELDS, FLAGS, epoch_ms
 from connector.carecycle.coercions import COERCIONS
 from connector.carecycle.kinds import is_plain
 from connector.errors import PauseReason, SourceForbidden, SourceUnusable
@@ -79,13 +79,13 @@ class SourceCheck:
 
     def run(self, progress: Callable[[Comparison, int | None], None] = lambda comparison, total: None) -> Comparison:
         """Compare everybody. progress: called after each page, with the total if it is known. Raises SourceUnusable."""
-        page = None
         for page in self._source.pages():
             self.comparison += self._page(page)
             self._total = max(self._total or 0, page.total) if page.total is not None else self._total
             self._note(str(max(page.number, self._calls_from)))
             progress(self.comparison, self._total)
-        if page is not None and page.total is not None and page.total < (self._total or 0):
+        read = sum(self.comparison[what] for what in (Counted.LISTED, Counted.LEFT_OUT, Counted.UNREADABLE))
+        if read < (self._total or 0):
             self.comparison += {Counted.SHRUNK: 1}
         self._note("", ended=True)
         return self.comparison
@@ -134,7 +134,7 @@ class SourceCheck:
         if detailed is None:
             counts[Counted.GONE] += 1
             return None
-        customer = {**listed, **detailed}
+        customer = _both(listed, detailed)
         self._take([customer], Counted.FETCHED_CUSTOMERS, counts)
         return customer
 
@@ -181,6 +181,12 @@ class SourceCheck:
             counts[Counted.MISSING_CALLS] += len(missing)
             if self._wanted.fetch:
                 self._take(missing, Counted.FETCHED_CALLS, counts)
+
+
+def _both(listed: Payload, detailed: Payload) -> Payload:
+    """Put together what a list and the details say of a customer: nothing erases, and an opt-out in either counts."""
+    both = {**listed, **{name: value for name, value in detailed.items() if value is not None}}
+    return both | {flag: True for flag in FLAGS if listed.get(flag) is True}
 
 
 def _standing(listed: Payload, held: int | None) -> Standing:

@@ -15,7 +15,7 @@ def summary(done: Comparison, *, complete: bool = True) -> Iterator[str]:
     yield f"Compared: {customers} of careCycle's{calls}." if complete else f"Compared so far: {customers}{calls}."
     if done.missing:
         yield f"Missing: {missing(done)}."
-    elif complete:
+    elif complete and done.shows_all:
         yield "All of these are here, as careCycle knows them."
     if fetched := done[Counted.FETCHED_CUSTOMERS] + done[Counted.FETCHED_CALLS]:
         yield f"{fetched:,} of these were fetched and are delivered like any event."
@@ -31,7 +31,7 @@ _REST: Final = (
     (
         Counted.SHRUNK,
         "time",
-        "The list became shorter while it was read, {}: compare again, nobody may be passed over.",
+        "The list had fewer customers than it said, {}: somebody may have been passed over, compare again.",
     ),
 )
 

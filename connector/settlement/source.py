@@ -22,7 +22,7 @@ class Counted(StrEnum):
 
     MISSING_CALLS: calls that are not held. GONE: customers listed, then not there when asked for. FETCHED_CUSTOMERS,
     FETCHED_CALLS: what was accepted into the inbox. UNREADABLE: items without a usable id. CALLS_ASKED: customers whose
-    calls were compared. SHRUNK: 1 where the list was shorter at its end than at its beginning. REPEATED: customers and
+    calls were compared. SHRUNK: 1 where the list had fewer customers than it said. REPEATED: customers and
     calls that seemed to be missing, but whose content came before: perhaps they were forgotten. UNANSWERED: customers
     of whom careCycle did not answer. LEFT_OUT: customers last updated before the time that was asked for.
     """
@@ -56,6 +56,12 @@ class Comparison:
         """Customers and calls that careCycle had and we did not."""
         seemed = self[Counted.UNKNOWN] + self[Counted.NEWER] + self[Counted.MISSING_CALLS]
         return seemed - self[Counted.REPEATED]
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether nobody was missing, and nobody was passed over."""
+        passed_over = self[Counted.SHRUNK] + self[Counted.UNANSWERED] + self[Counted.UNREADABLE]
+        return not (self.missing or passed_over)
 
     @property
     def left(self) -> int:
@@ -94,7 +100,7 @@ class Compared:
 
     def clears(self, silent_since: int) -> bool:
         """Whether nothing was missing in a comparison that began well after the last event."""
-        return self.done is not None and not self.done.missing and self.began_at > silent_since + _SETTLED
+        return self.done is not None and self.done.shows_all and self.began_at > silent_since + _SETTLED
 
     def is_asking(self, now: int) -> bool:
         """Whether careCycle is being asked now."""

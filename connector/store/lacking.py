@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, literal, select
@@ -13,6 +13,7 @@ from connector.store.dialect import ALWAYS, insert
 from connector.store.obligations import Obligations
 from connector.store.rows import as_rows, given
 from connector.store.tables import FETCHED, deliveries, events
+from connector.store.taking_over import take_over
 
 _OWED: Final = (
     *(events.c.agency, events.c.message_id),
@@ -24,7 +25,7 @@ class Lacking:
     """Adds them after all that was sent, with the opt-outs that their events raise."""
 
     def __init__(self, database: Database, obligations: Obligations) -> None:
-        self._obligations, self._owe = obligations, _owe(database)
+        self._db, self._obligations, self._owe = database, obligations, _owe(database)
 
     def owe(self, connection: Connection, wanted: Sequence[Mapping[str, Any]]) -> tuple[int, list[Row[Any]]]:
         """Add what is lacking of the deliveries wanted. Returns how many, and their events: whether each is purged.
@@ -36,14 +37,29 @@ class Lacking:
         known = (events.c.id, events.c.agency, events.c.message_id, events.c.customer_id, events.c.raised)
         statement = select(*known, events.c.payload.is_(None).label("purged"))
         theirs = connection.execute(statement.where(events.c.id.in_({row.event_id for row in added}))).all()
-        self._obligations.owe(connection, self._obligations.rows(_raised(added, {row.id: row for row in theirs})))
+        by_id = {row.id: row for row in theirs}
+        in_force = set[_InForce]()
+        for destination in sorted({row.destination for row in added}):
+            customers = {by_id[row.event_id].customer_id for row in added if row.destination == destination} - {None}
+            in_force |= take_over(connection, self._db, destination, customers)
+        self._obligations.owe(connection, self._obligations.rows(_raised(added, by_id, in_force)))
         return len(added), list(theirs)
 
 
-def _raised(added: Sequence[Row[Any]], events_by_id: Mapping[int, Row[Any]]) -> Iterator[tuple[Obligation, str]]:
+_InForce = tuple[str, str, str]
+"""Destination, customer and flag of an opt-out."""
+
+
+def _raised(
+    added: Sequence[Row[Any]], events_by_id: Mapping[int, Row[Any]], in_force: Collection[_InForce]
+) -> Iterator[tuple[Obligation, str]]:
+    known: dict[tuple[str, str], set[str]] = {}
+    for destination, customer_id, flag in in_force:
+        known.setdefault((destination, customer_id), set()).add(flag)
     for row in added:
         event = events_by_id[row.event_id]
-        for flag in filter(None, event.raised.split(",")) if event.customer_id else ():
+        flags = set(filter(None, event.raised.split(","))) | known.get((row.destination, event.customer_id), set())
+        for flag in sorted(flags) if event.customer_id else ():
             yield Obligation(row.destination, event.customer_id, flag, row.accepted_at, event.id), row.lane
 
 

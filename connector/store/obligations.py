@@ -94,6 +94,13 @@ class Obligations:
             for row in rows
         ]
 
+    def open(self, destination: str, customers: Collection[str]) -> list[tuple[str, str]]:
+        """The customers and flags of these that are owed, or refused, and not in the CRM."""
+        theirs = (obligations.c.destination == destination, obligations.c.customer_id.in_(customers))
+        with self._db.reading() as connection:
+            rows = connection.execute(select(obligations.c.customer_id, obligations.c.flag).where(*theirs, _OPEN))
+            return [(row.customer_id, row.flag) for row in rows]
+
     def hold(self, connection: Connection, destination: str, customers: Collection[str]) -> None:
         """Lock these customers' obligations in the order in which receivers change them."""
         if customers:

@@ -53,12 +53,15 @@ class Runs:
         self._db = database
 
     def begin(self, new_id: str, agency: str, kind: str, asked: str) -> Run:
-        """Resume the run of this kind that was asked the same and has not ended, or begin it as `new_id`."""
-        same = (runs.c.agency == agency, runs.c.kind == kind, runs.c.asked == asked, runs.c.ended_at.is_(None))
+        """Resume the agency's newest run of this kind if it was asked the same and has not ended; else begin `new_id`.
+
+        An older one is not resumed: what came after it may have undone its part.
+        """
+        newest = select(runs).where(runs.c.agency == agency, runs.c.kind == kind).order_by(runs.c.started_at.desc())
         now = self._db.now()
         with self._db.transaction() as connection:
-            row = connection.execute(select(runs).where(*same).order_by(runs.c.started_at.desc()).limit(1)).first()
-            if row is not None:
+            row = connection.execute(newest.limit(1)).first()
+            if row is not None and row.asked == asked and row.ended_at is None:
                 return _run(row)
             new = {"id": new_id, "agency": agency, "kind": kind, "asked": asked, "started_at": now, "seen_at": now}
             return _run(connection.execute(runs.insert().values(new).returning(*runs.c)).one())

@@ -236,6 +236,14 @@ class TestRuns:
         again = runs.begin("r2", "sunrise", "backfill", "--from x")
         assert (again.id, again.cursor, again.counts) == ("r1", "7", {"customers": 3})
 
+    def test_one_that_another_followed_begins_again(self, stage: Stage) -> None:
+        runs = stage.store.runs
+        runs.note(runs.begin("r1", "sunrise", "reapply", "v2").id, "7", {})
+        stage.clock.forward(1)
+        runs.note(runs.begin("r2", "sunrise", "reapply", "v1").id, "9", {}, ended=True)
+        stage.clock.forward(1)
+        assert runs.begin("r3", "sunrise", "reapply", "v2").cursor == ""
+
     def test_what_ended_begins_again(self, stage: Stage) -> None:
         runs = stage.store.runs
         runs.note(runs.begin("r1", "sunrise", "backfill", "").id, "7", {}, ended=True)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
+from connector.delivery.consent import withholding
 from connector.delivery.route import Running
 from connector.mapping import Mapping
 from connector.receive import lane_for
@@ -18,7 +19,7 @@ from connector.store.fetched_tables import newest
 from connector.store.reapplying import REAPPLY
 from connector.store.tables import deliveries
 from tests.promises.crm import FLAGS, REFUSED
-from tests.promises.stage import DESTINATION, HOLD, MAPPINGS, Stage, a_person, a_talk
+from tests.promises.stage import DESTINATION, HOLD, MAPPINGS, Stage, a_fetched, a_person, a_talk
 from tests.promises.test_fetched import fetch
 
 OTHER = "sunrise/other"
@@ -182,6 +183,17 @@ class TestAnotherDestination:
         assert [(obligation.customer_id, obligation.flag) for obligation in owed] == [("c-1", "doNotCall")]
         assert [one.event.message_id for one in stage.store.inbox.due(f"{OTHER}/0", 10)] == ["one", "two"]
         assert reapply(stage, destination=OTHER) == 0
+
+    def test_gets_opt_outs_that_are_in_force_although_the_newest_state_does_not_raise_them(self, stage: Stage) -> None:
+        told(stage, ("one", a_person("c-1", 1, doNotCall=True)), ("two", a_person("c-1", 5, doNotCall=None)))
+        told(stage, ("three", a_person("c-2", 1, doNotSMS=True)))
+        fetched = a_person("c-2", 5, doNotSMS=False)
+        told(stage, (a_fetched(fetched).message_id, fetched))
+        reapply(stage, destination=OTHER)
+        owed = stage.store.obligations.due(f"{OTHER}/0", 10)
+        assert {(owed.customer_id, owed.flag) for owed in owed} == {("c-1", "doNotCall"), ("c-2", "doNotSMS")}
+        known = stage.store.ledger.consents(OTHER, ["c-2"])
+        assert withholding(["doNotSMS"], known["c-2"]) == "doNotSMS"
 
 
 class TestCallsOfOlderVersions:

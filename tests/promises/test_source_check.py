@@ -124,6 +124,21 @@ class TestTroubles:
         api.failing.clear()
         assert compare(stage, api).left == 0
 
+    def test_details_erase_nothing_and_an_opt_out_in_either_counts(self, stage: Stage) -> None:
+        listed = a_person("c-1", 1, city="Oslo", doNotCall=True, doNotSMS=None)
+        api = Api([listed])
+        api.customer = lambda _: listed | {"city": None, "doNotCall": None, "doNotSMS": True}  # type: ignore[method-assign]
+        api.pages = lambda first=1: iter([Page(1, (listed,), 0, 1, True)])  # type: ignore[method-assign]
+        compare(stage, api)
+        stage.drain()
+        assert [stage.contact()[name] for name in ("City", "NoCall", "NoText")] == ["Oslo", True, True]
+
+    def test_a_list_that_has_fewer_than_it_says_is_not_everybody(self, stage: Stage) -> None:
+        api = Api([])
+        api.pages = lambda first=1: iter([Page(1, (a_person("c-1", 1),), 0, 250, True)])  # type: ignore[method-assign]
+        done = compare(stage, api)
+        assert (done[Counted.SHRUNK], done.shows_all) == (1, False)
+
     def test_where_nobody_is_answered_about_it_stops(self, stage: Stage) -> None:
         people = [a_person(f"c-{number}", 1) for number in range(4)]
         with pytest.raises(SourceUnusable):

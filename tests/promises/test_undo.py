@@ -154,6 +154,41 @@ class TestWhatIsKept:
         assert kept.person()["mobile"] != "+16025550100"
 
 
+def withholding(house: House, source: str, *, guarded: bool) -> str:
+    """Run a mapping of a mobile number, with or without consent deciding about it; return its version."""
+    key, last = ("carecycle_id", "lastname") if house.names is HUBSPOT else ("careCycle_Id__c", "LastName")
+    withhold = f"withhold: {{doNotSMS: [contact.{house.names['mobile']}]}}" if guarded else ""
+    flags = f"doNotCall: contact.{house.names['no_call']}, doNotSMS: contact.{house.names['no_text']}"
+    house.remap(
+        f"version: 1\ncrm: {'hubspot' if house.names is HUBSPOT else 'salesforce'}\nconsent:\n"
+        f"  flags: {{ {flags} }}\n  waive: [doNotEmail, doNotMail]\n  {withhold}\nrecords:\n  contact:\n"
+        f"    object: {house.names['people']}\n    key: {{ {key}: customer.id }}\n    fields:\n"
+        f"      {last}: {{ from: customer.lastName, default: Unknown }}\n"
+        f"      {house.names['mobile']}: {{ from: {source} }}\n"
+    )
+    return house.route.mapping.version
+
+
+class TestWhoOptedOut:
+    """Nobody's number comes back who must not be texted now, whatever the undone version thought of that."""
+
+    def test_where_only_the_corrected_mapping_withholds(self, kept: House) -> None:
+        made_by_hand(kept, mobile="+16025550100")
+        version = withholding(kept, "customer.city", guarded=False)
+        kept.pass_on(a_customer(city="Mesa", updatedAt=EARLIER, email=None))
+        withholding(kept, "customer.phoneNumber", guarded=True)
+        kept.pass_on(a_customer(city="Mesa", doNotSMS=True, updatedAt=LATER, email=None))
+        assert about(undone(kept, version), kept, "mobile") == [What.KEPT]
+        assert kept.person()["mobile"] != "+16025550100"
+
+    def test_where_the_opt_out_is_accepted_and_not_delivered_yet(self, kept: House) -> None:
+        made_by_hand(kept, mobile="+16025550100")
+        version = withholding(kept, "customer.phoneNumber", guarded=True)
+        kept.pass_on(a_customer(updatedAt=EARLIER, email=None))
+        kept.accept(a_customer(doNotSMS=True, updatedAt=LATER, email=None))
+        assert about(undone(kept, version), kept, "mobile") == [What.KEPT]
+
+
 class TestAfterwards:
     def test_the_version_that_was_undone_does_not_write_the_same_event_again(self, kept: House) -> None:
         made_by_hand(kept, city="Yuma")
