@@ -27,6 +27,7 @@ from connector.running.backfill_sources import Calls, Source, api_source, file_s
 from connector.running.config import AgencyFile, read_agencies, read_process
 from connector.running.file_lock import FileLock
 from connector.running.state import open_state
+from connector.settlement.newest import Origin
 from connector.source.steps import Step
 from connector.store import Store
 from connector.store.runs import Run
@@ -142,7 +143,8 @@ class _Work:
     def run(self) -> dict[str, Any]:
         """Bring everything in, or what a run that was stopped left over."""
         runs, asked = self.store.runs, [self.source.content, *self._asked()]
-        run = runs.begin(secrets.token_hex(8), self.agency, KIND, json.dumps(asked))
+        whole = self.source.origin is Origin.CARECYCLE and not (self.wanted.since or self.wanted.destination)
+        run = runs.begin(secrets.token_hex(8), self.agency, KIND, json.dumps(asked), whole=whole)
         cursor = self._cursor(run)
         self.tally.counts.update(run.counts if cursor else {})
         self.store.desk.note(who(), KIND, f"{self.agency} from {self.source.origin}: run {run.id}")

@@ -14,7 +14,7 @@ import click
 from connector.cli.options import agency_option, json_option, moment, opened_store, quiet, show_json
 from connector.cli.progress import progress
 from connector.errors import FixConfiguration, SourceUnusable
-from connector.insight.source_check import SourceCheck, Wanted
+from connector.insight.completeness import Completeness, Wanted
 from connector.insight.source_report import summary
 from connector.running.bootstrap import open_agencies
 from connector.running.config import AgencyFile, read_agencies
@@ -70,12 +70,16 @@ def _compare(store: Store, file: AgencyFile, wanted: Wanted, *, as_json: bool) -
     opened = open_source(file, store)
     assert opened is not None
     asked, kind = f"calls={wanted.all_calls} since={wanted.since}", f"{SOURCE} in part" if wanted.since else SOURCE
-    run = store.runs.begin(secrets.token_hex(8), agency.name, kind, asked) if wanted.fetch else None
+    run = (
+        store.runs.begin(secrets.token_hex(8), agency.name, kind, asked, whole=not wanted.since)
+        if wanted.fetch
+        else None
+    )
     if run is not None and run.cursor and not as_json:
         click.echo(f"{agency.name}: going on with the comparison that was interrupted")
     with closing(opened) as api, progress(f"{agency.name}: comparing", 5000, lambda: None) as show:
         keep = partial(keep_fetched, store, agency, run.id if run else "")
-        check, problem = SourceCheck(store, agency.name, api, keep, run, wanted), ""
+        check, problem = Completeness(store, agency.name, api, keep, run, wanted), ""
         try:
             check.run(lambda comparison, total: show(comparison[Counted.LISTED], total))
         except SourceUnusable as error:

@@ -12,7 +12,7 @@ from connector import telemetry
 from connector.backoff import HOUR
 from connector.errors import SourceUnusable, StoreUnavailable
 from connector.insight.alarms import silence
-from connector.insight.source_check import Source, SourceCheck, Wanted
+from connector.insight.completeness import Completeness, Source, Wanted
 from connector.receive import Agency
 from connector.running.fetching import keep_fetched
 from connector.store import Store
@@ -69,7 +69,7 @@ def compare(store: Store, asked: Asked, run: Run) -> None:
     wanted = Wanted(fetch=store.runs.was_asked_for(name))
     with closing(asked.open()) as source:
         keep = partial(keep_fetched, store, asked.agency, run.id)
-        check = SourceCheck(store, name, source, keep, run, wanted)
+        check = Completeness(store, name, source, keep, run, wanted)
         try:
             done = check.run()
             comparison.compared(name, done.counts, done.left)

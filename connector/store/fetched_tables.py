@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text, false
 
 from connector.store.tables import metadata
 
@@ -34,5 +34,6 @@ runs: Final = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("problem", Text, nullable=False, server_default=""),  # why it stopped
+    Column("whole", Boolean, nullable=False, server_default=false()),
 )
 """Runs over everybody: a backfill, and so on."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, null, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, null, select, update
 
 from connector.crm import CrmAccount
 from connector.errors import StateChanged
@@ -28,6 +28,7 @@ from connector.store.tables import (
     usage,
     usage_calls,
 )
+from connector.store.taking_over import SHOWN
 from connector.store.verification_tables import verification_passes
 
 _COUNTS: Final = (usage, usage_calls, verification_passes)
@@ -117,10 +118,8 @@ class Rebinding:
         untried = {"code": "", "reason": "", "action": "", "fields": "[]", "due_at": self._db.now()}
         owed = update(obligations).where(mine).values(state=ObligationState.OWED, **nowhere, **untried)
         connection.execute(owed)
-        still_unknown = consents.c.value.is_(None) & consents.c.applied_at.is_not(None)
-        in_force = or_(consents.c.owed, consents.c.spoken, consents.c.value.is_(True), still_unknown)
         connection.execute(
-            update(consents).where(consents.c.destination == destination).values(owed=in_force, applied_at=null())
+            update(consents).where(consents.c.destination == destination).values(owed=SHOWN, applied_at=null())
         )
 
 

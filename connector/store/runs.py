@@ -33,6 +33,7 @@ class Run:
     ended_at: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
+    whole: bool = False
 
 
 SOURCE: Final = "reconcile source"
@@ -52,10 +53,11 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def begin(self, new_id: str, agency: str, kind: str, asked: str) -> Run:
+    def begin(self, new_id: str, agency: str, kind: str, asked: str, *, whole: bool = False) -> Run:
         """Resume the agency's newest run of this kind if it was asked the same and has not ended; else begin `new_id`.
 
-        An older one is not resumed: what came after it may have undone its part.
+        An older one is not resumed: what came after it may have undone its part. whole: people ask for everybody to be
+        fetched, for every destination.
         """
         newest = select(runs).where(runs.c.agency == agency, runs.c.kind == kind).order_by(runs.c.started_at.desc())
         now = self._db.now()
@@ -63,7 +65,15 @@ class Runs:
             row = connection.execute(newest.limit(1)).first()
             if row is not None and row.asked == asked and row.ended_at is None:
                 return _run(row)
-            new = {"id": new_id, "agency": agency, "kind": kind, "asked": asked, "started_at": now, "seen_at": now}
+            new = {
+                "id": new_id,
+                "agency": agency,
+                "kind": kind,
+                "asked": asked,
+                "whole": whole,
+                "started_at": now,
+                "seen_at": now,
+            }
             return _run(connection.execute(runs.insert().values(new).returning(*runs.c)).one())
 
     def due(self, new_id: str, agency: str, kind: str, asked: str, every: int) -> Run | None:
@@ -116,8 +126,7 @@ class Runs:
 
     def was_asked_for(self, agency: str) -> bool:
         """Whether people have ever had everybody fetched from careCycle, to the end and for every destination."""
-        fetching = (runs.c.kind == SOURCE) | ((runs.c.kind == "backfill") & runs.c.asked.like('["carecycle", 0, "",%'))
-        done = (runs.c.agency == agency, fetching, runs.c.asked != SCHEDULED, runs.c.ended_at.is_not(None))
+        done = (runs.c.agency == agency, runs.c.whole, runs.c.ended_at.is_not(None))
         with self._db.reading() as connection:
             return connection.execute(select(runs.c.id).where(*done).limit(1)).first() is not None
 

@@ -77,7 +77,7 @@ events: Final = Table(
     Index(None, "message_id"),
     Index(None, "customer_id", "id"),
     Index("ix_events_kept", "agency", "received_at", **where("payload IS NOT NULL")),
-    Index("ix_events_sent", "agency", "received_at", **where("payload IS NOT NULL AND run = ''")),
+    Index("ix_events_sent", "agency", "received_at", **where("payload IS NOT NULL AND origin = 'webhook'")),
     Index("ix_events_raised", "received_at", "id", **where("raised <> ''")),
     Index("ix_events_purged", "agency", "received_at", **where("payload IS NULL")),
     Index(None, "type", "id"),

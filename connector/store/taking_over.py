@@ -13,7 +13,7 @@ from connector.store.tables import consents
 
 _KEPT: Final = ("customer_id", "flag", "at", "tie", "value", "spoken", "lowered_at")
 
-IN_FORCE: Final = or_(
+SHOWN: Final = or_(
     consents.c.owed,
     consents.c.spoken,
     consents.c.value.is_(True),
@@ -31,10 +31,10 @@ def take_over(
     """
     agency = destination.partition("/")[0]
     others = (consents.c.destination.startswith(f"{agency}/", autoescape=True), consents.c.destination != destination)
-    known = select(literal(destination), *(consents.c[name] for name in _KEPT), null(), IN_FORCE)
+    known = select(literal(destination), *(consents.c[name] for name in _KEPT), null(), SHOWN)
     names = ["destination", *_KEPT, "applied_at", "owed"]
     # Of several that know it, the one that has it in force comes first, and the newest of those.
-    rows = known.where(*others, consents.c.customer_id.in_(customers)).order_by(IN_FORCE.desc(), consents.c.at.desc())
+    rows = known.where(*others, consents.c.customer_id.in_(customers)).order_by(SHOWN.desc(), consents.c.at.desc())
     put = insert(database.engine, consents).from_select(names, rows).on_conflict_do_nothing()
     made = connection.execute(put.returning(consents.c.customer_id, consents.c.flag, consents.c.owed)).all()
     return {(destination, row.customer_id, row.flag) for row in made if row.owed}

@@ -37,6 +37,9 @@ class Turn:
     sent: AllSent
 
 
+_SENT: Final[Any] = literal_column("'webhook'")  # a literal: partial indexes serve no parameter
+
+
 class Watches:
     """One row per agency."""
 
@@ -79,7 +82,7 @@ class Watches:
         """Return when the newest events arrived that were sent, not fetched, newest first (epoch ms)."""
         newest = (
             select(events.c.received_at)
-            .where(events.c.agency == agency, events.c.payload.is_not(None), events.c.run == literal_column("''"))
+            .where(events.c.agency == agency, events.c.payload.is_not(None), events.c.origin == _SENT)
             .order_by(events.c.received_at.desc())
             .limit(ARRIVALS)
         )

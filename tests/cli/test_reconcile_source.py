@@ -122,6 +122,18 @@ class TestOnSchedule:
         assert (known.done.missing, known.done.left, known.fetching) == (2, 0, True)
         store.close()
 
+    @pytest.mark.parametrize(("asked", "whole"), [((), True), (("--destination", "crm"), False), ("--from", False)])
+    def test_only_a_backfill_of_everybody_asks_for_it(
+        self, asking: Asking, tmp_path: Path, asked: Any, whole: bool
+    ) -> None:
+        file = tmp_path / "few.csv"
+        file.write_text(f"id,lastName\n{next(iter(asking.source.book))['id']},Quill\n")
+        arguments = ("--from", str(file)) if asked == "--from" else asked
+        assert asking.run("backfill", *arguments).exit_code == 0
+        store = asking.store()
+        assert store.runs.was_asked_for("sunrise") == whole
+        store.close()
+
     def test_a_source_that_cannot_be_asked_is_noted_and_asked_again(self, asking: Asking, clock: Clock) -> None:
         store = asking.store(clock)
         asking.environment["KEY"] = "cc_ended"

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger()),
         sa.Column("problem", sa.Text(), nullable=False, server_default=""),
+        sa.Column("whole", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
     )
     # Calls follow when they are asked for: their ids are in the payloads, which only the data key opens.

@@ -8,5 +8,5 @@ down_revision: str | None = "0034"
 
 
 def upgrade() -> None:
-    only = sa.text("payload IS NOT NULL AND run = ''")
+    only = sa.text("payload IS NOT NULL AND origin = 'webhook'")
     op.create_index("ix_events_sent", "events", ["agency", "received_at"], sqlite_where=only, postgresql_where=only)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.errors import PauseReason, SourceForbidden, SourceUnusable
-from connector.insight.source_check import SourceCheck, Wanted
+from connector.insight.completeness import Completeness, Wanted
 from connector.running.fetching import keep_fetched
 from connector.settlement.newest import Kind
 from connector.settlement.source import Comparison, Counted
@@ -61,7 +61,7 @@ class Api:
 def compare(stage: Stage, api: Api, **wanted: Any) -> Comparison:
     run = stage.store.runs.begin(f"r{len(stage.store.runs.all('sunrise'))}", "sunrise", SOURCE, str(wanted))
     keep = partial(keep_fetched, stage.store, AGENCY, run.id)
-    return SourceCheck(stage.store, "sunrise", api, keep, run, Wanted(**wanted)).run()
+    return Completeness(stage.store, "sunrise", api, keep, run, Wanted(**wanted)).run()
 
 
 class TestFound:
@@ -92,7 +92,7 @@ class TestFound:
         assert compare(stage, api, all_calls=True)[Counted.FETCHED_CALLS] == 1
 
     def test_without_fetching_nothing_is_stored(self, stage: Stage) -> None:
-        done = SourceCheck(stage.store, "sunrise", Api([a_person("c-1", 1)]), len, None, Wanted(fetch=False)).run()
+        done = Completeness(stage.store, "sunrise", Api([a_person("c-1", 1)]), len, None, Wanted(fetch=False)).run()
         assert (done.left, stage.store.desk.waiting(), stage.store.runs.all("sunrise")) == (1, 0, [])
 
     def test_who_is_gone_when_asked_for_is_no_difference(self, stage: Stage) -> None:

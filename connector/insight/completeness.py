@@ -19,13 +19,13 @@ from connector.store.runs import Run
 
 Payload = Mapping[str, Any]
 Keep = Callable[[Sequence[Payload]], int]
-"""Accepts payloads into the inbox; returns how many could be read."""
+"""Accepts payloads into the inbox; returns how many were not known so."""
 
 _UPDATED: Final = FIELDS["customer.updatedAt"]
 _IN_A_ROW: Final = 3
 """Failures that stop a comparison."""
 
-_OF_ONE: Final = frozenset({PauseReason.OUTAGE, PauseReason.REPLY, PauseReason.REQUEST, PauseReason.NETWORK})
+_OF_ONE: Final = frozenset({PauseReason.OUTAGE, PauseReason.REPLY, PauseReason.REQUEST, PauseReason.UNREACHABLE})
 """What may be wrong with one customer alone."""
 
 _KEPT: Final = frozenset(Counted) - {Counted.LISTED, Counted.LEFT_OUT, Counted.UNREADABLE, Counted.SHRUNK}
@@ -62,7 +62,7 @@ class Wanted:
     since: int = 0
 
 
-class SourceCheck:
+class Completeness:
     """One comparison, resumable page by page. run: None to keep nothing of it."""
 
     def __init__(self, store: Store, agency: str, source: Source, keep: Keep, run: Run | None, wanted: Wanted) -> None:
