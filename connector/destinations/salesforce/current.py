@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from connector.destinations.base import Current
 from connector.destinations.salesforce import values
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
+from connector.destinations.salesforce.composite import Part, Parts
 from connector.destinations.salesforce.merged import Survivors
 from connector.destinations.salesforce.pages import Pages
 from connector.destinations.salesforce.reads import Reader
@@ -29,17 +30,6 @@ _CONTACT: Final = "003"
 _BECAME: Final = "ConvertedContactId"
 _MASKED: Final = "encryptedstring"
 """The type of a field whose value is shown masked."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    body: Any
-    status: int = Field(alias="httpStatusCode")
-
-
-class _Parts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    parts: list[_Part] = Field(alias="compositeResponse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +98,9 @@ class Presence:
             for n, query in enumerate(queries)
         ]
         reply = self.client.call("POST", "composite", json={"allOrNone": False, "compositeRequest": asked})
-        parts: list[_Part] = []
+        parts: list[Part] = []
         with suppress(ValidationError):
-            parts = _Parts.model_validate(reply, strict=True).parts
+            parts = Parts.model_validate(reply, strict=True).parts
         for part in parts:
             if part.status != 200:
                 yield ApiError(part.status, "")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connector.destinations.base import Answers, Found, Outcome
 from connector.destinations.describing import each
@@ -16,6 +16,7 @@ from connector.destinations.salesforce import errors, schema, search_rules
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
+from connector.destinations.salesforce.composite import Parts
 from connector.destinations.salesforce.rule import REJECTING
 from connector.destinations.salesforce.schema import Described, DescribedObject
 from connector.destinations.salesforce.search import Query, search
@@ -31,17 +32,6 @@ _ASK_AGAIN: Final = 60.0
 """Seconds until an object is described again that the org would not describe."""
 _OF_THE_DESCRIPTION: Final = frozenset({PauseReason.CONFIGURATION, PauseReason.PERMISSIONS, PauseReason.OUTAGE})
 """Why an org may not describe an object that can be searched."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    body: Any
-    status: int = Field(alias="httpStatusCode")
-
-
-class _Parts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    parts: list[_Part] = Field(alias="compositeResponse")
 
 
 class Reader:
@@ -116,7 +106,7 @@ class Reader:
         reply = self._client.call("POST", "composite", json={"allOrNone": False, "compositeRequest": asked})
         described: dict[str, DescribedObject | None] = {}
         with suppress(ValidationError):  # objects left out are described one by one, and that call reports errors
-            for name, part in zip(names, _Parts.model_validate(reply, strict=True).parts, strict=False):
+            for name, part in zip(names, Parts.model_validate(reply, strict=True).parts, strict=False):
                 if part.status == 404:
                     described[name] = None
                 elif part.status == 200:
