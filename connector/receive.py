@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector import telemetry
+from connector.backoff import DAY
 from connector.carecycle import decode, recognise
 from connector.carecycle.remnant import Remnant, remnant
 from connector.carecycle.signature import Verifier
@@ -100,11 +101,12 @@ def read(agency: Agency, message_id: str, body: bytes, now: int | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """How content is fetched. destination: the only one it is for; empty for all. digest: keyed."""
+    """How content is fetched. destination: the only one it is for; empty for all. digest: keyed. now: epoch ms."""
 
     origin: Origin
     run: str
     digest: Callable[[str], str]
+    now: int
     destination: str = ""
 
 
@@ -112,7 +114,8 @@ def fetched(agency: Agency, payload: Mapping[str, Any], how: Fetch) -> Arrival:
     """Content that was fetched, of the shape of a webhook's. Equal content has the same message id.
 
     A state that does not say when it was last changed is as old as its customer or call, or else the oldest possible:
-    it fills in what nobody wrote. Raises UnreadableEvent.
+    it fills in what nobody wrote. One of more than a day ahead counts as of now: it would keep out what careCycle sends
+    until then. Raises UnreadableEvent.
     """
     body = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
     message_id = f"{how.origin}:{how.digest(body.decode())}"
@@ -122,6 +125,7 @@ def fetched(agency: Agency, payload: Mapping[str, Any], how: Fetch) -> Arrival:
     arrival = _arrival(agency, message_id, body, None, reading)
     only = tuple(owed for owed in arrival.owed if how.destination in ("", owed.destination.partition("/")[2]))
     when = arrival.source_time if arrival.source_time is not None else reading.created or OLDEST.at
+    when = how.now if when > how.now + DAY else when
     return replace(arrival, owed=only, source_time=when, priority=FETCHED, origin=how.origin, run=how.run)
 
 

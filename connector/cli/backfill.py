@@ -175,7 +175,9 @@ class _Work:
 
     def _backfill(self, run: str, keep: Keep) -> Backfill:
         agency = bootstrap.open_agencies([self.file])[self.agency]
-        how = Fetch(self.source.origin, run, partial(self.store.database.digest, size=16), self.wanted.destination)
+        database = self.store.database
+        digest = partial(database.digest, size=16)
+        how = Fetch(self.source.origin, run, digest, database.moment(), self.wanted.destination)
         calls_of = self.calls.of if self.calls else None
         return Backfill(self.store, agency, how, keep, self.tally, self.wanted.since, calls_of)
 

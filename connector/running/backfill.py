@@ -82,24 +82,20 @@ class Backfill:
         return [call for identity, call in calls.items() if identity not in held]
 
     def _take(self, payloads: Iterable[Payload]) -> None:
-        now = self.store.database.moment()
-        arrivals = [arrival for payload in payloads if (arrival := self._arrival(payload, now))]
+        how = replace(self.how, now=self.store.database.moment())
+        arrivals = [arrival for payload in payloads if (arrival := self._arrival(payload, how))]
         self._compare(arrivals)
         new = self.keep(arrivals) if arrivals else []
         self.tally.counts["new"] += sum(new)
         self.tally.counts["known"] += len(new) - sum(new)
 
-    def _arrival(self, payload: Payload, now: int) -> Arrival | None:
-        """Return what is stored of it; None if it was last updated too long ago.
-
-        A time that has not come yet counts as now: it would keep out what careCycle sends until then.
-        """
-        arrival = receive.fetched(self.agency, payload, self.how)
-        at = min(arrival.source_time or 0, now)
-        if at < self.since and (arrival.call_id or "updatedAt" in payload):
+    def _arrival(self, payload: Payload, how: receive.Fetch) -> Arrival | None:
+        """Return what is stored of it; None if it was last updated too long ago."""
+        arrival = receive.fetched(self.agency, payload, how)
+        if (arrival.source_time or 0) < self.since and (arrival.call_id or "updatedAt" in payload):
             self.tally.counts["too old"] += 1
             return None
-        return replace(arrival, source_time=at)
+        return arrival
 
     def _compare(self, arrivals: Iterable[Arrival]) -> None:
         """Count the customers by what is known of them already, and the calls."""

@@ -100,15 +100,16 @@ class Reapply:
         """Ask careCycle for customers of whom nothing is stored any more. Raises SourceUnusable."""
         if self.source is None or not part.lost:
             return part
-        agency, digest = bootstrap.open_agencies([self.file])[self.agency], self.store.database.digest
+        agency, database = bootstrap.open_agencies([self.file])[self.agency], self.store.database
         # Each run keeps its own: what an earlier run fetched may have been purged.
-        how = Fetch(Origin.CARECYCLE, self.run_id, lambda text: digest(f"{self.run_id} {text}", size=16))
-        payloads = filter(None, map(self.source.customer, part.lost))
-        now = self.store.database.moment()
-        arrivals = [fetched(agency, payload, how) for payload in payloads]
-        self.store.fetched.accept(
-            [replace(arrival, owed=(), source_time=min(arrival.source_time or 0, now)) for arrival in arrivals]
+        how = Fetch(
+            Origin.CARECYCLE,
+            self.run_id,
+            lambda text: database.digest(f"{self.run_id} {text}", size=16),
+            database.moment(),
         )
+        payloads = filter(None, map(self.source.customer, part.lost))
+        self.store.fetched.accept([replace(fetched(agency, payload, how), owed=()) for payload in payloads])
         return self.store.reapplying.again(part, self.agency)
 
     def _count(self, part: Part) -> None:

@@ -81,7 +81,8 @@ class RecordingWatch:
     def _pass_on(self, call: Awaited, link: str) -> None:
         payload = self.store.recordings.payload(call)
         if payload:
-            how = Fetch(Origin.CARECYCLE, "", partial(self.store.database.digest, size=16))
+            database = self.store.database
+            how = Fetch(Origin.CARECYCLE, "", partial(database.digest, size=16), database.moment())
             self.store.fetched.accept([fetched(self.agency, {**payload, "recordingUrl": link}, how)])
             source_telemetry.recording_found(self.agency.name, call.call_id)
         self.store.recordings.done(call)

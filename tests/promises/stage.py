@@ -120,7 +120,8 @@ MAPPINGS = (
 
 def a_fetched(payload: dict[str, Any]) -> Arrival:
     """What careCycle's API says."""
-    return fetched(AGENCY, payload, Fetch(Origin.CARECYCLE, "r1", lambda text: sha256(text.encode()).hexdigest()[:32]))
+    how = Fetch(Origin.CARECYCLE, "r1", lambda text: sha256(text.encode()).hexdigest()[:32], NOON)
+    return fetched(AGENCY, payload, how)
 
 
 def minute(at: int) -> str:

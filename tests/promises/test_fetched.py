@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -19,7 +20,8 @@ UNSTATED = dict.fromkeys(("doNotCall", "doNotSMS", "doNotEmail", "doNotMail"))
 
 
 def a_fetch(stage: Stage, run: str = "r1", destination: str = "") -> Fetch:
-    return Fetch(Origin.CARECYCLE, run, lambda text: stage.store.database.digest(text, size=16), destination)
+    database = stage.store.database
+    return Fetch(Origin.CARECYCLE, run, partial(database.digest, size=16), database.moment(), destination)
 
 
 def fetch(stage: Stage, payload: dict[str, Any], *, agency: Agency = AGENCY, **how: str) -> bool:

@@ -385,7 +385,8 @@ class TestWhatIsStored:
 
 def fetch(house: House, run: str, **changes: Any) -> None:
     """A backfill brings the customer."""
-    how = Fetch(Origin.CARECYCLE, run, lambda content: house.store.database.digest(content, size=16))
+    database = house.store.database
+    how = Fetch(Origin.CARECYCLE, run, lambda content: database.digest(content, size=16), database.moment())
     house.store.fetched.accept([fetched(AGENCY, a_customer(**changes), how)])
     house.drain()
 
