@@ -63,6 +63,11 @@ class History:
             self.changes.pop()
 
 
+def by_hand() -> bool:
+    """Whether a person does this, and no request."""
+    return not _request()
+
+
 def _request() -> str:
     """The request being handled, unless it is that of a person on the sandbox's own page."""
     if not has_request_context() or request.blueprint:

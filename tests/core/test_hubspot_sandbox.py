@@ -40,7 +40,7 @@ def ask(portal: HubSpotSandbox) -> Iterator[Ask]:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {portal.token}"
         yield lambda method, path, body=None, **more: session.request(
-            method, portal.url + path, json=body, timeout=5, **more
+            method, portal.url + path, json=body, timeout=60, **more
         )
 
 
@@ -57,7 +57,7 @@ def inputs(*rows: dict[str, Any], traced: bool = True) -> dict[str, Any]:
 class TestTheDoor:
     @pytest.mark.parametrize("header", [None, "Bearer other", "Basic abc", ""])
     def test_an_unknown_bearer_is_401(self, portal, header):
-        reply = requests.get(portal.url + "/crm/v3/owners", headers={"Authorization": header}, timeout=5)
+        reply = requests.get(portal.url + "/crm/v3/owners", headers={"Authorization": header}, timeout=60)
         assert (reply.status_code, reply.json()["category"]) == (401, "INVALID_AUTHENTICATION")
 
     @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ class TestProperties:
             session.headers["Authorization"] = f"Bearer {sandbox.token}"
             for more in ({"dataSensitivity": "sensitive"}, {"hasUniqueValue": True}):
                 body = {**PLAN, **more}
-                assert session.post(url + "/crm/v3/properties/calls", json=body, timeout=5).status_code == 400
+                assert session.post(url + "/crm/v3/properties/calls", json=body, timeout=60).status_code == 400
 
 
 class TestAssociations:

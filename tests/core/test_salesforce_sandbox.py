@@ -25,7 +25,7 @@ class Org:
         self.session.headers["Authorization"] = f"Bearer {self.sandbox.token}"
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        return self.session.request(method, f"{self.url}/services/data/v67.0{path}", json=body, timeout=5, **options)
+        return self.session.request(method, f"{self.url}/services/data/v67.0{path}", json=body, timeout=60, **options)
 
     def error(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, str]:
         response = self.ask(method, path, body, **options)
@@ -81,7 +81,7 @@ class TestCallingIn:
         assert (response.status_code, response.headers["Content-Type"]) == (414, "text/html")
 
     def test_an_api_version_of_the_far_future_is_not_found(self, org: Org) -> None:
-        response = org.session.get(f"{org.url}/services/data/v99.0/limits", timeout=5)
+        response = org.session.get(f"{org.url}/services/data/v99.0/limits", timeout=60)
         assert response.status_code == 404
 
     def test_a_missing_resource_is_an_error_list(self, org: Org) -> None:
@@ -90,7 +90,7 @@ class TestCallingIn:
 
 class TestTokens:
     def token(self, org: Org, host: str = "acme.my.salesforce.com", **form: str) -> requests.Response:
-        return requests.post(f"{org.url}/services/oauth2/token", form, headers={"Host": host}, timeout=5)
+        return requests.post(f"{org.url}/services/oauth2/token", form, headers={"Host": host}, timeout=60)
 
     def test_client_credentials_open_a_session(self, org: Org) -> None:
         form = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
@@ -384,7 +384,7 @@ class TestQueries:
     @with_knobs(page=2)
     def test_long_results_come_in_pages(self, org: Org) -> None:
         first = org.ask("GET", "/query", params={"q": "SELECT Id FROM User"}).json()
-        second = org.session.get(org.url + first["nextRecordsUrl"], timeout=5).json()
+        second = org.session.get(org.url + first["nextRecordsUrl"], timeout=60).json()
         assert (first["done"], len(first["records"]), second["done"], len(second["records"])) == (False, 2, True, 2)
         assert (first["totalSize"], second["totalSize"]) == (4, 4)
 

@@ -136,4 +136,4 @@ class TestMoving:
 
     @pytest.mark.parametrize(("version", "status"), [("30.0", 410), ("20.0", 404), ("99.0", 404)])
     def test_a_retired_version_is_gone(self, org: Org, version: str, status: int) -> None:
-        assert org.session.get(f"{org.url}/services/data/v{version}/limits", timeout=5).status_code == status
+        assert org.session.get(f"{org.url}/services/data/v{version}/limits", timeout=60).status_code == status

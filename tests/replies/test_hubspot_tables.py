@@ -65,6 +65,12 @@ def of_trial(path: str, method: str, ask: Any) -> Call:
     return Call(answering(path, method), lambda hubspot: str(ask(hubspot.bench())))
 
 
+def attached_to_a_new_one(hubspot: HubSpot) -> str:
+    (made,) = hubspot.write([a_contact("c-0", firstname="Ada")])
+    (seen,) = hubspot.bench().touched("contacts", [str(made.id)]).values()
+    return str(bool(seen.attached))
+
+
 def stages_of_deals(hubspot: HubSpot) -> str:
     stage = hubspot.describe(["deals"]).objects["deals"].fields["dealstage"]
     return "; ".join(f"{option.value} {option.pipeline}" for option in stage.options)
@@ -114,6 +120,18 @@ ANSWERED: Final[dict[str, tuple[int, Any, Call, str]]] = {
     ),
     "unsubscribe-200": (200, {"status": "COMPLETE", "results": []}, unsubscribe("POST"), "opted out"),
     "delete-204": (204, "", of_trial("/objects/", "DELETE", lambda bench: bench.delete("contacts", "45001")), ""),
+    "archived-204": (
+        204,
+        "",
+        of_trial("/batch/archive", "POST", lambda bench: bench.delete_all("contacts", ["45001"])),
+        "{'45001': ''}",
+    ),
+    "schemas-200": (
+        200,
+        listing({"name": "policy", "objectTypeId": "2-4501", "fullyQualifiedName": "p77_policy", "archived": False}),
+        Call(answering("/schemas", "GET"), attached_to_a_new_one),
+        "False",
+    ),
     "linked-200": (
         200,
         listing({"from": {"id": "45001"}, "to": [{"toObjectId": 46001, "associationTypes": []}]}),

@@ -102,12 +102,12 @@ def test_a_reply_has_whatever_the_recorded_one_has(name: str) -> None:
     with sandbox as url:
         if method == "LOGIN":
             reply = requests.post(
-                f"{url}/services/oauth2/token", data=body, headers={"Host": "x.my.salesforce.com"}, timeout=9
+                f"{url}/services/oauth2/token", data=body, headers={"Host": "x.my.salesforce.com"}, timeout=60
             )
         else:
             given = sent if method in ("POST", "PATCH") else None
             reply = requests.request(
-                method, f"{url}/services/data/v67.0/{path}", data=given, headers=headers, timeout=9
+                method, f"{url}/services/data/v67.0/{path}", data=given, headers=headers, timeout=60
             )
     theirs = RECORDED[name]
     assert reply.status_code == theirs.status

@@ -135,6 +135,20 @@ ANSWERED: Final[dict[str, tuple[tuple[int, Any], Call, str]]] = {
     ),
     "edited": ((204, ""), Call("/sobjects/FieldPermissions/", granted, before=seen_but_not_edited), "done"),
     "user": ((200, {}), Call(f"/services/data/v{VERSION}/", user_unknown, ends=True), "not granted"),
+    "deleted-together": (
+        (200, [{"id": MERGED[0]["Id"], "success": True, "errors": []}]),
+        Call("/composite/sobjects", lambda org: str(org.bench().delete_all("Contact", [str(MERGED[0]["Id"])]))),
+        "{'003Hb0000000001AAA': ''}",
+    ),
+    "objects": (
+        (200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [{"name": "Task", "queryable": True}]}),
+        Call(
+            f"/services/data/v{VERSION}/sobjects",
+            lambda org: str(org.bench().touched("Contact", [str(MERGED[0]["Id"])])),
+            ends=True,
+        ),
+        "{}",
+    ),
     "deleted": ((204, ""), Call("/sobjects/Contact/", lambda org: org.bench().delete("Contact", MERGED[0]["Id"])), ""),
 }
 FURTHER: Final = {

@@ -93,7 +93,7 @@ def test_a_reply_has_whatever_the_recorded_one_has(name: str) -> None:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with sandbox as url:
         reply = requests.request(
-            method, url + path, data=sent if method == "POST" else None, headers=headers, timeout=9
+            method, url + path, data=sent if method == "POST" else None, headers=headers, timeout=60
         )
     theirs = RECORDED[name]
     assert reply.status_code == theirs.status

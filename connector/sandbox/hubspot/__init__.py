@@ -22,7 +22,7 @@ from connector.sandbox.hubspot.saved import Saved, portal_of
 from connector.sandbox.hubspot.schema import SENSITIVITIES, Definitions
 from connector.sandbox.hubspot.standard import STANDARD
 from connector.sandbox.hubspot.views import DETAILS, Route, Views
-from connector.sandbox.wire import Wire
+from connector.sandbox.wire import Way, Wire
 
 BEARER = "pat-na1-sandbox"
 SCOPES = frozenset(
@@ -30,6 +30,7 @@ SCOPES = frozenset(
         *(f"crm.{noun}.{verb}" for noun in ("objects.contacts", "schemas.contacts") for verb in ("read", "write")),
         *(f"crm.objects.contacts.{s}.{verb}" for s in SENSITIVITIES[1:] for verb in ("read", "write")),
         "crm.objects.owners.read",
+        "crm.schemas.custom.read",
         "communication_preferences.read_write",
     }
 )
@@ -132,15 +133,17 @@ class HubSpotSandbox(Wire, HubSpotFaults):
             return set(self.state.opted_out)
 
     def _open(self, views: Views) -> None:
-        self.app.url_map.strict_slashes = False
         self.app.before_request(self._admit)
         self.app.after_request(self._headers)
         self.app.register_error_handler(Refusal, self._refuse)
         self.app.register_error_handler(404, lambda _: self._refuse(Refusal(404, "no such path", None)))
-        for route in views.routes():
-            for base in route.bases:
-                rule = base + route.tail
-                self.app.add_url_rule(rule, f"{route.method} {rule}", self._answer(route), methods=[route.method])
+        self._serve(
+            {
+                Way(path, f"{route.method} {path}", (route.method,)): self._answer(route)
+                for route in views.routes()
+                for path in (base + route.tail for base in route.bases)
+            }
+        )
 
     def _answer(self, route: Route) -> Callable[..., Response]:
         def answer(**parts: str) -> Response:
@@ -198,4 +201,6 @@ def _scopes_of(method: str, path: str) -> tuple[str, ...]:
         return ()
     if "/owners" in path:
         return ("crm.objects.owners.read",)
+    if path.endswith("/schemas"):
+        return ("crm.schemas.custom.read",)
     return (f"crm.schemas.contacts.{verb}",) if "/properties" in path else (f"crm.objects.contacts.{verb}",)

@@ -10,7 +10,7 @@ from typing import Any
 from connector.sandbox.hubspot.records import Record, Records
 from connector.sandbox.hubspot.replies import Refusal, absent, envelope
 
-LIMIT = 100
+LIMIT, WITH_HISTORY = 100, 50
 Answer = tuple[int, dict[str, Any]]
 Input = dict[str, Any]
 Written = tuple[Record, bool | None]
@@ -49,8 +49,27 @@ class Batches:
         names = [name for name in body.get("properties", []) if name in self.records.schema[kind]]
         identities = {identity for item in inputs if (identity := self.records.find(kind, key, item["id"]))}
         missing = [item["id"] for item in inputs if not self.records.find(kind, key, item["id"])]
-        results = [self.records.held[kind][identity].shown(names) for identity in identities]
+        past = self._past_wanted(kind, body, inputs)
+        held = [self.records.held[kind][identity] for identity in identities]
+        results = [self._with_history(kind, record, names, past) for record in held]
         return self._answer(results, [absent(kind, *missing).entry(None)] if missing else [])
+
+    def archive(self, kind: str, body: Any) -> None:
+        """Delete records; one that is not there is passed over."""
+        for item in self._inputs(body, "id"):
+            if item["id"] in self.records.held[kind]:
+                self.records.forget(kind, item["id"])
+
+    def _past_wanted(self, kind: str, body: Any, inputs: list[Input]) -> list[str]:
+        """The properties whose former values are asked for, of fewer records than usual."""
+        past = [name for name in body.get("propertiesWithHistory", []) if name in self.records.schema[kind]]
+        if past and len(inputs) > WITH_HISTORY:
+            raise Refusal(400, f"The maximum number of inputs with history is {WITH_HISTORY}")
+        return past
+
+    def _with_history(self, kind: str, record: Record, names: list[str], asked: list[str]) -> dict[str, Any]:
+        shown = record.shown(names)
+        return {**shown, "propertiesWithHistory": self.records.past(kind, record.id, asked)} if asked else shown
 
     def _inputs(self, body: Any, *needed: str) -> list[Input]:
         inputs = body.get("inputs") if isinstance(body, dict) else None

@@ -70,18 +70,32 @@ def linked(records: Records, kind: str, identity: str, other: str) -> dict[str, 
 
 
 def all_linked(records: Records, kind: str, other: str, body: Any) -> dict[str, Any]:
-    """List for each record the records of type `other` linked to it; ids are texts here, and a label is left out."""
+    """List for each record the records of type `other` linked to it; ids are texts here, and a label is left out.
+
+    A record that is linked to none is an error entry.
+    """
     try:
         ids = [str(item["id"]) for item in body["inputs"]]
     except (KeyError, TypeError):
         raise Refusal(400, "Invalid input JSON: inputs with an id are required") from None
     spec = {"category": "HUBSPOT_DEFINED", "typeId": _LINK_TYPES.get((kind, other), 449)}
-    results = []
+    results, errors = [], []
     for own in ids:
         ends = [str(end["toObjectId"]) for end in linked(records, kind, own, other)["results"]]
         to = [{"toObjectId": end, "associationTypes": [spec]} for end in ends]
         results += [{"from": {"id": own}, "to": to}] if to else []
-    return envelope(results, records.clock())
+        errors += [] if to else [_no_link(kind, own, other)]
+    return envelope(results, records.clock(), errors)
+
+
+def _no_link(kind: str, identity: str, other: str) -> dict[str, Any]:
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+        "message": f"No {other} is associated with {kind} {identity}.",
+        "context": {"fromObjectId": [identity], "fromObjectType": [kind], "toObjectType": [other]},
+    }
 
 
 def opt_out(records: Records, address: str, channel: str | None) -> None:

@@ -41,6 +41,9 @@ class Record:
         return f"https://{UI_DOMAIN}/contacts/{PORTAL}/record/{_type_id(self.kind)}/{self.id}"
 
 
+_PERSON = {"sourceType": "CRM_UI", "sourceId": "userId:71001", "updatedByUserId": 71001}
+
+
 def _type_id(kind: str) -> str:
     return next((number for number, name in TYPE_IDS.items() if name == kind), kind)
 
@@ -171,6 +174,17 @@ class Records:
         self.history.add(
             kind, record.id, "changed" if old else "created", old.properties if old else {}, record.properties
         )
+
+    def past(self, kind: str, identity: str, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """The values these properties had, the newest first, each with who set it."""
+        past: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        for change in self.history.changes:
+            if (change.kind, change.id) == (kind, identity):
+                source = {"sourceType": "INTEGRATION", "sourceId": "1234567"} if change.request else _PERSON
+                for name, _, value in change.fields:
+                    version = {"value": value or "", "timestamp": iso(change.at), **source}
+                    past.get(name, []).insert(0, version)
+        return past
 
     def lead_to(self, record: Record, keys: dict[str, str]) -> None:
         """Let unique values lead to a record that does not show them."""

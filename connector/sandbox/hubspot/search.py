@@ -10,6 +10,7 @@ from connector.sandbox.hubspot.replies import Refusal
 from connector.sandbox.hubspot.values import calculated
 
 PAGE, MOST = 200, 10_000
+GROUPS, FILTERS = 5, 6
 Test = Callable[[str | None, dict[str, Any]], bool]
 
 _OPERATORS: dict[str, Test] = {
@@ -27,6 +28,7 @@ def search(records: Records, kind: str, body: Any, lag: float) -> dict[str, Any]
     groups = body.get("filterGroups", []) if isinstance(body, dict) else None
     if groups is None:
         raise Refusal(400, "Invalid input JSON")
+    _count(groups)
     limit, after = int(body.get("limit", 10)), int(body.get("after") or 0)
     if limit > PAGE or after + limit > MOST:
         raise Refusal(400, f"The limit is {PAGE} a page and {MOST} in all")
@@ -34,6 +36,11 @@ def search(records: Records, kind: str, body: Any, lag: float) -> dict[str, Any]
     page = [record.shown(body.get("properties") or []) for record in hits[after : after + limit]]
     more = {"paging": {"next": {"after": str(after + limit)}}} if len(hits) > after + limit else {}
     return {"total": len(hits), "results": page, **more}
+
+
+def _count(groups: list[dict[str, Any]]) -> None:
+    if len(groups) > GROUPS or any(len(group.get("filters", [])) > FILTERS for group in groups):
+        raise Refusal(400, f"There may be {GROUPS} groups of {FILTERS} filters each")
 
 
 def _indexed(records: Records, record: Record, lag: float) -> dict[str, str] | None:

@@ -36,6 +36,7 @@ STANDARD: Final = {
         choice("hs_task_type", "TODO CALL EMAIL"),
         OWNER,
     ],
+    "communications": [*READ_ONLY, _WHEN, *texts("hs_communication_body hs_communication_channel_type"), OWNER],
     "notes": [*READ_ONLY, _WHEN, *texts("hs_note_body"), OWNER],
     "meetings": [
         *READ_ONLY,

@@ -32,6 +32,7 @@ DETAILS = (
     *(f"/account-info/{version}/details" for version in DATED),
 )
 PIPELINES = ("/crm/v3/pipelines", *(f"/crm/pipelines/{version}" for version in DATED))
+SCHEMAS = ("/crm-object-schemas/v3/schemas", *(f"/crm-object-schemas/{version}/schemas" for version in DATED))
 OWNERS = ("/crm/v3/owners", *(f"/crm/owners/{version}" for version in DATED))
 
 
@@ -64,6 +65,7 @@ class Views:
         """List every path the portal serves."""
         for way in ("upsert", "update", "create", "read"):
             yield Route(OBJECTS, f"/<kind>/batch/{way}", "POST", self._batch(way))
+        yield Route(OBJECTS, "/<kind>/batch/archive", "POST", self._archive)
         yield Route(OBJECTS, "/<kind>/search", "POST", self._search)
         yield Route(OBJECTS, "/<kind>", "POST", self._create)
         for method, view in (("GET", self._get), ("PATCH", self._patch), ("DELETE", self._delete)):
@@ -83,6 +85,7 @@ class Views:
         yield Route(PIPELINES, "/<kind>", "GET", self.definitions.list_pipelines)
         yield Route(OWNERS, "", "GET", self._owners)
         yield Route(DETAILS, "", "GET", lambda: self._details)
+        yield Route(SCHEMAS, "", "GET", self._schemas)
 
     def _need_sensitive(self, kind: str, names: Iterable[str], verb: str) -> None:
         for name in names:
@@ -134,6 +137,10 @@ class Views:
         self.state.forget(kind, self.state.get(kind, "", identity).id)
         return 204, None
 
+    def _archive(self, kind: str) -> tuple[int, None]:
+        self.batches.archive(kind, _body())
+        return 204, None
+
     def _properties(self, kind: str) -> Body:
         sensitivity = request.args.get("dataSensitivity", "non_sensitive")
         if sensitivity != "non_sensitive":
@@ -155,8 +162,14 @@ class Views:
     def _linked(self, kind: str, identity: str, other: str) -> Body:
         return linked(self.state, kind, self.state.get(kind, "", identity).id, other)
 
-    def _all_linked(self, kind: str, other: str) -> Body:
-        return all_linked(self.state, kind, other, _body())
+    def _all_linked(self, kind: str, other: str) -> tuple[int, Body]:
+        answer = all_linked(self.state, kind, other, _body())
+        return (207 if "errors" in answer and "/2026-09/" not in request.path else 200), answer
+
+    def _schemas(self) -> Body:
+        """List the custom objects, which go by their type ids."""
+        custom = [kind for kind in self.state.held if kind.startswith("2-")]
+        return {"results": [{"id": kind, "objectTypeId": kind, "name": kind} for kind in custom]}
 
     def _status(self, address: str) -> Body:
         return status_of(self.state, address, request.args.get("channel"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -78,6 +79,7 @@ class SalesforceSandbox(Rest):
         self.token = gate.open()
         self.people = [self._person(*person) for person in _PEOPLE]
         self.org.owner = self.setup.user = self._person("Integration", "User", LOGIN[0])["Id"]
+        self.org.person = self.people[0]["Id"]
         self.org.assign_leads_to = self.people[0]["Id"] if assign_leads else ""
         self._row = self.org.store(self.org.table("Organization"), None, {"Id": org_id, "IsSandbox": is_sandbox})
         self.org.store(self.org.table("UserPermissionAccess"), None, {})
@@ -169,7 +171,8 @@ class SalesforceSandbox(Rest):
             add_column(table, Column("RecordTypeId", "reference", 18, refers=("RecordType",)))
             for row in self.org.live(table):
                 row["RecordTypeId"] = None
-        record_type = self.put("RecordType", Name=name, SobjectType=table.name)["Id"]
+        names = {"Name": name, "DeveloperName": re.sub(r"\W+", "_", name)}
+        record_type = self.put("RecordType", SobjectType=table.name, IsActive=True, **names)["Id"]
         table.record_types[record_type] = available
         return str(record_type)
 

@@ -45,6 +45,29 @@ def create(org: Org, body: Any, manner: Manner, planned: Planned) -> list[dict[s
     return _each(org, drafts, body, planned, lambda own, draft: (org.write(own, None, draft, manner), None))
 
 
+def remove(org: Org, ids: str, planned: Planned) -> list[dict[str, Any]]:
+    """DELETE /composite/sobjects?ids=: into the recycle bin."""
+    wanted = ids.split(",") if ids else []
+    if not wanted or len(wanted) > LIMIT:
+        raise BadRequest(400, "EXCEEDED_ID_LIMIT", f"1 to {LIMIT} ids are required")
+    return [_removed(org, crm_id, planned) for crm_id in wanted]
+
+
+def _removed(org: Org, crm_id: str, planned: Planned) -> dict[str, Any]:
+    table, row = org.by_id(crm_id) or (None, {})
+    refusal = planned([crm_id])
+    if table is None:
+        refusal = refusal or Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    elif row["IsDeleted"]:
+        refusal = refusal or Refused("ENTITY_IS_DELETED", "entity is deleted")
+    if refusal:
+        error = {"statusCode": refusal.code, "message": refusal.message, "fields": refusal.fields}
+        return {"success": False, "errors": [error]}
+    assert table is not None
+    org.delete(table, row)
+    return {"id": row["Id"], "success": True, "errors": []}
+
+
 def _records(body: Any) -> list[Any]:
     records = body.get("records") if isinstance(body, dict) else None
     if not isinstance(records, list):

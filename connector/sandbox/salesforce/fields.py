@@ -14,6 +14,9 @@ Id id 18 readonly required
 IsDeleted boolean readonly
 CreatedDate datetime readonly
 LastModifiedDate datetime readonly
+SystemModstamp datetime readonly
+CreatedById reference 18 readonly -> User
+LastModifiedById reference 18 readonly -> User
 """
 PERSON: Final = """
 LastName string 80 required
@@ -77,6 +80,7 @@ Rating picklist 255 = Hot | Warm | Cold
 IsConverted boolean readonly
 ConvertedContactId reference 18 readonly -> Contact
 ConvertedAccountId reference 18 readonly -> Account
+OwnerId reference 18 default:user -> User Group
 """
 ACCOUNT: Final = """
 Name string 255 required
@@ -143,6 +147,8 @@ RECORD_TYPE: Final = """
 Name string 80 required
 DeveloperName string 80
 SobjectType picklist 255 required
+IsActive boolean default:true
+IsPersonType boolean readonly
 """
 DUPLICATE_RULE: Final = """
 MasterLabel string 80

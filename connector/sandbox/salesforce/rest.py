@@ -19,6 +19,7 @@ from connector.sandbox.salesforce.schema import Column, Table
 from connector.sandbox.salesforce.setup import Setup
 from connector.sandbox.salesforce.store import Manner, Org
 from connector.sandbox.salesforce.values import BadRequest, Refused
+from connector.sandbox.wire import Way
 
 
 class Rest(PlannedFaults):
@@ -38,7 +39,6 @@ class Rest(PlannedFaults):
 
     def _route(self) -> None:
         api = "/services/data/v<int:major>.0"
-        self.app.add_url_rule("/services/oauth2/token", view_func=self._token, methods=["POST"])
         routes: tuple[tuple[str, str, Any], ...] = (
             ("GET", "/", self.setup.root),
             ("GET", "/tooling/query", self.setup.query),
@@ -51,13 +51,14 @@ class Rest(PlannedFaults):
             ("GET PATCH", "/sobjects/<name>/<field>/<path:value>", self._by_key),
             ("POST", "/composite", self._composite),
             ("POST PATCH", "/composite/sobjects", self._collection),
+            ("DELETE", "/composite/sobjects", self._collection_delete),
             ("PATCH", "/composite/sobjects/<name>/<field>", self._collection_upsert),
             ("GET", "/query", self._query),
             ("GET", "/query/<cursor>", self._more),
             ("GET", "/queryAll", self._query_all),
         )
-        for methods, path, view in routes:
-            self.app.add_url_rule(api + path, view.__name__, view, methods=methods.split(), strict_slashes=False)
+        views = {Way(api + path, view.__name__, tuple(methods.split())): view for methods, path, view in routes}
+        self._serve({Way("/services/oauth2/token", "token", ("POST",), strict=True): self._token, **views})
         self.app.before_request(self._admit)
         self.app.after_request(self._meter)
         self.app.register_error_handler(BadRequest, lambda bad: reply(bad.body, bad.status))
@@ -98,7 +99,8 @@ class Rest(PlannedFaults):
         return reply({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": tables})
 
     def _describe(self, name: str) -> Response:
-        return reply(self.org.table(name).describe())
+        table = self.org.table(name)
+        return reply(table.describe() | {"childRelationships": list(self.org.children(table))})
 
     def _composite(self) -> Response:
         return reply({"compositeResponse": composite.parts(self.app, _body())})
@@ -111,6 +113,10 @@ class Rest(PlannedFaults):
         write = collections.update if request.method == "PATCH" else collections.create
         with self.lock:
             return reply(write(self.org, _body(), _manner(), self._planned))
+
+    def _collection_delete(self) -> Response:
+        with self.lock:
+            return reply(collections.remove(self.org, request.args.get("ids", ""), self._planned))
 
     def _create(self, name: str) -> Response:
         with self.lock:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.sandbox.history import History
+from connector.sandbox.history import History, by_hand
 from connector.sandbox.salesforce.schema import Column, Table
 from connector.sandbox.salesforce.values import BadRequest, checksummed
 
@@ -30,6 +30,7 @@ class Written:
 class Rows:
     """All rows of the org. Callers hold the sandbox's lock.
 
+    owner: the user of the API. person: who changes records by hand.
     deleted_keys_count: whether the unique values of rows in the recycle bin are still taken.
     """
 
@@ -39,7 +40,7 @@ class Rows:
         self.index: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.writes: list[Written] = []
         self.history = History()
-        self.owner = ""
+        self.owner = self.person = ""
         self.deleted_keys_count = False
         self._next = 0
 
@@ -74,6 +75,13 @@ class Rows:
     def live(self, table: Table) -> Iterator[Record]:
         return (row for row in self.rows[table.name.lower()].values() if not row["IsDeleted"])
 
+    def children(self, table: Table) -> Iterator[dict[str, Any]]:
+        """List the fields of other objects that refer to this one, as a description has them."""
+        for other in self.tables.values():
+            for column in other.columns.values():
+                if table.name in column.refers:
+                    yield {"childSObject": other.name, "field": column.name, "cascadeDelete": False}
+
     def by_id(self, id: Any) -> tuple[Table, Record] | None:
         """Return the object and row, deleted or not, of a 15- or 18-character id."""
         full = checksummed(str(id)[:15])
@@ -83,19 +91,20 @@ class Rows:
 
     def store(self, table: Table, row: Record | None, values: Record) -> Record:
         """Write without any check, as an administrator's import would. Names must be spelled as in the schema."""
+        who = self._who()
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
         created = row is None
         if row is None:
             row = {column.name: column.default for column in table.columns.values()}
             self._next += 1
             new = values.get("Id") or checksummed(f"{table.prefix}Hs{self._next:010d}")
-            row |= {"Id": new, "IsDeleted": False, "CreatedDate": now}
+            row |= {"Id": new, "IsDeleted": False, "CreatedDate": now, "CreatedById": who}
             if "OwnerId" in row:
                 row["OwnerId"] = self.owner
             self.rows[table.name.lower()][row["Id"]] = row
         self._unlist(table, row)
         before = {} if created else {name: row.get(name) for name in values}
-        row |= values | {"LastModifiedDate": now}
+        row |= {"LastModifiedDate": now, "SystemModstamp": now, "LastModifiedById": who, **values}
         if "LastName" in row:
             row["Name"] = " ".join(filter(None, (row.get("FirstName"), row["LastName"])))
         self._list(table, row)
@@ -104,6 +113,10 @@ class Rows:
         self.history.add(table.name, row["Id"], "created" if created else "changed", before, values)
         self.writes.append(Written(table.name, row["Id"], created, tuple(sorted(values)), time.monotonic()))
         return row
+
+    def _who(self) -> str:
+        """Return the user who writes."""
+        return self.person if by_hand() else self.owner
 
     def _offer(self, record_type: Record) -> None:
         """Let the records of its object have a record type, unless the user may not use it."""

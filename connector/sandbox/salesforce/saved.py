@@ -20,7 +20,10 @@ SETUP: Final = (
 )
 """Objects that every org has, whatever a mapping uses. They keep their own fields beside the saved ones."""
 
-_SYSTEM: Final = ("Id", "IsDeleted", "CreatedDate", "LastModifiedDate")
+_SYSTEM: Final = (
+    *("Id", "IsDeleted", "CreatedDate", "LastModifiedDate"),
+    *("SystemModstamp", "CreatedById", "LastModifiedById"),
+)
 _KEPT: Final = ("MasterRecordId", "IsConverted", "ConvertedContactId", "ConvertedAccountId")
 """Fields that tell what people did to a record; a saved schema may be a part of what the org has."""
 

@@ -227,6 +227,7 @@ def default_org(*, custom_fields: bool = True) -> dict[str, Table]:
         _table("FieldPermissions", "01k", fields.SYSTEM, fields.FIELD_PERMISSIONS),
         _table("PermissionSetAssignment", "0Pa", fields.SYSTEM, fields.ASSIGNMENT),
         _table("Opportunity", "006", fields.SYSTEM, standard.OPPORTUNITY),
+        _table("OpportunityContactRole", "00K", fields.SYSTEM, standard.CONTACT_ROLE),
         _table("Campaign", "701", fields.SYSTEM, standard.CAMPAIGN),
         _table("CampaignMember", "00v", fields.SYSTEM, standard.CAMPAIGN_MEMBER),
         _table("Case", "500", fields.SYSTEM, standard.CASE),

@@ -38,6 +38,12 @@ LeadId reference 18 -> Lead
 Status picklist 40 = Sent | Responded
 HasResponded boolean readonly
 """
+CONTACT_ROLE: Final = """
+OpportunityId reference 18 required -> Opportunity
+ContactId reference 18 required -> Contact
+Role picklist 40 = Business User | Decision Maker | Other
+IsPrimary boolean
+"""
 CASE: Final = """
 Subject string 255
 Status picklist 255 restricted default:New = New | Working | Escalated | Closed
