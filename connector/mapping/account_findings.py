@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from connector.mapping import shapes
+from connector.crm import is_same_id
+from connector.mapping import looking_up, shapes
+from connector.mapping.checks_fields import placed
 from connector.mapping.diagnostics import Diagnostic, Place, Report, Severity
 from connector.mapping.schema import File
 from connector.mapping.schema_sources import Source
-from connector.mapping.scope import Scope, events_of
+from connector.mapping.scope import Scope, events_of, listed
 from connector.mapping.target import TargetObject, TargetSchema
 from connector.mapping.tree import Node
-from connector.model import Mode
+from connector.model import Lookup, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,58 @@ def _named_users(scope: Scope, schema: TargetSchema) -> Iterator[NamedUsers]:
         for field in filter(holding.__contains__, record.fields):
             if ids := _ids(here.at(field), record.fields[field]):
                 yield NamedUsers(here.at(field).place, f"{record.object}.{field}", ids)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedLookup:
+    """A look-up of a mapping that every event makes alike. usable: the only ids that its field may hold, if known."""
+
+    place: Place
+    field: str
+    lookup: Lookup
+    usable: tuple[str, ...]
+
+
+def fixed_lookups(file: File, tree: Node, schema: TargetSchema) -> list[FixedLookup]:
+    """List the look-ups by fixed text alone: of a record type, or a queue."""
+    scope = Scope(file, tree, Report(), None)
+    return [
+        FixedLookup(inner.at("lookup", *place).place, full, looking_up.always(step, file.crm.id_field), usable)
+        for name, record in file.records.items()
+        for target, field in record.fields.items()
+        for full, usable in [(f"{record.object}.{target}", _usable(schema, record.object, target))]
+        for inner, source in placed(scope.at("records", name, "fields", target), field)
+        for place, step in (source.lookup.steps() if source.lookup else ())
+        if not step.match
+    ]
+
+
+def _usable(schema: TargetSchema, object: str, field: str) -> tuple[str, ...]:
+    described = schema.objects.get(object, TargetObject(fields={})).fields.get(field)
+    return tuple(option.value for option in described.options) if described and described.type == "reference" else ()
+
+
+def of_lookups(fixed: Iterable[FixedLookup], matches: Mapping[Lookup, Sequence[str]]) -> list[Diagnostic]:
+    """Report fixed look-ups that have no single match, or one that may not be used. matches: the ids of each's.
+
+    Without those that the account could not be asked for.
+    """
+    findings = []
+    for own in fixed:
+        ids = matches.get(own.lookup)
+        if ids is None:
+            continue
+        what = " and ".join(f"{name} is '{value}'" for name, value in own.lookup.criteria)
+        if len(ids) != 1:
+            message = f"the account has {len(ids) or 'no'} {own.lookup.object} whose {what}"
+            hint = "let exactly one have these values; names count as the API has them, not as pages show them"
+        elif own.usable and not any(is_same_id(ids[0], usable) for usable in own.usable):
+            message = f"the connector's user may not use the {own.lookup.object} whose {what} as {own.field}"
+            hint = f"it may use: {listed(own.usable)}"
+        else:
+            continue
+        findings.append(Diagnostic(*own.place, Severity.ERROR, "M216", message, hint))
+    return findings
 
 
 def _ids(scope: Scope, source: Source) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.mapping import checks_conditions, checks_consent, checks_records, links
+from connector.mapping import checks_conditions, checks_consent, checks_records, checks_slips, checks_tasks, links
 from connector.mapping.diagnostics import Report
 from connector.mapping.example_events import keys_of, names_of
 from connector.mapping.schema import File, Test
@@ -21,6 +21,8 @@ def check(file: File, tree: Node, report: Report, target: TargetSchema | None) -
     checks_conditions.check_events(scope.at("filter"), file.filter)
     for name, record in file.records.items():
         checks_records.check(scope, name, record)
+        checks_tasks.check(scope, name, record)
+    checks_slips.check_tables(scope)
     links.check_circles(scope)
     checks_consent.check(scope)
     for number, test in enumerate(file.tests):

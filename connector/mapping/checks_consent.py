@@ -100,7 +100,7 @@ def _check_reach(scope: Scope, flag: str, name: str) -> None:
     runs_on = events_of(scope.file, name)
     for event in scope.file.events or catalogue.EVENTS:
         if event not in runs_on:
-            hint = f"let {name} run on it, or carry the flag on a record that does"
+            hint = f"remove  events:  from {name}: an event without a call leaves alone what is made of calls"
             scope.add("M223", f"{flag} can be missed: '{name}' does not run on {event}", hint)
     if scope.file.records[name].mode is Mode.CREATE:
         hint = "a flag raised later would never reach the CRM: use another mode"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from connector.crm import is_same_id
-from connector.mapping.schema_sources import Source
+from connector.mapping.schema_sources import Lookup, Source
 from connector.mapping.scope import Scope, listed
 from connector.mapping.target import TargetField
 
@@ -32,13 +32,21 @@ def check(scope: Scope, name: str, target: TargetField, values: Iterable[str]) -
 
 
 def check_returned(scope: Scope, name: str, source: Source, target: TargetField) -> None:
-    """Report a look-up that returns something else than an id, for a field that holds one."""
-    crm = scope.file.crm
-    if target.type != "reference" or not crm.id_pattern or scope.target is None:
+    """Report a look-up that gives no id, or the id of another kind of record, for a field that holds one."""
+    if target.type != "reference" or scope.target is None:
         return
-    for lookup in [inner.lookup for inner in source.nested() if inner.lookup and inner.lookup.return_]:
-        described = scope.target.objects.get(lookup.object)
-        returned = described.fields.get(lookup.return_) if described else None
-        if returned and returned.type != "reference" and not crm.is_id(lookup.return_):
-            message = f"{name} holds the id of a record, which {lookup.object}.{lookup.return_} is not"
-            scope.at("lookup", "return").add("M207", message, "remove  return:  to get the id")
+    for place, step in source.lookup.steps() if source.lookup else ():
+        _check_step(scope.at("lookup", *place), name, step, target)
+
+
+def _check_step(scope: Scope, name: str, lookup: Lookup, target: TargetField) -> None:
+    crm, returned = scope.file.crm, lookup.return_
+    described = scope.target.objects.get(lookup.object) if scope.target else None
+    if returned and not crm.is_id(returned):
+        own = described.fields.get(returned) if described else None
+        if crm.id_pattern and own and own.type != "reference":
+            message = f"{name} holds the id of a record, which {lookup.object}.{returned} is not"
+            scope.at("return").add("M207", message, "remove  return:  to get the id")
+    elif target.refers and lookup.object.lower() not in map(str.lower, target.refers):
+        message = f"{name} holds the id of a {' or '.join(target.refers)}, not of a {lookup.object}"
+        scope.at("object").add("M207", message, f"look one up in: {listed(target.refers)}")

@@ -13,6 +13,7 @@ from connector.mapping import (
     checks_pipelines,
     checks_search,
     checks_unique,
+    event_paths,
     shapes,
 )
 from connector.mapping.checks_fields import Fields
@@ -20,7 +21,7 @@ from connector.mapping.checks_targets import check_sensitive, check_single_value
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import Record
 from connector.mapping.schema_sources import Key
-from connector.mapping.scope import Scope, events_of, known_record, target_field, target_object
+from connector.mapping.scope import Scope, events_of, known_record, same_key, target_field, target_object
 from connector.mapping.shapes import Shape
 from connector.mapping.target import TargetField
 from connector.model import Mode
@@ -41,6 +42,7 @@ def check(scope: Scope, name: str, record: Record) -> None:
         _check_match(here.at("also_match", number), record, entry, fields)
     for field_name, field in record.fields.items():
         checks_fields.check(here.at("fields", field_name), record, field_name, field, fields)
+    _check_once(here.at("fields"), name, record)
     if fields is not None:
         checks_addresses.check(here, name, record, fields)
         checks_pipelines.check(here, record, fields)
@@ -68,8 +70,7 @@ def _check_key(scope: Scope, record: Record, fields: Fields | None) -> None:
     ((name, key),) = record.key.items()
     here = scope.at("key", name)
     _check_identity(here, key)
-    if key.cut:
-        here.at("cut").add("M232", "cutting a key could give two records the same key", "remove cut:")
+    _check_distinct(here, key)
     if fields is None:
         check_sensitive(here, key.as_source(), key.sensitive is not None, f"{record.object}.{name}", None)
     elif target := target_field(here, record.object, fields, name):
@@ -111,6 +112,19 @@ def _check_identity(scope: Scope, key: Key) -> None:
     check_single_value(scope, shapes.of_source(scope, key.as_source()))
 
 
+def _check_distinct(scope: Scope, key: Key) -> None:
+    """Report what could give two records the same key."""
+    if key.cut:
+        scope.at("cut").add("M232", "cutting a key could give two records the same key", "remove cut:")
+    source = key.as_source()
+    if not all(step.keeps for step in event_paths.steps_of(source.template or "")):
+        scope.at("template").add("M232", "this format could give two records the same key", "remove it")
+    if not source.keeps:
+        scope.at("format").add("M232", "this format could give two records the same key", "remove it")
+    elif event_paths.is_timed(key.as_source()):
+        scope.add("M232", "this key would change as time passes, and the record be written twice", "use another format")
+
+
 def _check_match(scope: Scope, record: Record, entry: Mapping[str, Key], fields: Fields | None) -> None:
     for name, key in entry.items():
         here = scope.at(name)
@@ -128,10 +142,27 @@ def _check_associations(scope: Scope, record: Record) -> None:
         known_record(scope.at(number), other)
 
 
+def _check_once(scope: Scope, name: str, record: Record) -> None:
+    """Report fields that an earlier record of the same key writes too."""
+    names = list(scope.file.records)
+    for other in same_key(scope.file, name):
+        flags = {
+            place.partition(".")[2] for place in scope.file.consent.flags.values() if place.startswith(f"{other}.")
+        }
+        both = record.fields.keys() & (scope.file.records[other].fields.keys() | flags)
+        for field in both if names.index(other) < names.index(name) else both & flags:
+            message = f"{record.object}.{field} is written twice: '{other}' writes it to the same record"
+            scope.at(field).add_at_key("M222", message, "keep one of the two")
+
+
 def _check_required(scope: Scope, name: str, record: Record, fields: Fields) -> None:
     consent = set(scope.file.consent.flags.values())
+    beside = [
+        other for other in same_key(scope.file, name) if set(scope.events or ()) <= {*events_of(scope.file, other)}
+    ]
     written = scope.written("fields")
+    elsewhere = {target for other in beside for target in scope.file.records[other].fields}
     for target, field in fields.items():
-        mapped = target in written or target in record.key or f"{name}.{target}" in consent
+        mapped = target in written or target in elsewhere or target in record.key or f"{name}.{target}" in consent
         if field.required and field.writable and not mapped:
             scope.at("fields").add_at_key("M240", f"{record.object}.{target} is required and not mapped")

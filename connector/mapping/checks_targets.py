@@ -68,8 +68,12 @@ def _fix(target: TargetField, shape: Shape) -> str:
     match target.type, shape.kind:
         case "reference", _:
             return checks_ids.LOOK_UP
+        case "int" | "integer" | "long", "number":
+            return "add  format: round"
         case "date", Kind.DATETIME:
             return "add  format: date"
+        case "boolean", Kind.TEXT if shape.fixed:
+            return "write true or false, without quotes"
         case _, Kind.LIST if target.type in _TEXTS | _PICKLISTS:
             return "add  format: list"
         case _, Kind.INTEGER | Kind.BOOLEAN | "number" if target.type in _TEXTS | _PICKLISTS:
@@ -83,10 +87,22 @@ def _check_options(scope: Scope, name: str, target: TargetField, shapes: list[Sh
     missing = [f"'{value}'" for value in _known_values(shapes) if value not in offered]
     if missing:
         severity = Severity.ERROR if target.restricted else Severity.WARNING
-        hint = f"it offers: {listed(offered)}"
+        hint = _by_label(target, _known_values(shapes)) or f"it offers: {listed(offered)}"
         scope.add("M204", f"{name} does not offer {', '.join(missing)}", hint, severity)
-    if not target.within and any(shape.values is None and shape.kind != LOOKED_UP for shape in shapes):
+    if not target.within and any(_is_free(shape, target) and shape.kind != LOOKED_UP for shape in shapes):
         scope.add("M205", f"{name} is a picklist and this source is free text", "add a table: with else:")
+
+
+def _by_label(target: TargetField, values: Iterable[str]) -> str:
+    """What to write for values that people see in the CRM, and that its API calls otherwise."""
+    labelled = {option.label.lower(): option for option in target.options if option.label}
+    meant = [labelled[value.lower()] for value in values if value.lower() in labelled]
+    return "; ".join(f"write  {option.value}  for '{option.label}'" for option in meant)
+
+
+def _is_free(shape: Shape, target: TargetField) -> bool:
+    """Whether it may be anything; also a list where a single choice is taken."""
+    return shape.values is None or (shape.several and target.type == "picklist")
 
 
 def _known_values(shapes: list[Shape]) -> Iterable[str]:
@@ -95,7 +111,10 @@ def _known_values(shapes: list[Shape]) -> Iterable[str]:
 
 def _check_length(scope: Scope, name: str, length: int, shapes: list[Shape]) -> None:
     longest = max((shape.length or 0 for shape in shapes), default=0)
-    if longest > length:
+    least = max((shape.least for shape in shapes), default=0)
+    if least > length:
+        scope.add("M206", f"{name} holds {length} characters and the fixed text here is {least}", "shorten it")
+    elif longest > length:
         scope.add("M206", f"{name} holds {length} characters and this source up to {longest}", "add  cut: true")
 
 

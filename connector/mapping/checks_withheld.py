@@ -8,13 +8,18 @@ from connector.carecycle import catalogue
 from connector.mapping import event_paths
 from connector.mapping.diagnostics import Severity
 from connector.mapping.schema import File
+from connector.mapping.schema_sources import MappedField
 from connector.mapping.scope import Scope, events_of, known_record
 from connector.model import Mode, Rule
 
 
 def check(scope: Scope, target: str) -> None:
     """Report a withheld target that is not mapped or cannot be erased."""
-    name, _, field = target.partition(".")
+    name, dot, field = target.partition(".")
+    having = [record for record, its in scope.file.records.items() if not dot and target in its.fields]
+    if having:
+        scope.add("M220", f"'{target}' is not a field of a record", f"did you mean '{having[0]}.{target}'?")
+        return
     if not known_record(scope, name):
         return
     known = scope.file.records[name].fields
@@ -44,14 +49,20 @@ def never_erased(file: File, name: str, field: str) -> str:
     record = file.records[name]
     mapped = record.fields[field]
     keys = [path for key in record.key.values() for path in event_paths.of_source(key.as_source())]
+    whose = _heads([*keys, *event_paths.of_source(mapped)]) | _of_calls(mapped)
     if record.mode is Mode.CREATE:
         return f"'{name}' is only ever created"
     for event in file.events or catalogue.EVENTS:
         if event not in events_of(file, name):
             return f"'{name}' does not run on {event}"
-    if "customer" not in _heads(keys) or not _heads([*keys, *event_paths.of_source(mapped)]) <= {"customer", "event"}:
+    if "customer" not in _heads(keys) or not whose <= {"customer", "event"}:
         return "it does not depend on the customer alone"
-    return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK) else ""
+    return f"it is written {mapped.write}" if mapped.write in (Rule.ON_CREATE, Rule.IF_BLANK, Rule.FORWARD) else ""
+
+
+def _of_calls(mapped: MappedField) -> set[str]:
+    """Whether a field depends on when a call was, as ages do."""
+    return {"call"} if event_paths.is_timed(mapped) else set()
 
 
 def _heads(paths: Iterable[str]) -> set[str]:

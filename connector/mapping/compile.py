@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from connector.carecycle import catalogue
-from connector.mapping import conditions, event_paths, persons, untranslated, values
+from connector.mapping import conditions, counting, event_paths, persons, untranslated, values
 from connector.mapping.checks_withheld import never_erased
 from connector.mapping.compiled import (
     Clock,
@@ -14,24 +15,32 @@ from connector.mapping.compiled import (
     Example,
     FactProgram,
     FieldProgram,
-    Get,
     Line,
     RecordProgram,
 )
+from connector.mapping.functions import Get
 from connector.mapping.links import in_order, points_at
+from connector.mapping.rules import OVER_OURS
 from connector.mapping.schema import File, Record
 from connector.mapping.schema_sources import Key, MappedField
 from connector.mapping.scope import events_of
 from connector.mapping.target import TargetField, TargetSchema
 from connector.mapping.tree import Node, find
 from connector.mapping.values import Setting
-from connector.model import Cut, Rule
+from connector.model import Cut, Rule, Timing
 
 _CLOCKS: Mapping[frozenset[str], Clock] = {
     frozenset(): Clock.OWN,
     frozenset({"customer"}): Clock.CUSTOMER,
     frozenset({"call"}): Clock.CALL,
     frozenset({"customer", "call"}): Clock.BOTH,
+}
+_TIMINGS: Mapping[Clock, Timing] = {
+    Clock.OWN: Timing.EVENT,
+    Clock.CUSTOMER: Timing.CUSTOMER,
+    Clock.CALL: Timing.CALL,
+    Clock.BOTH: Timing.BOTH,
+    Clock.FIRST: Timing.FIRST,
 }
 
 
@@ -100,13 +109,18 @@ def _shared(file: File, object: str) -> Iterator[str]:
     """List the fields of an object that people may edit too."""
     alike = (record for record in file.records.values() if record.object == object)
     for record in alike:
-        yield from (target for target, field in record.fields.items() if field.write is Rule.UNLESS_EDITED)
+        yield from (target for target, field in record.fields.items() if field.write in OVER_OURS)
 
 
 def _looks_up(file: File) -> Iterator[str]:
     fields = (field for record in file.records.values() for field in record.fields.values())
     sources = (source for field in fields for source in field.nested())
-    yield from (source.lookup.object for source in sources if source.lookup)
+    yield from (step.object for source in sources if source.lookup for _, step in source.lookup.steps())
+
+
+def _falls_back(field: MappedField) -> bool:
+    """Whether a look-up has an `else:`."""
+    return any(own.lookup is not None and own.lookup.else_ is not None for own in field.nested())
 
 
 class _Maker:
@@ -132,7 +146,11 @@ class _Maker:
         ((key_field, key),) = record.key.items()
         consent = self.file.consent
         flags = tuple(_flags(self.file, name))
-        fields = tuple(self._field(event, name, target, field) for target, field in record.fields.items())
+        fields = tuple(
+            self._field(event, name, target, field)
+            for target, field in record.fields.items()
+            if event_paths.comes_with(field, event)  # an event without a call leaves alone what is made of calls
+        )
         return RecordProgram(
             name=name,
             object=record.object,
@@ -140,7 +158,7 @@ class _Maker:
             when=conditions.compiled(record.when, event) if record.when else None,
             key_field=key_field,
             key=self._identity(event, key),
-            clock=_clock(event_paths.of_source(key.as_source())),
+            clock=self._clock(name),
             fields=fields,
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
@@ -153,7 +171,13 @@ class _Maker:
             erases=tuple(field for field in fields if field.guards and self._erased(name, field.target)),
             unique=record.unique_key,
             shared=frozenset(_shared(self.file, record.object)),
+            counting=tuple(self._field(event, name, target, own) for target, own in record.fields.items() if own.count),
+            mapped={target: own.write for target, own in record.fields.items()},
         )
+
+    def _clock(self, record: str) -> Clock:
+        (key,) = self.file.records[record].key.values()
+        return _clock(event_paths.of_source(key.as_source()))
 
     def _match(self, event: str, step: Mapping[str, Key]) -> tuple[FactProgram, ...]:
         return tuple(
@@ -172,20 +196,30 @@ class _Maker:
     def _field(self, event: str, name: str, target: str, field: MappedField) -> FieldProgram:
         withheld = f"{name}.{target}"
         setting = self._setting(event, self._target(name, target))
-        paths = frozenset(event_paths.of_source(field))
-        return FieldProgram(
+        paths, falls_back = frozenset(event_paths.of_source(field)), _falls_back(field)
+        program = FieldProgram(
             target=target,
             get=values.compiled(field, setting),
             clears=field.if_null == "clear",
             rule=field.write,
             guards=tuple(flag for flag, fields in self.file.consent.withhold.items() if withheld in fields),
-            clock=_clock(iter(paths)),
+            clock=_clock_of(field, paths),
             line=self.line(("records", name, "fields", target)),
             missed=untranslated.compiled(field, setting),
             required=field.required,
             cut=self._cut(name, field),
             flags=frozenset(flag for flag in catalogue.FLAGS if f"customer.{flag}" in paths),
+            default=field.default,
+            falls_back=falls_back,
+            bare=values.compiled(field, replace(setting, bare=True))
+            if falls_back or field.default is not None
+            else None,
+            order=tuple(field.order or ()),
+            when=conditions.compiled(field.when, event) if field.when and not field.count else None,
+            timing=_timing(field, _clock_of(field, paths) or self._clock(name)),
+            pieced=len(paths) > 1 or field.when is not None or field.cases is not None,
         )
+        return counting.compiled(field, event, program)
 
     def _cut(self, name: str, field: MappedField) -> Cut:
         """Whether the field's length is known: an object's description has every field that may be written."""
@@ -203,9 +237,19 @@ class _Maker:
         gets = [
             values.compiled(field.model_copy(update={"when": None}), self._setting(event, None))
             for field in record.fields.values()
-            if field.from_ and "customer.email" in field.from_ and field.table is None
+            if field.from_ and "customer.email" in field.from_ and field.table is None and field.keeps
         ]
         return values.first([*gets, values.path("customer.email", event)])
+
+
+def _clock_of(field: MappedField, paths: Iterable[str]) -> Clock:
+    if field.first is not None or field.last is not None:  # whenever its customer changed
+        return Clock.CALL if field.first is None else Clock.FIRST
+    return Clock.BOTH if event_paths.is_timed(field) else _clock(iter(paths))
+
+
+def _timing(field: MappedField, clock: Clock) -> Timing:
+    return Timing.FORWARD if field.write is Rule.FORWARD else _TIMINGS[clock]
 
 
 def _clock(paths: Iterator[str]) -> Clock:

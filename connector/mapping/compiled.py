@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from enum import IntEnum
-from typing import Any
 
 from connector.crm import Crm
-from connector.mapping.conditions import Holds
+from connector.mapping.functions import Get, Holds, Missed
 from connector.mapping.schema import Test
 from connector.mapping.tree import Loc
-from connector.model import Cut, FactKind, Mode, PersonFields, Rule
-
-Payload = Mapping[str, Any]
-Get = Callable[[Payload, tzinfo], Any]
-"""payload, time zone -> the value; None if careCycle holds none, ABSENT if nothing is to be sent."""
-
-Missed = Callable[[Payload, tzinfo], str]
-"""payload, time zone -> the event field whose value nothing translates; empty for none."""
+from connector.model import Cut, FactKind, Mode, PersonFields, Rule, Timing, Value
 
 
 class Clock(IntEnum):
-    """Whose time a value carries: its record's own, the customer's, the call's, or the later of the last two."""
+    """Whose time a value carries: its record's own, the customer's, the call's, or the later of the last two.
+
+    FIRST is the call's, turned round: the earlier call is the greater.
+    """
 
     OWN = 0
     CUSTOMER = 1
     CALL = 2
     BOTH = 3
+    FIRST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +34,26 @@ class PointsTo:
 
 
 @dataclass(frozen=True, slots=True)
+class CountProgram:
+    """What counts the calls of a record. call: the id of an event's call; empty for none. counts: whether it counts.
+
+    finish: makes a number of calls the field's value.
+    """
+
+    call: Get
+    counts: Holds
+    finish: Callable[[int], Value]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldProgram:
     """One target field. clears: null erases it. guards: the flags that withhold it. line: its line in the file.
 
     missed: asked where there is nothing to send. required: the record is not written without it. cut: whether texts
-    are cut to the field's length. flags: the consent flags that its value depends on.
+    are cut to the field's length. flags: the consent flags that its value depends on. default: sent in place of none.
+    falls_back: whether a look-up has an `else:`. pieced: whether several fields of an event, or a condition, make its
+    value. order: the values it moves along. count: if it counts calls. timing: of its stamps, for every type of event.
+    when: what must hold for it, unless that is about what it counts.
     """
 
     target: str
@@ -57,6 +67,14 @@ class FieldProgram:
     required: bool = False
     cut: Cut = Cut.NO
     flags: frozenset[str] = frozenset()
+    default: Value = None
+    falls_back: bool = False
+    bare: Get | None = None
+    pieced: bool = False
+    order: tuple[Value, ...] = ()
+    count: CountProgram | None = None
+    timing: Timing = Timing.UNKNOWN
+    when: Holds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,8 @@ class RecordProgram:
     """One record for one event type. flags: (flag, target field). address: the e-mail address to opt out.
 
     guards: the flags that withhold the record. erases: the fields erased in the CRM while one of their guards is true
-    or unknown. shared: the fields of its object that any record of the file writes with `unless_edited`.
+    or unknown. shared: the fields of its object that any record of the file writes by one of `OVER_OURS`. counting:
+    its fields that count calls. mapped: the rules of all its fields, also of those that this type leaves alone.
     """
 
     name: str
@@ -103,6 +122,8 @@ class RecordProgram:
     unique: bool
     erases: tuple[FieldProgram, ...] = ()
     shared: frozenset[str] = frozenset()
+    counting: tuple[FieldProgram, ...] = ()
+    mapped: Mapping[str, Rule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +151,7 @@ class CompiledMapping:
 
     version: a short hash of the file and everything it extends. reads: event paths. writes: object -> target fields.
     looks_up: the objects its lookups search. records: their names in file order. flags: consent flag -> (record,
-    target field).
+    target field). files: the text of each file it is made of, its own first, by path from that file's folder.
     """
 
     name: str
@@ -144,6 +165,7 @@ class CompiledMapping:
     tests: tuple[Example, ...]
     test_customers: bool
     programs: Mapping[str, EventProgram] = field(repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def flag_fields(self, object: str, flag: str) -> tuple[str, ...]:
         """The target fields of an object that carry a flag."""

@@ -28,7 +28,7 @@ _TYPES: Final[Mapping[str, str]] = {
     LOOKED_UP: "reference",
     REFERENCE: "reference",
 }
-_CALLABLE: Final = frozenset({"e164", "national"})
+_CALLABLE: Final = frozenset({"e164", "national", "ten_digits"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-_MILD: Final = {"Y003": Severity.WARNING, "M205": Severity.WARNING, "M233": Severity.WARNING, "M161": Severity.NOTE}
+_MILD: Final = dict.fromkeys(("Y003", "M154", "M156", "M205", "M233"), Severity.WARNING) | {"M161": Severity.NOTE}
 
 
 class Place(NamedTuple):

@@ -8,11 +8,37 @@ from typing import Any, Final
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FIELDS, FLAGS, Kind
 from connector.mapping.checks_conditions import TAKES
+from connector.mapping.formats import SCHEMA
 
 Schema = dict[str, Any]
 _CONDITION: Final[Schema] = {"$ref": "#/$defs/Condition"}
 NAMES: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 _SEVERAL: Final = ("in", "not_in")
+_SPAN: Final[Schema] = {"type": "string", "description": "for example 7 months, 30 days, 5 business days"}
+_OTHERS: Final[Schema] = {
+    "exists": {"type": "boolean", "description": "true: it has a value; false: it has none"},
+    "within": {
+        "type": "object",
+        "properties": {"next": _SPAN, "last": _SPAN},
+        "additionalProperties": False,
+        "maxProperties": 1,
+        "description": "how far from the day of the event it may be",
+    },
+}
+_ANOTHER: Final[Schema] = {
+    "type": "object",
+    "properties": {"field": {"$ref": "#/$defs/EventField"}},
+    "additionalProperties": False,
+    "required": ["field"],
+    "description": "the value of another field of the event",
+}
+_FORMATTED: Final[Schema] = {
+    "type": "object",
+    "properties": {"format": SCHEMA} | {name: {} for name in TAKES} | _OTHERS,
+    "additionalProperties": False,
+    "required": ["format"],
+}
+"""A value that is compared after it went through formats: it is of another type than its field."""
 _JSON_TYPES: Final[Mapping[Kind, str]] = {Kind.BOOLEAN: "boolean", Kind.INTEGER: "number"}
 
 
@@ -38,11 +64,14 @@ def _comparison(field: catalogue.Field) -> Schema:
     value = _value(field)
     values = {"type": "array", "items": value}
     short = [value, values] if field.kind in TAKES["is"] else []
-    operators = [name for name, kinds in TAKES.items() if field.kind in kinds and name != "exists"]
-    block: Schema = {name: values if name in _SEVERAL else value for name in operators}
-    block["exists"] = {"type": "boolean", "description": "true: it has a value; false: it has none"}
+    operators = [name for name, kinds in TAKES.items() if field.kind in kinds and name not in _OTHERS]
+    block: Schema = {name: values if name in _SEVERAL else value for name in operators} | _OTHERS
+    if field.kind not in TAKES["within"]:
+        del block["within"]
+    if "contains" in block:
+        block["contains"] = {"anyOf": [value, _ANOTHER]}
     whole = {"type": "object", "properties": block, "additionalProperties": False}
-    return {"anyOf": [*short, whole], "description": about_event(field)}
+    return {"anyOf": [*short, whole, _FORMATTED], "description": about_event(field)}
 
 
 def _value(field: catalogue.Field) -> Schema:

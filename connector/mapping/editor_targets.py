@@ -35,12 +35,27 @@ def block_of(fields: Mapping[str, TargetField], value: Schema) -> Schema:
     return {"type": "object", "properties": known, "additionalProperties": False}
 
 
+def fixed_of(fields: Mapping[str, TargetField]) -> Schema:
+    """Build the schema of a block of fixed values for these fields."""
+    kinds = {name: {"type": "boolean"} if field.type == "boolean" else _fixed(field) for name, field in fields.items()}
+    known = {name: kinds[name] | {"description": _about(field)} for name, field in fields.items()}
+    return {"type": "object", "properties": known, "additionalProperties": False}
+
+
+def _fixed(field: TargetField) -> Schema:
+    """Build the schema of a fixed value for a field, which offers its options."""
+    anything: Schema = {"type": ["string", "number"]}
+    offered: Schema = {"enum": [option.value for option in field.options]}
+    if not field.options:
+        return anything
+    return offered if field.restricted else {"anyOf": [offered, anything]}
+
+
 def _target(field: TargetField, value: Schema) -> Schema:
     if value is not _FIELD or not field.options:
         return value | {"description": _about(field)}
-    offered: Schema = {"enum": [option.value for option in field.options]}
-    fixed = offered if field.restricted else {"anyOf": [offered, {"type": "string"}]}
-    return {"allOf": [value, {"properties": {"value": fixed}}], "description": _about(field)}
+    offered = {"value": _fixed(field), "order": {"items": _fixed(field)}}
+    return {"allOf": [value, {"properties": offered}], "description": _about(field)}
 
 
 def record(base: Schema, objects: Mapping[str, TargetObject]) -> Schema:

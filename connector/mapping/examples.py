@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
 
 from connector.carecycle import recognise
 from connector.errors import UnreadableEvent
-from connector.mapping import example_events
+from connector.mapping import example_events, unsent
 from connector.mapping.compiled import CompiledMapping, Example
 from connector.mapping.diagnostics import Diagnostic, Severity
+from connector.mapping.load import Loaded
 from connector.mapping.planning import plan
-from connector.model import Event, Lookup, Plan, RecordKey, Ref, Write
+from connector.model import Event, Lookup, RecordKey, Ref, Write
 
 _NOT_SENT = object()
+
+ZONE: Final = "America/New_York"
+"""The time zone of tests whose customer has none. The same everywhere, so that a mapping passes everywhere or nowhere.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,17 @@ class Result:
     differences: tuple[Difference, ...] = ()
 
 
-def run_examples(mapping: CompiledMapping, *, timezone: str) -> list[Result]:
-    """Run every test of a compiled mapping; timezone: the agency's."""
-    return [_run(mapping, example, timezone) for example in mapping.tests]
+def run_examples(mapping: CompiledMapping) -> list[Result]:
+    """Run every test of a compiled mapping."""
+    return [_run(mapping, example) for example in mapping.tests]
+
+
+def tested(loaded: Loaded) -> Loaded:
+    """Return a mapping as one that does not load if tests of its own fail, with those tests as its errors."""
+    failed = failures(run_examples(loaded.mapping)) if loaded.mapping else []
+    if not failed:
+        return loaded
+    return replace(loaded, mapping=None, written=None, diagnostics=(*loaded.diagnostics, *failed))
 
 
 def failures(results: Iterable[Result]) -> list[Diagnostic]:
@@ -67,42 +81,44 @@ def event_of(example: Example) -> Event:
     return reading.event("example", "example", reading.source_time or 0)
 
 
-def _run(mapping: CompiledMapping, example: Example, timezone: str) -> Result:
-    differences = tuple(_differences(mapping, example, timezone))
+def _run(mapping: CompiledMapping, example: Example) -> Result:
+    differences = tuple(_differences(mapping, example))
     return Result(example.test.name, example.file, example.line, example.col, not differences, differences)
 
 
-def _differences(mapping: CompiledMapping, example: Example, timezone: str) -> Iterator[Difference]:
+def _differences(mapping: CompiledMapping, example: Example) -> Iterator[Difference]:
     try:
         event = event_of(example)
     except UnreadableEvent as error:
         yield Difference("given", "an event careCycle could send", error.problem)
         return
-    planned = plan(event, mapping, timezone=timezone)
+    planned = plan(event, mapping, timezone=ZONE)
     writes = {write.name: write for write in planned.writes}
     names = {write.key: write.name for write in planned.writes}
     for record, expected in example.test.expect.items():
         write = writes.get(record)
         if (write is None) is not isinstance(expected, str):
-            yield _wrong_number(record, write, planned)
+            why = "" if write else unsent.why_no_record(record, event, mapping, planned, ZONE)
+            yield Difference(record, "none", "one") if write else Difference(record, "one", _because("none", why))
         elif write is not None and not isinstance(expected, str):
-            yield from _compare(record, expected, _sent(write, names), planned)
+            why_not = partial(unsent.why_no_field, record, event=event, mapping=mapping, planned=planned, timezone=ZONE)
+            yield from _compare(record, expected, _sent(write, names), why_not)
 
 
-def _wrong_number(record: str, write: Write | None, planned: Plan) -> Difference:
-    if write is not None:
-        return Difference(record, "none", "one")
-    return Difference(record, "one", "none" + (f" ({planned.reason})" if planned.reason else ""))
+def _because(got: str, why: str) -> str:
+    return f"{got} ({why})" if why else got
 
 
-def _compare(record: str, expected: Mapping[str, Any], sent: Mapping[str, Any], planned: Plan) -> Iterator[Difference]:
-    withheld_by = {item.field: f" (withheld by {item.flag})" for item in planned.withheld if item.record == record}
+def _compare(
+    record: str, expected: Mapping[str, Any], sent: Mapping[str, Any], why_not: Callable[[str], str]
+) -> Iterator[Difference]:
     for field, value in expected.items():
         if field == "without" and isinstance(value, list):
             surplus = (name for name in value if name in sent)
             yield from (Difference(f"{record}.{name}", _shown(_NOT_SENT), _shown(sent[name])) for name in surplus)
         elif not _same(value, actual := sent.get(field, _NOT_SENT)):
-            yield Difference(f"{record}.{field}", _shown(value), _shown(actual) + withheld_by.get(field, ""))
+            why = why_not(field) if actual is _NOT_SENT else ""
+            yield Difference(f"{record}.{field}", _shown(value), _because(_shown(actual), why))
 
 
 def _sent(write: Write, names: Mapping[RecordKey, str]) -> dict[str, Any]:
@@ -112,8 +128,8 @@ def _sent(write: Write, names: Mapping[RecordKey, str]) -> dict[str, Any]:
         match field.value:
             case Ref(key):
                 sent[target] = names.get(key)
-            case Lookup(value=searched):
-                sent[target] = searched
+            case Lookup() as lookup:
+                sent[target] = lookup.searched
             case value:
                 sent[target] = value
     return sent | dict.fromkeys(write.flags.values(), True)

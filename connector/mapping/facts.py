@@ -20,9 +20,8 @@ _FLAG_READERS = {
 _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.EVENTS}
 
 
-_FETCHED, _AGAIN = "!", "~"
-"""Less, and greater, than every hexadecimal digit."""
-_NUMBERS: Final = 0xFFF
+_FETCHED: Final = "!"
+"""Less than every hexadecimal digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Facts:
 
     raised: the flags that are true. blocked: those that withhold fields. spoken: those the event itself raises.
     unsaid: those of which the event, being fetched, says nothing that may be written over what is known.
-    heard: what time its customer's consent is of.
+    heard: what time its customer's consent is of. fetched: as of an event.
     """
 
     payload: Mapping[str, Any]
@@ -42,6 +41,7 @@ class Facts:
     heard: Stamp
     spoken: frozenset[str] = frozenset()
     unsaid: frozenset[str] = frozenset()
+    fetched: bool = False
 
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
@@ -63,7 +63,7 @@ def consent_of(event: Event) -> dict[str, bool | None]:
     return {flag: value if isinstance(value, bool) else None for flag, value in read}
 
 
-def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset[str], timezone: str) -> Facts:
+def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset[str], zone: tzinfo) -> Facts:
     """Return the facts of an event. consent: what it says of each flag.
 
     A flag it does not state withholds at once, except in a fetched event: there the customer's known consent, which
@@ -73,17 +73,13 @@ def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset
     unsure = frozenset(flag for flag in FLAGS if flag not in raised and consent.get(flag) is not False)
     unsaid = frozenset(FLAGS) - raised if event.fetched else frozenset()
     blocked = raised if event.fetched else raised | unsure
-    stamps, zone = stamps_of(event), zone_of(event, timezone)
-    written = tuple(_again(stamp, event) for stamp in stamps) if event.again else stamps
-    return Facts(event.payload, zone, written, raised, blocked, stamps[Clock.CUSTOMER], spoken, unsaid)
-
-
-def _again(stamp: Stamp, event: Event) -> Stamp:
-    """Let what an edited mapping makes of an event win over what an older one made of others of the same time.
-
-    Several events say the same of a customer, and not all of them are still stored. Consent has nothing to do with it.
-    """
-    return Stamp(stamp.at, f"{_AGAIN}{min(event.again, _NUMBERS):03x}{stamp.tie[-12:]}")
+    stamps = stamps_of(event)
+    # What an edited mapping makes of an event wins over what an older one made of others of the same time: several say
+    # the same of a customer, and not all are still stored. What was sent since wins over what was fetched. Consent has
+    # nothing to do with it.
+    written = tuple(stamp.after(event.again) for stamp in stamps) if event.again else stamps
+    heard = stamps[Clock.CUSTOMER]
+    return Facts(event.payload, zone, written, raised, blocked, heard, spoken, unsaid, event.fetched)
 
 
 def own_stamp(event: Event) -> Stamp:
@@ -101,7 +97,7 @@ def stamps_of(event: Event) -> tuple[Stamp, ...]:
     if event.type != "call.completed":
         if event.fetched:  # of a time that has not come yet, it was accepted as of then
             customer = min(customer, own)
-        return own, customer, customer, customer
+        return own, customer, customer, customer, customer
     created = event.payload.get("createdAt")
     call = Stamp(catalogue.epoch_ms(created), tie) if isinstance(created, str) else own
-    return own, customer, call, max(customer, call)
+    return own, customer, call, max(customer, call), call.turned

@@ -1,154 +1,105 @@
-"""The formats of the language: pure functions whose examples run as tests.
+"""The registry of everything `format:` knows, and how it is read.
 
-A format never raises for a value it cannot read: a phone number typed by hand must not stop an event. Each documents
-what it returns instead.
+A step never raises for a value it cannot read: a phone number typed by hand must not stop an event. Each documents
+what becomes of one. It sees nothing but the value and, at most, the customer's time zone: a replay gives the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-import phonenumbers
+from connector.mapping.steps import calendar, contact, dates, lengths, names, numbers, patterns, texts
+from connector.mapping.steps.step import Format, Step, WrongArgumentError
+from connector.mapping.tree_builder import scalar
 
-from connector.carecycle.catalogue import Kind
-from connector.mapping import times
-
-_TEXT: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
-_TIME: Final = frozenset({Kind.DATE, Kind.DATETIME})
-_COUNTRY = "US"  # careCycle sends E.164; a number without a country code is American
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One format. takes: the kinds it reads; gives: the kind it returns; length: the most characters it returns.
-
-    zoned: it also needs the customer's time zone.
-    """
-
-    name: str
-    apply: Callable[..., Any]
-    takes: frozenset[Kind]
-    gives: Kind
-    length: int | None = None
-    zoned: bool = False
-
-
-def lower(value: str) -> str:
-    """Lowercase letters.
-
-    >>> lower("Priya@YourAgency.com")
-    'priya@youragency.com'
-    """
-    return value.lower()
-
-
-def upper(value: str) -> str:
-    """Uppercase letters.
-
-    >>> upper("inbound")
-    'INBOUND'
-    """
-    return value.upper()
-
-
-def trim(value: str) -> str:
-    """The text without spaces at either end.
-
-    >>> trim("  Mesa ")
-    'Mesa'
-    """
-    return value.strip()
-
-
-def digits(value: str) -> str:
-    """The digits only.
-
-    >>> digits("+1 (312) 847-1928")
-    '13128471928'
-    """
-    return "".join(char for char in value if char in "0123456789")
-
-
-def e164(value: str) -> str:
-    """A phone number in E.164; text that is not a phone number stays unchanged.
-
-    >>> e164("(312) 847-1928"), e164("front desk")
-    ('+13128471928', 'front desk')
-    """
-    return _phone(value, phonenumbers.PhoneNumberFormat.E164)
-
-
-def national(value: str) -> str:
-    """A phone number in its national format; text that is not a phone number stays unchanged.
-
-    >>> national("+13128471928"), national("front desk")
-    ('(312) 847-1928', 'front desk')
-    """
-    return _phone(value, phonenumbers.PhoneNumberFormat.NATIONAL)
-
-
-def _phone(value: str, style: int) -> str:
-    try:
-        number = phonenumbers.parse(value, _COUNTRY)
-    except phonenumbers.NumberParseException:
-        return value
-    return phonenumbers.format_number(number, style) if phonenumbers.is_possible_number(number) else value
-
-
-def last4(value: str) -> str:
-    """The last four letters or digits.
-
-    >>> last4("1EG4-TE5-MK73")
-    'MK73'
-    """
-    return "".join(char for char in value if char.isalnum())[-4:]
-
-
-def list_(value: Sequence[str]) -> str:
-    """A list in the form both CRMs use for multiple choices.
-
-    >>> list_(["AZ", "AR"])
-    'AZ;AR'
-    """
-    return ";".join(value)
-
-
-def text(value: Any) -> str:
-    """Any value as text.
-
-    >>> text(True), text(42000), text(["AZ", "AR"]), text("Mesa")
-    ('true', '42000', 'AZ, AR', 'Mesa')
-    """
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return ", ".join(value)
-        case _:
-            return str(value)
-
-
-_NUMBER, _LIST = frozenset({Kind.INTEGER}), frozenset({Kind.LIST})
-FORMATS: Final[dict[str, Format]] = {
-    entry.name: entry
-    for entry in (
-        Format("date", times.date, _TIME, Kind.DATE, 10, zoned=True),
-        Format("datetime", times.datetime, frozenset({Kind.DATETIME}), Kind.DATETIME, 24),
-        Format("epoch_ms", times.epoch_ms, _TIME, Kind.INTEGER, 17),
-        Format("seconds", times.seconds, _NUMBER, Kind.INTEGER, 17),
-        Format("minutes", times.minutes, _NUMBER, Kind.INTEGER, 17),
-        Format("lower", lower, _TEXT, Kind.TEXT),
-        Format("upper", upper, _TEXT, Kind.TEXT),
-        Format("trim", trim, _TEXT, Kind.TEXT),
-        Format("digits", digits, _TEXT, Kind.TEXT),
-        Format("e164", e164, _TEXT, Kind.TEXT),
-        Format("national", national, _TEXT, Kind.TEXT),
-        Format("last4", last4, _TEXT, Kind.TEXT, 4),
-        Format("list", list_, _LIST, Kind.TEXT),
-        Format("text", text, _TEXT | _NUMBER | _LIST | {Kind.BOOLEAN}, Kind.TEXT),
-    )
+FORMATS: Final[Mapping[str, Step]] = {
+    step.name: step
+    for family in (dates, calendar, patterns, numbers, texts, names, lengths, contact)
+    for step in family.STEPS
 }
+
+
+_OTHER_WORDS: Final = {
+    "phone": ("national", "e164", "ten_digits"),
+    "phonenumber": ("national", "e164", "ten_digits"),
+    "tel": ("national", "e164", "ten_digits"),
+    "uppercase": ("upper",),
+    "caps": ("upper",),
+    "lowercase": ("lower",),
+    "proper": ("title",),
+    "capitalize": ("title",),
+    "titlecase": ("title",),
+    "zip": ("zip5",),
+    "zipcode": ("zip5",),
+    "string": ("text",),
+    "timestamp": ("datetime", "epoch_ms"),
+    "time": ("datetime", "epoch_ms"),
+    "numbers": ("digits",),
+    "number": ("digits", "round"),
+    "years": ("age",),
+    "truncate": ("excerpt", "first"),
+    "left": ("first",),
+    "right": ("last",),
+    "substitute": ("replace",),
+}
+"""What other products call them."""
+
+
+class UnknownFormatError(Exception):
+    """No step has this name. hint: how it is written, if it is one and what it takes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown format '{name[:40]}'")
+        self.name = name
+        word, _, argument = name.partition(" ")
+        self.hint = f"write  {word}: {argument}" if word in FORMATS and argument else ""
+        if patterns.parts_of(name):
+            self.hint = f"write  pattern: {name}"
+        if other := _OTHER_WORDS.get(name.strip("() ").lower()):
+            self.hint = f"it is one of: {', '.join(other)}" if len(other) > 1 else f"did you mean '{other[0]}'?"
+
+
+def read(written: Any) -> Format:
+    """Read one step: a word, or a block of one word and its argument. Raises for anything else."""
+    match written:
+        case Format():
+            return written
+        case str():
+            return _step(written).with_argument(None)
+        case dict() if len(written) == 1:
+            ((name, argument),) = written.items()
+            if name == "date" and patterns.parts_of(argument):
+                raise WrongArgumentError("'date' takes nothing after it", f"write  pattern: {argument}")
+            return _step(name).with_argument(argument)
+        case dict():
+            raise WrongArgumentError("expected one step in a block", "several steps are a list:  format: [trim, upper]")
+        case _:
+            raise WrongArgumentError("expected the name of a format", "for example  format: trim")
+
+
+def in_template(text: str) -> Format:
+    """Read one step as a template spells it, `word` or `word: argument`. Raises as `read` does."""
+    name, colon, argument = text.partition(":")
+    return read({name.strip(): scalar(argument.strip())} if colon else text)
+
+
+def _schema() -> dict[str, Any]:
+    alone = [step for step in FORMATS.values() if step.plain]
+    words = {"enum": [step.name for step in alone], "enumDescriptions": [step.about for step in alone]}
+    written = {
+        step.name: {**step.argument.schema, "description": step.about} for step in FORMATS.values() if step.argument
+    }
+    block = {"type": "object", "properties": written, "additionalProperties": False, "maxProperties": 1}
+    step = {"anyOf": [words, block]}
+    return {"anyOf": [words, block, {"type": "array", "items": step, "minItems": 1}]}
+
+
+SCHEMA: Final = _schema()
+"""The value of `format:` as a JSON Schema, for editors."""
+
+
+def _step(name: str) -> Step:
+    if name not in FORMATS:
+        raise UnknownFormatError(name)
+    return FORMATS[name]

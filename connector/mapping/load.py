@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from connector.crm import Crm
-from connector.mapping import checks, inherit, reading, source
+from connector.mapping import checks, inherit, reading
 from connector.mapping.compile import compiled
 from connector.mapping.compiled import CompiledMapping
 from connector.mapping.diagnostics import Diagnostic, Place, Report
+from connector.mapping.extending import Reading
 from connector.mapping.schema import File
+from connector.mapping.shipped import SHIPPED
 from connector.mapping.target import TargetSchema
 from connector.mapping.tree import Node
-
-_SHIPPED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,6 @@ class Loaded:
     written: tuple[File, Node] | None = field(repr=False)
 
 
-def shipped_folder() -> Path:
-    """Return the folder of the shipped mappings: in the installed package, else in the repository."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "shipped"
-    return installed if installed.is_dir() else package.parent / "mappings"
-
-
 def load(
     path: Path,
     *,
@@ -49,13 +43,17 @@ def load(
     shipped: Path,
     crms: Mapping[str, Crm],
     checked: bool = True,
+    instead: Mapping[Path, bytes] = MappingProxyType({}),
+    may_extend: Callable[[Path], bool] = lambda _: True,
 ) -> Loaded:
     """Read, check and compile a file.
 
     schema: the account's, if known; shipped: the folder `extends` looks names up in; crms: by the name in `crm:`.
-    checked: against the schema too; otherwise its lengths and types are only used.
+    checked: against the schema too; otherwise its lengths and types are only used. instead: what is taken for the
+    content of these files, by their absolute paths. may_extend: whether a file may be extended.
     """
-    return _Loading(schema, shipped, crms, checked=checked).load(path, None)
+    reading = Reading(shipped, Report(), instead=instead, may_extend=may_extend)
+    return _Loading(reading, schema, crms, checked=checked).load(path, None)
 
 
 def load_text(
@@ -73,14 +71,8 @@ def load_text(
     sealed: it may only extend shipped mappings, not files.
     """
     content = text.encode("utf-8", "surrogatepass")
-    return _Loading(schema, shipped, crms, sealed=sealed).load((folder or shipped) / name, content, name)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for the file system
-        return False
+    reading = Reading(shipped, Report(), may_extend=lambda _: not sealed)
+    return _Loading(reading, schema, crms).load((folder or shipped) / name, content, name)
 
 
 class _Loading:
@@ -88,24 +80,23 @@ class _Loading:
 
     def __init__(
         self,
+        reading: Reading,
         schema: TargetSchema | None,
-        shipped: Path,
         crms: Mapping[str, Crm],
         *,
-        sealed: bool = False,
         checked: bool = True,
     ) -> None:
-        self.schema, self.shipped, self.crms, self.sealed, self.checked = schema, shipped, crms, sealed, checked
-        self.report = Report()
-        self.files: list[Path] = []
-        self.texts: dict[str, str] = {}
+        self.reading, self.report = reading, reading.report
+        self.schema, self.crms, self.checked = schema, crms, checked
 
     def load(self, path: Path, content: bytes | None, shown: str | None = None) -> Loaded:
-        root = self._root(path, content, shown or str(path))
+        shown, read = shown or str(path), self.reading
+        read.read(path, shown, path.name, Place(shown, 1, 1), content)
+        root = None if read.failed else inherit.merge(read.layers, self.report)
         file = self._file(root) if root is not None else None
         mapping = self._mapping(file, root, path.stem) if file and root else None
         written = (file, root) if file and root else None
-        return Loaded(mapping, self.report.sorted(tuple(self.texts)), tuple(self.files), self.texts, written)
+        return Loaded(mapping, self.report.sorted(tuple(read.texts)), tuple(read.files), read.texts, written)
 
     def _file(self, root: Node) -> File | None:
         """Read and check the file; None if it has errors."""
@@ -115,40 +106,16 @@ class _Loading:
         return None if self.report.failed else file
 
     def _mapping(self, file: File, root: Node, name: str) -> CompiledMapping:
-        version = hashlib.sha256("\0".join(self.texts.values()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        return compiled(file, root, name, version, self.schema)
+        texts = "\0".join(self.reading.texts.values())
+        version = hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return replace(compiled(file, root, name, version, self.schema), files=self._files())
 
-    def _root(self, path: Path, content: bytes | None, shown: str) -> Node | None:
-        """Read the tree of a file, merged into the one it extends."""
-        self.files.append(path)
-        self.texts[shown] = ""
-        if content is None and (content := self._bytes(path, shown)) is None:
-            return None
-        self.texts[shown], own = source.read(content, shown, self.report)
-        extends = own.get("extends") if own else None
-        if own is None or extends is None or not isinstance(extends.value, str):
-            return own
-        base = self._extended(extends.value, extends.place, path.parent)
-        return None if base is None else inherit.merge(base, own, self.report)
-
-    def _bytes(self, path: Path, shown: str) -> bytes | None:
-        try:
-            with path.open("rb") as file:
-                return file.read(source.MAX_BYTES + 1)
-        except OSError as error:
-            self.report.add(Place(shown, 1, 1), "Y001", f"the file cannot be read: {error.strerror}")
-            return None
-
-    def _extended(self, name: str, place: Place, folder: Path) -> Node | None:
-        is_path = name.endswith((".yaml", ".yml"))
-        path = folder / name if is_path else self.shipped / f"{name}.yaml"
-        refused = self.sealed if is_path else not _SHIPPED_NAME.match(name)
-        if refused or not _is_file(path):
-            known = sorted(file.stem for file in self.shipped.glob("*.yaml"))
-            hint = self.report.suggest(name, known) or f"shipped: {', '.join(known)}; a file name ends in .yaml"
-            self.report.add(place, "M140", f"there is no mapping '{name[:80]}' to extend", hint)
-            return None
-        if path.resolve() in {file.resolve() for file in self.files}:
-            self.report.add(place, "M140", f"'{name}' itself extends this file: a circle", "extend another mapping")
-            return None
-        return self._root(path, None, str(path))
+    def _files(self) -> dict[str, str]:
+        """The text of each file, by its path from the folder of the mapping's own file."""
+        shipped = {path: name for name, path in self.reading.shipped.items()}
+        folder = self.reading.files[0].parent
+        names = (
+            SHIPPED + shipped[path] if path in shipped else PurePath(os.path.relpath(path, folder)).as_posix()
+            for path in self.reading.files
+        )
+        return dict(zip(names, self.reading.texts.values(), strict=True))

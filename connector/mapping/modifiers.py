@@ -1,45 +1,40 @@
-"""Wrap a compiled source in its modifiers: table, format, default, cut and when."""
+"""Wrap a compiled source in its modifiers: table, default, cut and when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
 from connector.carecycle.catalogue import ABSENT
-from connector.mapping.compiled import Get, Payload
-from connector.mapping.conditions import Holds
-from connector.mapping.formats import Format, text
-from connector.model import Lookup
+from connector.mapping.functions import Get, Holds, Payload
+from connector.mapping.steps.lengths import cut
+from connector.mapping.steps.texts import text
+from connector.model import Lookup, fold_key
 
 
 def tabled(get: Get, table: Mapping[str, Any]) -> Get:
-    """Translate the value with a table."""
+    """Translate the value with a table; of a list, each element by itself."""
     entries = {key: value for key, value in table.items() if key != "else"}
     otherwise = table.get("else", ABSENT)
 
     def translate(payload: Payload, zone: tzinfo) -> Any:
         value = get(payload, zone)
+        if type(value) is str:
+            return entries.get(value, otherwise)
         if value is None or value is ABSENT:
             return value
-        return entries.get(value if type(value) is str else text(value), otherwise)
+        if type(value) is list:
+            return _elements(entries.get(element, otherwise) for element in value)
+        return entries.get(text(value), otherwise)
 
     return translate
 
 
-def formatted(get: Get, format: Format) -> Get:
-    """Write the value in a format."""
-    apply, zoned = format.apply, format.zoned
-
-    def reformat(payload: Payload, zone: tzinfo) -> Any:
-        value = get(payload, zone)
-        if value is None or value is ABSENT:
-            return value
-        result = apply(value, zone) if zoned else apply(value)
-        return None if result == "" else result
-
-    return reformat
+def _elements(translated: Iterable[Any]) -> list[str]:
+    """A list of what its elements became: without those that became nothing, and each once."""
+    return list(dict.fromkeys(text(value) for value in translated if value is not None and value is not ABSENT))
 
 
 def defaulted(get: Get, default: Any) -> Get:
@@ -54,17 +49,6 @@ def defaulted(get: Get, default: Any) -> Get:
     return fill
 
 
-def cut(value: str, limit: int) -> str:
-    """Shorten a text to at most `limit` UTF-16 code units, never splitting a character.
-
-    >>> cut("Mesa", 3), cut("a\U0001f600b", 2)
-    ('Mes', 'a')
-    """
-    if len(value) * 2 <= limit or len(units := value.encode("utf-16-le", "surrogatepass")) <= limit * 2:
-        return value
-    return units[: limit * 2].decode("utf-16-le", "ignore")
-
-
 def shortened(get: Get, limit: int) -> Get:
     """Cut texts that are longer than the target holds. limit: UTF-16 code units."""
 
@@ -75,6 +59,17 @@ def shortened(get: Get, limit: int) -> Get:
     return shorten
 
 
+def listed(get: Get, order: Sequence[Any]) -> Get:
+    """Give the value as a list spells it, and none that is not on it."""
+    spelled = {fold_key(text(known)): known for known in order}
+
+    def find(payload: Payload, zone: tzinfo) -> Any:
+        value = get(payload, zone)
+        return value if value is None or value is ABSENT else spelled.get(fold_key(text(value)), ABSENT)
+
+    return find
+
+
 def guarded(get: Get, holds: Holds) -> Get:
     """Give nothing unless a condition holds."""
-    return lambda payload, zone: get(payload, zone) if holds(payload) else ABSENT
+    return lambda payload, zone: get(payload, zone) if holds(payload, zone) else ABSENT

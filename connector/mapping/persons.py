@@ -35,7 +35,8 @@ _KINDS: Final[Mapping[str, FactKind]] = {
 
 def kind_of(key: Key) -> FactKind:
     """Return what a fact of an `also_match` step is."""
-    return _KINDS.get(key.from_[0], FactKind.TEXT) if key.from_ else FactKind.TEXT
+    is_whole = key.as_source().keeps  # the first letter of a name is no name
+    return _KINDS.get(key.from_[0], FactKind.TEXT) if key.from_ and is_whole else FactKind.TEXT
 
 
 def compiled(record: Record, setting: Setting) -> PersonProgram | None:
@@ -72,12 +73,12 @@ def _joined(field: Source) -> Iterable[str]:
 
 
 def _places(record: Record, path: str) -> Iterator[str]:
-    """List the target fields that get exactly this event field, or are compared with it by a step."""
+    """List the target fields that tell exactly this event field, or are compared with it by a step."""
     for target, field in record.fields.items():
-        if field.from_ == [path] and field.table is None:
+        if field.from_ == [path] and field.table is None and field.keeps:
             yield target
     for step in record.also_match:
-        yield from (target for target, key in step.items() if key.from_ == [path])
+        yield from (target for target, key in step.items() if key.from_ == [path] and key.as_source().keeps)
 
 
 def _placeholders(record: Record) -> Iterator[str]:

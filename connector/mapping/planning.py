@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import tzinfo
+from typing import Any, Final
 
 from connector.carecycle.catalogue import ABSENT
-from connector.mapping import formats
 from connector.mapping.compiled import (
     Clock,
     CompiledMapping,
+    CountProgram,
     EventProgram,
     FactProgram,
     FieldProgram,
     PointsTo,
     RecordProgram,
 )
-from connector.mapping.facts import Facts, consent_of, facts_of, of_customer, stamps_of
+from connector.mapping.facts import Facts, consent_of, facts_of, of_customer, stamps_of, zone_of
+from connector.mapping.gaps import is_made_up, is_unsaid
+from connector.mapping.steps import texts
 from connector.model import (
     OLDEST,
     WHO,
+    Counted,
     Cut,
     Event,
     Fact,
@@ -73,7 +77,8 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
         return _nothing(event, consent, "nothing mapped")
     if not mapping.test_customers and of_customer(event, "testCustomer") is True:
         return _nothing(event, consent, "test customer")
-    facts = facts_of(event, consent, _spoken(event, program), timezone)
+    zone = zone_of(event, timezone)
+    facts = facts_of(event, consent, _spoken(event, program, zone), zone)
     return _planned(event, consent, program, facts)
 
 
@@ -91,15 +96,15 @@ def flags_alone(whole: Plan) -> Plan:
     return replace(whole, writes=tuple(bare))
 
 
-def _spoken(event: Event, program: EventProgram) -> frozenset[str]:
+def _spoken(event: Event, program: EventProgram, zone: tzinfo) -> frozenset[str]:
     """Return the flags the event raises by itself, whatever its customer snapshot says."""
     if event.customer_id is None:
         return frozenset()
-    return frozenset(flag for flag, holds in program.raises if holds(event.payload))
+    return frozenset(flag for flag, holds in program.raises if holds(event.payload, zone))
 
 
 def _planned(event: Event, consent: Mapping[str, bool | None], program: EventProgram, facts: Facts) -> Plan:
-    passes = program.filter is None or program.filter(facts.payload)
+    passes = program.filter is None or program.filter(facts.payload, facts.zone)
     left = _Left([], [])
     targets = [target for record in program.records if (target := _target(record, facts, passes, left.withheld))]
     keys = {target.program.name: target.key for target in targets if target.whole}
@@ -107,13 +112,15 @@ def _planned(event: Event, consent: Mapping[str, bool | None], program: EventPro
     reason = "" if writes else _reason(program, facts, passes, left.withheld)
     withheld, untranslated = tuple(left.withheld), tuple(left.untranslated)
     spoken, fetched = facts.spoken, event.fetched
-    return Plan(event.customer_id, consent, facts.heard, writes, withheld, reason, spoken, untranslated, fetched)
+    counted = tuple(_counted(program, facts)) if passes else ()
+    said = (withheld, reason, spoken, untranslated, fetched, counted)
+    return Plan(event.customer_id, consent, facts.heard, writes, *said)
 
 
 def _reason(program: EventProgram, facts: Facts, passes: bool, withheld: list[Withheld]) -> str:
     if withheld:
         return "withheld"
-    filtered = any(record.when is not None and not record.when(facts.payload) for record in program.records)
+    filtered = any(record.when is not None and not record.when(facts.payload, facts.zone) for record in program.records)
     return "filtered" if not passes or filtered else "nothing mapped"
 
 
@@ -123,7 +130,7 @@ def _target(program: RecordProgram, facts: Facts, passes: bool, withheld: list[W
     if key is None:
         return None
     stamp = facts.stamps[program.clock]
-    if passes and (program.when is None or program.when(facts.payload)):
+    if passes and (program.when is None or program.when(facts.payload, facts.zone)):
         blocking = _blocking(program.guards, facts)
         if blocking is None:
             return _Target(program, key, stamp, whole=True, mode=program.mode)
@@ -134,10 +141,15 @@ def _target(program: RecordProgram, facts: Facts, passes: bool, withheld: list[W
 
 
 def _key(program: RecordProgram, facts: Facts) -> RecordKey | None:
-    value = program.key(facts.payload, facts.zone)
+    return key_of(program, facts.payload, facts.zone)
+
+
+def key_of(program: RecordProgram, payload: Mapping[str, Any], zone: tzinfo) -> RecordKey | None:
+    """Return what identifies a record; None where an event has no value for it."""
+    value = program.key(payload, zone)
     if value is None or value is ABSENT:
         return None
-    text = formats.text(value).translate(_CONTROL_CHARACTERS).strip()
+    text = texts.text(value).translate(_CONTROL_CHARACTERS).strip()
     return RecordKey(program.object, program.key_field, text) if text else None
 
 
@@ -171,6 +183,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         silent=silent,
         lacking=tuple(_lacking(target, fields, facts)) if target.whole else (),
         shared=program.shared,
+        mapped=program.mapped,
     )
 
 
@@ -186,7 +199,8 @@ def _fields(
             left.untranslated.extend(_missed(target, field, facts))
             continue
         if value is None and not field.clears:
-            silent[field.target] = _stamp(field, target, facts)
+            if not field.order:  # what moves forward is not settled by an event that does not speak of it
+                silent[field.target] = _stamp(field, target, facts)
             continue
         blocking = _blocking(field.guards, facts) if field.guards else None
         if blocking is not None:
@@ -195,6 +209,33 @@ def _fields(
             continue
         yield field.target, _field_write(field, value, target, facts)
     yield from _erased(target, facts)
+
+
+def _counted(program: EventProgram, facts: Facts) -> Iterator[Counted]:
+    """List the fields that count calls. A call counts whether or not consent withholds its record or field."""
+    for record in program.records:
+        if not record.counting or not (record.when is None or record.when(facts.payload, facts.zone)):
+            continue
+        if (key := _key(record, facts)) is None:
+            continue
+        target = _Target(record, key, facts.stamps[record.clock], whole=True, mode=record.mode)
+        yield from (_count(target, field, field.count, facts) for field in record.counting if field.count)
+
+
+def _count(target: _Target, field: FieldProgram, count: CountProgram, facts: Facts) -> Counted:
+    program, write = target.program, _field_write(field, None, target, facts)
+    if facts.fetched and is_unsaid(count.counts, facts.payload, facts.zone):
+        write = replace(write, stamp=OLDEST)
+    return Counted(
+        program.name,
+        target.key,
+        field.target,
+        write,
+        call=count.call(facts.payload, facts.zone),
+        counts=count.counts(facts.payload, facts.zone),
+        withheld=_blocking(program.guards + field.guards, facts) is not None,
+        finish=count.finish,
+    )
 
 
 def _missed(target: _Target, field: FieldProgram, facts: Facts) -> tuple[Untranslated, ...]:
@@ -217,15 +258,24 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
     """Erase withheld fields whether or not the event holds a value. No flag withholds the erasing itself."""
     for field in _erasing(target.program, facts):
         spoken = not facts.spoken.isdisjoint(field.guards)
-        yield field.target, replace(_field_write(field, None, target, facts), guards=(), erases=True, spoken=spoken)
+        stamp = _stamp(field, target, facts)
+        erasing = FieldWrite(None, stamp, field.rule, (), field.line, required=field.required, timing=field.timing)
+        yield field.target, replace(erasing, erases=True, spoken=spoken)
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
     stamp, rule = _stamp(field, target, facts), field.rule
     cut = field.cut if isinstance(value, str) else Cut.NO
-    if not facts.unsaid.isdisjoint(field.flags):  # else it could lower in the CRM what another field makes of a flag
-        stamp, rule = OLDEST, Rule.IF_BLANK
-    return FieldWrite(value, stamp, rule, field.guards, field.line, required=field.required, cut=cut)
+    # Otherwise it could lower in the CRM what another field makes of a flag, or replace what is known by nothing known.
+    may_be = (facts.fetched or field.bare is not None) and rule is not Rule.FORWARD
+    if may_be and (not facts.unsaid.isdisjoint(field.flags) or _is_made_up(field, value, facts)):
+        stamp, rule = OLDEST, Rule.ON_CREATE if rule is Rule.ON_CREATE else Rule.IF_BLANK
+    write = FieldWrite(value, stamp, rule, field.guards, field.line, required=field.required, timing=field.timing)
+    return replace(write, cut=cut, order=field.order) if cut is not Cut.NO or field.order else write
+
+
+def _is_made_up(field: FieldProgram, value: Value | Ref | Lookup, facts: Facts) -> bool:
+    return is_made_up(field, value, facts.payload, facts.zone, fetched=facts.fetched)
 
 
 def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:
@@ -242,7 +292,7 @@ def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[Fact, ..
 
 def _fact(program: FactProgram, facts: Facts) -> Fact:
     value = program.get(facts.payload, facts.zone)
-    return Fact(program.field, "" if value is None or value is ABSENT else formats.text(value), program.kind)
+    return Fact(program.field, "" if value is None or value is ABSENT else texts.text(value), program.kind)
 
 
 def _person(program: RecordProgram, facts: Facts) -> Person | None:

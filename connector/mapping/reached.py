@@ -12,29 +12,31 @@ from datetime import tzinfo
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
-from connector.mapping import conditions, values
-from connector.mapping.compiled import CompiledMapping, Payload
-from connector.mapping.examples import event_of
+from connector.mapping import conditions, event_paths, values
+from connector.mapping.bands import band_of
+from connector.mapping.compiled import CompiledMapping
+from connector.mapping.examples import ZONE, event_of
 from connector.mapping.facts import zone_of
-from connector.mapping.formats import text
+from connector.mapping.functions import Payload
 from connector.mapping.load import Loaded
 from connector.mapping.planning import plan
 from connector.mapping.schema import File
 from connector.mapping.schema_conditions import Condition
 from connector.mapping.schema_sources import MappedField, Source
 from connector.mapping.spots import Spot, Spots
+from connector.mapping.steps.texts import text
 from connector.mapping.tree import Loc
 from connector.mapping.values import Setting
 from connector.model import Event
 
 
-def unreached(loaded: Loaded, *, timezone: str) -> list[Spot]:
-    """List what a file defines and its tests do not reach, from top to bottom. timezone: the agency's."""
+def unreached(loaded: Loaded) -> list[Spot]:
+    """List what a file defines and its tests do not reach, from top to bottom."""
     if loaded.mapping is None or loaded.written is None:
         return []
     file, tree = loaded.written
     spots = Spots(file, tree).all()
-    tracer = _Tracer(file, loaded.mapping, timezone)
+    tracer = _Tracer(file, loaded.mapping, ZONE)
     for example in loaded.mapping.tests:
         with suppress(UnreadableEvent):  # reported as a failed test
             for loc in tracer.reached(event_of(example)):
@@ -43,8 +45,8 @@ def unreached(loaded: Loaded, *, timezone: str) -> list[Spot]:
     return sorted(own, key=lambda spot: (spot.line, spot.col, spot.name))
 
 
-def _holds(condition: Condition | None, setting: Setting, payload: Payload) -> bool:
-    return condition is None or conditions.compiled(condition, setting.event)(payload)
+def _holds(condition: Condition | None, setting: Setting, payload: Payload, zone: tzinfo) -> bool:
+    return condition is None or conditions.compiled(condition, setting.event)(payload, zone)
 
 
 class _Tracer:
@@ -74,20 +76,28 @@ class _Tracer:
     def _record(self, name: str, event: Event, zone: tzinfo) -> Iterator[Loc]:
         setting = Setting(event.type, self.file.tables, self.file.crm)
         for target, field in self.file.records[name].fields.items():
-            yield from self._source(("records", name, "fields", target), field, setting, event.payload, zone)
+            if event_paths.comes_with(field, event.type):
+                yield from self._source(("records", name, "fields", target), field, setting, event.payload, zone)
 
     def _source(self, loc: Loc, source: Source, setting: Setting, payload: Payload, zone: tzinfo) -> Iterator[Loc]:
-        if isinstance(source, MappedField) and not _holds(source.when, setting, payload):
+        if isinstance(source, MappedField) and not _holds(source.when, setting, payload, zone):
             return
+        yield from self._cases(loc, source, setting, payload, zone)
+        if source.table is not None:
+            value = values.unmodified(source, setting)(payload, zone)
+            for element in value if isinstance(value, list) else [value]:
+                yield from self._entry(loc, source, setting, element)
+        for name in band_of(values.unbanded(source, setting)(payload, zone), source.bands):
+            yield (*loc, "bands", name)
+
+    def _cases(self, loc: Loc, source: Source, setting: Setting, payload: Payload, zone: tzinfo) -> Iterator[Loc]:
         for number, case in enumerate(source.cases or ()):
-            if _holds(case.when, setting, payload):
+            if _holds(case.when, setting, payload, zone):
                 key, inner = ("then", case.then) if case.then else ("else", case.else_)
                 yield (*loc, "cases", number)
                 if inner is not None:
                     yield from self._source((*loc, "cases", number, key), inner, setting, payload, zone)
                 break
-        if source.table is not None:
-            yield from self._entry(loc, source, setting, values.unmodified(source, setting)(payload, zone))
 
     def _entry(self, loc: Loc, source: Source, setting: Setting, value: object) -> Iterator[Loc]:
         if value is None or value is ABSENT:

@@ -14,6 +14,7 @@ from connector.mapping.reading_problems import report_problems
 from connector.mapping.schema import File
 from connector.mapping.schema_sources import SEVERAL
 from connector.mapping.tree import Loc, Node, find, plain
+from connector.mapping.unfinished import report_unfinished
 
 _PASSES = 12  # each pass removes what the previous one reported; no file nests deeper
 
@@ -22,6 +23,9 @@ def model(root: Node, report: Report, crms: Mapping[str, Crm]) -> File | None:
     """Read as much of the file as possible; None if its first lines are missing."""
     written: Any = plain(root)
     removed: set[Loc] = set()
+    for loc in report_unfinished(root, report):
+        _remove(written, loc)
+        removed |= _around(loc)
     for _ in range(_PASSES):
         try:
             return File.model_validate(written, context={"crms": crms})
@@ -36,8 +40,13 @@ def model(root: Node, report: Report, crms: Mapping[str, Crm]) -> File | None:
             return None
         for loc in by_loc:
             _remove(written, loc)
-            removed |= {loc[:depth] for depth in range(len(loc) + 1)}
+            removed |= _around(loc)
     return None
+
+
+def _around(loc: Loc) -> set[Loc]:
+    """A location and those that it is inside of."""
+    return {loc[:depth] for depth in range(len(loc) + 1)}
 
 
 def _by_loc(root: Node, problems: Iterable[ErrorDetails]) -> dict[Loc, list[ErrorDetails]]:

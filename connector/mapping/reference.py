@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from connector.carecycle.catalogue import FIELDS, Field, Kind
-from connector.mapping.formats import FORMATS, Format
+from connector.carecycle.catalogue import FIELDS, Field
+from connector.mapping.formats import FORMATS
+from connector.mapping.steps.step import SINGLE, TEXTUAL, Example, Step
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
 
 
 def formats() -> str:
     """List every format: what it takes and, in its docstring's words, what it gives."""
-    return _table(("format", "takes", "gives", "result"), map(_format, FORMATS.values()))
+    return _table(("format", "takes", "gives", "result", "example"), map(_format, FORMATS.values()))
 
 
-def _format(format: Format) -> Sequence[str]:
-    summary = (inspect.getdoc(format.apply) or "").partition(">>>")[0]
-    takes_all = len(format.takes) == len(Kind) - 1  # an object is never a value
-    takes = "anything" if takes_all else ", ".join(kind for kind in Kind if kind in format.takes)
-    return (f"`{format.name}`", takes, format.gives, " ".join(summary.split()))
+def _format(step: Step) -> Sequence[str]:
+    shown = step.shown
+    names = {SINGLE: "anything", TEXTUAL: "any text"}
+    takes = names.get(shown.takes) or ", ".join(sorted(shown.takes))
+    return (f"`{step.spelled}`", takes, shown.gives or "the same", step.about, f"`{_shown(step.example)}`")
+
+
+def _shown(example: Example) -> str:
+    return f"{json.dumps(example.value, ensure_ascii=False)} → {json.dumps(example.result, ensure_ascii=False)}"
 
 
 def fields() -> str:

@@ -31,6 +31,13 @@ Expected = Annotated[
 ]
 
 
+Extended = Annotated[
+    Annotated[str, Tag("name")] | Annotated[list[str], Field(min_length=1), Tag("names")],
+    Discriminator(lambda written: "names" if isinstance(written, list) else "name"),
+]
+"""One mapping, or several: the later ones add to the first."""
+
+
 class Raise(Block):
     """When an event raises a flag by itself."""
 
@@ -77,7 +84,7 @@ class File(Block):
 
     version: Literal[1]
     crm: CrmName
-    extends: str | None = None
+    extends: Extended | None = None
     events: list[EventName] | None = None
     test_customers: Literal["drop", "allow"] = "drop"
     filter: Condition | None = None

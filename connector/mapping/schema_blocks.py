@@ -43,7 +43,10 @@ def _plain_type(annotation: Any) -> Any:
     """Return the block of a union, or the container itself."""
     options = [option for option in get_args(annotation) if option is not type(None)]
     is_container = getattr(annotation, "__origin__", None) in (list, dict)
-    return annotation if is_container or not options else options[0]
+    if is_container or not options:
+        return annotation
+    tagged = [getattr(option, "__origin__", option) for option in options]
+    return next((option for option in tagged if isinstance(option, type) and issubclass(option, BaseModel)), options[0])
 
 
 def _inside(container: Any) -> Iterator[Any]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     GetJsonSchemaHandler,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
+    Tag,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
+
+from connector.mapping.schema_steps import SpanOfDays, Steps
 
 Scalar = StrictStr | StrictBool | StrictInt | StrictFloat | None
+Listed = StrictStr | StrictInt
+"""A value of a list that a field moves along."""
 
 
 class Block(BaseModel):
@@ -37,8 +44,52 @@ class ShortBlock(Block):
         return {"anyOf": [{"type": "string"}, inner(schema)]}
 
 
+class Within(Block):
+    """How far from the day of the event a day may be: that day, and those before it or after it."""
+
+    next: SpanOfDays | None = None
+    last: SpanOfDays | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _block(cls, written: Any) -> Any:
+        if isinstance(written, dict):
+            return written
+        raise PydanticCustomError("M111", "expected a block", {"hint": "for example  within: { next: 7 months }"})
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Within:
+        if (self.next is None) == (self.last is None):
+            raise PydanticCustomError("M111", "within has exactly one of: next, last")
+        return self
+
+    def holds(self, day: date, today: date) -> bool:
+        """Whether a day is within it."""
+        try:
+            if self.next is not None:
+                return today <= day <= self.next.after(today)
+            return self.last is not None and self.last.after(today, -1) <= day <= today
+        except (ValueError, OverflowError):  # the calendar ends there
+            return False
+
+
+class OtherField(Block):
+    """Another field of the event, with whose value one is compared."""
+
+    field: str
+
+
+ScalarOrField = Annotated[
+    Annotated[Scalar, Tag("value")] | Annotated[OtherField, Tag("another field")],
+    Discriminator(lambda written: "another field" if isinstance(written, dict | OtherField) else "value"),
+]
+
+
 class Comparison(Block):
-    """What a field is compared with; all comparisons must hold. A bare value means `is`, a bare list `in`."""
+    """What a field is compared with; all comparisons must hold. A bare value means `is`, a bare list `in`.
+
+    format: what its value goes through first.
+    """
 
     is_: Scalar = Field(default=None, alias="is")
     not_: Scalar = Field(default=None, alias="not")
@@ -48,10 +99,12 @@ class Comparison(Block):
     at_least: Scalar = None
     less_than: Scalar = None
     at_most: Scalar = None
-    contains: Scalar = None
+    contains: ScalarOrField = None
     starts_with: Scalar = None
     ends_with: Scalar = None
     exists: bool | None = None
+    within: Within | None = None
+    format: Steps | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -74,7 +127,7 @@ class Comparison(Block):
     def tests(self) -> Iterator[tuple[str, Any]]:
         """List the comparisons written, as (operator, operand)."""
         for name, declared in type(self).model_fields.items():
-            if name in self.model_fields_set:
+            if name in self.model_fields_set and name != "format":
                 yield declared.alias or name, getattr(self, name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from connector.carecycle import catalogue
+from connector.mapping import formulas, other_names
 from connector.mapping.diagnostics import Place, Report, Severity
 from connector.mapping.schema import File
 from connector.mapping.target import TargetField, TargetObject, TargetSchema
@@ -80,6 +81,16 @@ def events_of(file: File, record: str) -> tuple[str, ...]:
     return tuple(event for event in catalogue.EVENTS if event in wanted)
 
 
+def same_key(file: File, name: str) -> list[str]:
+    """List the other records of a file that are written to the same CRM record."""
+    record = file.records[name]
+    return [
+        other
+        for other, its in file.records.items()
+        if other != name and (its.object, its.key) == (record.object, record.key)
+    ]
+
+
 def known_record(scope: Scope, name: str) -> bool:
     """Whether a record of that name can be used; report a name that the file does not contain at all."""
     known = scope.file.records
@@ -88,13 +99,15 @@ def known_record(scope: Scope, name: str) -> bool:
     return name in known
 
 
-def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.Field | None:
-    """Look up an event field; report one that does not exist or that some event of the scope does not carry."""
+def event_field(scope: Scope, path: str, *, is_key: bool = False, fixed: str = "") -> catalogue.Field | None:
+    """Look up an event field; report one that does not exist or that some event of the scope does not carry.
+
+    fixed: how fixed text is written here.
+    """
     add = scope.add_at_key if is_key else scope.add
     field = catalogue.FIELDS.get(path)
     if field is None:
-        hint = scope.suggest(path, _KNOWN) or ("" if "." in path else f"for fixed text write  value: {path}")
-        add("M101", f"no event has a field '{path[:80]}'", hint)
+        add("M101", f"no event has a field '{path[:80]}'", _instead(scope, path, is_key=is_key, fixed=fixed))
         return None
     carried = catalogue.carried_by(path)
     if scope.events is None:
@@ -107,6 +120,16 @@ def event_field(scope: Scope, path: str, *, is_key: bool = False) -> catalogue.F
     return field
 
 
+def _instead(scope: Scope, path: str, *, is_key: bool, fixed: str) -> str:
+    """What to write in place of a field that no event has. fixed: how fixed text is written here, if not as usual."""
+    if right := formulas.comparison(path) if is_key else formulas.instead(path):
+        return f"write  {right}"
+    if right := other_names.meant(path):
+        return f"did you mean '{right}'?"
+    near = "" if path.isupper() else scope.suggest(path, _KNOWN)  # no field's name is in capitals
+    return near or ("" if "." in path else f"for fixed text write  {fixed or f'value: {path}'}")
+
+
 def target_object(scope: Scope, name: str) -> TargetObject | None:
     """Look up a CRM object; report one that does not exist. None also if the CRM's schema is not known."""
     if scope.target is None:
@@ -115,7 +138,10 @@ def target_object(scope: Scope, name: str) -> TargetObject | None:
     if name in scope.target.unread:
         _warn_once(scope, f"'{name}' was not checked: {scope.target.unread[name]}")
     elif name not in known:
-        hint = scope.suggest(name, known) or f"it has: {listed(known)}"
+        hint = (
+            scope.suggest(name, known)
+            or f"if it is not in the saved schema yet: connector schema pull; known: {listed(known)}"
+        )
         scope.add("M200", f"{scope.crm_name} has no object '{name}'", hint)
     return known.get(name)
 

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import yaml
 
-from connector.mapping.diagnostics import Place, Report
+from connector.mapping.diagnostics import Place, Report, Severity
+from connector.mapping.slip_lines import Slip, lines_of
+from connector.mapping.slips import SPACE_SLIP, corrected, slip_in, slips
 from connector.mapping.tree import Node, plain
 from connector.mapping.tree_builder import RefusedError, TreeBuilder
 
@@ -51,20 +53,28 @@ def _tree(text: str, file: str, report: Report) -> Node | None:
         builder = _built(text, file, report)
     except RefusedError:
         return None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        report.add(place, "Y001", f"not YAML: {error.problem or error.context}")
+    except yaml.YAMLError as error:
+        for slip in _reasons(text, error):
+            report.add(Place(file, slip.line, slip.col), "Y001", slip.message, slip.hint)
         return None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        report.add(Place(file, line, 1), "Y001", "not YAML: it contains a character that YAML does not allow")
-        return None
+    for place, written in builder.slips:
+        problem, whole = slip_in(written), lines_of(text)[place.line - 1]
+        severity = Severity.WARNING if problem == SPACE_SLIP else None  # it may be meant
+        report.add(place, "Y005", problem, f"write  {corrected(whole)}", severity)
     if builder.root is None or not isinstance(builder.root.value, dict):
         place = builder.root.place if builder.root else Place(file, 1, 1)
         report.add(place, "Y001", "this is not a mapping file", "it starts with  version: 1")
         return None
     return builder.root
+
+
+def _reasons(text: str, error: yaml.YAMLError) -> list[Slip]:
+    """Return why a text is not YAML."""
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
+        unknown = Slip(mark.line + 1, mark.column + 1, f"not YAML: {error.problem or error.context}")
+        return slips(text, unknown.line) or [unknown]
+    line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+    return [Slip(line, 1, "not YAML: it contains a character that YAML does not allow")]
 
 
 def _built(text: str, file: str, report: Report) -> TreeBuilder:

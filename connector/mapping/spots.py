@@ -53,6 +53,8 @@ class Spots:
     def _inside(self, loc: Loc, name: str, source: Source) -> Iterator[tuple[Loc, Spot]]:
         if isinstance(source.table, dict):
             yield from self._entries((*loc, "table"), name, source.table).items()
+        if source.bands is not None:
+            yield from self._entries((*loc, "bands"), name, source.bands).items()
         for number, case in enumerate(source.cases or ()):
             here = (*loc, "cases", number)
             yield here, _spot("case", f"{name}: case {number + 1}", find(self.tree, here).place)

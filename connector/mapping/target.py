@@ -30,8 +30,9 @@ class TargetField(_Frozen):
     case_sensitive: unique values may differ in letter case alone. native: the CRM's own name of the type, where it
     differs. searchable: whether records can be searched by it.
     pipeline: the field for the pipeline of the stage that this one holds. of_user: whether it holds a user's id.
+    refers: the objects whose ids it may hold; none where they are unknown or many.
     coded_in: the field that takes the code of what this one holds by its name on a list of the account. within: the
-    field that says what list a value here is on, by name or by code.
+    field that says what list a value here is on, by name or by code. label: what people see.
     """
 
     type: str
@@ -47,8 +48,10 @@ class TargetField(_Frozen):
     searchable: bool = True
     pipeline: str = ""
     of_user: bool = False
+    refers: tuple[str, ...] = ()
     coded_in: str = ""
     within: str = ""
+    label: str = ""
 
 
 class TargetObject(_Frozen):

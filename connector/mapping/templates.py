@@ -1,4 +1,4 @@
-"""Templates: `{path|format}` is a field; `[ ... ]` is left out when a field inside it has no value.
+"""Templates: `{path|format|format}` is a field; `[ ... ]` is left out when a field inside it has no value.
 
 A backslash before a bracket or backslash makes it an ordinary character.
 """
@@ -17,7 +17,7 @@ class Slot:
     """A field of the event in a template."""
 
     path: str
-    format: str = ""
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def parse(template: str) -> tuple[Part, ...]:
     r"""Parse a template into its parts. Raises UnbalancedError.
 
     >>> parse("Call: {call.disposition|upper}[ ({campaign.name})] \\[x\\]")  # doctest: +NORMALIZE_WHITESPACE
-    ('Call: ', Slot(path='call.disposition', format='upper'),
-     Optional(parts=(' (', Slot(path='campaign.name', format=''), ')')), ' [x]')
+    ('Call: ', Slot(path='call.disposition', formats=('upper',)),
+     Optional(parts=(' (', Slot(path='campaign.name', formats=()), ')')), ' [x]')
     """
     return _Reader(template).read()
 
@@ -75,8 +75,8 @@ class _Reader:
             raise UnbalancedError("nothing in { }" if inside else "{ without }")
         if next(self.tokens, "") != "}":
             raise UnbalancedError("{ without }")
-        path, _, name = inside.partition("|")
-        return Slot(path.strip(), name.strip())
+        path, *formats = (part.strip() for part in inside.split("|"))
+        return Slot(path, tuple(filter(None, formats)))
 
     def _optional(self) -> Optional:
         parts: list[str | Slot] = []

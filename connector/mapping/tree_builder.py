@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from connector.mapping.diagnostics import Place, Report
+from connector.mapping.slips import slip_in
 from connector.mapping.tree import Node, Scalar
 
 MAX_DEPTH: Final = 30
@@ -62,6 +63,7 @@ class TreeBuilder:
         self.file, self.report = file, report
         self.root: Node | None = None
         self.open: list[_Open] = []
+        self.slips: list[tuple[Place, str]] = []
         self.by_type: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._start,
@@ -108,6 +110,8 @@ class TreeBuilder:
         if plain and text.lower() in _OLD_BOOLEANS and self._value_expected():
             hint = "write true or false, or quote it to keep the text"
             self.report.add(place, "Y003", f"'{text}' is read as text, not as true/false", hint)
+        if plain and slip_in(text):
+            self.slips.append((place, text))
         self._refuse_extras(event, place)
         self._attach(Node(scalar(text) if plain else text, place, text))
 
@@ -126,7 +130,7 @@ class TreeBuilder:
     def _alias(self, event: Any) -> None:
         place = self._place(event)
         self.report.add(place, "Y004", f"'*{event.anchor}': aliases are not part of the language", "write it out")
-        self._attach(Node(None, place))
+        self._attach(Node(None, place, f"*{event.anchor}"))
 
     def _refuse_extras(self, event: Any, place: Place) -> None:
         if event.anchor:
@@ -164,4 +168,5 @@ class TreeBuilder:
         if self.report.full:
             raise RefusedError
         message = f"'{key.text}' is written twice in the same block (first on line {first[0].place.line})"
-        self.report.add(key.place, "Y002", message, "keep one of them")
+        is_same = node.text != "" and node.text == first[1].text
+        self.report.add(key.place, "Y002", message, "delete this line" if is_same else "keep one of them")

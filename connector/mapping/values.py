@@ -10,42 +10,67 @@ from typing import Any, Final
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import ABSENT, Kind
 from connector.crm import Crm
-from connector.mapping import conditions, templates
-from connector.mapping.compiled import Get, Payload, PointsTo
-from connector.mapping.formats import FORMATS
-from connector.mapping.modifiers import defaulted, formatted, guarded, shortened, tabled
+from connector.mapping import conditions, counting, looking_up, templates
+from connector.mapping.applying import formatted
+from connector.mapping.bands import banded
+from connector.mapping.compiled import PointsTo
+from connector.mapping.formats import in_template
+from connector.mapping.functions import Get, Payload
+from connector.mapping.modifiers import defaulted, guarded, listed, shortened, tabled
 from connector.mapping.schema_sources import MappedField, Source
+from connector.mapping.steps.step import TEXTUAL
+from connector.mapping.steps.texts import AS_TEXT
 from connector.mapping.target import TargetField
-from connector.model import Lookup
-
-_TEXTUAL: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.ENUM, Kind.DATE, Kind.DATETIME})
-"""Kinds whose values already are text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a source is compiled for: an event type, the file's tables, the CRM and, if known, the target field."""
+    """What a source is compiled for: an event type, the file's tables, the CRM and, if known, the target field.
+
+    bare: without what is taken in place of none.
+    """
 
     event: str
     tables: Mapping[str, Mapping[str, Any]]
     crm: Crm
     target: TargetField | None = None
+    bare: bool = False
 
 
 def compiled(source: Source, setting: Setting) -> Get:
     """Compile a source and its modifiers, which apply in a fixed order."""
-    get = unmodified(source, setting)
-    if source.table is not None:
-        get = tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
-    if source.format is not None:
-        get = formatted(get, FORMATS[source.format])
+    get = unbanded(source, setting)
+    if source.bands is not None:
+        get = banded(get, source.bands)
     if not isinstance(source, MappedField):
         return get
-    if source.default is not None:
+    if source.default is not None and not setting.bare:
         get = defaulted(get, source.default)
     if source.cut and (limit := _limit(setting)):
         get = shortened(get, limit)
-    return guarded(get, conditions.compiled(source.when, setting.event)) if source.when else get
+    if source.order:
+        get = listed(get, source.order)
+    return get if source.count else _guarded(get, source, setting.event)
+
+
+def _guarded(get: Get, source: MappedField, event: str) -> Get:
+    return guarded(get, conditions.compiled(source.when, event)) if source.when else get
+
+
+def unbanded(source: Source, setting: Setting) -> Get:
+    """Compile a source, its table and its formats: what the modifiers after them start from."""
+    get = translated(source, setting)
+    for step in source.format or ():
+        get = formatted(get, step, setting.event)
+    return get
+
+
+def translated(source: Source, setting: Setting) -> Get:
+    """Compile a source and its table, without the other modifiers."""
+    get = unmodified(source, setting)
+    if source.table is None:
+        return get
+    return tabled(get, setting.tables[source.table] if isinstance(source.table, str) else source.table)
 
 
 def unmodified(source: Source, setting: Setting) -> Get:
@@ -56,12 +81,13 @@ def unmodified(source: Source, setting: Setting) -> Get:
 
 def _from(source: Source, setting: Setting) -> Get:
     only = known_only(source, setting)
-    return first([path(name, setting.event, known_only=only) for name in source.from_ or ()])
+    return first([path(name, setting.event, known_only=only) for name in source.read])
 
 
 def known_only(source: Source, setting: Setting) -> bool:
-    """Whether values that careCycle does not document are left out: the target is a picklist, or unknown."""
-    return source.table is None and (setting.target is None or setting.target.type == "picklist")
+    """Whether values that careCycle does not document are left out: the target is unknown, a picklist, or ordered."""
+    is_closed = setting.target is None or setting.target.type == "picklist"
+    return source.table is None and (is_closed or (isinstance(source, MappedField) and bool(source.order)))
 
 
 def _value(source: Source, setting: Setting) -> Get:
@@ -96,7 +122,7 @@ def _at_top(key: str) -> Get:
             value = payload[key]
         except KeyError:
             return ABSENT
-        return None if _is_blank(value) else value
+        return None if value.__class__ is str and (not value or value.isspace()) else value  # as `_is_blank`, uncalled
 
     return get
 
@@ -132,12 +158,13 @@ def first(gets: list[Get]) -> Get:
     return first_value
 
 
-def _part(path_: str, format_name: str, event: str) -> Get:
+def part(slot: templates.Slot, event: str) -> Get:
     """Compile an event field that becomes part of a text."""
-    get, kind = path(path_, event), catalogue.FIELDS[path_].kind
-    if format_name:
-        get, kind = formatted(get, FORMATS[format_name]), FORMATS[format_name].gives
-    return get if kind in _TEXTUAL else formatted(get, FORMATS["text"])
+    get: Get = path(slot.path, event)
+    kind: str = catalogue.FIELDS[slot.path].kind
+    for step in map(in_template, slot.formats):
+        get, kind = formatted(get, step, event), step.gives or kind
+    return get if kind in TEXTUAL else formatted(get, AS_TEXT, event)
 
 
 def _template(source: Source, setting: Setting) -> Get:
@@ -159,46 +186,41 @@ def _concatenated(parts: tuple[templates.Part, ...], event: str) -> Get:
     return filled
 
 
-def _template_part(part: templates.Part, event: str) -> Get:
-    match part:
+def _template_part(piece: templates.Part, event: str) -> Get:
+    match piece:
         case str():
-            return lambda payload, zone: part
-        case templates.Slot(path_, format_name):
-            return _part(path_, format_name, event)
+            return lambda payload, zone: piece
+        case templates.Slot():
+            return part(piece, event)
         case templates.Optional(parts):
             inner = _concatenated(parts, event)
             return lambda payload, zone: inner(payload, zone) or ""
 
 
 def _join(source: Source, setting: Setting) -> Get:
-    gets = [_part(name, "", setting.event) for name in source.join or ()]
+    gets = [part(templates.Slot(name), setting.event) for name in source.join or ()]
     separator = source.with_
 
     def joined(payload: Payload, zone: tzinfo) -> Any:
-        pieces = [get(payload, zone) for get in gets]
-        texts = [piece for piece in pieces if piece]  # null, ABSENT and empty text are all falsy
-        if texts:
-            return separator.join(texts)
-        return ABSENT if ABSENT in pieces else None
+        texts, nothing = [], None
+        for get in gets:
+            piece = get(payload, zone)
+            if piece:  # null, ABSENT and empty text are all falsy
+                texts.append(piece)
+            elif piece is ABSENT:
+                nothing = ABSENT
+        return separator.join(texts) if texts else nothing
 
     return joined
 
 
 def _lookup(source: Source, setting: Setting) -> Get:
-    lookup = source.lookup
-    assert lookup is not None  # it is the source written here
-    ((match, path_),) = lookup.match.items()
-    value_of = _part(path_, "", setting.event)
-    returns = lookup.return_ or setting.crm.id_field
-    required, waits = lookup.missing == "reject", lookup.missing == "wait"
+    assert source.lookup is not None  # it is the source written here
 
-    def look_up(payload: Payload, zone: tzinfo) -> Any:
-        value = value_of(payload, zone)
-        if value is None or value is ABSENT:
-            return value
-        return Lookup(lookup.object, match, value, returns, required, waits)
+    def read(path: str) -> Get:
+        return part(templates.Slot(path), setting.event)
 
-    return look_up
+    return looking_up.compiled(source.lookup, setting.crm.id_field, read, bare=setting.bare)
 
 
 def _cases(source: Source, setting: Setting) -> Get:
@@ -213,7 +235,7 @@ def _cases(source: Source, setting: Setting) -> Get:
 
     def chosen(payload: Payload, zone: tzinfo) -> Any:
         for holds, then in branches:
-            if holds(payload):
+            if holds(payload, zone):
                 return then(payload, zone)
         return otherwise(payload, zone)
 
@@ -228,6 +250,9 @@ _COMPILERS: Final[Mapping[str, Callable[[Source, Setting], Get]]] = {
     "lookup": _lookup,
     "ref": _ref,
     "cases": _cases,
+    "count": lambda source, setting: counting.of_one(source, setting.event),
+    "first": _from,
+    "last": _from,
 }
 
 

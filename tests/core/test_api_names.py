@@ -33,6 +33,9 @@ class TestCustomers:
             "doNotSMS": True,
         }
 
+    def test_an_npn_is_a_whole_number_there_as_documented(self) -> None:
+        assert customer(agentNpn=8419302)["agentNpn"] == "8419302"
+
     def test_a_webhook_s_customer_stays_as_it_is(self) -> None:
         person = Samples(random.Random(7), datetime(2026, 6, 1, tzinfo=UTC)).person()
         assert customer_payload(person) == {"event_type": "customer.updated", **person}
@@ -52,10 +55,10 @@ class TestCustomers:
         assert "987-65-4329" not in json.dumps(customer(**place))
 
     def test_values_of_other_types_are_kept_to_be_reported(self) -> None:
-        assert customer(agentNpn=8419302, doNotCall="true", email=None) == {
+        assert customer(postalCode=85204, doNotCall="true", email=None) == {
             "event_type": "customer.updated",
             "id": "c-1",
-            "agentNpn": 8419302,
+            "postalCode": 85204,
             "doNotCall": "true",
             "email": None,
         }

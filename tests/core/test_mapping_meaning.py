@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from connector.model import Lookup
-from tests.mappings.build import an_event, event_of, mapping_text, sent
+from connector.model import Lookup, Rule
+from tests.mappings.build import an_event, event_of, mapping_text, planned, sent
 
 
 def value(field: str, *, target: str = "FirstName", schema: str | None = None, **given: Any) -> Any:
@@ -47,6 +48,48 @@ class TestSources:
     def test_a_lookup_of_nothing_is_left_out(self) -> None:
         lookup = "{ lookup: { object: User, match: { Email: customer.email } } }"
         assert value(lookup, target="OwnerId", email=None) == "not sent"
+
+    def test_a_lookup_by_several_fields_of_which_one_is_fixed(self) -> None:
+        match = "match: { Email: customer.email, FirstName: customer.firstName }"
+        found = value(f"{{ lookup: {{ object: User, {match}, where: {{ IsActive: true }} }} }}", target="OwnerId")
+        assert found.criteria == (
+            ("Email", "marcus.delacroix@example.com"),
+            ("FirstName", "Marcus"),
+            ("IsActive", "true"),
+        )
+
+    def test_a_lookup_by_fixed_text_searches_by_the_text(self) -> None:
+        where = "{ IsActive: true, DeveloperName: Medicare, SobjectType: Contact }"
+        found = value(f"{{ lookup: {{ object: RecordType, where: {where} }} }}", target="RecordTypeId")
+        assert (found.match, found.value, found.searched) == ("DeveloperName", "Medicare", "Medicare")
+        assert found.where == (("SobjectType", "Contact"), ("IsActive", "true"))
+
+    CHAIN = (
+        "{ lookup: { object: User, match: { Email: customer.assignedUser.email }, missing: wait, else: { lookup: "
+        "{ object: Group, match: { Name: customer.county }, else: { value: 005000000000001 } } } } }"
+    )
+
+    def test_a_lookup_has_another_to_fall_back_on(self) -> None:
+        first = value(self.CHAIN, target="OwnerId", county="Maricopa")
+        assert [(step.object, step.value, step.waits) for step in first.chain()] == [
+            ("User", "priya@youragency.com", True),
+            ("Group", "Maricopa", True),
+        ]
+        assert first.otherwise.otherwise == "005000000000001"
+        assert first.described(8) == (
+            "Id of the User whose Email is priya@yo, or else Id of the Group whose Name is Maricopa, or else 00500000"
+        )
+
+    def test_a_lookup_of_nothing_falls_back(self) -> None:
+        assert value(self.CHAIN, target="OwnerId", assignedUser=None, county="Maricopa").object == "Group"
+        assert value(self.CHAIN, target="OwnerId", assignedUser=None, county=None) == "005000000000001"
+        assert value(self.CHAIN, target="OwnerId", county=None).otherwise == "005000000000001"
+
+    @pytest.mark.parametrize(("is_fetched", "rule"), [(False, Rule.ALWAYS), (True, Rule.IF_BLANK)])
+    def test_what_a_lookup_falls_back_on_is_no_news_where_it_was_fetched(self, is_fetched: bool, rule: Rule) -> None:
+        event = replace(an_event(assignedUser=None, county=None), fetched=is_fetched)
+        (write,) = planned(mapping_text(f"OwnerId: {self.CHAIN}"), event, schema=None).writes
+        assert (write.fields["OwnerId"].value, write.fields["OwnerId"].rule) == ("005000000000001", rule)
 
     @pytest.mark.parametrize(("income", "rating"), [(50_000, "Hot"), (10_000, "Warm"), (None, "Cold")])
     def test_the_first_case_that_holds_decides(self, income: int | None, rating: str) -> None:

@@ -20,6 +20,7 @@ from connector.carecycle.catalogue import FIELDS, FLAGS, Field, Kind
 from connector.destinations import VENDORS
 from connector.mapping.formats import FORMATS
 from connector.mapping.planning import plan
+from connector.mapping.steps.step import Step
 from connector.model import Event, Lookup, Mode, Plan, Ref
 from tests.mappings.build import SCHEMAS, SHARED, SHIPPED, ZONE, event_of, load
 
@@ -77,7 +78,17 @@ def events(draw: st.DrawFn) -> Event:
 
 
 PATHS = [path for path in FIELDS if path.startswith("customer.") and FIELDS[path].kind is not Kind.OBJECT]
+STATES = "customer.assignedUser.licensedStates"
 TEXTS = [path for path in PATHS if FIELDS[path].kind is Kind.TEXT]
+
+
+def another() -> dict[str, Any]:
+    return {"contains": {"field": "customer.state"}}
+
+
+def written(step: Step) -> Any:
+    argument = step.example.argument
+    return step.name if argument is None else {step.name: argument}
 
 
 @st.composite
@@ -96,15 +107,20 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
                 {"template": f"{{{path}}}[ - {{{draw(st.sampled_from(PATHS))}}}] \\[x\\]"},
                 {"lookup": {"object": "User", "match": {"Email": path}}},
                 {"ref": "contact"},
+                {"from": "customer.householdIncome", "bands": draw(bands())},
+                {"from": "customer.dateOfBirth", "format": "age", "bands": draw(bands())},
+                {"from": "customer.subsidyAmount", "format": {"divide": 3}, "bands": draw(bands())},
+                {"from": STATES, "table": {"AZ": "Arizona", "NM": 5, "else": draw(st.sampled_from([None, "y"]))}}
+                | {"format": draw(st.sampled_from(["list", "text", ["list", "upper"]]))},
                 {"cases": [{"when": draw(conditions()), "then": path}, {"else": {"value": 5}}]},
             ]
         )
     )
-    takes = [name for name, made in FORMATS.items() if FIELDS[path].kind in made.takes]
+    takes = [written(step) for step in FORMATS.values() if FIELDS[path].kind in step.shown.takes]
     modifiers: dict[str, st.SearchStrategy[Any]] = {
         "when": conditions(),
         "table": st.sampled_from([{"else": "y"}, {"else": 5}, {"else": None}]),
-        "format": st.sampled_from(takes or ["text"]),
+        "format": st.sampled_from(takes) | st.lists(st.sampled_from(takes), min_size=1, max_size=2),
         "default": st.sampled_from(["none", 0, False]),
         "if_null": st.just("clear"),
         "write": st.sampled_from(["on_create", "if_blank"]),
@@ -115,14 +131,29 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def bands(draw: st.DrawFn) -> dict[str, Any]:
+    """Bands in rising order, with and without what lies below."""
+    bounds = draw(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=3, unique=True).map(sorted))
+    own: dict[str, Any] = {str(bound / 2): draw(st.sampled_from(["low", "high", None, 3])) for bound in bounds}
+    return own | draw(st.sampled_from([{}, {"else": "below"}, {"else": None}]))
+
+
+@st.composite
 def conditions(draw: st.DrawFn) -> dict[str, Any]:
     field = FIELDS[draw(st.sampled_from(PATHS))]
-    if field.kind is Kind.LIST:
-        one: dict[str, Any] = {field.path: {"exists": draw(st.booleans())}}
+    if field.kind in (Kind.DATE, Kind.DATETIME) and draw(st.booleans()):
+        steps = draw(st.sampled_from([[], [{"plus": "65 years"}], [{"first_of": "next month"}]]))
+        within = {"within": {draw(st.sampled_from(["next", "last"])): "7 months"}}
+        age = {"format": "age", "at_least": draw(st.integers(0, 99))}
+        one: dict[str, Any] = {field.path: draw(st.sampled_from([within | ({"format": steps} if steps else {}), age]))}
+    elif field.kind is Kind.LIST:
+        one = {field.path: draw(st.sampled_from([{"exists": True}, {"exists": False}, another()]))}
     else:
         ordered = field.kind in (Kind.INTEGER, Kind.DATE, Kind.DATETIME)
         operator = draw(st.sampled_from(["is", "not", "more_than", "at_most"] if ordered else ["is", "not"]))
         one = {field.path: {operator: draw(st.sampled_from(field.options) if field.options else VALID[field.kind])}}
+    if field.kind is Kind.TEXT and draw(st.booleans()):
+        one = {field.path: another()}
     return draw(st.sampled_from([one, {"not": one}, {"any": [one]}, {"all": [one, one]}]))
 
 

@@ -13,7 +13,7 @@ from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE = 60.0  # seconds; then the server is ended and whoever waits for it fails
+PATIENCE = 120.0  # seconds; then the server is ended and whoever waits for it fails
 
 
 class LanguageServer:

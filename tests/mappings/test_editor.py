@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from connector.carecycle.catalogue import FIELDS, FLAGS
 from connector.cli import cli
 from connector.destinations import VENDORS
-from connector.mapping import editor
+from connector.mapping import editor, shipped_names
+from connector.mapping.formats import FORMATS
 from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED
 from tests.mappings.language_server import LanguageServer
 
@@ -41,6 +42,13 @@ class TestSchema:
         assert about.keys() == FIELDS.keys()
         assert about["customer.postalCode"].startswith("text, contact")
 
+    def test_it_offers_what_is_shipped_by_itself_and_in_a_list(self) -> None:
+        names, own, several = editor.schema(None, VENDORS, ["hubspot", "recipes/hubspot/last-call"])["$defs"]["File"][
+            "properties"
+        ]["extends"]["anyOf"]
+        assert names == {"enum": ["hubspot", "recipes/last-call"]}
+        assert (own, several["items"]) == ({"type": "string"}, {"anyOf": [names, own]})
+
     def test_it_offers_what_may_become_of_withheld_fields(self) -> None:
         assert editor.schema(None, VENDORS)["$defs"]["Consent"]["properties"]["withheld"]["enum"] == ["leave", "clear"]
 
@@ -49,8 +57,24 @@ class TestSchema:
         assert raising.keys() == set(FLAGS)
         assert raising["doNotCall"]["properties"]["when"] == {"$ref": "#/$defs/Condition"}
 
+    def test_it_offers_every_format_with_what_it_takes(self) -> None:
+        field = editor.schema(None, VENDORS)["$defs"]["MappedField"]["anyOf"][1]
+        words, block, _ = field["properties"]["format"]["anyOf"]
+        assert {*words["enum"], *block["properties"]} == FORMATS.keys()
+        assert block["properties"]["first_of"]["enum"][0] == "week"
+        assert all(told["description"] for told in block["properties"].values())
+
     def test_without_the_crm_any_target_may_be_written(self) -> None:
         assert "allOf" not in editor.schema(None, VENDORS)["$defs"]["Record"]
+
+    def test_it_offers_what_a_picklist_has_for_its_value_and_its_order(self) -> None:
+        told = json.dumps(editor.schema(SCHEMAS["hubspot"], VENDORS)["$defs"]["Record"])
+        stages = json.dumps({"enum": ["lead", "customer", "other"]})
+        assert all(f'"{word}": {at}' in told for word, at in (("value", stages), ("order", f'{{"items": {stages}}}')))
+
+    def test_the_first_and_the_last_call_take_a_field_of_an_event(self) -> None:
+        field = editor.schema(None, VENDORS)["$defs"]["MappedField"]["anyOf"][1]["properties"]
+        assert {field[word]["$ref"] for word in ("first", "last")} == {"#/$defs/EventField"}
 
     def test_a_target_that_cannot_be_written_is_not_offered(self) -> None:
         told = json.dumps(editor.schema(SCHEMAS["salesforce"], VENDORS)["$defs"]["Record"])
@@ -60,17 +84,18 @@ class TestSchema:
         saved, made = str(HERE / "hubspot.describe.json"), tmp_path / "mapping.schema.json"
         result = CliRunner().invoke(cli, ["schema", "editor", "--schema", saved, "-o", str(made)])
         assert result.exit_code == 0
-        assert json.loads(made.read_text()) == editor.schema(SCHEMAS["hubspot"], VENDORS)
+        assert json.loads(made.read_text()) == editor.schema(SCHEMAS["hubspot"], VENDORS, shipped_names(SHIPPED))
 
     def test_the_command_prints_it(self) -> None:
         result = CliRunner().invoke(cli, ["schema", "editor"])
-        assert json.loads(result.output) == editor.schema(None, VENDORS)
+        assert json.loads(result.output) == editor.schema(None, VENDORS, shipped_names(SHIPPED))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("editor")
-    (folder / "mapping.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["salesforce"], VENDORS)))
+    whole = editor.schema(SCHEMAS["salesforce"], VENDORS, shipped_names(SHIPPED))
+    (folder / "mapping.schema.json").write_text(json.dumps(whole))
     (folder / "hubspot.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["hubspot"], VENDORS)))
     (folder / "any.schema.json").write_text(json.dumps(editor.schema(None, VENDORS)))
     return folder
@@ -101,8 +126,15 @@ class TestTheLanguageServer:
             ("LastName: { from: customer.lastName, write: o¦ }", {"on_create": "", "unless_edited": ""}),
             ("LastName: { from: customer.lastName, c¦ }", {"cut": "true: shortens", "cases": ""}),
             ("Status__c: { value: W¦ }", {"Working": "", "Closed": ""}),
+            ("Status__c: { from: customer.status, order: [W¦] }", {"Working": "", "Closed": ""}),
             ("OwnerId: { lookup: { object: U¦ } }", {"User": ""}),
             ("OwnerId: { lookup: { object: User, match: { E¦ } } }", {"Email": "email"}),
+            ("OwnerId: { lookup: { object: User, where: { E¦ } } }", {"Email": "email"}),
+            ("OwnerId: { lookup: { object: User, e¦ } }", {"else": "where there is no match"}),
+            (
+                "OwnerId: { lookup: { object: User, else: { lookup: { object: User, where: { E¦ } } } } }",
+                {"Email": "email"},
+            ),
         ],
     )
     def test_it_completes(self, server: LanguageServer, typed: str, offered: dict[str, str]) -> None:
@@ -116,6 +148,11 @@ class TestTheLanguageServer:
     def test_it_offers_every_objects_fields_where_the_object_is_inherited(self, server: LanguageServer) -> None:
         text = "extends: salesforce-contact\nrecords:\n  contact:\n    fields:\n      Ma¦\n"
         assert {"MailingCity", "CallType"} <= server.completions("inherited.yaml", MODELINE + text).keys()
+
+    @pytest.mark.parametrize("typed", ["¦", "[hubspot, ¦]", "\n  - hubspot\n  - ¦"])
+    def test_it_offers_what_may_be_extended(self, server: LanguageServer, typed: str) -> None:
+        found = server.completions(f"extends{len(typed)}.yaml", f"{MODELINE}extends: {typed}\n")
+        assert {"hubspot", "recipes/last-call"} <= found.keys()
 
     def test_a_hover_tells_the_target_and_what_the_event_field_is(self, server: LanguageServer) -> None:
         told = server.hover("hover.yaml", MODELINE + RECORD + "LastName: customer.last¦Name\n")

@@ -11,7 +11,7 @@ from connector import mapping
 from connector.carecycle import catalogue
 from connector.destinations import VENDORS
 from connector.mapping.diagnostics import Severity
-from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED, ZONE
+from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED
 
 GOOD = sorted(SHARED.glob("*.yaml"))
 OURS = sorted(SHIPPED.glob("*.yaml"))
@@ -39,7 +39,7 @@ class TestGoodFiles:
     def test_it_passes_its_own_tests(self, path: Path) -> None:
         loaded = mapping.load(path, schema=SCHEMAS[_schema_for(path)], shipped=SHARED, crms=VENDORS)
         assert loaded.mapping is not None
-        results = mapping.run_examples(loaded.mapping, timezone=ZONE)
+        results = mapping.run_examples(loaded.mapping)
         assert results
         assert [result for result in results if not result.ok] == []
 

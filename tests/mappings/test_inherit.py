@@ -58,6 +58,12 @@ class TestExtends:
         event = an_event(status="Active")
         assert plan(event, compiled(own("filter: { customer.state: AZ }")), timezone=ZONE).writes
 
+    def test_a_record_is_dropped_among_the_records_and_stays_guarded_until_then(self) -> None:
+        loaded = load(contact("remove: [callback]\n"), shipped=SHIPPED, schema=None)
+        (found,) = (found for found in loaded.diagnostics if found.severity is Severity.ERROR)
+        assert (found.code, found.hint) == ("M110", "write  records: { remove: [callback] }")
+        assert loaded.written is None or loaded.written[0].consent.skip["doNotCall"] == ["callback"]
+
     def test_tests_are_not_inherited(self) -> None:
         assert compiled(own("")).tests == ()
 

@@ -65,6 +65,47 @@ FIELD = {
         "OwnerId: { lookup: { object: User, match: { §Emial: customer.email } } }",
         "M201",
     ),
+    "a lookup by nothing": ("OwnerId: { lookup: §{ object: User } }", "M111"),
+    "a lookup by a flag alone": ("OwnerId: { lookup: §{ object: User, where: { IsActive: true } } }", "M111"),
+    "a lookup by one field twice": (
+        "OwnerId: { lookup: §{ object: User, match: { Email: customer.email }, where: { Email: x } } }",
+        "M111",
+    ),
+    "a lookup that says what is missing too late": (
+        "OwnerId: { lookup: §{ object: User, match: { Email: customer.email }, "
+        "else: { lookup: { object: User, where: { Email: x }, missing: wait } } } }",
+        "M111",
+    ),
+    "a lookup with nothing else to take": (
+        "OwnerId: { lookup: { object: User, match: { Email: customer.email }, else: §{} } }",
+        "M111",
+    ),
+    "a lookup by fixed text taken for a field": (
+        "OwnerId: { lookup: { object: User, match: { Email: §priya } } }",
+        "M101",
+    ),
+    "a lookup by a field's name": (
+        "OwnerId: { lookup: { object: User, where: { Email: §customer.email } } }",
+        "M112",
+    ),
+    "a lookup by a field's name in braces": (
+        'OwnerId: { lookup: { object: User, where: { Email: §"{customer.agentName}@x.com" } } }',
+        "M112",
+    ),
+    "a lookup by a fixed value where a field is expected": (
+        "OwnerId: { lookup: { object: User, match: { Email: §{ value: priya } } } }",
+        "M110",
+    ),
+    "a lookup else by an unknown field": (
+        "OwnerId: { lookup: { object: User, match: { Email: customer.email }, "
+        "else: { lookup: { object: User, where: { §Emial: x } } } } }",
+        "M201",
+    ),
+    "a lookup by text that is a number": ("OwnerId: { lookup: { object: User, where: { Email: §5 } } }", "M202"),
+    "a lookup with something else that is no id": (
+        "OwnerId: §{ lookup: { object: User, match: { Email: customer.email }, else: { value: queue } } }",
+        "M207",
+    ),
     "a lookup in an unknown object": (
         "OwnerId: { lookup: { object: §Users, match: { Email: customer.email } } }",
         "M200",
@@ -80,6 +121,14 @@ FIELD = {
     "free text into a picklist": ("Language__c: §customer.language", "M205"),
     "text longer than the target": ("MailingPostalCode: §customer.id", "M206"),
     "a template longer than the target": ('FirstName: §{ template: "the lead {customer.id}" }', "M206"),
+    "fixed text of a template longer than the target": (
+        'MailingPostalCode: §{ template: "this postal code is of {customer.lastName}" }',
+        "M206",
+    ),
+    "fixed text that may be left out, longer than the target": (
+        'MailingPostalCode: §{ template: "{customer.lastName}[ whose city is called {customer.city}]" }',
+        "M206",
+    ),
     "health information into an ordinary field": ("Description: §customer.mbiNumber", "M210"),
     "health information behind a condition": (
         "Description: §{ cases: [{ when: { customer.hasMedicaid: true }, then: { value: M } }] }",
@@ -98,8 +147,8 @@ class TestFields:
     def test_a_mapping_without_mistakes_has_no_findings(self) -> None:
         assert findings(mapping_text("FirstName: customer.firstName")) == []
 
-    def test_a_field_that_an_event_of_the_record_lacks(self) -> None:
-        assert findings(mapping_text("FirstName: call.callSid")) == [("M102", 9, 18), ("M102", 9, 18)]
+    def test_a_required_field_that_an_event_of_the_record_lacks(self) -> None:
+        assert findings(mapping_text("FirstName: { from: call.callSid, required: true }")) == [("M102", 9, 26)] * 2
 
     def test_cutting_answers_the_length(self) -> None:
         assert findings(mapping_text("MailingPostalCode: { from: customer.id, cut: true }")) == []
@@ -372,7 +421,7 @@ class TestOwnTests:
 
 class TestYaml:
     def test_not_yaml(self) -> None:
-        assert_found("Y001", "version: 1\ncrm: [a\n§")
+        assert_found("Y001", "version: 1\ncrm: §[a\n")
 
     def test_a_key_written_twice(self) -> None:
         assert_found("Y002", mapping_text("§LastName: customer.firstName"))
