@@ -9,8 +9,8 @@ from sqlalchemy import Column, ColumnElement, Row, bindparam, inspect, select, u
 
 from connector.crm import AccountKind, CrmAccount
 from connector.store import dialect
+from connector.store.crm_tables import accounts
 from connector.store.database import Database
-from connector.store.tables import accounts
 
 _OURS: Final = select(accounts).where(accounts.c.destination == bindparam("whose"))
 

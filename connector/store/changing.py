@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from connector.settlement import DeliveryState
+from connector.store.audit import Audit
 from connector.store.database import Database
-from connector.store.tables import STATE, audit, deliveries, events
+from connector.store.tables import STATE, deliveries, events
 
 STEP: Final = 500
 """Deliveries changed in one transaction: few enough that nobody waits long."""
@@ -18,35 +18,52 @@ STEP: Final = 500
 Clauses = Sequence[ColumnElement[bool]]
 
 
+class Asked(Protocol):
+    """Which deliveries somebody chose, as the audit log words it."""
+
+    @property
+    def state(self) -> str:
+        """In this state."""
+
+    def words(self) -> str:
+        """The whole choice."""
+
+    def about(self) -> dict[str, str]:
+        """The agency and the customer, if it chooses one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who does what to deliveries of one state. too: what else is done in the same transaction, given their ids."""
+    """Who does what to deliveries of one state, and why. too: what else its transactions do, given the ids of each."""
 
     who: str
     action: str
-    state: DeliveryState
+    asked: Asked
+    reason: str
     values: Mapping[str, Any]
     too: Callable[[Connection, Sequence[int]], None] = lambda connection, ids: None
 
 
-def change(database: Database, chosen: Clauses, what: Change, progress: Callable[[int], None]) -> int:
+def change(database: Database, log: Audit, chosen: Clauses, what: Change, progress: Callable[[int], None]) -> int:
     """Change the chosen deliveries that are still in the state `what` names. Returns how many.
 
     progress: called after each step with the count so far. Workers wake after each step. Deliveries that arrive
-    meanwhile are left alone.
+    meanwhile are left alone. The audit log says it with the first step, and once more with the last of several.
     """
     with database.reading() as connection:
         newest = connection.execute(select(func.max(deliveries.c.id))).scalar() or 0
-    count, after, note = 0, 0, None
+    count, after, is_first = 0, 0, True
     while after < newest:
         step = _step(database, chosen, after, newest)
-        still = and_(deliveries.c.id.in_(step), what.state == STATE)
+        still = and_(deliveries.c.id.in_(step), what.asked.state == STATE)
+        after = step[-1] if len(step) == STEP else newest
         with database.waking() as connection:
             what.too(connection, step)
             count += connection.execute(update(deliveries).where(still).values(what.values)).rowcount
-            note = _write_down(database, connection, note, what, count)
+            if is_first or after == newest:
+                _write_down(connection, log, what, count, more=after < newest)
+        is_first = False
         progress(count)
-        after = step[-1] if len(step) == STEP else newest
     return count
 
 
@@ -63,11 +80,10 @@ def _step(database: Database, chosen: Clauses, after: int, newest: int) -> list[
         return list(connection.execute(statement).scalars())
 
 
-def _write_down(database: Database, connection: Connection, note: int | None, what: Change, count: int) -> int:
-    """Keep one note of an action of many steps, with its count so far."""
-    thing = f"{count} {what.state} {'delivery' if count == 1 else 'deliveries'}"
-    if note is None:
-        made = audit.insert().values(at=database.now(), who=what.who, action=what.action, thing=thing)
-        return int(connection.execute(made.returning(audit.c.id)).scalar_one())
-    connection.execute(update(audit).where(audit.c.id == note).values(thing=thing))
-    return note
+def _write_down(connection: Connection, log: Audit, what: Change, count: int, *, more: bool) -> None:
+    """more: others follow, in transactions of their own."""
+    asked = what.asked
+    number = f"the first {count:,}" if more else f"{count:,}"
+    thing = f"{number} {asked.state} {'delivery' if count == 1 else 'deliveries'}"
+    thing += f": {words}" if (words := asked.words()) else ""
+    log.write_down(connection, what.who, what.action, thing, what.reason, **asked.about())

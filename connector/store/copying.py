@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.store import dialect
+from connector.store.consent_tables import obligations
 from connector.store.history_tables import generations
-from connector.store.tables import obligations
 
 _PAGES, _REST = 1000, 0.01
 """4 MB at a time and a rest of 10 ms between, so that traffic goes on."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, event, inspect, select, text
 
@@ -14,7 +15,7 @@ from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
 from connector.store.damage import Damage, noting_damage
-from connector.store.files import READ
+from connector.store.files import READ, lacks_file
 from connector.store.fitness import DIGEST_KEY, lacks, unfit
 from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.line import PATIENT, Patience
@@ -22,6 +23,8 @@ from connector.store.meaning import is_read_only
 from connector.store.seal import Digests, Seal
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
+
+_MAKE: Final = "correct CONNECTOR_DATABASE_URL, or start the connector, which makes it: connector run -c agency.yaml"
 
 
 class Database:
@@ -175,16 +178,20 @@ def open_database(
     environment: Mapping[str, str],
     clock: Callable[[], int] | None = None,
     patience: Patience = PATIENT,
+    *,
+    make: bool = True,
 ) -> Database:
-    """Open, migrate and unlock. Raises FixConfiguration, StoreUnavailable."""
+    """Open, migrate and unlock. make: whether to make one where none is. Raises FixConfiguration, StoreUnavailable."""
     url = dialect.parse_url(address)
-    folder = dialect.embedded_folder(url)
+    folder, file = dialect.embedded_folder(url), dialect.embedded_file(url)
+    if not make and file and lacks_file(file):
+        raise FixConfiguration(str(file), "there is no database", _MAKE)
     with ExitStack() as undo:
         engine = dialect.open_engine(url, patience)
         undo.callback(engine.dispose)
         keys = find_keys(environment, folder / "connector.key" if folder else None)
         with noting_damage(Damage(engine)):
-            migrate(engine)
+            migrate(engine, make=make)
         bell = open_bell(url, patience)
         undo.callback(bell.close)
         database = Database(engine, bell, Seal(keys), clock)
@@ -192,11 +199,17 @@ def open_database(
         return database
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the tables to this program's revision, one process at a time. Raises FixConfiguration if they are newer."""
+def migrate(engine: Engine, *, make: bool = True) -> None:
+    """Bring the tables to this program's revision, one process at a time. Raises FixConfiguration if they are newer.
+
+    make: whether to make them where none are.
+    """
     with dialect.reading(engine) as connection:
         made = inspect(connection).has_table("alembic_version")
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if made else None
+    if not (made or make):
+        name = engine.url.render_as_string(hide_password=True)
+        raise FixConfiguration(name, "the database has no tables of the connector", _MAKE)
     if current != REVISION:
         _upgrade(engine, current)
 

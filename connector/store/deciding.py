@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 from connector.errors import StateChanged
 from connector.settlement import NO_RECORD, DeliveryState
 from connector.settlement.questions import Question, QuestionState
+from connector.store.audit import Audit
 from connector.store.database import Database
-from connector.store.desk import Desk
 from connector.store.dialect import insert
+from connector.store.problem_tables import open_items, questions
 from connector.store.questions import named
-from connector.store.tables import STATE, claims, deliveries, events, lanes, open_items, questions
+from connector.store.tables import STATE, claims, deliveries, events, lanes
 
 _DONE: Final = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
 _MET_NO_RECORD: Final = and_(STATE == DeliveryState.SKIPPED, deliveries.c.code == NO_RECORD)
@@ -24,8 +25,8 @@ _MET_NO_RECORD: Final = and_(STATE == DeliveryState.SKIPPED, deliveries.c.code =
 class Deciding:
     """Changes a question only where it is still as the operator saw it. Each change delivers the customer again."""
 
-    def __init__(self, database: Database, desk: Desk) -> None:
-        self._db, self._desk = database, desk
+    def __init__(self, database: Database, audit: Audit) -> None:
+        self._db, self._audit = database, audit
 
     def same_person(self, question: Question, crm_id: str, who: str) -> int:
         """Decide that the customer's record is this candidate. Returns how many deliveries are queued again.
@@ -39,8 +40,10 @@ class Deciding:
         with self._db.waking() as connection:
             self._give_back(connection, question)
             self._claim(connection, question, crm_id)
-            self._decide(connection, question, who, chosen, f"{QuestionState.SAME_PERSON}: {crm_id}")
-            return self._deliver_again(connection, question)
+            self._decide(connection, question, who, chosen)
+            again = self._deliver_again(connection, question)
+            self._write_down(connection, question, who, QuestionState.SAME_PERSON, crm_id)
+        return again
 
     def somebody_else(self, question: Question, who: str) -> None:
         """Decide that none of the candidates is the customer's: they are not offered again. Raises StateChanged."""
@@ -53,8 +56,8 @@ class Deciding:
         ids = {candidate.id for candidate in question.candidates}
         with self._db.waking() as connection:
             others = {"others": json.dumps(sorted(self._others(connection, question) | ids))}
-            decision, words = {"state": QuestionState.SOMEBODY_ELSE, **others}, ", ".join(sorted(ids))
-            self._decide(connection, question, who, decision, f"{QuestionState.SOMEBODY_ELSE}: {words}")
+            self._decide(connection, question, who, {"state": QuestionState.SOMEBODY_ELSE, **others})
+            self._write_down(connection, question, who, QuestionState.SOMEBODY_ELSE, ", ".join(sorted(ids)))
 
     def take_back(self, question: Question, who: str) -> int:
         """Open a decided question again. Returns how many deliveries are queued again. Raises StateChanged."""
@@ -68,12 +71,12 @@ class Deciding:
             left = on if question.chosen else None
             self._give_back(connection, question)
             opened = {"state": QuestionState.OPEN, "chosen": None, "taken_back": left, **others}
-            self._decide(connection, question, who, opened, f"took back {question.state}")
-            return self._deliver_again(connection, question) if question.chosen else 0
+            self._decide(connection, question, who, opened)
+            again = self._deliver_again(connection, question) if question.chosen else 0
+            self._write_down(connection, question, who, f"took back {question.state}", question.chosen or "")
+        return again
 
-    def _decide(
-        self, connection: Connection, question: Question, who: str, values: Mapping[str, Any], words: str
-    ) -> None:
+    def _decide(self, connection: Connection, question: Question, who: str, values: Mapping[str, Any]) -> None:
         as_seen = (questions.c.state == question.state, questions.c.since == question.since)
         by: dict[str, Any] = {"decided_at": None, "decided_by": ""}
         if values["state"] is not QuestionState.OPEN:
@@ -81,8 +84,12 @@ class Deciding:
         changed = update(questions).where(_same(question), *as_seen).values(**values, **by)
         if connection.execute(changed).rowcount != 1:
             raise StateChanged(question.id, "has changed meanwhile", "connector identity list shows it")
-        thing = f"{question.destination} {question.object} of customer {question.customer_id or 'unknown'}: {words}"
-        self._desk.write_down(connection, who, "decide identity", thing)
+
+    def _write_down(self, connection: Connection, question: Question, who: str, decision: str, crm_ids: str) -> None:
+        about = {"customer_id": question.customer_id or "", "crm_ids": crm_ids}
+        agency = question.destination.partition("/")[0]
+        thing = f"{question.destination} {question.object}: {decision}"
+        self._audit.write_down(connection, who, "decide identity", thing, agency=agency, **about)
 
     def _others(self, connection: Connection, question: Question) -> set[str]:
         return set(json.loads(connection.execute(select(questions.c.others).where(_same(question))).scalar() or "[]"))

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from connector.mapping.target import TargetField, TargetObject
+from connector.store.crm_tables import descriptions
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import descriptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Row,
     Select,
     and_,
@@ -25,16 +25,18 @@ from sqlalchemy import (
 from connector.errors import ACCOUNT_WIDE, FixConfiguration, PauseReason, StateChanged
 from connector.model import Event
 from connector.settlement import SET_ASIDE, AttemptOutcome, CauseKey, DeliveryState
+from connector.settlement.auditing import AuditEntry
 from connector.settlement.listings import (
     Attempt,
-    AuditEntry,
     DeadCause,
     DeliveryStatus,
     DeliveryStory,
     LaneStatus,
     StateCount,
 )
+from connector.store.audit import Audit
 from connector.store.changing import Change, change
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.lane_list import FOREVER as FOREVER
@@ -42,18 +44,8 @@ from connector.store.lane_list import list_lanes
 from connector.store.notes import fields_as_text, read_notes
 from connector.store.obligations import Obligations
 from connector.store.open_items import OpenItems
-from connector.store.tables import (
-    DEAD,
-    READY,
-    STATE,
-    attempts,
-    audit,
-    deliveries,
-    events,
-    lanes,
-    obligations,
-    open_items,
-)
+from connector.store.problem_tables import open_items
+from connector.store.tables import DEAD, READY, STATE, attempts, deliveries, events, lanes
 
 PAGE: Final = 50
 CAUSES: Final = 500
@@ -67,8 +59,10 @@ REPLAYABLE: Final = (
 )
 """The states a delivery can be replayed from: all but waiting."""
 NOT_PAUSED: Final = {
-    "paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None, "own": False
+    "paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None, "own": False, "stopped_since": 0
 }  # fmt: skip
+_BESIDE: Final = ("customer_id", "state")
+"""What the entry of a change names by itself, and not among the words of the filter."""
 _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 
 
@@ -76,7 +70,8 @@ _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 class Filter:
     """Which deliveries; empty means any. `before` is a delivery ID: pages go backwards from the newest.
 
-    cause: refused for exactly this. left_out: the code of a field left out that is open still.
+    cause: refused for exactly this. left_out: the code of a field left out that is open still. opt_out: not empty
+    for events that raise one. events: their rows' IDs; None for all.
     since, until: accepted at or after, and before (epoch ms).
     """
 
@@ -88,6 +83,9 @@ class Filter:
     cause: CauseKey | None = None
     left_out: str = ""
     type: str = ""
+    agency: str = ""
+    opt_out: str = ""
+    events: tuple[int, ...] | None = None
     before: int = 0
     since: int = 0
     until: int = 0
@@ -98,6 +96,7 @@ class Filter:
             events.c.customer_id: self.customer_id,
             events.c.message_id: self.message_id,
             events.c.type: self.type,
+            events.c.agency: self.agency,
             deliveries.c.destination: self.destination,
             deliveries.c.state: self.state,
             deliveries.c.code: self.code,
@@ -113,11 +112,25 @@ class Filter:
             clauses.append(deliveries.c.code != literal_column("''"))  # the partial index serves nothing else
         if self.left_out:
             clauses.append(_leaves_out(self.left_out))
+        clauses += self._of_events()
         if self.since:
             clauses.append(deliveries.c.accepted_at >= self.since)
         if self.until:
             clauses.append(deliveries.c.accepted_at < self.until)
         return clauses
+
+    def _of_events(self) -> list[ColumnElement[bool]]:
+        raising = [events.c.raised != literal_column("''")] if self.opt_out else []  # as the partial index has it
+        return raising if self.events is None else [*raising, deliveries.c.event_id.in_(self.events)]
+
+    def words(self) -> str:
+        """The whole filter in words, but for the customer, whom the audit log names beside it; empty if it has none."""
+        texts = {field.name: _word(field.name, getattr(self, field.name)) for field in fields(self)}
+        return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items() if text)
+
+    def about(self) -> dict[str, str]:
+        """Whom it chooses, for the audit log."""
+        return {"agency": self.agency or self.destination.partition("/")[0], "customer_id": self.customer_id}
 
     def order(self) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Newest first, along the index that serves the search."""
@@ -132,10 +145,28 @@ class Filter:
         return [leading <= last, tuple_(leading, deliveries.c.id) < tuple_(last, literal(self.before))]
 
     def _leading(self) -> ColumnElement[int]:
-        narrow = self.customer_id or self.message_id or self.state or self.code
-        if self.type and not narrow:
-            return events.c.id
-        return deliveries.c.accepted_at if (self.since or self.until) and not narrow else deliveries.c.id
+        timed = bool(self.since or self.until)
+        leading = {
+            deliveries.c.id: any((self.customer_id, self.message_id, self.state, self.code)),
+            events.c.received_at: bool(self.opt_out),
+            events.c.id: bool(self.type or (self.agency and not timed)),
+            deliveries.c.accepted_at: timed,
+        }
+        return next((column for column, serves in leading.items() if serves), deliveries.c.id)
+
+
+def _word(name: str, value: Any) -> str:
+    match value:
+        case CauseKey(code, names, record):
+            return " ".join(part for part in (code, f"({', '.join(names)})" if names else "", record) if part)
+        case int() if value and name != "before":
+            return f"{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        case str() if name not in _BESIDE:
+            return value
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return ""
 
 
 def _leaves_out(code: str) -> ColumnElement[bool]:
@@ -153,8 +184,11 @@ def _leaves_out(code: str) -> ColumnElement[bool]:
 class Desk:
     """Read for pages and commands; change state only where it is still what the operator saw."""
 
-    def __init__(self, database: Database, inbox: Inbox, obligations: Obligations, open_items: OpenItems) -> None:
+    def __init__(
+        self, database: Database, inbox: Inbox, obligations: Obligations, open_items: OpenItems, audit: Audit
+    ) -> None:
         self._db, self._inbox, self._obligations, self._open_items = database, inbox, obligations, open_items
+        self._audit = audit
 
     def deliveries(self, wanted: Filter, limit: int = PAGE) -> list[DeliveryStatus]:
         """Deliveries with their events, newest first; never a payload."""
@@ -222,38 +256,54 @@ class Desk:
         with self._db.reading() as connection:
             return int(connection.execute(select(func.count()).where(deliveries.c.state == READY)).scalar_one())
 
+    def by_state(self, wanted: Filter) -> dict[str, int]:
+        """Deliveries that are searched for, counted by state."""
+        state = deliveries.c.state + literal_column("''")  # see `states`
+        counted = select(state, func.count()).select_from(deliveries).join(events).where(*wanted.clauses())
+        with self._db.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(counted.group_by(state))}
+
     def count(self, wanted: Filter) -> int:
         """Deliveries that are searched for."""
         statement = select(func.count()).select_from(deliveries).join(events).where(*wanted.clauses())
         with self._db.reading() as connection:
             return int(connection.execute(statement).scalar_one())
 
-    def replay(self, wanted: Filter, who: str, progress: Callable[[int], None] = lambda count: None) -> int:
+    def replay(
+        self,
+        wanted: Filter,
+        who: str,
+        progress: Callable[[int], None] = lambda count: None,
+        reason: str = "",
+        number: int = 0,
+    ) -> int:
         """Make settled deliveries ready again: dead ones, unless `wanted` names another state. Returns how many.
 
         Works in small steps while traffic goes on. progress: called after each step with the count so far.
-        Deliveries whose payloads were purged are left alone.
+        Deliveries whose payloads were purged are left alone. reason: for the audit log. number: of a replay whose
+        result is kept.
         """
         wanted = wanted if wanted.state else replace(wanted, state=DeliveryState.DEAD)
         if wanted.state not in REPLAYABLE:
             return 0
-        changes = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now()}
+        changes = {"state": DeliveryState.READY, "attempts": 0, "due_at": self._db.now(), "replay": number}
         chosen = [*wanted.clauses(), events.c.payload.is_not(None)]
-        replayed = Change(who, "replay", DeliveryState(wanted.state), changes, self._open_items.try_again)
-        return change(self._db, chosen, replayed, progress)
+        replayed = Change(who, "replay", wanted, reason, changes, self._open_items.try_again)
+        return change(self._db, self._audit, chosen, replayed, progress)
 
-    def discard(self, wanted: Filter, who: str) -> int:
+    def discard(self, wanted: Filter, who: str, reason: str = "") -> int:
         """Give up dead deliveries for good; they stay on record as skipped. Returns how many."""
         changes = {"state": DeliveryState.SKIPPED, "reason": f"discarded by {who}"}
-        chosen = replace(wanted, state=DeliveryState.DEAD).clauses()
-        return change(self._db, chosen, Change(who, "discard", DeliveryState.DEAD, changes), lambda count: None)
+        wanted = replace(wanted, state=DeliveryState.DEAD)
+        discarded = Change(who, "discard", wanted, reason, changes)
+        return change(self._db, self._audit, wanted.clauses(), discarded, lambda count: None)
 
     def set_aside(self, delivery_id: int, who: str, reason: str) -> None:
         """Make a waiting delivery a dead letter, and end the pause of its lane that was met while sending it.
 
         Its opt-outs stay owed. Raises FixConfiguration without a reason, StateChanged when it does not wait.
         """
-        if not (why := " ".join(reason.split())[:500].replace("\0", "")):
+        if not reason.strip("\0 \t\r\n"):
             raise FixConfiguration(str(delivery_id), "is set aside for a reason only", "it is stored in the audit log")
         mine = (deliveries.c.id == delivery_id, STATE == DeliveryState.READY)
         why_dead = {"code": SET_ASIDE, "reason": f"set aside by {who}", "action": _AFTER_SET_ASIDE}
@@ -263,46 +313,43 @@ class Desk:
             if connection.execute(update(deliveries).where(*mine).values(changes)).rowcount != 1:
                 raise StateChanged(str(delivery_id), "does not wait any more", "connector events list shows its state")
             connection.execute(update(lanes).where(*held).values(**NOT_PAUSED, failures=0))
-            named = select(events.c.message_id, deliveries.c.destination).join_from(deliveries, events).where(mine[0])
-            message_id, destination = connection.execute(named).one()
-            self.write_down(connection, who, "set aside", f"{message_id} to {destination}: {why}")
+            named = select(events.c.message_id, events.c.agency, deliveries.c.destination).where(mine[0])
+            row = connection.execute(named.join_from(deliveries, events)).one()
+            thing = f"{row.message_id} to {row.destination}"
+            self._audit.write_down(connection, who, "set aside", thing, reason, agency=row.agency)
 
-    def pause(self, lane: str, who: str) -> None:
+    def pause(self, lane: str, who: str, reason: str = "") -> None:
         """Rest a lane until an operator resumes it. Raises StateChanged when it is paused by hand already."""
         changes = {"paused_until": FOREVER, "pause_code": PauseReason.OPERATOR, "pause_reason": f"paused by {who}"}
-        changes |= {"pause_delivery": None}
-        self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause")
+        changes |= {"pause_delivery": None, "stopped_since": self._db.now()}
+        self._turn(lane, lanes.c.paused_until != FOREVER, changes, who, "pause", reason)
 
-    def resume(self, lane: str, who: str) -> None:
+    def resume(self, lane: str, who: str, reason: str = "") -> None:
         """Let a paused lane go on at once, its failures forgotten. Raises StateChanged when it is not paused."""
         forgotten = {"failures": 0, "refused_cause": "", "refused_count": 0}
         # A lane that gets through frees the others of its account: what it was paused for says whether they wait.
         of_account = case((lanes.c.pause_code.in_(ACCOUNT_WIDE), lanes.c.pause_code), else_="")
         changes = {**NOT_PAUSED, **forgotten, "pause_code": of_account}
-        self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume")
+        self._turn(lane, lanes.c.paused_until > self._db.now(), changes, who, "resume", reason)
 
         with self._db.waking() as connection:
             self._obligations.wake_open(connection, obligations.c.lane == lane)
 
-    def _turn(self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str) -> None:
+    def _turn(
+        self, lane: str, still: ColumnElement[bool], changes: Mapping[str, Any], who: str, action: str, reason: str
+    ) -> None:
         with self._db.waking() as connection:
             if connection.execute(update(lanes).where(lanes.c.name == lane, still).values(changes)).rowcount != 1:
                 raise StateChanged(lane, f"there is nothing to {action}", "connector lanes list shows its state")
-            self.write_down(connection, who, action, lane)
+            self._audit.write_down(connection, who, action, lane, reason, agency=lane.partition("/")[0])
 
-    def write_down(self, connection: Connection, who: str, action: str, thing: str) -> None:
-        """Keep for good what an operator does, in the transaction that does it."""
-        connection.execute(audit.insert().values(at=self._db.now(), who=who, action=action, thing=thing))
-
-    def note(self, who: str, action: str, thing: str) -> None:
+    def note(self, who: str, action: str, thing: str, reason: str = "") -> None:
         """Keep for good what an operator did."""
-        with self._db.transaction() as connection:
-            self.write_down(connection, who, action, thing)
+        self._audit.note(who, action, thing, reason)
 
-    def audit(self, limit: int = PAGE) -> list[AuditEntry]:
-        """The newest things operators did."""
-        rows = self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
-        return [AuditEntry(**row._mapping) for row in rows]
+    def audit(self, limit: int = PAGE, actions: Collection[str] = ()) -> list[AuditEntry]:
+        """The newest things operators did: all of them, or these actions."""
+        return self._audit.entries(limit, actions)
 
     def _rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         with self._db.reading() as connection:
@@ -310,7 +357,7 @@ class Desk:
 
 
 def _listed() -> Select[Any]:
-    own = [column for column in deliveries.c if column.name not in ("event_id", "again")]
+    own = [column for column in deliveries.c if column.name not in ("event_id", "again", "replay")]
     of_event = (events.c.agency, events.c.message_id, events.c.type, events.c.customer_id, events.c.source_time)
     return select(*own, *of_event).join_from(deliveries, events)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from connector.model import Entry, Mark, Stamp
+from connector.model import Entry, Mark, Stamp, Timing
 
 VERSION: Final = 2
 """Version 1 was a flat object of marks, in which a prefix marked links and values in doubt."""
@@ -30,6 +31,8 @@ def entry_as_text(entry: Entry) -> str:
         data["unread"] = entry.unread
     if entry.merged:
         data["merged"] = True
+    if entry.undone:
+        data["undone"] = entry.undone
     return json.dumps(data)
 
 
@@ -40,13 +43,14 @@ def read_entry(crm_id: str | None, text: str) -> Entry:
         return _version_1(crm_id, data)
     return Entry(
         crm_id,
-        _read_fields(data["fields"], data.get("by", ())),
+        _read_fields(data["fields"], data.get("by", ()), data.get("times", ())),
         _read_marks(data.get("links", {})),
         {name: _read_stamps(values) for name, values in data.get("meant", {}).items()},
         _read_mark(data["unsubscribed"]) if "unsubscribed" in data else None,
         data.get("creating"),
         unread=tuple(data.get("unread", ())),
         merged=data.get("merged", False),
+        undone=(data["undone"][0], data["undone"][1]) if "undone" in data else None,
     )
 
 
@@ -54,14 +58,17 @@ def doubt(entry: Entry) -> Entry:
     """Return a record's entry after a restore: the watermarks are kept, and the values count as unknown.
 
     A value that comes again is then sent, even if the ledger had the same one. For a field that people may edit, the
-    value is ours if the CRM still holds the one the ledger had; otherwise it counts as theirs.
+    value is ours if the CRM still holds the one the ledger had; otherwise it counts as theirs. One that moves forward
+    is not brought again: people may have moved it back.
     """
     ours = {
         name: {**entry.meant.get(name, {}), mark.digest: mark.stamp}
         for name, mark in entry.fields.items()
         if mark.digest
     }
-    fields = {name: replace(mark, digest="") for name, mark in entry.fields.items()}
+    fields = {
+        name: mark if mark.timing is Timing.FORWARD else replace(mark, digest="") for name, mark in entry.fields.items()
+    }
     return replace(entry, fields=fields, meant={**entry.meant, **ours})
 
 
@@ -85,7 +92,15 @@ def _version_1(crm_id: str | None, data: Mapping[str, Any]) -> Entry:
 
 def _fields(marks: Mapping[str, Mark]) -> dict[str, Any]:
     by = list(dict.fromkeys(mark.by for mark in marks.values() if mark.by))
-    return {"fields": {name: _field(mark, by) for name, mark in marks.items()}, **({"by": by} if by else {})}
+    fields = {name: _field(mark, by) for name, mark in marks.items()}
+    return {"fields": fields, **({"by": by} if by else {}), **_times(marks)}
+
+
+def _times(marks: Mapping[str, Mark]) -> dict[str, list[Any]]:
+    """What the watermarks are the times of: most of a record's are of one kind, and the others are named."""
+    ((usual, _),) = Counter(mark.timing for mark in marks.values()).most_common(1) or [(Timing.UNKNOWN, 0)]
+    others = {name: mark.timing for name, mark in marks.items() if mark.timing is not usual}
+    return {"times": [usual, others] if others else [usual]} if usual or others else {}
 
 
 def _field(mark: Mark, by: Sequence[str]) -> list[Any]:
@@ -94,11 +109,14 @@ def _field(mark: Mark, by: Sequence[str]) -> list[Any]:
     return [*mark.stamp, mark.digest, *author, *([mark.turn] if mark.by and mark.turn else [])]
 
 
-def _read_fields(data: Mapping[str, Any], by: Sequence[str]) -> dict[str, Mark]:
-    return {
-        name: Mark(Stamp(at, tie), digest, by[author[0]] if author else "", author[1] if author[1:] else "")
-        for name, (at, tie, digest, *author) in data.items()
-    }
+def _read_fields(data: Mapping[str, Any], by: Sequence[str], times: Sequence[Any]) -> dict[str, Mark]:
+    usual, others = times[0] if times else "", times[1] if times[1:] else {}
+
+    def read(name: str, at: int, tie: str, digest: str, author: int | None = None, turn: str = "") -> Mark:
+        by_whom = "" if author is None else by[author]
+        return Mark(Stamp(at, tie), digest, by_whom, turn, Timing(others.get(name, usual)))
+
+    return {name: read(name, *mark) for name, mark in data.items()}
 
 
 def _mark(mark: Mark) -> list[Any]:

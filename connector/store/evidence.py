@@ -9,8 +9,10 @@ from typing import Any, Final, assert_never
 from sqlalchemy import Row
 
 from connector.settlement import ObligationState
+from connector.settlement.verification import LoweredOptOut
 
 NOT_VERIFIED: Final = "not verified"
+FOUND_LOWERED: Final = "found lowered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class OptOut:
 
     status: applied, waiting, paused, refused, no record or not mapped. why: more about every status but the first.
     crm_check: verified or found lowered, when the customer's records were last compared with the CRM, or not verified.
+    One that is found lowered counts as no longer in the CRM until it is raised again.
     """
 
     customer_id: str
@@ -45,11 +48,12 @@ def judged(event: Row[Any], flag: str, obligation: Row[Any], applied: Sequence[R
     if row is not None and (event.received_at < obligation.since or state is ObligationState.APPLIED):
         whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
         return OptOut(*whose, "applied", row.at, row.object, row.crm_id or "")
-    return _owed(event, flag, obligation, state)
+    return owed_as(event, flag, obligation)
 
 
-def _owed(event: Row[Any], flag: str, obligation: Row[Any], state: ObligationState) -> OptOut:
-    """Judge a flag by its obligation alone."""
+def owed_as(event: Any, flag: str, obligation: Row[Any]) -> OptOut:
+    """Judge a flag that an event raised by its obligation alone."""
+    state = ObligationState(obligation.state)
     whose = (event.customer_id, flag, event.message_id, event.received_at, obligation.destination)
     why = f"{obligation.code}: {obligation.reason}".strip(": ")
     match state:
@@ -71,11 +75,18 @@ def first_since(applied: Sequence[Row[Any]], at: int) -> Row[Any] | None:
     return next((row for row in applied if row.at >= at), None)
 
 
-def checked(opt_out: OptOut, obligation: Row[Any], looks: Sequence[Row[Any]]) -> OptOut:
-    """Add what the last comparisons of the customer's records showed since the CRM confirmed the flag."""
-    since = [look for look in looks if look.verified_at >= (obligation.applied_at or 0)]
-    lowered = [look.verified_at for look in since if opt_out.flag in look.lowered.split(",")]
-    raised = [look.verified_at for look in since if opt_out.flag in look.raised.split(",")]
-    if opt_out.status != "applied" or not (lowered or raised):
+def checked(
+    opt_out: OptOut, obligation: Row[Any], looks: Sequence[Row[Any]], lowered: Sequence[LoweredOptOut]
+) -> OptOut:
+    """Add what the last comparisons of the customer's records showed since the CRM confirmed the flag.
+
+    lowered: the customer's opt-outs that are no longer in this CRM.
+    """
+    if opt_out.status != "applied":
         return opt_out
-    return replace(opt_out, crm_check="found lowered" if lowered else "verified", checked_at=max(lowered or raised))
+    lacking = [own.found_at for own in lowered if own.flag == opt_out.flag and opt_out.received_at >= obligation.since]
+    if lacking:
+        return replace(opt_out, crm_check=FOUND_LOWERED, checked_at=max(lacking))
+    since = [look for look in looks if look.verified_at >= (obligation.applied_at or 0)]
+    raised = [look.verified_at for look in since if opt_out.flag in look.raised.split(",")]
+    return replace(opt_out, crm_check="verified", checked_at=max(raised)) if raised else opt_out

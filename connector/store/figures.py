@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, literal_column, select
 
 from connector.settlement import AttemptOutcome
 from connector.store.database import Database
@@ -42,17 +43,40 @@ class Figures:
         count = func.count(deliveries.c.event_id.distinct())
         return int(self._one(select(count).where(deliveries.c.accepted_at >= since)) or 0)
 
-    def hours(self, since: int) -> list[tuple[int, int, int]]:
+    def hours(self, since: int, destinations: Collection[str]) -> list[tuple[int, int, int]]:
         """Each hour since (epoch ms, a whole hour) with something in it: its start, events that came, deliveries done.
 
-        Done is whatever needs no more writing: delivered, unchanged, superseded, skipped.
+        Done is whatever needs no more writing: delivered, unchanged, superseded, skipped. One that was written several
+        times in an hour, as a replay does, counts once.
         """
         came_in = (deliveries.c.accepted_at // HOUR).label("hour")
-        came = select(came_in, func.count(deliveries.c.event_id.distinct())).where(deliveries.c.accepted_at >= since)
+        came = select(came_in, func.count(deliveries.c.event_id.distinct())).where(*_of(since, destinations))
         done_in = (attempts.c.at // HOUR).label("hour")
-        done = select(done_in, func.count()).where(attempts.c.at >= since, attempts.c.outcome.not_in(_OVER))
+        done = _done(since, destinations, done_in)
         arrived, settled = self._pairs(came.group_by(came_in)), self._pairs(done.group_by(done_in))
         return [(int(hour) * HOUR, arrived.get(hour, 0), settled.get(hour, 0)) for hour in sorted({*arrived, *settled})]
+
+    def between(self, since: int, until: int, destinations: Collection[str]) -> tuple[int, int]:
+        """Events that came and deliveries done from one time until before another (epoch ms); see `hours`."""
+        came = select(func.count(deliveries.c.event_id.distinct())).where(*_of(since, destinations))
+        done = _done(since, destinations)
+        within = (came.where(deliveries.c.accepted_at < until), done.where(attempts.c.at < until))
+        return int(self._one(within[0]) or 0), int(self._one(within[1]) or 0)
+
+    def received(self, since: int, destinations: Collection[str]) -> int:
+        """Events for these destinations accepted since (epoch ms)."""
+        return int(
+            self._one(select(func.count(deliveries.c.event_id.distinct())).where(*_of(since, destinations))) or 0
+        )
+
+    def states(self, since: int, destinations: Collection[str]) -> list[tuple[str, str, int]]:
+        """Deliveries to these destinations accepted since (epoch ms): how many of each lane are in each state."""
+        # An expression: for the bare column SQLite would walk the whole index of states, to be spared the grouping.
+        state = deliveries.c.state + literal_column("''")
+        counted = select(deliveries.c.lane, state, func.count()).where(*_of(since, destinations))
+        with self._db.reading() as connection:
+            rows = connection.execute(counted.group_by(deliveries.c.lane, state)).all()
+        return [(lane, state, count) for lane, state, count in rows]
 
     def paces(self) -> dict[str, Pace]:
         """The pace of each lane that settled anything lately."""
@@ -88,3 +112,14 @@ class Figures:
     def _pairs(self, statement: Select[Any]) -> dict[Any, int]:
         with self._db.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _of(since: int, destinations: Collection[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    # The destination as an expression, so that SQLite takes the index of times.
+    return deliveries.c.accepted_at >= since, (deliveries.c.destination + literal_column("''")).in_(destinations)
+
+
+def _done(since: int, destinations: Collection[str], *grouped: ColumnElement[Any]) -> Select[Any]:
+    done = (attempts.c.at >= since, attempts.c.outcome.not_in(_OVER), deliveries.c.destination.in_(destinations))
+    count = func.count(attempts.c.delivery_id.distinct())
+    return select(*grouped, count).join_from(attempts, deliveries).where(*done)

@@ -42,6 +42,11 @@ def how_to_open(file: Path) -> dict[str, str]:
     raise FixConfiguration(str(file), problem, f"copy {file.name} and {log.name} to a folder that can")
 
 
+def lacks_file(file: Path) -> bool:
+    """Whether there is no database, and no changes of one either."""
+    return not (_size(file) or _size(_beside(file, "-wal")))
+
+
 def keep_changes(file: Path) -> None:
     """Raise while the file is missing or empty, and the changes beside it are not: SQLite would delete them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,32 +10,22 @@ from sqlalchemy import Connection, Row, Table, delete, func, or_, select, union,
 
 from connector.errors import CannotDecrypt, FixConfiguration
 from connector.settlement import DeliveryState, ObligationState
+from connector.store.audit import Audit
+from connector.store.audit_tables import audit
+from connector.store.consent_tables import consents, obligations, raises
+from connector.store.counting_tables import counted_calls
 from connector.store.database import Database
-from connector.store.desk import Desk
 from connector.store.dialect import scrub
 from connector.store.fetched_tables import newest
 from connector.store.ledger import Ledger
 from connector.store.notes import read_notes
 from connector.store.oddities import unname
 from connector.store.payloads import walk
+from connector.store.people_tables import handles
 from connector.store.previous_tables import previous
+from connector.store.problem_tables import open_items, questions
 from connector.store.source_tables import recordings
-from connector.store.tables import (
-    STATE,
-    attempts,
-    audit,
-    claims,
-    consents,
-    deliveries,
-    events,
-    lanes,
-    ledger,
-    obligations,
-    open_items,
-    questions,
-    raises,
-)
-from connector.store.unnaming import unname_customer
+from connector.store.tables import STATE, attempts, claims, deliveries, events, lanes, ledger
 from connector.store.verification_tables import verifications
 
 _ACTION: Final = "forget"
@@ -72,7 +62,7 @@ class Held:
 
 
 _OF_CUSTOMER: Final = (
-    *(claims, consents, newest, obligations, open_items, previous),
+    *(claims, consents, counted_calls, newest, obligations, open_items, previous),
     *(questions, raises, recordings, verifications),
 )
 """Tables whose rows about a customer are all removed."""
@@ -81,8 +71,8 @@ _OF_CUSTOMER: Final = (
 class Forget:
     """Finds everything held about a customer id of careCycle's, and removes it in one commit."""
 
-    def __init__(self, database: Database, ledger: Ledger, desk: Desk) -> None:
-        self._db, self._ledger, self._desk = database, ledger, desk
+    def __init__(self, database: Database, ledger: Ledger, log: Audit) -> None:
+        self._db, self._ledger, self._log = database, ledger, log
 
     def plan(self, customer_id: str) -> Held:
         """What is held. Raises StoreUnavailable."""
@@ -91,7 +81,18 @@ class Forget:
             held = self._held(connection, customer_id, self._events(connection, customer_id, unread))
         return replace(held, undecrypted=undecrypted)
 
-    def run(self, customer_id: str, who: str) -> Held:
+    def times(self, customer_ids: Iterable[str]) -> dict[str, int]:
+        """When those of these customers who were forgotten were, the last time. Epoch ms."""
+        named = {self._ledger.alias(customer_id): customer_id for customer_id in customer_ids}
+        if not named:
+            return {}
+        name = audit.c.customer_id
+        forgotten = select(name, func.max(audit.c.at).label("at")).group_by(name)
+        with self._db.reading() as connection:
+            rows = connection.execute(forgotten.where(audit.c.action == _ACTION, name.in_(list(named)))).all()
+        return {named[row.customer_id]: row.at for row in rows}
+
+    def run(self, customer_id: str, who: str, reason: str = "") -> Held:
         """Remove it, and return what it was. A worker that is writing to this person loses its lease."""
         unread, undecrypted = self._unread(customer_id)
         with self._db.transaction() as connection:
@@ -103,9 +104,9 @@ class Forget:
             held = self._held(connection, customer_id, event_ids)
             connection.execute(update(lanes).where(lanes.c.name.in_(held.writing)).values(token=""))
             self._remove(connection, customer_id, event_ids)
-            unname_customer(connection, customer_id, self._ledger.alias(customer_id))
-            summary = f"{self._ledger.alias(customer_id)}: {held.events} events, {held.ledger} ledger entries"
-            self._desk.write_down(connection, who, _ACTION, summary)
+            self._log.forget(connection, customer_id)
+            summary, alias = f"{held.events} events, {held.ledger} ledger entries", self._ledger.alias(customer_id)
+            self._log.write_down(connection, who, _ACTION, summary, reason, customer_id=alias)
         scrub(self._db.engine)
         return replace(held, undecrypted=undecrypted)
 
@@ -147,7 +148,7 @@ class Forget:
             obligations.c.state.in_((ObligationState.OWED, ObligationState.REFUSED)),
         )
         before = select(func.max(audit.c.at)).where(
-            audit.c.action == _ACTION, audit.c.thing.startswith(self._ledger.alias(customer_id))
+            audit.c.action == _ACTION, audit.c.customer_id == self._ledger.alias(customer_id)
         )
         return Held(
             events=len(event_ids),
@@ -188,6 +189,8 @@ class Forget:
         # Keep the message ids: careCycle resends a message if it missed our answer, and it must not be stored again.
         nothing = {"type": "", "customer_id": None, "source_time": 0, "payload": None, "digest": "", "raised": ""}
         connection.execute(update(events).where(events.c.id.in_(event_ids)).values({**nothing, "odd": ""}))
+        # After the events: what reads them waits for their rows, or finds no customer there any more.
+        connection.execute(delete(handles).where(handles.c.customer_id == customer_id))
         unname(connection, event_ids)
 
     def _keep_opt_outs(self, connection: Connection, customer_id: str) -> None:

@@ -11,7 +11,8 @@ from connector.backoff import DAY, SECOND
 from connector.settlement import DeliveryState
 from connector.settlement.listings import HeldField, OpenField
 from connector.store.database import Database
-from connector.store.tables import READY, STATE, deliveries, events, open_items
+from connector.store.problem_tables import open_items
+from connector.store.tables import READY, STATE, deliveries, events
 
 STEP: Final = 200
 """Fields tried again at once: about four requests to the CRM."""

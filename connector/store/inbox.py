@@ -41,6 +41,7 @@ from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities, odd_as_text
 from connector.store.payloads import PART, SIZE, parts
 from connector.store.rows import as_rows, given
+from connector.store.runs import applied_before
 from connector.store.tables import FETCHED, READY, STATE, deliveries, events
 
 
@@ -83,7 +84,7 @@ class Arrival:
 class Waiting:
     """A delivery that is due, without its payload. size: of the payload, in bytes; None if it is no longer stored.
 
-    again: the number of the run that applies an edited mapping to it; 0 if none does.
+    again: the number of the run that applies an edited mapping to it, or of the last one before it was sent; else 0.
     """
 
     id: int
@@ -379,7 +380,8 @@ def _add_events(database: Database) -> Any:
 def _add_deliveries(database: Database) -> Insert:
     names = ("event_id", "destination", "lane", "state", "priority", "accepted_at", "code", "reason", "action")
     owed = given(database.engine, *(deliveries.c[name] for name in names))
-    return deliveries.insert().from_select([*names, "due_at"], select(*owed.c, database.now()))
+    added = select(*owed.c, database.now(), applied_before(owed.c.priority > FETCHED))
+    return deliveries.insert().from_select([*names, "due_at", "again"], added)
 
 
 def _listed(now: ColumnElement[int]) -> Any:

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Subquery, case, func, literal_column, sele
 from connector.errors import PauseReason
 from connector.settlement import DeliveryState, ObligationState
 from connector.settlement.listings import LaneStatus, PausedAt
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
 from connector.store.gaps import OPEN
-from connector.store.tables import FETCHED, READY, deliveries, events, lanes, obligations
+from connector.store.tables import FETCHED, READY, deliveries, events, lanes
 
 FOREVER: Final = 2**62
 """paused_until of a lane an operator paused: only an operator resumes it."""
@@ -35,6 +36,7 @@ def list_lanes(database: Database) -> list[LaneStatus]:
         select(
             *(lanes.c[name] for name in ("name", "destination", "owner", "failures", "pause_code", "pause_reason")),
             lanes.c.paused_until,
+            lanes.c.stopped_since,
             (lanes.c.paused_until > now).label("paused"),
             (lanes.c.leased_until > now).label("leased"),
             func.coalesce(backlog.c.ready, 0).label("ready"),

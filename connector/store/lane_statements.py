@@ -22,10 +22,11 @@ from sqlalchemy import (
 from connector.backoff import DAY
 from connector.errors import ACCOUNT_WIDE, PauseReason
 from connector.settlement import DeliveryState
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
 from connector.store.gaps import OPEN
 from connector.store.rows import given
-from connector.store.tables import FETCHED, PRIORITIES, READY, SENT, STATE, attempts, deliveries, lanes, obligations
+from connector.store.tables import FETCHED, PRIORITIES, READY, SENT, STATE, attempts, deliveries, lanes
 
 PAUSE_COLUMNS: Final = tuple(column.name for column in lanes.c if column.name.startswith("pause_"))
 """What a lane keeps of the reason for its pause."""
@@ -54,9 +55,8 @@ class LaneStatements:
         self.take = update(lanes).where(*free).values(held).returning(*shown)
         mine = update(lanes).where(*_MINE)
         self.renew = mine.values(leased_until=now + _milliseconds("hold")).returning(_paused(now))
-        self.lift = mine.values(leased_until=now + _milliseconds("hold"), paused_until=_lifted()).returning(
-            _paused(now)
-        )
+        lifted = {"paused_until": _lifted(lanes.c.paused_until), "stopped_since": _lifted(lanes.c.stopped_since)}
+        self.lift = mine.values(leased_until=now + _milliseconds("hold"), **lifted).returning(_paused(now))
         self.release = mine.values(leased_until=now, owner="", token="")
         standing = (lanes.c.failures, lanes.c.refused_cause, lanes.c.refused_count, now.label("at"))
         self.standing = select(*standing).where(*_MINE)
@@ -91,9 +91,9 @@ def _probed_until(lane: Any) -> ColumnElement[int]:
     return case((lane.c.pause_code.in_(ACCOUNT_WIDE), probed), else_=0)
 
 
-def _lifted() -> ColumnElement[int]:
+def _lifted(column: ColumnElement[int]) -> ColumnElement[int]:
     """An opt-out got through: what the whole account was paused for is over."""
-    return case((lanes.c.pause_code.in_(ACCOUNT_WIDE), 0), else_=lanes.c.paused_until)
+    return case((lanes.c.pause_code.in_(ACCOUNT_WIDE), 0), else_=column)
 
 
 def _wanted(now: ColumnElement[int]) -> Any:
@@ -124,6 +124,7 @@ def _going_on(now: ColumnElement[int]) -> dict[str, Any]:
     """Clear the pause's reason, unless a longer pause, such as an operator's, still holds."""
     resting = lanes.c.paused_until > now
     kept = {name: case((resting, lanes.c[name]), else_="") for name in ("pause_code", "pause_reason")}
+    kept["stopped_since"] = case((resting, lanes.c.stopped_since), else_=0)
     return {"leased_until": now + _milliseconds("hold"), "failures": 0, "own": False, **_streak(), **kept}
 
 
@@ -140,8 +141,14 @@ def _pausing(now: ColumnElement[int]) -> dict[str, Any]:
         "failures": case((lanes.c.failures < so_far, so_far), else_=lanes.c.failures)
         + bindparam("failed", type_=Integer),
         "own": _new("own"),
+        "stopped_since": stopped_since(now),
         **_streak(),
     }
+
+
+def stopped_since(now: ColumnElement[int]) -> ColumnElement[int]:
+    """Since when a lane is stopped that stops now, unless it is already."""
+    return case((lanes.c.stopped_since > 0, lanes.c.stopped_since), else_=now)
 
 
 def _waiting(now: ColumnElement[int]) -> Any:

@@ -23,10 +23,11 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
-from connector.settlement.previous import Former
+from connector.settlement.previous import Step
 from connector.settlement.siblings import OFTEN_THE_ACCOUNTS, Sibling, free, pauses_of_account, share
 from connector.store.claims import each_to_one
 from connector.store.commits import Commits
+from connector.store.crm_tables import accounts
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.lane_statements import LaneStatements
@@ -39,7 +40,7 @@ from connector.store.previous import Previous
 from connector.store.questions import Questions
 from connector.store.rows import as_rows
 from connector.store.siblings import Siblings
-from connector.store.tables import READY, STATE, accounts, deliveries, events, lanes
+from connector.store.tables import READY, STATE, deliveries, events, lanes
 
 MOST_TRIES: Final = 10
 """How often a delivery is tried before it is no longer delivered again for what a merge or deletion lost."""
@@ -139,8 +140,7 @@ class Lanes:
     def intend(self, lease: Lease, meant: Sequence[Remembered], hold_ms: int) -> None:
         """Keep marks before a write, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
         entries, before = self._ledger.rows(lease.destination, meant), self.previous.rows(lease.destination, meant)
-        with self._counted(lease) as connection:
-            self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
+        with self.holding(lease, hold_ms) as connection:
             self._ledger.remember(connection, entries)
             self.previous.keep(connection, before)
 
@@ -151,11 +151,15 @@ class Lanes:
             row = connection.execute(self._sql.take, claimed).first()
         return Lease(row.name, row.destination, row.token, row.failures) if row else None
 
-    def note_undo(self, lease: Lease, records: Sequence[Former], hold_ms: int) -> None:
-        """Keep what an undo is about to do, or did, and hold the lane for longer. Raises LeaseLost, keeping nothing."""
-        with self._counted(lease) as connection:
-            self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
-            self.previous.note(connection, lease.destination, records)
+    def note_undo(
+        self, lease: Lease, steps: Sequence[Step], hold_ms: int, *, whole: bool = True
+    ) -> frozenset[tuple[str, str]]:
+        """Keep what an undo is about to do, or did, and hold the lane for longer; see `Previous.note`.
+
+        Raises LeaseLost, keeping nothing.
+        """
+        with self.holding(lease, hold_ms) as connection:
+            return self.previous.note(connection, lease.destination, steps, whole=whole)
 
     def overtaken(
         self,
@@ -209,7 +213,7 @@ class Lanes:
         oddities = self._oddities.rows(settlement.oddities)
         asked = self._ledger.asked(settlement.asked)
         answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
-        with self._counted(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
+        with self.holding(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused, freed = self._fence_after(connection, lease, settlement, hold_ms)
             self._deliver_again(connection, lease.destination, settlement.again)
             if ends:
@@ -240,10 +244,12 @@ class Lanes:
         return paused
 
     @contextmanager
-    def _counted(self, lease: Lease) -> Iterator[Connection]:
-        """A commit that counts. Raises LeaseLost if the database is an older one: what was read is of another."""
+    def holding(self, lease: Lease, hold_ms: int = 0) -> Iterator[Connection]:
+        """A commit that holds the lane for longer. Raises LeaseLost, also where the database is an older one now."""
         try:
             with self._db.transaction() as connection:
+                if hold_ms:
+                    self._fence(connection, lease, self._sql.renew, {"hold": hold_ms})
                 yield connection
                 committed = self._commits.count(connection, lease.lane)
         except WentBack:

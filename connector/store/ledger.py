@@ -12,6 +12,7 @@ from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Asked, Claim, Raised, Remembered
 from connector.settlement.gaps import Doubt
 from connector.store.claims import HELD_BY_ANOTHER, LEFT, OF_ENTRY, Claims, Holder, is_another
+from connector.store.consent_tables import consents, raises
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import doubt, entry_as_text, read_entry
@@ -19,7 +20,7 @@ from connector.store.gaps import DOUBTFUL, GENERATION, Gaps
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import claims, consents, deliveries, ledger, raises
+from connector.store.tables import claims, deliveries, ledger
 
 
 class KnownRecord(NamedTuple):

@@ -58,6 +58,9 @@ class Patience:
     statement: float = 30.0
 
 
+_LOOK: Final = 1.0
+"""Seconds. The driver looks ten times as often whether an answer has come."""
+
 _LONGER, _SHORTER = 1.2, 0.8
 """How much longer than the server's limit we wait for a statement, so that the server ends what is only slow; and how
 much shorter for a commit, because a server whose limit ends the wait for a standby reports success.
@@ -74,6 +77,22 @@ WORKING: Final = Patience(statement=15.0)
 
 RECEIVING: Final = Patience(statement=10.0)
 """Of the inbox writer: careCycle waits for 15 seconds, and sends again."""
+
+
+def lasting(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Begin to wait some seconds: the function returned says, whenever it is called, whether they are over.
+
+    A process that was frozen, as while its virtual machine is moved, has not waited: the answer may have come.
+    """
+    left, looked = seconds, clock()
+
+    def is_over() -> bool:
+        nonlocal left, looked
+        now = clock()
+        left, looked = left - min(now - looked, _LOOK), now
+        return left < 0
+
+    return is_over
 
 
 @cache
@@ -97,13 +116,13 @@ def _line() -> type[Any]:
                 self.answer = usual
 
         def _within(self, seconds: float, waiting: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-            deadline = time.monotonic() + seconds
+            is_over = lasting(seconds)
             try:
                 state = next(waiting)
                 while True:
                     ready = yield state
                     state = waiting.send(ready)  # what has arrived counts, also after the deadline
-                    if time.monotonic() > deadline:
+                    if is_over():
                         self.pgconn.finish()
                         raise psycopg.errors.ConnectionTimeout(f"no answer within {seconds:g} s")
             except StopIteration as end:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from sqlalchemy import delete, false, select, true, update
 
 from connector.errors import StateChanged
+from connector.store.audit import Audit
+from connector.store.consent_tables import consents, obligations
 from connector.store.database import Database
-from connector.store.desk import Desk
-from connector.store.tables import consents, obligations
 
 
 class Lowering:
     """What an operator does after a customer who opted out in a call has agreed to be contacted again."""
 
-    def __init__(self, database: Database, desk: Desk) -> None:
-        self._db, self._desk = database, desk
+    def __init__(self, database: Database, audit: Audit) -> None:
+        self._db, self._audit = database, audit
 
     def lower(self, customer_id: str, flag: str, who: str, reason: str) -> list[str]:
         """Cancel a spoken opt-out. Returns the destinations it counted for. careCycle's own flag is unchanged.
@@ -42,5 +42,7 @@ class Lowering:
                     obligations.c.destination.not_in(raised_by_snapshot),
                 )
             )
-            self._desk.write_down(connection, who, "lower consent", f"{flag} of {customer_id}: {reason}")
+            agencies = {destination.partition("/")[0] for destination in destinations}
+            about = {"customer_id": customer_id, "agency": agencies.pop() if len(agencies) == 1 else ""}
+            self._audit.write_down(connection, who, "lower consent", flag, reason, **about)
         return destinations

@@ -7,8 +7,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, func, select, update
 
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
-from connector.store.tables import READY, deliveries, events, lanes, obligations
+from connector.store.tables import READY, deliveries, events, lanes
 
 STEP: Final = 500
 """Rows moved in one transaction: accepting events waits for it on SQLite."""

@@ -8,11 +8,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, literal_column, null, select, update
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
+from connector.store.consent_tables import consents, obligations
 from connector.store.database import Database
 from connector.store.dialect import insert, lock_rows
 from connector.store.notes import fields_as_text
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import consents, events, obligations
+from connector.store.tables import events
 
 _KEY: Final = ("destination", "customer_id", "flag")
 _NEW: Final = (*_KEY, "lane", "event_id", "since")

@@ -12,8 +12,9 @@ from connector.carecycle.recognise import OddField
 from connector.settlement.oddities import Oddity
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
+from connector.store.problem_tables import oddities
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import events, oddities
+from connector.store.tables import events
 
 _KEY: Final = ("agency", "destination", "field", "target", "got", "used")
 _ALL: Final = (*_KEY, "expected", "count", "since", "until", "message_id")

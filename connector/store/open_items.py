@@ -9,15 +9,18 @@ from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, u
 
 from connector.model import OpenItem, RecordKey, Stamp
 from connector.settlement import Remembered
-from connector.settlement.listings import OpenField
+from connector.settlement.listings import LeftOut, OpenField
 from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.held import HeldValues
+from connector.store.problem_tables import open_items
 from connector.store.rows import Rows, as_rows, given
-from connector.store.tables import deliveries, events, open_items
+from connector.store.tables import deliveries, events
 
 _KEY: Final = ("destination", "object", "key", "field")
+_OF_ONE: Final = 50
+"""Fields left out of one customer's records that are listed."""
 _TIMES: Final = ("since", "tried_at")
 
 
@@ -90,6 +93,13 @@ class OpenItems:
         )
         with self._db.reading() as connection:
             return [OpenField(**row._mapping) for row in connection.execute(statement)]
+
+    def of_customer(self, customer_id: str) -> list[LeftOut]:
+        """The fields left out of one customer's records, the oldest first."""
+        columns = (open_items.c[name] for name in LeftOut._fields)
+        statement = select(*columns).where(open_items.c.customer_id == customer_id).order_by(open_items.c.since)
+        with self._db.reading() as connection:
+            return [LeftOut(*row) for row in connection.execute(statement.limit(_OF_ONE))]
 
     def try_again(self, connection: Connection, delivery_ids: Collection[int]) -> None:
         """Have what these deliveries' customers are missing sent again with their next event, which a replay is."""

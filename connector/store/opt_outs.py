@@ -11,9 +11,12 @@ from sqlalchemy import Row, Select, case, func, literal, literal_column, or_, se
 from connector.errors import ACCOUNT_WIDE
 from connector.settlement import ObligationState
 from connector.settlement.listings import LaneOptOuts
+from connector.settlement.verification import LoweredOptOut
+from connector.store.consent_tables import obligations, raises
 from connector.store.database import Database
 from connector.store.evidence import OptOut, checked, first_since, judged
-from connector.store.tables import events, lanes, obligations, raises
+from connector.store.found_lowered import FoundLowered
+from connector.store.tables import events, lanes
 from connector.store.verification_tables import verifications
 
 STEP: Final = 500
@@ -41,8 +44,8 @@ class Period:
 class OptOuts:
     """Reads alone. Every figure of opt-outs comes from the obligations, so that all of them agree."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, lowered: FoundLowered) -> None:
+        self._db, self._lowered = database, lowered
 
     def standing(self) -> list[LaneOptOuts]:
         """Every lane with its opt-outs that are not in its CRM."""
@@ -70,7 +73,8 @@ class OptOuts:
             .join_from(lanes, counted, lanes.c.name == counted.c.lane, isouter=True)
             .order_by(lanes.c.name)
         )
-        return [LaneOptOuts(**{**row._mapping, "oldest_ms": max(0, row.oldest_ms)}) for row in self._rows(statement)]
+        lowered = self._lowered.by_lane()
+        return [_standing(row, *lowered.get(row.name, (0, 0))) for row in self._rows(statement)]
 
     def report(self, period: Period) -> Iterator[OptOut]:
         """Every opt-out of a period in the order received, once for each destination it was owed to.
@@ -88,6 +92,16 @@ class OptOuts:
         columns = ("id", "agency", "message_id", "customer_id", "received_at", "raised")
         statement = select(*(events.c[name] for name in columns), literal("").label("before")).where(*raising)
         return list(self._judged(self._rows(statement)))
+
+    def checked(self, judged_ones: Sequence[tuple[OptOut, Row[Any]]]) -> list[OptOut]:
+        """Add to each opt-out, given with its obligation, what the last comparisons of the records showed."""
+        customers = {opt_out.customer_id for opt_out, _ in judged_ones}
+        looks, lowered = self._looks(customers), self._lowered_of(customers)
+        return [
+            checked(opt_out, obligation, looks.get(where, []), lowered.get(where, []))
+            for opt_out, obligation in judged_ones
+            for where in ((opt_out.destination, opt_out.customer_id),)
+        ]
 
     def _page(self, period: Period, at: int, last: int) -> _Rows:
         before = events.alias()
@@ -121,13 +135,14 @@ class OptOuts:
         customers = {event.customer_id for event in opted_out}
         owed = self._obligations(customers)
         applied = self._raises(customers)
-        looks = self._looks(customers)
+        looks, lowered = self._looks(customers), self._lowered_of(customers)
         for event in opted_out:
             for flag in _new(event):
                 for obligation in owed.get((event.agency, event.customer_id, flag), ()):
                     times = applied.get((obligation.destination, event.customer_id, flag), [])
-                    seen = looks.get((obligation.destination, event.customer_id), [])
-                    yield checked(judged(event, flag, obligation, times), obligation, seen)
+                    where = (obligation.destination, event.customer_id)
+                    known = judged(event, flag, obligation, times)
+                    yield checked(known, obligation, looks.get(where, []), lowered.get(where, []))
                 yield from _elsewhere(event, flag, applied)
 
     def _obligations(self, customers: Collection[str]) -> dict[_Where, list[Row[Any]]]:
@@ -153,14 +168,25 @@ class OptOuts:
             grouped.setdefault((row.destination, row.customer_id, row.flag), []).append(row)
         return grouped
 
+    def _lowered_of(self, customers: Collection[str]) -> dict[tuple[str, str], list[LoweredOptOut]]:
+        grouped: dict[tuple[str, str], list[LoweredOptOut]] = {}
+        for own in self._lowered.of(customers):
+            grouped.setdefault((own.destination, own.customer_id), []).append(own)
+        return grouped
+
     def _looks(self, customers: Collection[str]) -> dict[tuple[str, str], list[Row[Any]]]:
-        """The last comparison of each of these customers' records that have opt-outs, by destination and customer."""
-        has_opt_outs = or_(verifications.c.raised != "", verifications.c.lowered != "")
-        statement = select(verifications).where(verifications.c.customer_id.in_(customers), has_opt_outs)
+        """The last comparison of each of these customers' records that shows opt-outs, by destination and customer."""
+        shows_some = verifications.c.raised != ""
+        statement = select(verifications).where(verifications.c.customer_id.in_(customers), shows_some)
         grouped: dict[tuple[str, str], list[Row[Any]]] = {}
         for row in self._rows(statement) if customers else ():
             grouped.setdefault((row.destination, row.customer_id), []).append(row)
         return grouped
+
+
+def _standing(row: Row[Any], lowered: int, lowered_at: int) -> LaneOptOuts:
+    columns = {**row._mapping, "oldest_ms": max(0, row.oldest_ms)}
+    return LaneOptOuts(**columns, lowered=lowered, lowered_at=lowered_at)
 
 
 def _elsewhere(event: Row[Any], flag: str, applied: Mapping[_Where, _Rows]) -> Iterator[OptOut]:

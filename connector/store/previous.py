@@ -26,20 +26,22 @@ from sqlalchemy import (
 )
 
 from connector.errors import CannotDecrypt
-from connector.model import Mark, RecordKey, Stamp
+from connector.model import Entry, Mark, RecordKey, Stamp, Timing
 from connector.settlement import DeliveryState, Remembered
-from connector.settlement.previous import Before, Former, KeptBefore, KeptVersion
+from connector.settlement.previous import Before, Former, KeptBefore, KeptVersion, Step
 from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.database import Database
+from connector.store.dialect import lock_rows
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.previous_tables import previous
-from connector.store.tables import STATE, deliveries, events, ledger
+from connector.store.tables import STATE, claims, deliveries, events, ledger
 
 STEP: Final = 500
 """Rows of one step of retention."""
 
-_FILLED: Final = tuple(c for c in previous.c if c.name not in ("id", "undone", "made", "at"))
+_LATER: Final = ("id", "undone", "made", "at", "restored", "undone_at")
+_FILLED: Final = tuple(c for c in previous.c if c.name not in _LATER)
 _OF_LEDGER: Final = and_(*(previous.c[name] == ledger.c[name] for name in ("destination", "object", "key")))
 
 
@@ -83,7 +85,7 @@ class Previous:
             "version": before.version,
             "crm_id": before.crm_id,
             "customer_id": own.customer_id,
-            "fields": json.dumps(dict(before.fields)),
+            "fields": json.dumps({name: [*stamp] for name, stamp in before.fields.items()}),
             "count": len(before.fields),
             "run": before.run,
         }
@@ -92,6 +94,7 @@ class Previous:
             "ours": sorted(before.ours),
             "guards": {name: list(flags) for name, flags in before.guards.items()},
             "keyed": before.keyed,
+            "authors": dict(before.authors),
         }
         name = f"previous/{row['object']}/{row['key']}/{row['version']}"
         return {**row, "sealed": self._db.seal.close(json.dumps(content).encode(), name)}
@@ -123,6 +126,9 @@ class Previous:
             cast(func.coalesce(func.sum(previous.c.count).filter(~is_new), 0), BigInteger),
             func.min(previous.c.at),
             last,
+            cast(func.coalesce(func.sum(previous.c.restored).filter(~is_new), 0), BigInteger),
+            func.max(previous.c.undone_at),
+            func.count(record.distinct()).filter(is_new, previous.c.undone_at.is_not(None)),
         )
         which = select(*columns).where(previous.c.destination.in_(destinations))
         with self._db.reading() as connection:
@@ -150,19 +156,24 @@ class Previous:
     def of(self, destination: str, whose: Whose, records: Sequence[tuple[str, str]]) -> list[Former]:
         """What is kept of these records (object, key), with what the ledger knows of them now."""
         known = (ledger.c.crm_id.label("known_as"), ledger.c.marks, DOUBTFUL, HELD_BY_ANOTHER.label("held"))
+        own = claims.alias()  # another than the one that HELD_BY_ANOTHER looks into
+        claimed = and_(*(own.c[name] == ledger.c[name] for name in ("destination", "object", "crm_id", "key")))
         mine = (previous.c.destination == destination, whose.condition)
         named = previous.c.key.in_([key for _, key in records])
-        statement = select(previous, *known).outerjoin_from(previous, ledger, _OF_LEDGER).where(*mine, named)
+        statement = select(previous, *known, own.c.field.label("key_field")).where(*mine, named)
+        statement = statement.outerjoin_from(previous, ledger, _OF_LEDGER).outerjoin(own, claimed)
         with self._db.reading() as connection:
             rows = connection.execute(statement.order_by(previous.c.object, previous.c.key, previous.c.id)).all()
         wanted = [row for row in rows if (row.object, row.key) in set(records)]
-        return [self._former([*own]) for _, own in groupby(wanted, key=lambda row: (row.object, row.key))]
+        return [self._former([*own], whose.run) for _, own in groupby(wanted, key=lambda row: (row.object, row.key))]
 
-    def _former(self, rows: Sequence[Row[Any]]) -> Former:
+    def _former(self, rows: Sequence[Row[Any]], run: str) -> Former:
         row = rows[0]
         is_known = row.marks is not None and not (row.doubtful or row.held)
         entry = read_entry(row.known_as, row.marks) if is_known else None
-        return Former(row.object, row.key, row.customer_id, tuple(map(self._kept, rows)), entry)
+        return Former(
+            row.object, row.key, row.customer_id, tuple(map(self._kept, rows)), entry, run, row.key_field or ""
+        )
 
     def _kept(self, row: Row[Any]) -> KeptBefore:
         try:
@@ -170,34 +181,60 @@ class Previous:
         except CannotDecrypt:
             content, readable = {}, False
         guards = {name: tuple(flags) for name, flags in content.get("guards", {}).items()}
-        fields = json.loads(row.fields)
+        fields = {name: _stamp(data) for name, data in json.loads(row.fields).items()}
         values, ours = content.get("values", {}), frozenset(content.get("ours", ()))
-        before = Before(row.version, fields, row.crm_id, content.get("keyed", False), values, ours, guards, row.run)
+        keyed, authors = content.get("keyed", False), content.get("authors", {})
+        before = Before(row.version, fields, row.crm_id, keyed, values, ours, guards, row.run, authors)
         undone: dict[str, Any] = json.loads(row.undone)
         begun = {name: _mark(before.by, mark) for name, mark in undone.items() if mark}
         return KeptBefore(row.id, before, row.made, begun, frozenset(undone.keys() - begun.keys()), readable)
 
-    def note(self, connection: Connection, destination: str, records: Iterable[Former]) -> None:
-        """Put back the ledger's entries of these records, where they still are, and what an undo did with them."""
-        for own in records:
-            if own.entry is not None:
-                mine = (ledger.c.destination == destination, ledger.c.object == own.object, ledger.c.key == own.key)
-                connection.execute(update(ledger).where(*mine).values(marks=entry_as_text(own.entry)))
-            for kept in own.kept:
-                text = json.dumps(
-                    {
-                        **{name: [*m.stamp, m.digest, m.turn] for name, m in kept.begun.items()},
-                        **dict.fromkeys(sorted(kept.done)),
-                    }
-                )
-                connection.execute(update(previous).where(previous.c.id == kept.row).values(undone=text))
+    def note(
+        self, connection: Connection, destination: str, steps: Sequence[Step], *, whole: bool
+    ) -> frozenset[tuple[str, str]]:
+        """Note what an undo does with these records, where the ledger still has the marks that it read.
+
+        A repair, and forgetting a customer, change the ledger without the lane. Returns the records (object, key) of
+        which they have; whole: nothing is noted of those, else what is left as it was.
+        """
+        records = [(step.of.object, step.of.key) for step in steps]
+        ledgers, changed = self._locked(connection, destination, records), set[tuple[str, str]]()
+        for record, step in zip(records, steps, strict=True):
+            now = ledgers.get(record, Entry())
+            same = _unchanged(step, now)
+            if len(same) < len(step.was):
+                changed.add(record)
+            if whole and record in changed:
+                continue
+            if same:
+                text = entry_as_text(replace(now, fields={**now.fields, **same}))
+                connection.execute(update(ledger).where(*_entry(destination, record)).values(marks=text))
+            for kept in step.of.kept:
+                connection.execute(update(previous).where(previous.c.id == kept.row).values(self._undone(kept)))
+        return frozenset(changed)
+
+    def _undone(self, kept: KeptBefore) -> dict[str, Any]:
+        begun = {name: [*mark.stamp, mark.digest, mark.turn, mark.timing] for name, mark in kept.begun.items()}
+        text = json.dumps({**begun, **dict.fromkeys(sorted(kept.done))})
+        when = {"undone_at": self._db.now()} if kept.done else {}
+        return {"undone": text, "restored": len(kept.done), **when}
+
+    @staticmethod
+    def _locked(
+        connection: Connection, destination: str, records: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], Entry]:
+        theirs = (ledger.c.destination == destination, ledger.c.key.in_([key for _, key in records]))
+        lock_rows(connection, [ledger.c.object, ledger.c.key], *theirs)
+        columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks)
+        rows = connection.execute(select(*columns).where(*theirs)).all()
+        return {(row.object, row.key): read_entry(row.crm_id, row.marks) for row in rows}
 
     def doubt(
         self, connection: Connection, destination: str, fields: Mapping[tuple[str, str], Collection[str]]
     ) -> None:
         """Forget which values these fields of records (object, key) have now: a late write may have replaced them."""
         for (kind, key), names in fields.items():
-            mine = (ledger.c.destination == destination, ledger.c.object == kind, ledger.c.key == key)
+            mine = _entry(destination, (kind, key))
             row = connection.execute(select(ledger.c.crm_id, ledger.c.marks).where(*mine)).first()
             if row is not None:
                 entry = read_entry(row.crm_id, row.marks)
@@ -213,6 +250,23 @@ class Previous:
             return connection.execute(delete(previous).where(previous.c.id.in_(old))).rowcount
 
 
+def _entry(destination: str, record: tuple[str, str]) -> tuple[ColumnElement[bool], ...]:
+    kind, key = record
+    return ledger.c.destination == destination, ledger.c.object == kind, ledger.c.key == key
+
+
+def _unchanged(step: Step, now: Entry) -> dict[str, Mark]:
+    """What the fields get that still have the mark, in the record, that was read."""
+    becomes = step.of.entry or Entry()
+    still = (name for name, mark in step.was.items() if now.fields.get(name) == mark)
+    return {name: becomes.fields[name] for name in still} if now.crm_id == becomes.crm_id else {}
+
+
+def _stamp(data: int | Sequence[Any]) -> Stamp:
+    """A stamp as it is kept; an older version kept the time alone."""
+    return Stamp(data, "") if isinstance(data, int) else Stamp(*data)
+
+
 def _mark(by: str, data: Sequence[Any]) -> Mark:
-    at, tie, digest, turn = data
-    return Mark(Stamp(at, tie), digest, by, turn)
+    at, tie, digest, turn, *timing = data
+    return Mark(Stamp(at, tie), digest, by, turn, Timing(*timing) if timing else Timing.UNKNOWN)

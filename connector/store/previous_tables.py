@@ -25,6 +25,8 @@ previous: Final = Table(
     Column("made", String(64)),  # the id of the record that was created
     Column("at", BigInteger, nullable=False),
     Column("run", String(32), nullable=False, server_default=""),  # that fetched all that was written
+    Column("restored", Integer, nullable=False, server_default="0"),  # how many of the fields
+    Column("undone_at", BigInteger),  # when the last of them was
     Index(None, "destination", "version", "object", "key"),
     Index(None, "customer_id"),
     Index(None, "destination", "at"),

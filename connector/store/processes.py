@@ -12,24 +12,13 @@ from sqlalchemy import Column, ColumnElement, Connection, Update, case, delete, 
 from connector.backoff import HOUR, SECOND
 from connector.errors import PauseReason
 from connector.settlement.clocks import CLOCK_TOLERANCE, ProcessClock
+from connector.store.consent_tables import consents, obligations, raises
+from connector.store.crm_tables import usage
 from connector.store.database import Database
 from connector.store.dialect import insert, lock_rows
+from connector.store.problem_tables import oddities, open_items
 from connector.store.running_tables import processes
-from connector.store.tables import (
-    DEAD,
-    READY,
-    attempts,
-    consents,
-    deliveries,
-    events,
-    lanes,
-    obligations,
-    oddities,
-    open_items,
-    raises,
-    usage,
-    watches,
-)
+from connector.store.tables import DEAD, READY, attempts, deliveries, events, lanes, watches
 
 _FRESH: Final = 60 * SECOND
 """A process that was not seen for so long has ended."""
@@ -130,6 +119,7 @@ _NOTED: Final[tuple[tuple[Column[Any], ColumnElement[bool] | None], ...]] = (
     (obligations.c.since, None),
     (obligations.c.applied_at, None),
     (consents.c.lowered_at, None),
+    (lanes.c.stopped_since, None),
     (raises.c.at, None),
     (open_items.c.tried_at, None),
     (oddities.c.until, None),

@@ -15,7 +15,8 @@ from connector.settlement.questions import Question, QuestionState
 from connector.store.accounts import is_served
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import deliveries, events, ledger, questions
+from connector.store.problem_tables import questions
+from connector.store.tables import deliveries, events, ledger
 
 BY_THE_CRM: Final = "a merge in the CRM"
 _OPEN: Final = questions.c.state == QuestionState.OPEN
@@ -83,17 +84,24 @@ class Questions:
 
     def all(self) -> list[Question]:
         """Every question, those not decided first, the oldest first."""
+        return self._listed()
+
+    def _listed(self, *which: ColumnElement[bool]) -> list[Question]:
         own = and_(*(ledger.c[name] == questions.c[name] for name in ("destination", "object", "key")))
         statement = (
             select(questions, ledger.c.crm_id.label("own"), events.c.message_id)
             .outerjoin(ledger, own)
             .outerjoin(deliveries, deliveries.c.id == questions.c.delivery_id)
             .outerjoin(events, events.c.id == deliveries.c.event_id)
-            .where(is_served(questions.c.destination))
+            .where(is_served(questions.c.destination), *which)
             .order_by(_OPEN.desc(), questions.c.since, questions.c.key)
         )
         with self._db.reading() as connection:
             return [_question(row) for row in connection.execute(statement)]
+
+    def of_customer(self, customer_id: str) -> list[Question]:
+        """The questions about one customer's records."""
+        return self._listed(questions.c.customer_id == customer_id)
 
     def count(self) -> int:
         """How many wait to be decided."""

@@ -22,10 +22,8 @@ from connector.store.inbox import OF_CUSTOMERS, Inbox
 from connector.store.lacking import Lacking
 from connector.store.newest import Newest
 from connector.store.payloads import SIZE, parts
+from connector.store.runs import REAPPLY
 from connector.store.tables import FETCHED, READY, STATE, deliveries, events, ledger, settings
-
-REAPPLY: Final = "reapply"
-"""The kind of these runs."""
 
 _CUSTOMERS, _STATES = 200, 2000
 """How many customers are taken at a time, with how many calls, more or less: statements have a limit of parameters."""
@@ -67,6 +65,12 @@ class Part:
         """The customers of whom it is not."""
         gone = (state for state in self.known if state.size is None and state.kind == Kind.CUSTOMER)
         return [state.customer_id for state in gone if state.customer_id]
+
+    @property
+    def from_calls_alone(self) -> set[str]:
+        """The customers that are known from their calls alone."""
+        customers = {state.customer_id for state in self.known if state.kind == Kind.CUSTOMER}
+        return {state.customer_id for state in self.known if state.customer_id} - customers
 
 
 class Written(NamedTuple):

@@ -11,28 +11,23 @@ from sqlalchemy import Connection, Table, delete, func, null, select, update
 from connector.crm import CrmAccount
 from connector.errors import StateChanged
 from connector.settlement import ObligationState
+from connector.store.audit import Audit
+from connector.store.consent_tables import consents, obligations
+from connector.store.counting_tables import counted_calls
+from connector.store.crm_tables import accounts, mappings, usage, usage_calls
 from connector.store.database import Database
-from connector.store.desk import FOREVER, NOT_PAUSED, Desk
+from connector.store.desk import FOREVER, NOT_PAUSED
 from connector.store.obligations import IN_FORCE
-from connector.store.tables import (
-    READY,
-    accounts,
-    consents,
-    deliveries,
-    lanes,
-    ledger,
-    mappings,
-    metadata,
-    obligations,
-    oddities,
-    usage,
-    usage_calls,
-)
+from connector.store.problem_tables import oddities
+from connector.store.tables import READY, deliveries, lanes, ledger, metadata
 from connector.store.taking_over import SHOWN
 from connector.store.verification_tables import verification_passes
+from connector.store.version_tables import mapping_drafts, mapping_versions
 
 _COUNTS: Final = (usage, usage_calls, verification_passes)
-_OF_EVERY_ACCOUNT: Final = (accounts, consents, deliveries, lanes, mappings, obligations, oddities, *_COUNTS)
+_OF_CUSTOMERS: Final = (consents, counted_calls, deliveries, obligations)
+_AS_EDITED: Final = (mapping_drafts, mapping_versions, mappings)
+_OF_EVERY_ACCOUNT: Final = (accounts, lanes, oddities, *_AS_EDITED, *_OF_CUSTOMERS, *_COUNTS)
 OF_ACCOUNT: Final = tuple(
     table for table in metadata.sorted_tables if "destination" in table.c and table not in _OF_EVERY_ACCOUNT
 )
@@ -61,8 +56,8 @@ class Move:
 class Rebinding:
     """Moves destinations between accounts, each in one commit."""
 
-    def __init__(self, database: Database, desk: Desk) -> None:
-        self._db, self._desk = database, desk
+    def __init__(self, database: Database, audit: Audit) -> None:
+        self._db, self._audit = database, audit
 
     def plan(self, destination: str, new: CrmAccount, former: CrmAccount) -> Move:
         """Count what would change."""
@@ -97,7 +92,8 @@ class Rebinding:
             self._owe_again(connection, name)
             for counts in _COUNTS:
                 connection.execute(delete(counts).where(counts.c.destination == name))
-            self._desk.write_down(connection, who, "rebind", f"{name}: from {former} to {new}")
+            thing = f"{name}: from {former} to {new}"
+            self._audit.write_down(connection, who, "rebind", thing, agency=name.partition("/")[0])
 
     def _free_lanes(self, connection: Connection, destination: str) -> None:
         """Resume the lanes, but for those that somebody paused. Locks them first, as every settlement does."""

@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, null, or_, select, update
 
-from connector.model import Entry, Mark
+from connector.model import Entry, Mark, Stamp
 from connector.settlement import DeliveryState
+from connector.settlement.previous import KEPT
 from connector.settlement.verification import Held, Repair, Repaired
+from connector.store.audit import Audit
 from connector.store.claims import LEFT
 from connector.store.database import Database
-from connector.store.desk import Desk
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.obligations import Obligations
-from connector.store.tables import READY, STATE, claims, deliveries, events, lanes, ledger, open_items
+from connector.store.problem_tables import open_items
+from connector.store.tables import READY, STATE, claims, deliveries, events, lanes, ledger
 from connector.store.verification_tables import verifications
 
 _STEP: Final = 50
@@ -28,8 +30,8 @@ _DONE: Final = STATE.in_((DeliveryState.DELIVERED, DeliveryState.SUPERSEDED))
 class Repairing:
     """Changes the ledger only where it is still as it was compared, so that a repair may be repeated at any time."""
 
-    def __init__(self, database: Database, obligations: Obligations, desk: Desk) -> None:
-        self._db, self._obligations, self._desk = database, obligations, desk
+    def __init__(self, database: Database, obligations: Obligations, audit: Audit) -> None:
+        self._db, self._obligations, self._audit = database, obligations, audit
 
     def plan(self, destination: str, repairs: Sequence[Repair]) -> Repaired:
         """Count what would be queued."""
@@ -49,10 +51,10 @@ class Repairing:
                     self._queue(connection, destination, repair, repaired)
         return repaired
 
-    def write_down(self, who: str, summary: str) -> None:
+    def write_down(self, who: str, destination: str, counts: str) -> None:
         """Note in the audit log what was queued."""
-        with self._db.transaction() as connection:
-            self._desk.write_down(connection, who, "reconcile", summary)
+        agency = destination.partition("/")[0]
+        self._audit.note(who, "reconcile", f"{destination}: {counts}", agency=agency)
 
     def _queue(self, connection: Connection, destination: str, repair: Repair, repaired: Repaired) -> None:
         theirs, held = _events_of(destination, repair), repair.held
@@ -96,7 +98,8 @@ def _events_of(destination: str, repair: Repair) -> Select[Any]:
     marks = [held.entry.fields[name] for name in repair.fields if name in held.entry.fields]
     marks += [held.entry.links[name] for name in repair.links]
     theirs = events.c.customer_id == held.customer_id if held.customer_id else deliveries.c.id == held.delivery_id
-    since = 0 if repair.again else min((mark.stamp.at for mark in marks), default=0)
+    # What was undone is marked as 1 ms newer than the very event that wrote it.
+    since = 0 if repair.again else min((mark.stamp.moment - 1 for mark in marks), default=0)
     mine = (deliveries.c.destination == destination, stored, theirs, events.c.source_time >= since)
     return select(deliveries.c.id).join_from(deliveries, events).where(*mine)
 
@@ -126,9 +129,14 @@ def _forget_marks(connection: Connection, destination: str, repair: Repair) -> b
 def _without(entry: Entry, repair: Repair) -> Entry:
     """An entry in which the fields' values are unknown, and the links were not made."""
     unknown = {*repair.fields, *repair.flags}
-    fields = {name: Mark(mark.stamp, "") if name in unknown else mark for name, mark in entry.fields.items()}
+    fields = {name: _unknown(mark) if name in unknown else mark for name, mark in entry.fields.items()}
     links = {name: mark for name, mark in entry.links.items() if name not in repair.links}
     return replace(entry, fields=fields, links=links)
+
+
+def _unknown(mark: Mark) -> Mark:
+    """A mark whose value is unknown: also of what an undo had left to people, because they had changed it."""
+    return Mark(Stamp(mark.stamp.at - 1, ""), "", timing=mark.timing) if mark.turn == KEPT else replace(mark, digest="")
 
 
 def _entry(destination: str, held: Held) -> tuple[ColumnElement[bool], ...]:

@@ -11,12 +11,13 @@ from sqlalchemy import func, or_, select, update
 from connector.backoff import DAY
 from connector.settlement import DeliveryState
 from connector.settlement.gaps import Lost
+from connector.store.audit import Audit
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
-from connector.store.desk import Desk
 from connector.store.gaps import Gaps, take_lanes
 from connector.store.history_tables import gaps, generations
 from connector.store.obligations import IN_FORCE, Obligations
-from connector.store.tables import STATE, attempts, deliveries, lanes, ledger, obligations
+from connector.store.tables import STATE, attempts, deliveries, lanes, ledger
 
 _STEP: Final = 500
 """Deliveries made due in one transaction: traffic goes on."""
@@ -42,8 +43,8 @@ class Restore:
 class Restoring:
     """Puts a restored database in order. Every step may be repeated."""
 
-    def __init__(self, database: Database, gaps: Gaps, desk: Desk, obligations: Obligations) -> None:
-        self._db, self._gaps, self._desk, self._obligations = database, gaps, desk, obligations
+    def __init__(self, database: Database, gaps: Gaps, audit: Audit, obligations: Obligations) -> None:
+        self._db, self._gaps, self._audit, self._obligations = database, gaps, audit, obligations
 
     def plan(self, since: int | None = None) -> Restore:
         """Count what would change. since: None for the beginning of what was lost, else for the last day."""
@@ -76,7 +77,7 @@ class Restoring:
             resolved = update(gaps).where(gaps.c.resolved_at.is_(None), gaps.c.noticed_at <= at)
             connection.execute(resolved.values(resolved_at=self._db.now()))
             words = f"{plan.records} records in doubt, {again} deliveries and {plan.opt_outs} opt-outs again"
-            self._desk.write_down(connection, who, "restored", words)
+            self._audit.write_down(connection, who, "restored", words)
         return Restore(plan.gap, plan.since, plan.records, again, plan.opt_outs)
 
     def _new_generation(self, plan: Restore, who: str) -> int:

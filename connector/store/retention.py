@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 
 from connector.settlement import DeliveryState, ObligationState
 from connector.settlement.clocks import Hold
+from connector.store.audit import Audit
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
 from connector.store.dialect import give_space_back, insert
 from connector.store.running_tables import deletion
-from connector.store.tables import DEAD, READY, attempts, audit, deliveries, events, obligations
+from connector.store.tables import DEAD, READY, attempts, deliveries, events
 
 STEP: Final = 500
 """Rows of one step: few enough that nobody waits long."""
@@ -28,8 +30,8 @@ _HOLD: Final = tuple(deletion.c[field.name] for field in fields(Hold))
 class Retention:
     """Purges payloads, then rows. The ledger's digests stay: they keep older states from coming back."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, log: Audit) -> None:
+        self._db, self._log = database, log
 
     def hold(self) -> Hold:
         """Return whether deletion waits, as of the last check."""
@@ -58,8 +60,7 @@ class Retention:
         with self._db.transaction() as connection:
             now = connection.execute(select(self._db.now())).scalar_one()
             self._put(connection, Hold(now))
-            made = audit.insert().values(at=self._db.now(), who=who, action="resume", thing="retention")
-            connection.execute(made)
+            self._log.write_down(connection, who, "resume", "retention")
 
     def _put(self, connection: Connection, held: Hold) -> None:
         row = {"id": 1, **asdict(held)}

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from connector.errors import FixConfiguration
+from connector.store.audit import Audit
 from connector.store.database import Database
-from connector.store.desk import Desk
 from connector.store.inbox import Inbox
 from connector.store.tables import agencies, events
 
@@ -17,8 +17,8 @@ from connector.store.tables import agencies, events
 class Reveal:
     """Knows which agencies allow it, as of the last start."""
 
-    def __init__(self, database: Database, inbox: Inbox, desk: Desk) -> None:
-        self._db, self._inbox, self._desk = database, inbox, desk
+    def __init__(self, database: Database, inbox: Inbox, audit: Audit) -> None:
+        self._db, self._inbox, self._audit = database, inbox, audit
 
     def allowed(self, agency: str) -> bool:
         """Whether this agency's values may be revealed."""
@@ -27,7 +27,7 @@ class Reveal:
 
     def payload(self, message_id: str, who: str, reason: str) -> Mapping[str, Any]:
         """Return a message's payload unmasked, after recording who asked and why. Raises FixConfiguration."""
-        if not (why := " ".join(reason.split())[:500].replace("\0", "")):
+        if not reason.strip("\0 \t\r\n"):
             raise FixConfiguration(message_id, "is revealed for a reason only", "say why: it is kept in the audit")
         with self._db.reading() as connection:
             row = connection.execute(select(events).where(events.c.message_id == message_id).limit(1)).first()
@@ -37,5 +37,5 @@ class Reveal:
             hint = "reveal_values: true in its agency file, then a restart"
             raise FixConfiguration(row.agency, "does not allow its values to be revealed", hint)
         with self._db.transaction() as connection:
-            self._desk.write_down(connection, who, "reveal", f"{row.agency}/{message_id}: {why}")
+            self._audit.write_down(connection, who, "reveal", f"{row.agency}/{message_id}", reason, agency=row.agency)
         return self._inbox.event(row).payload

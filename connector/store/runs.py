@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 
 from connector.backoff import HOUR
 from connector.settlement.source import Compared, Comparison
+from connector.store.audit_tables import audit
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.fetched_tables import runs
@@ -39,6 +40,9 @@ class Run:
 SOURCE: Final = "reconcile source"
 """The kind of a run that compares careCycle with what is held."""
 
+REAPPLY: Final = "reapply"
+"""The kind of a run that applies an edited mapping to everybody."""
+
 SCHEDULED: Final = "scheduled"
 """How a run that nobody asked for was asked for."""
 
@@ -53,18 +57,22 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def begin(self, new_id: str, agency: str, kind: str, asked: str, *, whole: bool = False) -> Run:
+    def begin(
+        self, new_id: str, agency: str, kind: str, asked: str, *, whole: bool = False, unless: Collection[str] = ()
+    ) -> Run:
         """Resume the agency's newest run of this kind if it was asked the same and has not ended; else begin `new_id`.
 
         An older one is not resumed: what came after it may have undone its part. whole: people ask for everybody to be
-        fetched, for every destination.
+        fetched, for every destination. unless: actions of the audit log after which no run is resumed.
         """
         newest = select(runs).where(runs.c.agency == agency, runs.c.kind == kind).order_by(runs.c.started_at.desc())
         now = self._db.now()
         with self._db.transaction() as connection:
             row = connection.execute(newest.limit(1)).first()
             if row is not None and row.asked == asked and row.ended_at is None:
-                return _run(row)
+                taken_back = select(audit.c.id).where(audit.c.action.in_(unless), audit.c.at >= row.started_at)
+                if not connection.execute(taken_back.limit(1)).first():
+                    return _run(row)
             new = {
                 "id": new_id,
                 "agency": agency,
@@ -140,3 +148,9 @@ class Runs:
 
 def _run(row: Any) -> Run:
     return Run(**{**row._mapping, "counts": json.loads(row.counts)})
+
+
+def applied_before(sent: ColumnElement[bool]) -> ColumnElement[int]:
+    """How often a mapping was applied to everybody before something is sent; 0 for what is not sent."""
+    so_far = select(func.count()).select_from(runs).where(runs.c.kind == REAPPLY).scalar_subquery()
+    return case((sent, so_far), else_=0)

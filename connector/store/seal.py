@@ -51,3 +51,7 @@ class Digests:
     def __call__(self, text: str, *, size: int = 8) -> str:
         """`2 * size` hexadecimal digits of a keyed BLAKE2b."""
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=size).hexdigest()
+
+    def derived(self, purpose: str) -> Digests:
+        """Digests with a key of their own: none of them can be had as a digest of something else."""
+        return Digests(hashlib.blake2b(purpose.encode(), key=self._key, person=b"derived").digest()[:32])

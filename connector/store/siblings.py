@@ -11,6 +11,7 @@ from connector.errors import PauseReason
 from connector.settlement import Pause
 from connector.settlement.siblings import Freed, Sibling
 from connector.store.database import Database
+from connector.store.lane_statements import stopped_since
 from connector.store.tables import lanes
 
 _KEPT: Final = ("pause_record", "pause_object", "pause_crm_id")
@@ -37,6 +38,7 @@ class Siblings:
                 pause_reason=bindparam("new_reason", type_=String),
                 pause_delivery=None,
                 pause_count=0,
+                stopped_since=stopped_since(now),
                 **dict.fromkeys(_KEPT, ""),
             )
         )
@@ -61,7 +63,7 @@ class Siblings:
     def free(self, connection: Connection, freed: Sequence[Freed]) -> None:
         """Let these lanes go on at once."""
         for lane in freed:
-            free = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None}
+            free = {"paused_until": 0, "pause_code": "", "pause_reason": "", "pause_delivery": None, "stopped_since": 0}
             kept = {"failures": lane.failures, "own": lane.own}
             connection.execute(update(lanes).where(lanes.c.name == lane.name).values(**free, **kept))
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0035"
+REVISION: Final = "0044"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(
@@ -38,7 +38,7 @@ metadata: Final = MetaData(
     }
 )
 
-_Serial = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself there
+Serial = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself there
 
 
 def where(condition: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ PRIORITIES: Final = (*SENT, FETCHED)
 events: Final = Table(
     "events",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("agency", String(64), nullable=False),
     Column("message_id", String(256), nullable=False),
     Column("type", String(64), nullable=False),
@@ -81,6 +81,7 @@ events: Final = Table(
     Index("ix_events_raised", "received_at", "id", **where("raised <> ''")),
     Index("ix_events_purged", "agency", "received_at", **where("payload IS NULL")),
     Index(None, "type", "id"),
+    Index(None, "agency", "id"),
     Index("ix_events_run", "run", "id", **where("run <> ''")),
 )
 
@@ -96,7 +97,7 @@ DEAD: Final = written_out(DeliveryState.DEAD)
 deliveries: Final = Table(
     "deliveries",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False),
     Column("destination", String(130), nullable=False),
     Column("lane", String(140), nullable=False),
@@ -112,7 +113,10 @@ deliveries: Final = Table(
     Column("fields", Text, nullable=False, server_default="[]"),  # JSON: [names]
     Column("record", Text, nullable=False, server_default=""),  # of the mapping
     Column("mapping_version", String(32), nullable=False, default=""),
-    Column("again", Integer, nullable=False, server_default="0"),  # the run that applied an edited mapping to it
+    Column("again", Integer, nullable=False, server_default="0"),  # by, or after, which `reapply`
+    Column(
+        "replay", BigInteger, nullable=False, server_default="0"
+    ),  # by which a person replayed it last: see handling
     UniqueConstraint("event_id", "destination"),
     Index(None, "accepted_at"),
     # Draining and the gauges walk these ranges alone, so their cost does not grow with what was delivered.
@@ -121,6 +125,7 @@ deliveries: Final = Table(
     # Lists walk backwards from the newest match.
     Index(None, "state", "id"),
     Index("ix_deliveries_code", "code", "id", **where("code <> ''")),
+    Index("ix_deliveries_replay", "replay", "state", **where("replay <> 0")),
 )
 
 STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
@@ -129,7 +134,7 @@ STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
 attempts: Final = Table(
     "attempts",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("delivery_id", BigInteger, ForeignKey("deliveries.id"), nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("outcome", String(12), nullable=False),
@@ -168,131 +173,6 @@ claims: Final = Table(
 )
 """Whose each CRM record is. An entry of the ledger has its record only while no other key has claimed it."""
 
-consents: Final = Table(
-    "consents",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("customer_id", String(64), primary_key=True),
-    Column("flag", String(16), primary_key=True),
-    Column("at", BigInteger, nullable=False),
-    Column("tie", String(16), nullable=False),
-    Column("value", Boolean),
-    Column("applied_at", BigInteger),
-    Column("owed", Boolean, nullable=False, server_default=false()),
-    Column("spoken", Boolean, nullable=False, server_default=false()),
-    Column("lowered_at", BigInteger, nullable=False, server_default="0"),
-)
-
-raises: Final = Table(
-    "raises",
-    metadata,
-    Column("id", _Serial, primary_key=True),
-    Column("destination", String(130), nullable=False),
-    Column("customer_id", String(64), nullable=False),
-    Column("flag", String(16), nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("object", String(64), nullable=False),
-    Column("crm_id", String(64)),
-    Column("delivery_id", BigInteger, nullable=False),
-    Column("field", String(255), nullable=False, server_default=""),
-    Index(None, "customer_id", "destination", "flag"),
-)
-"""Every time an opt-out reached a CRM, for good: neither retention nor a later event takes it away."""
-
-obligations: Final = Table(
-    "obligations",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("customer_id", String(64), primary_key=True),
-    Column("flag", String(16), primary_key=True),
-    Column("lane", String(140), nullable=False),
-    Column("event_id", BigInteger, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("state", String(12), nullable=False, server_default="owed"),
-    Column("due_at", BigInteger),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("code", String(80), nullable=False, server_default=""),
-    Column("reason", Text, nullable=False, server_default=""),
-    Column("action", Text, nullable=False, server_default=""),
-    Column("fields", Text, nullable=False, server_default="[]"),
-    Column("applied_at", BigInteger),
-    Column("object", String(64), nullable=False, server_default=""),
-    Column("crm_id", String(64)),
-    Column("addresses", String(64)),
-    Index(None, "customer_id"),
-    Index(None, "event_id"),
-    Index("ix_obligations_due", "lane", "due_at", **where("due_at IS NOT NULL")),
-    Index("ix_obligations_open", "lane", "state", "since", **where("state <> 'applied'")),
-)
-"""Every opt-out owed to a destination, from the moment its event is accepted."""
-
-oddities: Final = Table(
-    "oddities",
-    metadata,
-    Column("agency", String(64), primary_key=True),
-    Column("destination", String(130), primary_key=True),  # empty where careCycle's field itself is odd
-    Column("field", String(64), primary_key=True),
-    Column("target", Text, primary_key=True),
-    Column("got", String(40), primary_key=True),
-    Column("used", Boolean, primary_key=True),
-    Column("expected", String(40), nullable=False),
-    Column("count", BigInteger, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("until", BigInteger, nullable=False),
-    Column("message_id", String(256), nullable=False),
-)
-"""What careCycle sends that is not as it documents, counted."""
-
-open_items: Final = Table(
-    "open_items",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("object", String(64), primary_key=True),
-    Column("key", String(32), primary_key=True),  # as in the ledger
-    Column("field", String(255), primary_key=True),
-    Column("customer_id", String(64)),
-    Column("crm_id", String(64)),
-    Column("record", Text, nullable=False),  # of the mapping
-    Column("code", String(80), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("digest", String(64), nullable=False),  # keyed, of the refused value; empty to have it sent again
-    Column("at", BigInteger, nullable=False),
-    Column("tie", String(16), nullable=False),
-    Column("mapping_version", String(32), nullable=False),
-    Column("delivery_id", BigInteger, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("holder", String(64)),  # where another record has the value: its id, empty if unknown
-    Column("tried_at", BigInteger, nullable=False, server_default="0"),
-    Index(None, "customer_id"),
-    Index(None, "delivery_id"),
-    Index("ix_open_items_held", "destination", "digest", **where("holder IS NOT NULL")),
-)
-"""Every field that a CRM refuses while the rest of its record is written."""
-
-questions: Final = Table(
-    "questions",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("object", String(64), primary_key=True),
-    Column("key", String(32), primary_key=True),  # as in the ledger
-    Column("customer_id", String(64)),
-    Column("record", Text, nullable=False),  # of the mapping
-    Column("by_key", Boolean, nullable=False),
-    Column("candidates", Text, nullable=False),  # JSON: [{id, agrees, differs, blank}], names of fields
-    Column("delivery_id", BigInteger, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("chosen", String(64)),
-    Column("former", String(64)),
-    Column("taken_back", String(64)),
-    Column("others", Text, nullable=False, server_default="[]"),  # JSON: [ids]
-    Column("decided_at", BigInteger),
-    Column("decided_by", String(128), nullable=False, server_default=""),
-    Index(None, "customer_id"),
-)
-"""Which CRM record is meant, where several may be, and what people decided."""
-
 lanes: Final = Table(
     "lanes",
     metadata,
@@ -312,67 +192,9 @@ lanes: Final = Table(
     Column("pause_crm_id", String(64), nullable=False, server_default=""),
     Column("pause_count", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, default=0),
+    Column("stopped_since", BigInteger, nullable=False, server_default="0"),  # paused or failing; 0: it is not
     Column("refused_cause", Text, nullable=False, default=""),  # JSON: [code, [fields], record]
     Column("refused_count", Integer, nullable=False, default=0),
-)
-
-mappings: Final = Table(
-    "mappings",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("version", String(32), nullable=False),
-    Column("running_since", BigInteger),
-    Column("refused_at", BigInteger),
-    Column("problem", Text, nullable=False),
-)
-
-accounts: Final = Table(
-    "accounts",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("account", String(64), nullable=False),  # the CRM's own id of the org or portal
-    Column("kind", String(12), nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("pages", String(255), nullable=False, server_default=""),  # the host that shows its records to people
-)
-"""The CRM account that each destination's ledger was written to."""
-
-descriptions: Final = Table(
-    "descriptions",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("object", String(128), primary_key=True),
-    Column("fields", LargeBinary, nullable=False),  # compressed JSON
-    Column("at", BigInteger, nullable=False),
-)
-"""What each CRM account says of the objects that its mapping uses."""
-
-usage: Final = Table(
-    "usage",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("used", BigInteger),
-    Column("allowed", BigInteger),
-    Column("at", BigInteger),
-    Column("ours", BigInteger, nullable=False, default=0),
-)
-
-usage_calls: Final = Table(
-    "usage_calls",
-    metadata,
-    Column("destination", String(130), primary_key=True),
-    Column("at", BigInteger, primary_key=True),
-    Column("calls", BigInteger, nullable=False),
-)
-
-audit: Final = Table(
-    "audit",
-    metadata,
-    Column("id", _Serial, primary_key=True),
-    Column("at", BigInteger, nullable=False),
-    Column("who", String(128), nullable=False),
-    Column("action", String(64), nullable=False),
-    Column("thing", Text, nullable=False),
 )
 
 watches: Final = Table(

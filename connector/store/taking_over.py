@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Connection, literal, null, or_, select
 
+from connector.store.consent_tables import consents
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import consents
 
 _KEPT: Final = ("customer_id", "flag", "at", "tie", "value", "spoken", "lowered_at")
 

@@ -6,19 +6,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 
 from connector.model import Entry, Event
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 from connector.store.accounts import is_served
 from connector.store.claims import HELD_BY_ANOTHER
+from connector.store.consent_tables import raises
 from connector.store.database import Database
 from connector.store.entries import doubt, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.inbox import Inbox
 from connector.store.notes import read_notes
 from connector.store.payloads import SIZE, parts
-from connector.store.tables import attempts, deliveries, events, ledger, raises
+from connector.store.tables import attempts, deliveries, events, ledger
 
 LONGEST: Final = 200
 """Deliveries of one customer looked at, the newest: more than a year of calls for most."""
@@ -108,22 +109,29 @@ class Trail:
                     return row.id, row.customer_id
         return None
 
-    def of_customer(self, customer_id: str) -> list[Step]:
-        """What became of a customer's newest events, the newest first."""
-        return self._steps(events.c.customer_id == customer_id)
+    def of_customer(self, customer_id: str, agency: str = "", *, before: int = 0, limit: int = LONGEST) -> list[Step]:
+        """What became of a customer's newest events, the newest first; of one agency, if it is named.
+
+        before: only what is older than this delivery.
+        """
+        mine = [events.c.customer_id == customer_id, *([events.c.agency == agency] if agency else [])]
+        if before:
+            last = select(deliveries.c.event_id).where(deliveries.c.id == before).scalar_subquery()
+            mine += [events.c.id <= last, (events.c.id < last) | (deliveries.c.id < before)]
+        return self._steps(and_(*mine), limit)
 
     def of_event(self, event_id: int) -> list[Step]:
         """What became of one event."""
         return self._steps(events.c.id == event_id)
 
-    def _steps(self, which: ColumnElement[bool]) -> list[Step]:
+    def _steps(self, which: ColumnElement[bool], limit: int = LONGEST) -> list[Step]:
         owed = [deliveries.c[name] for name in ("destination", "state", "code", "reason", "again")]
         statement = (
             select(deliveries.c.id.label("delivery_id"), *owed, *_WITHOUT_PAYLOAD, SIZE)
             .join_from(events, deliveries)
             .where(which)
             .order_by(events.c.id.desc(), deliveries.c.id.desc())
-            .limit(LONGEST)
+            .limit(limit)
         )
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
@@ -142,7 +150,7 @@ class Trail:
     def _step(self, row: Any, tries: Sequence[Try]) -> Step:
         ended = (row.delivery_id, row.destination, DeliveryState(row.state), row.code, row.reason)
         known = (row.agency, row.message_id, row.type, row.customer_id, row.source_time, row.received_at)
-        return Step(*ended, Event(*known, {}, again=row.again), row.id, row.size, tries)
+        return Step(*ended, Event(*known, {}, again=row.again, run=row.run), row.id, row.size, tries)
 
     def opened(self, steps: Iterable[Step]) -> Iterator[Step]:
         """The same steps with their payloads, a few at a time; one whose event is gone meanwhile stays without."""

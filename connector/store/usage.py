@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BigInteger, bindparam, delete, func, select
 
 from connector.settlement.listings import CallsToday
+from connector.store.crm_tables import usage, usage_calls
 from connector.store.database import Database
 from connector.store.dialect import insert
-from connector.store.tables import usage, usage_calls
 
 STEP: Final = 15 * 60 * 1000
 """A quarter of an hour, in ms: its calls share a row."""

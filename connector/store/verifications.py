@@ -10,16 +10,17 @@ from sqlalchemy import Row, Select, and_, case, func, literal_column, or_, selec
 
 from connector.backoff import DAY, HOUR
 from connector.settlement import ObligationState
-from connector.settlement.verification import Difference, Held, Standing, Verified
+from connector.settlement.verification import Coverage, Difference, Held, Standing, Verified
 from connector.store.accounts import is_served
 from connector.store.claims import HELD_BY_ANOTHER
+from connector.store.consent_tables import obligations
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import doubt, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.obligations import IN_FORCE
 from connector.store.rows import as_rows, given
-from connector.store.tables import claims, deliveries, ledger, obligations
+from connector.store.tables import claims, deliveries, ledger
 from connector.store.verification_tables import verification_passes, verifications
 
 Place = tuple[str, str]
@@ -99,6 +100,21 @@ class Verifications:
                 flags.setdefault(row.customer_id, set()).add(row.flag)
         return {customer: frozenset(own) for customer, own in flags.items()}
 
+    def changed(self, destination: str, keys: Collection[str]) -> dict[Place, frozenset[str]]:
+        """The fields of these records that people had changed when they were compared last, if not written since."""
+        there = and_(*(ledger.c[name] == verifications.c[name] for name in ("destination", "object", "key")))
+        statement = (
+            select(verifications.c.object, verifications.c.key, verifications.c.differences)
+            .join_from(verifications, ledger, there)
+            .where(verifications.c.destination == destination, verifications.c.key.in_(keys))
+            .where(verifications.c.delivery_id == ledger.c.delivery_id, verifications.c.differences != "{}")
+        )
+        with self._db.reading() as connection:
+            rows = connection.execute(statement).all()
+        return {
+            (row.object, row.key): frozenset(json.loads(row.differences).get(Difference.CHANGED, ())) for row in rows
+        }
+
     def keep(self, destination: str, verified: Sequence[Verified]) -> None:
         """Keep what was found of these records."""
         if rows := as_rows([_row(destination, result) for result in verified]):
@@ -149,6 +165,20 @@ class Verifications:
             )
             for name in sorted(rows.keys() | passes.keys())
         ]
+
+    def coverage(self) -> list[Coverage]:
+        """How far the records of each destination have been compared. Walks the ledger: only where people ask."""
+        seen = verifications.c.verified_at
+        there = and_(*(ledger.c[name] == verifications.c[name] for name in ("destination", "object", "key")))
+        statement = (
+            select(ledger.c.destination, func.count(), func.count(seen), func.max(seen))
+            .outerjoin_from(ledger, verifications, there)
+            .where(ledger.c.crm_id.is_not(None), is_served(ledger.c.destination))
+            .group_by(ledger.c.destination)
+            .order_by(ledger.c.destination)
+        )
+        with self._db.reading() as connection:
+            return [Coverage(*row) for row in connection.execute(statement)]
 
     def _rows(self, statement: Select[Any]) -> list[Held]:
         with self._db.reading() as connection:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, literal_column, select, update
+from sqlalchemy import Row, func, literal_column, select, update
 
 from connector.backoff import HOUR
 from connector.settlement import DeliveryState
@@ -57,7 +57,14 @@ class Watches:
             recent = row.now - rest_ms < row.looked_at <= row.now  # a check in the future: the clock jumped back
             if recent or connection.execute(still).rowcount != 1:
                 return None
-        return Turn(row.now, row.looked_at, row.received_at, read_sent(json.loads(row.told)))
+        return Turn(row.now, row.looked_at, row.received_at, _sent(row))
+
+    def raised(self, agency: str) -> list[str]:
+        """The keys of the alarms that the agency's people were sent and that are not over, as of the last check."""
+        with self._db.reading() as connection:
+            row = connection.execute(select(watches).where(watches.c.agency == agency)).first()
+        sent = _sent(row) if row else {}
+        return sorted({key for alarms in sent.values() for key, alarm in alarms.items() if alarm.on})
 
     def try_to_write(self) -> None:
         """Commit a change that changes nothing. Raises StoreUnavailable."""
@@ -100,6 +107,10 @@ class Watches:
         )
         with self._db.reading() as connection:
             return [RecentDead(**row._mapping) for row in connection.execute(lately)]
+
+
+def _sent(row: Row[Any]) -> AllSent:
+    return read_sent(json.loads(row.told))
 
 
 def as_data(sent: AllSent) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,8 @@ from connector.delivery.plan_ahead import PlannedAhead
 from connector.model import Entry, Mark, Stamp
 from connector.receive import read
 from connector.settlement import Refusal
-from connector.store import Store, database
+from connector.store import Store, database, open_store
+from connector.store.audit_check import check
 from connector.store.database import open_database
 from connector.store.desk import Filter
 from connector.store.dialect import open_engine, parse_url
@@ -42,6 +43,30 @@ STATES = {
     "dead": "X",
 }
 OUTCOMES = {"ready": "deferred"}
+
+
+FORGOTTEN = f"forgotten:{'0' * 32}"
+EARLIER = [
+    ("replay", "3 dead deliveries", ("3 dead deliveries", "", "")),
+    ("lower consent", "doNotCall of c-1: she: agreed", ("doNotCall; customer c-1", "she: agreed", "")),
+    ("reveal", "sunrise/msg_1: the agent called", ("sunrise/msg_1", "the agent called", "sunrise")),
+    (
+        "forget",
+        f"{FORGOTTEN}: 2 events, 1 ledger entries",
+        (f"2 events, 1 ledger entries; customer {FORGOTTEN}", "", ""),
+    ),
+    (
+        "decide identity",
+        "sunrise/crm Contact of customer c-1: somebody else: 003A, 003B",
+        ("sunrise/crm Contact: somebody else; customer c-1; CRM records 003A, 003B", "", "sunrise"),
+    ),
+    (
+        "decide identity",
+        "sunrise/crm Contact of customer unknown: took back same person",
+        ("sunrise/crm Contact: took back same person", "", "sunrise"),
+    ),
+]
+"""Entries as earlier versions worded them: action and thing, and what became of them: what, why, agency."""
 
 
 def chain() -> ScriptDirectory:
@@ -189,6 +214,19 @@ class TestUpgrading:
         with up_to_date(database_address, clock) as stage:
             ids = [known.entry.crm_id for key in ("old", "new") for known in stage.store.trail.records(key)]
         assert ids == ["R"]
+
+    @pytest.mark.parametrize(("action", "thing", "parts"), EARLIER)
+    def test_an_entry_of_the_audit_log_is_taken_apart_and_chained(
+        self, database_address: str, clock: Clock, action: str, thing: str, parts: tuple[str, str, str]
+    ) -> None:
+        made_at(database_address, "0038")
+        change(database_address, f"UPDATE audit SET action = '{action}', thing = :text", thing)
+        open_store(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+        with up_to_date(database_address, clock) as stage:
+            first = stage.store.audit.entries()[-1]
+            checked = check(stage.store.database)
+        assert (first.what, first.reason, first.agency) == parts
+        assert (checked.entries, checked.faults, checked.earlier) == (2, (), 1)
 
 
 SENTENCE = "not an option: add the option [state, city]"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from connector.errors import FixConfiguration
-from connector.model import Entry, RecordKey
+from connector.model import Entry, RecordKey, Stamp
 from connector.settlement import Remembered
 from connector.settlement.previous import Before
 from connector.store import Store
@@ -95,7 +95,7 @@ class TestFormerValues:
         self, database_address: str
     ) -> None:
         key = RecordKey("Contact", "Id", "c-1")
-        before = Before("v1", {"City": 1}, "003A", values={"City": "Yuma"})
+        before = Before("v1", {"City": Stamp(1, "")}, "003A", values={"City": "Yuma"})
         old = opened(database_address, DATA_KEY)
         rows = old.lanes.previous.rows("sunrise/crm", [Remembered(key, Entry("003A"), "c-1", 1, before=before)])
         with old.database.transaction() as connection:
