@@ -41,6 +41,15 @@ class Day:
     limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Its object of tasks. done, call: the field and value of a completed task, and of one to call somebody."""
+
+    object: str
+    done: tuple[str, str]
+    call: tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crm:
     """One CRM, as a value.
@@ -61,6 +70,7 @@ class Crm:
     users: the object of its users. user_prefix: how their ids begin. active_field: which of theirs says whether a user
     is active; empty where only active ones are found.
     forward_only: fields that hold a stage which it moves only forward, in the order of their options.
+    tasks: what people have to do there, as records.
     most_unique: how many unique fields of one's own an object may have; 0 where that does not matter.
     about_unique: what a key that is not unique also needs there.
     keeps_keys_unique: whether every object can have a unique field; where not, `unique_key: false` is allowed.
@@ -92,6 +102,7 @@ class Crm:
     user_prefix: str = ""
     active_field: str = ""
     forward_only: frozenset[str] = frozenset()
+    tasks: Tasks | None = None
     most_unique: int = 0
     about_unique: str = ""
     keeps_keys_unique: bool = True

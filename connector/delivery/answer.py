@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.delivery.fold import Decision, Folded
+from connector.delivery.decide import Decision
+from connector.delivery.fold import Folded
 from connector.destinations.base import Link, Outcome, Verdict
 from connector.model import Candidate, Entry, Value
 from connector.settlement import Refusal
@@ -60,6 +61,11 @@ class Answer:
     def lost(self) -> bool:
         """Whether the CRM lost the record the ledger knew: its ledger entry is void."""
         return self.outcome is not None and self.entry.crm_id is not None and self.crm_id != self.entry.crm_id
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether a record that others were merged into becomes this key's."""
+        return self.followed is not None and bool(self.folded.write.fields) and not self.entry.merged
 
     @property
     def waits(self) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
-from connector.model import OLDEST, FlagState, Plan, Stamp
+from connector.model import OLDEST, FlagState, Plan, Stamp, Write
 
 States = Mapping[str, FlagState]
 """flag -> its state, for one customer."""
@@ -48,10 +48,30 @@ def _after_spoken(state: FlagState, stamp: Stamp) -> FlagState:
     Skipping that write while the newest snapshot says true would make the result depend on the order of arrival.
     What was said before an operator lowered the flag counts no more.
     """
-    if stamp.at <= state.lowered:
+    if _was_lowered(state, stamp):
         return state
     applied = state.applied and state.spoken
     return replace(state, applied=applied, owed=not applied, spoken=True)
+
+
+def _was_lowered(state: FlagState, stamp: Stamp) -> bool:
+    return stamp.at <= state.lowered
+
+
+def without_lowered(plan: Plan, states: States) -> Plan:
+    """Return the plan as if its customer had not said what an operator has lowered since."""
+    spoken = {flag: states[flag] for flag in plan.spoken if plan.consent.get(flag) is not True and flag in states}
+    lowered = {flag for flag, state in spoken.items() if _was_lowered(state, plan.stamp)}
+    if not lowered:
+        return plan
+    erases = plan.spoken > lowered
+    return replace(plan, writes=tuple(_without(lowered, write, erases=erases) for write in plan.writes))
+
+
+def _without(lowered: Set[str], write: Write, *, erases: bool) -> Write:
+    flags = {flag: target for flag, target in write.flags.items() if flag not in lowered}
+    fields = {name: field for name, field in write.fields.items() if erases or not field.spoken}
+    return replace(write, flags=flags, fields=fields)
 
 
 def must_carry(state: FlagState | None) -> bool:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from collections.abc import Mapping as Read
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 from connector import backoff, telemetry
 from connector.delivery.answer import Answer, duplicated, to_deliver_again
 from connector.delivery.consent import States
-from connector.delivery.firsts import Firsts, runs_of
-from connector.delivery.fitting import Fitting
-from connector.delivery.fold import Folded, fold
+from connector.delivery.counting import with_counts
+from connector.delivery.fold import Folded
 from connector.delivery.held import given_up
 from connector.delivery.in_flight import in_flight
 from connector.delivery.isolate import IN_A_ROW, Search, Sent, blamed, passes_by_itself, unanswered, worth_a_search
 from connector.delivery.keep_apart import released
-from connector.delivery.left_out import of_this_mapping
-from connector.delivery.match import Wanted
 from connector.delivery.oddities import not_translated
 from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_after
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
+from connector.delivery.prepare import prepare
 from connector.delivery.questions import answered_by, asked_by
 from connector.delivery.remember import amend, may_stand, remembered
 from connector.delivery.route import Pace, Route
@@ -40,12 +36,10 @@ from connector.delivery.settle import (
     settle_delivery,
 )
 from connector.delivery.share import Share
-from connector.delivery.uncertain import perhaps_created
-from connector.delivery.write import SENT_AGAIN, Writing
+from connector.delivery.write import Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
-from connector.model import Delivery, Entry, Plan, RecordKey, Value
-from connector.settlement import Claim, Remembered, Settled, Settlement, Standing, Streak, Theirs
-from connector.settlement.gaps import Doubt
+from connector.model import Delivery, Plan
+from connector.settlement import Remembered, Settled, Settlement, Standing, Streak, Theirs
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -81,6 +75,7 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planne
     mapping = running.mapping
     opened = inbox.opening(listed, ahead.known(mapping) if ahead else {})
     planned, unplanned = plan_all(opened, mapping, route.timezone, ahead)
+    planned = with_counts(planned, lambda plans: store.counting.count(lease, plans, pace.hold_ms))
     batch = _Batch(store, route, lease, pace, mapping.version, {waiting.id: waiting.message_id for waiting in listed})
     if ahead and share.ahead and len(listed) == limit:
         next_due = partial(inbox.next, lease.lane, limit, share.bytes)
@@ -117,94 +112,6 @@ def fault_in(lane: str, act: Callable[[], object]) -> DestinationUnusable | None
         problem = f"the connector itself failed ({telemetry.place(error)}): please report it as a bug"
         return DestinationUnusable(lane, PauseReason.FAULT, problem)
     return None
-
-
-class Known(Protocol):
-    """What was written before a batch, and what is known of consent: the store's ledger, or a stand-in for it."""
-
-    def entries(self, destination: str, keys: Collection[RecordKey]) -> Read[RecordKey, Entry]:
-        """Return the entries of these records; a record never written has none."""
-        ...
-
-    def consents(self, destination: str, customers: Collection[str]) -> Read[str, States]:
-        """Return customer id -> flag -> its state."""
-        ...
-
-    def doubt(self) -> Doubt | None:
-        """Return the last declared restore; None if there was none."""
-        ...
-
-    def claim(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
-        """Claim CRM records; return those that belong to another key."""
-        ...
-
-    def taken(self, destination: str, wanted: Collection[Claim]) -> Collection[Claim]:
-        """Return those of these records that belong to another key."""
-        ...
-
-    def owners(self, destination: str, wanted: Collection[Claim]) -> Read[Claim, RecordKey | None]:
-        """Return those of these records that belong to another customer, each with its own key if that is known."""
-        ...
-
-
-def prepare(
-    planned: Planned,
-    route: Route,
-    known: Known,
-    digest_text: Callable[[str], str],
-    intend: Callable[[Sequence[Remembered]], None],
-    now: Callable[[], int],
-    gate: Callable[[], None] = lambda: None,
-    *,
-    version: str,
-    again: int = SENT_AGAIN,
-) -> tuple[list[Folded], dict[str, States], Writing]:
-    """Return what a batch asks of each record, the consent known after it, and the writing, not yet begun.
-
-    version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
-    """
-
-    known_digests: dict[tuple[type, Value], str] = {}  # the same values recur within a batch
-
-    def digest(value: Value) -> str:
-        typed = (type(value), value)  # in Python 1, 1.0 and True are equal keys
-        if typed not in known_digests:
-            known_digests[typed] = digest_text(route.destination.normal(value))
-        return known_digests[typed]
-
-    customers = {plan.customer_id for _, plan in planned if plan.customer_id is not None}
-    folded, states = fold([(delivery.id, plan) for delivery, plan in planned], known.consents(route.name, customers))
-    writes = [write for _, plan in planned for write in plan.writes]
-    entries = perhaps_created(writes, known.entries(route.name, {write.key for write in writes}), known.doubt())
-    entries, lag = of_this_mapping(entries, version), route.search_lag
-    crm, lookups, theirs = route.destination, route.lookups, _Theirs(known, route.name, folded)
-    kept = (Fitting(route.describing, digest), Firsts(version, digest, route.undo, runs_of(planned)))
-    how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners, *kept)
-    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
-
-
-class _Theirs:
-    """Claims of one batch: each key's for its customer."""
-
-    def __init__(self, known: Known, destination: str, batch: Sequence[Folded]) -> None:
-        self._known, self._destination = known, destination
-        self._customers = {folded.write.key: folded.customer_id for folded in batch}
-
-    def claim(self, wanted: Read[RecordKey, str]) -> Collection[RecordKey]:
-        """Claim these records; return the keys whose record belongs to another."""
-        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted.items()]
-        return {claim.key for claim in self._known.claim(self._destination, claims)}
-
-    def taken(self, wanted: Collection[Wanted]) -> Collection[Wanted]:
-        """Return the keys and records that belong to another key."""
-        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted]
-        return {(claim.key, claim.crm_id) for claim in self._known.taken(self._destination, claims)}
-
-    def owners(self, wanted: Collection[Wanted]) -> Read[Wanted, RecordKey | None]:
-        """Return the records that belong to another customer, each with its own key if that is known."""
-        claims = [Claim(key, crm_id, self._customers.get(key)) for key, crm_id in wanted]
-        owners = self._known.owners(self._destination, claims)
-        return {(claim.key, claim.crm_id): own for claim, own in owners.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from connector.mapping.rules import OVER_OURS
 from connector.mapping.spelling import usual
-from connector.model import Entry, FieldWrite, Rule, Stamp, Value
+from connector.model import Entry, FieldWrite, Stamp, Value
 
 Digest = Callable[[Value], str]
 """A keyed digest of a value as the CRM would return it."""
@@ -34,6 +35,6 @@ def _ours(name: str, writes: Sequence[FieldWrite], entry: Entry, digest: Digest)
     mark = entry.fields.get(name)
     for write in writes:
         is_plain = isinstance(write.value, str | int | float | bool)
-        if is_plain and write.rule is Rule.UNLESS_EDITED and (mark is None or write.stamp >= mark.stamp):
+        if is_plain and write.rule in OVER_OURS and (mark is None or write.stamp >= mark.stamp):
             for each in digests_of(plain(write), digest):
                 yield each, write.stamp

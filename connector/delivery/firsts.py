@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from connector.delivery.answer import Answer
-from connector.delivery.authors import is_first
-from connector.delivery.fold import Digest, Existing, Folded, digests_of, ours_in, refused_before, standing
+from connector.delivery.authors import first_by, is_first, stays_deleted
+from connector.delivery.decide import Existing, ours_in, refused_before, standing
+from connector.delivery.digests import Digest, digests_of
+from connector.delivery.fold import Folded
 from connector.delivery.plan_ahead import Planned
 from connector.destinations.base import as_text
-from connector.model import Entry, Mode, RecordKey, Rule, Value, Write, fold_key
+from connector.model import Delivery, Entry, Mode, RecordKey, Rule, Value, Write, fold_key
 from connector.settlement.previous import Before, author
 
 
@@ -20,7 +22,7 @@ class Firsts:
 
     keeps: whether anything is kept. runs: of each delivery, that fetched its event.
     fields: of each record, those that may be written for the first time now.
-    seen: the records as they were just before.
+    seen: the records as they were just before. deliveries: of the batch, by id.
     """
 
     version: str = ""
@@ -29,6 +31,7 @@ class Firsts:
     runs: Mapping[int, str] = field(default_factory=dict)
     fields: dict[RecordKey, frozenset[str]] = field(default_factory=dict)
     seen: dict[RecordKey, Existing] = field(default_factory=dict)
+    deliveries: Mapping[int, Delivery] = field(default_factory=dict)
 
     def run(self, folded: Folded) -> str:
         """Return the run that fetched all that is written to a record; empty if anything was sent."""
@@ -38,6 +41,11 @@ class Firsts:
     def by(self, folded: Folded) -> str:
         """Return who writes a record."""
         return author(self.version, self.run(folded))
+
+    def stay_deleted(self, folded: Folded, entry: Entry) -> bool:
+        """Whether an undo deleted a record, and nothing new has come about it."""
+        own = [self.deliveries[delivery] for delivery in folded.deliveries]
+        return not folded.flags and stays_deleted(entry, own, self.version)
 
     def wanted(self, batch: Iterable[Folded], entries: Mapping[RecordKey, Entry]) -> Mapping[RecordKey, frozenset[str]]:
         """Return which values to read of which records; nothing of a record that would only be created."""
@@ -65,7 +73,7 @@ class Firsts:
         """Return what a record had in the fields that are about to be written for the first time."""
         write, entry = answer.folded.write, answer.entry
         names = sorted(self.fields.get(write.key, frozenset()) & answer.decision.fields.keys())
-        fields = {name: write.fields[name].stamp.at for name in names}
+        fields = {name: write.fields[name].stamp for name in names}
         crm_id, existing = entry.crm_id or answer.found_id, self.seen.get(write.key)
         run = self.run(answer.folded)
         if not names or crm_id is None:
@@ -74,12 +82,20 @@ class Firsts:
         values = {name: current[name] for name in names if name in current}
         is_keyed = fold_key(as_text(current.get(write.key.field))) == write.key.folded
         keyed, ours = entry.crm_id is None and is_keyed, self._ours(entry, values)
-        return Before(self.version, fields, crm_id, keyed, values, ours, _guards(write, names), run)
+        authors = dict(self._authors(entry, values))
+        return Before(self.version, fields, crm_id, keyed, values, ours, _guards(write, names), run, authors)
 
     def _ours(self, entry: Entry, values: Mapping[str, Value]) -> frozenset[str]:
         """The fields whose value counts as ours."""
         digests = ((name, digests_of(value, self.digest)) for name, value in values.items())
         return frozenset(name for name, own in digests if own & ours_in(name, entry))
+
+    def _authors(self, entry: Entry, values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+        """The fields whose value is the first of one of ours, with who wrote it."""
+        for name, value in values.items():
+            mark = entry.fields.get(name)
+            if mark and mark.digest in digests_of(value, self.digest) and (by := first_by(mark)):
+                yield name, by
 
 
 def runs_of(planned: Planned) -> dict[int, str]:

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from connector.delivery.fold import Digest, Folded, standing
+from connector.delivery.decide import standing
+from connector.delivery.digests import Digest
+from connector.delivery.fold import Folded
 from connector.delivery.left_out import Sending
 from connector.destinations.base import Outcome, Verdict
 from connector.errors import DestinationUnusable
-from connector.mapping.modifiers import cut
+from connector.mapping.steps.lengths import cut
 from connector.mapping.target import TargetSchema
 from connector.model import Cut, Entry, FieldWrite, OpenItem, Rule
 from connector.settlement import LENGTH_UNKNOWN, Refusal

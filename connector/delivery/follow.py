@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 
 from connector.delivery.answer import Answer, Followed
+from connector.delivery.digests import Digest
 from connector.delivery.fates import Fates, Whereabouts, known_as
 from connector.delivery.fold import Folded
+from connector.delivery.forward import caught_up
 from connector.model import Entry, Mark, RecordKey, Ref, Rule
 
 Claim = Callable[[Mapping[RecordKey, str]], Collection[RecordKey]]
@@ -18,12 +20,14 @@ Claim = Callable[[Mapping[RecordKey, str]], Collection[RecordKey]]
 class Following:
     """Follows the records of one batch. entries: the ledger's, changed here to what is to be written next.
 
-    followed: the records whose entry was changed.
+    followed: the records whose entry was changed. marks: what had been written to each of them.
     """
 
     whereabouts: Whereabouts
     entries: dict[RecordKey, Entry]
     claim: Claim
+    digest: Digest
+    marks: dict[RecordKey, Mapping[str, Mark]] = field(default_factory=dict)
     followed: dict[RecordKey, Followed] = field(default_factory=dict)
 
     def again(self, batch: Sequence[Folded], answers: Mapping[RecordKey, Answer]) -> list[list[Folded]]:
@@ -39,7 +43,14 @@ class Following:
         children = [folded for folded in suspects if self._may_be_written(folded)]
         for folded in children:
             self._keep_what_was_written(answers[folded.write.key])
-        return [part for part in (parents, children) if part]
+        return [[self._caught_up(folded) for folded in part] for part in (parents, children) if part]
+
+    def _caught_up(self, folded: Folded) -> Folded:
+        """Return a record with the furthest that was said of each field that moves forward, whenever that was."""
+        if not (marks := self.marks.get(folded.write.key)):
+            return folded
+        fields = {name: caught_up(write, marks.get(name), self.digest) for name, write in folded.write.fields.items()}
+        return replace(folded, write=replace(folded.write, fields=fields))
 
     def _follow(self, own: Sequence[Answer], pointed_at: Sequence[Answer]) -> list[Folded]:
         """Follow records and those they point at; return which of the latter were gone."""
@@ -68,6 +79,7 @@ class Following:
         held = (into.keys() - free.keys()) | set(self.claim(free) if free else ())
         for answer in gone:
             key, entry = answer.folded.write.key, answer.entry
+            self.marks[key] = entry.fields
             self.followed[key] = Followed(behind=None if key in held else behind(answer.folded, entry))
             if key not in into:
                 self.entries[key] = Entry(open=entry.open, decided=entry.decided)
@@ -112,21 +124,28 @@ def taken_over(folded: Folded, entry: Entry, crm_id: str) -> Entry:
     for name, mark in entry.fields.items():
         if mark.digest:
             meant.setdefault(name, {})[mark.digest] = mark.stamp
-    depends = {name for name, write in folded.write.fields.items() if write.rule is not Rule.ALWAYS}
-    marks = {name: Mark(mark.stamp, "") for name, mark in _newer(folded, entry).items() if name not in depends}
+    rules = {**folded.write.mapped, **{name: write.rule for name, write in folded.write.fields.items()}}
+    depends = {name for name, rule in rules.items() if rule is not Rule.ALWAYS}
+    newer = _newer(folded, entry)
+    marks = {name: Mark(mark.stamp, "", timing=mark.timing) for name, mark in newer.items() if name not in depends}
     return Entry(crm_id, marks, meant=meant, open=entry.open, decided=entry.decided)
 
 
 def behind(folded: Folded, entry: Entry) -> int | None:
     """Return since when events have to be delivered again, epoch ms; None if this batch has all that was written."""
-    return min((mark.stamp.at for mark in _newer(folded, entry).values()), default=None)
+    return min((_said_since(name, mark, folded) for name, mark in _newer(folded, entry).items()), default=None)
+
+
+def _said_since(name: str, mark: Mark, folded: Folded) -> int:
+    """Return since when a field has been written, epoch ms: what moves forward, perhaps long before its mark."""
+    return 0 if folded.write.mapped.get(name) is Rule.FORWARD else mark.stamp.moment
 
 
 def _newer(folded: Folded, entry: Entry) -> dict[str, Mark]:
-    """The mapping's fields that were written with newer values than this batch has."""
-    fields = folded.write.fields
+    """The mapping's fields that were written with newer values than this batch has, or of which it says nothing."""
+    write = folded.write
     return {
         name: mark
         for name, mark in entry.fields.items()
-        if (mark.stamp > fields[name].stamp if name in fields else name in folded.write.silent)
+        if (mark.stamp > write.fields[name].stamp if name in write.fields else name in write.mapped)
     }

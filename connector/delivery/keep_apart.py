@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from connector.crm import Crm
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Existing
+from connector.delivery.decide import Existing
 from connector.delivery.match import Matches
 from connector.destinations.base import Outcome, Verdict, as_text
 from connector.model import Entry, RecordKey, fold_key

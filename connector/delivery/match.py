@@ -8,7 +8,9 @@ from functools import partial
 
 from connector.crm import Crm, is_same_id
 from connector.delivery.adoption import Adoption
-from connector.delivery.fold import Digest, Existing, Folded, to_read
+from connector.delivery.decide import Existing, to_read
+from connector.delivery.digests import Digest
+from connector.delivery.fold import Folded
 from connector.destinations.base import Answers, Destination, Found, Outcome
 from connector.model import Candidate, Entry, FactKind, Person, RecordKey
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from connector.crm import Crm
-from connector.delivery.fold import Digest, Existing, Folded, to_read
+from connector.delivery.decide import Existing, to_read
+from connector.delivery.digests import Digest
+from connector.delivery.fold import Folded
 from connector.destinations.base import Destination, Found, Outcome, Row, Verdict, as_text
 from connector.model import Decided, Entry, Mode, RecordKey, fold_key
 

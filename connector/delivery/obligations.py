@@ -10,7 +10,7 @@ from connector import telemetry
 from connector.delivery.answer import Answer
 from connector.delivery.by_id import FlagsById
 from connector.delivery.consent import States
-from connector.delivery.deliver import fault_in, prepare
+from connector.delivery.deliver import fault_in
 from connector.delivery.flags_plan import flags_plan_of, no_longer_kept, read_again
 from connector.delivery.fold import Folded
 from connector.delivery.isolate import unanswered
@@ -33,6 +33,7 @@ from connector.delivery.payments import (
     wait_for,
 )
 from connector.delivery.plan_ahead import Planned, without_payload
+from connector.delivery.prepare import prepare
 from connector.delivery.remember import FORMER_ID, remembered
 from connector.delivery.route import Pace, Route
 from connector.delivery.settle import raised_by

@@ -6,28 +6,47 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from connector.delivery.answer import Answer
-from connector.model import OpenItem, Plan, RecordKey, Stamp
+from connector.delivery.digests import Digest
+from connector.delivery.forward import falls_short
+from connector.model import FieldWrite, OpenItem, Plan, RecordKey, Stamp
 from connector.settlement import Refusal
 
 _NEVER = Stamp(-1, "")
 
 
-def opened(answer: Answer) -> dict[str, OpenItem]:
+def opened(answer: Answer, digest: Digest) -> dict[str, OpenItem]:
     """Return the fields of a written record that were left out, where the store does not know that yet."""
     before, silent = answer.entry.open, answer.folded.write.silent
     return {
         name: item
         for name, item in answer.decision.left_out.items()
         if item != before.get(name)
-        and (name not in before or item.stamp >= before[name].stamp)
+        and (name not in before or _replaces(name, item, before[name], answer, digest))
         and silent.get(name, _NEVER) <= item.stamp
     }
 
 
-def closed(answer: Answer) -> tuple[str, ...]:
-    """Return the open items of a written record that are settled: nothing older than an item closes it."""
-    items = answer.entry.open.items()
-    return tuple(name for name, item in items if _settled_at(name, answer) >= item.stamp)
+def _replaces(name: str, item: OpenItem, before: OpenItem, answer: Answer, digest: Digest) -> bool:
+    write = _moving(name, answer)
+    return not falls_short(write, before.digest, digest) if write else item.stamp >= before.stamp
+
+
+def closed(answer: Answer, digest: Digest) -> tuple[str, ...]:
+    """Return the open items of a written record that are settled."""
+    return tuple(name for name, item in answer.entry.open.items() if _is_settled(name, item, answer, digest))
+
+
+def _is_settled(name: str, item: OpenItem, answer: Answer, digest: Digest) -> bool:
+    """Whether an item is settled: not by anything older or, on the list along which the field moves, further back."""
+    if write := _moving(name, answer):
+        return name not in answer.decision.left_out and not falls_short(write, item.digest, digest)
+    return _settled_at(name, answer) >= item.stamp
+
+
+def _moving(name: str, answer: Answer) -> FieldWrite | None:
+    """Return what is to be written to a field that moves along a list; None for any other."""
+    write = answer.folded.write.fields.get(name)
+    return write if write and write.order else None
 
 
 def _settled_at(name: str, answer: Answer) -> Stamp:

@@ -13,7 +13,8 @@ from typing import Final
 
 from connector.crm import Crm
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Digest, Existing, digests_of, plain, to_read
+from connector.delivery.decide import Existing, to_read
+from connector.delivery.digests import Digest, digests_of, plain
 from connector.destinations.base import Destination, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import Entry, Mode, RecordKey, Stamp, Value

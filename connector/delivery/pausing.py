@@ -61,7 +61,10 @@ def pause_for(error: DestinationUnusable, standing: Standing, roll: float) -> Pa
         wait = int((error.retry_after + 60 * roll) * backoff.SECOND)
         return Pause(wait, error.reason, error.problem, error.refused)
     if error.reason not in ACCOUNT_WIDE:
-        steady = error.reason is PauseReason.SENSITIVE  # no call is made: only our own check is repeated
+        steady = error.reason in (
+            PauseReason.SENSITIVE,
+            PauseReason.TESTS,
+        )  # no call is made: only our own check is repeated
         wait = backoff.pause(0 if steady else standing.failures, roll, error.retry_after)
         return Pause(wait, error.reason, error.problem, error.refused, error.in_flight)
     failures = max(standing.failures, standing.of_account)  # what one lane learned is not learned again by each

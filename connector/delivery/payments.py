@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from connector import backoff
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Digest
+from connector.delivery.digests import Digest
 from connector.destinations.base import Found, Outcome, Row, Verdict
 from connector.model import Mode, RecordKey
 from connector.settlement import WRITTEN, ObligationState, Raised, Refusal

@@ -97,6 +97,8 @@ class Watched:
         """Load the files again. before: their state. afresh: for the CRM's schema of now, not the one that is kept."""
         was_known, plain = self.schema.known, self.load(None)
         is_checked, loaded = self._for_schema(plain, afresh=afresh)
+        if plain.mapping and loaded.mapping and plain.mapping.version != loaded.mapping.version:
+            return  # it was edited in between, and its own tests have not run: the next look sees that
         self.seen = _seen(before, fingerprint(loaded.files))
         ran, problem = self.route.running, self._problem(loaded)
         self.route.running = self._chosen(ran, plain, loaded, checked=is_checked, refused=bool(problem))
@@ -159,7 +161,7 @@ class Watched:
                 self.store.mappings.refused(self.route.name, problem)
                 telemetry.mapping_refused(self.route.name, problem)
         elif self.problem or version != before:
-            self.store.mappings.running(self.route.name, version)
+            self.store.mappings.running(self.route.name, version, self.route.mapping.files)
             telemetry.mapping_changed(self.route.name, version)
         self.problem = problem
 
@@ -197,6 +199,11 @@ UNCHECKED: Final = DestinationUnusable(
     PauseReason.SENSITIVE,
     "sends health information to fields the CRM has not yet confirmed as sensitive",
     retry_after=2.0,
+)
+
+
+UNTESTED: Final = DestinationUnusable(
+    "the mapping", PauseReason.TESTS, "its own tests fail: connector test says which", retry_after=2.0
 )
 
 

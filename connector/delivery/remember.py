@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.delivery.answer import Answer
-from connector.delivery.fold import Decision, Digest
+from connector.delivery.decide import Decision
+from connector.delivery.digests import Digest
 from connector.delivery.open_items import closed, opened
 from connector.delivery.ours import further_digests, is_new, unread_after
 from connector.delivery.uncertain import in_doubt
@@ -45,7 +46,7 @@ def remember(answer: Answer, digest: Digest) -> Remembered | None:
     if outcome is not None and outcome.verdict is not Verdict.DELIVERED:
         return _remember_refused(answer, outcome, digest)
     links = {link.object: Mark(folded.write.stamp, digest(link.id)) for link in answer.links}
-    unsubscribed, items = _unsubscribed(answer, digest), (opened(answer), closed(answer))
+    unsubscribed, items = _unsubscribed(answer, digest), (opened(answer, digest), closed(answer, digest))
     is_news = decision.marks or links or unsubscribed or any(items) or answer.followed
     if not is_news and answer.crm_id == entry.crm_id:
         return None

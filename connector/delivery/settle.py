@@ -164,18 +164,24 @@ def _is_missing(answer: Answer) -> bool:
 
 
 def _superseded(plan: Plan, answers: Answers) -> bool:
-    """Whether newer events wrote every field of every record, and this one raised no opt-out."""
+    """Whether newer events wrote every field of every record, and this one raised no opt-out and changed no count."""
+    counting = {(own.record, own.field) for own in plan.counted}
     beaten = [
         mark is not None and mark.stamp > field_write.stamp
         for write in plan.writes
         if (answer := answers.get(write.key))
         for name, field_write in write.fields.items()
+        if (write.name, name) not in counting
         for mark in [answer.decision.marks.get(name) or answer.entry.fields.get(name)]
     ]
     raised = any(
         set(write.flags) & set(answers[write.key].decision.consent) for write in plan.writes if write.key in answers
     )
-    return bool(beaten) and all(beaten) and not raised
+    return bool(beaten) and all(beaten) and not (raised or _counts(plan, answers))
+
+
+def _counts(plan: Plan, answers: Answers) -> bool:
+    return any(own.key in answers and own.field in answers[own.key].decision.fields for own in plan.counted)
 
 
 def _held_back_whole(plan: Plan, own: Sequence[Answer]) -> list[RecordNote]:
@@ -248,7 +254,9 @@ def owed_by(planned: Iterable[tuple[Delivery, Plan]], destination: str) -> Itera
         read = {flag for flag, value in plan.consent.items() if value is True}
         # What is spoken is owed even if it was noted: another CRM's mapping may have heard it first.
         for flag in sorted(plan.spoken | (read - delivery.owing)) if plan.customer_id else ():
-            yield Obligation(destination, plan.customer_id or "", flag, delivery.first_at, delivery.event_id)
+            # A destination that was added later hears it late: an operator may have lowered it before.
+            since = min(delivery.first_at, delivery.event.received_at) if flag in plan.spoken else delivery.first_at
+            yield Obligation(destination, plan.customer_id or "", flag, since, delivery.event_id)
 
 
 def contested(answers: Iterable[Answer]) -> frozenset[int]:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from connector.backoff import HOUR
-from connector.delivery.fold import Decision, Digest, Folded, digests_of
-from connector.model import Entry, RecordKey, Rule, Write
+from connector.delivery.decide import Decision
+from connector.delivery.digests import Digest, digests_of
+from connector.delivery.fold import Folded
+from connector.mapping.rules import OVER_OURS
+from connector.model import Entry, RecordKey, Write
 from connector.settlement.gaps import Doubt
 
 
@@ -30,14 +33,15 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -
     """Return the entry to store before a write, valid while it is unknown whether the CRM took the write.
 
     Without it, a value written just before a crash would outlive a newer event that repeats the value the ledger
-    remembers from before, and would pass for a person's edit.
+    remembers from before, and would pass for a person's edit. What a field that moves forward had got stays known: no
+    value before that is written, and it is not brought again if the CRM refuses this one.
     """
     fields, meant = dict(entry.fields), dict(entry.meant)
     for name, value in decision.fields.items():
         before, write = entry.fields.get(name), folded.write.fields[name]
-        if before is not None:
+        if before is not None and not write.order:
             fields[name] = replace(before, digest="")
-        if write.rule is Rule.UNLESS_EDITED:
+        if write.rule in OVER_OURS:
             ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
             meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}
     return entry if fields == entry.fields and meant == entry.meant else replace(entry, fields=fields, meant=meant)

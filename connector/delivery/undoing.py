@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from connector.delivery.authors import AGAIN, UNDONE, undone, version_of
+from connector.delivery.authors import AGAIN, TAKEN_BACK, UNDONE, left, restored, state, undone, version_of
 from connector.delivery.consent import States, withholding
 from connector.delivery.digests import Digest, digests_of
 from connector.model import Entry, Mark, Value
-from connector.settlement.previous import Former, KeptBefore
+from connector.settlement.previous import KEPT, Former, KeptBefore, Step
 
 
 class What(StrEnum):
@@ -22,6 +22,7 @@ class What(StrEnum):
     REFUSED = "refused"
     WAITS = "not tried"
     CREATED = "created"
+    DELETED = "deleted"
 
 
 EDITED: Final = "somebody changed it in the CRM since"
@@ -33,7 +34,9 @@ CONSENT: Final = "the customer has opted out since"
 FLAG: Final = "it may be an opt-out, which is never lowered"
 ELSEWHERE: Final = "the record is gone, merged or another customer's now"
 UNSURE: Final = "what the CRM has is not known for certain after a restore or an interrupted write"
-CREATED: Final = "this version created the record"
+CREATED: Final = "there was nothing before"
+MEANWHILE: Final = "the record was repaired or forgotten meanwhile: run the command again"
+UNANSWERED: Final = "the CRM did not say what became of it: run the command again"
 
 
 class End(NamedTuple):
@@ -62,10 +65,11 @@ class Chance:
 
 @dataclass(slots=True)
 class Restoration:
-    """One record on its way back. chances: fields to restore if the CRM still has our value."""
+    """One record on its way back. chances: fields to restore if the CRM still has our value. edited: by a person."""
 
     of: Former
     chances: list[Chance] = field(default_factory=list)
+    edited: list[Chance] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
 
     @property
@@ -91,22 +95,27 @@ def weigh(former: Former, states: States) -> Restoration:
     for name, kept in _first(former, created).items():
         reason = _stays(name, kept, former, states)
         mark = kept.begun.get(name) or (former.entry.fields.get(name) if former.entry else None)
-        if name in kept.done:
-            continue
         if reason or mark is None:
             record.end(name, What.KEPT, reason or OTHER)
         else:
-            record.chances.append(Chance(name, kept, mark))
+            record.chances.append(Chance(name, kept, replace(mark, by=kept.before.by)))
     if created:
-        record.end("", What.CREATED, CREATED)
+        record.ends += _creation(record)
     return record
+
+
+def _creation(record: Restoration) -> Iterator[End]:
+    """Note that a record was created, unless the CRM never said that it has it."""
+    made = next((kept.made for kept in record.of.kept if kept.made), None)
+    if crm_id := record.crm_id or made:
+        yield End(record.of.object, crm_id, "", What.CREATED, CREATED)
 
 
 def _created_with(former: Former) -> Iterator[str]:
     """The fields a record was created with. A creation that was never confirmed counts if the record has our key."""
     others = [kept for kept in former.kept if not kept.before.created]
     for kept in former.kept:
-        if kept.before.created and (kept.made or not others or others[0].before.keyed):
+        if kept.before.created and not kept.done and (kept.made or not others or others[0].before.keyed):
             yield from kept.before.fields
 
 
@@ -118,15 +127,16 @@ def _first(former: Former, created: list[str]) -> dict[str, KeptBefore]:
     for kept in sorted(
         of_existing, key=lambda own: own.before.crm_id != known_as
     ):  # that of a former record comes last
-        for name in set(kept.before.fields).difference(created):
+        for name in set(kept.before.fields).difference(created, kept.done):
             first.setdefault(name, kept)
     return dict(sorted(first.items()))
 
 
 def _came_back(former: Former, name: str, first: KeptBefore) -> bool:
-    """Whether the version wrote a field again after another one had, for a newer event."""
-    later = (kept.before for kept in former.kept if kept.before.crm_id == first.before.crm_id)
-    return any(before.fields.get(name, first.before.fields[name]) != first.before.fields[name] for before in later)
+    """Whether the version wrote a field again after another one had."""
+    own = (kept for kept in former.kept if kept.before.crm_id == first.before.crm_id and name not in kept.done)
+    stamps = {kept.before.fields[name] for kept in own if name in kept.before.fields}
+    return len(stamps) > 1
 
 
 def _stays(name: str, kept: KeptBefore, former: Former, states: States) -> str:
@@ -142,19 +152,23 @@ def _stays(name: str, kept: KeptBefore, former: Former, states: States) -> str:
         return NEWER
     if name not in kept.before.values:
         return UNKNOWN
+    if name in kept.begun:  # an undo that was interrupted may have written what consent withholds now
+        return ""
     return CONSENT if withholding(kept.before.guards.get(name, ()), states) else ""
 
 
 def _written_since(mark: Mark | None, kept: KeptBefore, name: str) -> str:
-    if mark is None or version_of(mark) != kept.before.version:
+    if mark is None:
+        return OTHER
+    if restored(mark) == kept.before.by:  # what came after was undone, and this is there again
+        return "" if mark.digest else UNSURE
+    if version_of(mark) != kept.before.version:
         return OTHER
     if mark.by != kept.before.by:
         return NEWER
-    if mark.turn == UNDONE:
-        return "" if name in kept.begun else EDITED
-    if mark.turn == AGAIN:
-        return NEWER
-    return "" if mark.digest else UNSURE
+    begun = "" if name in kept.begun else EDITED
+    by_turn = {UNDONE: begun, TAKEN_BACK: begun, KEPT: EDITED, AGAIN: NEWER}
+    return by_turn.get(state(mark), "" if mark.digest else UNSURE)
 
 
 def compare(record: Restoration, current: Mapping[str, Value] | None, states: States, digest: Digest) -> None:
@@ -163,8 +177,16 @@ def compare(record: Restoration, current: Mapping[str, Value] | None, states: St
     for chance in chances:
         if reason := _changed(chance, current, states, digest):
             record.end(chance.field, What.KEPT, reason)
+            record.edited += [chance] if reason == EDITED else []
         else:
             record.chances.append(chance)
+
+
+def leave_unread(record: Restoration, why: str) -> None:
+    """Leave a record that the CRM refused to show: the command can be run again."""
+    for chance in record.chances:
+        record.end(chance.field, What.WAITS, f"the CRM did not show it: {why}")
+    record.chances = []
 
 
 def _changed(chance: Chance, current: Mapping[str, Value] | None, states: States, digest: Digest) -> str:
@@ -175,6 +197,13 @@ def _changed(chance: Chance, current: Mapping[str, Value] | None, states: States
     now = current[chance.field]
     if chance.mark.digest not in digests_of(now, digest) and not has_value(chance, now, digest):
         return EDITED
+    return FLAG if _may_expose(now, chance.value, states) else ""
+
+
+def kept_back(chance: Chance, now: Value, states: States) -> str:
+    """Return why consent keeps a field as it is; empty if it may be restored."""
+    if withholding(chance.kept.before.guards.get(chance.field, ()), states):
+        return CONSENT
     return FLAG if _may_expose(now, chance.value, states) else ""
 
 
@@ -200,34 +229,54 @@ def _checked(value: Value) -> bool | None:
     return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
 
 
-def before_writing(record: Restoration) -> Former:
-    """Return a record as it is noted before it is written: which of the values the CRM has is not known then."""
+def leaving(record: Restoration) -> Step:
+    """Return what is noted of the fields that stay as a person has changed them, by no event as old as ours."""
     former, entry = record.of, record.of.entry or Entry()
-    marks = {chance.field: undone(chance.mark, "") for chance in record.chances}
+    marks = {chance.field: left(chance.mark) for chance in record.edited}
+    kept = tuple(_row_after(own, record.edited, {}) for own in former.kept)
+    noted = replace(former, kept=kept, entry=replace(entry, fields={**entry.fields, **marks}))
+    return Step(noted, {name: entry.fields[name] for name in marks})
+
+
+def before_writing(record: Restoration) -> Step:
+    """Return what is noted of a record before it is written: which of the values the CRM has is not known then."""
+    former, entry = record.of, record.of.entry or Entry()
+    marks = {chance.field: undone(chance.mark, "", former.run) for chance in record.chances}
     kept = []
     for own in former.kept:
         mine = {chance.field: chance.mark for chance in record.chances if chance.kept.row == own.row}
         kept.append(replace(own, begun={**own.begun, **mine}))
-    return replace(former, kept=tuple(kept), entry=replace(entry, fields={**entry.fields, **marks}))
+    noted = replace(former, kept=tuple(kept), entry=replace(entry, fields={**entry.fields, **marks}))
+    return Step(noted, {name: entry.fields[name] for name in marks})
 
 
-def after_writing(former: Former, chances: list[Chance], ends: Mapping[str, What], digest: Digest) -> Former:
-    """Return a record as it is noted after it was written. ends: of the fields of which the CRM said what became."""
+def after_writing(
+    former: Former, chances: Iterable[Chance], ends: Mapping[str, What], digest: Digest, blank: Collection[str] = ()
+) -> Step:
+    """Return what is noted of a record after it was written. ends: of the fields of which the CRM said what became.
+
+    blank: fields that were cleared, because consent withholds what an undo had written.
+    """
     entry = former.entry or Entry()
     settled = [chance for chance in chances if chance.field in ends]
-    marks = {chance.field: _mark_after(chance, ends[chance.field], digest) for chance in settled}
+    marks = {chance.field: _mark_after(chance, ends[chance.field], digest, former.run) for chance in settled}
+    marks |= {
+        chance.field: undone(chance.mark, digest(None), former.run) for chance in settled if chance.field in blank
+    }
     kept = tuple(_row_after(own, settled, ends) for own in former.kept)
-    return replace(former, kept=kept, entry=replace(entry, fields={**entry.fields, **marks}))
+    noted = replace(former, kept=kept, entry=replace(entry, fields={**entry.fields, **marks}))
+    return Step(noted, {name: entry.fields[name] for name in marks})
 
 
-def _mark_after(chance: Chance, what: What, digest: Digest) -> Mark:
+def _mark_after(chance: Chance, what: What, digest: Digest, run: str) -> Mark:
     if what is not What.RESTORED:
         return chance.mark
-    is_ours = chance.field in chance.kept.before.ours or chance.value is None
-    return undone(chance.mark, digest(chance.value) if is_ours else "")
+    before = chance.kept.before
+    is_ours = chance.field in before.ours or chance.value is None
+    return undone(chance.mark, digest(chance.value) if is_ours else "", run, before.authors.get(chance.field, ""))
 
 
-def _row_after(own: KeptBefore, chances: list[Chance], ends: Mapping[str, What]) -> KeptBefore:
+def _row_after(own: KeptBefore, chances: Iterable[Chance], ends: Mapping[str, What]) -> KeptBefore:
     mine = {chance.field for chance in chances if chance.kept.row == own.row}
     begun = {name: mark for name, mark in own.begun.items() if name not in mine}
-    return replace(own, begun=begun, done=own.done | {name for name in mine if ends[name] is What.RESTORED})
+    return replace(own, begun=begun, done=own.done | {name for name in mine if ends.get(name) is What.RESTORED})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from connector.delivery.fold import Digest, Folded
+from connector.delivery.digests import Digest
+from connector.delivery.fold import Folded
 from connector.destinations.base import Outcome, Verdict
 from connector.model import Lookup, OpenItem, Rule, Value, Write
 from connector.settlement import Refusal
@@ -14,10 +15,12 @@ LookedUp = Mapping[Lookup, Value | Outcome]
 """The value of each look-up, or the outcome of a record that needs it, because the CRM cannot be asked."""
 
 
-def no_match(fields: tuple[str, ...]) -> Refusal:
+def no_match(fields: Mapping[str, Lookup]) -> Refusal:
     """Say that these fields' look-ups have no single match."""
-    cause, action = "the CRM has no match, or more than one, for {fields}", "correct the match in the CRM, then replay"
-    return Refusal.of("LOOKUP_MISSING", cause, action, fields)
+    whose = " or ".join(dict.fromkeys(lookup.sought for lookup in fields.values()))
+    cause = f"the CRM has no match, or more than one, for {{fields}}: looked for {whose}"
+    action = "let exactly one record there have the event's value, or correct the value in careCycle, then replay"
+    return Refusal.of("LOOKUP_MISSING", cause, action, tuple(fields))
 
 
 def required_empty(fields: tuple[str, ...]) -> Outcome:
@@ -42,17 +45,17 @@ def _must_ask(lookup: Lookup, answer: Outcome) -> bool:
     return lookup.required or lookup.waits or answer.verdict is Verdict.DEFERRED
 
 
-def lost_lookups(folded: Folded, looked_up: LookedUp) -> tuple[str, ...]:
+def lost_lookups(folded: Folded, looked_up: LookedUp) -> dict[str, Lookup]:
     """The fields that cannot do without a match, and have none.
 
     Where the batch's events look up different values, an older one may have a match: they are written one by one.
     """
-    return tuple(
-        name
+    return {
+        name: write.value
         for name, write in folded.write.fields.items()
         if isinstance(write.value, Lookup) and looked_up[write.value] is None
         if write.value.required or write.required or name in folded.varied
-    )
+    }
 
 
 def unmatched_lookups(
@@ -65,9 +68,10 @@ def unmatched_lookups(
             continue
         answer = looked_up[lookup]
         if answer is None or isinstance(answer, Outcome):
-            why = answer.refusal if isinstance(answer, Outcome) else no_match((name,))
+            why = answer.refusal if isinstance(answer, Outcome) else no_match({name: lookup})
             words = (why.code, why.cause, why.action, folded.write.name)
-            yield name, OpenItem(*words, digest(lookup.value), field_write.stamp, version)
+            searched = "\n".join(step.searched for step in lookup.chain())
+            yield name, OpenItem(*words, digest(searched), field_write.stamp, version)
 
 
 def lookups_of(write: Write) -> Iterator[Lookup]:

@@ -10,10 +10,12 @@ from typing import Final
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
 from connector.delivery.culprits import find_culprits, is_unnamed
+from connector.delivery.decide import Existing, decide
+from connector.delivery.digests import Digest
 from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.firsts import Firsts
 from connector.delivery.fitting import Fitting, explained, held_back, must_wait
-from connector.delivery.fold import Digest, Existing, Folded, decide
+from connector.delivery.fold import Folded
 from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
 from connector.delivery.ignored import with_warnings
@@ -99,7 +101,7 @@ class Writing:
     following: Following = field(init=False)
 
     def __post_init__(self) -> None:
-        self.following = Following(Whereabouts(self.destination), self.entries, self.claim)
+        self.following = Following(Whereabouts(self.destination), self.entries, self.claim, self.digest)
 
     def run(self, batch: Sequence[Folded]) -> None:
         """Write the batch, or as much of it as the destination answers before it becomes unusable."""
@@ -119,7 +121,7 @@ class Writing:
 
     def _write_once(self, batch: Sequence[Folded]) -> None:
         self.asked = batch
-        resolved = self._resolve(batch)
+        resolved = self._resolve(self._wanted(batch))
         self._move(resolved)
         staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
         key_back = KeyBack(self.destination, self.entries, self.owners, lambda: self.intend([]))
@@ -170,6 +172,13 @@ class Writing:
             self.intend([])  # a worker that has lost the lane must not write
             make_moves(self.destination, batch, moves, self.entries, self.digest)
             self.entries |= {key: moved(self.entries[key]) for key in moves.made}
+
+    def _wanted(self, batch: Sequence[Folded]) -> list[Folded]:
+        """Answer the records that an undo deleted, and that nothing new has come about; return the others."""
+        deleted = [own for own in batch if self.firsts.stay_deleted(own, self._entry(own))]
+        for folded in deleted:
+            self._answer(folded, Outcome(Verdict.SKIPPED))
+        return [folded for folded in batch if folded not in deleted] if deleted else list(batch)
 
     def _to_send(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Sending | None:
         """Decide a record, and answer it where the CRM already has all of it."""
@@ -357,7 +366,7 @@ class Writing:
         write, decision, entry = answer.folded.write, answer.decision, answer.entry
         links = self._new_links(answer)
         is_known = entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
-        has_news = bool(links) or not decision.empty or _takes_key(answer)
+        has_news = bool(links) or not decision.empty or answer.takes_key
         if not has_news and (is_known or write.mode is Mode.UPDATE):
             return None
         return Row(
@@ -378,7 +387,7 @@ class Writing:
         """Whether the key is written: not with an opt-out alone, which goes to the record whatever its key is."""
         if answer.folded.write.key in self.following.whereabouts.keyless:
             return False
-        return answer.entry.crm_id is None or bool(answer.decision.fields) or _takes_key(answer)
+        return answer.entry.crm_id is None or bool(answer.decision.fields) or answer.takes_key
 
     def _new_links(self, answer: Answer) -> tuple[Link, ...]:
         links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
@@ -388,8 +397,3 @@ class Writing:
             for kind, crm_id in links
             if crm_id and (kind not in written or written[kind].digest != self.digest(crm_id))
         )
-
-
-def _takes_key(answer: Answer) -> bool:
-    """Whether a record that others were merged into becomes this key's."""
-    return answer.followed is not None and bool(answer.folded.write.fields) and not answer.entry.merged

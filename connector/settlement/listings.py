@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote
 
@@ -37,7 +38,8 @@ class LaneStatus:
 
     ready: deliveries waiting. oldest_ms: for how long the oldest does that was sent, not fetched. opt_outs: owed or
     refused, the oldest for opt_out_ms.
-    paused_at: what it was sending, where the pause may be due to that.
+    paused_at: what it was sending, where the pause may be due to that. stopped_since: since when it is paused or its
+    CRM has been failing (epoch ms), 0 if neither.
     """
 
     name: str
@@ -54,6 +56,12 @@ class LaneStatus:
     opt_outs: int = 0
     opt_out_ms: int | None = None
     paused_at: PausedAt | None = None
+    stopped_since: int = 0
+
+    @property
+    def fails(self) -> bool:
+        """Whether its last batch failed as a whole: even if it is being tried again, nothing gets through."""
+        return self.failures > 0 and self.stopped_since > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class LaneOptOuts:
     """A lane's opt-outs that are not in its CRM, by state; oldest_ms: the age of the oldest to act on, 0 for none.
 
     waiting: owed. refused: by the CRM. no_record, not_mapped: the CRM has no record for them, or no mapped field.
+    lowered: confirmed by the CRM, and found lowered there since, last at lowered_at.
     """
 
     name: str
@@ -73,6 +82,8 @@ class LaneOptOuts:
     paused: bool = False
     pause_code: str = ""
     pause_reason: str = ""
+    lowered: int = 0
+    lowered_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,19 @@ class OpenField:
     since: int
     newest: int
     held: int = 0
+
+
+class LeftOut(NamedTuple):
+    """A field left out of one record. since: epoch ms."""
+
+    destination: str
+    object: str
+    crm_id: str | None
+    field: str
+    code: str
+    reason: str
+    action: str
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +240,3 @@ class SentAlarm:
 
     at: int
     on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One thing an operator did."""
-
-    id: int
-    at: int
-    who: str
-    action: str
-    thing: str

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from connector.model import Entry, Mark, Value
+from connector.model import Entry, Mark, Stamp, Value
+
+KEPT: Final = "kept"
+"""The turn of a mark whose value a person had changed when the version was undone: theirs stays."""
 
 
 def author(version: str, run: str) -> str:
@@ -17,20 +21,21 @@ def author(version: str, run: str) -> str:
 class Before:
     """What one record had in the fields that a version of the mapping is about to write for the first time.
 
-    fields: each with the time of the event that writes it, epoch ms. crm_id: None for a record that is created.
+    fields: each with the stamp of the event that writes it. crm_id: None for a record that is created.
     keyed: the record had our key, although the ledger did not know it. values: those that could be read. ours: the
     fields whose value counted as ours. guards: the consent flags that withhold a field while they are true or unknown,
-    where there are any. run: that fetched all that is written.
+    where there are any. run: that fetched all that is written. authors: who of us had first written a value.
     """
 
     version: str
-    fields: Mapping[str, int]
+    fields: Mapping[str, Stamp]
     crm_id: str | None = None
     keyed: bool = False
     values: Mapping[str, Value] = field(default_factory=dict, repr=False)
     ours: frozenset[str] = frozenset()
     guards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     run: str = ""
+    authors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by(self) -> str:
@@ -63,7 +68,8 @@ class KeptBefore:
 class Former:
     """All that is kept of one record for a version, the oldest first, and what the ledger knows of it now.
 
-    key: the ledger's digest. entry: None where the record is not ours any more, or not known for certain.
+    key: the ledger's digest. entry: None where the record is not ours any more, or not known for certain. run: the one
+    that is undone; empty for a version. key_field: empty where it is not known.
     """
 
     object: str
@@ -71,11 +77,25 @@ class Former:
     customer_id: str | None
     kept: tuple[KeptBefore, ...]
     entry: Entry | None = None
+    run: str = ""
+    key_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an undo notes of one record. of: the record as it becomes. was: the marks that it replaces."""
+
+    of: Former
+    was: Mapping[str, Mark]
 
 
 @dataclass(frozen=True, slots=True)
 class KeptVersion:
-    """What is kept of one version of a destination's mapping. since, until: epoch ms of its oldest and newest row."""
+    """What is kept of one version of a destination's mapping. since, until: epoch ms of its oldest and newest row.
+
+    restored: how many of the fields were. deleted: how many of the records created were. undone_at: when one was last,
+    epoch ms.
+    """
 
     destination: str
     version: str
@@ -85,3 +105,11 @@ class KeptVersion:
     fields: int
     since: int
     until: int
+    restored: int = 0
+    undone_at: int | None = None
+    deleted: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many fields were not restored."""
+        return max(self.fields - self.restored, 0)

@@ -20,11 +20,12 @@ class Standing(StrEnum):
 class Counted(StrEnum):
     """What a comparison counts.
 
-    MISSING_CALLS: calls that are not held. GONE: customers listed, then not there when asked for. FETCHED_CUSTOMERS,
-    FETCHED_CALLS: what was accepted into the inbox. UNREADABLE: items without a usable id. CALLS_ASKED: customers whose
-    calls were compared. SHRUNK: 1 where the list had fewer customers than it said. REPEATED: customers and
-    calls that seemed to be missing, but whose content came before: perhaps they were forgotten. UNANSWERED: customers
-    of whom careCycle did not answer. LEFT_OUT: customers last updated before the time that was asked for.
+    MISSING_CALLS: calls that are not held. UNDETAILED: customers of whom there is only what the list says.
+    FETCHED_CUSTOMERS, FETCHED_CALLS: what was accepted into the inbox. UNREADABLE: items without a usable id.
+    CALLS_ASKED: customers whose calls were compared. SHRUNK: 1 where the list had fewer customers than it said.
+    REPEATED: customers and calls that seemed to be missing, but whose content came before: perhaps they were
+    forgotten. UNANSWERED: customers of whom careCycle did not answer. LEFT_OUT: customers last updated before the
+    time that was asked for. DELETED: customers who were deleted here, and have not changed since.
     """
 
     LISTED = "listed"
@@ -34,12 +35,13 @@ class Counted(StrEnum):
     FETCHED_CUSTOMERS = "fetched_customers"
     FETCHED_CALLS = "fetched_calls"
     CALLS_ASKED = "calls_asked"
-    GONE = "gone"
+    UNDETAILED = "undetailed"
     UNREADABLE = "unreadable"
     SHRUNK = "shrunk"
     REPEATED = "repeated"
     UNANSWERED = "unanswered"
     LEFT_OUT = "left_out"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Comparison:
     @property
     def left(self) -> int:
         """How many of them are missing still."""
-        return self.missing - self[Counted.GONE] - self[Counted.FETCHED_CUSTOMERS] - self[Counted.FETCHED_CALLS]
+        return self.missing - self[Counted.FETCHED_CUSTOMERS] - self[Counted.FETCHED_CALLS]
 
     def __add__(self, more: Mapping[str, int]) -> Comparison:
         return Comparison(Counter(self.counts) + Counter(more))

@@ -87,12 +87,34 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class LoweredOptOut:
+    """An opt-out that the CRM had confirmed, and a record that no longer shows it. found_at: epoch ms."""
+
+    destination: str
+    customer_id: str
+    flag: str
+    object: str
+    crm_id: str
+    found_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of a destination's records: by difference, how many. complete_at: the last full pass, epoch ms."""
 
     destination: str
     differing: Mapping[Difference, int]
     complete_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many records a destination has, and how many of them were ever compared with its CRM. last_at: epoch ms."""
+
+    destination: str
+    records: int
+    compared: int
+    last_at: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from connector.delivery.answer import Answer
 from connector.delivery.consent import must_carry, must_raise, observe, withholding
-from connector.delivery.fold import Existing, Folded, decide, fold, to_read
+from connector.delivery.decide import Existing, decide, to_read
+from connector.delivery.fold import Folded, fold
 from connector.delivery.remember import remember
 from connector.delivery.settle import consents_after
 from connector.destinations.base import Outcome, Verdict
@@ -283,6 +284,7 @@ _events = st.lists(
             "at": st.integers(1, 4),
             "Phone": st.sampled_from([None, "1", "2"]),
             "City": st.sampled_from([None, "a", "b"]),
+            "Stage": st.sampled_from([None, "New", "Working", "Won"]),
             "doNotCall": st.booleans(),
             "spoken": st.booleans(),
         }
@@ -295,6 +297,9 @@ _events = st.lists(
 
 def plan_of(event: dict[str, Any]) -> Plan:
     fields = {name: a_field(event[name], event["at"]) for name in ("Phone", "City") if event[name]}
+    if event["Stage"]:
+        stage = a_field(event["Stage"], event["at"], Rule.FORWARD)
+        fields["Stage"] = replace(stage, order=("New", "Working", "Won"))
     flags = {"doNotCall": "DoNotCall"} if event["doNotCall"] or event["spoken"] else {}
     plan = a_plan(event["at"], {"doNotCall": event["doNotCall"]}, flags, **fields)
     return replace(plan, spoken=frozenset({"doNotCall"} if event["spoken"] else ()))

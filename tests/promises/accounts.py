@@ -137,7 +137,12 @@ extends: salesforce-contact
 records:
   contact:
     fields:
-      OwnerId: { lookup: { object: User, match: { Id: customer.agentName } } }
+      OwnerId:
+        lookup:
+          object: User
+          match: { Id: customer.agentName }
+          where: { IsActive: true }
+          else: { lookup: { object: User, match: { LastName: customer.county, FirstName: customer.agentName } } }
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def reference(tmp_path: Path) -> Iterator[Stage]:
+def reference(sqlite_tables: Path, tmp_path: Path) -> Iterator[Stage]:
     """A second world, where nothing ever goes wrong."""
-    with open_stage(f"sqlite:///{tmp_path}/reference.db", Clock()) as stage:
+    with open_stage(f"sqlite:///{shutil.copy(sqlite_tables, tmp_path / 'reference.db')}", Clock()) as stage:
         yield stage

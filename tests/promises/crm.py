@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.crm import CrmAccount
 from connector.destinations import VENDORS
-from connector.destinations.base import Answers, Current, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import EVERY, Answers, Compare, Current, Found, Narrow, Outcome, Row, Verdict, as_text
 from connector.destinations.phone_search import find_spelled
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
@@ -29,7 +29,7 @@ ODD = "Odd"
 """A value that begins with this is rejected in any field; the rest of its record may be written."""
 
 BY_HAND = "Dana"
-"""An Owner chosen by a person, which the connector must not replace."""
+"""An Owner or a Stage chosen by a person, which the connector must not replace."""
 
 
 AT_BIRTH, SINCE = "2026-06-18T12:00:00.000+0000", "2026-06-18T13:00:00.000+0000"
@@ -177,8 +177,12 @@ class Crm:
             self.broken.append("a flag was lowered")
         if held.get("Owner") == BY_HAND and "Owner" in row.fields:
             self.broken.append("an owner the team chose was replaced")
+        if held.get("Stage") == BY_HAND and "Stage" in row.fields:
+            self.broken.append("a stage of the team's own was replaced")
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         if self.meanwhile and self.meanwhile[-1][0] == "looking":
             self.meanwhile.pop()[1]()
         self.searches += 1
@@ -191,6 +195,7 @@ class Crm:
                 Found(record["Id"], {name: record.get(name) for name in names})
                 for record in self.records.values()
                 if record["object"] == object and as_text(record.get(field)).lower() == value.lower()
+                if all(as_text(record.get(name)) in wanted for name, wanted in narrow.items())
             ]
         return matches
 
@@ -241,6 +246,9 @@ class Crm:
 
     def normal(self, value: Value) -> str:
         return as_text(value)
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        return as_text
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         return TargetSchema(crm=self.crm)

@@ -22,7 +22,7 @@ from connector.delivery.route import Route, Running
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping import load, load_text
 from connector.store.desk import Filter
-from connector.store.tables import open_items
+from connector.store.problem_tables import open_items
 from tests.conftest import Clock
 from tests.mappings.build import SHARED, SHIPPED
 from tests.promises.accounts import Account, org, portal

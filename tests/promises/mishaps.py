@@ -76,7 +76,7 @@ class Mishaps(RuleBasedStateMachine):
     def clear_faults(self) -> None:
         self.stage.crm.faults.clear()
 
-    @rule(field=st.sampled_from(["County", "Status", "NoCall", "NoText"]))
+    @rule(field=st.sampled_from(["County", "Status", "Stage", "NoCall", "NoText"]))
     def hide_a_field(self, field: str) -> None:
         """From now on, the CRM user may not write it."""
         self.stage.crm.unwritable.add(field)
@@ -86,7 +86,7 @@ class Mishaps(RuleBasedStateMachine):
     def show_all_fields(self) -> None:
         self.stage.crm.unwritable.clear()
 
-    @rule(customer=customers, field=st.sampled_from(["Owner", "Email", "City"]))
+    @rule(customer=customers, field=st.sampled_from(["Owner", "Email", "City", "Stage"]))
     @precondition(lambda self: self.stage.crm.writes)
     def edit_by_hand(self, customer: str, field: str) -> None:
         for record in self.stage.crm.all("Contact", customer):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from textwrap import dedent, indent
 from typing import Any
 
 from sqlalchemy import event, text
@@ -50,7 +51,9 @@ WIPED = (
     "lanes",
     "accounts",
     "audit",
+    "audit_head",
     "newest",
+    "counted_calls",
     "previous_values",
     "runs",
 )
@@ -65,6 +68,7 @@ consent:
   withhold: {{ doNotSMS: [contact.Mobile] }}
   skip: {{ doNotCall: [callback] }}
 tables:
+  places: {{ AZ: Arizona, NM: {lead}, NV: {lead}, else: null }}
   status: {{ Lead: {lead}, Active: {active}, Inactive: Closed }}
 records:
   contact:
@@ -79,6 +83,25 @@ records:
       Source: {{ value: careCycle, write: on_create }}
       Email: {{ from: customer.email, write: if_blank }}
       Owner: {{ from: customer.agentName, write: unless_edited }}
+      Age: {{ from: customer.dateOfBirth, format: age }}
+      Outcome: call.disposition
+      Began: {{ first: call.createdAt }}
+      Opening: {{ first: call.disposition }}
+      Sold: {{ last: call.id, when: {{ call.disposition: Sold, customer.city: {{ exists: true }} }} }}
+      Stage: {{ from: customer.status, table: status, write: forward, order: [New, Open, Working, Busy, Closed] }}
+      Attempts: {{ count: calls }}
+      Callbacks: {{ count: calls, when: {{ call.disposition: Callback }} }}
+      Band: {{ from: customer.dateOfBirth, format: age, bands: {{ 65: {lead}, else: Younger }}, if_null: clear }}
+      Income: {{ from: customer.householdIncome, bands: {{ 20000: Middle, 50000: High }}, if_null: clear }}
+      Places: {{ from: customer.assignedUser.licensedStates, table: places, format: list, if_null: clear }}
+      Local:
+        cases:
+          - when: {{ customer.assignedUser.licensedStates: {{ contains: {{ field: customer.state }} }} }}
+            then: {{ value: true }}
+          - else: {{ value: false }}
+      Soon:
+        value: "65"
+        when: {{ customer.dateOfBirth: {{ format: [plus: 65 years], within: {{ next: 1 month }} }} }}
   call:
     object: Call
     events: [call.completed]
@@ -97,12 +120,29 @@ records:
       Status: {{ value: Open }}
 """
 
+_ONE_CONTACT = """\
+version: 1
+crm: salesforce
+consent: { waive: [doNotCall, doNotSMS, doNotEmail, doNotMail] }
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields:
+      LastName: customer.lastName
+"""
+
 
 def compiled(text: str) -> Mapping:
     """A mapping from its text."""
     loaded = load_text(text, "promises.yaml", shipped=shipped_folder(), crms=VENDORS)
     assert loaded.mapping is not None, render(loaded.diagnostics, loaded.texts)
     return loaded.mapping
+
+
+def one_contact(fields: str, top: str = "") -> Mapping:
+    """A mapping of one record, a contact, with these fields besides a last name. top: further blocks of the file."""
+    return compiled(_ONE_CONTACT + indent(dedent(fields), " " * 6) + "\n" + dedent(top))
 
 
 ACTIVE_ONLY = compiled(
@@ -116,6 +156,16 @@ MAPPINGS = (
     compiled(_MAPPING.format(lead="New", active="Working")),
     compiled(_MAPPING.format(lead="Open", active="Busy")),
 )
+
+OTHER_TIMES = compiled(
+    _MAPPING.format(lead="New", active="Working")
+    .replace("City: customer.city", "City: { last: call.disposition }")
+    .replace("Outcome: call.disposition", "Outcome: customer.lastName")
+    .replace("Began: { first: call.createdAt }", "Began: { count: calls }")
+    .replace("Attempts: { count: calls }", "Attempts: customer.city")
+    .replace("Age: { from: customer.dateOfBirth, format: age }", "Age: { first: call.disposition }")
+)
+"""A mapping whose fields are as new as something else than in the others."""
 
 
 def a_fetched(payload: dict[str, Any]) -> Arrival:

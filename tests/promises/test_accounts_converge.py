@@ -18,8 +18,8 @@ from connector.delivery.payments import LOOK_AGAIN
 from connector.delivery.route import Route, Running
 from connector.mapping.planning import plan
 from connector.model import Event, Plan
+from connector.store.consent_tables import obligations
 from connector.store.desk import Filter
-from connector.store.tables import obligations
 from tests.conftest import Clock
 from tests.promises.accounts import Account, org, portal, reshaped
 from tests.promises.lives import try_lives

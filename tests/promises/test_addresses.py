@@ -16,7 +16,7 @@ from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import load, shipped_folder
-from connector.store.tables import obligations
+from connector.store.consent_tables import obligations
 from tests.conftest import Clock
 from tests.destinations.hubspot_fixtures import sandbox_and_destination
 from tests.promises.accounts import UNLIMITED

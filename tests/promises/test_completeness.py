@@ -95,11 +95,15 @@ class TestFound:
         done = Completeness(stage.store, "sunrise", Api([a_person("c-1", 1)]), len, None, Wanted(fetch=False)).run()
         assert (done.left, stage.store.desk.waiting(), stage.store.runs.all("sunrise")) == (1, 0, [])
 
-    def test_who_is_gone_when_asked_for_is_no_difference(self, stage: Stage) -> None:
-        api = Api([a_person("c-1", 1)])
+    def test_who_is_listed_without_details_is_taken_as_listed(self, stage: Stage) -> None:
+        listed = a_person("c-1", 1, city="Oslo", doNotCall=True)
+        api = Api([listed])
         api.customer = lambda customer_id: None  # type: ignore[method-assign]
+        api.pages = lambda first=1: iter([Page(1, (listed,), 0, 1, True)])  # type: ignore[method-assign]
         done = compare(stage, api)
-        assert (done[Counted.GONE], done.left) == (1, 0)
+        stage.drain()
+        assert (done[Counted.UNDETAILED], done[Counted.FETCHED_CUSTOMERS], done.left) == (1, 1, 0)
+        assert (stage.contact()["City"], stage.contact()["NoCall"]) == ("Oslo", True)
 
 
 class TestTroubles:
@@ -123,6 +127,14 @@ class TestTroubles:
         assert (done[Counted.UNANSWERED], done[Counted.FETCHED_CUSTOMERS], done.left) == (1, 3, 1)
         api.failing.clear()
         assert compare(stage, api).left == 0
+
+    def test_an_opt_out_in_the_list_counts_although_there_is_no_answer(self, stage: Stage) -> None:
+        listed = a_person("c-1", 1, doNotCall=True)
+        api = Api([listed], failing={"c-1"})
+        api.pages = lambda first=1: iter([Page(1, (listed,), 0, 1, True)])  # type: ignore[method-assign]
+        assert compare(stage, api)[Counted.UNANSWERED] == 1
+        stage.drain()
+        assert stage.contact()["NoCall"] is True
 
     def test_details_erase_nothing_and_an_opt_out_in_either_counts(self, stage: Stage) -> None:
         listed = a_person("c-1", 1, city="Oslo", doNotCall=True, doNotSMS=None)
@@ -171,12 +183,23 @@ class TestTroubles:
         stage.drain()
         assert stage.contact()["City"] == "Rome"
 
-    def test_who_was_forgotten_is_neither_missing_nor_fetched(self, stage: Stage) -> None:
-        api = Api([a_person("c-1", 1)])
-        compare(stage, api)
+    @pytest.mark.parametrize("held", [True, False])
+    def test_who_was_deleted_here_does_not_come_back_by_their_calls_either(self, stage: Stage, held: bool) -> None:
+        api = Api([a_person("c-1", 1)], {"c-1": [a_talk("t-1", a_person("c-1", 1), 2)]})
+        stage.clock.forward(600_000)
+        if held:
+            compare(stage, api, all_calls=True)
         stage.store.forget.run("c-1", "ana")
+        before = stage.store.desk.waiting()
+        done = compare(stage, api, all_calls=True)
+        assert (done[Counted.DELETED], done.missing, done.left, stage.store.desk.waiting()) == (1, 0, 0, before)
+
+    def test_who_changed_since_they_were_deleted_here_is_fetched(self, stage: Stage) -> None:
+        stage.clock.forward(600_000)
+        stage.store.forget.run("c-1", "ana")
+        api = Api([a_person("c-1", 11)], {"c-1": [a_talk("t-1", a_person("c-1", 1), 2)]})
         done = compare(stage, api)
-        assert (done.missing, done.left, done[Counted.REPEATED]) == (0, 0, 1)
+        assert (done[Counted.FETCHED_CUSTOMERS], done[Counted.FETCHED_CALLS], done.left) == (1, 0, 0)
 
 
 class TestSchedule:

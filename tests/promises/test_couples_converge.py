@@ -20,8 +20,8 @@ from sqlalchemy import select
 
 from connector.delivery.payments import LOOK_AGAIN
 from connector.delivery.route import Route, Running
+from connector.store.consent_tables import obligations
 from connector.store.desk import Filter
-from connector.store.tables import obligations
 from tests.conftest import Clock
 from tests.promises.accounts import Account, Portal, org, portal
 from tests.promises.households import NAMES, Contact, contacts, mapping_of

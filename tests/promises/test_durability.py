@@ -20,6 +20,7 @@ from connector.store import Store
 from connector.store.database import open_database
 from connector.store.tables import deliveries, events
 from tests.builders import DATA_KEY
+from tests.patience import one_in_three
 from tests.promises.servers import kill
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +133,7 @@ class TestSharedDatabase:
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[pgserver.PostgresServer]:
         """A server of this test's own: others must not miss it."""
-        server = pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop")
+        server = one_in_three(lambda: pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop"))
         yield server
         server.cleanup()
 
@@ -141,7 +142,7 @@ class TestSharedDatabase:
         with receiver(server.get_uri()) as one:
             one.listen(MOST)
             kill(server)
-        server.start()
+        one_in_three(server.start)
         assert len(one.acknowledged) >= MOST
         assert one.acknowledged <= kept(server.get_uri())
 

@@ -52,7 +52,7 @@ def crowd(stage: Stage, count: int, **changes: Any) -> list[str]:
 def faulty_for_calls() -> Mapping:
     """A mapping whose compiled filter fails for every call."""
     programs = dict(MAPPINGS[0].programs)
-    programs["call.completed"] = replace(programs["call.completed"], filter=lambda _: bool(1 // 0))
+    programs["call.completed"] = replace(programs["call.completed"], filter=lambda *_: bool(1 // 0))
     return replace(MAPPINGS[0], programs=programs)
 
 

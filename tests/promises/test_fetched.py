@@ -123,6 +123,141 @@ class TestOfSomebodyKnown:
         assert stage.contact()["Callable"] == "no"
 
 
+class TestWhatIsNotStated:
+    """A file may have a few columns only, and a list not every field."""
+
+    @pytest.mark.parametrize("said", [{}, {"lastName": None}, {"lastName": " "}])
+    def test_a_default_replaces_nothing(self, stage: Stage, said: dict[str, Any]) -> None:
+        stage.accept("sent", a_person("c-1", 1, lastName="Delacroix"))
+        stage.drain()
+        fetch(stage, {**without(a_person("c-1", 2, city="Rome"), "lastName"), **said})
+        stage.drain()
+        assert (stage.contact()["LastName"], stage.contact()["City"]) == ("Delacroix", "Rome")
+
+    def test_a_default_fills_in_for_somebody_new_and_gives_way(self, stage: Stage) -> None:
+        fetch(stage, without(a_person("c-1", 2), "lastName"))
+        stage.drain()
+        assert stage.contact()["LastName"] == "Unknown"
+        stage.accept("sent", a_person("c-1", 1, lastName="Delacroix"))
+        stage.drain()
+        assert stage.contact()["LastName"] == "Delacroix"
+
+    @pytest.mark.parametrize("silent", ["lastName", "preferredName", "status", "language"])
+    def test_what_is_put_together_without_it_replaces_nothing(self, stage: Stage, silent: str) -> None:
+        stage.route.running = type(stage.route.running)(TOGETHER)
+        whole = {"firstName": "Ann", "preferredName": "B", "lastName": "Lee", "status": "Active", "language": "es"}
+        stage.accept("sent", a_person("c-1", 1, **whole))
+        stage.drain()
+        before = stage.contact()
+        fetch(stage, without(a_person("c-1", 2, **whole), silent))
+        stage.drain()
+        assert stage.contact() == before
+
+    def test_what_most_people_do_not_have_need_not_be_stated(self, stage: Stage) -> None:
+        stage.route.running = type(stage.route.running)(TOGETHER)
+        stage.accept("sent", a_person("c-1", 1, address="1 Main St", address2="Apt 3"))
+        fetch(stage, without(a_person("c-1", 2, address="9 Elm St"), "address2"))
+        stage.drain()
+        assert stage.contact()["Street"] == "9 Elm St"
+
+    @pytest.mark.parametrize("how", ["sent", "fetched"])
+    def test_a_value_that_happens_to_be_the_default_is_a_value(self, stage: Stage, how: str) -> None:
+        stage.route.running = type(stage.route.running)(WITH_DEFAULTS)
+        stage.accept("first", a_person("c-1", 1, preferredName=None, county="Pima"))
+        stage.drain()
+        later = a_person("c-1", 2, preferredName=None, county="Gila")
+        if how == "sent":
+            stage.accept("second", without(later, "preferredName"))
+        else:
+            fetch(stage, later)
+        stage.drain()
+        assert stage.contact()["Place"] == "Gila"
+
+    def test_what_is_only_for_new_records_stays_so(self, stage: Stage) -> None:
+        stage.accept("first", a_person("c-1", 1))
+        stage.drain()
+        stage.route.running = type(stage.route.running)(WITH_DEFAULTS)
+        stage.accept("second", without(a_person("c-1", 2), "county"))
+        stage.drain()
+        assert "Kind" not in stage.contact()
+
+    @pytest.mark.parametrize("missing", ["lineType", "email"])
+    def test_an_opt_out_erases_what_is_put_together_all_the_same(self, stage: Stage, missing: str) -> None:
+        stage.route.running = type(stage.route.running)(ERASED)
+        person = {"lineType": "mobile", "phoneNumber": "+12025550100", "email": "l@example.com"}
+        stage.accept("sent", a_person("c-1", 1, **person))
+        stage.drain()
+        assert (stage.contact()["Mobile"], stage.contact()["Both"]) == ("+12025550100", "+12025550100, l@example.com")
+        fetch(stage, without(a_person("c-1", 2, **person, doNotSMS=True), missing))
+        stage.drain()
+        assert (stage.contact().get("Mobile"), stage.contact().get("Both")) == (None, None)
+
+    def test_it_is_so_where_an_event_does_not_state_it(self, stage: Stage) -> None:
+        stage.accept("sent", a_person("c-1", 1, lastName="Delacroix"))
+        stage.accept("odd", a_person("c-1", 2, lastName={"family": "Delacroix"}, city="Rome"))
+        stage.drain()
+        assert (stage.contact()["LastName"], stage.contact()["City"]) == ("Delacroix", "Rome")
+
+    def test_an_event_that_says_null_means_it(self, stage: Stage) -> None:
+        stage.accept("sent", a_person("c-1", 1, lastName="Delacroix"))
+        stage.accept("later", a_person("c-1", 2, lastName=None))
+        stage.drain()
+        assert stage.contact()["LastName"] == "Unknown"
+
+
+HEAD = """\
+version: 1
+crm: salesforce
+consent: { flags: { doNotCall: contact.NoCall }, waive: [doNotEmail, doNotMail, doNotSMS] }
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields:
+"""
+
+TOGETHER = compiled(
+    HEAD
+    + """\
+      LastName: { value: Lee }
+      Joined: { join: [customer.firstName, customer.lastName] }
+      Filled: { template: "{customer.firstName}[ {customer.preferredName}]" }
+      First: { from: [customer.preferredName, customer.firstName] }
+      Street: { join: [customer.address, customer.address2], with: ", " }
+      Other: { value: "yes", when: { not: { customer.status: Active } } }
+      Spoken: { cases: [ { when: { customer.language: es }, then: { value: Spanish } }, { else: { value: Other } } ] }
+"""
+)
+
+WITH_DEFAULTS = compiled(
+    HEAD
+    + """\
+      LastName: { value: Lee }
+      Place: { from: [customer.preferredName, customer.county], default: Gila }
+      Kind: { from: customer.county, default: New, write: on_create }
+"""
+)
+
+ERASED = compiled(
+    """\
+version: 1
+crm: salesforce
+consent:
+  flags: { doNotSMS: contact.NoText }
+  waive: [doNotEmail, doNotMail, doNotCall]
+  withhold: { doNotSMS: [contact.Mobile, contact.Both] }
+  withheld: clear
+records:
+  contact:
+    object: Contact
+    key: { Key: customer.id }
+    fields:
+      LastName: { value: Lee }
+      Mobile: { from: customer.phoneNumber, when: { customer.lineType: mobile } }
+      Both: { join: [customer.phoneNumber, customer.email] }
+"""
+)
+
 CALLABLE = compiled(
     """\
 version: 1

@@ -21,7 +21,8 @@ from connector.mapping import shipped_folder
 from connector.receive import Agency, lane_for
 from connector.running.bootstrap import load_mapping
 from connector.store import Store
-from connector.store.tables import deliveries, open_items
+from connector.store.problem_tables import open_items
+from connector.store.tables import deliveries
 from tests.builders import SECRET, a_call, a_customer
 from tests.conftest import Clock
 from tests.contracts import test_pipeline
@@ -276,7 +277,7 @@ def both_have_asked() -> Callable[[Callable[[], Response]], Response]:
 
     def answer(handle: Callable[[], Response]) -> Response:
         response = handle()
-        both.wait(20)
+        both.wait(60)
         return response
 
     return answer

@@ -15,7 +15,7 @@ from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
 from connector.mapping import load, shipped_folder
-from connector.store.tables import obligations
+from connector.store.consent_tables import obligations
 from tests.conftest import Clock
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
 from tests.promises.crm import Fault

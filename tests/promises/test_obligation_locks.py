@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from connector.settlement import Raised, Settlement
-from connector.store.tables import obligations
+from connector.store.consent_tables import obligations
 from tests.promises.stage import HOLD, Stage, a_person
 
 WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")

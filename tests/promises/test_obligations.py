@@ -14,9 +14,10 @@ from connector.delivery.route import Running
 from connector.errors import PauseReason, StateChanged
 from connector.receive import read
 from connector.settlement import Obligation, ObligationState, Pause, Settlement
+from connector.store.consent_tables import obligations
 from connector.store.desk import Filter
 from connector.store.opt_outs import Period
-from connector.store.tables import deliveries, events, obligations
+from connector.store.tables import deliveries, events
 from tests.promises.crm import REFUSED, Fault
 from tests.promises.stage import AGENCY, DESTINATION, HOLD, LANE, Stage, a_person, a_talk, compiled
 
@@ -497,7 +498,7 @@ class TestAnOptOutSpokenInACall:
         assert stage.store.lowering.lower("c-1", "doNotCall", "ana", "agreed by letter") == [DESTINATION]
         assert not stage.store.ledger.consents(DESTINATION, ["c-1"])["c-1"]["doNotCall"].spoken
         assert owed(stage) == {}
-        assert stage.store.desk.audit(1)[0].thing == "doNotCall of c-1: agreed by letter"
+        assert stage.store.audit.entries(1)[0].what == "doNotCall; customer c-1"
 
     def test_is_not_raised_again_by_a_replay_after_it_was_lowered(self, stage: Stage) -> None:
         self.spoken(stage)

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector.delivery.deliver import prepare
 from connector.delivery.lookups import Lookups
 from connector.delivery.plan_ahead import plan_all
+from connector.delivery.prepare import prepare
 from connector.delivery.route import Running
 from connector.insight.explain import explain
 from connector.insight.left_out import find_left_out
 from connector.insight.overview import overview
 from connector.sandbox.salesforce.states import add_codes
 from connector.store.desk import Filter
-from connector.store.tables import open_items
+from connector.store.problem_tables import open_items
 from tests.builders import a_call, a_customer
 from tests.contracts.test_pipeline import EARLIER, HUBSPOT, LATER, House, raised
 from tests.promises.crm import ODD, REFUSED, Fault
@@ -275,8 +275,9 @@ class TestAFlagThatCannotBeWritten:
         assert (lane.refused, lane.waiting) == (1, 0)
 
 
-def looking(extra: str = "", returns: str = "Id") -> Any:
-    """A mapping whose contacts have an owner who is looked up."""
+def looking(extra: str = "", returns: str = "Id", els: str = "") -> Any:
+    """A mapping whose contacts have an owner who is looked up. els: what is taken where nobody is found."""
+    look = f"object: User, match: {{ Name: customer.agentName }}, return: {returns}" + (f", else: {els}" if els else "")
     return compiled(f"""\
 version: 1
 crm: salesforce
@@ -288,7 +289,7 @@ records:
     fields:
       LastName: customer.lastName
       City: {{ from: customer.city }}
-      Owner: {{ lookup: {{ object: User, match: {{ Name: customer.agentName }}, return: {returns} }}{extra} }}
+      Owner: {{ lookup: {{ {look} }}{extra} }}
 """)
 
 
@@ -321,6 +322,34 @@ class TestALookUpThatFindsNobody:
         passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
         assert (stage.contact()["Owner"], items(stage)) == ("queue", [("Owner", "ODD_VALUE")])
         assert passed_on(stage, "n", a_person("c-1", 2, agentName="Ana")) == 0
+
+    def test_takes_what_else_there_is_and_is_content(self, stage: Stage) -> None:
+        stage.route.running = Running(looking(els="{ value: queue }"))
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        assert (stage.contact()["Owner"], items(stage), stage.state("m")) == ("queue", [], ("delivered", ""))
+        stage.crm.add("User", Name="Ana")
+        stage.route.lookups = Lookups(lambda: 0.0)
+        passed_on(stage, "n", a_person("c-1", 2, agentName="Ana"))
+        assert stage.contact()["Owner"] == "002"
+
+    def test_leaves_out_what_nothing_else_has_either(self, stage: Stage) -> None:
+        stage.route.running = Running(looking(els="{ lookup: { object: Group, where: { Name: Medicare } } }"))
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        assert ("Owner" in stage.contact(), items(stage)) == (False, [("Owner", "LOOKUP_MISSING")])
+        stage.crm.add("Group", Name="Medicare")
+        stage.route.lookups = Lookups(lambda: 0.0)
+        stage.store.desk.replay(Filter(state="delivered", left_out="LOOKUP_MISSING"), "ana")
+        stage.drain()
+        assert (stage.contact()["Owner"], items(stage)) == ("002", [])
+
+    def test_of_what_else_there_is_none_replaces_what_a_payload_does_not_state(self, stage: Stage) -> None:
+        stage.route.running = Running(looking(els="{ value: queue }"))
+        user = stage.crm.add("User", Name="Ana")
+        passed_on(stage, "m", a_person("c-1", 1, agentName="Ana"))
+        passed_on(stage, "n", a_person("c-1", 2))
+        assert stage.contact()["Owner"] == user["Id"]
+        passed_on(stage, "o", a_person("c-1", 3, agentName=None))
+        assert stage.contact()["Owner"] == "queue"
 
     def test_refuses_the_record_where_the_field_is_required(self, stage: Stage) -> None:
         stage.route.running = Running(looking(", required: true"))

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from connector.carecycle.signature import Verifier
 from connector.receive import Agency, read
 from connector.running.partitions import Mover, lanes_of
+from connector.store.consent_tables import obligations
 from connector.store.desk import Filter
-from connector.store.tables import deliveries, obligations
+from connector.store.tables import deliveries
 from tests.builders import SECRET
 from tests.promises.stage import DESTINATION, HOLD, HOUR, LANE, Stage, a_person
 

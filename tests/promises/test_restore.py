@@ -11,7 +11,7 @@ import pytest
 
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.errors import FixConfiguration
-from connector.model import Entry, Mark, Stamp
+from connector.model import Entry, Mark, Stamp, Timing
 from connector.running.backup import backup, restored
 from connector.store import Store
 from connector.store.database import open_database
@@ -153,6 +153,11 @@ class TestRestoring:
         stage.contact()["City"] = "Oslo"  # as an event said that is lost
         deliver(stage, "next", a_person("c-1", 9, city="Rome"))
         assert stage.contact()["City"] == "Rome"
+
+    def test_what_moved_forward_is_known_all_the_same(self) -> None:
+        """People may have moved it back since: it is brought once."""
+        entry = Entry("1", {"Status": Mark(Stamp(1, "a"), "said", timing=Timing.FORWARD)})
+        assert doubt(entry).fields["Status"].digest == "said"
 
     def test_doubting_twice_is_doubting_once(self) -> None:
         mark = Mark(Stamp(1, "a"), "d")

@@ -114,3 +114,15 @@ class TestAPlan:
         assert shipped is not None
         made = the_plan(shipped, a_call(a_customer(), direction="sideways"))
         assert {value.path for value in made.untranslated} == {"call.direction"}
+
+
+class TestAValueThatAFormatMakesNothingOf:
+    def test_is_reported_in_the_same_way(self, stage: Stage) -> None:
+        plain = "City: { from: customer.postalCode, format: zip5, if_null: clear }"
+        stage.route.running = Running(compiled(MAPPING + f"      {plain}\n"))
+        stage.live(
+            [("old", a_person("c-1", 1, postalCode="85204-1234")), ("new", a_person("c-1", 2, postalCode="K1A"))]
+        )
+        (oddity,) = stage.store.oddities.all()
+        assert (oddity.field, oddity.target) == ("customer.postalCode", "contact.City")
+        assert stage.contact()["City"] == "85204"

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute  # some classes below have a field of their own called 'field'
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from connector.model.lookup import Lookup as Lookup
+from connector.model.person import WHO as WHO
+from connector.model.person import Candidate as Candidate
+from connector.model.person import Fact as Fact
+from connector.model.person import FactKind as FactKind
+from connector.model.person import Person as Person
+from connector.model.person import PersonFields as PersonFields
+from connector.model.stamp import OLDEST as OLDEST
+from connector.model.stamp import Stamp as Stamp
+from connector.model.stamp import Timing as Timing
+
 Value = str | int | float | bool | None
 """A value a CRM field can be set to; None clears it."""
-
-
-class Stamp(NamedTuple):
-    """The time of a source's data, and a fixed tie-break. The greater stamp wins, in whatever order they arrive."""
-
-    at: int
-    tie: str
-
-
-OLDEST = Stamp(0, "")
-"""Older than every event's."""
 
 
 class Unopened(NamedTuple):
@@ -32,8 +32,9 @@ class Unopened(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event the catalogue can read. unopened: why its stored payload is not here. again: by which `reapply`, or 0.
+    """An event the catalogue can read. unopened: why its stored payload is not here.
 
+    again: the number of the `reapply` that delivers it, or of the last one before it was sent; else 0.
     fetched: from careCycle's API or a file, not sent: it says what somebody's state is, and not since when. run: that
     fetched it.
     """
@@ -67,6 +68,7 @@ class Rule(StrEnum):
     ON_CREATE = "on_create"
     IF_BLANK = "if_blank"
     UNLESS_EDITED = "unless_edited"
+    FORWARD = "forward"
 
 
 class Cut(StrEnum):
@@ -109,28 +111,13 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """A value looked up in the CRM: the field `returns` of the single `object` whose `match` field holds `value`.
-
-    required, waits: without a match the record is rejected, or waits. default: written where there is no match.
-    """
-
-    object: str
-    match: str
-    value: str = attribute(repr=False)
-    returns: str = "Id"
-    required: bool = False
-    waits: bool = False
-    default: Value = attribute(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class FieldWrite:
     """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
     newer values as well. required: the record is not written without it. fallback: written instead of a refused value.
     cut: whether the text was cut to the field's length. refers: whether the value is the id of a record of ours.
+    order: the values that the field moves along, the first one first; empty unless its rule is to move forward.
     """
 
     value: Value | Ref | Lookup = attribute(repr=False)
@@ -144,73 +131,8 @@ class FieldWrite:
     fallback: Value = attribute(default=None, repr=False)
     cut: Cut = Cut.NO
     refers: bool = False
-
-
-class FactKind(StrEnum):
-    """What a fact of an `also_match` step is, which decides how it is compared with what the CRM has."""
-
-    TEXT = "text"
-    FIRST_NAME = "first name"
-    LAST_NAME = "last name"
-    BIRTH_DATE = "date of birth"
-    EMAIL = "e-mail"
-    PHONE = "phone"
-    EXTERNAL_ID = "external id"
-
-
-WHO = frozenset({FactKind.FIRST_NAME, FactKind.LAST_NAME, FactKind.BIRTH_DATE})
-"""What a record has of the person themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A target field, and the value that a record created by hand must have there to be adopted."""
-
-    field: str
-    value: str = attribute(repr=False)
-    kind: FactKind = FactKind.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class PersonFields:
-    """The target fields that hold who a person is; empty where a record has none that is known to exist.
-
-    placeholders: what the mapping writes into them for a person without a name.
-    """
-
-    first: str = ""
-    middle: str = ""
-    last: str = ""
-    suffix: str = ""
-    born: str = ""
-    placeholders: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who a customer is, according to careCycle; empty where it does not say. born: an ISO date."""
-
-    first: str = attribute(default="", repr=False)
-    middle: str = attribute(default="", repr=False)
-    last: str = attribute(default="", repr=False)
-    suffix: str = attribute(default="", repr=False)
-    preferred: str = attribute(default="", repr=False)
-    born: str = attribute(default="", repr=False)
-    external_id: str = attribute(default="", repr=False)
-    fields: PersonFields = PersonFields()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A record of the CRM that may be the person's, for people to decide: the target fields that agree, and so on.
-
-    blank: the fields that would tell, and have no value on either side.
-    """
-
-    id: str
-    agrees: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
-    blank: tuple[str, ...] = ()
+    order: tuple[Value, ...] = attribute(default=(), repr=False)
+    timing: Timing = Timing.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +150,8 @@ class Write:
     unique: whether the CRM itself keeps the key unique. If not, we remember the record's id.
     silent: fields for which the event has no value to write, or one that consent withholds, with their stamps.
     lacking: fields that the mapping requires and the event has no value for.
-    shared: the object's fields that people may edit too (`unless_edited`), whether or not the event has a value.
+    shared: the object's fields that people may edit too (`OVER_OURS`), whether or not the event has a value.
+    mapped: all the record's fields with their rules, also those of which this type of event says nothing.
     """
 
     name: str
@@ -250,6 +173,7 @@ class Write:
     silent: Mapping[str, Stamp] = attribute(default_factory=dict)
     lacking: tuple[str, ...] = ()
     shared: frozenset[str] = frozenset()
+    mapped: Mapping[str, Rule] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +195,24 @@ class Untranslated:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A field that holds how many calls a record had. write: the field, as of this event alone.
+
+    record: the mapping's. call: of the event; empty for none. counts: whether it counts. withheld: whether consent
+    withholds the field. finish: makes a number the field's value.
+    """
+
+    record: str
+    key: RecordKey
+    field: str
+    write: FieldWrite
+    call: str
+    counts: bool
+    withheld: bool
+    finish: Callable[[int], Value] = attribute(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything one event writes to one destination.
 
@@ -278,6 +220,7 @@ class Plan:
     reason: why there are no writes ("test customer", "filtered", "withheld", "nothing mapped"), else empty.
     spoken: the flags the event itself raises, by the mapping's `raise:`, whatever the snapshot says.
     fetched: the event was: what it says of a flag that it does not raise gives way to every webhook.
+    counted: the fields of its records that count calls.
     """
 
     customer_id: str | None
@@ -289,16 +232,21 @@ class Plan:
     spoken: frozenset[str] = frozenset()
     untranslated: tuple[Untranslated, ...] = ()
     fetched: bool = False
+    counted: tuple[Counted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The ledger's memory of a field: the watermark, the value's keyed digest, who wrote it (see delivery.authors)."""
+    """The ledger's memory of a field: the watermark, the value's keyed digest, who wrote it (see delivery.authors).
+
+    timing: of the watermark; it tells no two marks apart.
+    """
 
     stamp: Stamp
     digest: str
     by: str = ""
     turn: str = ""
+    timing: Timing = attribute(default=Timing.UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,13 +294,12 @@ class Entry:
     """The ledger's memory of one record. crm_id is None until the CRM confirmed a write.
 
     fields: what was last written to each. links: the associations made, by the other record's object. meant: for a
-    field people may edit, the digests of further values that count as ours: those sent that may be in the CRM, and
-    what the CRM itself filled in or made of ours. unread: the fields it may have filled in when we created the record,
-    which was not confirmed, or whose values could not be read.
-    unsubscribed: the address last opted out through the CRM's own subscription service. creating: when a record
+    field people may edit, digests of further values that count as ours: those sent that may be there, and what the CRM
+    filled in or made of ours. unread: the fields it may have filled in when we created the record, unconfirmed, or that
+    could not be read. unsubscribed: the address last opted out through the CRM's own service. creating: when a record
     without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
-    decided: what people decided about which CRM record it is.
-    merged: the record became another customer's by a merge: only links and opt-outs are written to it.
+    decided: what people decided about which CRM record it is. undone: who had written it, if an undo deletes or deleted
+    it, and when (epoch ms). merged: it became another customer's by a merge: only links and opt-outs are written to it.
     """
 
     crm_id: str | None = None
@@ -365,6 +312,7 @@ class Entry:
     decided: Decided = Decided()
     unread: tuple[str, ...] = ()
     merged: bool = False
+    undone: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
