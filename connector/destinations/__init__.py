@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sized
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -40,12 +40,18 @@ def read_settings(block: Any) -> DestinationSettings:
     vendor = vendor_by(auth)
     if vendor is None:
         keys = ", ".join(f"{known.auth_key}: ({known.title})" for known in VENDORS.values())
-        raise _misplaced("auth", f"are no CRM's credentials; expected one of {keys}")
+        raise _misplaced("auth", f"are no CRM's credentials; expected one of {keys}{_likely(block, auth)}")
     for other in VENDORS.values():
         if other.name in block and other is not vendor and other.name in other.settings.model_fields:
             problem = f"is for a {other.title} destination, but these credentials are for {vendor.title}"
             raise _misplaced(other.name, problem)
     return vendor.settings.model_validate(block)
+
+
+def _likely(block: Mapping[str, Any], auth: Sized) -> str:
+    """What the only key of these credentials was meant to be, by the mapping's name; empty if that is not clear."""
+    near = [vendor.auth_key for vendor in VENDORS.values() if str(block.get("mapping")).startswith(vendor.name)]
+    return f"; did you mean {near[0]}?" if near and len(auth) == 1 else ""
 
 
 def vendor_by(auth: Container[str]) -> Vendor | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from connector.crm import Crm, CrmAccount
-from connector.destinations.base import Answers, Current, Destination
+from connector.destinations.base import EVERY, Answers, Compare, Current, Destination, Narrow
 from connector.destinations.bench import Bench
 from connector.destinations.provision import Provisioner
 from connector.mapping.target import TargetSchema
@@ -42,9 +42,11 @@ class Around:
         """Serve this account alone."""
         self.real.serve(account)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Search the real account."""
-        return self.real.find(object, field, values, read)
+        return self.real.find(object, field, values, read, narrow)
 
     def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real account by phone."""
@@ -69,6 +71,10 @@ class Around:
     def normal(self, value: Value) -> str:
         """Normalize a value the way the real account does."""
         return self.real.normal(value)
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        """Compare values the way the real account does."""
+        return self.real.comparing(object, field)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """Describe the real account's fields."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from connector.crm import Crm, CrmAccount
 from connector.destinations.bench import Bench
@@ -139,6 +140,16 @@ Answers = dict[str, list[Found] | Outcome]
 because the CRM cannot be asked for this value."""
 
 
+Narrow = Mapping[str, Sequence[str]]
+"""What else a record that is searched for must have: further fields, each with one value or several."""
+EVERY: Final[Narrow] = MappingProxyType({})
+"""Nothing else."""
+
+
+Compare = Callable[[Value], str]
+"""A value as text, in which two values of a field are compared."""
+
+
 def as_text(value: Value) -> str:
     """A value as text: booleans in lower case, whole numbers without a decimal point."""
     match value:
@@ -201,9 +212,12 @@ class Destination(Protocol):
         """Write rows with distinct keys, of any objects, none referring to another. One outcome per row, in order."""
         ...
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Records whose `field` has one of `values`, with the `read` fields: value -> its records.
 
+        narrow: records without the single value of such a field are left out, and those without any of several may be.
         Values match as they do in the CRM, ignoring case; the keys are the values as given. A value that no record can
         have has none; one that the CRM cannot be asked for has an Outcome, and affects no other.
         """
@@ -240,6 +254,13 @@ class Destination(Protocol):
 
     def normal(self, value: Value) -> str:
         """A value as text in this CRM's canonical form, in which values written and read back compare equal."""
+        ...
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        """What makes two values of this field equal exactly where the CRM's search takes them for the same.
+
+        None where that is not known: only the search itself can tell.
+        """
         ...
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:

@@ -1,8 +1,8 @@
-"""What a trial may do to an account besides delivering: delete what it made, read links, try what is unproven."""
+"""What a trial or an undo may do to an account besides delivering: delete what was made, read links, try things."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,20 @@ class Added:
     why: str = ""
     passing: bool = False
     made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What has happened to a record since it was created.
+
+    gone: it was deleted. changed: it is not as it was created. attached: records that hang on it: object and id.
+    unknown: what could not be looked up, in our words.
+    """
+
+    gone: bool = False
+    changed: bool = False
+    attached: frozenset[tuple[str, str]] = frozenset()
+    unknown: str = ""
 
 
 class UniqueFields(Protocol):
@@ -46,11 +60,20 @@ class Bench(Protocol):
     """Every method may raise DestinationUnusable.
 
     unique_fields: None where every object can have them, so that nothing is unproven.
-    remains: what a record that was deleted leaves behind, for people.
+    remains: what a record that was deleted leaves behind, for people. restorable: how long it can be restored.
     """
 
     unique_fields: UniqueFields | None
     remains: str
+    restorable: str
+
+    def touched(self, object: str, ids: Sequence[str]) -> dict[str, Touched]:
+        """What has happened to each of these records. One of which the CRM does not say is left out."""
+        ...
+
+    def delete_all(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """Delete records so that people can restore them; return why each is still there, empty if it is gone."""
+        ...
 
     def delete(self, object: str, crm_id: str) -> str:
         """Delete a record; return why it is still there, empty if it is gone."""

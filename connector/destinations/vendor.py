@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ class Vendor(Crm):
     settings: the settings an agency file may give. auth_key: the key under `auth:` that identifies this CRM.
     record_address: settings, account as far as it is known, object, CRM id -> the URL of the record's page; empty if
     unknown.
+    record_ids: a text as people copy it, an id or a page's URL -> the ids of records that it may name, as kept here.
     versions: of its API; None where it has none to choose from. setup: what an account needs, in order.
     """
 
@@ -31,6 +32,7 @@ class Vendor(Crm):
     auth_key: str
     connect: Connect
     record_address: Callable[[Any, CrmAccount | None, str, str], str] = lambda settings, account, kind, crm_id: ""
+    record_ids: Callable[[str], Collection[str]] = lambda text: (text,)
     versions: Versions | None = None
     setup: tuple[SetupStep, ...] = ()
 

@@ -36,7 +36,7 @@ def sandbox_and_destination(
             yield sandbox, destination
         finally:
             destination.close()
-        assert referee.verdicts == []
+        assert not referee.verdicts, referee.verdicts
 
 
 def a_contact(key: str = "c-1", /, **more: Any) -> Row:

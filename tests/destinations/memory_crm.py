@@ -15,7 +15,20 @@ from pydantic import BaseModel
 
 from connector import destinations
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Current, Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import (
+    EVERY,
+    Answers,
+    CallLog,
+    Compare,
+    Current,
+    Found,
+    Narrow,
+    Outcome,
+    Row,
+    Verdict,
+    as_text,
+)
+from connector.destinations.bench import Touched
 from connector.destinations.guide import CREDENTIALS, FIELDS, KEYS, Look, Needs, SetupStep, judged
 from connector.destinations.phone_search import find_spelled
 from connector.destinations.provision import Done, Making, Provision, Step
@@ -144,11 +157,14 @@ class Memory:
         self.vault.held[row.key.object][ref] |= {name: row.fields[name] for name in row.consent}
         return replace(refused, id=ref, consent_written=True)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         wanted = list(read)
 
         def matching(value: str) -> list[Found]:
             same = [one for one in self.vault.records(object) if as_text(one.get(field)).lower() == value.lower()]
+            same = [one for one in same if all(as_text(one.get(name)) in own for name, own in narrow.items())]
             return [Found(one["id"], {name: one.get(name) for name in wanted}) for one in same]
 
         answers: Answers = self._call("GET", "/find", lambda: {value: matching(value) for value in values})
@@ -180,6 +196,9 @@ class Memory:
     def normal(self, value: Value) -> str:
         return as_text(value)
 
+    def comparing(self, object: str, field: str) -> Compare | None:
+        return as_text
+
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         fields: Any = self._call("GET", "/fields", lambda: self.vault.fields)
         known = {name: TargetObject(fields=fields[name]) for name in objects if name in fields}
@@ -205,6 +224,13 @@ class MemoryBench:
     vault: Vault
     unique_fields: None = None
     remains: str = "nothing is left of them"
+    restorable: str = "never"
+
+    def touched(self, object: str, ids: Sequence[str]) -> dict[str, Touched]:
+        return {}
+
+    def delete_all(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        return {crm_id: self.delete(object, crm_id) for crm_id in ids}
 
     def delete(self, object: str, crm_id: str) -> str:
         self.vault.held.get(object, {}).pop(crm_id, None)

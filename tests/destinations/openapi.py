@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from flask import Response, request
 
-from connector.destinations.hubspot import bench, calls, pipelines
+from connector.destinations.hubspot import attached, bench, calls, pipelines, removal
 from connector.destinations.hubspot.settings import LEGACY
 from connector.sandbox.hubspot import HubSpotSandbox
 
@@ -25,7 +25,9 @@ VERSIONS: Final = (LEGACY, "2026-03", "2026-09")
 _HOST: Final = "https://api.hubapi.com"
 _CLIENT: Final = "hubspot-api-client"
 """How the client library calls itself: tests also ask the sandbox by themselves."""
-NOT_COPIED: Final = frozenset({calls.ME, pipelines.PIPELINES, bench.DELETE, bench.REMOVE})
+NOT_COPIED: Final = frozenset(
+    {calls.ME, pipelines.PIPELINES, bench.DELETE, bench.REMOVE, removal.ARCHIVE, attached.SCHEMAS}
+)
 """Paths of which the copies at hand have no description."""
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import gzip
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 PACE: Final = 0.02
 """Seconds between two bytes of a drip."""
+
+FOR_EVER: Final = 150.0
+"""Seconds. Whoever waited for the end of this would be much too late, and the test fails instead of hanging."""
+
+AT_ONCE: Final = 60.0
+"""Seconds after which a call has been given up whose limits are a fraction of a second, however slow the machine is."""
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Say = Callable[[bytes], object]
@@ -22,7 +29,8 @@ def drip(text: bytes) -> Behaviour:
 
     def behave(say: Say, over: threading.Event) -> None:
         say(text)
-        while not over.wait(PACE):
+        ends = time.monotonic() + FOR_EVER
+        while not over.wait(PACE) and time.monotonic() < ends:
             say(b" ")
 
     return behave
@@ -33,14 +41,15 @@ def pour(text: bytes, piece: bytes) -> Behaviour:
 
     def behave(say: Say, over: threading.Event) -> None:
         say(text)
-        while not over.is_set():
+        ends = time.monotonic() + FOR_EVER
+        while not over.is_set() and time.monotonic() < ends:
             say(piece)
 
     return behave
 
 
 def silent(_: Say, over: threading.Event) -> None:
-    over.wait()
+    over.wait(FOR_EVER)
 
 
 NEVER_DONE: Final[dict[str, Behaviour]] = {

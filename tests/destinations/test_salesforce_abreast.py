@@ -20,7 +20,7 @@ def abreast() -> Iterator[Abreast]:
 
 class TestAbreast:
     def test_calls_are_under_way_at_once(self, abreast: Abreast) -> None:
-        all_here = threading.Barrier(3, timeout=10)
+        all_here = threading.Barrier(3, timeout=60)
         assert sorted(abreast([all_here.wait] * 3)) == [0, 1, 2]
 
     def test_no_more_than_its_width_are(self, abreast: Abreast) -> None:
@@ -36,7 +36,7 @@ class TestAbreast:
         second_done = threading.Event()
 
         def first() -> str:
-            second_done.wait(10)
+            second_done.wait(60)
             return "first"
 
         def second() -> str:
@@ -53,7 +53,7 @@ class TestAbreast:
             raise KeyError("one")
 
         def goes_on() -> None:
-            failed.wait(10)
+            failed.wait(60)
             done.append(True)
 
         with pytest.raises(KeyError, match="one"):

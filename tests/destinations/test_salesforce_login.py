@@ -406,7 +406,7 @@ class TestSessionsThatEnd:
             assert len(sandbox.calls(TOKEN)) == 2
 
     def test_threads_waiting_for_a_login_that_fails_do_not_repeat_it(self) -> None:
-        with sandbox_and_destination(client_credentials(client_secret="wrong"), latency=0.2) as (sandbox, salesforce):
+        with sandbox_and_destination(client_credentials(client_secret="wrong"), latency=1.0) as (sandbox, salesforce):
             barrier, errors = threading.Barrier(4), []
 
             def write() -> None:

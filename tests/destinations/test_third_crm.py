@@ -46,11 +46,11 @@ records:
     fields: { about: { value: Call } }
     associate: [person]
 """
-AGENCY = f"""\
+AGENCY = """\
 agency: sunrise
-webhook: {{ secrets: [{SECRET}] }}
+webhook: { secrets: ["${HOOK}"] }
 destinations:
-  crm: {{ mapping: own.yaml, auth: {{ vault: acme }} }}
+  crm: { mapping: own.yaml, auth: { vault: acme } }
 """
 LANE = "sunrise/crm/0"
 
@@ -62,10 +62,11 @@ def vault() -> Iterator[Vault]:
 
 
 @pytest.fixture
-def file(tmp_path: Path, vault: Vault) -> AgencyFile:
+def file(tmp_path: Path, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> AgencyFile:
+    monkeypatch.setenv("HOOK", SECRET)
     (tmp_path / "own.yaml").write_text(MAPPING)
     (tmp_path / "agency.yaml").write_text(AGENCY)
-    (file,) = read_agencies([tmp_path / "agency.yaml"], {})
+    (file,) = read_agencies([tmp_path / "agency.yaml"], {"HOOK": SECRET})
     return file
 
 

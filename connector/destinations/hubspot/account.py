@@ -17,7 +17,7 @@ import urllib3
 from hubspot.crm.objects.exceptions import ApiException
 
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Current, Outcome, Row
+from connector.destinations.base import EVERY, Answers, CallLog, Compare, Current, Narrow, Outcome, Row
 from connector.destinations.deadline import Limits, bound, broken_limit
 from connector.destinations.describing import each, problems
 from connector.destinations.hubspot.after import link, opt_out
@@ -33,7 +33,7 @@ from connector.destinations.hubspot.reads import BATCH, Finder
 from connector.destinations.hubspot.records import RecordWriter
 from connector.destinations.hubspot.replies import Reply, daily_usage
 from connector.destinations.hubspot.settings import VERSION, HubSpotSettings
-from connector.destinations.hubspot.values import normal
+from connector.destinations.hubspot.values import folded, normal
 from connector.destinations.hubspot.vendor import HUBSPOT
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
@@ -97,9 +97,11 @@ class HubSpot:
         outcomes = opt_out(self._calls, rows, [answered[n] for n in range(len(rows))])
         return link(self._calls, rows, outcomes)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Records by a property: one call per hundred values if it is unique, otherwise a search."""
-        return self._finder.find(object, field, values, tuple(read))
+        return self._finder.find(object, field, values, tuple(read), narrow)
 
     def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
         """Records by phone number: a search of the digits that HubSpot calculates, or of the common spellings."""
@@ -127,6 +129,10 @@ class HubSpot:
     def normal(self, value: Value) -> str:
         """A value as HubSpot returns it, as text."""
         return normal(value)
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        """How every property is compared, also where a search is for one value of it."""
+        return folded
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The properties of these objects, without those that are missing; `owners` are HubSpot's users."""

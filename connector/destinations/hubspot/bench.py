@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import Field
 
-from connector.destinations.bench import Added
-from connector.destinations.hubspot.calls import PROPERTIES, Calls, Path, expect
+from connector.destinations.bench import Added, Touched
+from connector.destinations.hubspot import removal
+from connector.destinations.hubspot.calls import LINKED, PROPERTIES, Calls, Path, expect
 from connector.destinations.hubspot.lenient import Id
 from connector.destinations.hubspot.object_types import type_id
 from connector.destinations.hubspot.provision import CREATE, GROUPS, MOST_UNIQUE, PROPERTY
@@ -18,7 +20,6 @@ from connector.errors import DestinationUnusable, PauseReason
 
 # https://developers.hubspot.com/docs/api-reference/crm-objects-v3/basic/delete-crm-v3-objects-objectType-objectId
 DELETE: Final = Path("DELETE", "/crm/v3/objects/{object}/{id}")
-LINKED: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/read")
 GROUP: Final = Path("GET", GROUPS.template)
 REMOVE: Final = Path("DELETE", "/crm/v3/properties/{object}/{name}")
 
@@ -49,10 +50,19 @@ class HubSpotBench:
     """Implements destinations.bench.Bench."""
 
     remains = "HubSpot keeps deleted records for 90 days, and the made-up address stays opted out of email"
+    restorable = "in HubSpot for 90 days"
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self.unique_fields = UniqueProperties(calls)
+
+    def touched(self, object: str, ids: Sequence[str]) -> dict[str, Touched]:
+        """What has happened to each of these records."""
+        return removal.touched(self._calls, object, ids)
+
+    def delete_all(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """Archive records; return why each is still there."""
+        return removal.delete_all(self._calls, object, ids)
 
     def delete(self, object: str, crm_id: str) -> str:
         """Delete a record; return why it is still there, empty if it is gone."""

@@ -56,6 +56,7 @@ DATED: Final[Mapping[str, str]] = {
     "/crm/v3/owners": "/crm/owners",
     "/crm/v3/pipelines": "/crm/pipelines",
     "/crm/v4/associations": "/crm/associations",
+    "/crm-object-schemas/v3": "/crm-object-schemas",
     "/account-info/v3": "/account-info",
     "/communication-preferences/v4": "/communication-preferences",
 }
@@ -69,6 +70,7 @@ SEARCH: Final = Path("POST", "/crm/v3/objects/{object}/search")
 PROPERTIES: Final = Path("GET", "/crm/v3/properties/{object}")
 OWNERS: Final = Path("GET", "/crm/v3/owners", scope="crm.objects.owners.read")
 ASSOCIATE: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/associate/default")
+LINKED: Final = Path("POST", "/crm/v4/associations/{object}/{other}/batch/read")
 UNSUBSCRIBE: Final = Path("POST", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
 SUBSCRIPTIONS: Final = Path("GET", "/communication-preferences/v4/statuses/{address}/unsubscribe-all")
 

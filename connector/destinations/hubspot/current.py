@@ -8,8 +8,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from connector.destinations.base import Current
-from connector.destinations.hubspot.bench import LINKED
-from connector.destinations.hubspot.calls import READ, Calls, expect
+from connector.destinations.hubspot.calls import LINKED, READ, Calls, expect
 from connector.destinations.hubspot.entries import Seen, records
 from connector.destinations.hubspot.lenient import Id
 from connector.destinations.hubspot.object_types import type_id
@@ -20,6 +19,8 @@ from connector.destinations.hubspot.values import plain
 from connector.destinations.lenient import Entries, Lenient
 
 _LINKED_AT_ONCE: Final = 1_000
+_COMPLETE: Final = "COMPLETE"
+_NONE: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 _NOT_FOUND: Final = frozenset({"", "OBJECT_NOT_FOUND"})
 """The categories of an error that may say that a record is not there; a recorded one had none."""
 
@@ -33,13 +34,21 @@ class _Own(Lenient):
 
 
 class _Linked(Lenient):
+    """What a record is associated with. paging: where more is."""
+
     own: _Own = Field(alias="from")
-    to: Entries[_Other] = Field(default_factory=list)
+    to: list[_Other]
+    paging: Any = None
+
+
+class _Unlinked(ErrorBody):
+    why: str = Field(default="", alias="subCategory")
 
 
 class _AllLinked(Lenient):
+    status: str = ""
     results: Entries[_Linked] = Field(default_factory=list)
-    errors: Entries[ErrorBody] = Field(default_factory=list)
+    errors: Entries[_Unlinked] = Field(default_factory=list)
 
 
 def current(calls: Calls, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Current]:
@@ -90,13 +99,25 @@ def _shown(record: Seen, fields: Sequence[str]) -> Current:
 
 
 def linked(calls: Calls, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
-    """The records of another object that each of these is associated with. Raises DestinationUnusable."""
+    """The records of another object that each of these is associated with. Raises DestinationUnusable.
+
+    One of which HubSpot does not say everything is left out. It names those that are associated with none in an error.
+    """
     # https://developers.hubspot.com/docs/api-reference/crm-associations-v4/batch/post-crm-v4-associations-fromObjectType-toObjectType-batch-read
     ends: dict[str, frozenset[str]] = {}
     for chunk in chunks(list(dict.fromkeys(ids)), _LINKED_AT_ONCE):
         body: dict[str, Any] = {"inputs": [{"id": crm_id} for crm_id in chunk]}
         reply = expect(_AllLinked, calls.ask(LINKED, object=type_id(object), other=type_id(other), body=body))
-        unknown = {own for error in reply.errors if error.category not in _NOT_FOUND for own in named_ids(error)}
-        ends |= {crm_id: frozenset() for crm_id in chunk if crm_id not in unknown}
-        ends |= {own.own.id: frozenset(end.id for end in own.to) for own in reply.results}
+        if reply.status == _COMPLETE:
+            ends |= _ends(reply)
     return ends
+
+
+def _ends(reply: _AllLinked) -> dict[str, frozenset[str]]:
+    without = [own for error in reply.errors if error.why == _NONE for own in error.context.get("fromObjectId", ())]
+    unknown = {own for error in reply.errors if error.why != _NONE for own in named_ids(error)}
+    unknown |= {linked.own.id for linked in reply.results if linked.paging}
+    ends: dict[str, frozenset[str]] = dict.fromkeys(without, frozenset())
+    for linked in reply.results:
+        ends[linked.own.id] = ends.get(linked.own.id, frozenset()) | {end.id for end in linked.to}
+    return {own: others for own, others in ends.items() if own not in unknown}

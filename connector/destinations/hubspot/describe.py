@@ -5,6 +5,7 @@ https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from connector.destinations.hubspot.calls import PROPERTIES, Calls, expect
@@ -46,9 +47,18 @@ def describe(calls: Calls, object: str) -> TargetObject | None:
     if not reply.ok and reply_refusal(reply).code in _NO_OBJECT:
         return None
     fields = {own.name: _field(object, own, sensitive=False) for own in expect(Properties, reply).results}
-    for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
-        fields |= {own.name: _field(object, own, sensitive=True) for own in _sensitive(calls, object, sensitivity)}
+    fields |= {own.name: _field(object, own, sensitive=True) for own in _all_sensitive(calls, object)}
     return TargetObject(fields=fields | stages(calls, object, fields))
+
+
+def all_properties(calls: Calls, object: str) -> list[PropertyDefinition]:
+    """The properties of an object as HubSpot defines them, with the sensitive ones that the token may see."""
+    return [*calls.read(Properties, PROPERTIES, object=object).results, *_all_sensitive(calls, object)]
+
+
+def _all_sensitive(calls: Calls, object: str) -> Iterator[PropertyDefinition]:
+    for sensitivity in () if object in NEVER_SENSITIVE else _SENSITIVE:
+        yield from _sensitive(calls, object, sensitivity)
 
 
 def _sensitive(calls: Calls, object: str, sensitivity: str) -> list[PropertyDefinition]:
@@ -74,6 +84,7 @@ def _field(object: str, own: PropertyDefinition, *, sensitive: bool) -> TargetFi
         of_user=own.refers_to == "OWNER",
         restricted=kind == "picklist",
         options=tuple(Option(value=value) for value in own.options) if "picklist" in kind else (),
+        label=own.label,
     )
 
 

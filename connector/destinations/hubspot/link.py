@@ -11,6 +11,24 @@ from connector.destinations.hubspot.object_types import type_id
 _TYPE_ID: Final = re.compile(r"[02]-\d+")
 _HOST: Final = re.compile(r"app(-[a-z0-9]+)?\.hubspot\.com")
 _USUAL: Final = "app.hubspot.com"
+_PAGE: Final = re.compile(r"(https?://)?app(-[a-z0-9]+)?\.hubspot\.com/")
+_ID: Final = re.compile(r"\d{1,20}")
+_OF_PARTS: Final = re.compile(r"/(?:record/[02]-\d+|contact|company|deal|ticket|task|call)/(\d+)")
+
+
+def record_ids(text: str) -> tuple[str, ...]:
+    """The id of a record, alone or in the URL of its page, whatever its object and region.
+
+    >>> record_ids("https://app-eu1.hubspot.com/contacts/4711/record/0-1/12345?interaction=note")
+    ('12345',)
+    >>> record_ids("app.hubspot.com/contacts/4711/contact/12345/"), record_ids("12345")
+    (('12345',), ('12345',))
+    >>> record_ids("https://app.hubspot.com/contacts/4711/objects/0-1/views/all/list"), record_ids("003Hs00000ABCDE")
+    ((), ())
+    """
+    if _ID.fullmatch(text):
+        return (text,)
+    return tuple(dict.fromkeys(_OF_PARTS.findall(text))) if _PAGE.match(text) else ()
 
 
 def is_page_host(host: str) -> bool:

@@ -14,6 +14,7 @@ _STANDARD: Final = {
     "companies": "0-2",
     "deals": "0-3",
     "tickets": "0-5",
+    "communications": "0-18",
     "tasks": "0-27",
     "notes": "0-46",
     "meetings": "0-47",
@@ -22,7 +23,7 @@ _STANDARD: Final = {
 }
 
 
-_OF_CONTACTS: Final = frozenset({"contacts", "tasks", "notes", "meetings", "calls", "emails"})
+_OF_CONTACTS: Final = frozenset({"contacts", "tasks", "notes", "meetings", "calls", "emails", "communications"})
 
 
 def scope_noun(object: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import Any, Final
 
-from connector.destinations.base import Answers, Found, Outcome, Verdict
+from connector.destinations.base import EVERY, Answers, Found, Narrow, Outcome, Verdict
 from connector.destinations.hubspot.calls import OWNERS, READ, SEARCH, Calls, Query, expect
 from connector.destinations.hubspot.cursors import ENDLESS, Cursors
 from connector.destinations.hubspot.entries import UNREAD, Listed, Seen, owners, records
@@ -27,6 +28,8 @@ _FURTHER: Final = {"email": ("hs_additional_emails",)}
 _ID_FIELDS: Final = ("id", "hs_object_id")
 FORMER_IDS: Final = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """Where a record shows the ids of those merged into it, the second with times: https://knowledge.hubspot.com/records/merge-records."""
+_FURTHER_FILTERS: Final = 5
+"""Of at most six in a group. What records have in other properties is compared in any case."""
 RECORD_ID: Final = re.compile(r"[0-9]{1,19}")
 _CORRECT: Final = "correct the value in careCycle, which sends a new event, or the mapping, then replay"
 _LEFT_OVER: Final = Outcome(
@@ -41,11 +44,15 @@ _LEFT_OVER: Final = Outcome(
 
 @dataclass(slots=True)
 class _Query:
-    """What to search for, by one property. splits: extra calls left to isolate the values that HubSpot refuses."""
+    """What to search for, by one property. splits: extra calls left to isolate the values that HubSpot refuses.
+
+    further: properties that must have one value each.
+    """
 
     object: str
     field: str
     names: Sequence[str]
+    further: Mapping[str, str] = attribute(default_factory=dict)
     splits: int = SPLITS
 
 
@@ -59,16 +66,21 @@ class Finder:
         self._calls = calls
         self._not_unique: set[tuple[str, str]] = set()
 
-    def find(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], names: Sequence[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Records by a property: each of `values` -> the records that have it, or why they are unknown."""
+        further = {name: wanted[0] for name, wanted in narrow.items() if len(wanted) == 1}
+        read = tuple(dict.fromkeys([*names, *further]))
         asked = list(dict.fromkeys(value for value in values if _may_exist(object, field, value)))
         answers: Answers = {value: [] for value in values}
         if object == "owners":
-            return answers | (self._find_owners(field, asked, names) if asked else {})
-        for chunk in chunks(asked, BATCH):
-            ask = self._search if (object, field) in self._not_unique else self._read
-            answers.update(ask(_Query(object, field, names), chunk))
-        return answers
+            answers |= self._find_owners(field, asked, read) if asked else {}
+        else:
+            for chunk in chunks(asked, BATCH):
+                ask = self._search if (object, field) in self._not_unique else self._read
+                answers.update(ask(_Query(object, field, read, further), chunk))
+        return {value: _narrowed(answer, further) for value, answer in answers.items()} if further else answers
 
     def search(self, object: str, field: str, values: Sequence[str], names: Sequence[str]) -> Answers:
         """Records by a property that is not unique."""
@@ -118,8 +130,10 @@ class Finder:
             "operator": "IN",
             "values": sorted({value.lower() for value in asked}),
         }
+        further = [{"propertyName": name, "operator": "EQ", "value": value} for name, value in question.further.items()]
+        further = further[:_FURTHER_FILTERS]
         # The specification requires `sorts` and HubSpot does not.
-        body = {"filterGroups": [{"filters": [wanted]}], "properties": names, "limit": 200, "sorts": []}
+        body = {"filterGroups": [{"filters": [wanted, *further]}], "properties": names, "limit": 200, "sorts": []}
         entries = self._pages(question.object, body)
         if isinstance(entries, Reply):
             return self._refused(question, asked, entries, self._search)
@@ -186,6 +200,14 @@ def former_ids(record: Written) -> list[str]:
     """The ids that lead to a record besides its own."""
     shown = (record.properties.get(name) or "" for name in FORMER_IDS)
     return [part.partition(":")[0] for text in shown for part in text.split(";") if part]
+
+
+def _narrowed(answer: list[Found] | Outcome, further: Mapping[str, str]) -> list[Found] | Outcome:
+    """Leave out the records that do not have each of these values: not every way of reading asks for them."""
+    if isinstance(answer, Outcome):
+        return answer
+    wanted = {name: folded(value) for name, value in further.items()}
+    return [own for own in answer if all(folded(own.values[name]) == value for name, value in wanted.items())]
 
 
 def _as_found(record: Written, names: Sequence[str]) -> Found:

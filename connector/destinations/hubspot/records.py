@@ -42,13 +42,18 @@ ID = "id"
 class Target(NamedTuple):
     """What rows must share to be sent in one batch.
 
-    with_key: whether the key property is written too; not when the batch corrects an earlier one.
+    corrects: whether the batch corrects an earlier one.
     """
 
     path: Path
     object: str
     key: str
-    with_key: bool = True
+    corrects: bool = False
+
+    @property
+    def with_key(self) -> bool:
+        """Whether the key property is written too."""
+        return not self.corrects and self.key != ID
 
 
 class RecordWriter:
@@ -104,18 +109,18 @@ class RecordWriter:
             n: replace(row, fields={name: row.fields[name] for name in row.consent})
             for n, row in self._with_ids(held_back).items()
         }
-        return {n: _with_opt_outs(answered[n], done) for n, done in self._send(alone, with_key=False).items()}
+        return {n: _with_opt_outs(answered[n], done) for n, done in self._send(alone, corrects=True).items()}
 
     def _stages_set(self, rows: Rows) -> Outcomes:
         """Clear lifecycle stages, then set them: HubSpot ignores an earlier stage while a later one is set."""
-        cleared = self._send({n: replace(row, fields={STAGE: None}) for n, row in rows.items()}, with_key=False)
+        cleared = self._send({n: replace(row, fields={STAGE: None}) for n, row in rows.items()}, corrects=True)
         return cleared | self._send(
-            {n: row for n, row in rows.items() if cleared[n].verdict is Verdict.DELIVERED}, with_key=False
+            {n: row for n, row in rows.items() if cleared[n].verdict is Verdict.DELIVERED}, corrects=True
         )
 
-    def _send(self, rows: Rows, *, with_key: bool = True) -> Outcomes:
+    def _send(self, rows: Rows, *, corrects: bool = False) -> Outcomes:
         answered: Outcomes = {}
-        for target, group in _grouped(rows, lambda row: _target(row, with_key)):
+        for target, group in _grouped(rows, lambda row: _target(row, corrects)):
             for start in range(0, len(group), BATCH):
                 answered |= self._batch(target, dict(list(group.items())[start : start + BATCH]))
         return answered
@@ -128,7 +133,7 @@ class RecordWriter:
                 return self._refused(target, rows, reply)
             batch = expect(Batch, reply)
         answered = _matched(target, rows, batch, reply.request_id)
-        again = self._stages_set(_stage_kept(rows, answered, batch)) if target.with_key else {}
+        again = {} if target.corrects else self._stages_set(_stage_kept(rows, answered, batch))
         return answered | {n: replace(out, created=answered[n].created) for n, out in again.items()}
 
     def _refused(self, target: Target, rows: dict[int, Row], reply: Reply) -> Outcomes:
@@ -183,9 +188,9 @@ def _grouped(rows: Rows, by: Any) -> Iterator[tuple[Any, dict[int, Row]]]:
         yield shared, {n: rows[n] for _, n in group}
 
 
-def _target(row: Row, with_key: bool) -> Target:
+def _target(row: Row, corrects: bool) -> Target:
     path = UPDATE if row.id else UPSERT if row.unique else CREATE
-    return Target(path, row.key.object, row.key.field, with_key and row.key.field != ID)
+    return Target(path, row.key.object, row.key.field, corrects)
 
 
 def _input(n: int, row: Row, target: Target) -> dict[str, Any]:

@@ -153,6 +153,7 @@ class PropertyDefinition(Lenient):
     """A property. Without a type or a word on uniqueness, that is unknown, and stops nothing."""
 
     name: str
+    label: str = ""
     type: str = ""
     field_type: str = Field(default="", alias="fieldType")
     options: OptionValues = Field(default_factory=list)

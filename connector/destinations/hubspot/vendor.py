@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from connector.crm import Day
+from connector.crm import Day, Tasks
 from connector.destinations.hubspot import link
 from connector.destinations.hubspot.settings import LEGACY, VERSION, HubSpotSettings
 from connector.destinations.hubspot.setup_steps import STEPS
@@ -37,6 +37,7 @@ HUBSPOT: Final = Vendor(
     name_fields=dict.fromkeys(("contacts", "0-1"), ("firstname", "lastname")),
     users="owners",
     forward_only=frozenset({"lifecyclestage"}),
+    tasks=Tasks("tasks", done=("hs_task_status", "COMPLETED"), call=("hs_task_type", "CALL")),
     most_unique=10,
     keeps_keys_unique=False,
     day=Day(until_midnight=True, limit=250_000),  # of the free tier and Starter
@@ -49,6 +50,7 @@ HUBSPOT: Final = Vendor(
     auth_key="access_token",
     connect=on_first_use("connector.destinations.hubspot.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.portal, account, kind, crm_id),
+    record_ids=link.record_ids,
     versions=_VERSIONS,
     setup=STEPS,
 )

@@ -14,7 +14,19 @@ from typing import Final
 from urllib.parse import quote
 
 from connector.crm import CrmAccount
-from connector.destinations.base import Answers, CallLog, Current, Found, Outcome, Row, Verdict, one_call
+from connector.destinations.base import (
+    EVERY,
+    Answers,
+    CallLog,
+    Compare,
+    Current,
+    Found,
+    Narrow,
+    Outcome,
+    Row,
+    Verdict,
+    one_call,
+)
 from connector.destinations.deadline import Limits
 from connector.destinations.describing import problems
 from connector.destinations.phone_search import find_spelled
@@ -140,11 +152,13 @@ class Salesforce:
             for place in range(len(rows))
         ]
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Records whose `field` has one of `values`, ignoring case. Raises DestinationUnusable."""
         contacts = converted.contacts(object, field, values)
         rest = [value for value in values if value not in contacts]
-        return contacts | (self._reader.find(object, field, rest, read) if rest else {})
+        return contacts | (self._reader.find(object, field, rest, read, narrow) if rest else {})
 
     def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
         """Records by phone number, as people commonly write it. Raises DestinationUnusable."""
@@ -171,6 +185,10 @@ class Salesforce:
     def normal(self, value: Value) -> str:
         """A value as Salesforce returns it, as text."""
         return values.normal(value)
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        """How queries compare the values of a field of this type. Raises DestinationUnusable."""
+        return self._reader.comparing(object, field)
 
     def describe(self, objects: Iterable[str]) -> TargetSchema:
         """The org's schema, without objects that are missing or hidden. Raises DestinationUnusable."""

@@ -17,7 +17,9 @@ def _domain(text: str) -> str:
     """Reduce a domain, host name or URL to the form `acme.my`, or `acme.my.salesforce.mil` of a government org."""
     host = re.sub(r"^https?://", "", text.strip().lower()).partition("/")[0].removesuffix(".salesforce.com")
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", host) or host.endswith((".com", ".force")):
-        raise ValueError("expected a My Domain such as acme.my.salesforce.com")
+        page = re.fullmatch(r"([a-z0-9-]+)\.lightning\.force\.com", host)  # the address that the browser shows
+        right = f"; write  {page[1]}.my.salesforce.com" if page else ""
+        raise ValueError(f"expected a My Domain such as acme.my.salesforce.com{right}")
     return host
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from connector.destinations.salesforce import errors
+from connector.destinations.bench import Touched
+from connector.destinations.salesforce import errors, removal
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import Client
 
@@ -14,9 +16,18 @@ class SalesforceBench:
 
     unique_fields = None
     remains = "Salesforce keeps deleted records in the recycle bin for 15 days"
+    restorable = "from Salesforce's recycle bin for 15 days"
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    def touched(self, object: str, ids: Sequence[str]) -> dict[str, Touched]:
+        """What has happened to each of these records."""
+        return removal.touched(self._client, object, ids)
+
+    def delete_all(self, object: str, ids: Sequence[str]) -> dict[str, str]:
+        """Move records to the recycle bin; return why each is still there."""
+        return removal.delete_all(self._client, ids)
 
     def delete(self, object: str, crm_id: str) -> str:
         """Delete a record; return why it is still there, empty if it is gone."""

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from connector.destinations.base import Answers, Found, Outcome
+from connector.destinations.base import EVERY, Answers, Compare, Found, Narrow, Outcome
 from connector.destinations.describing import each
-from connector.destinations.salesforce import errors, schema, search_rules
+from connector.destinations.salesforce import errors, narrowing, schema, search_rules, values
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
@@ -42,14 +42,29 @@ class Reader:
         self._known: dict[str, DescribedObject] = {}
         self._ask_again: dict[str, float] = {}
 
-    def find(self, object: str, field: str, asked: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, asked: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Records whose `field` has one of the values `asked`: each value -> its records, or why they are unknown."""
-        own = self._searched(object, field)
-        if own is None or own.filterable is False:
-            refused = search_rules.unsearchable(field) if own else search_rules.missing(object, field)
-            return dict.fromkeys(asked, refused)
-        question = Query(object, field, own.type, own.length, tuple(read))
+        searched = {name: self._searched(object, name) for name in (field, *narrow)}
+        for name, own in searched.items():
+            if own is None or own.filterable is False:
+                refused = search_rules.unsearchable(name) if own else search_rules.missing(object, name)
+                return dict.fromkeys(asked, refused)
+        known = {name: own for name, own in searched.items() if own}
+        tests = [narrowing.test(name, known[name], wanted) for name, wanted in narrow.items()]
+        if None in tests:  # no record can have that value
+            return {value: [] for value in asked}
+        own, further = known[field], narrowing.joined(filter(None, tests))
+        question = Query(object, field, own.type, own.length, tuple(read), further)
         return search(self._client, self._abreast, question, asked)
+
+    def comparing(self, object: str, field: str) -> Compare | None:
+        """What makes two values of this field equal where a query takes them for the same; None if not known."""
+        if object not in self._known:
+            self._searched(object, field)
+        own = _field(self._known.get(object), field)
+        return values.comparing(own.type) if own else None
 
     def records(self, object: str, field: str, value: str, read: Iterable[str]) -> list[Found]:
         """Records with one value, for a caller that cannot go on without them."""

@@ -17,6 +17,8 @@ _TEXTS: Final = {"string", "textarea", "phone", "email"}
 _KNOWN: Final = _TEXTS | {"picklist", "boolean", "int", "double", "currency", "date", "datetime", "reference"}
 _TYPES: Final = {"id": "reference", "percent": "double", "long": "int"}
 _COUNTRY: Final = "Country"
+_FEW: Final = 5
+"""What a task is about, for one, may be any of hundreds of objects."""
 _COMPOUND: Final = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
 
 
@@ -37,6 +39,7 @@ class Described(Lenient):
     """
 
     name: str
+    label: str = ""
     type: str = ""
     length: int = 0
     createable: bool | None = None
@@ -143,6 +146,8 @@ def _field(own: Described) -> TargetField:
         native=own.type if own.type != kind else "",
         searchable=own.filterable,
         of_user="User" in own.refers_to,
+        refers=tuple(sorted(own.refers_to)) if len(own.refers_to) <= _FEW else (),
+        label=own.label,
     )
 
 

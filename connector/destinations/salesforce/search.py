@@ -47,13 +47,17 @@ _ENDLESS: Final = Outcome(
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records to search for. kind, length: of the field. read: the fields to read of each record."""
+    """Which records to search for. kind, length: of the field. read: the fields to read of each record.
+
+    further: what else they must have, as a query says it.
+    """
 
     object: str
     field: str
     kind: str
     length: int
     read: tuple[str, ...]
+    further: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,7 +67,7 @@ class Query:
     def query(self, literals: Iterable[str]) -> str:
         """The query for some values. https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/"""
         head = " ".join(("SELECT", ", ".join(self.names), "FROM", self.object, "WHERE", self.field, "IN"))
-        return f"{head} ({','.join(literals)})"
+        return f"{head} ({','.join(literals)}){self.further}"
 
     def literal(self, value: str) -> str | None:
         """The value as a query has it; None if no record can have it."""
@@ -71,8 +75,8 @@ class Query:
 
     def spelling(self, value: Any) -> str:
         """The value as it compares equal to what a record shows."""
-        text = values.normal(value if isinstance(value, str | int | float) else None)
-        return (values.full_id(text) or text).lower() if self.kind in values.IDS else text.lower()
+        compare = values.comparing(self.kind) or values.folded
+        return compare(value if isinstance(value, str | int | float) else None)
 
 
 def search(client: Client, abreast: Abreast, question: Query, asked: Sequence[str]) -> Answers:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
 from simple_salesforce.format import quote_soql_value
 
-from connector.destinations.base import as_text
+from connector.destinations.base import Compare, as_text
 from connector.model import Value
 
 IDS: Final = frozenset({"id", "reference"})
 """The types of fields that hold the id of a record."""
+
+_NUMBERS: Final = frozenset({"int", "double", "currency", "percent", "long"})
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """What no text in Salesforce has: control characters, and halves of a character beyond the first 65,536."""
@@ -47,6 +50,33 @@ def normal(value: Value) -> str:
     ('true', '42000', '', 'a\\nb')
     """
     return _text(value) if isinstance(value, str) else as_text(value)
+
+
+def folded(value: Value) -> str:
+    """Text as Salesforce compares it, ignoring case."""
+    return normal(value).lower()
+
+
+def comparing(kind: str) -> Compare | None:
+    """What makes two values of a field of this type equal where a query takes them for the same; None if not known.
+
+    >>> [compare(value) for compare in [comparing("double")] if compare for value in ("12.50", 12.5)]
+    ['12.5', '12.5']
+    """
+    if kind in IDS:
+        return _whole_id
+    return _as_number if kind in _NUMBERS else _COMPARED.get(kind)
+
+
+def _whole_id(value: Value) -> str:
+    text = normal(value)
+    return (full_id(text) or text).lower()
+
+
+def _as_number(value: Value) -> str:
+    text = normal(value)
+    is_number = not isinstance(value, str) or _NUMBER.fullmatch(text)
+    return str(Decimal(text).normalize() + 0) if text and is_number else text.lower()
 
 
 def _text(value: str) -> str:
@@ -100,8 +130,15 @@ def _id(value: str) -> str | None:
     return f"'{whole}'" if whole else None
 
 
+_COMPARED: Final[dict[str, Compare]] = {
+    **dict.fromkeys(("string", "email", "phone", "url", "picklist", "combobox"), folded),
+    **dict.fromkeys(("boolean", "date"), normal),
+}
+"""How values of other types are compared. Those of a type that is not here are not the text that a record shows."""
+
+
 _LITERALS: Final[dict[str, Callable[[str], str | None]]] = {
-    **dict.fromkeys(("int", "double", "currency", "percent", "long"), _unquoted(_NUMBER)),
+    **dict.fromkeys(_NUMBERS, _unquoted(_NUMBER)),
     **dict.fromkeys(IDS, _id),
     "date": _date,
     "datetime": _moment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from connector.crm import Day
+from connector.crm import Day, Tasks
 from connector.destinations.salesforce import link
 from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.salesforce.setup_steps import STEPS
@@ -30,6 +30,7 @@ SALESFORCE: Final = Vendor(
     stamp_fields=("CreatedDate", "LastModifiedDate"),
     name_fields=dict.fromkeys(("contact", "lead", "account"), ("FirstName", "LastName")),
     users="User",
+    tasks=Tasks("Task", done=("Status", "Completed"), call=("TaskSubtype", "Call")),
     user_prefix="005",
     active_field="IsActive",
     about_unique="an External ID alone also needs the permission View All Data: tick Unique as well",
@@ -46,6 +47,7 @@ SALESFORCE: Final = Vendor(
     auth_key="flow",
     connect=on_first_use("connector.destinations.salesforce.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
+    record_ids=link.record_ids,
     versions=_VERSIONS,
     setup=STEPS,
 )
