@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path, PurePath
 
 from connector.delivery.reload import Print, fingerprint
 from connector.delivery.route import Route, Running
 from connector.destinations.base import Destination
+from connector.errors import FixConfiguration
+from connector.insight.mapping_files import Home
 from connector.mapping import Loaded, Mapping
 from connector.mapping.target import TargetSchema
 from connector.mapping.tree import find_key
@@ -26,7 +29,8 @@ def no_link(object: str, crm_id: str) -> str:
 class Account:
     """One destination, by its full name. read: loads the mapping file and checks it against a schema if given one.
 
-    schema: the CRM's saved schema, if any. connect: opens the account without calling the CRM yet.
+    schema: the CRM's saved schema, if any. connect: opens the account without calling the CRM yet. home: where the
+    mapping's files are; None where they cannot be edited. crm: its title. renew_by: when its credentials end.
     """
 
     name: str
@@ -35,6 +39,9 @@ class Account:
     schema: Callable[[], TargetSchema | None] = field(default=lambda: None, repr=False)
     connect: Callable[[], Destination] | None = field(default=None, repr=False)
     link: Link = field(default=no_link, repr=False)
+    home: Home | None = None
+    crm: str = ""
+    renew_by: date | None = None
     _good: Loaded | None = field(default=None, repr=False)
     _seen: Print = ()
     _destination: Destination | None = field(default=None, repr=False)
@@ -57,6 +64,17 @@ class Account:
         if self._destination is None:
             self._destination = self.connect()
         return Route(self.name, self._destination, Running(mapping), self.timezone)
+
+    @property
+    def agency(self) -> str:
+        return self.name.partition("/")[0]
+
+    def saved_schema(self) -> TargetSchema | None:
+        """Return the CRM's saved schema; None if there is none that can be read."""
+        try:
+            return self.schema()
+        except FixConfiguration:
+            return None  # the mapping's own checks are useful without it
 
     @property
     def mapping(self) -> Mapping | None:

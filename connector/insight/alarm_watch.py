@@ -135,7 +135,7 @@ class _Steady:
 
 def _letter(check: _Check, way: str) -> Letter:
     agency, new = check.subscriber.agency, check.news[way]
-    subject, body = written(agency, new)
+    subject, body = written(agency, new, check.subscriber.console_url)
     return Letter(agency, check.subscriber.ways[way], subject, body, [alarm.key for alarm in new.raised], new.over)
 
 

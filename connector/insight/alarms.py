@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from connector.backoff import DAY, HOUR, SECOND
 from connector.errors import PauseReason
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.gaps import what_is_missing, what_to_replay
+from connector.insight.links import entry_link
 from connector.insight.oddities import unused, what_comes, what_to_do
 from connector.insight.source_report import missing
 from connector.settlement.clocks import STEADY, Hold, ProcessClock
@@ -145,13 +147,17 @@ def _history(seen: Seen) -> Alarm | None:
 
 def _compared(seen: Seen) -> Iterator[Alarm]:
     """What the CRM has lost, as far as records have been compared with it."""
+    lowered = Counter[str]()
+    for lane in seen.opt_outs:
+        lowered[lane.destination] += lane.lowered
+    for destination, count in (+lowered).items():
+        gone = "1 opt-out is" if count == 1 else f"{count} opt-outs are"
+        text = f"{gone} no longer in the CRM: people who opted out look callable there."
+        yield Alarm("opt-outs lowered", destination, f"{text} {_REPAIR}")
     for own in seen.compared:
-        lowered, missing = own.differing[Difference.LOWERED], own.differing[Difference.MISSING]
-        if lowered:
-            text = f"{lowered} records no longer show an opt-out that is in force: these people look callable there."
-            yield Alarm("opt-outs lowered", own.destination, f"{text} {_REPAIR}")
-        if missing:
-            yield Alarm("records missing", own.destination, f"{missing} records were deleted in the CRM. {_REPAIR}")
+        if missing := own.differing[Difference.MISSING]:
+            gone = "1 record was" if missing == 1 else f"{missing} records were"
+            yield Alarm("records missing", own.destination, f"{gone} deleted in the CRM. {_REPAIR}")
 
 
 def _silence(seen: Seen) -> Alarm | None:
@@ -303,10 +309,14 @@ def news(current: Iterable[Alarm], sent: Sent, now: int, window: int) -> News:
     return News(fresh, over, kept | {alarm.key: SentAlarm(now, True) for alarm in fresh})
 
 
-def written(agency: str, message: News) -> tuple[str, str]:
-    """Write the subject and the body of a message."""
-    lines = [f"{alarm.kind}: {alarm.thing}\n{alarm.text}\n" for alarm in message.raised]
+def written(agency: str, message: News, console_url: str = "") -> tuple[str, str]:
+    """Write the subject and the body of a message. console_url: where the console is; empty where nobody has said."""
+    lines = [_entry(alarm, entry_link(console_url, alarm.key)) for alarm in message.raised]
     lines += [f"over: {key}\n" for key in message.over]
     first = message.raised[0].key if message.raised else f"over: {message.over[0]}"
     more = len(message.raised) + len(message.over) - 1
     return f"[{agency}] {first}" + (f" and {more} more" if more else ""), "\n".join(lines)
+
+
+def _entry(alarm: Alarm, link: str) -> str:
+    return f"{alarm.kind}: {alarm.thing}\n{alarm.text}\n" + (f"{link}\n" if link else "")

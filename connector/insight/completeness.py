@@ -10,10 +10,11 @@ from typing import Any, Final, Protocol
 from connector.carecycle.catalogue import FIELDS, FLAGS, epoch_ms
 from connector.carecycle.coercions import COERCIONS
 from connector.carecycle.kinds import is_plain
-from connector.errors import PauseReason, SourceForbidden, SourceUnusable
+from connector.errors import SourceForbidden, SourceUnusable
 from connector.settlement.newest import Kind
 from connector.settlement.source import Comparison, Counted, Standing, standing
 from connector.source.client import Page
+from connector.source.patience import Patience
 from connector.store import Store
 from connector.store.runs import Run
 
@@ -22,13 +23,13 @@ Keep = Callable[[Sequence[Payload]], int]
 """Accepts payloads into the inbox; returns how many were not known so."""
 
 _UPDATED: Final = FIELDS["customer.updatedAt"]
-_IN_A_ROW: Final = 3
-"""Failures that stop a comparison."""
-
-_OF_ONE: Final = frozenset({PauseReason.OUTAGE, PauseReason.REPLY, PauseReason.REQUEST, PauseReason.UNREACHABLE})
-"""What may be wrong with one customer alone."""
-
-_KEPT: Final = frozenset(Counted) - {Counted.LISTED, Counted.LEFT_OUT, Counted.UNREADABLE, Counted.SHRUNK}
+_KEPT: Final = frozenset(Counted) - {
+    Counted.LISTED,
+    Counted.LEFT_OUT,
+    Counted.UNREADABLE,
+    Counted.SHRUNK,
+    Counted.DELETED,
+}
 """What goes on being counted in a comparison that is resumed."""
 
 _SOME: Final = 200
@@ -75,33 +76,47 @@ class Completeness:
             {what: count for what, count in run.counts.items() if what in _KEPT} if run else {}
         )
         self.no_calls = self.no_details = ""
-        self._failures = 0
+        self._patience = Patience()
 
-    def run(self, progress: Callable[[Comparison, int | None], None] = lambda comparison, total: None) -> Comparison:
-        """Compare everybody. progress: called after each page, with the total if it is known. Raises SourceUnusable."""
+    def run(self, passed: Callable[[int, int | None], None] = lambda count, total: None) -> Comparison:
+        """Compare everybody. Raises SourceUnusable.
+
+        passed: called after each customer with how many were compared, of how many if that is known.
+        """
         for page in self._source.pages():
-            self.comparison += self._page(page)
             self._total = max(self._total or 0, page.total) if page.total is not None else self._total
+            self.comparison += self._page(page, self._counting(passed))
             self._note(str(max(page.number, self._calls_from)))
-            progress(self.comparison, self._total)
-        read = sum(self.comparison[what] for what in (Counted.LISTED, Counted.LEFT_OUT, Counted.UNREADABLE))
-        if read < (self._total or 0):
+            passed(self._read, self._total)
+        if self._read < (self._total or 0):
             self.comparison += {Counted.SHRUNK: 1}
         self._note("", ended=True)
         return self.comparison
+
+    def _counting(self, passed: Callable[[int, int | None], None]) -> Callable[[int], None]:
+        before = self._read
+        return lambda number: passed(before + number, self._total)
+
+    @property
+    def _read(self) -> int:
+        return sum(self.comparison[what] for what in (Counted.LISTED, Counted.LEFT_OUT, Counted.UNREADABLE))
 
     def _note(self, cursor: str, *, ended: bool = False) -> None:
         if self._run is not None:
             self._store.runs.note(self._run.id, cursor, self.comparison.counts, ended=ended)
 
-    def _page(self, page: Page) -> Counter[str]:
+    def _page(self, page: Page, passed: Callable[[int], None]) -> Counter[str]:
         by_id = {payload["id"]: payload for payload in page.customers if self._concerns(payload)}
         counts = Counter[str]({Counted.LISTED: len(by_id), Counted.UNREADABLE: page.unreadable})
         counts[Counted.LEFT_OUT] += len(page.customers) - len(by_id)
         held = self._store.newest.held(self._agency, Kind.CUSTOMER, list(by_id))
+        deleted = self._deleted([listed for customer_id, listed in by_id.items() if customer_id not in held])
+        counts[Counted.DELETED] += len(deleted)
         everybodys = self._wanted.all_calls and page.number >= self._calls_from
-        for customer_id, listed in by_id.items():
-            self._compare(customer_id, listed, held.get(customer_id), counts, everybodys=everybodys)
+        for number, (customer_id, listed) in enumerate(by_id.items(), 1):
+            if customer_id not in deleted:
+                self._compare(customer_id, listed, held.get(customer_id), counts, everybodys=everybodys)
+            passed(number)
         return counts
 
     def _compare(
@@ -109,32 +124,38 @@ class Completeness:
     ) -> None:
         """Compare one customer. everybodys: whether calls are compared of those who do not differ, too."""
         compared, customer = _standing(listed, held), listed
+        is_fetched = self._wanted.fetch and compared is not Standing.KNOWN
         if compared is not Standing.KNOWN:
             counts[compared] += 1
+        if is_fetched:
             detailed = self._fetched_customer(customer_id, listed, counts)
             if detailed is None:
                 return
             customer = detailed
-        of_this_one = self._wanted.fetch and compared is not Standing.KNOWN  # to count alone, it costs too much
-        if everybodys or of_this_one:
+        if everybodys or is_fetched:  # to count alone, the calls cost too much
             self._calls(customer_id, customer, counts)
+
+    def _deleted(self, unknown: Sequence[Payload]) -> set[str]:
+        """Those who were deleted here and have not changed since."""
+        times = self._store.forget.times(listed["id"] for listed in unknown)
+        return {listed["id"] for listed in unknown if (_updated(listed) or 0) <= times.get(listed["id"], -1)}
 
     def _concerns(self, listed: Payload) -> bool:
         return (_updated(listed) or self._wanted.since) >= self._wanted.since
 
     def _fetched_customer(self, customer_id: str, listed: Payload, counts: Counter[str]) -> Payload | None:
-        """Fetch one customer, with the details that a list may not have: consent among them. None if they are gone."""
-        if not self._wanted.fetch:
-            return listed
+        """Fetch one customer, with the details that a list may not have: consent among them. What the list says counts
+        alone where there are none. None if careCycle did not answer; then the list's opt-outs count all the same.
+        """
         try:
             detailed = self._details(customer_id, listed)
         except SourceUnusable as error:
             self._pass_over(error, counts)
+            if any(listed.get(flag) is True for flag in FLAGS):
+                self._take([listed], Counted.FETCHED_CUSTOMERS, counts)
             return None
-        if detailed is None:
-            counts[Counted.GONE] += 1
-            return None
-        customer = _both(listed, detailed)
+        counts[Counted.UNDETAILED] += detailed is None
+        customer = _both(listed, detailed or {})
         self._take([customer], Counted.FETCHED_CUSTOMERS, counts)
         return customer
 
@@ -144,10 +165,8 @@ class Completeness:
         counts[Counted.REPEATED] += len(payloads) - new
 
     def _pass_over(self, error: SourceUnusable, counts: Counter[str]) -> None:
-        """Count one customer of whom careCycle did not answer; several in a row are no single customer's fault."""
-        self._failures += 1
-        if self._failures >= _IN_A_ROW or error.reason not in _OF_ONE:
-            raise error
+        """Count one customer of whom careCycle did not answer. Raises SourceUnusable after several in a row."""
+        self._patience.pass_over(error)
         counts[Counted.UNANSWERED] += 1
 
     def _details(self, customer_id: str, listed: Payload) -> Payload | None:
@@ -158,7 +177,7 @@ class Completeness:
         except SourceForbidden as error:
             self.no_details = error.problem
             return listed
-        self._failures = 0
+        self._patience.answered()
         return detailed
 
     def _calls(self, customer_id: str, customer: Payload, counts: Counter[str]) -> None:
@@ -172,7 +191,7 @@ class Completeness:
         except SourceUnusable as error:
             self._pass_over(error, counts)
             return
-        self._failures = 0
+        self._patience.answered()
         counts[Counted.CALLS_ASKED] += 1
         for start in range(0, len(listed), _SOME):
             some = {call["id"]: call for call in listed[start : start + _SOME]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -13,7 +13,8 @@ from connector.delivery.plan_ahead import Planned
 from connector.delivery.settle import Answers
 from connector.insight.stand_in import NEW
 from connector.mapping import Mapping as CompiledMapping
-from connector.model import FieldWrite, Lookup, RecordKey, Rule
+from connector.mapping.rules import READING
+from connector.model import FieldWrite, Lookup, RecordKey
 from connector.settlement import WHOLE_RECORD
 
 
@@ -36,10 +37,14 @@ class Fate(StrEnum):
 
     CREATED = "created"
     CHANGED = "changed"
+    DEPENDS = "depends_on_the_crm"
     UNCHANGED = "unchanged"
 
 
-_ASKS: Final = frozenset({Rule.IF_BLANK, Rule.UNLESS_EDITED})
+_WRITES: Final = frozenset({Change.WRITTEN, Change.CLEARED})
+
+Edited = Mapping[RecordKey, Set[str]]
+"""The fields that people changed in the CRM, by record."""
 
 _Asked = dict[tuple[RecordKey, str], FieldWrite]
 """The fields of which the CRM says what becomes of them."""
@@ -47,21 +52,34 @@ _Asked = dict[tuple[RecordKey, str], FieldWrite]
 
 @dataclass(slots=True)
 class Edit:
-    """Counts records and fields. Its size depends on the names, not on the number of records."""
+    """Counts records and fields. Its size depends on the names, not on the number of records.
+
+    over: the fields that are written over what people changed in the CRM.
+    """
 
     mapping: CompiledMapping
     records: Counter[tuple[str, Fate]] = field(default_factory=Counter)
     fields: Counter[tuple[str, str, Change]] = field(default_factory=Counter)
+    over: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def count(self, planned: Planned, answers: Answers) -> None:
-        """Count what a rehearsal came to. planned: as the mapping has it."""
+    def count(self, planned: Planned, answers: Answers, edited: Edited) -> None:
+        """Count what a rehearsal came to. planned: as the mapping has it. edited: by people, as far as is known."""
         asked = _asked(planned)
         for answer in answers.values():
             name = answer.folded.write.name
             changes = dict(self._changes(answer, asked))
             self.records[name, _fate(answer, changes)] += 1
             self.fields.update((name, target, change) for target, change in changes.items())
+            theirs = edited.get(answer.folded.write.key, frozenset())
+            self.over.update((name, target) for target in theirs if changes.get(target) in _WRITES)
         self.fields.update((record, target, Change.WITHHELD) for _, record, target in _withheld(planned, answers))
+
+    def fates(self) -> Counter[Fate]:
+        """How many records became what."""
+        counted = Counter[Fate]()
+        for (_, fate), count in self.records.items():
+            counted[fate] += count
+        return counted
 
     def _changes(self, answer: Answer, asked: _Asked) -> Iterator[tuple[str, Change]]:
         write, decision = answer.folded.write, answer.decision
@@ -69,8 +87,8 @@ class Edit:
             yield name, Change.NO_LONGER
         for held in answer.folded.withheld:
             yield held.field, Change.WITHHELD
-        for target in decision.consent.values():
-            yield target, Change.WRITTEN
+        for flag, target in write.flags.items():
+            yield target, Change.WRITTEN if flag in decision.consent else Change.UNCHANGED
         for key, name in asked:
             if key == write.key and name not in write.fields:  # a look-up, which was not asked
                 yield name, Change.DEPENDS
@@ -94,6 +112,10 @@ class Edit:
                 | {change.value: self.fields[name, target, change] for change in Change}
                 for name, target in fields
             ],
+            "changed_by_people": [
+                {"record": name, "field": target, "records": count}
+                for (name, target), count in sorted(self.over.items())
+            ],
         }
 
 
@@ -103,7 +125,7 @@ def _asked(planned: Planned) -> _Asked:
         for _, plan in planned
         for write in plan.writes
         for name, written in write.fields.items()
-        if isinstance(written.value, Lookup) or written.rule in _ASKS
+        if isinstance(written.value, Lookup) or written.rule in READING
     }
 
 
@@ -123,8 +145,10 @@ def _change(name: str, write: FieldWrite, answer: Answer, *, asks: bool) -> Chan
 def _fate(answer: Answer, changes: Mapping[str, Change]) -> Fate:
     if answer.outcome is not None and answer.outcome.id == NEW:
         return Fate.CREATED
-    changing = {Change.WRITTEN, Change.CLEARED, Change.DEPENDS}
-    return Fate.UNCHANGED if changing.isdisjoint(changes.values()) else Fate.CHANGED
+    seen = set(changes.values())
+    if not seen.isdisjoint(_WRITES):
+        return Fate.CHANGED
+    return Fate.DEPENDS if Change.DEPENDS in seen else Fate.UNCHANGED
 
 
 def _withheld(planned: Planned, answers: Answers) -> set[tuple[RecordKey | str, str, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from connector.delivery.authors import is_undone
 from connector.model import Entry, Mark, Plan, Stamp, Write
 from connector.settlement import DeliveryState, RecordNote
 from connector.store.trail import Step, Try
@@ -20,6 +21,8 @@ class EffectVerdict(StrEnum):
     OPTED_OUT = "opted out"
     """Set the field on its own, ahead of everything else of the event."""
     REPEATED = "repeated"
+    UNDONE = "undone"
+    """Wrote the field, and an operator restored what was there before."""
     SUPERSEDED = "superseded"
     WITHHELD = "withheld"
     KEPT = "kept"
@@ -83,9 +86,10 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
     event, notes, offers = step.event, draft.notes[step.delivery_id], draft.offers[step.delivery_id]
     mark = draft.entry.fields.get(name)
     blank = Effect(event.message_id, event.type, event.source_time, EffectVerdict.UNMAPPED)
-    raised_at = draft.raises.get(step.delivery_id, {}).get(name)
-    if raised_at is not None or _is_from(mark, event.message_id):
-        return _written(blank, name, notes, raised_at)
+    if sent := _sent(blank, step, name, draft):
+        return sent
+    if _changed_a_number(name, draft, notes, planned):
+        return _written(blank, name, notes, None)
     if name not in offers:
         return None
     if flag := _withheld(name, notes, planned):
@@ -97,6 +101,35 @@ def effect_of(step: Step, name: str, draft: Draft, planned: Plan) -> Effect | No
     if _repeats_a_flag(draft.writes.get(step.delivery_id), name, mark):
         return replace(blank, verdict=EffectVerdict.REPEATED)
     return _unwritten(blank, step, newer=_is_newer(mark, offers[name]))
+
+
+def _sent(blank: Effect, step: Step, name: str, draft: Draft) -> Effect | None:
+    """Describe an event whose value the CRM holds, or held until that was undone; None for every other event."""
+    notes, mark = draft.notes[step.delivery_id], draft.entry.fields.get(name)
+    raised_at = draft.raises.get(step.delivery_id, {}).get(name)
+    if raised_at is not None or _is_from(mark, step.event.message_id):
+        return _written(blank, name, notes, raised_at)
+    if undone := _undone(step, name, notes, mark):
+        return replace(_written(blank, name, undone, None), verdict=EffectVerdict.UNDONE)
+    return None
+
+
+def _changed_a_number(name: str, draft: Draft, notes: Sequence[tuple[Try, RecordNote]], planned: Plan) -> bool:
+    """Whether an event wrote a number of calls: all that did count, whichever of the calls is the newest."""
+    counts = any((own.record, own.field) == (draft.name, name) for own in planned.counted)
+    return counts and any(name in note.fields for _, note in notes)
+
+
+def _undone(
+    step: Step, name: str, notes: Sequence[tuple[Try, RecordNote]], mark: Mark | None
+) -> list[tuple[Try, RecordNote]]:
+    """List the attempts that wrote what was undone."""
+    event = step.event
+    return [
+        (attempt, note)
+        for attempt, note in notes
+        if name in note.fields and is_undone(mark, attempt.mapping_version, event.run, event.source_time)
+    ]
 
 
 def _unwritten(blank: Effect, step: Step, *, newer: bool) -> Effect:

@@ -16,11 +16,13 @@ from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
 from connector.insight.effects import SET_THE_VALUE, Draft, Effect, EffectVerdict, effect_of, traced
-from connector.mapping import formats
+from connector.insight.lowered import Person, lowered_of
 from connector.mapping.planning import plan
+from connector.mapping.steps import texts
 from connector.model import Plan, RecordKey, Stamp
 from connector.settlement import RecordNote
 from connector.store import Store
+from connector.store.handle_index import Person as Customer
 from connector.store.trail import LONGEST, Known, RaisedFlag, Step, Try
 
 
@@ -61,7 +63,7 @@ class Why:
     """The explanation for a customer or call. events: how many were read; purged: how many of them have no content.
 
     capped: only the newest events were read. unmapped: destinations whose mapping is not known here, for which only
-    the recorded facts are shown.
+    the recorded facts are shown. lowered: the customer's opt-outs that are no longer in a CRM.
     """
 
     asked: str
@@ -71,6 +73,7 @@ class Why:
     capped: bool
     unmapped: tuple[str, ...]
     records: tuple[RecordWhy, ...]
+    lowered: tuple[Person, ...] = ()
 
 
 _Keys = frozenset[tuple[str, str]]
@@ -78,11 +81,19 @@ _Keys = frozenset[tuple[str, str]]
 
 
 class _Subject(NamedTuple):
-    """What to explain: a customer, or an event without one. only: if set, just these records, by destination."""
+    """What to explain: a customer, or an event without one. only: if set, just these records, by destination.
+
+    agency: only what is of this one; empty for all.
+    """
 
     event_id: int
     customer_id: str | None
     only: Mapping[str, _Keys] | None = None
+    agency: str = ""
+
+    def concerns(self, destination: str) -> bool:
+        """Whether an account is of the agency."""
+        return self.agency in ("", destination.partition("/")[0])
 
 
 def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why | None:
@@ -91,11 +102,22 @@ def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why |
     A call's ID is known only if `accounts` include the mapping that writes the call.
     """
     subject = _subject(store, asked, accounts)
-    if subject is None:
-        return None
+    return None if subject is None else _why(store, asked, subject, accounts)
+
+
+def explain_person(store: Store, person: Customer, accounts: Sequence[Account] = ()) -> Why | None:
+    """Explain the records of a customer in one agency; None if no event of theirs is stored."""
+    subject = _Subject(0, person.customer_id, agency=person.agency)
+    answer = _why(store, person.customer_id, subject, accounts)
+    return answer if answer.events else None
+
+
+def _why(store: Store, asked: str, subject: _Subject, accounts: Sequence[Account]) -> Why:
     customer_id = subject.customer_id
-    steps = store.trail.of_customer(customer_id) if customer_id else store.trail.of_event(subject.event_id)
+    steps = _steps(store, subject)
     known = store.trail.records(customer_id) if customer_id else _known_of(store, steps, accounts)
+    known = [held for held in known if subject.concerns(held.destination)]
+    raised = [flag for flag in store.trail.raises(customer_id or "") if subject.concerns(flag.destination)]
     mapped = {account.name for account in accounts if account.mapping}
     return Why(
         asked,
@@ -104,8 +126,15 @@ def explain(store: Store, asked: str, accounts: Sequence[Account] = ()) -> Why |
         len({step.event.message_id for step in steps if step.purged}),
         len(steps) == LONGEST,
         tuple(sorted({step.destination for step in steps} - mapped)),
-        tuple(_records(store, accounts, steps, known, store.trail.raises(customer_id or ""), subject.only)),
+        tuple(_records(store, accounts, steps, known, raised, subject.only)),
+        lowered_of(store, customer_id, accounts, subject.agency),
     )
+
+
+def _steps(store: Store, subject: _Subject) -> list[Step]:
+    if subject.customer_id:
+        return store.trail.of_customer(subject.customer_id, subject.agency)
+    return store.trail.of_event(subject.event_id)
 
 
 def _subject(store: Store, asked: str, accounts: Sequence[Account]) -> _Subject | None:
@@ -125,7 +154,7 @@ def _call_keys(store: Store, account: Account, call_id: str) -> Iterator[tuple[s
     program = account.mapping.programs.get("call.completed") if account.mapping else None
     for record in program.records if program else ():
         key = record.key({"event_type": "call.completed", "id": call_id}, UTC)
-        if key is not None and key is not ABSENT and call_id in (text := formats.text(key)):
+        if key is not None and key is not ABSENT and call_id in (text := texts.text(key)):
             yield record.object, store.ledger.key_digest(RecordKey(record.object, record.key_field, text))
 
 

@@ -65,10 +65,10 @@ def what_comes(oddity: Oddity) -> str:
     """Say in a sentence what keeps coming.
 
     >>> what_comes(Oddity("sunrise", "customer.status", "sunrise/crm", "contact.Status"))
-    'Nothing in the mapping translates a value of customer.status for contact.Status.'
+    'Nothing in the mapping translates or formats a value of customer.status for contact.Status.'
     """
     if oddity.destination:
-        return f"Nothing in the mapping translates a value of {oddity.field} for {oddity.target}."
+        return f"Nothing in the mapping translates or formats a value of {oddity.field} for {oddity.target}."
     return f"careCycle sends {oddity.field} as {oddity.got}; expected {oddity.expected}."
 
 
@@ -77,7 +77,8 @@ def what_to_do(oddity: Oddity) -> str:
     if oddity.destination:
         return (
             "The field is not written, and the CRM keeps what it has. Look up the value in careCycle, add it to the "
-            f"mapping's table (or `else:`), then replay: {_replay(oddity)}. A changed mapping starts the count again."
+            "mapping's table (or `else:`), or choose another `format:`, then replay: "
+            f"{_replay(oddity)}. A changed mapping starts the count again."
         )
     if oddity.used:
         return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"

@@ -23,6 +23,7 @@ from connector.settlement.listings import (
     OpenField,
 )
 from connector.settlement.source import Compared
+from connector.settlement.verification import Standing
 from connector.store import Store
 from connector.store.figures import Pace
 
@@ -31,7 +32,10 @@ _UNREAD: Final = frozenset({UnreadableEvent.code, UNOPENABLE})
 
 @dataclass(frozen=True, slots=True)
 class OptOutStanding:
-    """A destination's opt-outs that are not in its CRM, by state. paused: why a lane is paused; empty if none is."""
+    """A destination's opt-outs that are not in its CRM, by state. paused: why a lane is paused; empty if none is.
+
+    lowered: confirmed by the CRM, and found lowered there since, last at lowered_at (epoch ms).
+    """
 
     destination: str
     oldest_ms: int = 0
@@ -40,6 +44,8 @@ class OptOutStanding:
     refused: int = 0
     no_record: int = 0
     not_mapped: int = 0
+    lowered: int = 0
+    lowered_at: int = 0
 
     def with_lane(self, lane: LaneOptOuts) -> OptOutStanding:
         """Add one of the destination's lanes."""
@@ -51,6 +57,8 @@ class OptOutStanding:
             self.refused + lane.refused,
             self.no_record + lane.no_record,
             self.not_mapped + lane.not_mapped,
+            self.lowered + lane.lowered,
+            max(self.lowered_at, lane.lowered_at),
         )
 
 
@@ -72,7 +80,7 @@ class Overview:
     odd_flags: events with a customer or consent flag that could not be read. questions: those that wait for people.
     processes: those that run, with their clocks. hold: whether deletion waits.
     lost: what the database lacks since its history went back; None if nothing. compared: by agency, for those whose
-    careCycle was asked.
+    careCycle was asked. in_crm: what comparing the records with each CRM found.
     """
 
     now: int
@@ -94,6 +102,7 @@ class Overview:
     hold: Hold = STEADY
     lost: Lost | None = None
     compared: Mapping[str, Compared] = field(default_factory=dict)
+    in_crm: Sequence[Standing] = ()
 
     @property
     def agencies(self) -> list[str]:
@@ -121,6 +130,11 @@ class Overview:
         return sum(row.no_record for row in self.consent)
 
     @property
+    def lowered(self) -> int:
+        """Opt-outs that were in their CRM, and were found lowered there since."""
+        return sum(row.lowered for row in self.consent)
+
+    @property
     def not_mapped(self) -> int:
         """Opt-outs whose flag the mapping waives, or whose customers it leaves out."""
         return sum(row.not_mapped for row in self.consent)
@@ -140,7 +154,8 @@ class Overview:
     @property
     def uncertain(self) -> bool:
         """Whether there may be opt-outs that are not in a CRM although none is waiting or refused."""
-        return bool(self.lost or self.unread or self.odd_flags or self.no_record or self.not_mapped)
+        elsewhere = self.no_record or self.not_mapped or self.lowered
+        return bool(self.lost or self.unread or self.odd_flags or elsewhere)
 
     @property
     def oldest_opt_out(self) -> int:
@@ -184,6 +199,7 @@ def overview(store: Store, now: int) -> Overview:
         hold=store.retention.hold(),
         lost=store.gaps.open(),
         compared={agency: known for agency, known in compared.items() if known},
+        in_crm=store.verifications.standing(),
     )
 
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
 
+from connector.errors import ConnectorError
 from connector.insight.accounts import Account, named, place
 from connector.insight.rehearse import Expected, Forecast, rehearse
 from connector.insight.words import sentences
@@ -17,6 +18,7 @@ from connector.mapping import Severity
 from connector.settlement import CauseKey, DeliveryState
 from connector.store import Store
 from connector.store.desk import Filter
+from connector.store.handling import Mute, Named
 from connector.store.letters import DeadLetters
 
 
@@ -27,6 +29,7 @@ class Cause:
     what: the rejection in a sentence; do: what to do about it. reason: of the newest dead letter, as stored.
     since, until: epoch ms of the first and the newest; newest: the newest delivery's ID.
     record, object: where the rejected fields belong; places: where the mapping writes them, as file:line.
+    opt_outs: of these customers, those that this CRM does not have. muted: who looks after it, while that holds.
     """
 
     id: str
@@ -44,6 +47,8 @@ class Cause:
     record: str = ""
     object: str = ""
     places: tuple[str, ...] = ()
+    opt_outs: int = 0
+    muted: Mute | None = None
 
     @property
     def seen(self) -> str:
@@ -51,18 +56,40 @@ class Cause:
         return f"{self.count}-{self.newest}"
 
     @property
+    def key(self) -> CauseKey:
+        """What identifies it within its destination."""
+        return CauseKey(self.code, self.fields, self.record)
+
+    @property
+    def named(self) -> Named:
+        """The cause as it is kept with what people did about it."""
+        return Named(self.id, self.destination, self.what, self.since)
+
+    @property
     def chosen(self) -> Filter:
         """A filter that selects these deliveries."""
         return Filter(
             destination=self.destination,
-            cause=CauseKey(self.code, self.fields, self.record),
+            cause=self.key,
             state=DeliveryState.DEAD,
         )
 
 
 def find_causes(store: Store, accounts: Sequence[Account] = ()) -> list[Cause]:
-    """List every cause of dead letters, largest first. accounts: used to look up the mapping lines."""
-    return [_cause(store, group, named(accounts, group.destination)) for group in store.letters.causes()]
+    """List every cause of dead letters: those that hold opt-outs, then by the number of people.
+
+    accounts: used to look up the mapping lines.
+    """
+    groups, now, mutes = store.letters.causes(), store.database.time(), store.handling.mutes()
+    began = store.handling.began([group.replay for group in groups if group.replay])
+    causes = []
+    for group in groups:
+        cause = _cause(store, group, named(accounts, group.destination))
+        mute = mutes.get(cause.id)
+        holds = mute is not None and mute.holds(now, cause.count)
+        since = min(cause.since, began.get(group.replay, cause.since))  # a replay does not make it a new cause
+        causes.append(replace(cause, since=since, muted=mute if holds else None))
+    return sorted(causes, key=lambda cause: (-cause.opt_outs, -cause.customers, -cause.count))
 
 
 def cause_of(causes: Iterable[Cause], id: str) -> Cause | None:
@@ -98,7 +125,10 @@ class ReplayPreview:
 def preview_replay(store: Store, account: Account, cause: Cause) -> ReplayPreview | None:
     """Rehearse a cause's dead letters with the current mapping file; None if that is not possible."""
     mapping = account.mapping
-    route = account.route(mapping) if mapping else None
+    try:
+        route = account.route(mapping) if mapping else None
+    except ConnectorError:  # the mapping no longer loads, or the account's settings no longer fit it
+        return None
     if route is None:
         return None
     counts: Counter[str] = Counter()
@@ -128,7 +158,10 @@ def _sends(forecast: Forecast, cause: Cause) -> bool:
 
 def _findings(account: Account, cause: Cause) -> tuple[str, ...]:
     """Check the mapping against the CRM's saved schema; return the errors on the cause's mapping lines."""
-    schema = account.schema()
+    try:
+        schema = account.schema()
+    except ConnectorError:  # the saved file is broken: `connector doctor` says so
+        return ()
     if schema is None:
         return ()
     errors = [error for error in account.read(schema).diagnostics if error.severity is Severity.ERROR]
@@ -160,6 +193,7 @@ def _cause(store: Store, group: DeadLetters, account: Account | None) -> Cause:
         why.record,
         next((note.object for note in notes if note.record == why.record), ""),
         tuple(dict.fromkeys(filter(None, places))),
+        group.opt_outs,
     )
 
 

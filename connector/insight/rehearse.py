@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, assert_never
 
-from connector.delivery.deliver import prepare
+from connector.delivery.counting import with_counts
 from connector.delivery.plan_ahead import Planned, plan_all, without_payload
+from connector.delivery.prepare import prepare
 from connector.delivery.remember import remember
 from connector.delivery.route import Route
 from connector.delivery.settle import Answers, Circumstances, consents_after, settle_delivery
 from connector.insight.stand_in import DryDestination, Overlay
+from connector.mapping.rules import READING
 from connector.model import Delivery, Lookup, Plan, Rule
 from connector.settlement import AttemptOutcome, DeliveryState, RecordNote, Settled
 from connector.store import Store
@@ -131,6 +134,7 @@ class Rehearsal:
         route = self._route
         there = replace(route, destination=DryDestination(route.destination, route.name, self._overlay, self._ask))
         planned, unplanned = plan_all(present, route.mapping, route.timezone)
+        planned = with_counts(planned, partial(self._store.counting.outlook, route.name))
         endings = {settled.delivery_id: _Ending(settled) for settled in unplanned}
         return endings | _rehearsed(self._store, there, planned, self._overlay, self._ask, self._see)
 
@@ -176,7 +180,7 @@ def _asks(plan: Plan) -> Iterator[str]:
     """List the fields of a plan whose result depends on the CRM."""
     for write in plan.writes:
         for name, written in write.fields.items():
-            if isinstance(written.value, Lookup) or written.rule in (Rule.IF_BLANK, Rule.UNLESS_EDITED):
+            if isinstance(written.value, Lookup) or written.rule in READING:
                 yield f"{write.name}.{name}"
 
 

@@ -35,7 +35,7 @@ class Keeper(Protocol):
 class Subscriber:
     """An agency whose people receive alarms, each way by itself. window in ms; renewals: (destination, deadline).
 
-    heartbeat: tells a monitoring service that all is well. Raises AlarmNotSent.
+    heartbeat: tells a monitoring service that all is well. Raises AlarmNotSent. console_url: where people see more.
     """
 
     agency: str
@@ -43,6 +43,7 @@ class Subscriber:
     window: int
     renewals: Sequence[tuple[str, date]] = ()
     heartbeat: Callable[[], None] | None = None
+    console_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ def summary(done: Comparison, *, complete: bool = True) -> Iterator[str]:
 
 _REST: Final = (
     (Counted.LEFT_OUT, "customer", "Left out, because last updated before --since: {}."),
-    (Counted.REPEATED, "state", "Not fetched, because it came before, such as of people forgotten here: {}."),
+    (Counted.DELETED, "customer", "Not fetched, because deleted here, and not changed since: {}."),
+    (Counted.REPEATED, "state", "Not fetched, because it came before or its customer was deleted here: {}."),
     (Counted.UNANSWERED, "customer", "careCycle did not answer about {}: compare again."),
-    (Counted.GONE, "customer", "No longer in careCycle when asked for: {}."),
+    (Counted.UNDETAILED, "customer", "Taken as listed, because careCycle has no details of them: {}."),
     (Counted.UNREADABLE, "item", "Without a usable id: {}. The log says where they are in the list."),
     (
         Counted.SHRUNK,

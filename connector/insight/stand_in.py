@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 from connector.crm import CrmAccount
 from connector.delivery.consent import States
-from connector.delivery.deliver import Known
+from connector.delivery.prepare import Known
 from connector.destinations.around import Around
-from connector.destinations.base import Answers, Outcome, Row, Verdict
+from connector.destinations.base import EVERY, Answers, Narrow, Outcome, Row, Verdict
 from connector.model import Entry, Mode, RecordKey
 from connector.settlement import Claim, Refusal
 from connector.settlement.gaps import Doubt
@@ -112,9 +112,11 @@ class DryDestination(Around):
         # All that a record would have: nothing was written that could be read back.
         return Outcome(Verdict.DELIVERED, held or NEW, created=False, shown=row.fields)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Search the real CRM if it may be asked; otherwise find nothing."""
-        return self.real.find(object, field, values, read) if self.ask else {}
+        return self.real.find(object, field, values, read, narrow) if self.ask else {}
 
     def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:
         """Search the real CRM by phone if it may be asked; otherwise find nothing."""

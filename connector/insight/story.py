@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from connector.carecycle.recognise import OddField
 from connector.insight.masking import ShownField, masked, revealed
+from connector.insight.undone import Undone, undone_of
 from connector.settlement import unopenable
 from connector.settlement.listings import DeliveryStory
 from connector.store import Store
@@ -18,6 +19,7 @@ class Story:
     """One message: its payload's fields, its odd fields, its deliveries with every attempt, and its opt-outs.
 
     undecrypted: why no field can be shown, and what to do; empty where the payload could be decrypted.
+    undone: what it wrote, where an operator restored what was there before.
     """
 
     message_id: str
@@ -27,6 +29,7 @@ class Story:
     undecrypted: str = ""
     odd: Sequence[OddField] = ()
     opt_outs: Sequence[OptOut] = ()
+    undone: Sequence[Undone] = ()
 
 
 def story(store: Store, message_id: str) -> Story | None:
@@ -39,7 +42,8 @@ def story(store: Store, message_id: str) -> Story | None:
     why = unopenable(event.unopened) if event and event.unopened else None
     undecrypted = f"Nothing of the content can be shown: {why.cause}. What to do: {why.action}." if why else ""
     odd, opt_outs = store.oddities.of(message_id), store.opt_outs.of_message(message_id)
-    return Story(message_id, event_type, shown, deliveries, undecrypted, odd, opt_outs)
+    undone = undone_of(store, message_id)
+    return Story(message_id, event_type, shown, deliveries, undecrypted, odd, opt_outs, undone)
 
 
 def story_revealed(store: Store, message_id: str, who: str, reason: str) -> Story | None:

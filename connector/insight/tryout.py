@@ -87,7 +87,7 @@ def try_mapping(text: str, event_text: str, *, timezone: str, schema: TargetSche
     reading, problem = _reading(event_text)
     if loaded.mapping is None:
         return Tried(loaded, problem)
-    tests = tuple(run_examples(loaded.mapping, timezone=timezone))
+    tests = tuple(run_examples(loaded.mapping))
     if reading is None:
         return Tried(loaded, problem, tests)
     planned = plan(reading.event("tried", "tried", 0), loaded.mapping, timezone=timezone)
@@ -127,7 +127,7 @@ def _shown(written: FieldWrite, names: Mapping[RecordKey, str]) -> str:
         case Ref(key):
             return f"the id of {names.get(key, key.object)}"
         case Lookup() as lookup:
-            return f"{lookup.returns} of the {lookup.object} whose {lookup.match} is {lookup.value[:_SHOWN]}"
+            return lookup.described(_SHOWN)
         case value:
             return json.dumps(value, ensure_ascii=False)[:_SHOWN]
 

@@ -1,4 +1,4 @@
-"""A refusal as sentences."""
+"""A refusal as sentences; ages and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -28,3 +28,19 @@ def _sentence(text: str) -> str:
     if text.startswith("careCycle"):
         return f"{text}."
     return f"{text[:1].upper()}{text[1:]}."
+
+
+_UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
+
+
+def age(milliseconds: int | None) -> str:
+    """Format a duration in its largest whole unit: "3 minutes"."""
+    for name, length in _UNITS:
+        if milliseconds is not None and milliseconds >= length:
+            return counted(milliseconds // length, name)
+    return "under a second"
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Format a number with its noun: "1 delivery", "2 deliveries"."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from connector.settlement.listings import LaneStatus
 from connector.store import Store
+from connector.store.desk import Filter
 from connector.store.figures import HOUR, Pace
 from connector.web.chart import HEIGHT, chart
-from connector.web.words import forecast, moment_of, since
-from tests.builders import LANE, NOON, an_arrival
+from connector.web.words import forecast, since
+from tests.builders import DESTINATION, LANE, NOON, an_arrival
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, settle
 
@@ -25,13 +24,20 @@ class TestTheDay:
         store.inbox.accept([an_arrival(), an_arrival()])
         clock.forward(HOUR)
         settle(store, "delivered")
-        assert store.figures.hours(NOON) == [(NOON, 2, 0), (NOON + HOUR, 0, 2)]
+        assert store.figures.hours(NOON, [DESTINATION]) == [(NOON, 2, 0), (NOON + HOUR, 0, 2)]
+
+    def test_what_was_delivered_again_within_an_hour_counts_once(self, store: Store) -> None:
+        store.inbox.accept([an_arrival()])
+        settle(store, "delivered")
+        store.desk.replay(Filter(state="delivered"), "ana")
+        settle(store, "delivered")
+        assert store.figures.hours(NOON, [DESTINATION]) == [(NOON, 1, 1)]
 
     def test_what_was_put_off_or_died_is_not_done(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])
         settle(store, "ready", outcome="deferred")
         settle(store, "dead")
-        assert store.figures.hours(NOON) == [(NOON, 1, 0)]
+        assert store.figures.hours(NOON, [DESTINATION]) == [(NOON, 1, 0)]
 
 
 class TestThePace:
@@ -67,12 +73,12 @@ class TestTheForecast:
 
 class TestTheChart:
     def test_it_has_a_bar_for_each_hour_the_empty_ones_too(self) -> None:
-        drawn = chart([(NOON, 4, 2)], NOON)
+        drawn = chart([(NOON, 4, 2)], NOON, str)
         assert (len(drawn.bars), drawn.top) == (24, 4)
         assert (drawn.bars[-1].came_height, drawn.bars[-1].done_height) == (HEIGHT, HEIGHT / 2)
 
     def test_a_day_without_anything_is_empty(self) -> None:
-        assert chart([], NOON).empty
+        assert chart([], NOON, str).empty
 
 
 class TestWords:
@@ -80,10 +86,3 @@ class TestWords:
         days = (0, 2, 10, 400)
         told = [since(NOON - days_ago * 24 * HOUR, NOON) for days_ago in days]
         assert told == ["since 12:00", "since Tuesday", "since June 8", "since May 14, 2025"]
-
-    @pytest.mark.parametrize(
-        ("text", "at"),
-        [("2026-06-18T12:00", NOON), ("2026-06-18T12:00Z", NOON), ("", 0), ("nonsense", 0), ("0001-01-01", 0)],
-    )
-    def test_a_time_is_read_as_a_form_sends_it(self, text: str, at: int) -> None:
-        assert moment_of(text) == at

@@ -92,7 +92,7 @@ class TestForeseeing:
     def test_a_field_of_an_older_mapping_alone_is_written_anew(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
         (one,) = foreseen(stage, MAPPINGS[1])
-        assert (one.expected, one.records[0].fields) == ("write", ("Status",))
+        assert (one.expected, sorted(one.records[0].fields)) == ("write", ["Stage", "Status"])
 
     def test_a_purged_payload_is_told_as_that(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])
@@ -221,7 +221,8 @@ class TestComparison:
         stage.accept("one", a_person("c-1", 1))
         data = self.compared(stage, MAPPINGS[1])
         assert [(one["record"], one["field"], one["kind"]) for one in data["changes"]] == [
-            ("contact", "Status", "changed")
+            ("contact", "Stage", "changed"),
+            ("contact", "Status", "changed"),
         ]
         assert "Open" not in str(data)
 
@@ -234,8 +235,9 @@ class TestComparison:
         stage.accept("one", a_person("c-1", 1))
         held = next(iter(stage.store.history.walk(Filter())))[0].delivery.event
         was, would_be = (plan(held, one, timezone="UTC") for one in MAPPINGS)
-        (change,) = compare(was, would_be)
-        assert (change.was, change.would_be, "New" in repr(change)) == ("New", "Open", False)
+        changes = [*compare(was, would_be)]
+        assert [(change.was, change.would_be) for change in changes] == [("New", "Open")] * 2
+        assert "New" not in repr(changes)
 
     def test_purged_payloads_are_counted_and_not_compared(self, stage: Stage) -> None:
         stage.live([("one", a_person("c-1", 1))])

@@ -7,8 +7,11 @@ from typing import Any
 from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.insight.explain import FieldWhy, Why, explain
+from connector.insight.story import story
 from connector.mapping import Loaded, load, shipped_folder
 from connector.mapping.target import TargetSchema
+from connector.running.undos import undo
+from connector.store.previous import Whose
 from tests.builders import CUSTOMER, a_call, a_customer
 from tests.contracts.test_pipeline import DESTINATION, EARLIER, LANE, LATER, House, house
 
@@ -99,6 +102,23 @@ class TestTheOthers:
         house.remap(own)
         (only,) = house.pass_on(a_customer(city="Mesa"))
         assert verdicts(field(house, "city")) == {only: "unmapped"}
+
+
+class TestUndone:
+    def test_what_was_undone_is_said_of_the_event_that_wrote_it(self, house: House) -> None:
+        house.route.undo = True
+        house.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
+        house.remap(
+            f"extends: {shipped(house)}\nrecords: {{contact: {{fields: {{remove: [{house.names['state']}]}}}}}}\n"
+        )
+        (newer,) = house.pass_on(a_customer(city="Tempe", updatedAt=LATER))
+        wrong = house.route.mapping.version
+        list(undo(house.store, house.route, 1, Whose(wrong), plan=False))
+        one = field(house, "city")
+        assert (one.writer, verdicts(one)[newer], one.said[0].mapping_version) == (None, "undone", wrong)
+        shown = story(house.store, newer)
+        assert shown is not None
+        assert [house.names["city"] in undone.fields for undone in shown.undone] == [True]
 
 
 class TestWhoIsAskedFor:

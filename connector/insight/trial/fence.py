@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.destinations.around import Around
-from connector.destinations.base import Answers, Found, Outcome, Row, Verdict
+from connector.destinations.base import EVERY, Answers, Found, Narrow, Outcome, Row, Verdict
 from connector.model import RecordKey
 from connector.settlement import Refusal
 
@@ -69,9 +69,11 @@ class Fence(Around):
             self.made[object, crm_id] = None
             self.on_made(object, crm_id)
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Iterable[str]) -> Answers:
+    def find(
+        self, object: str, field: str, values: Sequence[str], read: Iterable[str], narrow: Narrow = EVERY
+    ) -> Answers:
         """Find records; of the mapping's objects, only those of this trial."""
-        answers = self.real.find(object, field, values, read)
+        answers = self.real.find(object, field, values, read, narrow)
         return self._ours(object, answers) if object in self.written else answers
 
     def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Iterable[str]) -> Answers:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from connector.carecycle import recognise
 from connector.delivery.answer import Answer
 from connector.delivery.consent import States
-from connector.delivery.deliver import prepare
+from connector.delivery.prepare import prepare
 from connector.delivery.remember import remember
 from connector.delivery.route import Route
 from connector.delivery.settle import Circumstances, consents_after, settle_delivery
