@@ -124,6 +124,7 @@ class PauseReason(StrEnum):
     CLIENT = "client"
     BUDGET = "budget"
     SENSITIVE = "sensitive"
+    TESTS = "tests"
     OPERATOR = "operator"
     HISTORY = "history"
     FAULT = "FAULT"

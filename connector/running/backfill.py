@@ -10,6 +10,7 @@ from typing import Final
 from connector import receive
 from connector.carecycle.api_names import CUSTOMER
 from connector.receive import Agency, Fetch
+from connector.running.fetching import not_forgotten
 from connector.settlement.newest import Kind
 from connector.source.steps import Payload, Step
 from connector.store import Store
@@ -65,15 +66,19 @@ class Backfill:
     since: int = 0
     calls_of: CallsOf | None = None
 
-    def take(self, step: Step) -> None:
-        """Bring in the customers of one step, then their calls. Raises StoreUnavailable, SourceUnusable."""
+    def take(self, step: Step, passed: Callable[[int], None] = lambda number: None) -> None:
+        """Bring in the customers of one step, then their calls. Raises StoreUnavailable, SourceUnusable.
+
+        passed: called after each customer whose calls were asked for, with how many there were.
+        """
         self.tally.read(step)
         self._take(step.payloads)
         if self.calls_of is None:
             return
-        for payload in step.payloads:
+        for number, payload in enumerate(step.payloads, 1):
             if payload["event_type"] == CUSTOMER:
                 self._take(self._calls_not_held(payload, self.calls_of))
+            passed(number)
 
     def _calls_not_held(self, customer: Payload, calls_of: CallsOf) -> list[Payload]:
         calls = {call["id"]: call for call in calls_of(customer)}
@@ -83,7 +88,9 @@ class Backfill:
 
     def _take(self, payloads: Iterable[Payload]) -> None:
         how = replace(self.how, now=self.store.database.moment())
-        arrivals = [arrival for payload in payloads if (arrival := self._arrival(payload, how))]
+        read = [arrival for payload in payloads if (arrival := self._arrival(payload, how))]
+        arrivals = not_forgotten(self.store, read)
+        self.tally.counts["deleted here"] += len(read) - len(arrivals)
         self._compare(arrivals)
         new = self.keep(arrivals) if arrivals else []
         self.tally.counts["new"] += sum(new)

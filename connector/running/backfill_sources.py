@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from connector.errors import FixConfiguration, SourceForbidden
+from connector.errors import FixConfiguration, SourceForbidden, SourceUnusable
 from connector.running.backfill import Tally
 from connector.running.config import AgencyFile
 from connector.running.source import open_source as open_api
@@ -16,6 +16,7 @@ from connector.settlement.newest import Origin
 from connector.source.client import CareCycle
 from connector.source.columns import Column
 from connector.source.files import open_source, reading
+from connector.source.patience import Patience
 from connector.source.steps import Payload, Step, api_steps, file_steps
 from connector.store import Store
 
@@ -67,11 +68,15 @@ def opened_api(file: AgencyFile, store: Store, opened: ExitStack) -> CareCycle:
 
 @dataclass(slots=True)
 class Calls:
-    """Asks for the calls of customers, until careCycle says that the key may not."""
+    """Asks for the calls of customers, until careCycle says that the key may not.
+
+    Single customers of whom it does not answer are passed over, and named.
+    """
 
     api: CareCycle
     tally: Tally
     forbidden: bool = False
+    patience: Patience = field(default_factory=Patience)
 
     def of(self, customer: Payload) -> Iterator[Payload]:
         """Yield a customer's calls. Raises SourceUnusable."""
@@ -79,6 +84,10 @@ class Calls:
             return
         try:
             yield from self.api.calls(customer["id"], customer)
+            self.patience.answered()
         except SourceForbidden as error:
             self.forbidden = True
             self.tally.read(Step(bad=[("calls", error.problem)]))
+        except SourceUnusable as error:
+            self.patience.pass_over(error)
+            self.tally.read(Step(bad=[(f"customer {customer['id']}", f"the calls: {error.problem}")]))

@@ -13,7 +13,7 @@ from connector.carecycle.signature import Verifier
 from connector.crm import CrmAccount
 from connector.delivery import movement
 from connector.delivery.budget import Allowance, Budget
-from connector.delivery.reload import UNCHECKED, Watched, exposing, fingerprint
+from connector.delivery.reload import UNCHECKED, UNTESTED, Watched, exposing, fingerprint
 from connector.delivery.route import Route, Running
 from connector.destinations import VENDORS
 from connector.destinations.settings import DestinationSettings
@@ -21,13 +21,18 @@ from connector.errors import FixConfiguration, FixMapping
 from connector.insight import notify
 from connector.insight.accounts import Account, Link, no_link
 from connector.insight.alarms import MINUTE
+from connector.insight.mapping_files import Home
 from connector.insight.sending import Subscriber, Way
-from connector.mapping import Loaded, load, render, shipped_folder, target
+from connector.mapping import Loaded, load, render, shipped_folder, shipped_names, target, tested
 from connector.mapping import Mapping as CompiledMapping
+from connector.mapping.extending import absolute
+from connector.mapping.suggestions import closest
 from connector.mapping.target import TargetSchema
+from connector.mapping.tree import find
 from connector.receive import Agency
-from connector.running.config import AgencyFile, Alarms, Process
+from connector.running.config import AgencyFile, Alarms, Process, read_tree
 from connector.running.marks import Marks
+from connector.running.settings_problems import where as written_at
 from connector.running.state import open_state
 from connector.store import Store, open_store
 from connector.store.clock import RemoteClock, moment_of
@@ -65,7 +70,19 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
     for path in (own, shipped):
         if path.is_file():
             return path
-    raise FixConfiguration(str(file.path), f"there is no mapping {settings.mapping}: neither {own} nor a shipped one")
+    near = closest(settings.mapping, tuple(shipped_names(shipped_folder())))
+    hint = f"did you mean {near}?" if near else "name a file beside the agency file, or a shipped mapping"
+    problem = f"there is no mapping {settings.mapping}: neither {own} nor a shipped one"
+    raise FixConfiguration(_place_of_mapping(file, settings), problem, hint)
+
+
+def _place_of_mapping(file: AgencyFile, settings: DestinationSettings) -> str:
+    """Where the agency file names the mapping of a destination."""
+    name = next((name for name, own in file.settings.destinations.items() if own is settings), "")
+    try:
+        return written_at(find(read_tree(file.path), ("destinations", name, "mapping")).place)
+    except FixConfiguration:  # it was changed meanwhile
+        return str(file.path)
 
 
 def read_mapping(path: Path, schema: TargetSchema | None = None, *, checked: bool = True) -> Loaded:
@@ -73,31 +90,46 @@ def read_mapping(path: Path, schema: TargetSchema | None = None, *, checked: boo
     return load(path, schema=schema, shipped=shipped_folder(), crms=VENDORS, checked=checked)
 
 
+def read_live(path: Path, schema: TargetSchema | None = None, *, checked: bool = True) -> Loaded:
+    """Load a mapping that is to go live: it only loads if its own tests pass.
+
+    They run without the CRM's schema, as `connector test` runs them; the load that has it comes after one without.
+    """
+    loaded = read_mapping(path, schema, checked=checked)
+    return loaded if schema else tested(loaded)
+
+
 def load_mapping(path: Path, schema: TargetSchema | None = None) -> CompiledMapping:
     """Load a mapping that must be correct. Raises FixMapping with every diagnostic and its line."""
-    loaded = read_mapping(path, schema)
+    return _correct(path, read_mapping(path, schema))
+
+
+def _correct(path: Path, loaded: Loaded) -> CompiledMapping:
     if loaded.mapping is None:
         raise FixMapping(str(path), "does not load\n" + render(loaded.diagnostics, loaded.texts))
     return loaded.mapping
 
 
-def open_routes(files: Sequence[AgencyFile], store: Store) -> list[Watched]:
+def open_routes(files: Sequence[AgencyFile], store: Store, *, allow_failing_tests: bool = False) -> list[Watched]:
     """Open the route of every destination, with its mapping watched for changes.
 
-    Raises FixConfiguration, FixMapping: the process must not start with a configuration that cannot work.
+    allow_failing_tests: of the mappings' own; otherwise such a destination sends nothing. Raises FixConfiguration,
+    FixMapping: the process must not start with a configuration that cannot work.
     """
-    watched = []
+    watched, read = [], read_mapping if allow_failing_tests else read_live
     today = datetime.fromtimestamp(store.database.time() / 1000, UTC).date()
     for file in files:
         for where, notice in notices(file, today):
             telemetry.settings_deprecated(where, notice)
         for name, settings in file.settings.destinations.items():
             path = mapping_path(file, settings)
-            first = read_mapping(path)
+            first = read(path)
+            mapping = _correct(path, first if first.mapping else read_mapping(path))
             route = open_route(file, name)
-            route.running = Running(route.mapping, UNCHECKED if exposing(first) else None)
+            bar = UNCHECKED if exposing(first) else None
+            route.running = Running(mapping, bar if first.mapping else UNTESTED)
             route.undo = file.settings.retention.undo > 0
-            watched.append(Watched(route, partial(read_mapping, path), fingerprint(first.files), store))
+            watched.append(Watched(route, partial(read, path), fingerprint(first.files), store))
     return watched
 
 
@@ -159,12 +191,12 @@ def open_route(file: AgencyFile, name: str) -> Route:
     return Route(full_name, destination, Running(mapping), timezone, lag, budget=budget, clock=clock)
 
 
-def subscriber(file: AgencyFile) -> Subscriber:
-    """Build the ways an agency is alerted."""
+def subscriber(file: AgencyFile, console_url: str = "") -> Subscriber:
+    """Build the ways an agency is alerted. console_url: where its messages lead; empty if unknown."""
     settings = file.settings.alarms
     renewals = [(name, own.renew_by) for name, own in file.settings.destinations.items() if own.renew_by]
     heartbeat = partial(notify.ping, settings.heartbeat.get_secret_value()) if settings.heartbeat else None
-    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals, heartbeat)
+    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals, heartbeat, console_url)
 
 
 def _ways(settings: Alarms) -> dict[str, Way]:
@@ -185,10 +217,11 @@ def open_accounts(files: Sequence[AgencyFile], known: KnownAccount = lambda _: N
 
     known: what its CRM said of a destination's account, if it was asked before.
     """
-    return [_account(file, name, known) for file in files for name in file.settings.destinations]
+    kept = frozenset(absolute(file.path) for file in files)
+    return [_account(file, name, known, kept) for file in files for name in file.settings.destinations]
 
 
-def _account(file: AgencyFile, name: str, known: KnownAccount) -> Account:
+def _account(file: AgencyFile, name: str, known: KnownAccount, kept: frozenset[Path]) -> Account:
     settings = file.settings.destinations[name]
     try:
         path = mapping_path(file, settings)
@@ -202,6 +235,9 @@ def _account(file: AgencyFile, name: str, known: KnownAccount) -> Account:
         lambda: target.load(saved) if (saved := saved_path(file, name)).is_file() else None,
         lambda: destinations.connect(load_mapping(path).crm, settings, partial(telemetry.crm_called, full_name)),
         _link(settings, partial(known, full_name)),
+        Home(path, file.path.parent, not path.is_relative_to(shipped_folder()), kept),
+        destinations.vendor_of(settings).title,
+        settings.renew_by,
     )
 
 

@@ -16,13 +16,22 @@ from connector.destinations import read_settings
 from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration
 from connector.mapping import source
-from connector.mapping.diagnostics import Place, Report
-from connector.mapping.tree import Node, find
+from connector.mapping.diagnostics import Report
+from connector.mapping.tree import Node
+from connector.running.settings_problems import (
+    REFERENCE,
+    name_in_braces,
+    not_a_reference,
+    problems_of,
+    secrets_in_the_file,
+    told_of_yaml,
+    where,
+)
 from connector.source.settings import CareCycleSettings
+from connector.store.dialect import embedded_folder, parse_url
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
-_REFERENCE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}\Z")
 
 
 class _Frozen(BaseModel):
@@ -89,7 +98,7 @@ class AgencySettings(_Frozen):
     @classmethod
     def _is_known(cls, name: str) -> str:
         try:
-            ZoneInfo(name)
+            ZoneInfo("" if name == "EST" else name)  # it has no summer time, though people mean a zone that has
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("must be an IANA time zone, for example America/Phoenix") from None
         return name
@@ -110,11 +119,15 @@ class Process(_Frozen):
     admin_listen: tuple[str, int] | None
     console_password_hash: str | None = Field(repr=False)
     console_viewer_password_hash: str | None = Field(repr=False)
+    console_people: Path | None = None
+    console_url: str = ""
+    console_proxies: str = ""
     log_level: str
     inbox_limit: int
     lease_seconds: int
     worker_lanes: int
     accept_data_loss: bool = False
+    allow_failing_tests: bool = False
     outage_seconds: int = 60
 
 
@@ -124,19 +137,32 @@ def read_process(environment: Mapping[str, str]) -> Process:
     if level not in ("debug", "info", "warning", "error"):
         raise FixConfiguration("CONNECTOR_LOG_LEVEL", "must be debug, info, warning or error")
     admin = environment.get("CONNECTOR_ADMIN_LISTEN", "127.0.0.1:8081")
+    database_url = environment.get("CONNECTOR_DATABASE_URL", "sqlite:///data/connector.db")
     return Process(
-        database_url=environment.get("CONNECTOR_DATABASE_URL", "sqlite:///data/connector.db"),
+        database_url=database_url,
         listen=_address("CONNECTOR_LISTEN", environment.get("CONNECTOR_LISTEN", "0.0.0.0:8080")),  # public by design
         admin_listen=None if admin == "off" else _address("CONNECTOR_ADMIN_LISTEN", admin),
         console_password_hash=environment.get("CONNECTOR_CONSOLE_PASSWORD_HASH") or None,
         console_viewer_password_hash=environment.get("CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH") or None,
+        console_people=_people_file(environment, database_url),
+        console_url=environment.get("CONNECTOR_CONSOLE_URL", ""),
+        console_proxies=environment.get("CONNECTOR_CONSOLE_PROXIES", ""),
         log_level=level,
         inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),
         worker_lanes=_number("CONNECTOR_WORKER_LANES", environment, 64, range(1, 1001)),
         accept_data_loss=_yes("CONNECTOR_ACCEPT_DATA_LOSS", environment),
+        allow_failing_tests=_yes("CONNECTOR_ALLOW_FAILING_TESTS", environment),
         outage_seconds=_number("CONNECTOR_OUTAGE_SECONDS", environment, 60, range(1, 3601)),
     )
+
+
+def _people_file(environment: Mapping[str, str], database_url: str) -> Path | None:
+    """The file of the console's people: the one that is set, or beside an embedded database."""
+    if named := environment.get("CONNECTOR_CONSOLE_PEOPLE"):
+        return Path(named)
+    folder = embedded_folder(parse_url(database_url))
+    return folder / "console-people.yaml" if folder else None
 
 
 def _yes(setting: str, environment: Mapping[str, str]) -> bool:
@@ -219,7 +245,7 @@ def read_tree(file: Path) -> Node:
         raise FixConfiguration(str(file), f"cannot be read: {error.strerror}") from None
     report = Report()
     _, tree = source.read(data, str(file), report)
-    problems = [str(problem) for problem in report.sorted([str(file)])]
+    problems = [told_of_yaml(problem, AgencySettings) for problem in report.sorted([str(file)])]
     if tree is None or problems:
         raise unusable(file, problems)
     return tree
@@ -228,24 +254,20 @@ def read_tree(file: Path) -> Node:
 def validated(file: Path, tree: Node, content: Any) -> AgencySettings:
     """The settings, or FixConfiguration with each problem at its place in the tree."""
     try:
-        return AgencySettings.model_validate(content)
+        settings = AgencySettings.model_validate(content)
     except ValidationError as error:
-        problems = [_located(tree, problem["loc"], problem["msg"]) for problem in error.errors()]
-    raise unusable(file, problems)
+        raise unusable(file, problems_of(error.errors(), tree, AgencySettings)) from None
+    endpoints = [own.endpoint or "" for own in settings.destinations.values()]
+    endpoints.append(settings.carecycle.endpoint if settings.carecycle else "")
+    is_trial = any(endpoint.startswith("http:") for endpoint in endpoints)  # a sandbox's tokens are no secrets
+    if not is_trial and (problems := secrets_in_the_file(settings, tree)):
+        raise unusable(file, problems)
+    return settings
 
 
 def unusable(file: Path, problems: Sequence[str]) -> FixConfiguration:
     """The error of a file with these problems."""
     return FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
-
-
-def _located(tree: Node, loc: tuple[int | str, ...], message: str) -> str:
-    place = find(tree, loc).place
-    return f"{_where(place)}: {'.'.join(map(str, loc))}: {message.removeprefix('Value error, ')}"
-
-
-def _where(place: Place) -> str:
-    return f"{place.file}:{place.line}:{place.col}"
 
 
 class Secrets:
@@ -257,12 +279,18 @@ class Secrets:
     def resolve(self, node: Node) -> Any:
         """The tree as plain values."""
         match node.value:
+            case dict() if problem := name_in_braces(node):
+                self._missing(node, problem)
+                return None
             case dict() as entries:
                 return {key: self.resolve(value) for key, (_, value) in entries.items()}
             case list() as items:
                 return [self.resolve(item) for item in items]
-            case str() as text if reference := _REFERENCE.match(text):
+            case str() as text if reference := REFERENCE.match(text):
                 return self._from_environment(node, reference[1])
+            case str() as text if problem := not_a_reference(text):
+                self._missing(node, problem)
+                return None
             case str() as text if text.startswith("file:"):
                 return self._from_file(node, self._folder / text.removeprefix("file:"))
             case value:
@@ -282,4 +310,4 @@ class Secrets:
             return None
 
     def _missing(self, node: Node, problem: str) -> None:
-        self._problems.append(f"{_where(node.place)}: {problem}")
+        self._problems.append(f"{where(node.place)}: {problem}")

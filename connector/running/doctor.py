@@ -19,6 +19,7 @@ from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.clocks import crm_time
 from connector.running.config import AgencyFile, Process
+from connector.running.console_check import check_console
 from connector.running.findings import Finding, Health
 from connector.running.source import open_source
 from connector.running.source_check import check_source
@@ -63,7 +64,7 @@ def examine(
         yield from _source(process, file, environment)
         if url:
             yield _endpoint(f"{url.rstrip('/')}/hooks/{file.settings.agency}")
-    yield _console(process)
+    yield check_console(process)
 
 
 def _database(
@@ -286,9 +287,3 @@ def _endpoint(address: str) -> Finding:
         case status:
             problem = f"answers {status}, which the connector never does here"
             return Finding(address, Health.WRONG, problem, "something else answers: check the reverse proxy")
-
-
-def _console(process: Process) -> Finding:
-    if process.console_password_hash is None or process.admin_listen is None:
-        return Finding("console", Health.DOUBTFUL, "is off", "run connector console password to turn it on")
-    return Finding("console", Health.FINE, "is on")

@@ -22,4 +22,10 @@ def keep_fetched(store: Store, agency: Agency, run_id: str, payloads: Sequence[M
             arrivals.append(fetched(agency, payload, how))
         except UnreadableEvent:  # it has an id, but none that an event may have
             continue
-    return sum(store.fetched.accept(arrivals))
+    return sum(store.fetched.accept(not_forgotten(store, arrivals)))
+
+
+def not_forgotten(store: Store, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Leave out what is of customers who were forgotten, and not newer than that."""
+    forgotten = store.forget.times({arrival.customer_id for arrival in arrivals if arrival.customer_id})
+    return [each for each in arrivals if (each.source_time or 0) > forgotten.get(each.customer_id or "", -1)]

@@ -6,12 +6,14 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, Final
 
 from connector import telemetry
 from connector.backoff import DAY
 from connector.errors import StoreUnavailable
 from connector.running.state import State
+from connector.running.witness import Witness
 from connector.store import Store
 from connector.store.commits import Mark, as_data, read_mark
 
@@ -20,6 +22,9 @@ ROLES: Final = ("receive", "work")
 
 _EVERY: Final = 1.0
 """Seconds between two looks at the database, and between two versions of the file."""
+
+_WITNESSED: Final = 10
+"""Every how many looks the newest entry of the audit log is kept, too."""
 
 _SLACK: Final = 2_000
 """Milliseconds that a process may have gone on after the last version of its file."""
@@ -34,6 +39,7 @@ class Marks:
     def __init__(self, store: Store, state: State, role: str) -> None:
         self._store, self._state, self._name = store, state, _name(role)
         self._written: Mark | None = None
+        self._witness = Witness(store, state)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -51,8 +57,12 @@ class Marks:
             self.write()
 
     def _run(self, stopping: threading.Event) -> None:
-        while not stopping.wait(_EVERY):
+        for number in count():
+            if stopping.wait(_EVERY):
+                return
             self.look()
+            if number % _WITNESSED == 0:
+                self._witness.look()
 
     def look(self) -> None:
         """Compare once, and keep how far this process has come."""

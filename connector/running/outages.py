@@ -56,7 +56,7 @@ def outages_reported(process: Process, files: Sequence[AgencyFile], role: str) -
     """
     state = open_state(process.database_url, os.environ)
     proof = Proof(time.monotonic, min(_TRY, process.outage_seconds / 6))
-    agencies = [bootstrap.subscriber(file) for file in files]
+    agencies = [bootstrap.subscriber(file, process.console_url) for file in files]
     name = f"outage-{zlib.crc32(' '.join(sorted(own.agency for own in agencies)).encode()):08x}"
     watch = OutageWatch(
         agencies,

@@ -6,29 +6,30 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any, Final
 
-from connector.delivery.plan_ahead import plan_all
 from connector.delivery.route import Route
 from connector.errors import FixConfiguration, FixMapping, StateChanged
-from connector.insight.edited import Edit
-from connector.insight.rehearse import Rehearsal, Tally
-from connector.insight.second_records import second_records
+from connector.insight.unserved import works
 from connector.receive import Fetch, fetched, lane_for
 from connector.running import bootstrap
 from connector.running.config import AgencyFile
+from connector.running.partitions import lanes_of, partitions_of
+from connector.running.reapply_plan import Plan
 from connector.settlement.newest import Origin
 from connector.source.client import CareCycle
 from connector.store import Store
-from connector.store.reapplying import REAPPLY, Part
+from connector.store.reapplying import Part
+from connector.store.runs import REAPPLY, Run
 
 MOST_WAITING: Final = 5000
 """How many deliveries may wait for it before it rests: the workers need no more, and the queue stays short."""
 
-_WORKER: Final = "work"
+_TAKES_BACK: Final = ("undo", "rebind")
+"""After these, what a run that was stopped had applied is not in the CRM any more."""
+
 _PATIENCE: Final = 20
 """Seconds a worker is given to put an edited mapping in place."""
 
@@ -68,16 +69,15 @@ class Reapply:
         """
         for route in self.routes:
             self._wait_for_workers(route)
+        self.store.lanes.open(lanes_of(partitions_of([self.file])))  # else nobody sees what waits in a new one
         reapplying = self.store.reapplying
         reapplying.know_calls()
         asked = json.dumps({route.name: route.mapping.version for route in self.routes})
-        run = self.store.runs.begin(secrets.token_hex(8), self.agency, REAPPLY, asked)
+        run = self._begin(asked)
         self.run_id, self.counts, number = run.id, Counter(run.counts), reapplying.number(run.started_at)
-        if run.cursor:
-            self.say(f"goes on where run {run.id} was stopped")
+        plans = [Plan(self.store, route, number) for route in self.routes]
         for part in map(self._fetched, reapplying.parts(self.agency, run.cursor)):
-            if not create:
-                self._check(part, number)
+            self._rehearse(part, plans, create=create)
             self._wait_for_room()
             self.counts["due"] += reapplying.make_due(part, [route.name for route in self.routes], self._lane, number)
             self._count(part)
@@ -85,16 +85,26 @@ class Reapply:
             show(sum(self.counts[name] for name in ("customer", "call")))
         self.store.runs.note(run.id, "", self.counts, ended=True)
 
+    def _begin(self, asked: str) -> Run:
+        stopped = next((run for run in self.store.runs.all(self.agency, REAPPLY) if run.asked == asked), None)
+        run = self.store.runs.begin(secrets.token_hex(8), self.agency, REAPPLY, asked, unless=_TAKES_BACK)
+        if run.cursor:
+            self.say(f"goes on where run {run.id} was stopped")
+        elif stopped and stopped.cursor and stopped.ended_at is None:
+            self.say(f"begins again: since run {stopped.id} was stopped, another run, an undo or a rebind came")
+        return run
+
     def plan(self, show: Show) -> list[dict[str, Any]]:
         """Count what it would change. Writes nothing but which calls are stored, and asks no CRM."""
         self.store.reapplying.know_calls()
-        plans = [_Plan(self.store, route) for route in self.routes]
+        number = self.store.reapplying.next_number()
+        plans = [Plan(self.store, route, number) for route in self.routes]
         for part in self.store.reapplying.parts(self.agency):
             for plan in plans:
                 plan.take(part)
             self._count(part)
             show(sum(self.counts[name] for name in ("customer", "call")))
-        return [plan.as_data() for plan in plans]
+        return [{**plan.as_data(), "refused_mapping": self._refusal(plan.destination)} for plan in plans]
 
     def _fetched(self, part: Part) -> Part:
         """Ask careCycle for customers of whom nothing is stored any more. Raises SourceUnusable."""
@@ -115,20 +125,20 @@ class Reapply:
     def _count(self, part: Part) -> None:
         self.counts.update(state.kind for state in part.known)
         self.counts.update(f"{state.kind} not stored" for state in part.known if state.size is None)
+        self.counts["from calls alone"] += len(part.from_calls_alone)
 
     def _lane(self, destination: str, spread_by: str) -> str:
         name = destination.partition("/")[2]
         return lane_for(self.agency, name, self.file.settings.destinations[name].partitions, spread_by)
 
-    def _check(self, part: Part, number: int) -> None:
-        """Raises StateChanged before anything of this part is due, if it would make second records."""
-        for route in self.routes:
-            deliveries = chain.from_iterable(self.store.reapplying.opened(part, route.name, number))
-            planned, _ = plan_all(deliveries, route.mapping, route.timezone)
-            if second := second_records(self.store, route.name, planned):
-                kinds = ", ".join(sorted(second))
+    def _rehearse(self, part: Part, plans: Sequence[Plan], *, create: bool) -> None:
+        """Count what a part changes. Raises StateChanged before anything of it is due, if it made second records."""
+        for plan in plans:
+            self.counts.update({fate.value: count for fate, count in plan.take(part).items()})
+            if plan.second and not create:
+                kinds = ", ".join(sorted(plan.second))
                 raise StateChanged(
-                    route.name,
+                    plan.destination,
                     f"the mapping would create a second {kinds} for customers who have one: was a `key` edited?",
                     "count them with --plan; --create goes on all the same",
                 )
@@ -147,8 +157,13 @@ class Reapply:
         problem = "the workers run another version of its mapping"
         raise FixConfiguration(route.name, problem, "give them the same file")
 
+    def _refusal(self, destination: str) -> str:
+        """Why the workers refuse the destination's mapping; empty if they do not, or none runs."""
+        rows = [row for row in self.store.mappings.all() if row.destination == destination and row.refused_at]
+        return rows[0].problem if rows and self._works() else ""
+
     def _works(self) -> bool:
-        return any(process.role == _WORKER for process in self.store.processes.all())
+        return works(self.store.processes.all())
 
     def _wait_for_room(self) -> None:
         names, said = [route.name for route in self.routes], False
@@ -160,32 +175,3 @@ class Reapply:
                 self.say(f"{MOST_WAITING} deliveries wait: goes on as they are written")
             said = True
             self.sleep(1)
-
-
-class _Plan:
-    """Rehearses one destination."""
-
-    def __init__(self, store: Store, route: Route) -> None:
-        self._store, self._route = store, route
-        self._edit, self._tally, self._second = Edit(route.mapping), Tally(), Counter[str]()
-        self._rehearsal = Rehearsal(store, route, see=self._see)
-        self._number = store.reapplying.next_number()
-
-    def _see(self, planned: Any, answers: Any) -> None:
-        self._edit.count(planned, answers)
-        self._second.update(second_records(self._store, self._route.name, planned))
-
-    def take(self, part: Part) -> None:
-        """Rehearse some customers with their calls, together: each record is counted once."""
-        for forecast in self._rehearsal.outlook(self._opened(part)):
-            self._tally.add(forecast)
-
-    def _opened(self, part: Part) -> Iterator[Any]:
-        return chain.from_iterable(self._store.reapplying.opened(part, self._route.name, self._number))
-
-    def as_data(self) -> dict[str, Any]:
-        tally = self._tally.as_data()
-        kept = {name: tally[name] for name in ("deliveries", "refused", "reasons", "refused_at")}
-        second = [{"object": kind, "customers": count} for kind, count in sorted(self._second.items())]
-        named = {"destination": self._route.name, "mapping_version": self._route.mapping.version}
-        return {**named, **self._edit.as_data(), "second_records": second, **kept}

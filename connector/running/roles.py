@@ -24,6 +24,7 @@ from connector.delivery.route import Pace, Route
 from connector.delivery.worker import Worker
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.insight.alarm_watch import Watch
+from connector.insight.sending import Subscriber
 from connector.running import bootstrap
 from connector.running.clocks import OwnClock
 from connector.running.config import AgencyFile, Process
@@ -47,7 +48,9 @@ from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.gate import ROOT
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
-from connector.web.session import Passwords
+from connector.web.origin import Origin, read_origin
+from connector.web.passwords import Passwords
+from connector.web.roster import Roster
 from connector.web.waiting import create_waiting_admin, create_waiting_hooks
 
 _NEW: Final = 10_000
@@ -71,7 +74,7 @@ def _announce(store: Store, files: Sequence[AgencyFile], routes: Iterable[Route]
     settings = [file.settings for file in files]
     store.agencies.announce([Terms(own.agency, own.reveal_values, own.retention.dead_letters) for own in settings])
     for route in routes:
-        store.mappings.running(route.name, route.mapping.version)
+        store.mappings.running(route.name, route.mapping.version, route.mapping.files)
 
 
 def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, console: bool) -> None:
@@ -79,7 +82,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
     collect_rarely()
     role, reported = ("receive", files) if hooks else ("console", ())
     agencies = bootstrap.open_agencies(files)
-    _passwords(process)
+    _check_console(process)
     inspection, stores, proofs, openings = Inspection(hourly=False), list[Store](), list[Proof](), list[Opening]()
     pages = partial(_pages, process=process, files=files, console=console)
     hooks_door = _door(create_waiting_hooks(), process.listen, Limits(threads=0)) if hooks else None  # it never waits
@@ -177,16 +180,28 @@ def _admin_door(process: Process, problem: Callable[[], str]) -> Door | None:
 
 def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, console: bool) -> list[Blueprint]:
     """The console, if it is wanted and has a password."""
-    passwords = _passwords(process)
-    if not (console and passwords.by_role):
+    passwords, roster = _people(process)
+    if not (console and (passwords.people or roster.people())):
         return []
-    accounts = bootstrap.open_accounts(files, store.accounts.of)
-    return [create_console(store, passwords, _cookie_key(store), accounts=accounts)]
+    accounts, origin = bootstrap.open_accounts(files, store.accounts.of), _origin(process)
+    return [create_console(store, passwords, _cookie_key(store), accounts=accounts, roster=roster, origin=origin)]
 
 
-def _passwords(process: Process) -> Passwords:
-    """The console's passwords. Raises FixConfiguration."""
-    return Passwords(process.console_password_hash, process.console_viewer_password_hash)
+def _people(process: Process) -> tuple[Passwords, Roster]:
+    """Who may sign in to the console. Raises FixConfiguration."""
+    roster = Roster(process.console_people)
+    roster.require()
+    return Passwords(process.console_password_hash, process.console_viewer_password_hash), roster
+
+
+def _check_console(process: Process) -> None:
+    _people(process)
+    _origin(process)
+
+
+def _origin(process: Process) -> Origin:
+    """Where the console is reached. Raises FixConfiguration."""
+    return read_origin(process.console_url, process.console_proxies)
 
 
 def _cookie_key(store: Store) -> bytes:
@@ -202,7 +217,9 @@ def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None, pa
         try:
             probe.bind(address)
         except OSError as error:
-            raise FixConfiguration(f"{host}:{port}", f"the connector cannot listen here: {error.strerror}") from None
+            problem = f"the connector cannot listen here: {error.strerror}"
+            hint = "CONNECTOR_LISTEN and CONNECTOR_ADMIN_LISTEN name other addresses"
+            raise FixConfiguration(f"{host}:{port}", problem, hint) from None
     return Door(app, host, port, limits or Limits(), pages)
 
 
@@ -238,7 +255,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
             closing.callback(_beside(door))
         opening.until_open(closing)
         store = stores[-1]
-        watched = bootstrap.open_routes(files, store)
+        watched = bootstrap.open_routes(files, store, allow_failing_tests=process.allow_failing_tests)
         routes = {mapping.route.name: mapping.route for mapping in watched}
         for route in routes.values():
             closing.callback(route.destination.close)
@@ -246,8 +263,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         lanes = lanes_of(partitions)
         keep = {file.settings.agency: Keep(**dict(file.settings.retention)) for file in files}
         upkeep = Upkeep(store, keep, watched, time.monotonic)
-        subscribers = [own for own in map(bootstrap.subscriber, files) if own.ways or own.heartbeat]
-        watch = Watch(store, subscribers, open_state(process.database_url, os.environ), time.monotonic)
+        watch = Watch(store, _subscribers(process, files), open_state(process.database_url, os.environ), time.monotonic)
         closing.enter_context(repeated("alarms", watch))
         closing.enter_context(source_asked(files, store, routes.values()))
         own = OwnClock(store, "work", bootstrap.crm_clocks(files, routes))
@@ -272,6 +288,12 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         if worker.stuck:
             os._exit(STUCK)  # a thread that does not move would keep this process from ending
         telemetry.role_stopped("work")
+
+
+def _subscribers(process: Process, files: Sequence[AgencyFile]) -> list[Subscriber]:
+    """The agencies that are alerted in some way."""
+    every = [bootstrap.subscriber(file, process.console_url) for file in files]
+    return [own for own in every if own.ways or own.heartbeat]
 
 
 def _open_work(process: Process, inspection: Inspection, proof: Proof, stores: list[Store], closing: ExitStack) -> None:

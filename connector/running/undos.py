@@ -47,15 +47,16 @@ def undo(store: Store, route: Route, partitions: int, whose: Whose, *, plan: boo
             if plan:
                 yield [end for record in undoing.weighed(formers) for end in record.planned]
                 continue
-            for lane, records in _by_lane(route.name, partitions, formers).items():
+            for lane, records in by_lane(route.name, partitions, formers).items():
                 with held(store, lane, pace) as lease:
                     again = store.lanes.previous.of(route.name, whose, records)
-                    yield undoing.run(again, lease)
+                    yield from undoing.run(again, lease)
         finally:
             keep_count(store, route, pace)
 
 
-def _by_lane(destination: str, partitions: int, formers: Sequence[Former]) -> Mapping[str, list[tuple[str, str]]]:
+def by_lane(destination: str, partitions: int, formers: Sequence[Former]) -> Mapping[str, list[tuple[str, str]]]:
+    """Group records, as object and key, by the lane of their customer."""
     agency, _, name = destination.partition("/")
     lanes: dict[str, list[tuple[str, str]]] = {}
     for former in formers:

@@ -13,6 +13,8 @@ from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
 
 _REST, _VALUES_REST, _STEP_REST = 3600.0, 10.0, 1.0
+_STEPS = 5
+"""Of new events in one call: 500 a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Keep:
 
 
 class Upkeep:
-    """Checks the mappings at every call, held values every ten seconds, and once an hour purges, in small steps.
+    """Checks the mappings at every call, held values and new events every ten seconds, and purges once an hour.
 
     It may be called at any rate. What is old is judged by the database's clock, and only while that goes on evenly.
 
@@ -38,6 +40,7 @@ class Upkeep:
         self._store, self._agencies, self._watched, self._clock = store, agencies, watched, clock
         self._next: float = 0.0
         self._next_values: float = 0.0
+        self._next_people: float = 0.0
 
     def __call__(self) -> None:
         """Do what is due now."""
@@ -47,6 +50,7 @@ class Upkeep:
             if self._clock() >= self._next_values:
                 again = self._store.open_items.held.try_again()
                 self._next_values = self._clock() + (_STEP_REST if again else _VALUES_REST)
+            self._index()
             if self._clock() >= self._next:
                 done = self._purge()
                 done += self._store.retention.give_space_back()
@@ -56,6 +60,12 @@ class Upkeep:
                 self._next = self._clock() + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)
+
+    def _index(self) -> None:
+        """Let people be found by what new events say of them."""
+        if self._clock() >= self._next_people:
+            steps = (self._store.people.index.step() for _ in range(_STEPS))
+            self._next_people = self._clock() + (0.0 if all(steps) else _VALUES_REST)
 
     def _purge(self) -> int:
         """Purge a step of each agency, unless time did not go on evenly. Returns how many rows."""

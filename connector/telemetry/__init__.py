@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 import threading
 import time
@@ -138,6 +139,13 @@ def fault(where: str, error: BaseException | None) -> None:
     log.error("bug in the connector, please report it", where=where, what=place(error))
 
 
+def page_failed(page: str, error: BaseException, code: str = "") -> str:
+    """A page of the console could not be shown. Returns the reference that its reader sees."""
+    reference = secrets.token_hex(4)
+    log.error("page not shown", page=page, reference=reference, code=code, what=place(error))
+    return reference
+
+
 def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, *, new: bool) -> None:
     """An event is on disk. new: for the first time; duration_ms: since it was verified."""
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
@@ -192,6 +200,11 @@ def history_went_back(kind: str, lost_from: int, lost_until: int, events: int) -
 def other_database(file: str) -> None:
     """The database is not the one that the state outside it speaks of, and has another address."""
     log.warning("another database than before", file=file)
+
+
+def audit_head(number: int, digest: str) -> None:
+    """Log the newest entry of the audit log, which covers all of it."""
+    log.info("audit log", head=f"{number}-{digest}")
 
 
 def state_not_kept(file: str, problem: str) -> None:

@@ -91,6 +91,141 @@ class TestAgencyFile:
         assert file.settings.destinations["hubspot"].api_version == version.strip('"')
 
 
+MISTAKES = {
+    "a misspelled setting": (
+        "agency: sunrise",
+        "agncy: sunrise",
+        "1:1: agncy: there is no such setting; did you mean agency?",
+    ),
+    "a misspelled setting inside": (
+        "mapping: hubspot",
+        "maping: hubspot",
+        "maping: there is no such setting; did you mean mapping?",
+    ),
+    "a misspelled login": ("access_token", "acess_token", "auth: are no CRM's credentials; expected one of"),
+    "a name with capitals": (
+        "agency: sunrise",
+        "agency: Sunrise Agency",
+        "agency: must be of lowercase letters, digits, - and _ only",
+    ),
+    "a setting that nothing is like": (
+        "agency: sunrise",
+        "agency: sunrise\nxyzzy: 1",
+        "xyzzy: there is no such setting; there are agency, webhook",
+    ),
+    "a missing setting": (
+        "mapping: hubspot, ",
+        "",
+        "mapping: is missing: a shipped mapping's name, or a file beside this one",
+    ),
+    "a text for a number": ("hubspot, auth", "hubspot, partitions: many, auth", "partitions: must be a whole number"),
+    "a number too small": ("hubspot, auth", "hubspot, partitions: 0, auth", "partitions: must be at least 1"),
+    "a number too large": ("hubspot, auth", "hubspot, partitions: 65, auth", "partitions: must be at most 64"),
+    "a word for yes or no": (
+        "agency: sunrise",
+        "agency: sunrise\nreveal_values: maybe",
+        "reveal_values: must be true or false",
+    ),
+    "a secret that is no list": (
+        '["${HOOK_SECRET}"]',
+        '"${HOOK_SECRET}"',
+        "webhook.secrets: must be a list: each entry on its own line",
+    ),
+    "no secret": ('["${HOOK_SECRET}"]', "[]", "webhook.secrets: must not be empty"),
+    "a reference without braces": (
+        "${HOOK_SECRET}",
+        "$HOOK_SECRET",
+        "with braces and capital letters, and nothing else: write  ${HOOK_SECRET}",
+    ),
+    "a reference of another language": (
+        "${HOOK_SECRET}",
+        "{{ hook_secret }}",
+        "with braces and capital letters, and nothing else: write  ${HOOK_SECRET}",
+    ),
+    "a reference in small letters": (
+        "${HOOK_SECRET}",
+        "${hook_secret}",
+        "with braces and capital letters, and nothing else: write  ${HOOK_SECRET}",
+    ),
+    "a reference of Windows": (
+        "${HOOK_SECRET}",
+        "%HOOK_SECRET%",
+        "with braces and capital letters, and nothing else: write  ${HOOK_SECRET}",
+    ),
+    "a secret in the file": (
+        "${HOOK_SECRET}",
+        "whsec_AAAA",
+        "webhook.secrets.0: is a secret: set the environment variable CARECYCLE_WEBHOOK_SECRET to it",
+    ),
+    "an address that is none": (
+        "hubspot, auth",
+        "hubspot, endpoint: localhost, auth",
+        "endpoint: must be scheme://host:port",
+    ),
+    "a date that is none": (
+        "hubspot, auth",
+        "hubspot, renew_by: soon, auth",
+        "renew_by: must be a date, for example 2027-03-31",
+    ),
+    "a flow that is none": (
+        '{access_token: "file:token.txt"}',
+        "{flow: sesion}",
+        "auth.flow: must be one of client_credentials, jwt, session, password; did you mean session?",
+    ),
+}
+
+
+class TestAMistake:
+    @pytest.mark.parametrize(("old", "new", "text"), MISTAKES.values(), ids=MISTAKES)
+    def test_is_explained_in_the_words_of_the_file(self, folder: Path, old: str, new: str, text: str) -> None:
+        assert old in AGENCY
+        (folder / "sunrise.yaml").write_text(AGENCY.replace(old, new))
+        lines = refusal(folder / "sunrise.yaml").splitlines()[2:]
+        assert [text in line for line in lines] == [True], lines
+        assert all(line.startswith(f"{folder / 'sunrise.yaml'}:") for line in lines)
+
+    def test_never_shows_the_secret(self, folder: Path) -> None:
+        (folder / "sunrise.yaml").write_text(AGENCY.replace("${HOOK_SECRET}", "whsec_AAAA"))
+        assert "whsec" not in refusal(folder / "sunrise.yaml")
+
+    @pytest.mark.parametrize("mark", "&*!")
+    def test_never_shows_a_secret_that_yaml_takes_for_something_else(self, folder: Path, mark: str) -> None:
+        (folder / "sunrise.yaml").write_text(AGENCY.replace('"file:token.txt"', f"{mark}pat-S3cr3t"))
+        text = refusal(folder / "sunrise.yaml")
+        assert ("sunrise.yaml:4:" in text, "S3cr3t" in text) == (True, False)
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            '"S3cr3t',
+            "S3cr3t: x",
+            "{ S3cr3t",
+            "'S3cr3t'S3cr3t'",
+            "\u201cS3cr3t\u201d",
+            "%S3cr3t",
+            "`S3cr3t`",
+            "{ value: @S3cr3t }",
+            "[S3cr3t, S3cr3t]",
+            "{ S3cr3t: }",
+        ],
+    )
+    def test_never_shows_a_secret_of_which_something_else_is_wrong(self, folder: Path, written: str) -> None:
+        login = f"\n    mapping: hubspot\n    auth:\n      access_token: {written}\n    partitions: 1\n"
+        (folder / "sunrise.yaml").write_text(AGENCY.partition("{mapping")[0] + login)
+        assert "S3cr3t" not in refusal(folder / "sunrise.yaml")
+
+    def test_shows_the_corrected_line_where_it_holds_no_secret(self, folder: Path) -> None:
+        (folder / "sunrise.yaml").write_text(f"{AGENCY}timezone:America/Phoenix\n")
+        assert "write  timezone: America/Phoenix" in refusal(folder / "sunrise.yaml")
+
+    def test_what_logs_in_to_a_sandbox_is_no_secret(self, folder: Path) -> None:
+        text = AGENCY.replace("${HOOK_SECRET}", "whsec_AAAA").replace(
+            "hubspot, auth", "hubspot, endpoint: 'http://127.0.0.1:1', auth"
+        )
+        (folder / "sunrise.yaml").write_text(text)
+        assert len(read_agencies([folder / "sunrise.yaml"], {})) == 1
+
+
 class TestAFolder:
     def test_mappings_beside_the_agency_file_are_no_agencies(self, folder: Path) -> None:
         (folder / "own.yaml").write_text("extends: hubspot\n")
@@ -100,8 +235,8 @@ class TestAFolder:
         for name in ("a.yaml", "b.yml"):
             (folder / name).write_text("agency: [")
         told = refusal(folder)
-        assert "a.yaml:2:1: error[Y001]" in told
-        assert "b.yml:2:1: error[Y001]" in told
+        assert "a.yaml:1:9: error[Y001] this [ is not closed" in told
+        assert "b.yml:1:9: error[Y001] this [ is not closed" in told
 
     def test_one_agency_in_two_files_is_refused(self, folder: Path) -> None:
         (folder / "again.yaml").write_text(AGENCY)
