@@ -28,35 +28,37 @@ from connector.carecycle.samples import Message, Samples
 from connector.carecycle.signature import Verifier
 from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
+from connector.delivery.verification import Verifier as Comparing
 from connector.destinations import VENDORS, connect, read_settings
 from connector.destinations.hubspot import link as hubspot_link
 from connector.insight.accounts import Account
+from connector.insight.mapping_files import Home
 from connector.insight.problems import find_causes
 from connector.mapping import load, shipped_folder
 from connector.receive import Agency, read
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.store import Store, open_store
-from connector.store.desk import Filter
+from connector.store.processes import Beat
+from connector.store.runs import SCHEDULED, SOURCE
 from connector.web.console import create_console
 from connector.web.health import create_admin
-from connector.web.session import Passwords, hash_password
+from connector.web.passwords import Passwords, hash_password
 
 IMAGES = Path(__file__).parent / "images"
 HOUR = 3_600_000
 NOON = 1_781_784_000_000  # 2026-06-18T12:00:00Z
 A_DAY = (2, 1, 0, 0, 0, 1, 3, 8, 14, 19, 22, 18, 15, 20, 23, 21, 17, 13, 9, 6, 5, 4, 3, 6)
 PASSWORD = secrets.token_urlsafe(9)
-VIEWS = ((1280, "light"), (390, "dark"))
-MORE_VIEWS = ((1280, "dark"), (390, "light"))
-IN_EVERY_VIEW = ("overview", "problems")
+PHONE, DESK = (390, "dark"), (1280, "light")
 MAPPINGS = {"sunrise/salesforce": "salesforce-contact", "sunrise/hubspot": "hubspot"}
+TITLES = {"sunrise/salesforce": "Salesforce", "sunrise/hubspot": "HubSpot"}
 FIX = "records: {contact: {fields: {MailingState: {when: {customer.state: {not: NM}}}}}}\n"
 
 
 @dataclass
 class Scene:
-    """A store, its clock, and a sandbox for each destination."""
+    """A store, its clock, and a sandbox for each destination. asked: the id of somebody who asked not to be called."""
 
     store: Store
     salesforce: SalesforceSandbox
@@ -64,6 +66,7 @@ class Scene:
     now: list[int]
     folder: Path
     routes: dict[str, Route] = field(default_factory=dict)
+    asked: str = ""
 
     def play(self) -> None:
         """Play a day hour by hour: some people are rejected, and in the end one account has no calls left."""
@@ -75,6 +78,8 @@ class Scene:
             self.now[0] = NOON - (len(A_DAY) - 1 - hour) * HOUR + 20 * 60_000
             batch = [next(messages) for _ in range(count)]
             self._trouble(batch, hour)
+            asking = (message.payload["id"] for message in batch if message.note == "opt-out: doNotCall")
+            self.asked = self.asked or next(asking, "")
             bodies = [(message.message_id, json.dumps(message.payload).encode()) for message in batch]
             gap = 20 * 60_000 // max(1, count)
             if not batch:
@@ -84,7 +89,7 @@ class Scene:
             )
             self.drain()
         for name, route in self.routes.items():
-            self.store.mappings.running(name, route.mapping.version)
+            self.store.mappings.running(name, route.mapping.version, route.mapping.files)
 
     def _trouble(self, batch: list[Message], hour: int) -> None:
         people = [message.payload.get("customer") or message.payload for message in batch]
@@ -96,6 +101,20 @@ class Scene:
                 self.salesforce.refuse_rows([person["id"]], "STRING_TOO_LONG", "", ["Suffix"], times=9)
         if hour == len(A_DAY) - 1:
             self.hubspot.fault("/crm/", self.hubspot.rate_limited("DAILY"), times=50)
+
+    def compare(self) -> None:
+        """Compare with careCycle, and the records of Salesforce after a person deleted and changed some."""
+        name = "sunrise/salesforce"
+        held = self.store.verifications.walk(name, ("", ""), 1_000)
+        people = [own.crm_id for own in held if own.object == "Contact"]
+        self.salesforce.delete(people[0])
+        self.salesforce.change(people[1], MailingCity="Elsewhere")
+        route = self.routes[name]
+        schema = route.destination.describe(route.mapping.objects)
+        Comparing(self.store, name, route.destination, route.mapping, schema, route.timezone).verify(held)
+        self.store.verifications.complete(name)
+        run = self.store.runs.begin("5f0c2d9e8a7b6c41", "sunrise", SOURCE, SCHEDULED)
+        self.store.runs.note(run.id, "", {"listed": 231, "unknown": 1, "fetched_customers": 1}, ended=True)
 
     def drain(self) -> None:
         """Deliver everything that is due."""
@@ -121,11 +140,18 @@ def accounts(scene: Scene) -> list[Account]:
     """List both accounts, with links to where their records would be."""
     links: dict[str, Callable[[str, str], str]] = {
         "sunrise/salesforce": lambda _, crm_id: f"https://sunrise.my.salesforce.com/{crm_id}",
-        "sunrise/hubspot": partial(hubspot_link.record_address, 12345678),
+        "sunrise/hubspot": partial(hubspot_link.record_address, 12345678, None),
     }
     return [
         Account(
-            name, "America/Phoenix", loading(scene, name), lambda: None, partial(_destination, scene, name), links[name]
+            name,
+            "America/Phoenix",
+            loading(scene, name),
+            lambda: None,
+            partial(_destination, scene, name),
+            links[name],
+            Home(own_file(scene, name), scene.folder),
+            TITLES[name],
         )
         for name in MAPPINGS
     ]
@@ -162,11 +188,15 @@ def staged() -> Iterator[tuple[Scene, str]]:
             settings = read_settings({"mapping": mapping.name, "auth": auth, "endpoint": endpoint})
             destination = connect(mapping.crm, settings, lambda *_: None)
             closing.callback(destination.close)
+            mapping = loading(scene, name)(destination.describe(mapping.objects)).mapping
             scene.routes[name] = Route(name, destination, Running(mapping), "America/Phoenix")
         scene.play()
+        scene.compare()
         with own_file(scene, "sunrise/salesforce").open("a") as file:
             file.write(FIX)  # the mapping has been fixed since
         now[0] += 6 * 60_000
+        for role in ("receive", "work"):
+            store.processes.beat(Beat(f"connector:{role}", role))
         passwords = Passwords(hash_password(PASSWORD))
         console = create_console(store, passwords, b"screenshots", lambda: now[0] / 1000, accounts(scene))
         server = make_server("127.0.0.1", 0, create_admin(store, [console]), threaded=True)
@@ -177,25 +207,24 @@ def staged() -> Iterator[tuple[Scene, str]]:
         yield scene, f"http://127.0.0.1:{server.server_port}/console"
 
 
-def pages(scene: Scene) -> dict[str, str]:
-    """Name -> path of each page to photograph."""
+def pages(scene: Scene) -> dict[str, tuple[str, tuple[int, str]]]:
+    """Name -> path of each page to photograph, and its view. The README and the pages in docs/ show each of them."""
     causes = find_causes(scene.store)
-    updated = scene.store.desk.deliveries(Filter(type="customer.updated", state="delivered"), 50)
-    delivery = updated[-1]
     return {
-        "overview": "",
-        "events": "/events",
-        "event": f"/events/{delivery.message_id}",
-        "problems": "/problems",
-        "cause": f"/problems/{causes[0].id}/replay",
-        "why": f"/why?id={delivery.customer_id}",
-        "mapping": "/mapping",
-        "try": "/mapping/try?destination=sunrise/salesforce",
+        "now": ("", DESK),
+        "now-on-a-phone": ("", PHONE),
+        "person": (f"/people/sunrise/{scene.asked}", DESK),
+        "consent": ("/consent", DESK),
+        "cause": (f"/problems/{causes[0].id}/replay", DESK),
+        "events": ("/events", DESK),
+        "complete": ("/complete", DESK),
+        "mapping": ("/mapping/show?destination=sunrise/salesforce", DESK),
+        "edit": ("/mapping/edit?destination=sunrise/salesforce", DESK),
     }
 
 
 def shoot(scene: Scene, address: str, folder: Path) -> None:
-    """Photograph each page wide in light colors and narrow in dark ones, and some pages in every view."""
+    """Photograph each page."""
     options = ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text"):
@@ -205,17 +234,16 @@ def shoot(scene: Scene, address: str, folder: Path) -> None:
         browser.get(address)
         browser.find_element(By.ID, "password").send_keys(PASSWORD)
         browser.find_element(By.CSS_SELECTOR, "form.login button").click()
-        for name, path in pages(scene).items():
-            for width, scheme in VIEWS + (MORE_VIEWS if name in IN_EVERY_VIEW else ()):
-                media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-                size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-                browser.get(address + path)
-                tall = browser.execute_script("return document.documentElement.scrollHeight")
-                size["height"] = min(tall, 860)
-                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-                browser.save_screenshot(str(folder / f"{name}-{width}-{scheme}.png"))
+        for name, (path, (width, scheme)) in pages(scene).items():
+            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.get(address + path)
+            tall = browser.execute_script("return document.documentElement.scrollHeight")
+            size["height"] = min(tall, 860)
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.save_screenshot(str(folder / f"{name}.png"))
     finally:
         browser.quit()
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import filterfalse
+from typing import Any, Final, TypeVar
 
-from flask import Response, request
+from flask import Response, g, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from connector.backoff import DAY
+from connector.errors import FixConfiguration
 from connector.insight.accounts import Account, named
-from connector.insight.left_out import find_left_out
+from connector.insight.left_out import LeftOut, find_left_out
+from connector.insight.lowered import Lowered, find_lowered
+from connector.insight.now import agency_of
 from connector.insight.oddities import in_order, what_comes, what_to_do
 from connector.insight.problems import Cause, ReplayPreview, cause_of, find_causes, preview_replay
+from connector.settlement.listings import LaneStatus
 from connector.store import Store
+from connector.store.desk import Filter
+from connector.store.handling import Replay
+from connector.store.letters import Affected
 from connector.web import words
-from connector.web.gate import WHO, Gate
+from connector.web.gate import Gate
 from connector.web.pages import expiring
+
+MOST: Final = 100_000
+"""How many people are exported at most."""
+Row = TypeVar("Row", Cause, Replay, Lowered, LeftOut, LaneStatus)
+_SHOWN: Final = 20
+_DAYS: Final = ("1", "3", "7", "30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +45,43 @@ class Causes:
     accounts: Sequence[Account]
 
     def problems(self) -> Response:
-        """List every cause, the largest first."""
-        paused = [lane for lane in self.store.desk.lanes() if lane.paused]
-        causes = find_causes(self.store, self.accounts)
-        oddities = [(oddity, what_comes(oddity), what_to_do(oddity)) for oddity in in_order(self.store.oddities.all())]
-        listed = {"causes": causes, "left_out": find_left_out(self.store, self.accounts), "oddities": oddities}
-        return self._show("problems", **listed, paused=paused, **expiring(self.store))
+        """List every cause: those that hold opt-outs, then by people; muted ones apart."""
+        causes = _seen(find_causes(self.store, self.accounts))
+        oddities = [own for own in in_order(self.store.oddities.all()) if g.session.sees(own.agency)]
+        return self._show(
+            "problems",
+            causes=list(filter(is_open, causes)),
+            muted=list(filterfalse(is_open, causes)),
+            replays=_seen(self.store.handling.replays()),
+            lowered=_seen(find_lowered(self.store, self.accounts)),
+            left_out=_seen(find_left_out(self.store, self.accounts)),
+            oddities=[(oddity, what_comes(oddity), what_to_do(oddity)) for oddity in oddities],
+            paused=[lane for lane in _seen(self.store.desk.lanes()) if lane.paused],
+            **expiring(self.store),
+        )
 
     def cause(self, id: str) -> AnyResponse:
-        """Show one cause: what it is, what to do, which customers it affects."""
+        """Show one cause: what it is, what to do, whom it affects, and what came of its replays."""
+        cause, replays = self._cause(id), self.store.handling.replays(id)
+        if cause is None and replays and g.session.sees(agency_of(replays[0].destination)):
+            return self._show("cause_over", replays=replays)
+        if cause is None:
+            return self._nothing_dead()
+        people = self.store.letters.people(cause.destination, cause.key, _SHOWN)
+        return self._show("cause", cause=cause, people=people, replays=replays, preview=self._preview(cause))
+
+    def export_people(self, id: str) -> AnyResponse:
+        """Export everybody whom a cause affects as CSV. It is written down."""
         cause = self._cause(id)
         if cause is None:
             return self._nothing_dead()
-        newest = self.store.desk.deliveries(cause.chosen, 10)
-        return self._show("cause", cause=cause, newest=newest, preview=self._preview(cause))
+        people = self.store.letters.people(cause.destination, cause.key, MOST)
+        exported = f"{cause.destination} {cause.code}: {len(people)} customers"
+        self.store.desk.note(g.session.actor, "export people", exported)
+        answer = make_response(as_csv(people))
+        answer.headers["Content-Type"] = "text/csv; charset=utf-8"
+        answer.headers["Content-Disposition"] = f'attachment; filename="people-{cause.id}.csv"'
+        return answer
 
     def confirm(self, id: str, action: str) -> AnyResponse:
         """Ask before the dead letters of one cause are replayed or discarded."""
@@ -59,20 +99,76 @@ class Causes:
         if seen != cause.seen:
             changed = "Nothing was changed: the number of dead letters with that cause has changed. Check again."
             return self.gate.back("console.problems", changed)
-        desk, chosen = self.store.desk, replace(cause.chosen, before=cause.newest + 1)
-        count = desk.replay(chosen, WHO) if action == "replay" else desk.discard(chosen, WHO)
-        done = "replayed: waiting to be written" if action == "replay" else "discarded: kept on record as skipped"
-        return self.gate.back("console.problems", f"{words.counted(count, 'delivery', 'deliveries')} {done}.")
+        if action == "replay":
+            return self._replayed(cause, cause.chosen)
+        count = self.store.desk.discard(cause.chosen, g.session.actor)
+        done = f"{words.counted(count, 'delivery', 'deliveries')} discarded: kept on record as skipped."
+        return self.gate.back("console.problems", done)
+
+    def replay_one(self, id: str) -> AnyResponse:
+        """Replay the newest dead letter of a cause, to see what comes of it before the rest is replayed."""
+        cause = self._cause(id)
+        if cause is None or not cause.code:
+            return self._nothing_dead()
+        newest = self.store.desk.deliveries(cause.chosen, 1)
+        if not newest:
+            return self._nothing_dead()
+        return self._replayed(cause, replace(cause.chosen, message_id=newest[0].message_id))
+
+    def mute(self, id: str) -> AnyResponse:
+        """Keep who looks after a cause, until when and why; or forget it."""
+        cause, days = self._cause(id), request.form.get("days", "")
+        if cause is None:
+            return self._nothing_dead()
+        if days not in _DAYS:
+            self.store.handling.unmute(cause.named, g.session.actor)
+            return self.gate.back("console.cause", "The problem is no longer muted.", id=id)
+        until = self.store.database.time() + int(days) * DAY
+        try:
+            self.store.handling.mute(cause.named, cause.count, until, g.session.actor, request.form.get("reason", ""))
+        except FixConfiguration:
+            return self.gate.back("console.cause", "Nothing was changed: enter a reason.", id=id)
+        return self.gate.back("console.cause", "The problem is muted.", id=id)
+
+    def _replayed(self, cause: Cause, chosen: Filter) -> AnyResponse:
+        count = self.store.handling.replay(cause.named, chosen, g.session.actor)
+        if not count:
+            purged = "Nothing was changed: the content of these events has been purged."
+            return self.gate.back("console.cause", purged, id=cause.id)
+        done = f"{words.counted(count, 'delivery', 'deliveries')} replayed: waiting to be written."
+        return self.gate.back("console.cause", f"{done} The result appears below.", id=cause.id)
 
     def _preview(self, cause: Cause) -> ReplayPreview | None:
         account = named(self.accounts, cause.destination)
         return preview_replay(self.store, account, cause) if account else None
 
     def _cause(self, id: str) -> Cause | None:
-        return cause_of(find_causes(self.store, self.accounts), id)
+        cause = cause_of(find_causes(self.store, self.accounts), id)
+        return cause if cause and g.session.sees(agency_of(cause.destination)) else None
 
     def _nothing_dead(self) -> AnyResponse:
         return self.gate.back("console.problems", "Nothing was changed: no dead letters with that cause are left.")
 
     def _show(self, page: str, **values: Any) -> Response:
         return self.gate.show(page, now=self.store.database.time(), **values)
+
+
+def is_open(cause: Cause) -> bool:
+    """Whether somebody has to look: a muted cause that holds opt-outs is never hidden."""
+    return cause.muted is None or cause.opt_outs > 0
+
+
+def _seen(rows: Sequence[Row]) -> list[Row]:
+    """Those that this session may see."""
+    return [row for row in rows if g.session.sees(agency_of(row.destination))]
+
+
+def as_csv(people: Sequence[Affected]) -> str:
+    """Write whom a cause affects as CSV: ids and times, no values."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["customer_id", "dead_letters", "since", "until", "newest_message_id", "opt_outs_not_in_crm"])
+    for person in people:
+        times = (words.iso(person.since), words.iso(person.until))
+        writer.writerow([person.customer_id, person.count, *times, person.message_id, " ".join(person.opt_outs)])
+    return text.getvalue()

@@ -205,6 +205,7 @@ def _opt_outs(standing: Sequence[LaneOptOuts]) -> Iterator[Metric]:
     for name, about, key, unit in (
         ("connector_opt_outs_waiting", "Opt-outs waiting", "waiting", 1),
         ("connector_opt_outs_refused", "Opt-outs the CRM refuses", "refused", 1),
+        ("connector_opt_outs_lowered", "Opt-outs found lowered in the CRM", "lowered", 1),
         ("connector_oldest_opt_out_seconds", "Age of the oldest opt-out not yet applied", "oldest_ms", 1000),
     ):
         gauge = GaugeMetricFamily(name, about, labels=["lane"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response, abort, request
+from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import StateChanged
@@ -20,7 +20,7 @@ from connector.insight.identity import (
 )
 from connector.store import Store
 from connector.store.desk import PAGE
-from connector.web.gate import WHO, Gate
+from connector.web.gate import Gate
 from connector.web.pages import asked
 
 
@@ -50,7 +50,7 @@ class Identities:
 
     def decide(self, id: str, action: str) -> AnyResponse:
         """Keep a decision, if the question is still as the operator saw it."""
-        question, who = self._asked(id), f"{WHO}:{request.remote_addr}"
+        question, who = self._asked(id), g.session.name
         if request.form.get("seen", "") != question.seen:
             return self._back("Nothing was changed: the question has changed. Check again.")
         try:

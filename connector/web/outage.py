@@ -17,7 +17,7 @@ _AGAIN: Final = 10
 
 
 class Reach:
-    """Asks the database before each page, once for all that ask meanwhile."""
+    """Asks the database before each page, once for all that ask meanwhile, and notes when that was."""
 
     def __init__(self, store: Store) -> None:
         database, reader = store.database, ThreadPoolExecutor(1, thread_name_prefix="reach")
@@ -26,17 +26,17 @@ class Reach:
             database.moment()
             return database.damage.known()
 
-        self._answer = Shared(lambda: reader.submit(ask))
+        self._answer, self._now = Shared(lambda: reader.submit(ask)), database.time
 
     def look(self) -> None:
         """Before a page: note in `g` how the database is damaged. Raises StoreUnavailable if it does not answer."""
-        if "session" not in g or request.endpoint == "console.logout":
+        if not g.token or request.endpoint == "console.logout":
             return
         try:
             g.damage = self._answer.ask()
         except TimeoutError:
             raise StoreUnavailable("database", f"has not answered for {self._answer.waited():.0f} s") from None
-        g.reached = True
+        g.reached, g.now = True, self._now()
 
 
 def outage_page(problem: str, detail: str, since: int = 0) -> Response:

@@ -8,10 +8,10 @@ from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from connector.web import words
 from connector.web.gate import ROOT
 from connector.web.health import counters, database_up
 from connector.web.outage import outage_page
+from connector.web.times import Times
 
 
 def create_waiting_hooks() -> Flask:
@@ -47,7 +47,8 @@ def create_waiting_admin(problem: Callable[[], str]) -> Flask:
 def _waiting_console(problem: Callable[[], str]) -> Blueprint:
     """The console, of which every page says that it waits. Nobody can log in: the key of its cookies is kept there."""
     blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
-    blueprint.add_app_template_filter(words.stamp)
+    for name, write in Times({}).filters().items():
+        blueprint.add_app_template_filter(write, name)
 
     @blueprint.route("", strict_slashes=False)
     @blueprint.route("/<path:page>")

@@ -1,23 +1,23 @@
-"""The console's wording: times, ages, states and causes."""
+"""The console's wording: ages, states and causes. Times of pages are written in times.py."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
-
-from markupsafe import Markup
 
 from connector.insight.effects import Effect, EffectVerdict
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.identity import decided_words
 from connector.insight.masking import MASK, ShownField
-from connector.insight.source_report import missing
+from connector.insight.undone import Undone
+from connector.insight.words import age as age
+from connector.insight.words import counted as counted
 from connector.settlement import AttemptOutcome, DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store.desk import FOREVER
-from connector.store.evidence import OptOut
+from connector.store.evidence import FOUND_LOWERED, OptOut
 from connector.store.figures import Pace
 
 STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
@@ -32,29 +32,13 @@ STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
     DeliveryState.DEAD: ("dead letter", "Not written: fix the cause, then replay"),
 }
 """Each state of a delivery: its word and what it means."""
+RAISED_AGAIN_BY: Final = "To raise again: connector reconcile crm -c agency.yaml --all --repair"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
-
-
-def moment(at: int | None) -> Markup:
-    """Epoch milliseconds as a time element in UTC."""
-    if at is None:
-        return Markup("&ndash;")
-    return Markup('<time datetime="{}">{}</time>').format(iso(at), stamp(at))
 
 
 def iso(at: int) -> str:
     """Epoch milliseconds as an ISO 8601 time."""
     return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def moment_of(text: str) -> int:
-    """Read a form's time, taken as UTC, as epoch ms; 0 for none."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return 0
-    return max(0, int((when.replace(tzinfo=when.tzinfo or UTC) - _EPOCH) / timedelta(milliseconds=1)))
 
 
 def forecast(lane: LaneStatus, pace: Pace | None, now: int) -> str:
@@ -63,6 +47,8 @@ def forecast(lane: LaneStatus, pace: Pace | None, now: int) -> str:
         return ""
     if lane.paused:
         return "" if held_by_hand(lane) else f"The next try is in {age(max(0, lane.paused_until - now))}."
+    if lane.fails:
+        return ""
     if pace is None:
         return "Nothing was written in the last ten minutes, so the time left cannot be estimated."
     hours = pace.hours_left(lane.ready)
@@ -76,19 +62,6 @@ def forecast(lane: LaneStatus, pace: Pace | None, now: int) -> str:
 def stamp(at: int) -> str:
     """Epoch milliseconds as text, in UTC."""
     return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%d %H:%M:%S}"
-
-
-def age(milliseconds: int | None) -> str:
-    """Format a duration in its largest whole unit: "3 minutes"."""
-    for name, length in _UNITS:
-        if milliseconds is not None and milliseconds >= length:
-            return counted(milliseconds // length, name)
-    return "under a second"
-
-
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """Format a number with its noun: "1 delivery", "2 deliveries"."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def since(at: int, now: int) -> str:
@@ -130,8 +103,17 @@ def outcome_words(name: str) -> str:
 
 
 def lane_state(lane: LaneStatus) -> str:
-    """Name a lane's state: draining, waiting or paused."""
-    return "paused" if lane.paused else "draining" if lane.leased else "waiting"
+    """Name a lane's state: paused, failing, draining, waiting for a worker, or idle."""
+    if lane.paused:
+        return "paused"
+    if lane.fails:
+        return "failing"
+    return "draining" if lane.leased else "waiting" if lane.ready else "idle"
+
+
+def why_paused(lane: LaneStatus) -> str:
+    """Say why a lane is paused; empty if it is not."""
+    return f"{lane.pause_reason} ({lane.pause_code})." if lane.paused else ""
 
 
 def held_by_hand(lane: LaneStatus) -> bool:
@@ -143,6 +125,7 @@ _SAID: Final[Mapping[EffectVerdict, str]] = {
     EffectVerdict.WROTE: "wrote it",
     EffectVerdict.OPTED_OUT: "set it on its own, as an opt-out",
     EffectVerdict.REPEATED: "had the value the CRM already held",
+    EffectVerdict.UNDONE: "undone: an operator restored what was there before",
     EffectVerdict.SUPERSEDED: "superseded: a later event set this field",
     EffectVerdict.WITHHELD: "withheld by consent",
     EffectVerdict.KEPT: "left unchanged in the CRM: the field's write rule says so",
@@ -160,14 +143,36 @@ def said_words(said: Effect) -> str:
         return f"{words}, written by {said.by}" if said.by and said.by != said.message_id else words
     if said.verdict is EffectVerdict.WROTE:
         return f"{words}, with mapping {said.mapping_version}"
+    if said.verdict is EffectVerdict.UNDONE:
+        return f"wrote it, with mapping {said.mapping_version}; {words}"
     return f"{words} ({said.by})" if said.by else words
 
 
-def opt_out_words(opt_out: OptOut) -> str:
-    """Say where an opt-out of an event is, or why it is not in the CRM."""
+def in_utc(at: int) -> str:
+    """Epoch milliseconds as text, with the zone."""
+    return f"{stamp(at)} UTC"
+
+
+def opt_out_words(opt_out: OptOut, moment: Callable[[int], str] = in_utc) -> str:
+    """Say where an opt-out of an event is, or why it is not in the CRM. moment: writes epoch ms."""
+    if opt_out.crm_check == FOUND_LOWERED and opt_out.checked_at:
+        seen = f"{opt_out.object} {opt_out.crm_id}, found lowered there at {moment(opt_out.checked_at)}"
+        return f"is no longer in the CRM: {seen}. {RAISED_AGAIN_BY}"
     if opt_out.status == "applied":
         return f"is in the CRM: {opt_out.object} {opt_out.crm_id}".rstrip(": ")
     return f"is not in the CRM: {opt_out.status}" + (f", {opt_out.why}" if opt_out.why else "")
+
+
+def lowered_words(count: int, at: int) -> str:
+    """Say that opt-outs have been lowered in the CRM, and what raises them again. at: when that was found, epoch ms."""
+    gone = counted(count, "opt-out is", "opt-outs are")
+    return f"{gone} no longer in the CRM, found lowered there at {in_utc(at)}. {RAISED_AGAIN_BY}"
+
+
+def undone_words(undone: Undone) -> str:
+    """Say what of an event was undone."""
+    fields = ", ".join(undone.fields)
+    return f"undone since: {undone.object} {undone.crm_id} has again what was there before in {fields}"
 
 
 def others_words(others: Sequence[Effect]) -> str:
@@ -178,22 +183,19 @@ def others_words(others: Sequence[Effect]) -> str:
 
 
 FILTERS: Final = (
-    moment,
     iso,
     stamp,
     age,
     counted,
     what_is_missing,
     what_to_replay,
-    missing,
     state_word,
     outcome_words,
     lane_state,
     held_by_hand,
-    since,
     said_words,
     others_words,
-    opt_out_words,
+    undone_words,
     forecast,
     decided_words,
 )

@@ -21,12 +21,14 @@ from connector.insight.accounts import Account
 from connector.insight.identity import find_questions
 from connector.insight.problems import find_causes
 from connector.mapping import load, shipped_folder
-from connector.model import Entry, OpenItem, RecordKey, Stamp
+from connector.model import Entry, Mark, OpenItem, RecordKey, Stamp
 from connector.settlement import (
     WRITTEN,
     AttemptOutcome,
     DeliveryState,
+    ObligationState,
     Pause,
+    Payment,
     RecordNote,
     RecordVerdict,
     Refusal,
@@ -34,10 +36,13 @@ from connector.settlement import (
     Settled,
     Settlement,
 )
+from connector.settlement.auditing import AuditEntry
+from connector.settlement.verification import Difference, Verified
 from connector.store import Store, dialect
+from connector.store.runs import SOURCE
 from connector.web.console import create_console
 from connector.web.health import create_admin
-from connector.web.session import Passwords
+from connector.web.passwords import Passwords
 from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 from tests.contracts.test_questions import EDNA, HAROLD, ask
@@ -60,6 +65,10 @@ ACTIONS = (
     "/lanes/pause",
     "/lanes/resume",
     "/lanes/set-aside",
+    f"/reveal-person/sunrise/{CUSTOMER}",
+    f"/replay-person/sunrise/{CUSTOMER}",
+    f"/forget-person/sunrise/{CUSTOMER}",
+    "/consent",
     "/nowhere",
 )
 RECORD = RecordNote(
@@ -87,7 +96,7 @@ def an_app(store: Store, clock: Clock) -> Flask:
     def seconds() -> float:
         return clock() / 1000
 
-    return create_admin(store, [create_console(store, passwords, KEY, seconds, [an_account()], seconds)])
+    return create_admin(store, [create_console(store, passwords, KEY, seconds, [an_account()])])
 
 
 def an_account(path: Path | None = None) -> Account:
@@ -131,6 +140,11 @@ def log_in(client: FlaskClient, password: str = PASSWORD, **more: str) -> TestRe
     return client.post("/console/login", data=form)
 
 
+def deeds(store: Store) -> list[AuditEntry]:
+    """The audit log without the sign-ins and refusals, the newest first."""
+    return [entry for entry in store.desk.audit() if entry.action not in ("sign-in", "sign-in refused", "refused")]
+
+
 def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
     return client.post(path, data={"token": token(client), **form}, follow_redirects=True)
 
@@ -162,8 +176,30 @@ def refuse(store: Store, count: int, code: str, cause: str, *fields: str, action
     settle(store, "dead", why=Refusal(code, cause, action, fields))
 
 
+def compare(store: Store) -> None:
+    """Compare with careCycle, where somebody is missing, and with the CRM, which has lost an opt-out."""
+    store.inbox.accept([an_arrival("msg_opt_out", priority=1, raised=frozenset({"doNotCall"}))])
+    store.lanes.open({LANE: DESTINATION})
+    lease = store.lanes.lease("a worker", [LANE], MINUTE)
+    assert lease is not None
+    key = RecordKey("Contact", "careCycle_Id__c", CUSTOMER)
+    known = Remembered(key, Entry("003000000000001AAA", {"DoNotCall": Mark(Stamp(1, "m"), "d")}), CUSTOMER, 1, new=True)
+    paid = [Payment(owed, ObligationState.APPLIED) for owed in store.obligations.due(LANE, 9)]
+    store.lanes.settle(lease, Settlement("mapping-v1", remembered=[known], payments=paid), MINUTE)
+    store.lanes.release(lease)
+    lowered = {Difference.LOWERED: ("DoNotCall",)}
+    held = store.verifications.walk(DESTINATION, ("", ""), 9)
+    store.verifications.keep(DESTINATION, [Verified(own, lowered, lowered=frozenset({"doNotCall"})) for own in held])
+    run = store.runs.begin("0123456789abcdef", "sunrise", SOURCE, "", whole=True)
+    store.runs.note(run.id, "", {"listed": 231, "unknown": 1}, ended=True)
+    store.desk.note("cli:ana", SOURCE, f"sunrise: 0 customers and 0 calls fetched: run {run.id}")
+    backfill = store.runs.begin("fedcba9876543210", "sunrise", "backfill", "")
+    store.runs.note(backfill.id, "3", {"customers": 200, "calls": 12, "new": 3})
+
+
 def fill(store: Store) -> None:
     """Something of everything."""
+    compare(store)
     for customer in (CUSTOMER, "c" * 64):
         ask(store, HAROLD, EDNA, customer=customer)
     store.deciding.same_person(store.questions.all()[1], HAROLD.id, "somebody")
@@ -193,6 +229,12 @@ def every_page(store: Store) -> list[str]:
         f"/problems/{cause}",
         f"/problems/{cause}/replay",
         f"/problems/{cause}/discard",
+        "/complete",
+        "/people",
+        f"/people/sunrise/{CUSTOMER}",
+        f"/replay-person/sunrise/{CUSTOMER}",
+        f"/forget-person/sunrise/{CUSTOMER}",
+        "/consent",
         "/identity",
         f"/identity/{opened.of.id}/same?crm_id=003H",
         f"/identity/{opened.of.id}/other",
@@ -200,7 +242,11 @@ def every_page(store: Store) -> list[str]:
         "/why",
         f"/why?id={CUSTOMER}",
         "/mapping",
+        "/mapping/show",
+        "/mapping/versions",
         "/mapping/try",
+        "/events?state=dead&opt_out=yes",
+        "/events?state=nothing",
         f"/lanes/pause?lane={LANE}",
         f"/lanes/resume?lane={LANE}",
     ]

@@ -16,7 +16,7 @@ from flask import Flask
 from connector.cli.stage import free_port
 from connector.store.line import POOL
 from connector.web.door import Door, Limits, serve_all
-from tests.web.test_ready import BOUND
+from tests.patience import PATIENCE
 
 LIMITS = Limits()
 CROWD = 100
@@ -39,7 +39,7 @@ class Admin:
             with self._lock:
                 self.at_work += 1
                 self.most = max(self.most, self.at_work)
-            assert self.go_on.wait(30)
+            assert self.go_on.wait(2 * PATIENCE)
             with self._lock:
                 self.at_work -= 1
             return "a page"
@@ -57,7 +57,7 @@ class Admin:
             return False
         return True
 
-    def get(self, path: str, timeout: float = 60) -> requests.Response:
+    def get(self, path: str, timeout: float = 3 * PATIENCE) -> requests.Response:
         return requests.get(f"http://127.0.0.1:{self.door.port}{path}", timeout=timeout)
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ def admin() -> Iterator[Admin]:
 
 def first_answers(asked: list[Future[requests.Response]], count: int) -> list[requests.Response]:
     """The first so many, as they come."""
-    return [done.result() for done in itertools.islice(as_completed(asked, 30), count)]
+    return [done.result() for done in itertools.islice(as_completed(asked, PATIENCE), count)]
 
 
 class TestPagesThatHang:
@@ -83,7 +83,7 @@ class TestPagesThatHang:
         with ThreadPoolExecutor(CROWD) as people:
             pages = [people.submit(admin.get, "/console/events") for _ in range(CROWD)]
             refused = first_answers(pages, CROWD - LIMITS.pages_waiting)
-            assert admin.get("/livez", timeout=BOUND).text == "alive"
+            assert admin.get("/livez", timeout=PATIENCE).text == "alive"
             admin.go_on.set()
             answers = [page.result() for page in pages]
         assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(503, "5")}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from flask import Flask
 from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.action_chains import ActionChains
@@ -21,11 +23,14 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
+from connector.insight.mapping_files import state_of
 from connector.insight.problems import find_causes
 from connector.store import Store
-from tests.builders import LANE
+from connector.store.drafts import FileEdit
+from tests.builders import DESTINATION, LANE
 from tests.conftest import Clock
 from tests.web.conftest import MINUTE, PASSWORD, an_app, every_page, fill, taken_away
+from tests.web.test_mapping_edits import BROKEN, EDITED, OWN, console, with_home
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -80,7 +85,13 @@ def address(store: Store, clock: Clock) -> Iterator[str]:
     """A console over a store that holds something of everything."""
     fill(store)
     clock.forward(6 * MINUTE)
-    server = make_server("127.0.0.1", 0, an_app(store, clock), threaded=True)
+    with served(an_app(store, clock)) as address:
+        yield address
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/console"
@@ -110,13 +121,13 @@ def operator(browser: Chrome, address: str) -> Chrome:
     browser.get(address)
     browser.find_element(By.ID, "password").send_keys(PASSWORD)
     press(browser, "Log in")
-    assert heading(browser) == "Overview"
+    assert heading(browser) == "Now"
     return browser
 
 
 def wait(browser: Chrome) -> WebDriverWait[Chrome]:
     # Half-way to the next page, the driver may say neither that an element is there nor that it is stale.
-    return WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
+    return WebDriverWait(browser, 90, ignored_exceptions=[WebDriverException])
 
 
 def leave(browser: Chrome, by: str, place: str) -> None:
@@ -142,6 +153,20 @@ def notice(browser: Chrome) -> str:
     return browser.find_element(By.CSS_SELECTOR, "[role=status]").text
 
 
+def live(browser: Chrome) -> str:
+    """What of the page refreshes itself."""
+    return browser.find_element(By.ID, "live").text
+
+
+def refresh(browser: Chrome) -> None:
+    """Have the page fetched as its timer does, and wait until that has ended, if it is allowed at all."""
+    browser.execute_async_script(
+        "const done = arguments[0];"
+        "htmx.ajax('GET', location.href, {source: '#live', select: '#live', target: '#live', swap: 'outerHTML'})"
+        ".then(done, done)"
+    )
+
+
 def resize(browser: Chrome, width: int) -> None:
     size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -150,7 +175,7 @@ def resize(browser: Chrome, width: int) -> None:
 def beyond_the_edge(browser: Chrome) -> int:
     """Pixels one would have to scroll sideways for, once the page is laid out: it may be wide for a moment."""
     with suppress(TimeoutException):
-        WebDriverWait(browser, 5, ignored_exceptions=[WebDriverException]).until(lambda _: _beyond(browser) == 0)
+        WebDriverWait(browser, 15, ignored_exceptions=[WebDriverException]).until(lambda _: _beyond(browser) == 0)
     return _beyond(browser)
 
 
@@ -180,7 +205,7 @@ class TestInABrowser:
             # It loads itself anew every few seconds, also between two commands to the browser.
             wait(operator).until(lambda _: heading(operator).startswith("The database has not answered since"))
             assert wait(operator).until(lambda _: [beyond_the_edge(operator)]) == [0]
-        wait(operator).until(lambda _: heading(operator) == "Overview")
+        wait(operator).until(lambda _: heading(operator) == "Now")
 
     def test_the_login_is_as_narrow_as_a_phone(self, browser: Chrome, address: str) -> None:
         resize(browser, NARROW)
@@ -210,7 +235,7 @@ class TestInABrowser:
         assert store.desk.dead() == []
 
     def test_two_clicks_decide_who_is_who(self, operator: Chrome, store: Store) -> None:
-        follow(operator, "Identity")
+        follow(operator, "Identity: who is who?")
         follow(operator, "Same person: 003E")
         press(operator, "Same person")
         assert notice(operator).startswith("The next delivery makes 003E the customer's")
@@ -251,10 +276,124 @@ class TestInABrowser:
         ActionChains(operator).send_keys(Keys.ENTER).perform()
         assert operator.switch_to.active_element.tag_name == "main"
 
+    def test_a_page_refreshes_itself_but_not_under_the_hands_of_a_person(self, operator: Chrome, store: Store) -> None:
+        store.desk.pause(LANE, "somebody")
+        refresh(operator)
+        wait(operator).until(lambda _: "by somebody" in live(operator))
+        while not operator.execute_script("return document.activeElement.matches('#live :focus-visible')"):
+            ActionChains(operator).send_keys(Keys.TAB).perform()
+        store.desk.resume(LANE, "somebody")
+        refresh(operator)
+        operator.execute_script("document.activeElement.blur()")
+        assert "by somebody" in live(operator)
+        refresh(operator)
+        wait(operator).until(lambda _: "by somebody" not in live(operator))
+        assert operator.get_log("browser") == []
+
     def test_logging_out_leaves_nothing_behind(self, operator: Chrome, address: str) -> None:
         press(operator, "Log out")
         operator.get(f"{address}/problems")
         assert heading(operator) == "Log in"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "our-contacts.yaml").write_text(OWN)
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def editing(browser: Chrome, store: Store, clock: Clock, folder: Path) -> Iterator[str]:
+    """A console whose mapping may be edited, with somebody logged in: its address."""
+    with served(console(store, clock, with_home(folder))) as address:
+        browser.get(address)
+        browser.find_element(By.ID, "password").send_keys(PASSWORD)
+        press(browser, "Log in")
+        yield address
+
+
+class TestEditingAMapping:
+    def test_it_is_checked_and_kept_while_it_is_typed(self, browser: Chrome, editing: str, store: Store) -> None:
+        browser.get(f"{editing}/mapping/edit")
+        text, checked = browser.find_element(By.ID, "text"), browser.find_element(By.ID, "checked")
+        text.send_keys("      Title: customer.citty\n")
+        wait(browser).until(lambda _: "M101" in checked.text)
+        wait(browser).until(lambda _: "draft=" in browser.current_url)
+        checked.find_element(By.PARTIAL_LINK_TEXT, "line 7").click()
+        assert browser.switch_to.active_element == text
+        text.send_keys("      Title: customer.city")
+        wait(browser).until(lambda _: "It loads" in checked.text)
+        browser.refresh()
+        assert "Title: customer.city\n" in str(browser.find_element(By.ID, "text").get_attribute("value"))
+        assert len(store.drafts.of(DESTINATION)) == 1
+        assert browser.get_log("browser") == []
+
+    def test_it_is_reviewed_published_and_put_back(self, browser: Chrome, editing: str, folder: Path) -> None:
+        browser.get(f"{editing}/mapping/edit")
+        browser.find_element(By.ID, "text").send_keys("      Title: { value: Member }\n")
+        press(browser, "Review and publish")
+        assert heading(browser).startswith("Publish this edit")
+        browser.back()
+        assert "Member" in str(browser.find_element(By.ID, "text").get_attribute("value"))
+        press(browser, "Review and publish")
+        browser.find_element(By.ID, "reason").send_keys("members have a title")
+        press(browser, "Publish")
+        assert notice(browser).startswith("Published as version")
+        assert (folder / "our-contacts.yaml").read_text() == OWN + "      Title: { value: Member }\n"
+
+    def test_it_works_without_javascript(self, browser: Chrome, editing: str, folder: Path) -> None:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            browser.get(f"{editing}/mapping/edit")
+            browser.find_element(By.ID, "text").send_keys("      Title: customer.citty\n")
+            press(browser, "Save and check")
+            assert "M101" in browser.find_element(By.ID, "checked").text
+            assert "customer.citty" in str(browser.find_element(By.ID, "text").get_attribute("value"))
+            press(browser, "Compare over stored events")
+            assert "customer.citty" in str(browser.find_element(By.ID, "text").get_attribute("value"))
+        finally:
+            browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+    @pytest.mark.parametrize("width", [WIDE, 768, NARROW, 320])
+    def test_none_of_its_pages_scrolls_sideways(
+        self, browser: Chrome, editing: str, store: Store, folder: Path, width: int
+    ) -> None:
+        resize(browser, width)
+        for page in editing_pages(store, folder):
+            browser.get(editing + page)
+            assert beyond_the_edge(browser) == 0, page
+
+    def test_axe_finds_nothing_on_its_pages(
+        self, browser: Chrome, editing: str, store: Store, folder: Path, axe: str
+    ) -> None:
+        found = {page: violations(browser, editing + page, axe) for page in editing_pages(store, folder)}
+        assert {page: told for page, told in found.items() if told} == {}
+
+
+def editing_pages(store: Store, folder: Path) -> list[str]:
+    """The pages of an edit with a mistake, one with a warning, and two versions."""
+    mapping = with_home(folder).mapping
+    assert mapping is not None
+    store.mappings.running(DESTINATION, mapping.version, mapping.files)
+    older = store.versions.publish(DESTINATION, "0123456789ab", {"our-contacts.yaml": "x: 1\n"}, "ana", "why not")
+    base = FileEdit(OWN, OWN, state_of(OWN.encode()))
+    texts = {"bad": BROKEN, "good": OWN.replace("    fields:", "    remove: [Nowhere__c]\n    fields:"), "old": EDITED}
+    for name, text in texts.items():
+        state = base.state if name != "old" else "another"
+        store.drafts.begin(name, DESTINATION, "ana", "", {"our-contacts.yaml": replace(base, text=text, state=state)})
+    drafts = [page for name in texts for page in (f"/edit?draft={name}", f"/publish?draft={name}")]
+    listed = ["", "/show", "/edit", *drafts, "/edit?draft=good&compared=1", "/versions", f"/version?old={older}"]
+    return [f"/mapping{page}" for page in listed]
+
+
+class TestChoosingEvents:
+    def test_one_is_ticked_and_replayed(self, operator: Chrome, address: str, store: Store) -> None:
+        operator.get(f"{address}/events?message_id=msg_refused")
+        operator.find_element(By.NAME, "event").click()
+        press(operator, "Replay…")
+        press(operator, "Replay 1 dead letter")
+        assert notice(operator) == "1 delivery replayed: waiting to be written."
 
 
 class TestAccessibility:

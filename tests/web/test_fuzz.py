@@ -107,7 +107,7 @@ class Receiver:
         self.product.start("receive")
         self.product.ready()
         self.store: Store = open_store(f"sqlite:///{folder}/connector.db", self.product.environment)
-        self.kept = http.client.HTTPConnection("127.0.0.1", self.product.port, timeout=20)
+        self.kept = http.client.HTTPConnection("127.0.0.1", self.product.port, timeout=60)
         for _ in range(20):
             self.send("/hooks/sunrise", b"{}", {})  # what it takes to grow warm
         self.rss = self.memory()
@@ -124,7 +124,7 @@ class Receiver:
 
     def throw(self, said: bytes) -> list[int]:
         """Send bytes and nothing more; every status answered."""
-        with socket.create_connection(("127.0.0.1", self.product.port), timeout=25) as wire:
+        with socket.create_connection(("127.0.0.1", self.product.port), timeout=60) as wire:
             try:
                 wire.sendall(said)
                 wire.shutdown(socket.SHUT_WR)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import select
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,22 +33,24 @@ from connector.web.door import Door, Limits, serve_all
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
 from tests.builders import DATA_KEY, SECRET, a_call, a_customer, a_message_id, signed
+from tests.patience import PATIENCE, until
 
 OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
 
 CROWD = 1_500
-PATIENCE = 2.0
+BRIEF = 2.0
+"""Seconds to send a request, for whom it is about those who do not."""
 
 
 class Served:
     """The hooks application behind its door, on loopback."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seconds: float = PATIENCE) -> None:
         self.store = store
         self.writer = Writer(store.inbox.accept)
         agency = Agency("sunrise", Verifier("sunrise", [SECRET, OLD_SECRET]), {"salesforce": 1, "hubspot": 1})
-        app = create_hooks({"sunrise": agency}, self.writer, patience=4 * PATIENCE)  # a busy machine commits late
-        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=PATIENCE, threads=0))
+        app = create_hooks({"sunrise": agency}, self.writer, patience=PATIENCE)
+        self.door = Door(app, "127.0.0.1", free_port(), Limits(seconds=seconds, threads=0))
         self.writer.tell = self.door.soon
         self.thread = threading.Thread(target=lambda: asyncio.run(serve_all([self.door])))
         self.thread.start()
@@ -65,7 +67,7 @@ class Served:
 
     def post(self, payload: Any, **how: Any) -> requests.Response:
         body, headers = signed(payload, **how)
-        return requests.post(self.url, data=body, headers=headers, timeout=20)
+        return requests.post(self.url, data=body, headers=headers, timeout=PATIENCE)
 
     def deliveries(self, **wanted: Any) -> list[DeliveryStatus]:
         return self.store.desk.deliveries(Filter(**wanted))
@@ -78,8 +80,18 @@ class Served:
 
 @pytest.fixture
 def hook(sqlite_ready: str) -> Iterator[Served]:
-    store = open_store(sqlite_ready, {"CONNECTOR_DATA_KEY": DATA_KEY})
-    served = Served(store)
+    yield from _served(sqlite_ready)
+
+
+@pytest.fixture
+def hasty(sqlite_ready: str) -> Iterator[Served]:
+    """One that waits only briefly for a request to be sent."""
+    yield from _served(sqlite_ready, BRIEF)
+
+
+def _served(address: str, seconds: float = PATIENCE) -> Iterator[Served]:
+    store = open_store(address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+    served = Served(store, seconds)
     yield served
     served.stop()
     store.close()
@@ -144,7 +156,7 @@ class TestAForgedMessage:
     def test_is_401_with_a_short_reason(self, hook: Served, reason: str, change: dict[str, str | None]) -> None:
         body, headers = signed(a_customer())
         sent = {name: value for name, value in {**headers, **change}.items() if value is not None}
-        answer = requests.post(hook.url, data=body, headers=sent, timeout=20)
+        answer = requests.post(hook.url, data=body, headers=sent, timeout=PATIENCE)
         assert (answer.status_code, answer.text.strip()) == (401, reason)
         assert hook.deliveries() == []
 
@@ -162,35 +174,51 @@ class TestAForgedMessage:
 
     def test_changed_by_one_byte_is_401(self, hook: Served) -> None:
         body, headers = signed(a_customer())
-        assert requests.post(hook.url, data=body + b" ", headers=headers, timeout=20).status_code == 401
+        assert requests.post(hook.url, data=body + b" ", headers=headers, timeout=PATIENCE).status_code == 401
 
 
 class TestARequestThatIsNoMessage:
     def test_to_an_unknown_agency_is_404(self, hook: Served) -> None:
         body, headers = signed(a_customer())
-        assert requests.post(hook.url + "x", data=body, headers=headers, timeout=20).status_code == 404
+        assert requests.post(hook.url + "x", data=body, headers=headers, timeout=PATIENCE).status_code == 404
 
     def test_of_six_megabytes_is_413(self, hook: Served) -> None:
         body, headers = signed(a_customer(address="x" * 6 * 1024 * 1024))
-        assert requests.post(hook.url, data=body, headers=headers, timeout=20).status_code == 413
+        assert requests.post(hook.url, data=body, headers=headers, timeout=PATIENCE).status_code == 413
 
     def test_of_six_megabytes_without_a_length_is_413(self, hook: Served) -> None:
         body, headers = signed(a_customer(address="x" * 6 * 1024 * 1024))
         chunks = (body[start : start + 65536] for start in range(0, len(body), 65536))
-        assert requests.post(hook.url, data=chunks, headers=headers, timeout=20).status_code == 413
+        assert requests.post(hook.url, data=chunks, headers=headers, timeout=PATIENCE).status_code == 413
 
     def test_with_get_is_405(self, hook: Served) -> None:
-        assert requests.get(hook.url, timeout=20).status_code == 405
+        assert requests.get(hook.url, timeout=PATIENCE).status_code == 405
 
-    def test_half_sent_is_408_and_three_hundred_of_them_stop_nobody(self, hook: Served) -> None:
-        half = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+    def test_half_sent_is_408(self, hasty: Served) -> None:
+        with socket.create_connection(("127.0.0.1", hasty.door.port)) as stalled:
+            stalled.sendall(HALF)
+            assert stalled.recv(100).startswith(b"HTTP/1.1 408")
+
+    def test_half_sent_three_hundred_times_stops_nobody(self, hook: Served) -> None:
         stalled = [socket.create_connection(("127.0.0.1", hook.door.port)) for _ in range(300)]
         for connection in stalled:
-            connection.sendall(half)
+            connection.sendall(HALF)
         assert hook.post(a_customer()).status_code == 204
-        assert stalled[0].recv(100).startswith(b"HTTP/1.1 408")
+        assert shown_out(stalled) == []
         for connection in stalled:
             connection.close()
+
+
+HALF = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+
+
+def shown_out(connections: Sequence[socket.socket]) -> list[bytes]:
+    """What those connections were answered that were answered so far, or closed."""
+    looking = select.poll()
+    for connection in connections:
+        looking.register(connection, select.POLLIN)
+    answered = {number for number, _ in looking.poll(0)}
+    return [connection.recv(100) for connection in connections if connection.fileno() in answered]
 
 
 class TestACrowd:
@@ -203,18 +231,26 @@ class TestACrowd:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     @pytest.mark.parametrize("begun", [b"", b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nsvix-"], ids=["idle", "slow"])
-    def test_of_many_connections_stops_nobody_and_is_shown_out(self, hook: Served, begun: bytes) -> None:
-        stalled = [socket.create_connection(("127.0.0.1", hook.door.port), timeout=20) for _ in range(CROWD)]
+    def test_of_many_connections_stops_nobody(self, hook: Served, begun: bytes) -> None:
+        stalled = [socket.create_connection(("127.0.0.1", hook.door.port)) for _ in range(CROWD)]
         for connection in stalled:
             connection.sendall(begun)
-        began = time.monotonic()
         assert hook.post(a_customer()).status_code == 204
-        assert time.monotonic() - began < PATIENCE
+        assert shown_out(stalled) == []
         for connection in stalled:
-            connection.settimeout(20)
-            assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
             connection.close()
-        assert hook.post(a_customer()).status_code == 204
+
+    @pytest.mark.parametrize("begun", [b"", b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nsvix-"], ids=["idle", "slow"])
+    def test_of_connections_that_say_nothing_is_shown_out(self, hasty: Served, begun: bytes) -> None:
+        stalled = [socket.create_connection(("127.0.0.1", hasty.door.port), timeout=PATIENCE) for _ in range(CROWD)]
+        for connection in stalled:
+            with suppress(OSError):  # on a slow machine it is shown out before
+                connection.sendall(begun)
+        for connection in stalled:
+            with suppress(ConnectionResetError):
+                assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
+            connection.close()
+        until(lambda: hasty.post(a_customer()).status_code == 204)
 
     def test_of_more_requests_than_may_wait_is_answered_503(self, hook: Served) -> None:
         hook.door.limits = replace(hook.door.limits, waiting=0)
@@ -233,21 +269,17 @@ class TestACrowd:
                 continue  # the other has not arrived
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert hook.post(a_customer()).status_code == 204
-        deadline = time.monotonic() + 20
-        while hook.post(large).status_code == 503:
-            assert time.monotonic() < deadline
+        until(lambda: hook.post(large).status_code != 503)
 
     def test_of_small_bodies_that_never_end_fills_no_memory(self, hook: Served) -> None:
         hook.door.limits = replace(hook.door.limits, smaller=2_000)
         begun = b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n" + b"x" * 1_900
         with socket.create_connection(("127.0.0.1", hook.door.port)) as unfinished:
             unfinished.sendall(begun)
-            deadline = time.monotonic() + 10
             while (answer := hook.post(a_customer())).status_code == 204:
-                assert time.monotonic() < deadline  # the other has not arrived
+                continue  # the other has not arrived
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        while hook.post(a_customer()).status_code == 503:
-            assert time.monotonic() < deadline
+        until(lambda: hook.post(a_customer()).status_code != 503)
 
 
 class TestAGenuineMessageThatCannotBeRead:
@@ -270,27 +302,30 @@ class TestAGenuineMessageThatCannotBeRead:
         hook.post(a_customer(id=None))
         assert {row.reason for row in hook.deliveries()} == {"customer.id is missing or not an id"}
 
-    @pytest.mark.parametrize(
-        "path", [path for path in FIELDS if path not in ("event.type", "customer", "customer.id", "call.id")]
-    )
-    def test_is_not_one_with_a_field_of_the_wrong_type(self, hook: Served, path: str) -> None:
-        event_type = "customer.updated" if path.startswith("customer") else "call.completed"
-        payload = a_customer(assignedUser={}) if event_type == "customer.updated" else a_call(a_customer(), campaign={})
-        *keys, last = steps(path, event_type)
-        holder: Any = payload
-        for key in keys:
-            holder = holder[key]
-        holder[last] = [{}]
-        message_id = a_message_id()
-        assert hook.post(payload, message_id=message_id).status_code == 204
-        assert {row.state for row in hook.deliveries(message_id=message_id)} == {"ready"}
+    def test_is_not_one_with_a_field_of_the_wrong_type(self, hook: Served) -> None:
+        for path in FIELDS.keys() - {"event.type", "customer", "customer.id", "call.id"}:
+            message_id = a_message_id()
+            assert hook.post(with_a_list_at(path), message_id=message_id).status_code == 204, path
+            assert {row.state for row in hook.deliveries(message_id=message_id)} == {"ready"}, path
+
+
+def with_a_list_at(path: str) -> Any:
+    """A payload that has a list where the catalogue has this field."""
+    event_type = "customer.updated" if path.startswith("customer") else "call.completed"
+    payload = a_customer(assignedUser={}) if event_type == "customer.updated" else a_call(a_customer(), campaign={})
+    *keys, last = steps(path, event_type)
+    holder: Any = payload
+    for key in keys:
+        holder = holder[key]
+    holder[last] = [{}]
+    return payload
 
 
 class TestAnAnswer:
     """What a server does that knows nothing of answers to come, and what is told of a fault of our own."""
 
     @staticmethod
-    def asked(keep: Keeper, patience: float = 20.0) -> Any:
+    def asked(keep: Keeper, patience: float = PATIENCE) -> Any:
         agency = Agency("sunrise", Verifier("sunrise", [SECRET]), {"crm": 1})
         body, headers = signed(a_customer())
         app = create_hooks({"sunrise": agency}, keep, patience=patience)
@@ -331,7 +366,7 @@ class TestAResponse:
             response.call_on_close(lambda: seen.append("closed"))
             return response
 
-        assert requests.get(hook.url.replace("/hooks/sunrise", "/closing"), timeout=20).text == "all of it"
+        assert requests.get(hook.url.replace("/hooks/sunrise", "/closing"), timeout=PATIENCE).text == "all of it"
         assert seen == ["read", "closed"]
 
 
@@ -370,6 +405,6 @@ class TestADatabaseThatCannotBeWritten:
 
     def test_is_told_by_readyz(self, hook: Served) -> None:
         client = create_admin(hook.store).test_client()
-        assert client.get("/readyz").status_code == 200
+        until(lambda: client.get("/readyz").status_code == 200)
         hook.store.database.engine.dispose()
-        assert json.loads(client.get("/readyz").data) == {"ready": True, "database": "ok"}
+        until(lambda: json.loads(client.get("/readyz").data) == {"ready": True, "database": "ok"})

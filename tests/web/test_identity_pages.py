@@ -34,11 +34,11 @@ class TestQuestions:
         assert "Delacroix" not in page
 
     def test_the_overview_counts_the_open_ones_and_leads_there(self, operator: FlaskClient, store: Store) -> None:
-        assert "Questions to decide" not in operator.get("/console").text
+        assert "for somebody to say who is who" not in operator.get("/console").text
         ask(store, HAROLD)
-        assert "Questions to decide" in operator.get("/console").text
+        assert "for somebody to say who is who" in operator.get("/console").text
         store.deciding.somebody_else(question(store), "ana")
-        assert "Questions to decide" not in operator.get("/console").text
+        assert "for somebody to say who is who" not in operator.get("/console").text
 
     def test_viewers_see_them_but_cannot_decide(self, viewer: FlaskClient, store: Store) -> None:
         ask(store, EDNA)

@@ -15,7 +15,7 @@ from connector.insight.tryout import MAX_TEXT, masked, sample, try_mapping
 from connector.mapping import shipped_folder
 from connector.store import Store
 from tests.builders import CUSTOMER, DESTINATION, a_call, a_customer, an_arrival
-from tests.web.conftest import token
+from tests.web.conftest import deeds, token
 
 SHIPPED = "extends: salesforce-contact\n"
 ZONE = "America/Phoenix"
@@ -36,11 +36,12 @@ class TestTheRunningOne:
         page = operator.get("/console/mapping").text
         assert "version <code>v1</code>" in page
         assert "salesforce-contact.yaml" in page
-        assert "M161" in page
+        assert "M161" in operator.get("/console/mapping/show").text
 
     def test_a_refused_edit_is_told(self, operator: FlaskClient, store: Store) -> None:
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101]")
-        assert "own.yaml:2:5: error[M101]" in operator.get("/console/mapping").text
+        assert "An edited file was rejected" in operator.get("/console/mapping").text
+        assert "own.yaml:2:5: error[M101]" in operator.get("/console/mapping/show").text
 
 
 class TestTrying:
@@ -76,7 +77,7 @@ class TestTrying:
 
     def test_nothing_is_kept(self, operator: FlaskClient, store: Store) -> None:
         post(operator, "try", SHIPPED + "records: {contact: {fields: {Department: {value: x}}}}\n", an_event())
-        assert (store.mappings.all(), store.desk.audit()) == ([], [])
+        assert (store.mappings.all(), deeds(store)) == ([], [])
 
 
 class TestBadInput:
@@ -135,3 +136,6 @@ class TestStoredEvents:
 class TestComparing:
     def test_an_account_that_cannot_be_opened_has_nothing_to_compare(self, operator: FlaskClient) -> None:
         assert "The edit cannot be compared" in post(operator, "compare", SHIPPED).text
+
+    def test_the_edit_is_still_there(self, operator: FlaskClient) -> None:
+        assert f'name="mapping" value="{SHIPPED}"' in post(operator, "compare", SHIPPED).text

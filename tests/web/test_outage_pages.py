@@ -46,7 +46,7 @@ class TestAway:
         with taken_away(store):
             away = operator.get("/console/events")
         assert (before, away.status_code, operator.get("/console/events").status_code) == (200, 503, 200)
-        assert 'The database has not answered since<span class="time"> 2026-06-18 12:00 UTC</span>' in away.text
+        assert 'The database has not answered since<span class="time"> Jun 18, 2026, 05:00 MST</span>' in away.text
         assert "No acknowledged event is lost" in away.text
         assert "connector doctor" in away.text
         assert (away.headers["Refresh"], away.headers["Retry-After"]) == ("10", "10")
