@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from connector.cli.output import written_out
 from connector.errors import ConnectorError, FixConfiguration, FixMapping
 
 _COMMANDS: Final = {
@@ -30,6 +31,7 @@ _COMMANDS: Final = {
     "keys": ("keys", "List the data keys, or re-encrypt everything with the newest."),
     "lanes": ("lanes", "List, pause or resume lanes."),
     "map": ("map", "Print the records a mapping makes from one event."),
+    "people": ("people", "Find a person by an id, a link, a phone number or an e-mail address."),
     "problems": ("problems", "List what the CRMs reject and what cannot be read, and what to do."),
     "plan": ("plan", "Show what an edited mapping would change, using stored events."),
     "provision": ("provision", "Show what the CRM is missing for the mapping, and create it."),
@@ -100,4 +102,5 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command. Exit status: 0 fine, 1 problems found or deliveries failed, 2 wrong usage or configuration."""
-    cli()
+    with written_out():
+        cli()

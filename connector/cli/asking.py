@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from connector.cli.options import quiet
@@ -12,15 +14,16 @@ from connector.running import bootstrap
 from connector.running.config import AgencyFile
 
 
-def described(file: AgencyFile, name: str) -> target.TargetSchema:
-    """Ask the CRM to describe every object its mapping uses, and name on stderr those it does not have.
+def described(file: AgencyFile, name: str, more: Iterable[str] = ()) -> target.TargetSchema:
+    """Ask the CRM to describe every object its mapping uses and some more; name on stderr those it does not have.
 
     Raises FixConfiguration, FixMapping.
     """
     route = bootstrap.open_route(file, name)
+    objects = dict.fromkeys([*route.mapping.objects, *more])
     try:
         with quiet():
-            schema = route.destination.describe(route.mapping.objects)
+            schema = route.destination.describe(objects)
     except DestinationUnusable as error:
         raise FixConfiguration(f"{file.path}: {name}", error.problem) from None
     finally:
@@ -28,7 +31,7 @@ def described(file: AgencyFile, name: str) -> target.TargetSchema:
 
     for problem in schema.unread.values():
         raise FixConfiguration(f"{file.path}: {name}", problem)
-    if absent := [kind for kind in route.mapping.objects if kind not in schema.objects]:
+    if absent := [kind for kind in objects if kind not in schema.objects]:
         click.echo(f"{file.path}: {name}: the account does not have {', '.join(absent)}", err=True)
     return schema
 

@@ -17,7 +17,7 @@ import click
 from connector.backoff import DAY
 from connector.cli.backfill_report import columns_as_data, exit_status, result_of, show_columns, show_result
 from connector.cli.options import agency_option, chosen, json_option, moment, opened_store, quiet, show_json, who
-from connector.cli.progress import progress
+from connector.cli.progress import counting, progress, stoppable
 from connector.errors import FixConfiguration, SourceUnusable, StateChanged
 from connector.receive import Fetch
 from connector.running import bootstrap
@@ -26,6 +26,7 @@ from connector.running.backfill_plan import Plan
 from connector.running.backfill_sources import Calls, Source, api_source, file_source, opened_api
 from connector.running.config import AgencyFile, read_agencies, read_process
 from connector.running.file_lock import FileLock
+from connector.running.partitions import lanes_of, partitions_of
 from connector.running.state import open_state
 from connector.settlement.newest import Origin
 from connector.source.steps import Step
@@ -35,6 +36,7 @@ from connector.store.runs import Run
 CARECYCLE: Final = "carecycle"
 KIND: Final = "backfill"
 _SHOWN_EVERY: Final = 5000
+_KEPT: Final = "stopped: what was read is kept, and the same command goes on from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: An
     wanted = Wanted(**given)
     file = _only(read_agencies(paths, os.environ))
     chosen([file], wanted.destination or None)
-    with opened_store() as store, quiet(), _alone(file.settings.agency), ExitStack() as opened:
+    with opened_store(make=True) as store, quiet(), _alone(file.settings.agency), ExitStack() as opened:
         work = _open(file, store, wanted, opened)
         if not as_json:
             show_columns(work.source.columns)
@@ -78,7 +80,7 @@ def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: An
     if as_json:
         show_json({**result, "columns": columns_as_data(work.source.columns)})
     else:
-        show_result(result)
+        show_result(result, calls=wanted.calls)
     raise SystemExit(exit_status(result))
 
 
@@ -137,7 +139,8 @@ class _Work:
             for route in routes:
                 opened.enter_context(closing(route.destination))
             plan = Plan(self.store, routes)
-            self._through(self._backfill("", plan.keep), "", lambda step: None)
+            with stoppable("stopped: a plan stores nothing, so the same command begins again"):
+                self._through(self._backfill("", plan.keep), "", lambda step: None)
         return {**result_of(self.agency, self.tally), "plan": plan.as_data()}
 
     def run(self) -> dict[str, Any]:
@@ -145,17 +148,17 @@ class _Work:
         runs, asked = self.store.runs, [self.source.content, *self._asked()]
         whole = self.source.origin is Origin.CARECYCLE and not (self.wanted.since or self.wanted.destination)
         run = runs.begin(secrets.token_hex(8), self.agency, KIND, json.dumps(asked), whole=whole)
+        self.store.lanes.open(lanes_of(partitions_of([self.file])))  # else nobody sees what waits in a new one
         cursor = self._cursor(run)
         self.tally.counts.update(run.counts if cursor else {})
         self.store.desk.note(who(), KIND, f"{self.agency} from {self.source.origin}: run {run.id}")
         work = self._backfill(run.id, self.store.fetched.accept)
         try:
-            self._through(work, cursor, lambda step: runs.note(run.id, step.cursor, self.tally.counts))
-        except (KeyboardInterrupt, SourceUnusable) as error:
-            click.echo("stopped: what was read is kept, and the same command goes on from there", err=True)
-            if isinstance(error, SourceUnusable):
-                raise
-            raise SystemExit(1) from None
+            with stoppable(_KEPT):
+                self._through(work, cursor, lambda step: runs.note(run.id, step.cursor, self.tally.counts))
+        except SourceUnusable:
+            click.echo(_KEPT, err=True)
+            raise
         runs.note(run.id, "", self.tally.counts, ended=True)
         return {**result_of(self.agency, self.tally), "run": run.id}
 
@@ -186,6 +189,7 @@ class _Work:
         every = _SHOWN_EVERY if self.calls is None else _SHOWN_EVERY // 50  # each customer takes a request
         with progress("reading", every, lambda: self.source.total) as show:
             for step in self.source.steps(cursor):
-                work.take(step)
+                total = step.total or self.source.total
+                work.take(step, counting(show, step.reached - len(step), total))
                 note(step)
-                show(step.reached, step.total)
+                show(step.reached, total)

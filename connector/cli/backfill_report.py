@@ -11,7 +11,7 @@ from connector.cli.options import show_table
 from connector.cli.plan import show_tally
 from connector.insight.rehearse import Expected
 from connector.running.backfill import BAD, LEFT_OUT, STATES, Tally
-from connector.source.columns import Column
+from connector.source.columns import Column, is_other_id
 from connector.web.words import counted
 
 _ABOUT: Final = {
@@ -21,8 +21,11 @@ _ABOUT: Final = {
 
 
 def columns_as_data(columns: Sequence[Column]) -> list[dict[str, str | None]]:
-    """List which field each column of a file fills."""
-    return [{"column": each.name, "field": each.field.path if each.field else None} for each in columns]
+    """List which field each column of a file fills, and the remark that people see."""
+    return [
+        {"column": each.name, "field": each.field.path if each.field else None, "remark": _remark(each)}
+        for each in columns
+    ]
 
 
 def show_columns(columns: Sequence[Column]) -> None:
@@ -38,12 +41,18 @@ def show_columns(columns: Sequence[Column]) -> None:
 def _remark(column: Column) -> str:
     if column.shared:
         return "several columns: used where they agree"
-    return _ABOUT.get(column.field.path, "") if column.field else ""
+    if column.field:
+        return _ABOUT.get(column.field.path, "")
+    if is_other_id(column):
+        return "there is a column id: that one has careCycle's own ids"
+    return f"did you mean {column.meant}? Then call it so" if column.meant else ""
 
 
 def result_of(agency: str, tally: Tally) -> dict[str, Any]:
     """Return the counts of a run by their names, without values."""
-    counts = {name: tally.counts[name] for name in ("customers", "calls", *STATES, "new", "known", "too old")}
+    counts = {
+        name: tally.counts[name] for name in ("customers", "calls", *STATES, "new", "known", "too old", "deleted here")
+    }
     return {
         "agency": agency,
         **{name.replace(" ", "_"): count for name, count in counts.items()},
@@ -59,14 +68,16 @@ def exit_status(result: Mapping[str, Any]) -> int:
     return 1 if result["bad"] or result["left_out"] or refused else 0
 
 
-def show_result(result: Mapping[str, Any]) -> None:
-    """Print what a run found, and what comes next."""
-    read = f"{counted(result['customers'], 'customer')} and {counted(result['calls'], 'call')} read"
-    click.echo(f"{result['agency']}: {read}")
+def show_result(result: Mapping[str, Any], *, calls: bool) -> None:
+    """Print what a run found, and what comes next. calls: whether those of customers were asked for."""
+    of_calls = f" and {counted(result['calls'], 'call')}" if calls or result["calls"] else ""
+    click.echo(f"{result['agency']}: {counted(result['customers'], 'customer')}{of_calls} read")
     states = [(result[name.replace(" ", "_")], about) for name, about in STATES.items()]
     _table("", ("customers", "compared with what is held"), [row for row in states if row[0]])
     if result["too_old"]:
         click.echo(f"{result['too_old']} left out: last updated before --since")
+    if result["deleted_here"]:
+        click.echo(f"{result['deleted_here']} left out: of people who were deleted here, and not newer than that")
     rows = [(count, why, _where(why, result["bad_rows"])) for why, count in result["bad"].items()]
     _table("Could not be used", ("rows", "why", "where (the first ones)"), rows)
     fields = [(count, *name.split(": ", 1)) for name, count in result["left_out"].items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import click
 from connector.cli.options import json_option, moment, moment_text, opened_store, show_json, who
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.running import backup as safe
+from connector.running.config import read_process
+from connector.running.state import open_state
+from connector.running.witness import accept
 from connector.settlement.gaps import Lost
 
 
@@ -47,6 +51,7 @@ def restored(since: int, only_plan: bool, as_json: bool) -> None:
         done = store.restoring.plan(since or None)
         if not only_plan:
             done = store.restoring.run(done, who())
+            accept(store, open_state(read_process(os.environ).database_url, os.environ))
     if as_json:
         show_json({"done": not only_plan, **asdict(done)})
         return

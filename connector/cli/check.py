@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from connector import mapping
-from connector.cli import leaving
+from connector.cli import leaving, seen
 from connector.cli.live import Live
-from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
+from connector.cli.options import json_option, mappings_argument, schema_option, show_json
 from connector.destinations import vendor_of
 from connector.mapping import Loaded, Severity, pairing, target
 from connector.running import bootstrap, whose
@@ -82,7 +82,7 @@ def _problems(checked: Iterable[Loaded]) -> list[mapping.Diagnostic]:
     problems = [diagnostic for loaded in results for diagnostic in loaded.diagnostics]
     for loaded in results:
         if loaded.mapping is not None:
-            problems += mapping.failures(mapping.run_examples(loaded.mapping, timezone=TIMEZONE))
+            problems += mapping.failures(mapping.run_examples(loaded.mapping))
     return problems
 
 
@@ -109,7 +109,8 @@ def _check_agency(file: AgencyFile, schema: target.TargetSchema | None, live: Li
         loaded = pairing.paired(bootstrap.read_mapping(path, known), full_name, vendor_of(settings))
         if loaded.mapping and file.settings.carecycle is None and FIELD in loaded.mapping.reads:
             click.echo(f"{path}: warning: {FIELD} is always absent without carecycle.api_key in {file.path}", err=True)
-        results[full_name] = live.check(file, name, loaded) if live and loaded.mapping else loaded
+        checked = live.check(file, name, loaded) if live and loaded.mapping else loaded
+        results[full_name] = seen.noted(file, checked)
     return results
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,17 +14,14 @@ from connector.backoff import DAY
 from connector.carecycle.catalogue import FLAGS
 from connector.cli.options import json_option, opened_store, show_json, show_table, who
 from connector.insight import overview as operate
+from connector.insight.consent_report import report_lines
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.running.config import read_agencies
 from connector.settlement.gaps import Lost
-from connector.store.evidence import OptOut
 from connector.store.opt_outs import Period
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_TIMES = frozenset({"received_at", "applied_at", "checked_at"})
-_COUNTS = ("destination", "waiting", "refused", "no_record", "not_mapped")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may interpret as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
+_COUNTS = ("destination", "waiting", "refused", "no_record", "not_mapped", "lowered")
 
 
 @click.group()
@@ -38,7 +32,10 @@ def consent() -> None:
 @consent.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Show how many opt-outs are not yet in each CRM, and for how long."""
+    """Show how many opt-outs are not in each CRM, and for how long.
+
+    Lowered are those that were in the CRM and were found lowered there since.
+    """
     with opened_store() as store:
         standing, lost = operate.consent_standing(store), store.gaps.open()
     destinations = [
@@ -54,8 +51,8 @@ def status(as_json: bool) -> None:
     else:
         rows = [[*(row[name] for name in _COUNTS), _age(row["oldest_seconds"]), row["paused"]] for row in destinations]
         _warn(lost)
-        columns = (*(name.replace("_", " ") for name in _COUNTS), "oldest", "paused")
-        show_table("Opt-outs not yet in the CRM", columns, rows, "No lanes yet: start the connector first.")
+        columns = ("account", *(name.replace("_", " ") for name in _COUNTS[1:]), "oldest", "paused")
+        show_table("Opt-outs not in the CRM", columns, rows, "No lanes yet: start the connector first.")
 
 
 def _age(seconds: float) -> str:
@@ -90,15 +87,11 @@ def report(since: datetime, until: datetime | None, paths: tuple[Path, ...]) -> 
     Each line says who, which, when, and its status in a CRM. Exit status 1 if events are missing from the database.
     """
     agencies = [file.settings.agency for file in read_agencies(paths, os.environ)] if paths else ()
-    _print_line(field.name for field in fields(OptOut))
     with opened_store() as store:
         last = _milliseconds(until.replace(tzinfo=UTC)) if until else store.database.time()
         period = Period(_milliseconds(since.replace(tzinfo=UTC)), last + DAY, agencies)
-        for opt_out in store.opt_outs.report(period):
-            _print_line(
-                _moment(value) if field.name in _TIMES else _plain(value)
-                for field, value in zip(fields(OptOut), astuple(opt_out), strict=True)
-            )
+        for line in report_lines(store.opt_outs.report(period)):
+            click.echo(line, nl=False)
         lost = store.gaps.open()
     if lost:
         _warn(lost)
@@ -113,21 +106,3 @@ def _warn(lost: Lost | None) -> None:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _moment(at: int | None) -> str:
-    if at is None:
-        return ""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _plain(text: str) -> str:
-    """Escape a cell that a spreadsheet would calculate."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _print_line(cells: Iterable[str]) -> None:
-    """Print one CSV record (RFC 4180)."""
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    click.echo(line.getvalue(), nl=False)

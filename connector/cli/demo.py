@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from connector.carecycle.samples import Message, Samples
+from connector.cli.demo_story import WITHOUT_THE_FIX, edit, opt_out, outage, to_try
 from connector.cli.stage import Stage
 from connector.sandbox.wire import Wire
 from connector.settlement.listings import DeliveryStory
@@ -34,15 +35,25 @@ def demo(count: int, leave: bool, seed: int) -> None:
         out.print(
             f"[bold]Sandboxes[/]  Salesforce {stage.salesforce.url}   HubSpot {stage.hubspot.url}", highlight=False
         )
-        stage.start(closing)
+        stage.start(closing, WITHOUT_THE_FIX)
         out.print(f"Connector: receiving at {stage.hook}, files in {stage.folder}", highlight=False)
-        traffic = Samples(random.Random(seed), datetime.now(UTC) - timedelta(days=3)).traffic(count)
-        messages = _send(stage, list(traffic), out)
-        waiting = _drain(stage, out)
-        _report(stage, messages, out)
         if not leave:
+            out.print(f"Console: [bold]{stage.admin}/console[/], password [bold]{stage.password}[/]", highlight=False)
+        samples = Samples(random.Random(seed), datetime.now(UTC) - timedelta(days=3))
+        messages = list(samples.traffic(count))
+        asking = opt_out(samples, messages)
+        most = count * 3 // 4
+        _send(stage, messages[:most], out)
+        _drain(stage, out)
+        with outage(stage, asking, out):
+            _send(stage, messages[most:], out)
+        waiting = _drain(stage, out)
+        edit(stage, out)
+        _report(stage, [*messages, asking], out)
+        if not leave:
+            to_try(stage, asking, out)
             out.print(
-                f"\nOpen [bold]{stage.admin}/console[/] (password [bold]{stage.password}[/]). Press Ctrl-C to stop."
+                f"Or open [bold]{stage.admin}/console[/], password [bold]{stage.password}[/]. Ctrl-C stops the demo."
             )
             threading.Event().wait()
         raise SystemExit(1 if waiting or stage.store.desk.dead() else 0)
@@ -54,12 +65,11 @@ def _progress(out: Console) -> Progress:
     )
 
 
-def _send(stage: Stage, messages: list[Message], out: Console) -> list[Message]:
+def _send(stage: Stage, messages: list[Message], out: Console) -> None:
     with _progress(out) as bar:
         line = bar.add_task("Sending signed webhooks", total=len(messages))
         for _ in stage.send(messages):
             bar.advance(line)
-    return messages
 
 
 def _drain(stage: Stage, out: Console) -> int:

@@ -9,21 +9,45 @@ from typing import Any, cast
 
 import click
 
-from connector.cli.options import columns_of, json_option, moment, opened_store, show_json, show_table, who
+from connector.carecycle import catalogue
+from connector.cli.event_texts import blocks, totals
+from connector.cli.known import require_known
+from connector.cli.options import (
+    json_option,
+    moment,
+    opened_store,
+    reason_option,
+    show_json,
+    show_table,
+    who,
+    width,
+)
 from connector.cli.plan import preview
 from connector.cli.progress import progress
 from connector.errors import FixConfiguration
 from connector.insight.oddities import what_came
 from connector.insight.story import Story, story, story_revealed
 from connector.settlement import DeliveryState, RecordNote
-from connector.settlement.listings import Attempt
+from connector.settlement.listings import Attempt, DeliveryStory
+from connector.store import Store
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
-from connector.web.words import counted, opt_out_words, stamp
+from connector.store.evidence import FOUND_LOWERED
+from connector.store.occurring import occurring
+from connector.web.words import counted, opt_out_words, stamp, undone_words
 
 
 def _filter(wanted: dict[str, Any]) -> Filter:
     return replace(Filter(), **cast(Any, wanted))
+
+
+def _known(store: Store, wanted: Filter) -> Filter:
+    """Return a filter all of whose names occur. Raises FixConfiguration, which lists those that do."""
+    names = occurring(store.database)
+    names["type"] = sorted({*names["type"], *catalogue.EVENTS})
+    for name, known in names.items():
+        require_known(f"--{name.replace('_', '-')}", getattr(wanted, name), known)
+    return wanted
 
 
 def _filtered(command: Any) -> Any:
@@ -39,6 +63,7 @@ _left_out = click.option(
     "--left-out", default="", metavar="CODE", help="Only events with a field left out for this code that is still open."
 )
 _states = click.Choice([state.value for state in REPLAYABLE])
+_every_state = click.Choice(["", *(state.value for state in DeliveryState)])
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -50,18 +75,23 @@ def events() -> None:
 @events.command("list")
 @_filtered
 @_left_out
-@click.option("--state", default="", help="Only this state: ready, delivered, superseded, skipped, ignored or dead.")
+@click.option(
+    "--state", default="", type=_every_state, metavar="STATE", help=f"Only this state: {', '.join(DeliveryState)}."
+)
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
 def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
     """List deliveries, newest first."""
     with opened_store() as store:
-        rows = store.desk.deliveries(_filter(wanted), limit)
+        chosen = _known(store, _filter(wanted))
+        rows, counts = store.desk.deliveries(chosen, limit), store.desk.by_state(chosen)
     if as_json:
         show_json(rows)
         return
-    columns = ("message_id", "type", "customer_id", "destination", "state", "attempts", "code", "reason")
-    show_table("Deliveries", columns, columns_of(rows, columns), "No events yet.")
+    if not rows:
+        click.echo("No delivery matches." if any(wanted.values()) else "No events yet.")
+        return
+    click.echo("\n".join([*blocks(rows, width()), "", totals(counts, len(rows))]))
 
 
 @events.command()
@@ -96,17 +126,25 @@ def _show_story(shown: Story) -> None:
             for attempt in delivery.tries
             for note in attempt.records
         ]
-        for note in (note for attempt in delivery.tries[-1:] for note in attempt.records):
-            for name, path in note.untranslated.items():
-                click.echo(f"nothing in the mapping translates a value of {path} for {note.record}.{name}")
+        _show_untranslated(delivery)
         columns = ("attempt", "record", "object", "CRM id", "outcome", "fields written", "left out")
         show_table("", columns, rows, "no attempt on record")
-    _show_opt_outs(shown)
+    _show_since(shown)
 
 
-def _show_opt_outs(shown: Story) -> None:
+def _show_untranslated(delivery: DeliveryStory) -> None:
+    for note in (note for attempt in delivery.tries[-1:] for note in attempt.records):
+        for name, path in note.untranslated.items():
+            click.echo(f"nothing in the mapping translates or formats a value of {path} for {note.record}.{name}")
+
+
+def _show_since(shown: Story) -> None:
+    """Print where its opt-outs are, and what of it was undone."""
+    for undone in shown.undone:
+        click.echo(f"\n{undone.destination}: {undone_words(undone)}")
     for opt_out in shown.opt_outs:
-        at = f" since {stamp(opt_out.applied_at)}" if opt_out.applied_at else ""
+        is_there = opt_out.applied_at and opt_out.crm_check != FOUND_LOWERED
+        at = f" since {stamp(opt_out.applied_at or 0)}" if is_there else ""
         click.echo(f"\n{opt_out.destination}: opt-out {opt_out.flag} {opt_out_words(opt_out)}{at}")
 
 
@@ -129,6 +167,7 @@ def _unwritten(note: RecordNote) -> str:
 )
 @click.option("--mapping", type=_file, help="With --plan: preview with this mapping.")
 @click.option("--live", is_flag=True, help="With --plan: also read from the CRM. Nothing is written.")
+@reason_option
 @json_option
 def replay(
     every: bool,
@@ -137,6 +176,7 @@ def replay(
     mapping: Path | None,
     live: bool,
     as_json: bool,
+    reason: str,
     state: str | None,
     **wanted: Any,
 ) -> None:
@@ -149,8 +189,10 @@ def replay(
     chosen = replace(_filter(wanted), state=state or usual)
     if planning:
         raise SystemExit(preview(paths, chosen, mapping, live=live, as_json=as_json))
-    with opened_store() as store, progress("replaying", STEP, lambda: store.desk.count(chosen)) as show_count:
-        count = store.desk.replay(chosen, who(), show_count)
+    with opened_store() as store:
+        _known(store, chosen)
+        with progress("replaying", STEP, lambda: store.desk.count(chosen)) as show_count:
+            count = store.desk.replay(chosen, who(), show_count, reason)
     if as_json:
         show_json({"replayed": count})
     else:
@@ -168,6 +210,7 @@ def set_aside(message_id: str, destination: str, reason: str) -> None:
     """
     wanted = Filter(message_id=message_id, destination=destination, state=DeliveryState.READY)
     with opened_store() as store:
+        require_known("--destination", destination, occurring(store.database)["destination"])
         waiting = store.desk.deliveries(wanted)
         if len(waiting) > 1:
             names = ", ".join(delivery.destination for delivery in waiting)
@@ -183,12 +226,13 @@ def set_aside(message_id: str, destination: str, reason: str) -> None:
 @events.command()
 @_filtered
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def discard(yes: bool, **wanted: Any) -> None:
+@reason_option
+def discard(yes: bool, reason: str, **wanted: Any) -> None:
     """Discard dead letters permanently."""
     if not any(wanted.values()):
         raise click.UsageError("name at least one filter: --message-id, --code, --destination, ...")
     if not yes:
         click.confirm("Discard these dead letters permanently?", abort=True)
     with opened_store() as store:
-        count = store.desk.discard(_filter(wanted), who())
+        count = store.desk.discard(_known(store, _filter(wanted)), who(), reason)
     click.echo(f"{counted(count, 'delivery', 'deliveries')} discarded")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from connector.cli.options import json_option, moment_text, opened_store, show_json, show_table, who
+from connector.cli.options import json_option, moment_text, opened_store, reason_option, show_json, show_table, who
 from connector.store.forget import Held
 from connector.web.words import counted
 
@@ -15,8 +15,9 @@ from connector.web.words import counted
 @click.argument("customer_id")
 @click.option("--plan", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@reason_option
 @json_option
-def forget(customer_id: str, plan: bool, yes: bool, as_json: bool) -> None:
+def forget(customer_id: str, plan: bool, yes: bool, reason: str, as_json: bool) -> None:
     """Delete everything stored about the customer with this careCycle ID."""
     with opened_store() as store:
         held = store.forget.plan(customer_id)
@@ -26,7 +27,7 @@ def forget(customer_id: str, plan: bool, yes: bool, as_json: bool) -> None:
             not plan and held.anything and (yes or click.confirm("Delete all of it permanently?", abort=True, err=True))
         )
         if sure:
-            held = store.forget.run(customer_id, who())
+            held = store.forget.run(customer_id, who(), reason)
     if as_json:
         show_json({"forgotten": sure, **asdict(held)})
     elif sure:

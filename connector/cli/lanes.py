@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from connector.cli.options import columns_of, json_option, opened_store, show_json, show_table, who
+from connector.cli.options import json_option, opened_store, reason_option, show_json, show_table, who
 from connector.settlement.listings import LaneStatus
-from connector.web.words import held_by_hand
+from connector.web.words import held_by_hand, lane_state, why_paused
 
 
 @click.group()
@@ -23,9 +23,12 @@ def list_lanes(as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    columns = ("name", "ready", "opt_outs", "paused", "pause_code", "pause_reason")
-    cells = [[*own, _paused_at(lane)] for own, lane in zip(columns_of(rows, columns), rows, strict=True)]
-    show_table("Lanes", (*columns, "paused at"), cells, "No lanes yet: start the connector first.")
+    columns = ("lane", "state", "waiting", "opt-outs", "why it is paused", "where it paused")
+    cells = [
+        [lane.name, lane_state(lane), f"{lane.ready:,}", f"{lane.opt_outs:,}", why_paused(lane), _paused_at(lane)]
+        for lane in rows
+    ]
+    show_table("Lanes", columns, cells, "No lanes yet: start the connector first.")
 
 
 def _paused_at(lane: LaneStatus) -> str:
@@ -36,17 +39,19 @@ def _paused_at(lane: LaneStatus) -> str:
 
 @lanes.command()
 @click.argument("lane")
-def pause(lane: str) -> None:
+@reason_option
+def pause(lane: str, reason: str) -> None:
     """Pause a lane until it is resumed."""
     with opened_store() as store:
-        store.desk.pause(lane, who())
+        store.desk.pause(lane, who(), reason)
     click.echo(f"{lane} is paused")
 
 
 @lanes.command()
 @click.argument("lane")
-def resume(lane: str) -> None:
+@reason_option
+def resume(lane: str, reason: str) -> None:
     """Resume a paused lane."""
     with opened_store() as store:
-        store.desk.resume(lane, who())
+        store.desk.resume(lane, who(), reason)
     click.echo(f"{lane} is resumed")

@@ -8,12 +8,13 @@ from connector.errors import DestinationUnusable
 from connector.mapping import Diagnostic, Loaded
 from connector.mapping import account_findings as findings
 from connector.mapping.target import TargetSchema
+from connector.model import Lookup
 
 
 def found(route: Route, plain: Loaded, schema: TargetSchema) -> list[Diagnostic]:
     """Look up what a mapping names. plain: the mapping as it loads without the schema."""
     assert plain.written is not None  # it loads
-    return _users(route, plain, schema) + _duplicate_rules(route, plain)
+    return _users(route, plain, schema) + _lookups(route, plain, schema) + _duplicate_rules(route, plain)
 
 
 def _users(route: Route, plain: Loaded, schema: TargetSchema) -> list[Diagnostic]:
@@ -34,6 +35,22 @@ def _users(route: Route, plain: Loaded, schema: TargetSchema) -> list[Diagnostic
         if not isinstance(answer, Outcome)
     }
     return findings.of_users(named, active) + (findings.unread_users(named, hidden[0]) if hidden else [])
+
+
+def _lookups(route: Route, plain: Loaded, schema: TargetSchema) -> list[Diagnostic]:
+    """Look up what does not depend on an event: a record type, a queue."""
+    assert plain.written is not None
+    fixed = findings.fixed_lookups(*plain.written, schema)
+    matches: dict[Lookup, list[str]] = {}
+    for lookup in {own.lookup: None for own in fixed}:
+        narrow = {name: [value] for name, value in lookup.where}
+        try:
+            answers = route.destination.find(lookup.object, lookup.match, [lookup.value], [], narrow)
+        except DestinationUnusable:  # what may not be read was reported with the schema
+            continue
+        if isinstance(answer := answers[lookup.value], list):
+            matches[lookup] = [record.id for record in answer]
+    return findings.of_lookups(fixed, matches)
 
 
 def _duplicate_rules(route: Route, plain: Loaded) -> list[Diagnostic]:

@@ -10,24 +10,25 @@ from typing import Any
 import click
 
 from connector.carecycle import catalogue, recognise
-from connector.cli.options import TIMEZONE, existing_file, json_option, schema_option, show_json
+from connector.cli.options import existing_file, json_option, mapping_file, schema_option, show_json
 from connector.errors import FixConfiguration
 from connector.mapping import target
+from connector.mapping.examples import ZONE
 from connector.mapping.planning import plan
 from connector.model import Event, Lookup, Plan, Ref, Write
 from connector.running import bootstrap
 
 
 @click.command("map")
-@click.argument("mapping_file", metavar="MAPPING", type=existing_file)
+@click.argument("mapping", metavar="MAPPING", type=mapping_file)
 @click.argument("event_file", metavar="EVENT.json", type=existing_file)
 @schema_option
 @json_option
-def map_(mapping_file: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
+def map_(mapping: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
     """Print the records a mapping makes from one event, and what consent withholds."""
     known = target.load(schema) if schema else None
-    compiled = bootstrap.load_mapping(mapping_file, known)
-    planned = plan(_event(event_file), compiled, timezone=TIMEZONE)
+    compiled = bootstrap.load_mapping(mapping, known)
+    planned = plan(_event(event_file), compiled, timezone=ZONE)
     if as_json:
         show_json(_as_data(planned))
         return
@@ -83,7 +84,7 @@ def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
             case Ref(key):
                 fields[name] = f"(the id of {names.get(key, key.object)})"
             case Lookup() as lookup:
-                fields[name] = f"({lookup.returns} of the {lookup.object} whose {lookup.match} is {lookup.value})"
+                fields[name] = f"({lookup.described()})"
             case value:
                 fields[name] = value
     return fields | dict.fromkeys(write.flags.values(), True)
@@ -92,6 +93,7 @@ def _fields(write: Write, names: dict[Any, str]) -> dict[str, Any]:
 _READS = {
     "on_create": "only on a new record: costs one lookup",
     "if_blank": "only if the field is empty in the CRM: costs one lookup",
+    "forward": "only if it is further along its list than the CRM's value: costs one lookup",
     "unless_edited": "only if the CRM still holds what we last wrote: costs one lookup",
 }
 

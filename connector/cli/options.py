@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,37 @@ import structlog
 from rich.console import Console
 from rich.table import Column, Table
 
+from connector.cli.json_output import as_data
 from connector.errors import FixConfiguration, StoreUnavailable
+from connector.mapping import shipped_folder, shipped_names
+from connector.mapping.shipped import RECIPES
 from connector.running.config import AgencyFile, read_process
 from connector.running.marks import check_files
 from connector.running.state import open_state
-from connector.settlement import RecordNote
 from connector.store import Store, open_store
 
-TIMEZONE = "America/New_York"
-"""For dates of customers whose own time zone is unknown, where no agency file sets one."""
+_COPIED = ("undo with", "lane", "account")
+"""Columns besides the IDs that people copy from."""
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-mappings_argument = click.argument("mappings", nargs=-1, type=existing_file)
+
+
+class _FileOrShipped(click.ParamType[Path]):
+    """A mapping file's path, or the name of a shipped mapping."""
+
+    name = "mapping"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path, shipped = Path(value), shipped_names(shipped_folder())
+        if not path.is_file() and value not in shipped:
+            is_recipe = value.startswith(RECIPES)
+            names = ", ".join(name for name in shipped if name.startswith(RECIPES) is is_recipe)
+            self.fail(f"There is neither a file nor a shipped mapping '{value}'. Shipped are {names}.", param, ctx)
+        return path if path.is_file() else shipped[value]
+
+
+mapping_file = _FileOrShipped()
+mappings_argument = click.argument("mappings", nargs=-1, type=mapping_file)
 schema_option = click.option("--schema", type=existing_file, help="The CRM's schema, saved by `schema pull`.")
 
 agency_option = click.option(
@@ -55,14 +73,21 @@ def moment(ctx: click.Context, param: click.Parameter, value: str) -> int:
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+reason_option = click.option(
+    "--reason", default="", help="Why. Stored in the audit log, so do not include personal data."
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @contextmanager
-def opened_store() -> Iterator[Store]:
-    """Open the store named by the environment. Raises FixConfiguration, StoreUnavailable."""
+def opened_store(*, make: bool = False) -> Iterator[Store]:
+    """Open the store named by the environment. Raises FixConfiguration, StoreUnavailable.
+
+    make: whether to make it where there is none, for commands that fill it.
+    """
     address = read_process(os.environ).database_url
-    store = open_store(address, os.environ)
+    store = open_store(address, os.environ, make=make)
     try:
         with suppress(StoreUnavailable), quiet():  # reading alone may be possible
             check_files(store, open_state(address, os.environ))
@@ -73,15 +98,7 @@ def opened_store() -> Iterator[Store]:
 
 def show_json(result: Any) -> None:
     """Print a result for programs."""
-    click.echo(json.dumps(result, indent=2, default=_as_json, ensure_ascii=False))
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, RecordNote):
-        return value.as_data()
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return str(value)
+    click.echo(json.dumps(as_data(result), indent=2, ensure_ascii=False))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -89,13 +106,20 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     if not rows:
         click.echo(empty)
         return
-    # An ID that is cut or broken cannot be copied.
-    headers = [Column(name, overflow="fold", no_wrap=name.endswith("_id")) for name in columns]
-    table = Table(*headers, title=plain(title), title_justify="left")
+    # What is cut or broken cannot be copied.
+    headers = [Column(name, overflow="fold", no_wrap=name.endswith("_id") or name in _COPIED) for name in columns]
+    if title:
+        click.echo(plain(title))  # rich would wrap it to the table's width
+    table = Table(*headers)
     for row in rows:
         table.add_row(*(("" if cell is None else plain(str(cell))) for cell in row))
-    width = None if Console().is_terminal else 160
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    Console(width=width(), markup=False, emoji=False, highlight=False).print(table)
+
+
+def width() -> int:
+    """How many columns there are to print to."""
+    console = Console()
+    return console.width if console.is_terminal else 160
 
 
 def plain(text: str) -> str:
@@ -112,7 +136,10 @@ def chosen(files: Sequence[AgencyFile], only: str | None) -> list[tuple[AgencyFi
     """Every destination, or only those with the given name. Raises FixConfiguration for an unknown name."""
     wanted = [(file, name) for file in files for name in file.settings.destinations if only in (None, name)]
     if not wanted:
-        raise FixConfiguration("--destination", f"no agency file has a destination {only!r}")
+        names = sorted({name for file in files for name in file.settings.destinations})
+        raise FixConfiguration(
+            "--destination", f"no agency file has a destination {only!r}", f"known are {', '.join(names)}"
+        )
     return wanted
 
 

@@ -44,7 +44,8 @@ def _routes(paths: Sequence[Path], destination: str) -> Iterator[list[Route]]:
         if destination in ("", name, f"{file.settings.agency}/{name}")
     ]
     if not chosen:
-        raise FixConfiguration(destination, "is not a destination in these agency files")
+        names = ", ".join(sorted(f"{file.settings.agency}/{name}" for file, name in _destinations(files)))
+        raise FixConfiguration(destination, "is not a destination in these agency files", f"known are {names}")
     routes = [bootstrap.open_route(file, name) for file, name in chosen]
     try:
         with quiet():

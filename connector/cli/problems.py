@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from connector.cli.options import json_option, opened_store, show_json
-from connector.cli.problem_texts import cause_text, left_out_text, oddity_text
+from connector.cli.problem_texts import Behind, cause_text, left_out_text, lowered_opt_outs_text, oddity_text
 from connector.insight.accounts import Account
 from connector.insight.left_out import LeftOut, find_left_out, to_act_on
+from connector.insight.lowered import find_lowered
 from connector.insight.oddities import as_data, in_order, unused
-from connector.insight.problems import find_causes
+from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
 from connector.store import Store
+
+_LOOKED_AT: Final = 1_000
+"""Of each cause, the customers of this many of its newest dead letters are listed."""
 
 mapping_option = click.option(
     "-c",
@@ -37,28 +41,40 @@ def accounts_of(paths: Sequence[Path], store: Store) -> list[Account]:
 
 @click.command()
 @mapping_option
+@click.option("--people", "with_people", is_flag=True, help="Also list the customers behind each cause.")
 @json_option
-def problems(paths: tuple[Path, ...], as_json: bool) -> None:
+def problems(paths: tuple[Path, ...], with_people: bool, as_json: bool) -> None:
     """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
-    Also lists the fields left out of records that were written otherwise, the fields careCycle sends in another form
-    than it documents, and the values no table translates. Exit status 1 if there is any whose value is not used,
-    except values that another record has: they are written by themselves once that record no longer has them.
+    Also lists the opt-outs that were found lowered in a CRM, the fields left out of records that were written
+    otherwise, the fields careCycle sends in another form than it documents, and the values no table translates. Exit
+    status 1 if an opt-out is lowered or a value is not used, except values that another record has: they are written by
+    themselves once that record no longer has them.
     """
     with opened_store() as store:
         accounts = accounts_of(paths, store)
         causes, left_out = find_causes(store, accounts), find_left_out(store, accounts)
+        lowered = find_lowered(store, accounts)
         oddities, now = in_order(store.oddities.all()), store.database.time()
+        people = {cause.id: people_behind(store, cause) for cause in causes} if with_people else {}
     if as_json:
-        show_json([*map(asdict, causes), *map(_left_out_data, left_out), *map(as_data, oddities)])
+        causes_data = [asdict(cause) | ({"people": people[cause.id]} if people else {}) for cause in causes]
+        show_json([*map(asdict, lowered), *causes_data, *map(_left_out_data, left_out), *map(as_data, oddities)])
     else:
-        click.echo("\n\n".join(cause_text(cause, now) for cause in causes) or "No dead letters.")
-        for text in (
-            *(left_out_text(item, now) for item in left_out),
-            *(oddity_text(oddity, now) for oddity in oddities),
-        ):
-            click.echo(f"\n{text}")
-    raise SystemExit(1 if causes or to_act_on(left_out) or unused(oddities) else 0)
+        dead = [cause_text(cause, now, people.get(cause.id, ())) for cause in causes] or ["No dead letters."]
+        others = [left_out_text(item, now) for item in left_out] + [oddity_text(oddity, now) for oddity in oddities]
+        click.echo("\n\n".join([*map(lowered_opt_outs_text, lowered), *dead, *others]))
+    raise SystemExit(1 if lowered or causes or to_act_on(left_out) or unused(oddities) else 0)
+
+
+def people_behind(store: Store, cause: Cause) -> list[Behind]:
+    """The customers of a cause's newest dead letters, the newest first."""
+    behind: dict[str, Behind] = {}
+    for delivery in store.desk.deliveries(cause.chosen, _LOOKED_AT):
+        customer_id = delivery.customer_id or ""
+        known = behind.setdefault(customer_id, Behind(customer_id, 0, delivery.message_id))
+        behind[customer_id] = replace(known, deliveries=known.deliveries + 1)
+    return list(behind.values())
 
 
 def _left_out_data(item: LeftOut) -> dict[str, Any]:

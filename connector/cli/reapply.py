@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,16 +14,23 @@ from connector.cli.options import agency_option, chosen, json_option, opened_sto
 from connector.cli.progress import progress
 from connector.delivery.route import Route
 from connector.insight.edited import Change, Fate
+from connector.insight.unserved import unserved
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
 from connector.running.reapply import Reapply
 from connector.running.source import open_source
 from connector.source.client import CareCycle
 from connector.store import Store
-from connector.store.reapplying import REAPPLY
+from connector.store.runs import REAPPLY
 from connector.web.words import counted
 
 _SHOWN_EVERY: Final = 5000
+_RECORDS: Final = {
+    Fate.CREATED: "created",
+    Fate.CHANGED: "changed",
+    Fate.DEPENDS: "up to the CRM",
+    Fate.UNCHANGED: "unchanged",
+}
 _FIELDS: Final = {
     Change.WRITTEN: "written",
     Change.CLEARED: "cleared",
@@ -79,7 +86,14 @@ def _applied(store: Store, file: AgencyFile, names: Sequence[str], *, planning: 
             except KeyboardInterrupt:
                 click.echo("stopped: the same command goes on from there", err=True)
                 raise SystemExit(1) from None
-        return {**_counts(work), "run": work.run_id, "due": work.counts["due"], "mappings": _versions(file, routes)}
+        records = {fate.value: work.counts[fate.value] for fate in Fate}
+        written = {
+            "run": work.run_id,
+            "due": work.counts["due"],
+            "records": records,
+            "mappings": _versions(file, routes),
+        }
+        return {**_counts(work), **written, "unserved": _unserved(store, {route.name for route in routes})}
 
 
 @contextmanager
@@ -109,10 +123,16 @@ def _versions(file: AgencyFile, routes: Sequence[Route]) -> list[dict[str, Any]]
     return versions
 
 
+def _unserved(store: Store, destinations: Collection[str]) -> list[str]:
+    lanes = [lane for lane in store.desk.lanes() if lane.destination in destinations]
+    return unserved(lanes, store.mappings.all(), store.processes.all())
+
+
 def _counts(work: Reapply) -> dict[str, Any]:
     return {
         "agency": work.agency,
         "customers": work.counts["customer"],
+        "from_calls_alone": work.counts["from calls alone"],
         "calls": work.counts["call"],
         "not_stored": {"customers": work.counts["customer not stored"], "calls": work.counts["call not stored"]},
     }
@@ -121,16 +141,22 @@ def _counts(work: Reapply) -> dict[str, Any]:
 def _is_lacking(result: Mapping[str, Any]) -> bool:
     plans = result.get("plan", ())
     edited = any(own["edited_meanwhile"] for own in result.get("mappings", ()))
-    return edited or any(result["not_stored"].values()) or any(own["refused"] or own["second_records"] for own in plans)
+    failing = any(own["refused"] or own["second_records"] or own["refused_mapping"] for own in plans)
+    return edited or failing or any(result["not_stored"].values())
 
 
 def _show(result: Mapping[str, Any]) -> None:
     known = f"{counted(result['customers'], 'customer')} and {counted(result['calls'], 'call')}"
+    if few := result["from_calls_alone"]:
+        known += f" (with {counted(few, 'more customer')}, known from a call alone)"
     for own in result.get("plan", ()):
         _show_plan(own)
     if "due" in result:
         click.echo(f"{result['agency']}: {known} gone through, {counted(result['due'], 'delivery', 'deliveries')} due")
+        click.echo(_what_differs(result["records"]))
         click.echo("connector run (or connector work) writes them, after all that careCycle sends: connector status")
+        for why in result["unserved"]:
+            click.echo(why)
         for own in result["mappings"]:
             edited = ": edited meanwhile, run this command again" if own["edited_meanwhile"] else ""
             click.echo(f"{own['destination']}: mapping version {own['version']}{edited}")
@@ -143,10 +169,18 @@ def _show(result: Mapping[str, Any]) -> None:
         click.echo("connector backfill brings it back: from careCycle's API, or from a file.")
 
 
+def _what_differs(records: Mapping[str, int]) -> str:
+    if not any(records[fate.value] for fate in Fate if fate is not Fate.UNCHANGED):
+        return "Nothing differs from what was written: they change nothing."
+    return "Records: " + ", ".join(f"{records[fate.value]:,} {word}" for fate, word in _RECORDS.items())
+
+
 def _show_plan(own: Mapping[str, Any]) -> None:
     name, version = own["destination"], own["mapping_version"]
-    rows = [[row["record"], *(row[fate.value] for fate in Fate)] for row in own["records"]]
-    show_table(f"{name}, mapping version {version}: records", ("record", *Fate), rows, f"{name}: nobody is known")
+    rows = [[row["record"], *(row[fate.value] for fate in _RECORDS)] for row in own["records"]]
+    show_table(
+        f"{name}, mapping version {version}: records", ("record", *_RECORDS.values()), rows, f"{name}: nobody is known"
+    )
     some = [change for change in Change if any(row[change.value] for row in own["fields"])]
     rows = [[row["record"], row["field"], *(row[change.value] for change in some)] for row in own["fields"]]
     if rows:
@@ -156,13 +190,21 @@ def _show_plan(own: Mapping[str, Any]) -> None:
 
 
 def _explain(own: Mapping[str, Any], some: Sequence[Change]) -> None:
+    if own["refused_mapping"]:
+        text = f"the workers refuse its mapping and run the one before: {own['refused_mapping']}"
+        click.echo(f"{own['destination']}: {text}", err=True)
     for second in own["second_records"]:
         have = f"{counted(second['customers'], 'customer')} would get a second {second['object']} under another key"
         click.echo(f"{own['destination']}: {have}. Only --create does that.")
+    for over in own["changed_by_people"]:
+        where = f"{over['record']}.{over['field']} of {counted(over['records'], 'record')}"
+        click.echo(f"{where} was changed in the CRM since (connector reconcile crm): it is written over.")
     if Change.NO_LONGER in some:
         click.echo("No longer written: the CRM keeps the value that was written last.")
     if Change.DEPENDS in some:
-        click.echo("Up to the CRM: if_blank and unless_edited write only where it allows, and look-ups are not asked.")
+        click.echo(
+            "Up to the CRM: if_blank, unless_edited, forward (write only where it allows); look-ups (not asked)."
+        )
 
 
 def _show_refused(own: Mapping[str, Any]) -> None:

@@ -9,14 +9,25 @@ from typing import Any, Final
 
 import click
 
-from connector.cli.options import agency_option, chosen, json_option, opened_store, quiet, show_json, show_table, who
+from connector.cli.options import (
+    agency_option,
+    chosen,
+    json_option,
+    opened_store,
+    plain,
+    quiet,
+    show_json,
+    show_table,
+    who,
+)
 from connector.cli.reconcile_source import source
+from connector.cli.reconcile_texts import differing_lines, next_lines
 from connector.insight.accounts import Link, named, no_link
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
 from connector.running.reconciling import How, Reconciled
 from connector.running.reconciling import reconcile as compare
-from connector.settlement.verification import Difference, Verified
+from connector.settlement.verification import Verified
 from connector.store import Store
 
 _SAMPLE: Final = 500
@@ -99,7 +110,7 @@ def _compare(store: Store, file: AgencyFile, name: str, how: How) -> _Compared:
     repaired = done.repaired
     if how.repair and not how.plan and (repaired.records or repaired.fields or repaired.opt_outs):
         counts = f"{repaired.records} records, {repaired.fields} fields and {repaired.opt_outs} opt-outs again"
-        store.repairing.write_down(who(), f"{done.destination}: {counts}")
+        store.repairing.write_down(who(), done.destination, counts)
     return done, differing
 
 
@@ -121,16 +132,9 @@ def _show(done: Reconciled, differing: list[dict[str, Any]], how: How) -> None:
     rows += [("fields that could not be read", done.unreadable)] if done.unreadable else []
     rows += [*_repairs(done, how), ("API calls", done.calls)]
     show_table(done.destination, ("records", "how many"), rows, "")
-    lines = [
-        (record["object"], record["crm_id"], record["customer_id"], difference, ", ".join(fields))
-        for record in differing
-        for difference, fields in record["differences"].items()
-    ]
-    lines.sort(key=lambda line: list(Difference).index(Difference(line[3])))
-    if lines:
-        show_table("", ("object", "crm_id", "customer_id", "difference", "fields"), lines[:_SHOWN], "")
-    if len(lines) > _SHOWN:
-        click.echo(f"... and {len(lines) - _SHOWN:,} more: --json lists them")
+    next_steps = () if how.repair and not how.plan else next_lines(done.differing)
+    for line in (*differing_lines(differing, _SHOWN), *next_steps):
+        click.echo(plain(line))
     if done.problem:
         click.echo(f"{done.destination}: {done.problem}", err=True)
 

@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
 
-from connector.cli.options import agency_option, json_option, moment, opened_store, quiet, show_json
-from connector.cli.progress import progress
+from connector.cli.options import agency_option, json_option, moment, opened_store, quiet, show_json, who
+from connector.cli.progress import Show, progress, stoppable
 from connector.errors import FixConfiguration, SourceUnusable
 from connector.insight.completeness import Completeness, Wanted
 from connector.insight.source_report import summary
@@ -22,7 +23,10 @@ from connector.running.fetching import keep_fetched
 from connector.running.source import open_source
 from connector.settlement.source import Comparison, Counted
 from connector.store import Store
-from connector.store.runs import SOURCE
+from connector.store.runs import SOURCE, Run
+
+_KEPT: Final = "stopped: what was fetched is kept, and the same command goes on"
+_PLANNED: Final = "stopped: a plan stores nothing, so the same command begins again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def source(paths: tuple[Path, ...], calls: bool, since: int, plan: bool, as_json
     files = [file for file in read_agencies(paths) if file.settings.carecycle is not None]
     if not files:
         raise FixConfiguration("carecycle", "no agency file has it", "carecycle: { api_key: ${NAME} }")
-    with opened_store() as store, quiet():
+    with opened_store(make=True) as store, quiet():
         results = [_compare(store, file, Wanted(not plan, calls, since), as_json=as_json) for file in files]
     if as_json:
         show_json([_as_data(result) for result in results])
@@ -69,25 +73,40 @@ def _compare(store: Store, file: AgencyFile, wanted: Wanted, *, as_json: bool) -
     agency = open_agencies([file])[file.settings.agency]
     opened = open_source(file, store)
     assert opened is not None
-    asked, kind = f"calls={wanted.all_calls} since={wanted.since}", f"{SOURCE} in part" if wanted.since else SOURCE
-    run = (
-        store.runs.begin(secrets.token_hex(8), agency.name, kind, asked, whole=not wanted.since)
-        if wanted.fetch
-        else None
-    )
+    run = _begun(store, agency.name, wanted) if wanted.fetch else None
     if run is not None and run.cursor and not as_json:
         click.echo(f"{agency.name}: going on with the comparison that was interrupted")
     with closing(opened) as api, progress(f"{agency.name}: comparing", 5000, lambda: None) as show:
         keep = partial(keep_fetched, store, agency, run.id if run else "")
-        check, problem = Completeness(store, agency.name, api, keep, run, wanted), ""
-        try:
-            check.run(lambda comparison, total: show(comparison[Counted.LISTED], total))
-        except SourceUnusable as error:
-            problem = str(error)
-            if run is not None:
-                store.runs.stopped(run.id, error.problem)
+        check = Completeness(store, agency.name, api, keep, run, wanted)
+        problem = _problem_of(check, show, store, run)
+    _write_down(store, agency.name, run, check.comparison)
     left_out = [why for why in (check.no_details, check.no_calls) if why]
     return _Result(agency.name, check.comparison, problem, left_out)
+
+
+def _problem_of(check: Completeness, show: Show, store: Store, run: Run | None) -> str:
+    """Compare, and return what stopped it; nothing if nothing did."""
+    try:
+        with stoppable(_PLANNED if run is None else _KEPT):
+            check.run(show)
+    except SourceUnusable as error:
+        if run is not None:
+            store.runs.stopped(run.id, error.problem)
+        return str(error)
+    return ""
+
+
+def _begun(store: Store, agency: str, wanted: Wanted) -> Run:
+    asked, kind = f"calls={wanted.all_calls} since={wanted.since}", f"{SOURCE} in part" if wanted.since else SOURCE
+    return store.runs.begin(secrets.token_hex(8), agency, kind, asked, whole=not wanted.since)
+
+
+def _write_down(store: Store, agency: str, run: Run | None, comparison: Comparison) -> None:
+    """Note in the audit log what was fetched."""
+    customers, calls = comparison[Counted.FETCHED_CUSTOMERS], comparison[Counted.FETCHED_CALLS]
+    if run and (customers or calls):
+        store.desk.note(who(), SOURCE, f"{agency}: {customers} customers and {calls} calls fetched: run {run.id}")
 
 
 def _as_data(result: _Result) -> dict[str, object]:

@@ -7,25 +7,33 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
 from connector import telemetry
 from connector.cli.options import agency_option
+from connector.cli.person import ask_password, good_enough, person
 from connector.errors import FixConfiguration
 from connector.running.config import AgencyFile, Process, read_agencies, read_process
+from connector.running.console_check import people_of
 from connector.running.roles import serve_web, serve_work
 from connector.running.supervisor import supervise
 from connector.store import preload
 from connector.telemetry import tracing
-from connector.web.session import hash_password
+from connector.web.passwords import hash_password
 
-_SHORTEST_PASSWORD: Final = 8
+_allow_option = click.option(
+    "--allow-failing-tests",
+    is_flag=True,
+    help="Also run mappings whose own tests fail (CONNECTOR_ALLOW_FAILING_TESTS).",
+)
 
 
-def _start(paths: Sequence[Path]) -> tuple[Process, list[AgencyFile]]:
+def _start(paths: Sequence[Path], *, allow_failing_tests: bool = False) -> tuple[Process, list[AgencyFile]]:
     process = read_process(os.environ)
+    if allow_failing_tests:
+        process = process.model_copy(update={"allow_failing_tests": True})
     telemetry.configure(process.log_level)
     return process, read_agencies(paths, os.environ)
 
@@ -39,9 +47,12 @@ def _leave() -> NoReturn:
 
 @click.command()
 @agency_option
-def run(paths: tuple[Path, ...]) -> None:
+@_allow_option
+def run(paths: tuple[Path, ...], allow_failing_tests: bool) -> None:
     """Receive, deliver and serve the console: all roles in one container, until SIGTERM."""
-    process, files = _start(paths)  # before the fork, so that an unreadable file is reported once
+    process, files = _start(
+        paths, allow_failing_tests=allow_failing_tests
+    )  # before the fork, so that an unreadable file is reported once
     preload(process.database_url)
     match supervise(["receive", "work"]):
         case "receive":
@@ -69,9 +80,10 @@ def receive(paths: tuple[Path, ...], with_console: bool) -> None:
 
 @click.command()
 @agency_option
-def work(paths: tuple[Path, ...]) -> None:
+@_allow_option
+def work(paths: tuple[Path, ...], allow_failing_tests: bool) -> None:
     """Deliver the received events to the CRMs, until SIGTERM."""
-    process, files = _start(paths)
+    process, files = _start(paths, allow_failing_tests=allow_failing_tests)
     tracing.configure(os.environ)
     serve_work(process, files)
     _leave()
@@ -86,21 +98,21 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
         return
     process, files = _start(paths)
     tracing.configure(os.environ)
-    no_password = process.console_password_hash is None and process.console_viewer_password_hash is None
-    if no_password or process.admin_listen is None:
-        hint = "make one with connector console password"
-        raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set", hint)
+    if not people_of(process) or process.admin_listen is None:
+        hint = "make one with connector console password, or add somebody with connector console person add"
+        raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set, and there are no named people", hint)
     serve_web(process, files, hooks=False, console=True)
     _leave()
 
 
 @console.command()
-@click.password_option(prompt="Password for the console")
-def password(password: str) -> None:
-    """Ask for a password and print its hash.
+@click.option("--password", help="The password, for scripts: other users of the machine may see it.")
+def password(password: str | None) -> None:
+    """Ask for a shared password and print its hash.
 
     Set CONNECTOR_CONSOLE_PASSWORD_HASH or CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH to it.
     """
-    if len(password) < _SHORTEST_PASSWORD:
-        raise click.UsageError(f"The password is too short: use at least {_SHORTEST_PASSWORD} characters.")
-    click.echo(hash_password(password))
+    click.echo(hash_password(ask_password() if password is None else good_enough(password)))
+
+
+console.add_command(person)

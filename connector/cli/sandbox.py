@@ -15,6 +15,7 @@ from connector.errors import FixConfiguration
 from connector.mapping import target
 from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
+from connector.sandbox.carecycle.desk import CareCycleDesk
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.hubspot.desk import HubSpotDesk
 from connector.sandbox.page.views import open_page
@@ -49,6 +50,7 @@ def sandbox(
     hubspot = HubSpotSandbox(latency=latency, schema=saved.get("hubspot"))
     open_pages(salesforce, hubspot)
     carecycle = CareCycleSandbox(Book(customers), latency=latency)
+    open_page(CareCycleDesk(carecycle), _style(), {"Salesforce": salesforce, "HubSpot": hubspot})
     try:
         click.echo(f"Salesforce  endpoint: {salesforce.start(salesforce_port)}")
         click.echo(
@@ -57,7 +59,7 @@ def sandbox(
         click.echo(f"HubSpot     endpoint: {hubspot.start(hubspot_port)}")
         click.echo(f"            auth: {{access_token: {hubspot.token}}}")
         click.echo(f"careCycle   carecycle: {{api_key: {KEY}, endpoint: {carecycle.start(carecycle_port)}}}")
-        click.echo("Open a CRM's endpoint in your browser to look at its records, or to break something.")
+        click.echo("Open an endpoint in your browser to look at its records, or to break something.")
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("stopped")
@@ -65,9 +67,12 @@ def sandbox(
 
 def open_pages(salesforce: SalesforceSandbox, hubspot: HubSpotSandbox) -> None:
     """Let people look at both sandboxes in a browser, in the console's style."""
-    style = files("connector.web").joinpath("static/console.css").read_text("utf-8")
-    open_page(SalesforceDesk(salesforce), style, {"HubSpot": hubspot})
-    open_page(HubSpotDesk(hubspot), style, {"Salesforce": salesforce})
+    open_page(SalesforceDesk(salesforce), _style(), {"HubSpot": hubspot})
+    open_page(HubSpotDesk(hubspot), _style(), {"Salesforce": salesforce})
+
+
+def _style() -> str:
+    return files("connector.web").joinpath("static/console.css").read_text("utf-8")
 
 
 def _saved(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from connector.cli.asking import described
 from connector.cli.options import agency_option
 from connector.destinations import VENDORS
 from connector.errors import FixConfiguration
-from connector.mapping import editor, target
+from connector.mapping import editor, shipped_folder, shipped_names, target
 from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies
 
@@ -27,15 +28,26 @@ def schema() -> None:
 
 @schema.command()
 @agency_option
+@click.option("--object", "objects", metavar="NAME", multiple=True, help="One that no mapping uses yet. Repeatable.")
 @click.option("-o", "--output", type=_out, help="A file or folder to write to, instead of the agency file's folder.")
-def pull(paths: tuple[Path, ...], output: Path | None) -> None:
-    """Save each CRM's description of the objects its mapping uses. Commit the file and check mappings against it."""
+def pull(paths: tuple[Path, ...], objects: tuple[str, ...], output: Path | None) -> None:
+    """Save each CRM's description of the objects its mapping uses. Commit the file and check mappings against it.
+
+    The objects that a file saved earlier has are asked for again.
+    """
     wanted = [(file, name) for file in read_agencies(paths, os.environ) for name in file.settings.destinations]
     for (file, name), path in zip(wanted, _paths(wanted, output), strict=True):
-        description = described(file, name)
+        description = described(file, name, [*objects, *_saved(path)])
         _write(path, target.dump(description))
         fields = sum(len(known.fields) for known in description.objects.values())
         click.echo(f"{path}: {', '.join(sorted(description.objects))}; {fields} fields")
+
+
+def _saved(path: Path) -> Iterable[str]:
+    """Name the objects of a file saved earlier; of one that cannot be used, none."""
+    with suppress(FixConfiguration):
+        return target.load(path).objects
+    return ()
 
 
 def _paths(wanted: Sequence[tuple[AgencyFile, str]], output: Path | None) -> list[Path]:
@@ -60,9 +72,9 @@ def editor_(saved: Path | None, output: Path | None) -> None:
 
     # yaml-language-server: $schema=mapping.schema.json
     """
-    made = (
-        json.dumps(editor.schema(target.load(saved) if saved else None, VENDORS), ensure_ascii=False, indent=1) + "\n"
-    )
+    known = target.load(saved) if saved else None
+    offered = editor.schema(known, VENDORS, shipped_names(shipped_folder()))
+    made = json.dumps(offered, ensure_ascii=False, indent=1) + "\n"
     if output is None:
         click.echo(made, nl=False)
     else:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from connector.cli.sandbox import open_pages
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from connector.store import Store, open_store
-from connector.web.session import hash_password
+from connector.web.passwords import hash_password
 
 _LATENCY: Final = 0.05
 """Seconds each sandbox takes for a call, about as long as a nearby CRM."""
@@ -40,13 +41,21 @@ webhook:
   secrets: ["${DEMO_WEBHOOK_SECRET}"]
 destinations:
   salesforce:
-    mapping: salesforce-contact
+    mapping: our-contacts.yaml
     auth: {flow: client_credentials, client_id: %(client_id)s, client_secret: "${DEMO_CLIENT_SECRET}", domain: demo.my}
     endpoint: %(salesforce)s
   hubspot:
     mapping: hubspot
     auth: {access_token: "${DEMO_HUBSPOT_TOKEN}"}
     endpoint: %(hubspot)s
+"""
+_MAPPING_FILE: Final = """\
+# The agency's own file: what differs from the mapping that comes with the connector.
+version: 1
+crm: salesforce
+extends: salesforce-contact
+tables:
+  %s
 """
 
 
@@ -78,10 +87,15 @@ class Stage:
         self.session.trust_env = False
         self.store: Store
 
-    def start(self, closing: ExitStack) -> None:
-        """Run the connector; return once it is ready."""
+    def start(self, closing: ExitStack, languages: str) -> None:
+        """Run the connector; return once it is ready. languages: the line of the mapping that translates them."""
         settings = {"client_id": CLIENT[0], "salesforce": self.salesforce.url, "hubspot": self.hubspot.url}
         (self.folder / "agency.yaml").write_text(_AGENCY_FILE % settings)
+        (self.folder / "our-contacts.yaml").write_text(_MAPPING_FILE % languages)
+        ours = [
+            f"export {name}={shlex.quote(text)}\n" for name, text in self.environment.items() if name not in os.environ
+        ]
+        (self.folder / "env").write_text("".join([*ours, f"PATH={Path(sys.executable).parent}:$PATH\n"]))
         log = closing.enter_context((self.folder / "connector.log").open("wb"))
         command = [sys.executable, "-m", "connector", "run", "-c", str(self.folder / "agency.yaml")]
         process = subprocess.Popen(command, env=self.environment, stderr=log)
@@ -91,7 +105,7 @@ class Stage:
         closing.callback(self.store.close)
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(requests.RequestException):
                 if self.session.get(f"{self.admin}/readyz", timeout=5).ok:

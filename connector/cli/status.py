@@ -15,13 +15,26 @@ from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
 from connector.insight.clocks import about_clock, about_deletion
+from connector.insight.complete import faults
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.overview import Overview, overview
-from connector.insight.source_report import missing
+from connector.insight.unserved import unserved, works
 from connector.settlement import DeliveryState
 from connector.settlement.listings import LaneStatus
 from connector.store import Store
-from connector.web.words import STATES, age, counted, forecast, held_by_hand, lane_state, stamp, state_word
+from connector.web.complete_words import crm_words, source_words
+from connector.web.words import (
+    STATES,
+    age,
+    counted,
+    forecast,
+    held_by_hand,
+    lane_state,
+    lowered_words,
+    stamp,
+    state_word,
+    why_paused,
+)
 
 CAUSES: Final = 5
 """How many causes of dead letters are shown, the most common."""
@@ -72,9 +85,10 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
         yield Text(what_to_replay(view.lost), "red")
     yield from _came(view)
     yield from _compared(view)
+    yield from _in_crm(view)
     yield from _clocks(view)
     yield from _opt_outs(view)
-    yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
+    yield from _waiting(view)
     yield from _dead(view)
     if view.open_items:
         left_out = f"{counted(view.open_items, 'field')} left out of records otherwise written"
@@ -88,8 +102,16 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     for mapping in view.mappings:
         if mapping.problem:
             warning = "The last good version keeps running, until a restart."
-            yield Text(f"Mapping rejected: {mapping.destination}. {warning}", "red")
+            at = f" {stamp(mapping.refused_at)} UTC" if mapping.refused_at else ""
+            yield Text(f"Mapping rejected{at}: {mapping.destination}. {warning}", "red")
+            yield Text(plain(f"  {mapping.problem}"), "red")
             yield Text("  connector check -c agency.yaml --live shows line and column")
+
+
+def _waiting(view: Overview) -> Iterator[RenderableType]:
+    yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
+    for why in unserved(view.lanes, view.mappings, view.processes):
+        yield Text(why, "red")
 
 
 def _came(view: Overview) -> Iterator[Text]:
@@ -104,12 +126,17 @@ def _came(view: Overview) -> Iterator[Text]:
 def _compared(view: Overview) -> Iterator[Text]:
     for agency, known in view.compared.items():
         if known.done:
-            what = f"{missing(known.done)} missing" if known.done.missing else "everybody was here"
-            left = f", {known.done.left:,} of them still" if known.done.left else ""
-            text = f"Compared with careCycle {age(view.now - known.ended_at)} ago: {agency}: {what}{left}."
+            when = age(view.now - known.ended_at)
+            text = f"Compared with careCycle {when} ago: {agency}: {source_words(known.done)}."
             yield Text(text, "red" if known.done.left else "")
         if known.problem:
             yield Text(f"careCycle cannot be asked whether everybody is here: {agency}: {known.problem}.", "red")
+
+
+def _in_crm(view: Overview) -> Iterator[Text]:
+    for own in view.in_crm:
+        text = f"Compared with the CRM, {own.destination}: {crm_words(own, view.now)}."
+        yield Text(text, "red" if faults(own) else "")
 
 
 def _clocks(view: Overview) -> Iterator[Text]:
@@ -144,6 +171,8 @@ def _opt_outs(view: Overview) -> Iterator[Text]:
         yield Text(
             f"{counted(view.not_mapped, 'opt-out')} not written: the mapping waives the flag or skips the customer."
         )
+    if view.lowered:
+        yield Text(lowered_words(view.lowered, max(row.lowered_at for row in view.consent)), "red")
     if not view.opt_outs:
         yield _all_there(view)
         return
@@ -172,10 +201,10 @@ def _lanes(view: Overview) -> Table:
 
 
 def _outlook(lane: LaneStatus, view: Overview) -> str:
-    paused = f"{lane.pause_reason} ({lane.pause_code})." if lane.paused else ""
+    paused = why_paused(lane)
     paused += f" It paused at {lane.paused_at}." if lane.paused_at else ""
     by_hand = "Until someone resumes it." if held_by_hand(lane) else ""
-    empty = forecast(lane, view.paces.get(lane.name), view.now)
+    empty = forecast(lane, view.paces.get(lane.name), view.now) if works(view.processes) or lane.paused else ""
     return " ".join(part for part in (paused, by_hand, empty) if part)
 
 
@@ -202,6 +231,8 @@ def _as_data(view: Overview) -> dict[str, Any]:
         "open_items": view.open_items,
         "opt_outs": view.opt_outs,
         "oldest_opt_out_ms": view.oldest_opt_out,
+        "opt_outs_lowered": view.lowered,
+        "unserved": unserved(view.lanes, view.mappings, view.processes),
     }
     calls = {name: asdict(used) if used else {} for name, used in view.calls.items()}
     lists = {

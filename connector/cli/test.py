@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from connector import mapping
-from connector.cli.options import TIMEZONE, json_option, mappings_argument, schema_option, show_json
+from connector.cli.options import json_option, mappings_argument, schema_option, show_json
 from connector.errors import FixMapping
 from connector.mapping import Loaded, target
 from connector.running import bootstrap
@@ -24,7 +24,7 @@ def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None
     known = target.load(schema) if schema else None
     loaded = [_loaded(path, known) for path in mappings]
     results = _run_tests(loaded)
-    unreached = [spot for file in loaded for spot in mapping.unreached(file, timezone=TIMEZONE)]
+    unreached = [spot for file in loaded for spot in mapping.unreached(file)]
     if as_json:
         show_json({"tests": [asdict(result) for result in results], "unreached": [asdict(spot) for spot in unreached]})
     else:
@@ -35,7 +35,7 @@ def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None
 def _run_tests(loaded: Iterable[Loaded]) -> list[mapping.Result]:
     results: list[mapping.Result] = []
     for file in loaded:
-        results += mapping.run_examples(file.mapping, timezone=TIMEZONE) if file.mapping else []
+        results += mapping.run_examples(file.mapping) if file.mapping else []
     return results
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from connector.cli.options import json_option, opened_store, show_json
+from connector.cli.problem_texts import lowered_text
 from connector.cli.problems import accounts_of, mapping_option
 from connector.errors import FixConfiguration
 from connector.insight.explain import RecordWhy, Why, explain
@@ -44,6 +45,8 @@ def _answer_text(answer: Why) -> Iterator[str]:
         yield f"{answer.purged} of them have been purged: only what was recorded at delivery is shown"
     if answer.unmapped:
         yield f"some reasons are missing without the mapping of {', '.join(answer.unmapped)}: name its file with -c"
+    for person in answer.lowered:
+        yield lowered_text(person)
     for record in answer.records:
         yield ""
         yield from _record(record)

@@ -20,7 +20,7 @@ from connector.cli import cli
 from connector.receive import Agency, read
 from connector.running.file_lock import FileLock
 from connector.running.state import open_state
-from connector.sandbox.carecycle import KEY, CareCycleSandbox
+from connector.sandbox.carecycle import KEY, CareCycleSandbox, answer
 from connector.sandbox.carecycle.book import Book
 from connector.settlement import DeliveryState
 from connector.store import Store, open_store
@@ -90,9 +90,10 @@ class TestAFile:
         result = house.run()
         (run,) = store.runs.all("sunrise")
         told = f"run {run.id}: 2 put in the inbox, 0 were there already."
-        assert (result.exit_code, told in result.stdout) == (0, True)
+        assert (result.exit_code, told in result.stdout, "0 calls" in result.stdout) == (0, True, False)
         assert store.desk.states(0) == {"ready": 4}
         assert {each.type for each in store.desk.deliveries(Filter())} == {"customer.updated"}
+        assert {lane.ready for lane in store.desk.lanes()} == {2}
 
     def test_again_changes_nothing(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},Mesa")
@@ -135,6 +136,12 @@ class TestAFile:
         assert "Spouse SSN │ not used" in printed
         assert "No column updatedAt" in printed
         assert "078" not in printed
+
+    def test_says_which_name_is_meant(self, house: House) -> None:
+        house.write(f"{CUSTOMER},4/12/1958,48213", columns="id,DOB,Customer ID")
+        printed = house.run().stdout
+        assert "did you mean dateOfBirth?" in printed
+        assert "there is a column id" in printed
 
     def test_reports_bad_rows_by_line_and_cells_by_field_and_takes_the_rest(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},=1+1", ",,Mesa", f"{customer(1)},{UPDATED},Mesa,AZ")
@@ -194,6 +201,24 @@ class TestCareCyclesApi:
         sandbox.book.add_call(next(iter(sandbox.book))["id"])
         assert counts(json.loads(house.ask("--calls", "--json").stdout))["calls"] == 1
 
+    def test_says_which_fields_were_left_out(self, house: House, sandbox: CareCycleSandbox) -> None:
+        odd = {"doNotCall": [True], "doNotSMS": "perhaps"}
+        sandbox.reshape(lambda body: {**body, "items": [{**body["items"][0], **odd}, *body["items"][1:]]})
+        result = house.ask("--json")
+        assert (result.exit_code, json.loads(result.stdout)["left_out"]) == (
+            1, {"customer.doNotCall: a list": 1, "customer.doNotSMS: not true or false": 1},
+        )  # fmt: skip
+
+    def test_nobody_who_was_deleted_here_comes_back(
+        self, house: House, store: Store, sandbox: CareCycleSandbox
+    ) -> None:
+        sandbox.book = Book(4)
+        store.forget.run(next(iter(sandbox.book))["id"], "ana")
+        assert counts(json.loads(house.ask("--calls", "--json").stdout)) == {
+            "customers": 3, "unknown": 3, "calls": 1, "new": 4, "deleted_here": 2,
+        }  # fmt: skip
+        assert "2 left out: of people who were deleted here" in house.ask("--calls").stdout
+
     def test_gives_the_calls_of_a_files_customers(self, house: House, sandbox: CareCycleSandbox) -> None:
         house.write(f"{next(iter(sandbox.book))['id']},{UPDATED},Mesa")
         assert counts(house.result("--calls"))["calls"] == 1
@@ -204,6 +229,37 @@ class TestCareCyclesApi:
         result = house.ask("--calls")
         assert (result.exit_code, "6 put in the inbox" in result.stdout) == (1, True)
         assert "lacks the permission" in result.stdout
+
+    def test_a_customer_whose_calls_cannot_be_read_is_named_and_passed_over(
+        self, house: House, sandbox: CareCycleSandbox
+    ) -> None:
+        sandbox.book = Book(10)
+        one, other = (customer["id"] for customer in sandbox.book.part(0, 4)[::3])
+        sandbox.fault(f"/v2/customers/{one}/calls", answer({"message": "", "code": "VALIDATION_ERROR"}, 422), times=99)
+        result = house.ask("--calls", "--json")
+        said = json.loads(result.stdout)
+        assert (result.exit_code, said["customers"], said["calls"]) == (1, 10, 3)
+        assert [each["where"] for each in said["bad_rows"]] == [f"customer {one}"]
+        assert other not in str(said)
+
+    def test_several_in_a_row_stop_it(self, house: House, sandbox: CareCycleSandbox) -> None:
+        sandbox.book = Book(10)
+        sandbox.fault("/calls", answer({"message": "", "code": "VALIDATION_ERROR"}, 422), times=99)
+        result = house.ask("--calls")
+        assert (result.exit_code, "the same command goes on" in result.stderr) == (1, True)
+
+    @pytest.mark.parametrize("page", [2, 3])
+    def test_an_empty_page_is_not_the_end(self, house: House, sandbox: CareCycleSandbox, page: int) -> None:
+        sandbox.reshape(lambda body: {**body, "items": body["items"] * (body["currentPage"] != page)}, times=99)
+        result = house.ask()
+        assert (result.exit_code, f"page {page}" in result.stderr, "231" in result.stderr) == (1, True, True)
+        sandbox.faults.clear()
+        assert counts(json.loads(house.ask("--json").stdout))["new"] == 231  # those of the first run are counted too
+
+    def test_a_page_with_fewer_than_it_should_have_is_said(self, house: House, sandbox: CareCycleSandbox) -> None:
+        sandbox.reshape(lambda body: {**body, "items": body["items"][: 90 + body["currentPage"]]}, times=3)
+        result = house.ask()
+        assert (result.exit_code, "fewer customers on the page" in result.stdout) == (1, True)
 
     def test_that_fails_goes_on_from_there(self, house: House, sandbox: CareCycleSandbox) -> None:
         sandbox.on_page = lambda number: sandbox.forbidden.add("customers")
@@ -257,6 +313,7 @@ class TestARunThatIsStopped:
             while not any(run.cursor for run in store.runs.all("sunrise")):
                 assert process.poll() is None
             process.send_signal(number)
+            assert process.wait() == (130 if number == signal.SIGINT else -number)
         (run,) = store.runs.all("sunrise")
         assert run.ended_at is None
         result = house.run("--json")

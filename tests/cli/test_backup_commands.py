@@ -18,7 +18,9 @@ from tests.contracts import older
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/desk.db", "CONNECTOR_DATA_KEY": DATA_KEY}
+    environment = {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/desk.db", "CONNECTOR_DATA_KEY": DATA_KEY}
+    open_store(environment["CONNECTOR_DATABASE_URL"], environment).close()
+    return environment
 
 
 def run(environment: dict[str, str], *arguments: str) -> Result:
@@ -48,6 +50,7 @@ class TestBackup:
 
     def test_postgresql_is_left_to_pg_dump(self, postgres_address: str, tmp_path: Path) -> None:
         environment = {"CONNECTOR_DATABASE_URL": postgres_address, "CONNECTOR_DATA_KEY": DATA_KEY}
+        open_store(postgres_address, environment).close()
         result = run(environment, "backup", str(tmp_path / "copy.db"))
         assert (result.exit_code, "pg_dump" in result.stderr) == (2, True)
 

@@ -147,6 +147,57 @@ class TestIds:
         assert shown(agency) == [(10, "error", "M207")]
 
 
+class TestLookUps:
+    """Those by fixed text are made by the check: of record types, and of queues."""
+
+    @staticmethod
+    def text(field: str, kind: str, **where: str) -> str:
+        return f"{CONTACT}      {field}: {{ lookup: {{ object: {kind}, where: {json.dumps(where)} }} }}\n"
+
+    def test_a_record_type_that_is_there_is_fine(self, salesforce: Opened) -> None:
+        agency = salesforce(self.text("RecordTypeId", "RecordType", DeveloperName="Medicare", SobjectType="Contact"))
+        agency.sandbox.record_type("Contact", "Medicare")
+        agency.sandbox.record_type("Lead", "Medicare")
+        assert findings(agency) == []
+
+    def test_one_that_the_user_may_not_use_is_an_error(self, salesforce: Opened) -> None:
+        agency = salesforce(self.text("RecordTypeId", "RecordType", DeveloperName="Medicare", SobjectType="Contact"))
+        usable = agency.sandbox.record_type("Contact", "Household")
+        agency.sandbox.record_type("Contact", "Medicare", available=False)
+        (found,) = findings(agency)
+        assert (found["line"], found["code"], usable in found["hint"]) == (10, "M216", True)
+
+    @pytest.mark.parametrize(("kinds", "said"), [((), "no RecordType"), (("Contact", "Lead"), "2 RecordType")])
+    def test_none_or_several_are_an_error(self, salesforce: Opened, kinds: tuple[str, ...], said: str) -> None:
+        agency = salesforce(self.text("RecordTypeId", "RecordType", DeveloperName="Medicare"))
+        agency.sandbox.record_type("Contact", "Other")
+        for kind in kinds:
+            agency.sandbox.record_type(kind, "Medicare")
+        (found,) = findings(agency)
+        assert (found["line"], found["severity"], found["code"]) == (10, "error", "M216")
+        assert f"has {said} whose DeveloperName is 'Medicare'" in found["message"]
+
+    def test_a_queue_does_not_own_a_contact(self, salesforce: Opened) -> None:
+        agency = salesforce(self.text("OwnerId", "Group", Type="Queue", DeveloperName="Medicare"))
+        agency.sandbox.put("Group", Type="Queue", Name="Medicare", DeveloperName="Medicare")
+        assert shown(agency) == [(10, "error", "M207")]
+
+    def test_a_queue_owns_a_lead(self, salesforce: Opened) -> None:
+        lead = self.text("OwnerId", "Group", Type="Queue", DeveloperName="Medicare").replace("Contact", "Lead")
+        agency = salesforce(
+            lead + "      Company: { value: Individual }\n      Status: { value: Working - Contacted }\n"
+        )
+        agency.sandbox.put("Group", Type="Queue", Name="Medicare", DeveloperName="Medicare")
+        assert findings(agency) == []
+        assert "delivered" in agency.delivered()
+        assert agency.sandbox.records("Lead")[0]["OwnerId"].startswith("00G")
+
+    def test_a_flag_in_quotes_is_an_error(self, salesforce: Opened) -> None:
+        agency = salesforce(self.text("OwnerId", "User", Email="priya@youragency.com", IsActive="true"))
+        (found,) = [one for one in findings(agency) if one["code"] != "M216"]
+        assert (found["line"], found["code"], found["hint"]) == (10, "M202", "write true or false, without quotes")
+
+
 class TestKeys:
     def test_one_that_is_not_unique_is_an_error_that_names_the_permission(self, salesforce: Opened) -> None:
         agency = salesforce(CONTACT.replace("careCycle_Id__c", "External_Id__c"))
@@ -209,6 +260,10 @@ records:
     ) -> None:
         assert self.warned(hubspot, stage, pipeline) == expected
 
+    def test_one_by_its_label_is_answered_with_what_to_write(self, hubspot: Opened) -> None:
+        found = [one for one in findings(hubspot(self.DEAL % "Closedwon")) if one["code"] == "M204"]
+        assert [one["hint"] for one in found] == ["write  closedwon  for 'closedwon'"]
+
     @pytest.mark.parametrize("reply", ["{}", "[]", '{"results": [null, {"id": "a", "stages": 7}]}', "<html>"])
     def test_pipelines_that_cannot_be_read_hide_nothing_else(self, hubspot: Opened, reply: str) -> None:
         agency = hubspot(self.DEAL % "nowhere")
@@ -236,6 +291,13 @@ class TestUsersThatAMappingNames:
         (found,) = findings(agency)
         assert ("005000000000001AAA" in found["message"], "00G" in found["message"]) == (True, False)
 
+    def test_one_who_is_taken_where_a_look_up_has_no_match(self, salesforce: Opened) -> None:
+        agency = salesforce()
+        agency.sandbox.change(left := agency.sandbox.people[1]["Id"], IsActive=False)
+        look = f"{{ object: User, match: {{ Email: customer.assignedUser.email }}, else: {{ value: {left} }} }}"
+        (agency.file.parent / "own.yaml").write_text(f"{CONTACT}      OwnerId: {{ lookup: {look} }}\n")
+        assert shown(agency) == [(10, "error", "M207")]
+
     def test_users_that_cannot_be_read_are_warned_of(self, salesforce: Opened) -> None:
         agency = self.naming(salesforce(), "005000000000001AAA")
         agency.sandbox.fail(403, "INSUFFICIENT_ACCESS", times=9, path="/query")
@@ -249,7 +311,8 @@ class TestUsersThatAMappingNames:
 
 class TestDuplicateRules:
     def test_active_ones_are_warned_of_once_for_each_object(self, salesforce: Opened) -> None:
-        twice = CONTACT + CONTACT.partition("records:\n")[2].replace("  contact:", "  other:")
+        other = CONTACT.partition("records:\n")[2].replace("  contact:", "  other:")
+        twice = CONTACT + other.replace("customer.id", "customer.externalId")
         agency = salesforce(twice, duplicate_rule="block")
         (found,) = findings(agency)
         assert (found["line"], found["severity"], found["code"]) == (6, "warning", "M213")

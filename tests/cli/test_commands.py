@@ -238,7 +238,7 @@ class TestDesk:
         store.agencies.announce([Terms("sunrise", True, 90)])
         assert "[/Canary]\ufffd[2J" in run(*asked, **environment).output
         (row,) = json.loads(run("audit", "--json", **environment).output)
-        assert (row["who"].partition(":")[0], row["thing"]) == ("cli", "sunrise/one: the agent called")
+        assert (row["who"].partition(":")[0], row["thing"], row["reason"]) == ("cli", "sunrise/one", "the agent called")
         assert "the agent called" in run("audit", **environment).output
 
     @pytest.mark.parametrize("options", [["--reveal"], ["--reveal", "--reason", " "], ["--reason", "x"]])
@@ -339,17 +339,22 @@ class TestDesk:
 
 class TestConsolePassword:
     def test_it_prints_a_hash_and_not_the_password(self) -> None:
-        result = CliRunner().invoke(cli, ["console", "password"], input="s3cret words\ns3cret words\n")
+        result = CliRunner().invoke(cli, ["console", "password"], input="s3cret garden words\ns3cret garden words\n")
         assert (result.output.splitlines()[-1].startswith("scrypt:"), "s3cret" in result.output) == (True, False)
 
-    @pytest.mark.parametrize("password", ["", "7 chars"])
+    @pytest.mark.parametrize("password", ["", "11 chars!!!"])
     def test_it_rejects_an_empty_or_short_password(self, password: str) -> None:
         result = CliRunner().invoke(cli, ["console", "password", "--password", password])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "use at least 8 characters" in result.stderr
+        assert "use at least 12 characters" in result.stderr
 
-    def test_it_accepts_a_password_of_eight_characters(self) -> None:
-        assert CliRunner().invoke(cli, ["console", "password", "--password", "8 chars!"]).exit_code == 0
+    def test_it_rejects_a_common_one(self) -> None:
+        result = CliRunner().invoke(cli, ["console", "password", "--password", "Sunshine2026!"])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "is too common" in result.stderr
+
+    def test_it_accepts_a_password_of_twelve_characters(self) -> None:
+        assert CliRunner().invoke(cli, ["console", "password", "--password", "12 long nut!"]).exit_code == 0
 
 
 class TestHelp:

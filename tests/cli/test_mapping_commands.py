@@ -12,9 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connector.cli import cli
-from connector.mapping import shipped_folder, target
+from connector.delivery.reload import UNTESTED, Watched
+from connector.mapping import Loaded, shipped_folder, target
+from connector.mapping.example_events import example
+from connector.mapping.target import TargetSchema
 from connector.running.bootstrap import open_route, open_routes
-from connector.running.config import read_agencies
+from connector.running.config import read_agencies, read_process
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import INSTANCE_URL, SalesforceSandbox
 from connector.store import Store
@@ -45,6 +48,7 @@ def left_out(own: Path, *fields: str, tests: str, **more: str) -> list[str]:
     return [f"{spot['kind']} {spot['name']}" for spot in told_by(own, text)["unreached"]]
 
 
+A_CALL = "  - { name: a call, event: call.completed, expect: { contact: { LastName: Delacroix } } }\n"
 A_LEAD = "  - { name: a lead, event: customer.created, expect: { contact: { LastName: Delacroix } } }\n"
 A_CALL = "  - { name: a call, event: call.completed, expect: { contact: { LastName: Delacroix } } }\n"
 INACTIVE = "  - { name: no, event: customer.updated, given: { status: Inactive }, expect: { contact: {} } }\n"
@@ -76,6 +80,16 @@ class TestTest:
             0,
             ["not covered by any test", f"  {own}:9:7 field contact.Suffix"],
         )
+
+    def test_what_is_made_of_a_call_is_not_reached_by_an_event_without_one(self, own: Path) -> None:
+        fields = (
+            "Outcome__c: call.disposition",
+            "A__c: { from: campaign.name, table: { else: Some } }",
+            "N__c: { count: calls }",
+        )
+        left = [f"field contact.{name}" for name in ("Outcome__c", "A__c", "N__c")]
+        assert [spot for spot in left_out(own, *fields, tests=A_LEAD) if spot in left] == left
+        assert [spot for spot in left_out(own, *fields, tests=A_LEAD + A_CALL) if spot in left] == []
 
     def test_a_mapping_without_tests_reaches_nothing(self, own: Path) -> None:
         assert [spot["name"] for spot in told_by(own, mapping_text())["unreached"]] == ["contact.LastName"]
@@ -195,6 +209,108 @@ def agency(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
+FAILING = mapping_text(top=f"tests:\n{A_LEAD.replace('Delacroix', 'Smith')}")
+PASSING = mapping_text(top=f"tests:\n{A_LEAD}")
+
+
+class TestAMappingWhoseOwnTestsFail:
+    @pytest.fixture
+    def file(self, agency: Path) -> Path:
+        agency.write_text(agency.read_text().replace("salesforce-contact,", "own.yaml,"))
+        return agency.parent / "own.yaml"
+
+    def opened(self, agency: Path, store: Store, *, allowed: bool = False) -> Watched:
+        files = read_agencies([agency], {"HOOK_SECRET": SECRET})
+        return open_routes(files, store, allow_failing_tests=allowed)[0]
+
+    def test_does_not_go_live_at_a_start_until_it_is_corrected(self, agency: Path, file: Path, store: Store) -> None:
+        file.write_text(FAILING)
+        watched = self.opened(agency, store)
+        watched.refresh()
+        assert watched.route.running.barred is UNTESTED
+        assert "own.yaml:11" in store.mappings.all()[0].problem
+        file.write_text(PASSING)
+        watched.refresh()
+        assert (watched.route.running.barred, store.mappings.all()[0].problem) == (None, "")
+
+    def test_keeps_no_other_from_going_live(self, agency: Path, file: Path, store: Store) -> None:
+        file.write_text(FAILING)
+        files = read_agencies([agency], {"HOOK_SECRET": SECRET})
+        bars = {watched.route.name: watched.route.running.barred for watched in open_routes(files, store)}
+        assert bars == {"sunrise/salesforce": UNTESTED, "sunrise/hubspot": None}
+
+    def test_that_takes_its_place_between_two_looks_at_it_does_not_run(
+        self, agency: Path, file: Path, store: Store
+    ) -> None:
+        file.write_text(PASSING)
+        watched = self.opened(agency, store)
+        before, load = watched.route.mapping.version, watched.load
+
+        def load_and_edit(schema: TargetSchema | None = None, *, checked: bool = True) -> Loaded:
+            loaded = load(schema, checked=checked)
+            file.write_text(FAILING)
+            return loaded
+
+        watched.load = load_and_edit
+        file.write_text(PASSING.replace("version: 1", "version: 1 "))
+        watched.refresh()
+        watched.refresh()
+        assert watched.route.mapping.version == before
+
+    def test_does_not_replace_the_running_one(self, agency: Path, file: Path, store: Store) -> None:
+        file.write_text(PASSING)
+        watched = self.opened(agency, store)
+        before = watched.route.mapping
+        file.write_text(FAILING)
+        watched.refresh()
+        assert watched.route.mapping is before
+        assert "own.yaml:11" in store.mappings.all()[0].problem
+
+    def test_does_if_that_is_asked_for(self, agency: Path, file: Path, store: Store) -> None:
+        file.write_text(FAILING)
+        watched = self.opened(agency, store, allowed=True)
+        before = watched.route.mapping.version
+        file.write_text(FAILING.replace("Smith", "Jones"))
+        watched.refresh()
+        assert watched.route.mapping.version != before
+
+    @pytest.mark.parametrize(("how", "allowed"), [({}, False), ({"CONNECTOR_ALLOW_FAILING_TESTS": "yes"}, True)])
+    def test_can_be_allowed_by_the_environment(self, how: dict[str, str], allowed: bool) -> None:
+        assert read_process(how).allow_failing_tests is allowed
+
+    def test_fails_or_passes_the_same_in_every_time_zone(self, agency: Path, file: Path, store: Store) -> None:
+        given = "{ customer.createdAt: '2026-06-18T03:30:00Z', customer.timezone: null }"
+        expected = "{ contact: { Birthdate: '2026-06-17' } }"
+        test = f"  - {{ name: a day, event: customer.created, given: {given}, expect: {expected} }}\n"
+        file.write_text(mapping_text("Birthdate: { from: customer.createdAt, format: date }", top=f"tests:\n{test}"))
+        assert run("test", file).exit_code == 0
+        agency.write_text("timezone: Asia/Tokyo\n" + agency.read_text())
+        self.opened(agency, store)
+
+
+class TestTheNameOfAShippedMapping:
+    @pytest.mark.parametrize("command", [["check"], ["test"]])
+    def test_does_for_a_file(self, command: list[str]) -> None:
+        assert run(*command, "salesforce-contact").exit_code == 0
+
+    def test_does_to_map_an_event(self, tmp_path: Path) -> None:
+        event = tmp_path / "event.json"
+        event.write_text(json.dumps(example("customer.created", {})))
+        assert run("map", "hubspot", event).exit_code == 0
+
+    def test_that_is_unknown_is_told_with_those_there_are(self) -> None:
+        result = run("check", "salesforce-contacts")
+        assert (result.exit_code, "Shipped are hubspot, salesforce-contact" in result.output) == (
+            2,
+            True,
+        )
+
+    def test_gives_way_to_a_file_of_that_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("hubspot").write_text("extends: nothing\n")
+        assert run("check", "hubspot").exit_code == 1
+
+
 class TestPull:
     def test_it_saves_what_each_crm_says_beside_the_agency_file(self, agency: Path) -> None:
         result = run("schema", "pull", "-c", agency)
@@ -239,6 +355,20 @@ class TestPull:
         agency.write_text(agency.read_text().replace("mapping: hubspot", "mapping: ours.yaml"))
         result = run("schema", "pull", "-c", agency)
         assert (result.exit_code, "hubspot: the account does not have p_policies" in result.stderr) == (0, True)
+
+    def test_an_object_that_is_not_mapped_yet_is_saved_as_well_and_stays(self, agency: Path) -> None:
+        saved = agency.parent / "sunrise-salesforce.schema.json"
+        for more in (["--object", "Lead", "--object", "Evnt"], [], ["--object", "Contact"]):
+            result = run("schema", "pull", "-c", agency, *more)
+            assert (result.exit_code, sorted(target.load(saved).objects)) == (0, ["Contact", "Lead", "Task", "User"])
+            assert ("does not have Evnt" in result.stderr) is ("Evnt" in more)
+        record = json.loads(run("schema", "editor", "--schema", saved).output)["$defs"]["Record"]
+        assert "Lead" in record["properties"]["object"]["enum"]
+
+    def test_a_saved_file_that_cannot_be_used_is_replaced(self, agency: Path) -> None:
+        (agency.parent / "sunrise-salesforce.schema.json").write_text("{")
+        assert run("schema", "pull", "-c", agency).exit_code == 0
+        assert "Task" in target.load(agency.parent / "sunrise-salesforce.schema.json").objects
 
     def test_a_file_that_cannot_be_written_is_told(self, agency: Path) -> None:
         (agency.parent / "sunrise-salesforce.schema.json").mkdir()

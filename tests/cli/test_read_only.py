@@ -44,7 +44,7 @@ READERS = (
 )
 WRITERS = (
     "events replay --all",
-    "events discard --code X --yes",
+    "events discard --destination sunrise/salesforce --yes",
     "events set-aside msg_1 --reason x",
     "events show msg_1 --reveal --reason x",
     "lanes pause sunrise/salesforce/0",

@@ -27,7 +27,8 @@ from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.store import Store, open_store
-from connector.store.reapplying import REAPPLY
+from connector.store.processes import Beat
+from connector.store.runs import REAPPLY
 from tests.builders import DATA_KEY, NOON, SECRET, a_call, a_customer
 
 MAPPING = """\
@@ -149,6 +150,7 @@ class TestAnEditedMapping:
         served.mapping.write_text(EDITED)
         result = served.result()
         assert (result["customers"], result["calls"], result["due"]) == (3, 1, 4)
+        assert (result["records"]["changed"], result["records"]["unchanged"]) == (3, 1)
         served.work(store)
         assert {(each["state"], each["city"]) for each in served.people()} == {("Ariz.", "Mesa")}
         assert len(served.people()) == 3
@@ -157,7 +159,7 @@ class TestAnEditedMapping:
         served.mapping.write_text(EDITED)
         served.run()
         served.work(store)
-        served.run()
+        assert "Nothing differs from what was written" in served.run().stdout
         assert served.work(store) == 0
 
     def test_says_how_it_gets_written(self, served: House) -> None:
@@ -172,6 +174,33 @@ class TestAnEditedMapping:
         assert [run.kind for run in store.runs.all("sunrise")] == [REAPPLY]
 
 
+class TestARunThatWasStopped:
+    def stopped(self, house: House, store: Store) -> None:
+        (mapping,) = house.result()["mappings"]
+        store.runs.begin("r1", "sunrise", REAPPLY, json.dumps({mapping["destination"]: mapping["version"]}))
+        store.runs.note("r1", "zzz", {})
+
+    def test_goes_on(self, served: House, store: Store) -> None:
+        self.stopped(served, store)
+        result = served.run()
+        assert ("goes on where run r1 was stopped" in result.stderr, "0 customers" in result.stdout) == (True, True)
+
+    @pytest.mark.parametrize("action", ["undo", "rebind"])
+    def test_begins_again_if_something_took_it_back_meanwhile(self, served: House, store: Store, action: str) -> None:
+        self.stopped(served, store)
+        store.desk.note("ana", action, "sunrise/hubspot")
+        result = served.run()
+        assert ("begins again" in result.stderr, "3 customers and 1 call" in result.stdout) == (True, True)
+
+    def test_begins_again_if_another_came_meanwhile(self, served: House, store: Store) -> None:
+        self.stopped(served, store)
+        served.mapping.write_text(EDITED)
+        served.run()
+        served.mapping.write_text(MAPPING)
+        result = served.run()
+        assert ("begins again" in result.stderr, "3 customers and 1 call" in result.stdout) == (True, True)
+
+
 class TestThePlan:
     def test_counts_by_field_and_writes_nothing(self, served: House, store: Store) -> None:
         served.mapping.write_text(EDITED)
@@ -183,8 +212,8 @@ class TestThePlan:
             "jobtitle": {"unchanged": 3},
         }
         assert plan["records"] == [
-            {"record": "call", "created": 0, "changed": 0, "unchanged": 1},
-            {"record": "contact", "created": 0, "changed": 3, "unchanged": 0},
+            {"record": "call", "created": 0, "changed": 0, "depends_on_the_crm": 0, "unchanged": 1},
+            {"record": "contact", "created": 0, "changed": 3, "depends_on_the_crm": 0, "unchanged": 0},
         ]
         assert store.desk.waiting() == 0
 
@@ -196,6 +225,46 @@ class TestThePlan:
     def test_of_what_is_as_it_should_be_is_all_unchanged(self, served: House) -> None:
         (plan,) = served.result("--plan")["plan"]
         assert [row["changed"] + row["created"] for row in plan["records"]] == [0, 0]
+
+    def test_counts_records_that_only_the_crm_decides_about_apart(self, served: House) -> None:
+        served.mapping.write_text(
+            MAPPING.replace("      state:", "      city: {from: customer.city, write: if_blank}\n      state:")
+        )
+        (plan,) = served.result("--plan")["plan"]
+        (_, contacts) = plan["records"]
+        assert (contacts["changed"], contacts["depends_on_the_crm"]) == (0, 3)
+
+    def test_lists_the_opt_outs_that_are_there(self, house: House, store: Store) -> None:
+        house.mapping.write_text(
+            MAPPING.replace("{waive: [doNotCall,", "{flags: {doNotCall: contact.do_not_call}, waive: [")
+        )
+        accept(store, person(1, doNotCall=True), person(2))
+        (plan,) = house.result("--plan")["plan"]
+        assert changes(plan, "contact")["do_not_call"] == {"written": 1}
+        house.work(store)
+        (plan,) = house.result("--plan")["plan"]
+        assert changes(plan, "contact")["do_not_call"] == {"unchanged": 1}
+
+    def test_counts_those_whom_only_a_call_names(self, house: House, store: Store) -> None:
+        accept(store, person(1), a_call(person(2), id=str(UUID(int=9))))
+        result = house.run("--plan")
+        assert "1 customer and 1 call (with 1 more customer, known from a call alone)" in result.stdout
+
+    def test_names_what_people_changed_as_far_as_a_comparison_found_it(self, served: House) -> None:
+        (first, *_) = served.people()
+        served.sandbox.change("contacts", first["id"], state="By hand")
+        command = ("reconcile", "crm", "-c", str(served.agency), "--all")
+        assert CliRunner().invoke(cli, command, env=served.environment).exit_code == 0
+        served.mapping.write_text(EDITED)
+        (plan,) = served.result("--plan")["plan"]
+        assert plan["changed_by_people"] == [{"record": "contact", "field": "state", "records": 1}]
+        assert "contact.state of 1 record was changed in the CRM since" in served.run("--plan").stdout
+
+    def test_says_that_the_workers_refuse_the_mapping(self, served: House, store: Store) -> None:
+        store.processes.beat(Beat("w1", "work"))
+        store.mappings.refused("sunrise/hubspot", "no such field")
+        result = served.run("--plan")
+        assert (result.exit_code, "refuse its mapping" in result.stderr) == (1, True)
 
 
 class TestAnEditedKey:
@@ -219,6 +288,17 @@ class TestADestinationAddedLater:
         served.serve("hubspot", "other")
         assert served.result("--destination", "other")["due"] == 4
         assert store.desk.states(0) == {"delivered": 4, "ready": 4}
+
+    def test_is_served_after_a_restart(self, served: House, store: Store) -> None:
+        served.serve("hubspot", "other")
+        store.processes.beat(Beat("w1", "work"))
+        result = served.run("--destination", "other")
+        assert "sunrise/other: no worker serves it yet. Restart connector run" in result.stdout
+        status = CliRunner().invoke(cli, ("status",), env=served.environment).stdout
+        assert ("sunrise/other/0" in status, "sunrise/other: no worker serves it yet" in status) == (True, True)
+
+    def test_waits_for_a_worker(self, served: House) -> None:
+        assert "No worker runs: what waits is written once connector run" in served.run().stdout
 
     def test_that_no_file_has_is_wrong_usage(self, served: House) -> None:
         assert served.run("--destination", "nowhere").exit_code == 2

@@ -106,6 +106,7 @@ class TestRebind:
         assert (result.exit_code, "already" in result.stderr) == (1, True)
 
     def test_a_destination_without_a_ledger_is_refused(self, installed: Installation) -> None:
+        opened(installed).close()
         result = installed.run("rebind", "--destination", "crm", "--yes")
         assert (result.exit_code, "has no ledger yet" in result.stderr) == (1, True)
 

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from connector.cli import cli
 from connector.crm import AccountKind, CrmAccount
 from connector.delivery.route import Route
 from connector.running import bootstrap
 from connector.running.config import read_agencies
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.store import Store, open_store
+from connector.store.desk import Filter
 from tests.builders import a_customer
 from tests.cli.test_doctor import Installation
 from tests.conftest import Clock
@@ -56,6 +59,11 @@ def customers(count: int, **changes: Any) -> list[dict[str, Any]]:
     return [a_customer(id=f"customer-{n}", email=f"c{n}@example.com", **changes) for n in range(count)]
 
 
+def said(installed: Installation, *arguments: str) -> str:
+    """What a command without agency file prints."""
+    return CliRunner().invoke(cli, arguments, env=installed.environment).stdout
+
+
 def reconcile(installed: Installation, *arguments: str) -> tuple[int, dict[str, Any]]:
     result = installed.run("reconcile", "crm", "--json", *arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -78,8 +86,34 @@ class TestReconcileCrm:
         assert code == 1
         assert (said["differing"]["missing"], said["differing"]["flag lowered"]) == (1, 1)
         shown = installed.run("reconcile", "crm").stdout
-        assert "flag lowered" in shown
+        assert f"flag lowered:\n  contacts {ids[0]} of customer " in shown
+        assert "    do_not_call\n" in shown
+        assert "missing: connector reconcile crm -c agency.yaml --all --repair writes them again." in shown
         assert "elsewhere" not in shown
+        assert "writes them again" not in installed.run("reconcile", "crm", "--repair").stdout
+
+    def test_a_flag_found_lowered_is_said_wherever_opt_outs_are_until_it_is_raised_again(
+        self, installed: Installation, house: House
+    ) -> None:
+        house.pass_on(*customers(1, doNotCall=True))
+        house.by_hand("change", do_not_call="false")
+        reconcile(installed, "--all")
+        assert "1 opt-out is no longer in the CRM, found lowered there at " in said(installed, "status")
+        assert "Every opt-out is in the CRM." not in said(installed, "status")
+        (standing,) = json.loads(said(installed, "consent", "status", "--json"))
+        assert standing["lowered"] == 1
+        problems = installed.run("problems")
+        assert problems.exit_code == 1
+        assert "sunrise/crm: 1 opt-out is no longer in the CRM (OPT_OUT_LOWERED)\n  customer customer-0: doNotCall" in (
+            problems.stdout
+        )
+        assert "found lowered at" in installed.run("why", "customer-0").stdout
+        (event,) = house.store.desk.deliveries(Filter(customer_id="customer-0"))
+        assert "opt-out doNotCall is no longer in the CRM" in said(installed, "events", "show", event.message_id)
+        reconcile(installed, "--all", "--repair")
+        house.drain()
+        assert "Every opt-out is in the CRM." in said(installed, "status")
+        assert "No dead letters." in installed.run("problems").stdout.splitlines()[0]
 
     def test_what_people_changed_is_shown_and_no_fault(self, installed: Installation, house: House) -> None:
         house.pass_on(a_customer(city="Mesa"))

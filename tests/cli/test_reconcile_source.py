@@ -79,6 +79,10 @@ class TestReconcileSource:
         asking.send(*list(asking.source.book)[1:])
         result = asking.run("reconcile", "source")
         assert (result.exit_code, "Missing: 1 customer unknown here and 1 call." in result.stdout) == (0, True)
+        store = asking.store()
+        (note,) = store.desk.audit()
+        store.close()
+        assert (note.action, "1 customers and 1 calls fetched" in note.thing) == ("reconcile source", True)
         assert "are fetched" not in result.stdout
         assert "All of these are here" in asking.run("reconcile", "source").stdout
 

@@ -18,6 +18,7 @@ from connector.errors import PauseReason
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
 from connector.store import Store, open_store
 from connector.store.inbox import Owed
+from connector.store.processes import Beat
 from connector.store.usage import Report
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.conftest import Clock
@@ -49,7 +50,21 @@ def pressed() -> None:
 
 
 class TestStatus:
-    def test_an_empty_installation_says_what_to_do(self, environment: dict[str, str]) -> None:
+    @pytest.mark.parametrize("command", ["status", "status --json", "events list", "audit verify", "backup copy.db"])
+    def test_where_no_database_is_none_is_made_and_the_path_is_named(
+        self, environment: dict[str, str], tmp_path: Path, command: str
+    ) -> None:
+        result = CliRunner().invoke(cli, command.split(), env=environment)
+        assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+        assert f"{tmp_path}/desk.db: there is no database (correct CONNECTOR_DATABASE_URL" in result.output
+
+    def test_a_postgresql_database_without_our_tables_gets_none(self, postgres_address: str) -> None:
+        environment = {"CONNECTOR_DATABASE_URL": postgres_address, "CONNECTOR_DATA_KEY": DATA_KEY}
+        result = CliRunner().invoke(cli, ["status"], env=environment)
+        assert (result.exit_code, "the database has no tables of the connector" in result.output) == (2, True)
+        assert CliRunner().invoke(cli, ["status"], env=environment).exit_code == 2
+
+    def test_an_empty_installation_says_what_to_do(self, store: Store, environment: dict[str, str]) -> None:
         result = CliRunner().invoke(cli, ["status"], env=environment)
         assert result.exit_code == 0
         assert "No events yet." in result.output
@@ -126,6 +141,8 @@ class TestStatus:
         clock.forward(10 * MINUTE)
         settle(store, "delivered")
         store.inbox.accept([an_arrival()])
+        assert "No worker runs" in seen(store)
+        store.processes.beat(Beat("w1", "work"))
         assert "At the current pace (60 per hour) it will be empty in about 1 minute." in seen(store)
 
     def test_dead_letters_are_told_by_their_five_commonest_causes(self, store: Store) -> None:
@@ -153,11 +170,12 @@ class TestStatus:
         store.mappings.refused(DESTINATION, "own.yaml:2:5: error[M101]")
         told = seen(store)
         assert f"API calls today, {DESTINATION}: 1,200 of 15,000 used" in told
-        assert f"Mapping rejected: {DESTINATION}" in told
+        assert f"UTC: {DESTINATION}. The last good version keeps running" in told
+        assert "own.yaml:2:5: error[M101]" in told
 
     def test_a_program_reads_the_same(self, store: Store, environment: dict[str, str]) -> None:
         store.inbox.accept([an_arrival(priority=1, raised=frozenset({"doNotCall"}))])
         settle(store, "dead", why=Refusal("BAD"))
         told: dict[str, Any] = json.loads(CliRunner().invoke(cli, ["status", "--json"], env=environment).stdout)
-        assert (told["dead"], told["opt_outs"], told["lanes"][0]["state"]) == (1, 1, "waiting")
+        assert (told["dead"], told["opt_outs"], told["lanes"][0]["state"]) == (1, 1, "idle")
         assert (told["causes"][0]["code"], told["silences"]["sunrise"]["unusual"]) == ("BAD", False)

@@ -1,0 +1,125 @@
+"""console person: the people with passwords of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from connector.cli.options import json_option, opened_store, show_json, show_table, who
+from connector.errors import ConnectorError, FixConfiguration
+from connector.running.config import read_process
+from connector.store.dialect import embedded_file, parse_url
+from connector.web.passwords import Person, hash_password, problem_of
+from connector.web.rights import Role
+from connector.web.roster import NAME, editing, read_people
+
+_ROLES = click.Choice([str(role) for role in Role])
+
+
+@click.group()
+def person() -> None:
+    """Add, list or remove the people who sign in to the console by name."""
+
+
+@person.command()
+@click.argument("name")
+@click.option("--role", type=_ROLES, required=True, help="What this person may do.")
+@click.option("--agency", "agencies", multiple=True, help="An agency this person works for. Repeatable; default: all.")
+def add(name: str, role: str, agencies: tuple[str, ...]) -> None:
+    """Add a person, and ask for their password.
+
+    A viewer looks. An operator also pauses, replays and decides. Compliance reveals values, signs off and exports.
+    An admin does everything.
+    """
+    if not NAME.fullmatch(name):
+        raise click.UsageError("A name is of lower-case letters, digits and . _ @ -, at most 63 of them.")
+    path = _path()
+    if name in read_people(path):
+        raise click.UsageError(f"{name} is there already. Use person password, or person remove first.")
+    made = hash_password(ask_password(name))
+    with editing(path) as people:
+        people[name] = Person(name, Role(role), made, frozenset(agencies) or None)
+    _note("add person", f"{name}: {role} of {', '.join(sorted(agencies)) or 'all agencies'}")
+    click.echo(f"{name} may sign in to the console now. If it was off until now, restart the connector.")
+
+
+@person.command("list")
+@json_option
+def list_people(as_json: bool) -> None:
+    """List the people, their roles and their agencies."""
+    people = sorted(read_people(_path()).values(), key=lambda person: person.name)
+    if as_json:
+        show_json([_data(person) for person in people])
+        return
+    rows = [(person.name, str(person.role), ", ".join(sorted(person.agencies or ())) or "all") for person in people]
+    show_table("People", ("name", "role", "agencies"), rows, "Nobody has a password of their own.")
+
+
+@person.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a person. Their sessions end at once."""
+    with editing(_path()) as people:
+        del people[_known(name, people)]
+    _note("remove person", name)
+    click.echo(f"{name} may no longer sign in, and is signed out.")
+
+
+@person.command()
+@click.argument("name")
+def password(name: str) -> None:
+    """Set another password for a person. Their sessions end at once."""
+    path = _path()
+    _known(name, read_people(path))
+    made = hash_password(ask_password(name))
+    with editing(path) as people:
+        old = people[_known(name, people)]
+        people[name] = Person(name, old.role, made, old.agencies)
+    _note("set password", name)
+    click.echo(f"{name} has another password, and is signed out everywhere.")
+
+
+def ask_password(name: str = "") -> str:
+    """Ask for a good enough password, twice. Raises UsageError."""
+    return good_enough(str(click.prompt("Password", hide_input=True, confirmation_prompt=True)), name)
+
+
+def good_enough(password: str, name: str = "") -> str:
+    """The same password. Raises UsageError if it is easy to guess."""
+    if problem := problem_of(password, name):
+        raise click.UsageError(f"The password {problem}.")
+    return password
+
+
+def _path() -> Path:
+    path = read_process(os.environ).console_people
+    if path is None:
+        hint = "with PostgreSQL there is no folder beside the database: name a file that each console can read"
+        raise FixConfiguration("CONNECTOR_CONSOLE_PEOPLE", "is not set", hint)
+    return path
+
+
+def _known(name: str, people: Mapping[str, Person]) -> str:
+    if name not in people:
+        raise click.UsageError(f"There is no {name}. connector console person list shows who there is.")
+    return name
+
+
+def _data(person: Person) -> dict[str, object]:
+    agencies = sorted(person.agencies) if person.agencies is not None else None
+    return {"name": person.name, "role": str(person.role), "agencies": agencies}
+
+
+def _note(action: str, thing: str) -> None:
+    """Keep it in the audit log, if there is a database yet."""
+    file = embedded_file(parse_url(read_process(os.environ).database_url))
+    if file and not file.exists():
+        return
+    try:
+        with opened_store() as store:
+            store.audit.note(who(), action, thing)
+    except ConnectorError as error:
+        click.echo(f"This is not in the audit log: {error}", err=True)
