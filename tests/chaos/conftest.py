@@ -12,6 +12,7 @@ import pytest
 from tests.chaos.compare import Comparison
 from tests.chaos.postgres import Postgres
 from tests.chaos.world import World
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).parent
 PROPERTY = "chaos"
@@ -68,7 +69,7 @@ class Case:
         world: World = self.keep(World(folder, database or f"sqlite:///{folder}/connector.db", **how))
         return world
 
-    def record(self, fault: str, world: World, patience: float = 60) -> Comparison:
+    def record(self, fault: str, world: World, patience: float = PATIENCE) -> Comparison:
         """Wait for the end, keep the figures for the table, and return what differs."""
         assert world.traffic is not None
         database = world.environment["CONNECTOR_DATABASE_URL"].partition(":")[0]

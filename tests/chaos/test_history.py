@@ -19,6 +19,7 @@ from tests.chaos.conftest import Case
 from tests.chaos.postgres import Postgres
 from tests.chaos.traffic import Story, Traffic
 from tests.chaos.world import World
+from tests.patience import PATIENCE
 
 STAGES = {"Lead": "Open - Not Contacted", "Active": "Working"}
 
@@ -71,11 +72,11 @@ def ground(request: pytest.FixtureRequest, case: Case) -> Ground:
 
 def command(world: World, *words: str) -> subprocess.CompletedProcess[str]:
     call = [sys.executable, "-m", "connector", *words]
-    return subprocess.run(call, env=world.environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(call, env=world.environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def metric(world: World, name: str) -> float:
-    lines = requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=5).text.splitlines()
+    lines = requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=PATIENCE).text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
@@ -91,7 +92,7 @@ def replay(world: World, traffic: Traffic, until: int) -> None:
     for number in sorted(number for number in traffic.acknowledged if number <= until):
         body, headers = signed(traffic.story.payload(number), message_id=f"m{number}")
         hook = partial(requests.post, f"http://127.0.0.1:{world.port}/hooks/sunrise", data=body, headers=headers)
-        world.until(lambda again=hook: again(timeout=10).status_code == 204)
+        world.until(lambda again=hook: again(timeout=PATIENCE).status_code == 204)
 
 
 def stale_statuses(world: World, story: Flips, acknowledged: list[int]) -> list[str]:
@@ -114,7 +115,7 @@ def lost_and_goes_on(world: World, ground: Ground, traffic: Traffic, *, stopped:
     if stopped:
         world.role("run", "run")
     world.repaired()
-    world.until(lambda: noticed(world), 120)
+    world.until(lambda: noticed(world))
     return max(traffic.acknowledged)
 
 

@@ -10,7 +10,7 @@ from tests.chaos.postgres import Postgres
 from tests.chaos.proxy import Proxy
 from tests.chaos.world import World
 
-RESUMED = 30.0
+RESUMED = 60.0
 """Seconds, at most, from new connections being possible to events being acknowledged and delivered."""
 
 
@@ -34,7 +34,7 @@ def test_old_connections_stay_open_and_mute(case: Case) -> None:
         traffic.more(30)
         world.repaired()  # new connections are possible all the time
         proxy.mute(new=False)
-        traffic.more(20, patience=2 * RESUMED)
+        traffic.more(20)
     assert case.record("old connections mute", world).clean
     resumed = (world.receiving_again(), world.delivering_again())
     assert all(seconds is not None and seconds < RESUMED for seconds in resumed), resumed
@@ -45,10 +45,10 @@ def test_everything_is_mute_for_a_while(case: Case) -> None:
     with world.send(rate=8) as traffic:
         traffic.more(30)
         proxy.mute()
-        traffic.refused(12, patience=60)
+        traffic.refused(12)
         world.repaired()
         proxy.speak()
-        traffic.more(30, patience=60)
+        traffic.more(30)
     assert case.record("all connections mute", world).clean
     resumed = (world.receiving_again(), world.delivering_again())
     assert all(seconds is not None and seconds < RESUMED for seconds in resumed), resumed

@@ -25,6 +25,7 @@ from tests.chaos.conftest import Case
 from tests.chaos.traffic import Story
 from tests.chaos.world import World
 from tests.destinations.servers import NEVER_SMALL, serving
+from tests.patience import PATIENCE
 
 MEGABYTE = 1024 * 1024
 OTHER_KEY = base64.b64encode(b"n" * 32).decode()
@@ -79,9 +80,9 @@ def idle_worker(world: World) -> tuple[Any, float]:
 
     before = started()
     worker = world.role("work")
-    world.until(lambda: started() > before, 90)
+    world.until(lambda: started() > before)
     seen = world.calls()
-    world.until(lambda: world.calls() > seen or world.idle(), 30)  # what it asks the CRMs at its start
+    world.until(lambda: world.calls() > seen or world.idle())  # what it asks the CRMs at its start
     return worker, resident(worker.pid)
 
 
@@ -112,9 +113,9 @@ class TestAWorker:
         worker, idle = idle_worker(world)
         fill(world, payloads(), partitions)
         waited = world.waiting()
-        world.until(lambda: world.waiting() < waited, 60)
+        world.until(lambda: world.waiting() < waited)
         moved, deadline = waited - world.waiting(), time.monotonic() + 20
-        world.until(lambda: (world.waiting() == 0 and moved > 0) or time.monotonic() > deadline, 60)
+        world.until(lambda: (world.waiting() == 0 and moved > 0) or time.monotonic() > deadline)
         case.figures |= {"fault": f"memory: {name}", "database": engine, "acknowledged": waited // 2}
         case.figures |= {"idle": f"{idle:.0f} MB", "most": f"{(most := resident(worker.pid)):.0f} MB"}
         assert worker.poll() is None
@@ -156,7 +157,7 @@ class TestAReceiver:
             content, headers = signed(body, message_id=f"m{number}")
             url = f"http://127.0.0.1:{world.port}/hooks/sunrise"
             try:
-                return requests.post(url, data=content, headers=headers, timeout=30).status_code
+                return requests.post(url, data=content, headers=headers, timeout=PATIENCE).status_code
             except requests.RequestException:
                 return 0
 

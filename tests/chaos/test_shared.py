@@ -37,7 +37,7 @@ def test_a_backlog_of_long_texts_is_cut_at_the_first_start_and_at_the_next(open_
     world.ready()
     backlog(world, 0)
     world.role("work")
-    world.until(lambda: cities(world) == [LONG[:40]] * PEOPLE and world.idle(), 90)
+    world.until(lambda: cities(world) == [LONG[:40]] * PEOPLE and world.idle())
     figures = {"describe": asked(world, "/describe"), "login": asked(world, "/oauth2/token"), "owner": owners(world)}
     assert figures == {"describe": 1, "login": 1, "owner": 1}
     world.crash("work", again=False)
@@ -46,7 +46,7 @@ def test_a_backlog_of_long_texts_is_cut_at_the_first_start_and_at_the_next(open_
     asks = (("/composite", "/describe"), lambda _: refused)
     world.salesforce.faults.append(Fault(lambda _, path: path.endswith(asks[0]), asks[1], 10**6))
     world.role("work")
-    world.until(lambda: cities(world) == [LONG[:40]] * 2 * PEOPLE and world.idle(), 90)
+    world.until(lambda: cities(world) == [LONG[:40]] * 2 * PEOPLE and world.idle())
     assert asked(world, "/describe") == 1
 
 

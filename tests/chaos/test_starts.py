@@ -11,11 +11,12 @@ from tests.builders import DATA_KEY
 from tests.chaos.conftest import Case
 from tests.chaos.disks import SmallDisk
 from tests.chaos.world import World
+from tests.patience import PATIENCE
 
 
 def receivers(world: World) -> int:
     """Receivers that show signs of life in the database."""
-    text = requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=5).text
+    text = requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=PATIENCE).text
     return len(re.findall(r'^connector_clock_offset_seconds{[^}]*role="receive"', text, re.M))
 
 

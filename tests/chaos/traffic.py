@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.builders import a_call, a_customer, signed
+from tests.patience import PATIENCE
 
 FLAGS = ("doNotCall", "doNotSMS", "doNotMail", "doNotEmail")
 AGAIN = 0.25
@@ -90,9 +91,9 @@ class Traffic:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._ending, self._given_up = True, kind is not None
-        self.finish(patience=5 if kind else 60)
+        self.finish(patience=5 if kind else PATIENCE)
 
-    def finish(self, patience: float = 60) -> None:
+    def finish(self, patience: float = PATIENCE) -> None:
         """Begin no new event, and wait until those that were begun are acknowledged."""
         self._ending, deadline = True, time.monotonic() + patience
         for thread in self._threads:
@@ -101,7 +102,7 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
-    def until(self, holds: Callable[[], bool], patience: float = 30) -> None:
+    def until(self, holds: Callable[[], bool], patience: float = PATIENCE) -> None:
         """Wait for a condition, looked at after each answer and now and then."""
         deadline = time.monotonic() + patience
         with self._moved:
@@ -109,12 +110,12 @@ class Traffic:
                 assert time.monotonic() < deadline, f"{len(self.acknowledged)} acknowledged, {dict(self.answers)}"
                 self._moved.wait(0.05)
 
-    def more(self, count: int, patience: float = 30) -> None:
+    def more(self, count: int, patience: float = PATIENCE) -> None:
         """Wait until that many more are acknowledged."""
         wanted = len(self.acknowledged) + count
         self.until(lambda: len(self.acknowledged) >= wanted, patience)
 
-    def refused(self, count: int = 1, patience: float = 30) -> None:
+    def refused(self, count: int = 1, patience: float = PATIENCE) -> None:
         """Wait until that many more are refused, or not answered."""
         before = self.not_acknowledged()
         self.until(lambda: self.not_acknowledged() >= before + count, patience)

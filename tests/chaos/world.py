@@ -15,6 +15,7 @@ from tests.acceptance.product import Product
 from tests.chaos.compare import Comparison, compare, held_by_hubspot, held_by_salesforce
 from tests.chaos.proxy import Proxy
 from tests.chaos.traffic import Story, Traffic
+from tests.patience import PATIENCE
 
 LEASE = 2
 WRITES = ("/composite/", "/batch/", "/associations", "/unsubscribe")
@@ -48,9 +49,6 @@ class World(Product):
 
     # --- processes
 
-    def ready(self, patience: float = 90) -> None:
-        super().ready(patience)
-
     def role(self, kind: str, name: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Start a role with an environment of its own. The first that listens has `port` and `admin_port`."""
         name = name or kind
@@ -72,7 +70,7 @@ class World(Product):
         started = [int(pid) for pid in _children(process.pid)]
         for pid in (process.pid, *started):
             _signal(pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait(PATIENCE)
         if again:
             self.role(kind, name, **environment)
 
@@ -92,7 +90,7 @@ class World(Product):
         held = (held_by_salesforce(self.salesforce), held_by_hubspot(self.hubspot))
         return compare(self.traffic.story, self.traffic.sent, self.traffic.acknowledged, held)
 
-    def settle(self, patience: float = 60) -> Comparison:
+    def settle(self, patience: float = PATIENCE) -> Comparison:
         """Wait until both CRMs hold what was acknowledged, or patience ends; then what differs."""
         deadline = time.monotonic() + patience
         while not (now := self.compare()).clean and time.monotonic() < deadline:

@@ -236,13 +236,13 @@ class TestAsTheAgencyFileSays:
 
     def opened(self, folder: Path, settings: str) -> Route:
         file = folder / "agency.yaml"
-        text = f"agency: sunrise\nwebhook: {{secrets: ['{SECRET}']}}\ntimezone: America/Phoenix\n"
+        text = "agency: sunrise\nwebhook: {secrets: ['${HOOK}']}\ntimezone: America/Phoenix\n"
         file.write_text(f"{text}destinations: {{crm: {{{settings}}}}}\n")
-        (agency,) = read_agencies([file], {})
+        (agency,) = read_agencies([file], {"HOOK": SECRET, "TOKEN": "t"})
         return open_route(agency, "crm")
 
     def test_hubspots_day_ends_at_midnight_and_its_limit_may_be_given(self, tmp_path: Path) -> None:
-        hubspot = "mapping: hubspot, auth: {access_token: t}, budget: 20%"
+        hubspot = "mapping: hubspot, auth: {access_token: '${TOKEN}'}, budget: 20%"
         assert self.opened(tmp_path, hubspot).budget.allowance == Allowance(0.2, 250_000, "America/Phoenix")
         given = self.opened(tmp_path, f"{hubspot}, daily_limit: 625000")
         assert given.budget.allowance == Allowance(0.2, 625_000, "America/Phoenix")

@@ -91,7 +91,7 @@ class TestTwoWorkers:
         def claim(worker: int) -> None:
             mine = [RecordKey("Contact", "Key", f"{worker} {record}") for record in records]
             order = list(zip(mine, records, strict=True))[:: 1 if worker else -1]
-            start.wait(10)
+            start.wait(60)
             for n in range(0, len(order), 10):
                 asked = [wanted(key, crm_id) for key, crm_id in order[n : n + 10]]
                 refused[worker] |= {claim.crm_id for claim in stores[worker].ledger.claim(DESTINATION, asked)}

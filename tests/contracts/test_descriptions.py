@@ -145,7 +145,7 @@ class TestLookUps:
         class Crm:
             crm = SALESFORCE_CRM
 
-            def find(self, kind: str, field: str, values: list[str], read: list[str]) -> dict[str, list[Found]]:
+            def find(self, kind: str, field: str, values: list[str], *_: object) -> dict[str, list[Found]]:
                 return {value: [Found(value, {})] for value in values}
 
         lookups = Lookups(lambda: 0.0)

@@ -99,10 +99,11 @@ class TestCheck:
     def test_an_agency_is_told_by_destination(self, tmp_path: Path) -> None:
         path = tmp_path / "agency.yaml"
         path.write_text(
-            "agency: sunrise\nwebhook: { secrets: [whsec_c3VucmlzZSBpcyBvbmx5IGEgdHJpYWwh] }\n"
-            "destinations: { crm: { mapping: hubspot, auth: { access_token: t } } }\n"
+            "agency: sunrise\nwebhook: { secrets: ['${HOOK}'] }\n"
+            "destinations: { crm: { mapping: hubspot, auth: { access_token: '${TOKEN}' } } }\n"
         )
-        told = json.loads(CliRunner().invoke(cli, ["check", "--classes", "--json", "-c", str(path)]).output)
+        secrets = {"HOOK": "whsec_c3VucmlzZSBpcyBvbmx5IGEgdHJpYWwh", "TOKEN": "t"}
+        told = json.loads(CliRunner(env=secrets).invoke(cli, ["check", "--classes", "--json", "-c", str(path)]).output)
         assert set(told) == {"sunrise/crm"}
 
     def test_a_mapping_that_does_not_load_sends_nothing(self, tmp_path: Path) -> None:

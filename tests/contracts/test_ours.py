@@ -19,6 +19,10 @@ LATEST = "2026-06-18T15:00:00.000Z"
 OWNER = "{ lookup: { object: User, match: { Email: customer.assignedUser.email } }, write: unless_edited }"
 OWNED_LEADS = f"extends: salesforce-lead\nrecords: {{ lead: {{ fields: {{ OwnerId: {OWNER} }} }} }}"
 CHOICES = "{ from: customer.assignedUser.licensedStates, format: list, write: unless_edited }"
+TRANSLATED = (
+    "{ from: customer.assignedUser.licensedStates, table: { NV: AZ, CA: CA, TX: TX, else: null }, format: list, "
+    "write: unless_edited }"
+)
 LICENSED = f"extends: salesforce-contact\nrecords: {{ contact: {{ fields: {{ Licensed__c: {CHOICES} }} }} }}"
 
 
@@ -188,6 +192,13 @@ class TestWhatTheCrmReformats:
         assert self.shown(choosing) == "AR;NV"
         choosing.pass_on(licensed("TX", at=LATEST))
         assert self.shown(choosing) == "TX"
+
+    def test_translated_choices_in_the_orgs_own_order_are_no_edit(self, org: House) -> None:
+        org.remap(LICENSED.replace(CHOICES, TRANSLATED))
+        org.pass_on(licensed("TX", "XX", "NV", "CA", at=EARLIER))
+        assert self.shown(org) == "CA;TX;AZ"
+        org.pass_on(licensed("CA", "NV", "NV", at=LATER))
+        assert self.shown(org) == "CA;AZ"
 
     def test_a_choice_that_a_person_added_stays(self, choosing: House) -> None:
         choosing.pass_on(licensed("NV", "AZ", at=EARLIER))

@@ -122,7 +122,8 @@ class TestSettingAside:
         assert (house.state(bad), house.state(good)) == (("dead", "SET_ASIDE"), ("delivered", ""))
         (entry,) = house.store.desk.audit()
         assert (entry.who, entry.action) == ("ana", "set aside")
-        assert re.fullmatch(rf"{bad} to \S+/\S+: its address stops the CRM", entry.thing)
+        assert re.fullmatch(rf"{bad} to \S+/\S+", entry.thing)
+        assert entry.reason == "its address stops the CRM"
 
     def test_replayed_it_is_written(self, house: House) -> None:
         bad = self.blocked(house)

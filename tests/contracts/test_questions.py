@@ -87,10 +87,9 @@ class TestAsking:
         ask(store, HAROLD)
         store.deciding.same_person(question(store), "003H", "ana")
         store.forget.run(CUSTOMER, "ana")
-        things = [entry.thing for entry in store.desk.audit()]
-        assert not [thing for thing in things if CUSTOMER in thing or "003H" in thing]
-        assert things[1].endswith(": same person")
-        assert "forgotten:" in things[1]
+        entries = [entry.what for entry in store.desk.audit()]
+        assert not [what for what in entries if CUSTOMER in what or "003H" in what]
+        assert ": same person; customer forgotten:" in entries[1]
 
 
 class TestDeciding:
@@ -106,7 +105,7 @@ class TestDeciding:
         store.deciding.same_person(question(store), "003E", "ana")
         (entry,) = store.desk.audit()
         assert (entry.who, entry.action) == ("ana", "decide identity")
-        assert entry.thing == f"{DESTINATION} Contact of customer {CUSTOMER}: same person: 003E"
+        assert entry.what == f"{DESTINATION} Contact: same person; customer {CUSTOMER}; CRM records 003E"
 
     def test_a_record_of_another_customer_is_refused_by_name(self, store: Store) -> None:
         ask(store, EDNA)

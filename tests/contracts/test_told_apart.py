@@ -138,7 +138,7 @@ def both_have_searched() -> Callable[[Callable[[], Response]], Response]:
     def answer(handle: Callable[[], Response]) -> Response:
         response = handle()
         if request.method == "POST" or "LastName IN" in request.args.get("q", ""):
-            both.wait(20)
+            both.wait(60)
         return response
 
     return answer

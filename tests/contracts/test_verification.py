@@ -15,7 +15,7 @@ from connector.delivery.budget import Allowance
 from connector.delivery.repair import repair_of
 from connector.delivery.rolling import REST, Rolling
 from connector.delivery.verification import Verifier
-from connector.insight.alarms import Seen
+from connector.insight.alarm_watch import look
 from connector.insight.alarms import raised as alarms
 from connector.settlement.verification import Difference, Held, Repaired, Verified
 from connector.store.opt_outs import Period
@@ -344,7 +344,7 @@ class TestTheRollingComparison:
         self.rolling(house)()
         (standing,) = house.store.verifications.standing()
         assert standing.differing[Difference.LOWERED] == 1
-        kinds = [alarm.kind for alarm in alarms(Seen(house.clock.now, compared=[standing]))]
+        kinds = [alarm.kind for alarm in alarms(look(house.store, "sunrise", house.clock.now))]
         assert kinds == ["opt-outs lowered"]
         hand.change(hand.people, one.crm_id, **{house.names["no_call"]: True})
         house.clock.forward(DAY + REST)

@@ -26,7 +26,7 @@ class Disk:
     def accept(self, arrivals: Sequence[Arrival]) -> list[bool]:
         self.groups.append(len(arrivals))
         self.began.set()
-        assert self.answers.wait(30)
+        assert self.answers.wait(60)
         return [True] * len(arrivals)
 
 
@@ -36,14 +36,14 @@ class TestStuck:
         writer = Writer(disk.accept, clock=lambda: now[0])
         assert writer.stuck_for(now[0]) == 0.0
         first = writer(arrival("first"))
-        assert disk.began.wait(30)
+        assert disk.began.wait(60)
         now[0] += STUCK + 1
         assert writer.stuck_for(now[0]) == STUCK + 1
         with pytest.raises(StoreUnavailable, match="has not ended for 13 s"):
-            writer(arrival("refused")).result(5)
+            writer(arrival("refused")).result(60)
         disk.answers.set()
-        assert first.result(30) is True
-        assert writer(arrival("second")).result(30) is True
+        assert first.result(60) is True
+        assert writer(arrival("second")).result(60) is True
         assert writer.stuck_for(now[0] + 100) == 0.0
         writer.close()
 
@@ -51,11 +51,11 @@ class TestStuck:
         disk = Disk()
         writer = Writer(disk.accept)
         first = writer(arrival("first"))
-        assert disk.began.wait(30)
+        assert disk.began.wait(60)
         given_up = [writer(arrival(f"given-up-{number}")) for number in range(600)]
         assert all(kept.cancel() for kept in given_up)
         last = writer(arrival("last"))
         disk.answers.set()
-        assert first.result(30) is last.result(30) is True
+        assert first.result(60) is last.result(60) is True
         assert disk.groups == [1, 1]
         writer.close()

@@ -11,7 +11,7 @@ import pytest
 
 from connector.carecycle import api_names
 from connector.source import paging, recording, replies
-from connector.source.paging import Listing, NeverEnds, as_listing, turns
+from connector.source.paging import EmptyPage, Listing, NeverEnds, as_listing, turns
 
 Says = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -52,7 +52,7 @@ class Server:
 
 
 def read(server: Server, first: int = 1) -> list[str]:
-    return [item["id"] for turn in turns(server, first) for item in turn.listing.items]
+    return [item["id"] for turn in turns(server, first, server.most) for item in turn.listing.items]
 
 
 class TestTheEnd:
@@ -66,6 +66,8 @@ class TestTheEnd:
             without("itemsTotal"),
             without("currentPage"),
             without("nextPage", "currentPage"),
+            without("itemsTotal", "nextPage"),
+            without("itemsTotal", "nextPage", "currentPage"),
         ],
     )
     @pytest.mark.parametrize("count", [0, 1, 10, 25, 30])
@@ -93,6 +95,42 @@ class TestTheEnd:
         assert read(server, 3) == server.ids[20:]
 
 
+class TestAPageWithoutItems:
+    """In the middle of a list, it is no end."""
+
+    @pytest.mark.parametrize(
+        ("says", "number"),
+        [
+            *((says, number) for says in (as_documented, without("nextPage")) for number in (1, 2, 3)),
+            (without("itemsTotal"), 1),
+            (without("itemsTotal"), 2),
+        ],
+    )
+    def test_is_asked_for_again_and_then_an_error(self, says: Says, number: int) -> None:
+        server = Server(25, says=emptied(says, number))
+        with pytest.raises(EmptyPage) as raised:
+            read(server)
+        assert (raised.value.number, server.asked.count(number)) == (number, 3)
+
+    @pytest.mark.parametrize("most", [10, 20])
+    def test_is_none_where_the_list_became_shorter(self, most: int) -> None:
+        assert [turn.last for turn in turns(Server(15), 3, most)] == [True]
+        assert [turn.last for turn in turns(Server(25), 3, most)][-1:] == [True]
+
+    def test_that_is_there_when_asked_again_costs_nothing(self) -> None:
+        server = Server(25)
+        server.says = lambda page: emptied(as_documented, 2)(page) if server.asked.count(2) == 1 else page
+        assert read(server) == server.ids
+
+    def test_with_some_of_its_items_is_read_and_noticed(self) -> None:
+        server = Server(25, says=lambda page: {**page, "items": page["items"][: 10 - page["currentPage"]]})
+        assert [(len(turn.listing.items), turn.lacking) for turn in turns(server)] == [(9, 0), (8, 1), (5, 2)]
+
+
+def emptied(says: Says, number: int) -> Says:
+    return lambda page: says({**page, "items": []} if page["currentPage"] == number else page)
+
+
 class TestChanges:
     def test_a_customer_who_is_added_comes_at_the_end(self) -> None:
         server = Server(20)
@@ -117,7 +155,16 @@ class TestChanges:
 
 
 class TestPagesThatDoNotMove:
-    @pytest.mark.parametrize("says", [as_documented, without("currentPage"), without("currentPage", "nextPage")])
+    @pytest.mark.parametrize(
+        "says",
+        [
+            as_documented,
+            without("currentPage"),
+            without("currentPage", "nextPage"),
+            without("currentPage", "nextPage", "itemsTotal"),
+            lambda page: {"items": [{"firstName": "X"} for _ in page["items"]]},
+        ],
+    )
     def test_a_parameter_of_another_name_is_noticed(self, says: Says) -> None:
         server = Server(40, says=says)
         with pytest.raises(NeverEnds) as raised:
