@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from connector.carecycle.catalogue import ABSENT, FIELDS, FLAGS, Field, Kind
 from connector.carecycle.coercions import COERCIONS, as_boolean, as_id
-from connector.carecycle.kinds import Unclear
+from connector.carecycle.kinds import Unclear, json_type
 
 CUSTOMER: Final = "customer.updated"
 CALL: Final = "call.completed"
@@ -32,6 +32,9 @@ RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
 
 _TEST_MARKS: Final = ("testFlag", "isTestNumber")
 """Of a call, either of which says that its customer is a test."""
+
+_NUMBERS: Final = frozenset({"customer.agentNpn"})
+"""Texts of webhooks that the API documents as whole numbers: nothing is odd about one."""
 
 _TRUE_COUNTS: Final = frozenset({*FLAGS, "testCustomer"})
 """Given under two names with different values, these are true."""
@@ -62,6 +65,21 @@ def call_payload(item: Any, customer: Mapping[str, Any]) -> dict[str, Any] | Non
     whose = {**customer, **({"testCustomer": True} if is_test else {})}
     whose.pop("event_type", None)
     return {"event_type": CALL, **kept, "id": identity, **_campaign(item), "customer": whose}
+
+
+def lost(item: Any) -> list[tuple[str, str]]:
+    """The fields of a customer of the API whose values are left out because they could hold anything, and what came.
+
+    >>> lost({"id": "c-1", "doNotCall": [True], "callerId": {"value": "+15205550117"}})
+    [('customer.doNotCall', 'a list'), ('customer.phoneNumber', 'an object')]
+    """
+    given = item.items() if isinstance(item, Mapping) and not isinstance(item, Unclear) else ()
+    fields = ((_fields("customer").get(name.lower()), value) for name, value in given)
+    return [(field.path, json_type(value, field.kind)) for field, value in fields if field and _is_lost(value, field)]
+
+
+def _is_lost(value: Any, field: Field) -> bool:
+    return isinstance(value, Mapping | list) and _sound(value, field) is ABSENT
 
 
 def _campaign(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,4 +136,9 @@ def _sound(value: Any, field: Field) -> Any:
         return ABSENT if inner is None or isinstance(inner, Unclear) else _kept(inner, field.path)
     if field.kind is Kind.LIST and isinstance(value, list):
         return [part for part in value if not isinstance(part, Mapping | list)]
-    return ABSENT if isinstance(value, Mapping | list) else value
+    return ABSENT if isinstance(value, Mapping | list) else _as_sent(value, field)
+
+
+def _as_sent(value: Any, field: Field) -> Any:
+    """A plain value as a webhook has it."""
+    return str(value) if field.path in _NUMBERS and type(value) is int else value

@@ -11,6 +11,9 @@ from connector.carecycle.catalogue import Field, Kind, epoch_ms
 from connector.carecycle.kinds import LARGEST, PLAIN, WORD, parses
 
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?\d{1,15}(\.0*)?\Z", re.ASCII)
+_WRITTEN_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:T| +)(\d\d:\d\d)(:\d\d)?(\.\d{1,9})? ?(?:Z|UTC|GMT|([+-]\d\d)(?::?(\d\d))?)?\Z", re.ASCII
+)
 
 
 def _as_text(value: Any) -> str | None:
@@ -51,13 +54,19 @@ def _as_date(value: Any) -> str | None:
 
 
 def _as_time(value: Any) -> str | None:
-    """A time with small letters, or without its offset: careCycle's own times are all UTC.
+    """A time in small letters, as databases write it, or without its offset: careCycle's own times are all UTC.
 
-    >>> _as_time("2026-06-17t19:07:23z"), _as_time("2026-06-17T19:07:23"), _as_time("2026-06-17")
-    ('2026-06-17T19:07:23Z', '2026-06-17T19:07:23Z', None)
+    >>> _as_time("2026-06-17t19:07:23z"), _as_time("2026-06-17 19:07 UTC"), _as_time("2026-06-17 19:07:23.5-07")
+    ('2026-06-17T19:07:23Z', '2026-06-17T19:07:00Z', '2026-06-17T19:07:23.5-07:00')
+    >>> _as_time("2026-06-17T19:07:23"), _as_time("2026-06-17")
+    ('2026-06-17T19:07:23Z', None)
     """
-    text = value.strip().upper() if isinstance(value, str) else ""
-    return next((time for time in (text, f"{text}Z") if parses(epoch_ms, time)), None)
+    written = _WRITTEN_TIME.match(value.strip().upper() if isinstance(value, str) else "")
+    if not written:
+        return None
+    day, clock, seconds, part, hours, minutes = written.groups()
+    time = f"{day}T{clock}{seconds or ':00'}{part or ''}" + (f"{hours}:{minutes or '00'}" if hours else "Z")
+    return time if parses(epoch_ms, time) else None
 
 
 def _as_integer(value: Any) -> int | None:

@@ -14,9 +14,19 @@ from connector.carecycle.kinds import EXPECTED, Unclear
 _WRAPPED: Final = re.compile(r'="([^"]*)"\Z')
 """How exports keep a spreadsheet from changing a number: ="00123" is the text 00123."""
 
+_MARKED: Final = re.compile(r"'(?![a-z]\s)(.*[^']|)\Z")
+"""How spreadsheets mark a text that looks like a number: '00123 is the text 00123. A quoted text is left as it is."""
+
+_NOTHING: Final = re.compile(
+    r"(?i:[(<\[]?(null|none|nil|nan|nat|n/a|n\.a\.|not available|not applicable|undefined|blank|empty)[)>\]]?)"
+    r"|NA|\\N|[-\u2013\u2014_.?*]+"
+)
+"""What databases, programs and people write for no value."""
+
 _UNDECODED: Final = re.compile(r"[\udc80-\udcff]")
 _SPOILED: Final = (
     (re.compile(r"="), "a formula"),
+    (re.compile(r'[^"]*[^"\d\s]"\Z'), "a quote too many"),
     (re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)\Z"), "a spreadsheet's error"),
     (re.compile(r"[+-]?\d([.,]\d+)?E[+-]\d{2,}\Z"), "a number that a spreadsheet has shortened"),
 )
@@ -25,7 +35,11 @@ _SPOILED: Final = (
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _POINT_ZERO: Final = re.compile(r"(\d+)\.0\Z")
 _AMOUNT: Final = re.compile(r"\$? ?(\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?\Z")
-_AMERICAN: Final = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:,? +(\d{1,2}:\d\d)(:\d\d)? ?([AP]M)?)?\Z", re.I)
+_AMERICAN: Final = re.compile(
+    r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:,? +(\d{1,2}:\d\d)(:\d\d)? ?([AP]M)?)?(?: ?(?:Z|UTC|GMT))?\Z", re.I
+)
+_SHORT_YEAR: Final = re.compile(r"\d{1,2}([/.-])(\d{1,2}|[A-Z]{3,9})\1\d\d(?!\d)", re.I)
+_TWO_DIGITS: Final = Unclear("a year of two digits")
 _WORDS: Final = {
     **dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True),
     **dict.fromkeys(("false", "no", "n", "f", "0", "0.0"), False),
@@ -35,11 +49,11 @@ _ZIP_CODE: Final = "customer.postalCode"
 
 def read_cell(text: str, field: Field) -> Any:
     """Return the value, ABSENT for an empty cell, or an Unclear that says why there is none."""
-    text = text.strip()
-    wrapped = _WRAPPED.match(text)
-    text = wrapped[1].strip() if wrapped else text
+    text = _bare(text.strip())
     if not text:
         return ABSENT
+    if _NOTHING.fullmatch(text):
+        return Unclear("a word for no value") if _could_be_a_name(text, field) else ABSENT
     if _UNDECODED.search(text):
         return Unclear("text in another encoding")
     for spoiled, what in _SPOILED:
@@ -48,6 +62,17 @@ def read_cell(text: str, field: Field) -> Any:
     reader = _READERS.get(field.kind) or COERCIONS[field.kind]
     value = reader(text, field)
     return Unclear(f"not {EXPECTED[field.kind]}") if value is None else value
+
+
+def _bare(text: str) -> str:
+    """A text without what spreadsheets put around it."""
+    wrapped = _WRAPPED.match(text) or _MARKED.match(text)
+    return wrapped[1].strip() if wrapped else text
+
+
+def _could_be_a_name(text: str, field: Field) -> bool:
+    """Some people are called Null, None or Na. Without a value the CRM's stays, so this is reported."""
+    return text.isalpha() and field.path.endswith("Name")
 
 
 def _text(text: str, field: Field) -> str | Unclear:
@@ -62,33 +87,37 @@ def _text(text: str, field: Field) -> str | Unclear:
     return Unclear("a number that has lost its leading zeros") if shortened else text
 
 
-def _id(text: str, _: Field) -> str | None:
+def own_id(text: Any) -> str | None:
     """An id of careCycle's: anything else is another system's number for the customer."""
-    return text.lower() if _UUID.match(text.lower()) else None
+    return text.lower() if isinstance(text, str) and _UUID.match(text.lower()) else None
 
 
-def _date(text: str, field: Field) -> str | None:
+def _date(text: str, field: Field) -> str | Unclear | None:
     """A day as careCycle has it, or as Americans write it.
 
-    >>> _date("4/12/1958", None), _date("04-12-1958 0:00", None), _date("13/04/1958", None), _date("4/12/58", None)
-    ('1958-04-12', '1958-04-12', None, None)
+    >>> _date("4/12/1958", None), _date("04-12-1958 0:00", None), _date("13/04/1958", None), _date("4/12/58", None).what
+    ('1958-04-12', '1958-04-12', None, 'a year of two digits')
     """
+    if _SHORT_YEAR.match(text):
+        return _TWO_DIGITS
     american = _american(text)
     return f"{american:%Y-%m-%d}" if american else COERCIONS[Kind.DATE](text, field)
 
 
-def _time(text: str, field: Field) -> str | None:
-    """A time as careCycle has it or as a spreadsheet shows it; of a day alone its beginning, in UTC.
+def _time(text: str, field: Field) -> str | Unclear | None:
+    """A time as careCycle, a spreadsheet or a database shows it; of a day alone its beginning, in UTC.
 
     A time without a zone is taken as UTC: in America that is earlier than it was, and the earlier state gives way.
 
-    >>> _time("6/17/2026 7:07 PM", None), _time("2026-06-17", None)
-    ('2026-06-17T19:07:00Z', '2026-06-17T00:00:00Z')
+    >>> _time("6/17/2026 7:07 PM", None), _time("2026-06-17", None), _time("2026-06-17 19:07:23.5-07", None)
+    ('2026-06-17T19:07:00Z', '2026-06-17T00:00:00Z', '2026-06-17T19:07:23.5-07:00')
     """
+    if _SHORT_YEAR.match(text):
+        return _TWO_DIGITS
     american = _american(text)
     if american:
         return f"{american:%Y-%m-%dT%H:%M:%SZ}"
-    time: str | None = COERCIONS[Kind.DATETIME](f"{text}T00:00:00Z" if len(text) == len("2026-06-17") else text, field)
+    time: str | None = COERCIONS[Kind.DATETIME](f"{text} 00:00" if len(text) == len("2026-06-17") else text, field)
     return time
 
 
@@ -127,7 +156,7 @@ def _list(text: str, _: Field) -> list[str]:
 
 _READERS: Final[Mapping[Kind, Callable[[str, Field], Any]]] = {
     Kind.TEXT: _text,
-    Kind.UUID: _id,
+    Kind.UUID: lambda text, _: own_id(text),
     Kind.DATE: _date,
     Kind.DATETIME: _time,
     Kind.INTEGER: _integer,

@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
-from connector.carecycle.api_names import call_payload, customer_payload
+from connector.carecycle import recognise
+from connector.carecycle.api_names import call_payload, customer_payload, lost
 from connector.carecycle.coercions import as_id
 from connector.errors import PauseReason, SourceUnusable
 from connector.source.exchange import Exchange, Pace, Sleep
-from connector.source.paging import Listing, NeverEnds, Turn, as_listing, turns
+from connector.source.paging import EmptyPage, Listing, NeverEnds, Turn, as_listing, turns
 from connector.source.recording import recording_link
 from connector.source.settings import CareCycleSettings
 from connector.telemetry import source as telemetry
@@ -36,6 +38,7 @@ class Page:
     """A page of customers, as payloads of customer.updated. total: of the whole list, if careCycle says it.
 
     places: of the items left out because they have no usable id, their numbers on the page, from 1.
+    lacking: how many more it should have had, by the total. unclear: the fields left out, and why.
     """
 
     number: int
@@ -44,6 +47,8 @@ class Page:
     total: int | None
     last: bool
     places: tuple[int, ...] = ()
+    lacking: int = 0
+    unclear: tuple[tuple[str, str], ...] = ()
 
 
 class CareCycle:
@@ -61,7 +66,9 @@ class CareCycle:
         """Every customer, the oldest first, from a page on. The same customer, or the same page, may come again."""
         for turn in self._turns(CUSTOMERS, "", first):
             customers, places = self._readable(turn, CUSTOMERS, customer_payload)
-            yield Page(turn.number, customers, len(places), turn.listing.total, turn.last, places)
+            unclear = tuple(chain.from_iterable(unread(item) for item in turn.listing.items))
+            total = turn.listing.total
+            yield Page(turn.number, customers, len(places), total, turn.last, places, turn.lacking, unclear)
 
     def customer(self, customer_id: str) -> Payload | None:
         """One customer; None if careCycle does not have them, or answers about somebody else."""
@@ -108,12 +115,16 @@ class CareCycle:
 
     def _turns(self, template: str, id: str, first: int) -> Iterator[Turn]:
         try:
-            yield from turns(lambda number: self._page(template, id, number, PAGE), first)
+            yield from turns(lambda number: self._page(template, id, number, PAGE), first, PAGE)
         except NeverEnds as error:
             why = "another page came" if error.stuck else "the list does not end"
             problem = f"{why} when asked for page {error.number}: is it called `{self._names.page}`?"
             hint = "set carecycle.parameters.page in the agency file; connector doctor tries it"
             raise SourceUnusable("careCycle's API", f"{problem} ({hint})", PauseReason.CONFIGURATION) from None
+        except EmptyPage as error:
+            of = "more pages follow" if error.total is None else f"there are {error.total:,} items in all"
+            problem = f"page {error.number} of GET {template} came empty, although it says that {of}"
+            raise SourceUnusable("careCycle's API", problem, PauseReason.REPLY) from None
 
     def _readable(
         self, turn: Turn, template: str, payload_of: Callable[[Any], Payload | None]
@@ -124,6 +135,18 @@ class CareCycle:
         if places:
             telemetry.unreadable(self._agency, template, turn.number, places)
         return tuple(payload for payload in payloads if payload is not None), places
+
+
+def unread(item: Any) -> list[tuple[str, str]]:
+    """The fields of a customer that cannot be used, and why.
+
+    >>> unread({"id": "c-1", "doNotCall": "perhaps", "email": ["a@example.com"]})
+    [('customer.email', 'a list'), ('customer.doNotCall', 'not true or false')]
+    """
+    payload = customer_payload(item)
+    reading = recognise.read(payload, "") if payload else None
+    odd = reading.unread if reading else ()
+    return [*lost(item), *((field.path, f"not {field.expected}") for field in odd)]
 
 
 def _one(body: Any) -> Payload | None:

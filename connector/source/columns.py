@@ -10,6 +10,7 @@ from connector.carecycle.api_names import CUSTOMER, RENAMED
 from connector.carecycle.catalogue import ABSENT, FIELDS, FLAGS, Field, Kind, steps
 from connector.carecycle.kinds import Unclear
 from connector.source.cells import read_cell
+from connector.source.headings import meant_by
 
 ID: Final = FIELDS["customer.id"]
 _PREFIX: Final = "customer."
@@ -36,20 +37,32 @@ _FIELDS: Final = _fields_by_name()
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name in the file, the field it fills (None: it is not used), and whether others fill it too."""
+    """A column: its name in the file, the field it fills (None: it is not used), and whether others fill it too.
+
+    meant: the name to give it, if one is meant that is not one of careCycle's.
+    """
 
     name: str
     field: Field | None
     shared: bool = False
+    meant: str = ""
 
 
 def read_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """Return the columns of a file from its first row."""
-    fields = [_FIELDS.get(_plain(name)) for name in names]
+    """Return the columns of a file from its first row. Where one is called id, others do not count as the id."""
+    plain = [_plain(name) for name in names]
+    fields = [_FIELDS.get(name) for name in plain]
+    if "id" in plain:
+        fields = [None if field is ID and name != "id" else field for name, field in zip(plain, fields, strict=True)]
     return tuple(
-        Column(name.strip(), field, field is not None and fields.count(field) > 1)
+        Column(name.strip(), field, field is not None and fields.count(field) > 1, meant_by(_plain(name)))
         for name, field in zip(names, fields, strict=True)
     )
+
+
+def is_other_id(column: Column) -> bool:
+    """Whether a column would be the id if there were none of that name."""
+    return column.field is None and _FIELDS.get(_plain(column.name)) is ID
 
 
 def read_cells(columns: Sequence[Column], cells: Sequence[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:

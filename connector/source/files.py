@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from connector.carecycle import decode, recognise
-from connector.carecycle.api_names import CUSTOMER, customer_payload
+from connector.carecycle.api_names import CUSTOMER, customer_payload, lost
 from connector.carecycle.catalogue import EVENTS
 from connector.carecycle.kinds import Unclear
 from connector.errors import FixConfiguration, UnreadableEvent
-from connector.source.allowed import only_known
+from connector.source.allowed import only_known, with_own_ids
 from connector.source.columns import ID, Column, read_cells, read_columns, suits
-from connector.source.quoting import LONGEST, TOO_LONG, BadRow, Cells, Numbered, split_rows
+from connector.source.quoting import LONGEST, TOO_LONG, BadRow, Cells, Numbered, Shape, split_rows
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 NO_ID: Final = "no careCycle id"
@@ -25,6 +25,7 @@ OTHER_ID: Final = "the id is not one of careCycle's"
 _SAVE_AS: Final = "save it as CSV in UTF-8"
 _OTHER_KINDS: Final = {
     b"PK": ("is a workbook or an archive", _SAVE_AS),
+    b"\xd0\xcf\x11\xe0": ("is a workbook", _SAVE_AS),
     b"\xff\xfe": ("is in UTF-16", _SAVE_AS),
     b"\xfe\xff": ("is in UTF-16", _SAVE_AS),
     b"\x1f\x8b": ("is compressed", "unpack it first"),
@@ -60,8 +61,9 @@ class SourceFile:
             yield from self._csv(_numbered(file)) if self.columns else _ndjson(_numbered(file), self.encoding)
 
     def _csv(self, lines: Iterator[Numbered]) -> Iterator[Row | BadRow]:
-        next(split_rows(lines, self.delimiter))
-        for row in split_rows(lines, self.delimiter, len(self.columns)):
+        next(split_rows(lines, Shape(self.delimiter)))
+        id_at = next(place for place, column in enumerate(self.columns) if column.field is ID)
+        for row in split_rows(lines, Shape(self.delimiter, len(self.columns), id_at)):
             yield row if isinstance(row, BadRow) else self._row(row)
 
     def _row(self, row: Cells) -> Row | BadRow:
@@ -82,17 +84,26 @@ def open_source(path: Path, encoding: str = "utf-8") -> SourceFile:
         if text.lstrip().startswith("{"):
             return SourceFile(path, encoding)
         delimiter = max(_DELIMITERS, key=lambda each: suits(text.split(each)))
-        header = next(split_rows(chain([(number, text)], lines), delimiter), None)
+        header = next(split_rows(chain([(number, text)], lines), Shape(delimiter)), None)
     columns = read_columns(header.cells if isinstance(header, Cells) else [])
     if all(column.field is not ID for column in columns):
-        action = "the first row must name the columns; careCycle's own id of a customer is needed to link a row"
-        raise FixConfiguration(str(path), "has no column id", action)
+        raise FixConfiguration(str(path), "has no column id", _how_to_name_it(columns))
     return SourceFile(path, encoding, delimiter, columns)
 
 
+def _how_to_name_it(columns: Sequence[Column]) -> str:
+    meant = next((column.name for column in columns if column.meant == "id"), "")
+    needed = "the first row must name the columns; careCycle's own id of a customer is needed to link a row"
+    return f"if {meant} is careCycle's own id of a customer, call it id" if meant else needed
+
+
 def _refuse_other_kinds(path: Path) -> None:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FixConfiguration(str(path), "is a pipe or a device", "name a file: it is read more than once")
     with reading(path) as file:
         begin = file.read(8).removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in begin and begin[:2] not in _OTHER_KINDS:
+        raise FixConfiguration(str(path), "is in UTF-16, or no text", _SAVE_AS)
     for other, (problem, action) in _OTHER_KINDS.items():
         if begin.startswith(other):
             raise FixConfiguration(str(path), problem, action)
@@ -145,6 +156,10 @@ def _object(number: int, text: str, encoding: str) -> Row | BadRow:
         return BadRow(number, "not JSON")
     if not isinstance(item, Mapping) or isinstance(item, Unclear):
         return BadRow(number, "not a JSON object")
+    return _of(number, item)
+
+
+def _of(number: int, item: Mapping[str, Any]) -> Row | BadRow:
     event_type = item.get("event_type", CUSTOMER)
     if event_type not in EVENTS:
         return BadRow(number, "of a type that this version does not know")
@@ -153,5 +168,7 @@ def _object(number: int, text: str, encoding: str) -> Row | BadRow:
         reading = recognise.read(payload, "")  # None, where a customer has no id, is none either
     except UnreadableEvent:
         return BadRow(number, NO_ID)
-    unclear = [(odd.path, f"not {odd.expected}") for odd in reading.unread] if reading else []
-    return Row(number, reading.payload if reading else {}, unclear)
+    if reading is None or (own := with_own_ids(reading.payload)) is None:
+        return BadRow(number, OTHER_ID)
+    unclear = [(odd.path, f"not {odd.expected}") for odd in reading.unread]
+    return Row(number, own, unclear if "event_type" in item else [*lost(item), *unclear])

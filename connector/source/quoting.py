@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from connector.source.cells import own_id
+
 LONGEST: Final = 1_000_000
 """Characters of a line or a row."""
 
@@ -24,6 +26,15 @@ class Cells:
 
     line: int
     cells: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What rows look like. width: their cells (0: as many as they have). id_at: the place of careCycle's id, from 0."""
+
+    delimiter: str
+    width: int = 0
+    id_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +54,25 @@ Numbered = tuple[int, str | None]
 """The number of a line, and its text; None if it is longer than LONGEST."""
 
 
-def split_rows(lines: Iterable[Numbered], delimiter: str, width: int = 0) -> Iterator[Cells | BadRow]:
-    """Yield rows of `width` cells (0: of as many as they have). Empty lines are no rows."""
+def split_rows(lines: Iterable[Numbered], shape: Shape) -> Iterator[Cells | BadRow]:
+    """Yield rows. Empty lines are none."""
     coming, ahead = iter(lines), deque[Numbered]()
     while (first := ahead.popleft() if ahead else next(coming, None)) is not None:
         number, text = first
         if text is None:
             yield BadRow(number, TOO_LONG)
             continue
-        if not text.strip(f"{delimiter} "):
+        if not text.strip(f"{shape.delimiter} "):
             continue
-        cells = _split(text, delimiter)
+        cells = _split(text, shape.delimiter)
         if isinstance(cells, _Open):
-            more, cells = _closed(text, coming, ahead, delimiter, width)
+            more, cells = _closed(text, coming, ahead, shape)
             ahead.extendleft(reversed(more))
-        yield _row(number, cells, width)
+        yield _row(number, cells, shape.width)
 
 
 def _closed(
-    text: str, coming: Iterator[Numbered], ahead: deque[Numbered], delimiter: str, width: int
+    text: str, coming: Iterator[Numbered], ahead: deque[Numbered], shape: Shape
 ) -> tuple[list[Numbered], list[str] | None]:
     """Read on until the quotes are closed. Returns the lines to read again as rows of their own, and the cells.
 
@@ -77,13 +88,30 @@ def _closed(
         if line[1] is None:
             break
         text = f"{text}\n{line[1]}"
-        cells = _split(text, delimiter) if '"' in line[1] else _OPEN
+        cells = _split(text, shape.delimiter) if '"' in line[1] else _OPEN
         if isinstance(cells, _Open):
             continue
-        if cells is not None and width in (0, len(cells)) and not _has_stray_quotes(text, delimiter):
-            return [], cells
-        break
+        return ([], cells) if cells and _is_sound(text, cells, shape) else (taken, None)
     return taken, None
+
+
+def _is_sound(text: str, cells: list[str], shape: Shape) -> bool:
+    """Whether lines put together are one row, and not several customers between two quotes that are too many."""
+    if shape.width not in (0, len(cells)) or _has_stray_quotes(text, shape.delimiter):
+        return False
+    if shape.id_at is None:
+        return True
+    own = _id_at(shape.id_at, cells)
+    others = (_id_at(shape.id_at, line.split(shape.delimiter)) for line in text.split("\n"))
+    return all(other in (None, own) for other in others)
+
+
+def _id_at(place: int, cells: list[str]) -> str | None:
+    """
+    >>> _id_at(0, ['="6C9E1B9A-3A1B-4B5C-8D7E-2F1A0B9C8D7E"', "Mesa"])
+    '6c9e1b9a-3a1b-4b5c-8d7e-2f1a0b9c8d7e'
+    """
+    return own_id(cells[place].strip(" \"='")) if place < len(cells) else None
 
 
 def _row(number: int, cells: list[str] | None, width: int) -> Cells | BadRow:

@@ -11,6 +11,7 @@ from connector.source.files import NO_ID, Row, SourceFile
 from connector.source.quoting import BadRow
 
 STEP: Final = 100
+LACKING: Final = "fewer customers on the page than careCycle says"
 
 Payload = Mapping[str, Any]
 
@@ -66,4 +67,5 @@ def api_steps(api: CareCycle, cursor: str) -> Iterator[Step]:
     for page in api.pages(first):
         reached += len(page.customers) + page.unreadable
         bad = [(f"page {page.number}, item {place}", NO_ID) for place in page.places]
-        yield Step(str(page.number), reached, page.total, [*page.customers], bad)
+        bad += [(f"page {page.number}", LACKING)] * bool(page.lacking)
+        yield Step(str(page.number), reached, page.total, [*page.customers], bad, [*page.unclear])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.carecycle.catalogue import FIELDS
 from connector.errors import FixConfiguration
-from connector.source import allowed, cells, columns, quoting
+from connector.source import allowed, cells, columns, headings, quoting
 from connector.source.files import NO_ID, OTHER_ID, Row, open_source
 from connector.source.quoting import BadRow
 from connector.source.steps import file_steps
@@ -56,7 +58,7 @@ def cell(file: Path, column: str, text: str) -> Any:
     return rest[0] if rest else tuple(why for _, why in row.unclear)
 
 
-@pytest.mark.parametrize("module", [allowed, cells, columns, quoting], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [allowed, cells, columns, headings, quoting], ids=lambda module: module.__name__)
 def test_every_documented_example_holds(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert (result.failed, result.attempted > 0) == (0, True)
@@ -110,6 +112,27 @@ class TestColumns:
         rows = read(file, "\r\n".join(map(delimiter.join, lines)))
         assert payloads(rows) == [{"id": CUSTOMER, "city": "Mesa", "county": "Maricopa"}]
 
+    @pytest.mark.parametrize("other", ["Customer ID", "customer.id", "Customer_Id"])
+    def test_called_id_have_the_id_and_others_have_none(self, file: Path, other: str) -> None:
+        file.write_text(f"{other},ID\n48213,{CUSTOMER}\n")
+        source = open_source(file)
+        assert payloads(list(source.rows())) == [{"id": CUSTOMER}]
+        assert [columns.is_other_id(column) for column in source.columns] == [True, False]
+
+    @pytest.mark.parametrize(
+        ("heading", "name"),
+        [("Phone", "phoneNumber"), ("D.O.B.", "dateOfBirth"), ("Birthday", "dateOfBirth"), ("ZIP", "postalCode"),
+         ("Mobile", "phoneNumber"), ("Last Modified Date", "updatedAt"), ("careCycle ID", "id"), ("Spouse SSN", "")],
+    )  # fmt: skip
+    def test_of_other_names_are_not_guessed_but_said(self, file: Path, heading: str, name: str) -> None:
+        file.write_text(f"id,{heading}\n{CUSTOMER},x\n")
+        source = open_source(file)
+        assert (source.columns[1].field, source.columns[1].meant) == (None, name)
+
+    def test_meant_by_other_names_are_fields(self) -> None:
+        flags = {"firstName and lastName", "a doNot... flag of each kind"}
+        assert {name for name in headings._MEANT if f"customer.{name}" not in FIELDS} == flags
+
     def test_without_an_id_are_wrong_configuration_and_no_name_of_theirs_is_shown(self, file: Path) -> None:
         with pytest.raises(FixConfiguration, match="no column id") as raised:
             read(file, "Odessa,Quill,+15205550117\n")
@@ -125,9 +148,51 @@ class TestACell:
     def test_that_says_no_is_false(self, file: Path, text: str) -> None:
         assert cell(file, "doNotCall", text) is False
 
-    @pytest.mark.parametrize("text", ["", "  ", '=""'])
-    def test_that_is_empty_says_nothing(self, file: Path, text: str) -> None:
-        assert cell(file, "doNotCall", text) == ()
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "  ",
+            '=""',
+            "'",
+            "NULL",
+            "null",
+            "N/A",
+            "n/a",
+            "NA",
+            "None",
+            "nan",
+            "-",
+            "--",
+            "\\N",
+            "<null>",
+            "(blank)",
+        ],
+    )
+    @pytest.mark.parametrize("column", ["doNotCall", "city", "phoneNumber", "updatedAt"])
+    def test_that_is_empty_or_says_so_says_nothing(self, file: Path, text: str, column: str) -> None:
+        assert cell(file, column, text) == ()
+
+    @pytest.mark.parametrize("text", ["NULL", "None", "Null"])
+    def test_that_may_be_a_name_is_reported(self, file: Path, text: str) -> None:
+        assert cell(file, "lastName", text) == ("a word for no value",)
+
+    @pytest.mark.parametrize(
+        ("column", "text", "value"),
+        [
+            ("phoneNumber", "'+15205550102", "+15205550102"),
+            ("postalCode", "'02134", "02134"),
+            ("firstName", "'Ann", "Ann"),
+            ("lastName", "'t Hooft", "'t Hooft"),
+            ("lastName", "O'Brien", "O'Brien"),
+            ("preferredName", "'Bud'", "'Bud'"),
+            ("lastName", "Nullman", "Nullman"),
+        ],
+    )
+    def test_loses_the_apostrophe_by_which_spreadsheets_mark_text(
+        self, file: Path, column: str, text: str, value: str
+    ) -> None:
+        assert cell(file, column, text) == value
 
     def test_of_a_consent_flag_that_says_something_else_is_unknown_and_counted(self, file: Path) -> None:
         assert cell(file, "doNotCall", "asked on Monday") == ("not true or false",)
@@ -141,6 +206,13 @@ class TestACell:
             ("updatedAt", "6/17/2026 7:07:23 PM", "2026-06-17T19:07:23Z"),
             ("updatedAt", "2026-06-17T19:07:23.709Z", "2026-06-17T19:07:23.709Z"),
             ("updatedAt", "2026-06-17", "2026-06-17T00:00:00Z"),
+            ("updatedAt", "2026-06-17 19:07:23+00", "2026-06-17T19:07:23+00:00"),
+            ("updatedAt", "2026-06-17 19:07:23.709123-0700", "2026-06-17T19:07:23.709123-07:00"),
+            ("updatedAt", "2026-06-17 19:07:23 UTC", "2026-06-17T19:07:23Z"),
+            ("updatedAt", "2026-06-17 19:07:23 +00:00", "2026-06-17T19:07:23+00:00"),
+            ("updatedAt", "2026-06-17T19:07Z", "2026-06-17T19:07:00Z"),
+            ("updatedAt", "2026-06-17 19:07:23 z", "2026-06-17T19:07:23Z"),
+            ("updatedAt", "6/17/2026 19:07 UTC", "2026-06-17T19:07:00Z"),
             ("annualIncome", "$42,000.00", 42000),
             ("postalCode", '="02134"', "02134"),
             ("agentNpn", "8419302.0", "8419302"),
@@ -159,7 +231,10 @@ class TestACell:
             ("postalCode", "2134", "a number that has lost its leading zeros"),
             ("firstName", "=HYPERLINK(1)", "a formula"),
             ("city", "#N/A", "a spreadsheet's error"),
-            ("dateOfBirth", "4/12/58", "not a date (YYYY-MM-DD)"),
+            ("dateOfBirth", "4/12/58", "a year of two digits"),
+            ("dateOfBirth", "12-Apr-58", "a year of two digits"),
+            ("updatedAt", "6/17/26 19:07", "a year of two digits"),
+            ("updatedAt", "2026-06-17 19:07:23 EST", "not a time (ISO 8601)"),
             ("dateOfBirth", "13/04/1958", "not a date (YYYY-MM-DD)"),
             ("annualIncome", "42k", "not a whole number"),
         ],
@@ -207,6 +282,30 @@ class TestARow:
         rows = read(file, f"id,address\n{broken}\n{good}\n{THIRD},y\n")
         assert (bad(rows), [each["id"] for each in payloads(rows)]) == ([(2, "broken quotes")], [OTHER, THIRD])
 
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_is_not_swallowed_between_two_quotes_too_many(self, file: Path, place: int) -> None:
+        def line(identity: str, *others: str) -> str:
+            return ",".join([*others[:place], identity, *others[place:]])
+
+        lines = [
+            line("id", "firstName", "city"),
+            line(CUSTOMER, '"Ann', "x"),
+            line(OTHER, 'Bo"', "y"),
+            line(THIRD, "C", "z"),
+        ]
+        rows = read(file, "\n".join(lines))
+        assert bad(rows) == [(2, "broken quotes")]
+        assert [each["id"] for each in payloads(rows)] == [OTHER, THIRD]
+        assert [row.unclear for row in rows if isinstance(row, Row)] == [
+            [("customer.firstName", "a quote too many")],
+            [],
+        ]
+
+    @pytest.mark.parametrize("row", [f'{CUSTOMER},"a\nb",x', f'"a\nb",{CUSTOMER},x', f'"a\nb","c\nd",{CUSTOMER}'])
+    def test_keeps_its_line_breaks_wherever_the_id_is(self, file: Path, row: str) -> None:
+        names = ["id" if CUSTOMER in cell else f"c{number}" for number, cell in enumerate(row.split(","))]
+        assert [each["id"] for each in payloads(read(file, f"{','.join(names)}\n{row}\n{row}\n"))] == [CUSTOMER] * 2
+
     def test_that_is_too_long_costs_itself_alone(self, file: Path) -> None:
         rows = read(file, f"id,city\n{'x' * 1_000_001}\n{CUSTOMER},Mesa\n")
         assert (bad(rows), len(payloads(rows))) == ([(2, "longer than any customer")], 1)
@@ -230,12 +329,28 @@ class TestNdjson:
         ]
         assert "recordingId" not in str(rows)
 
+    @pytest.mark.parametrize("identity", ["0035e00000ABCDE", 12345, "c-1", CUSTOMER[:-1]])
+    def test_an_id_of_another_system_is_none(self, file: Path, identity: Any) -> None:
+        lines = [a_customer(id=identity), {"id": identity, "callerId": "x"}, a_call(a_customer(id=identity))]
+        rows = read(file, "\n".join(map(json.dumps, [*lines, a_customer()])))
+        assert (bad(rows), len(rows)) == ([(1, OTHER_ID), (2, OTHER_ID), (3, OTHER_ID)], 4)
+
+    def test_an_id_in_capitals_is_the_same(self, file: Path) -> None:
+        lines = [a_customer(id=CUSTOMER.upper()), a_call(a_customer(id=CUSTOMER.upper()))]
+        first, second = payloads(read(file, "\n".join(map(json.dumps, lines))))
+        assert first["id"] == second["customer"]["id"] == CUSTOMER
+
     def test_a_bad_line_is_reported_by_its_number_and_stops_nothing(self, file: Path) -> None:
         good = json.dumps(a_customer())
         lines = [good, "{", "7", '{"event_type": "customer.merged"}', '{"callerId": "x"}', "", good]
         rows = read(file, "\n".join(lines))
         assert [line for line, _ in bad(rows)] == [2, 3, 4, 5]
         assert [row.line for row in rows if isinstance(row, Row)] == [1, 7]
+
+    def test_a_field_that_could_hold_anything_costs_itself_alone(self, file: Path) -> None:
+        [row] = read(file, json.dumps({"id": CUSTOMER, "doNotCall": [True], "city": "Mesa"}))
+        assert isinstance(row, Row)
+        assert (row.payload["city"], row.unclear) == ("Mesa", [("customer.doNotCall", "a list")])
 
     def test_a_field_of_another_type_costs_itself_alone(self, file: Path) -> None:
         [row] = read(file, json.dumps(a_customer(doNotCall="perhaps", city="Mesa")))
@@ -255,10 +370,28 @@ class TestSteps:
 
 
 class TestAFile:
-    @pytest.mark.parametrize("begin", [b"PK\x03\x04", b"\xff\xfei\0", b"\x1f\x8b\x08", b'[{"id"', b"", b"\n\n"])
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            b"PK\x03\x04",
+            b"\xff\xfei\0",
+            b"\x1f\x8b\x08",
+            b'[{"id"',
+            b"",
+            b"\n\n",
+            "id,city".encode("utf-16-le"),
+            "id,city".encode("utf-16-be"),
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        ],
+    )
     def test_of_another_kind_is_refused_with_what_to_do(self, file: Path, begin: bytes) -> None:
         with pytest.raises(FixConfiguration):
             read(file, begin)
+
+    def test_that_is_a_pipe_is_refused(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(FixConfiguration, match="is a pipe"):
+            open_source(tmp_path / "pipe")
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
