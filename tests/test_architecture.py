@@ -28,11 +28,12 @@ CORE = (
     "carecycle/signature.py",
     "crm.py",
     "delivery/consent.py",
+    "delivery/decide.py",
     "delivery/fold.py",
     "errors.py",
     "insight/alarms.py",
     "mapping",
-    "model.py",
+    "model",
     "settlement",
 )
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
@@ -49,13 +50,14 @@ VENDORS = re.compile("|".join(PACKAGES), re.IGNORECASE)
 NAMES_VENDORS = {
     "connector/destinations/__init__.py": "the registry",
     "connector/cli/demo.py": "shows what is in both sandboxes",
+    "connector/cli/demo_story.py": "lets one sandbox fail, and the other refuse a value",
     "connector/cli/sandbox.py": "serves both sandboxes",
     "connector/cli/stage.py": "sets both sandboxes up for the demo",
 }
 """Which modules outside a vendor's own packages may name one, and why."""
 READERS = {
     "connector/mapping/example_events.py",
-    "connector/mapping/load.py",
+    "connector/mapping/extending.py",
     "connector/mapping/reference.py",
     "connector/mapping/target.py",
 }
