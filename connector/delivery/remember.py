@@ -115,5 +115,5 @@ def may_stand(answer: Answer | None) -> bool:
 def amend(answer: Answer, digest: Digest, known: Entry) -> Remembered:
     """Return the ledger entry after a late write: which of its values the CRM holds now is unknown."""
     folded = answer.folded
-    entry = replace(in_doubt(folded, answer.decision, known, digest), crm_id=known.crm_id or answer.crm_id)
+    entry = replace(in_doubt(folded, answer.decision, known, digest, late=True), crm_id=known.crm_id or answer.crm_id)
     return Remembered(folded.write.key, entry, folded.customer_id, max(folded.deliveries))

@@ -29,17 +29,19 @@ def perhaps_created(
     return known
 
 
-def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest) -> Entry:
+def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest, *, late: bool = False) -> Entry:
     """Return the entry to store before a write, valid while it is unknown whether the CRM took the write.
 
     Without it, a value written just before a crash would outlive a newer event that repeats the value the ledger
     remembers from before, and would pass for a person's edit. What a field that moves forward had got stays known: no
     value before that is written, and it is not brought again if the CRM refuses this one.
+
+    late: whether the write may have come after another worker's. Then even a field that moves forward may be back.
     """
     fields, meant = dict(entry.fields), dict(entry.meant)
     for name, value in decision.fields.items():
         before, write = entry.fields.get(name), folded.write.fields[name]
-        if before is not None and not write.order:
+        if before is not None and (late or not write.order):
             fields[name] = replace(before, digest="")
         if write.rule in OVER_OURS:
             ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
