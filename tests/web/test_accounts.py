@@ -290,7 +290,7 @@ class TestThePage:
 
     def test_others_see_and_end_their_own_alone(self, app: Flask) -> None:
         ana, ben, elsewhere = sign_in(app, "ana", ANA), sign_in(app, "ben", BEN), sign_in(app, "ben", BEN)
-        assert "ana" not in page(ben).replace("manage", "")
+        assert ">ana" not in page(ben)
         assert page(ben).count('name="id"') == 2
         ids = re.findall(r'name="id" value="(\d+)"', page(ana))
         assert {act(ben, "/console/accounts/end", id=max(ids, key=int) + "9").status_code} == {404}
@@ -304,9 +304,9 @@ class TestThePage:
     def test_an_administrator_of_one_agency_sees_its_people_alone(self, app: Flask, file: Path) -> None:
         change(file, "ana", agencies=["sunset"])
         ana, _ = sign_in(app, "ana", ANA), sign_in(app, "ben", BEN)
-        assert ("ben" in page(ana), "shared password" in page(ana)) == (False, False)
+        assert (">ben" in page(ana), ">shared password" in page(ana)) == (False, False)
         change(file, "ana", agencies=["sunrise", "sunset"])
-        assert "ben" in page(sign_in(app, "ana", ANA))
+        assert ">ben" in page(sign_in(app, "ana", ANA))
 
     def test_a_file_that_cannot_be_used_is_shown_and_locks_nobody_out(self, app: Flask, file: Path) -> None:
         ana, good = sign_in(app, "ana", ANA), file.read_text()
@@ -409,7 +409,8 @@ class TestItsAddress:
     )
     def test_another_host_is_refused(self, app: Flask, store: Store, host: str) -> None:
         answer = app.test_client().get("/console/login", base_url=f"https://{host}")
-        assert (answer.status_code, "not the console" in answer.text, "evil" in answer.text) == (421, True, False)
+        assert (answer.status_code, "not the console" in answer.text) == (421, True)
+        assert "evil.example" not in answer.text
         assert audit(store) == [("console:127.0.0.1", "refused", "wrong host: login_form")]
 
     def test_a_form_of_another_site_is_refused(self, app: Flask) -> None:

@@ -24,7 +24,10 @@ from tests.conftest import Clock
 from tests.web.conftest import KEY, RECORD, act, an_account, every_page, fill, log_in
 from tests.web.test_accounts import ANA, hashed, write
 
-NAMES = ("sunrise", CUSTOMER, "c" * 64, str(RECORD.crm_id), "003H", "North_Dakota", "INVALID_OPTION", "msg_opt_out")
+NAMES = (
+    *("sunrise", CUSTOMER, "c" * 64, "North_Dakota", "INVALID_OPTION", "msg_opt_out"),
+    *(str(RECORD.crm_id), "/003H", "=003H", ">003H", '"003H'),
+)
 """What nobody of another agency may see: its name, ids of people, records and messages, and values."""
 
 

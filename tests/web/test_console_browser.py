@@ -193,7 +193,7 @@ class TestInABrowser:
         for page in pages:
             operator.get(address + page)
             assert beyond_the_edge(operator) == 0, page
-        assert [one["message"] for one in operator.get_log("browser") if "404" not in one["message"]] == []
+        assert [one["message"] for one in operator.get_log("browser") if "status of 404" not in one["message"]] == []
 
     @pytest.mark.parametrize("width", [WIDE, NARROW])
     def test_the_page_of_an_outage_fits_and_goes_by_itself(

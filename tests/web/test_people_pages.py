@@ -19,7 +19,7 @@ from tests.contracts.test_questions import EDNA, HAROLD, ask
 from tests.web.conftest import act, compare, deeds, fill, leave_out, refuse, settle, token
 
 PERSON = f"/console/people/sunrise/{CUSTOMER}"
-VALUES = ("Marcus", "Delacroix", "847", "marcus.delacroix")
+VALUES = ("Marcus", "Delacroix", "8471928", "marcus.delacroix")
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,8 @@ class TestSearch:
         page = search(operator, NUMBER, "they call")
         assert (page.status_code, "2 people" in page.text) == (200, True)
         assert [one for one in (CUSTOMER, SPOUSE) if f"/console/people/sunrise/{one}" not in page.text] == []
-        assert [link for link in re.findall(r'(?:href|action)="([^"]*)"', page.text) if "312" in link] == []
+        links = " ".join(re.findall(r'(?:href|action)="([^"]*)"', page.text))
+        assert re.search("847.?1928", links) is None
 
     def test_a_number_without_a_reason_asks_for_one_and_finds_nobody(self, store: Store, operator: FlaskClient) -> None:
         store.inbox.accept([an_arrival()])
