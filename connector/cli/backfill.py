@@ -151,7 +151,7 @@ class _Work:
         self.store.lanes.open(lanes_of(partitions_of([self.file])))  # else nobody sees what waits in a new one
         cursor = self._cursor(run)
         self.tally.counts.update(run.counts if cursor else {})
-        self.store.desk.note(who(), KIND, f"{self.agency} from {self.source.origin}: run {run.id}")
+        self.store.audit.note(who(), KIND, f"{self.agency} from {self.source.origin}: run {run.id}")
         work = self._backfill(run.id, self.store.fetched.accept)
         try:
             with stoppable(_KEPT):

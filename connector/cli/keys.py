@@ -45,7 +45,7 @@ def rotate(yes: bool) -> None:
         steps = list(store.rotation.steps())
         done, left = sum(step.done for step in steps), sum(step.left for step in steps)
         uses = store.rotation.uses()
-        store.desk.note(who(), "rotate keys", f"{done} payloads re-encrypted with {uses[0].fingerprint}")
+        store.audit.note(who(), "rotate keys", f"{done} payloads re-encrypted with {uses[0].fingerprint}")
     click.echo(f"{counted(done, 'payload')} re-encrypted with the first key")
     if left:
         click.echo(f"{counted(left, 'payload')} cannot be decrypted, left unchanged: connector doctor names them")

@@ -80,7 +80,7 @@ def _applied(store: Store, file: AgencyFile, names: Sequence[str], *, planning: 
         with progress("going through", _SHOWN_EVERY, work.known) as show:
             if planning:
                 return {**_counts(work), "plan": work.plan(show), **_counts(work)}
-            store.desk.note(who(), REAPPLY, ", ".join(route.name for route in routes))
+            store.audit.note(who(), REAPPLY, ", ".join(route.name for route in routes))
             try:
                 work.run(show, create=create)
             except KeyboardInterrupt:

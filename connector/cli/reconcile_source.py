@@ -106,7 +106,7 @@ def _write_down(store: Store, agency: str, run: Run | None, comparison: Comparis
     """Note in the audit log what was fetched."""
     customers, calls = comparison[Counted.FETCHED_CUSTOMERS], comparison[Counted.FETCHED_CALLS]
     if run and (customers or calls):
-        store.desk.note(who(), SOURCE, f"{agency}: {customers} customers and {calls} calls fetched: run {run.id}")
+        store.audit.note(who(), SOURCE, f"{agency}: {customers} customers and {calls} calls fetched: run {run.id}")
 
 
 def _as_data(result: _Result) -> dict[str, object]:

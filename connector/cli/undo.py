@@ -148,7 +148,7 @@ def _undone(store: Store, file: AgencyFile, name: str, route: Route, report: Rep
     finally:
         if not report.plan:
             with suppress(StoreUnavailable):  # what was done is shown in any case
-                store.desk.note(who(), "undo", summary(done, report.whose))
+                store.audit.note(who(), "undo", summary(done, report.whose))
     return done
 
 

@@ -72,7 +72,7 @@ def complete(store: Store) -> Complete:
     """Read what the comparisons found. Raises StoreUnavailable."""
     agencies = agencies_of(store.desk.lanes())
     runs = sorted((run for name in agencies for run in store.runs.all(name)), key=lambda run: -run.started_at)
-    done = store.desk.audit(_LISTED, _ACTIONS)
+    done = store.audit.entries(_LISTED, _ACTIONS)
     standing = {own.destination: own for own in store.verifications.standing()}
     return Complete(
         {name: store.runs.compared(name) for name in agencies},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +25,6 @@ from sqlalchemy import (
 from connector.errors import ACCOUNT_WIDE, FixConfiguration, PauseReason, StateChanged
 from connector.model import Event
 from connector.settlement import SET_ASIDE, AttemptOutcome, CauseKey, DeliveryState
-from connector.settlement.auditing import AuditEntry
 from connector.settlement.listings import (
     Attempt,
     DeadCause,
@@ -342,14 +341,6 @@ class Desk:
             if connection.execute(update(lanes).where(lanes.c.name == lane, still).values(changes)).rowcount != 1:
                 raise StateChanged(lane, f"there is nothing to {action}", "connector lanes list shows its state")
             self._audit.write_down(connection, who, action, lane, reason, agency=lane.partition("/")[0])
-
-    def note(self, who: str, action: str, thing: str, reason: str = "") -> None:
-        """Keep for good what an operator did."""
-        self._audit.note(who, action, thing, reason)
-
-    def audit(self, limit: int = PAGE, actions: Collection[str] = ()) -> list[AuditEntry]:
-        """The newest things operators did: all of them, or these actions."""
-        return self._audit.entries(limit, actions)
 
     def _rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         with self._db.reading() as connection:

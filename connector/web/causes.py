@@ -77,7 +77,7 @@ class Causes:
             return self._nothing_dead()
         people = self.store.letters.people(cause.destination, cause.key, MOST)
         exported = f"{cause.destination} {cause.code}: {len(people)} customers"
-        self.store.desk.note(g.session.actor, "export people", exported)
+        self.store.audit.note(g.session.actor, "export people", exported)
         answer = make_response(as_csv(people))
         answer.headers["Content-Type"] = "text/csv; charset=utf-8"
         answer.headers["Content-Disposition"] = f'attachment; filename="people-{cause.id}.csv"'

@@ -164,7 +164,7 @@ class TestAFile:
     def test_is_noted_in_the_audit_log(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},Mesa")
         house.run()
-        assert [(each.action, each.thing[:22]) for each in store.desk.audit()] == [
+        assert [(each.action, each.thing[:22]) for each in store.audit.entries()] == [
             ("backfill", "sunrise from file: run")
         ]
 

@@ -58,7 +58,7 @@ class TestDecide:
         assert result.exit_code == 0
         assert "003own, which the connector created, is left over: merge it into" in result.output
         assert "delivered again now" in result.output
-        assert store.desk.audit()[0].who.startswith("cli:")
+        assert store.audit.entries()[0].who.startswith("cli:")
 
     def test_somebody_else_is_kept_and_can_be_taken_back(self, store: Store, environment: dict[str, str]) -> None:
         ask(store, HAROLD)

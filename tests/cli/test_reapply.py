@@ -170,7 +170,7 @@ class TestAnEditedMapping:
 
     def test_is_on_record(self, served: House, store: Store) -> None:
         served.run()
-        assert [entry.action for entry in store.desk.audit()] == [REAPPLY]
+        assert [entry.action for entry in store.audit.entries()] == [REAPPLY]
         assert [run.kind for run in store.runs.all("sunrise")] == [REAPPLY]
 
 
@@ -188,7 +188,7 @@ class TestARunThatWasStopped:
     @pytest.mark.parametrize("action", ["undo", "rebind"])
     def test_begins_again_if_something_took_it_back_meanwhile(self, served: House, store: Store, action: str) -> None:
         self.stopped(served, store)
-        store.desk.note("ana", action, "sunrise/hubspot")
+        store.audit.note("ana", action, "sunrise/hubspot")
         result = served.run()
         assert ("begins again" in result.stderr, "3 customers and 1 call" in result.stdout) == (True, True)
 

@@ -80,7 +80,7 @@ class TestReconcileSource:
         result = asking.run("reconcile", "source")
         assert (result.exit_code, "Missing: 1 customer unknown here and 1 call." in result.stdout) == (0, True)
         store = asking.store()
-        (note,) = store.desk.audit()
+        (note,) = store.audit.entries()
         store.close()
         assert (note.action, "1 customers and 1 calls fetched" in note.thing) == ("reconcile source", True)
         assert "are fetched" not in result.stdout

@@ -300,7 +300,7 @@ class TestMovingToAnotherAccount:
     def test_is_audited_with_both_accounts(self, house: House, opening: ExitStack) -> None:
         house.pass_on(a_customer())
         rebind(open_elsewhere(house, opening))
-        (entry,) = house.store.desk.audit()
+        (entry,) = house.store.audit.entries()
         ours, theirs = ids_of(house)
         assert (entry.action, entry.thing) == (
             "rebind",

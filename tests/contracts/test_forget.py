@@ -115,7 +115,7 @@ class TestForgetting:
 
     def test_it_is_written_down_without_the_id(self, known: Store, clock: Clock) -> None:
         known.forget.run(CUSTOMER, "tester")
-        (row,) = known.desk.audit()
+        (row,) = known.audit.entries()
         assert (row.who, row.action, CUSTOMER in row.thing) == ("tester", "forget", False)
         assert known.forget.plan(CUSTOMER).forgotten_at == clock()
 

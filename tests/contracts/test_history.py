@@ -242,7 +242,7 @@ class TestRestored:
         assert done.gap.events == 1
         assert process.gaps.open() is None
         assert process.lanes.lease("worker", [LANE], HOLD) is not None
-        assert process.desk.audit()[0].action == "restored"
+        assert process.audit.entries()[0].action == "restored"
 
     def test_a_batch_under_way_is_not_recorded(self, process: Store) -> None:
         accepted(process, "before")

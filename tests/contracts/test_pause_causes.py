@@ -120,7 +120,7 @@ class TestSettingAside:
         assert not lane(house).paused
         house.drain()
         assert (house.state(bad), house.state(good)) == (("dead", "SET_ASIDE"), ("delivered", ""))
-        (entry,) = house.store.desk.audit()
+        (entry,) = house.store.audit.entries()
         assert (entry.who, entry.action) == ("ana", "set aside")
         assert re.fullmatch(rf"{bad} to \S+/\S+", entry.thing)
         assert entry.reason == "its address stops the CRM"

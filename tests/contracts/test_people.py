@@ -147,7 +147,7 @@ class TestById:
         remember(store, DESTINATION, "003000000000001AAA")
         remember(store, "sunrise/hubspot", "12345")
         assert people(sought(store, text, reason="")) == [MARCUS]
-        assert store.desk.audit() == []
+        assert store.audit.entries() == []
 
     def test_what_is_unknown_says_as_what_it_was_tried(self, store: Store) -> None:
         search = sought(store, "nobody", reason="")
@@ -177,20 +177,20 @@ class TestWhoMaySearch:
         store.inbox.accept([an_arrival()])
         search = sought(store, text, **more)  # type: ignore[arg-type]
         assert (search.people, search.reason_for, kind in search.tried) == ((), (kind,), False)
-        assert store.desk.audit() == []
+        assert store.audit.entries() == []
 
     def test_the_audit_says_who_and_why_and_never_the_value(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])
         sought(store, NUMBER, "she calls and has\nno id")
         sought(store, ADDRESS)
-        assert [(entry.who, entry.action, entry.thing, entry.reason) for entry in store.desk.audit()] == [
+        assert [(entry.who, entry.action, entry.thing, entry.reason) for entry in store.audit.entries()] == [
             ("ana", "find person", "by e-mail address", "a call from them"),
             ("ana", "find person", "by phone number", "she calls and has no id"),
         ]
 
     def test_nobody_enumerates(self, store: Store, clock: Clock) -> None:
         for _ in range(AN_HOUR):
-            store.desk.note("ana", "find person", "by phone number: x")
+            store.audit.note("ana", "find person", "by phone number: x")
         with pytest.raises(FixConfiguration, match="an hour"):
             sought(store, NUMBER)
         assert find(store, NUMBER, Seeker("ben", "another user")).people == ()
@@ -299,7 +299,7 @@ class TestTheIndex:
         assert sought(store, "312 000 0000").unseen == 3
 
     def test_a_search_costs_the_same_whatever_the_history(self, store: Store, clock: Clock) -> None:
-        store.desk.note("ana", "pause", LANE)  # the first entry of the log costs more than the others
+        store.audit.note("ana", "pause", LANE)  # the first entry of the log costs more than the others
         counts = []
         for start in (0, 300):
             store.inbox.accept([an_arrival(f"m{number:04d}") for number in range(start, start + 300)])

@@ -87,7 +87,7 @@ class TestAsking:
         ask(store, HAROLD)
         store.deciding.same_person(question(store), "003H", "ana")
         store.forget.run(CUSTOMER, "ana")
-        entries = [entry.what for entry in store.desk.audit()]
+        entries = [entry.what for entry in store.audit.entries()]
         assert not [what for what in entries if CUSTOMER in what or "003H" in what]
         assert ": same person; customer forgotten:" in entries[1]
 
@@ -103,7 +103,7 @@ class TestDeciding:
     def test_it_is_kept_in_the_audit_log_with_the_customer_and_the_record(self, store: Store) -> None:
         ask(store, EDNA)
         store.deciding.same_person(question(store), "003E", "ana")
-        (entry,) = store.desk.audit()
+        (entry,) = store.audit.entries()
         assert (entry.who, entry.action) == ("ana", "decide identity")
         assert entry.what == f"{DESTINATION} Contact: same person; customer {CUSTOMER}; CRM records 003E"
 

@@ -283,14 +283,14 @@ class TestDesk:
         store.inbox.accept([an_arrival(state="dead", code="X"), an_arrival(state="dead", code="Y")])
         assert store.desk.replay(Filter(code="X"), "ana") == 1
         assert len(store.inbox.due(LANE, 10)) == 1
-        assert store.desk.audit()[0].action == "replay"
+        assert store.audit.entries()[0].action == "replay"
 
     def test_replay_goes_in_small_steps_and_is_noted_with_the_first_and_the_last(self, store: Store) -> None:
         store.inbox.accept([an_arrival(state="dead", code="X") for _ in range(STEP + 1)])
         told: list[int] = []
         assert store.desk.replay(Filter(code="X"), "ana", told.append) == STEP + 1
         assert told == [STEP, STEP + 1]
-        assert [one.thing for one in store.desk.audit()] == [
+        assert [one.thing for one in store.audit.entries()] == [
             f"{STEP + 1} dead deliveries: code X",
             f"the first {STEP} dead deliveries: code X",
         ]

@@ -142,7 +142,7 @@ def log_in(client: FlaskClient, password: str = PASSWORD, **more: str) -> TestRe
 
 def deeds(store: Store) -> list[AuditEntry]:
     """The audit log without the sign-ins and refusals, the newest first."""
-    return [entry for entry in store.desk.audit() if entry.action not in ("sign-in", "sign-in refused", "refused")]
+    return [entry for entry in store.audit.entries() if entry.action not in ("sign-in", "sign-in refused", "refused")]
 
 
 def act(client: FlaskClient, path: str, **form: str) -> TestResponse:
@@ -192,7 +192,7 @@ def compare(store: Store) -> None:
     store.verifications.keep(DESTINATION, [Verified(own, lowered, lowered=frozenset({"doNotCall"})) for own in held])
     run = store.runs.begin("0123456789abcdef", "sunrise", SOURCE, "", whole=True)
     store.runs.note(run.id, "", {"listed": 231, "unknown": 1}, ended=True)
-    store.desk.note("cli:ana", SOURCE, f"sunrise: 0 customers and 0 calls fetched: run {run.id}")
+    store.audit.note("cli:ana", SOURCE, f"sunrise: 0 customers and 0 calls fetched: run {run.id}")
     backfill = store.runs.begin("fedcba9876543210", "sunrise", "backfill", "")
     store.runs.note(backfill.id, "3", {"customers": 200, "calls": 12, "new": 3})
 

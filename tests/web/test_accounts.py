@@ -113,7 +113,7 @@ def is_in(client: FlaskClient) -> bool:
 
 
 def audit(store: Store) -> list[tuple[str, str, str]]:
-    return [(entry.who, entry.action, entry.thing) for entry in reversed(store.desk.audit())]
+    return [(entry.who, entry.action, entry.thing) for entry in reversed(store.audit.entries())]
 
 
 def end(client: FlaskClient, whose: str) -> TestResponse:
@@ -228,7 +228,7 @@ class TestGuessing:
         client = a_client(app)
         for _ in range(70):
             client.post("/console/login")
-        assert len(store.desk.audit(500)) == 60
+        assert len(store.audit.entries(500)) == 60
 
 
 class TestEnding:

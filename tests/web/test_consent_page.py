@@ -222,7 +222,7 @@ class TestReport:
         assert (rows[0], answer.mimetype) == (rows[1], "text/csv")
         assert len(rows[0]) == 1 + counted_raw(trouble)
         assert 'filename="opt-outs-2026-06.csv"' in answer.headers["Content-Disposition"]
-        assert (trouble.desk.audit()[0].action, trouble.desk.audit()[0].thing) == (
+        assert (trouble.audit.entries()[0].action, trouble.audit.entries()[0].thing) == (
             "export opt-outs",
             "2026-06 (every agency)",
         )
@@ -247,7 +247,7 @@ class TestSignOff:
         assert "2026-06 is signed off." in page
         for shown in ("the login is being renewed", "by console:127.0.0.1", "19 asked for, 4 in time, 2 late"):
             assert shown in page
-        entry = trouble.desk.audit()[0]
+        entry = trouble.audit.entries()[0]
         assert (entry.action, entry.who) == ("sign off", "console:127.0.0.1")
         assert "2026-06 (every agency): 19 asked, 4 in time, 2 late, 11 waiting or refused" in entry.thing
 
