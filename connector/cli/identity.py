@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from connector.cli.options import json_option, opened_store, plain, show_json, who
+from connector.cli.options import json_option, opened_store, plain, reason_option, show_json, who
 from connector.cli.problems import accounts_of, mapping_option
 from connector.errors import FixConfiguration
 from connector.insight.identity import (
@@ -84,7 +84,8 @@ def _next_step(question: ShownQuestion) -> str:
 @click.option("--same", metavar="CRM_ID", default="", help="This record is the customer's.")
 @click.option("--somebody-else", "other", is_flag=True, help="None of the candidates is the customer's.")
 @click.option("--undo", is_flag=True, help="Take the decision back.")
-def decide(question: str, paths: tuple[Path, ...], same: str, other: bool, undo: bool) -> None:
+@reason_option
+def decide(question: str, paths: tuple[Path, ...], same: str, other: bool, undo: bool, reason: str) -> None:
     """Decide a question: is one of its candidates the customer's CRM record?
 
     --same: the customer is written to that record from now on, in full. --somebody-else: the candidates are not offered
@@ -97,18 +98,18 @@ def decide(question: str, paths: tuple[Path, ...], same: str, other: bool, undo:
         shown = question_of(store, accounts, question)
         if shown is None:
             raise FixConfiguration(question, "is not a known question", "connector identity list --all shows them")
-        notice = _carry_out(store, shown, same, undo=undo)
+        notice = _carry_out(store, shown, same, reason, undo=undo)
         after = question_of(store, accounts, question)
     click.echo(decided_words(after) if after and decided_words(after) else "The question is open again.")
     if notice:
         click.echo(notice)
 
 
-def _carry_out(store: Store, shown: ShownQuestion, same: str, *, undo: bool) -> str:
+def _carry_out(store: Store, shown: ShownQuestion, same: str, reason: str, *, undo: bool) -> str:
     if same:
-        return queued_words(store.deciding.same_person(shown.of, same, who()))
+        return queued_words(store.deciding.same_person(shown.of, same, who(), reason))
     if undo:
-        count = store.deciding.take_back(shown.of, who())
+        count = store.deciding.take_back(shown.of, who(), reason)
         return queued_words(count) if shown.of.chosen else ""
-    store.deciding.somebody_else(shown.of, who())
+    store.deciding.somebody_else(shown.of, who(), reason)
     return ""

@@ -156,8 +156,7 @@ def _note(store: Store, seeker: Seeker, kinds: Iterable[By]) -> None:
     if done >= AN_HOUR:
         hint = "wait an hour; an id or a link can be searched for at any time"
         raise FixConfiguration("search", f"{AN_HOUR} searches by number or address an hour were made", hint)
-    why = " ".join(seeker.reason.split())[:500].replace("\0", "")
-    store.audit.note(seeker.who, ACTION, f"by {' and '.join(kinds)}", why)
+    store.audit.note(seeker.who, ACTION, f"by {' and '.join(kinds)}", seeker.reason)
 
 
 def _add(matches: dict[Person, Match], person: Person, by: By, *, former: bool = False) -> None:

@@ -20,9 +20,9 @@ SEARCHED: Final = 10_000
 """How many of the newest entries a text is looked for in."""
 BEGIN: Final = "begin log"
 HEAD_LOST: Final = "log head lost"
+LONGEST_REASON: Final = 500
+"""Characters."""
 
-_MOST: Final = 500
-"""Characters of a reason."""
 _CONNECTOR: Final = "connector"
 _STEP: Final = 1_000
 _NAMED: Final = ("who", "action", "agency")
@@ -62,7 +62,7 @@ class Audit:
             "who": who[:128],
             "action": action,
             "thing": thing,
-            "reason": " ".join(reason.split())[:_MOST],
+            "reason": tidy(reason),
             "agency": agency,
             "customer_id": customer_id,
             "crm_ids": crm_ids,
@@ -182,6 +182,11 @@ class Audit:
     @property
     def _chain(self) -> Chain:
         return Chain(self._db.digest)  # that of a database that took this one's place is another
+
+
+def tidy(reason: str) -> str:
+    """A reason as it is kept: in one line, without NUL, cut to its longest."""
+    return " ".join(reason.replace("\0", "").split())[:LONGEST_REASON]
 
 
 def _clauses(wanted: AuditFilter) -> list[ColumnElement[bool]]:

@@ -28,7 +28,7 @@ class Deciding:
     def __init__(self, database: Database, audit: Audit) -> None:
         self._db, self._audit = database, audit
 
-    def same_person(self, question: Question, crm_id: str, who: str) -> int:
+    def same_person(self, question: Question, crm_id: str, who: str, reason: str = "") -> int:
         """Decide that the customer's record is this candidate. Returns how many deliveries are queued again.
 
         Raises StateChanged where it is no candidate, belongs to another customer, or the question has changed.
@@ -42,10 +42,10 @@ class Deciding:
             self._claim(connection, question, crm_id)
             self._decide(connection, question, who, chosen)
             again = self._deliver_again(connection, question)
-            self._write_down(connection, question, who, QuestionState.SAME_PERSON, crm_id)
+            self._write_down(connection, question, who, QuestionState.SAME_PERSON, crm_id, reason)
         return again
 
-    def somebody_else(self, question: Question, who: str) -> None:
+    def somebody_else(self, question: Question, who: str, reason: str = "") -> None:
         """Decide that none of the candidates is the customer's: they are not offered again. Raises StateChanged."""
         if question.by_key:
             raise StateChanged(
@@ -57,9 +57,9 @@ class Deciding:
         with self._db.waking() as connection:
             others = {"others": json.dumps(sorted(self._others(connection, question) | ids))}
             self._decide(connection, question, who, {"state": QuestionState.SOMEBODY_ELSE, **others})
-            self._write_down(connection, question, who, QuestionState.SOMEBODY_ELSE, ", ".join(sorted(ids)))
+            self._write_down(connection, question, who, QuestionState.SOMEBODY_ELSE, ", ".join(sorted(ids)), reason)
 
-    def take_back(self, question: Question, who: str) -> int:
+    def take_back(self, question: Question, who: str, reason: str = "") -> int:
         """Open a decided question again. Returns how many deliveries are queued again. Raises StateChanged."""
         if question.is_open:
             raise StateChanged(question.id, "is not decided", "connector identity list --all shows its state")
@@ -73,7 +73,7 @@ class Deciding:
             opened = {"state": QuestionState.OPEN, "chosen": None, "taken_back": left, **others}
             self._decide(connection, question, who, opened)
             again = self._deliver_again(connection, question) if question.chosen else 0
-            self._write_down(connection, question, who, f"took back {question.state}", question.chosen or "")
+            self._write_down(connection, question, who, f"took back {question.state}", question.chosen or "", reason)
         return again
 
     def _decide(self, connection: Connection, question: Question, who: str, values: Mapping[str, Any]) -> None:
@@ -85,11 +85,13 @@ class Deciding:
         if connection.execute(changed).rowcount != 1:
             raise StateChanged(question.id, "has changed meanwhile", "connector identity list shows it")
 
-    def _write_down(self, connection: Connection, question: Question, who: str, decision: str, crm_ids: str) -> None:
+    def _write_down(
+        self, connection: Connection, question: Question, who: str, decision: str, crm_ids: str, reason: str
+    ) -> None:
         about = {"customer_id": question.customer_id or "", "crm_ids": crm_ids}
         agency = question.destination.partition("/")[0]
         thing = f"{question.destination} {question.object}: {decision}"
-        self._audit.write_down(connection, who, "decide identity", thing, agency=agency, **about)
+        self._audit.write_down(connection, who, "decide identity", thing, reason, agency=agency, **about)
 
     def _others(self, connection: Connection, question: Question) -> set[str]:
         return set(json.loads(connection.execute(select(questions.c.others).where(_same(question))).scalar() or "[]"))

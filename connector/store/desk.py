@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -62,6 +63,8 @@ NOT_PAUSED: Final = {
 }  # fmt: skip
 _BESIDE: Final = ("customer_id", "state")
 """What the entry of a change names by itself, and not among the words of the filter."""
+_NAMED: Final = 20
+"""How many chosen events the entry of a change names."""
 _AFTER_SET_ASIDE: Final = "replay once its cause is fixed, or discard"
 
 
@@ -70,7 +73,7 @@ class Filter:
     """Which deliveries; empty means any. `before` is a delivery ID: pages go backwards from the newest.
 
     cause: refused for exactly this. left_out: the code of a field left out that is open still. opt_out: not empty
-    for events that raise one. events: their rows' IDs; None for all.
+    for events that raise one. events: message IDs by their rows' IDs; None for all.
     since, until: accepted at or after, and before (epoch ms).
     """
 
@@ -84,7 +87,7 @@ class Filter:
     type: str = ""
     agency: str = ""
     opt_out: str = ""
-    events: tuple[int, ...] | None = None
+    events: Mapping[int, str] | None = None
     before: int = 0
     since: int = 0
     until: int = 0
@@ -120,7 +123,7 @@ class Filter:
 
     def _of_events(self) -> list[ColumnElement[bool]]:
         raising = [events.c.raised != literal_column("''")] if self.opt_out else []  # as the partial index has it
-        return raising if self.events is None else [*raising, deliveries.c.event_id.in_(self.events)]
+        return raising if self.events is None else [*raising, deliveries.c.event_id.in_(list(self.events))]
 
     def words(self) -> str:
         """The whole filter in words, but for the customer, whom the audit log names beside it; empty if it has none."""
@@ -162,8 +165,9 @@ def _word(name: str, value: Any) -> str:
             return f"{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
         case str() if name not in _BESIDE:
             return value
-        case tuple():
-            return ", ".join(map(str, value))
+        case dict():
+            more = f", and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
+            return ", ".join(islice(value.values(), _NAMED)) + more
         case _:
             return ""
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, func, literal_column, select
 
 from connector.errors import FixConfiguration
 from connector.settlement import DeliveryState
-from connector.store.audit import Audit
+from connector.store.audit import Audit, tidy
 from connector.store.database import Database
 from connector.store.desk import Desk, Filter
 from connector.store.dialect import insert
@@ -80,13 +80,13 @@ class Handling:
     def __init__(self, database: Database, desk: Desk, log: Audit) -> None:
         self._db, self._desk, self._audit = database, desk, log
 
-    def replay(self, cause: Named, chosen: Filter, who: str) -> int:
+    def replay(self, cause: Named, chosen: Filter, who: str, reason: str = "") -> int:
         """Replay dead letters of a cause, and keep that and what comes of it. Returns how many."""
         row = {"cause": cause.id, "destination": cause.destination, "what": cause.what, "who": who}
         with self._db.transaction() as connection:
             kept = replays.insert().values(**row, at=self._db.now(), since=cause.since, count=0)
             number = int(connection.execute(kept.returning(replays.c.id)).scalar_one())
-        count = self._desk.replay(chosen, who, number=number)
+        count = self._desk.replay(chosen, who, reason=reason, number=number)
         with self._db.transaction() as connection:
             mine = replays.c.id == number
             connection.execute(
@@ -117,7 +117,7 @@ class Handling:
 
     def mute(self, cause: Named, count: int, until: int, who: str, reason: str) -> None:
         """Keep that somebody looks after a cause. Raises FixConfiguration without a reason."""
-        if not (why := " ".join(reason.split())[:300].replace("\0", "")):
+        if not (why := tidy(reason)):
             raise FixConfiguration(cause.id, "is muted for a reason only", "it is shown with the problem")
         row = {"cause": cause.id, "destination": cause.destination, "who": who, "until": until}
         row |= {"reason": why, "count": count}

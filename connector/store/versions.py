@@ -10,14 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from connector.store.audit import Audit
+from connector.store.audit import Audit, tidy
 from connector.store.database import Database
 from connector.store.version_tables import mapping_versions
 
 LISTED: Final = 200
 """The newest versions of a destination that are listed."""
-
-_REASON: Final = 500
 
 _HEAD: Final = tuple(column for column in mapping_versions.c if column.name != "files")
 
@@ -60,7 +58,7 @@ class Versions:
 
     def publish(self, destination: str, version: str, files: Mapping[str, str], who: str, reason: str) -> int:
         """Record, before its files are written, what somebody publishes; return the row's id."""
-        why = " ".join(reason.replace("\0", "").split())[:_REASON]
+        why = tidy(reason)
         table = mapping_versions
         row: dict[str, Any] = {"destination": destination, "version": version, "who": who, "reason": why}
         row |= {"files": packed(files), "published_at": self._db.now()}

@@ -12,7 +12,7 @@ from connector.errors import FixConfiguration, StateChanged
 from connector.settlement.listings import LaneStatus
 from connector.store import Store
 from connector.web.gate import Gate
-from connector.web.pages import asked
+from connector.web.pages import asked, given_reason
 
 _DONE: Final = {
     "pause": "{lane} is paused until someone resumes it.",
@@ -40,7 +40,7 @@ class Actions:
         lane = self._lane(request.form.get("lane", "")).name
         desk = self.store.desk
         try:
-            (desk.pause if action == "pause" else desk.resume)(lane, g.session.actor)
+            (desk.pause if action == "pause" else desk.resume)(lane, g.session.actor, given_reason())
         except StateChanged:
             return self.gate.back("console.overview", _ALREADY_DONE[action].format(lane=lane))
         return self.gate.back("console.overview", _DONE[action].format(lane=lane))
@@ -58,7 +58,7 @@ class Actions:
         if not delivery.isdecimal() or len(delivery) > 18:
             abort(404)
         try:
-            self.store.desk.set_aside(int(delivery), g.session.name, request.form.get("reason", ""))
+            self.store.desk.set_aside(int(delivery), g.session.name, given_reason())
         except StateChanged:
             return self.gate.back("console.overview", "Nothing was changed: the event no longer waits.")
         except FixConfiguration:

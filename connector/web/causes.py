@@ -27,7 +27,7 @@ from connector.store.handling import Replay
 from connector.store.letters import Affected
 from connector.web import words
 from connector.web.gate import Gate
-from connector.web.pages import expiring
+from connector.web.pages import expiring, given_reason
 
 MOST: Final = 100_000
 """How many people are exported at most."""
@@ -77,7 +77,7 @@ class Causes:
             return self._nothing_dead()
         people = self.store.letters.people(cause.destination, cause.key, MOST)
         exported = f"{cause.destination} {cause.code}: {len(people)} customers"
-        self.store.audit.note(g.session.actor, "export people", exported)
+        self.store.audit.note(g.session.actor, "export people", exported, agency=agency_of(cause.destination))
         answer = make_response(as_csv(people))
         answer.headers["Content-Type"] = "text/csv; charset=utf-8"
         answer.headers["Content-Disposition"] = f'attachment; filename="people-{cause.id}.csv"'
@@ -101,7 +101,7 @@ class Causes:
             return self.gate.back("console.problems", changed)
         if action == "replay":
             return self._replayed(cause, cause.chosen)
-        count = self.store.desk.discard(cause.chosen, g.session.actor)
+        count = self.store.desk.discard(cause.chosen, g.session.actor, given_reason())
         done = f"{words.counted(count, 'delivery', 'deliveries')} discarded: kept on record as skipped."
         return self.gate.back("console.problems", done)
 
@@ -125,13 +125,13 @@ class Causes:
             return self.gate.back("console.cause", "The problem is no longer muted.", id=id)
         until = self.store.database.time() + int(days) * DAY
         try:
-            self.store.handling.mute(cause.named, cause.count, until, g.session.actor, request.form.get("reason", ""))
+            self.store.handling.mute(cause.named, cause.count, until, g.session.actor, given_reason())
         except FixConfiguration:
             return self.gate.back("console.cause", "Nothing was changed: enter a reason.", id=id)
         return self.gate.back("console.cause", "The problem is muted.", id=id)
 
     def _replayed(self, cause: Cause, chosen: Filter) -> AnyResponse:
-        count = self.store.handling.replay(cause.named, chosen, g.session.actor)
+        count = self.store.handling.replay(cause.named, chosen, g.session.actor, given_reason())
         if not count:
             purged = "Nothing was changed: the content of these events has been purged."
             return self.gate.back("console.cause", purged, id=cause.id)

@@ -14,6 +14,7 @@ from connector import telemetry
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.insight.accounts import Account
 from connector.store import Store
+from connector.store.audit import LONGEST_REASON
 from connector.store.scope import narrow, narrowing
 from connector.web import complete_words, mapping_words, words
 from connector.web.accounts import Accounts
@@ -87,6 +88,7 @@ def create_console(
         gate.require(f"{blueprint.name}.{view.__name__}", methods, right)
         blueprint.add_url_rule(rule, view_func=view, methods=methods, strict_slashes=False)
     blueprint.add_app_template_global(Right, "Right")
+    blueprint.app_context_processor(lambda: {"longest_reason": LONGEST_REASON})
     blueprint.teardown_request(lambda error: narrow(None))
     for check in (gate.identify, Reach(store).look, gate.admit):
         blueprint.before_request(check)

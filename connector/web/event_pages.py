@@ -19,7 +19,7 @@ from connector.store.desk import PAGE, REPLAYABLE, Filter
 from connector.store.event_lists import EventLine, EventPage, Totals
 from connector.web import words
 from connector.web.gate import Gate
-from connector.web.pages import asked
+from connector.web.pages import asked, given_reason
 from connector.web.times import Times
 
 _TEXTS: Final = ("customer_id", "message_id", "type", "state", "destination", "code", "left_out", "agency")
@@ -131,12 +131,13 @@ class EventPages:
         if not lines or form.get("seen") != _seen(lines):
             changed = "Nothing was changed: what became of these events has changed meanwhile. Check again."
             return self.gate.back("console.events", changed)
-        chosen, who, desk = Filter(events=tuple(line.id for line in lines)), g.session.name, self.store.desk
+        chosen, who, reason, desk = _chosen(lines), g.session.name, given_reason(), self.store.desk
         if form["action"] == "discard":
-            count, done = desk.discard(chosen, who), "discarded: kept on record as skipped"
+            count, done = desk.discard(chosen, who, reason), "discarded: kept on record as skipped"
         else:
-            states = REPLAYABLE if form.get("also") == _YES else (DeliveryState.DEAD,)
-            count = sum(desk.replay(replace(chosen, state=state), who) for state in states)
+            asked_for = REPLAYABLE if form.get("also") == _YES else (DeliveryState.DEAD,)
+            states = [state for state in asked_for if _states(lines)[state]]
+            count = sum(desk.replay(replace(chosen, state=state), who, reason=reason) for state in states)
             done = "replayed: waiting to be written"
         only = {"message_id": lines[0].message_id} if len(lines) == 1 else {}
         return self.gate.back("console.events", f"{words.counted(count, 'delivery', 'deliveries')} {done}.", **only)
@@ -170,6 +171,14 @@ def _filter(fields: Mapping[str, str], times: Mapping[str, int]) -> Filter:
         before=int(before) if before.isdecimal() and len(before) < 19 else 0,
         since=times["since"],
         until=times["until"],
+    )
+
+
+def _chosen(lines: Sequence[EventLine]) -> Filter:
+    """Only these; of one agency, the audit log's entry is about that agency."""
+    agencies = {line.agency for line in lines}
+    return Filter(
+        events={line.id: line.message_id for line in lines}, agency=agencies.pop() if len(agencies) == 1 else ""
     )
 
 

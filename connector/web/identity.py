@@ -21,7 +21,7 @@ from connector.insight.identity import (
 from connector.store import Store
 from connector.store.desk import PAGE
 from connector.web.gate import Gate
-from connector.web.pages import asked
+from connector.web.pages import asked, given_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class Identities:
         return self._back(f"{decided_words(self._asked(id))} {notice}".strip())
 
     def _carry_out(self, question: ShownQuestion, action: str, who: str) -> str:
-        deciding = self.store.deciding
+        deciding, reason = self.store.deciding, given_reason()
         match action:
             case "same":
-                return queued_words(deciding.same_person(question.of, request.form.get("crm_id", ""), who))
+                return queued_words(deciding.same_person(question.of, request.form.get("crm_id", ""), who, reason))
             case "undo":
-                count = deciding.take_back(question.of, who)
+                count = deciding.take_back(question.of, who, reason)
                 return queued_words(count) if question.of.chosen else "The question is open again."
             case _:
-                deciding.somebody_else(question.of, who)
+                deciding.somebody_else(question.of, who, reason)
                 return ""
 
     def _asked(self, id: str) -> ShownQuestion:

@@ -24,6 +24,11 @@ def asked(name: str) -> str:
     return request.args.get(name, "").replace("\0", "").strip()
 
 
+def given_reason() -> str:
+    """Why somebody does what a form asks for; the store cuts and cleans it."""
+    return request.form.get("reason", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """The pages of events."""
@@ -42,7 +47,7 @@ class Pages:
 
     def reveal(self, message_id: str) -> Response:
         """Show one event's story with its values, only in answer to a form: no URL contains the reason or a value."""
-        reason, who = request.form.get("reason", ""), g.session.name
+        reason, who = given_reason(), g.session.name
         masked = None if "\0" in message_id else story(self.store, message_id)
         if masked is None or not reason.strip():
             return self._event(message_id, masked, "Enter a reason first." if masked else "")

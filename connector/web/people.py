@@ -17,7 +17,7 @@ from connector.store import Store
 from connector.store.handle_index import Person
 from connector.web import words
 from connector.web.gate import Gate
-from connector.web.pages import asked
+from connector.web.pages import asked, given_reason
 from connector.web.rights import Right
 
 _LONGEST_ID: Final = 64
@@ -38,9 +38,7 @@ class People:
     def find_people(self) -> AnyResponse:
         """Search; go on to the person if only one is meant."""
         session, text = g.session, request.form.get("text", "")
-        seeker = Seeker(
-            session.name, request.form.get("reason", ""), session.agencies, complies=session.may(Right.COMPLY)
-        )
+        seeker = Seeker(session.name, given_reason(), session.agencies, complies=session.may(Right.COMPLY))
         if not text.strip():
             return self._searched("", None, "Enter what you have.")
         try:
@@ -62,7 +60,7 @@ class People:
 
     def reveal_person(self, agency: str, customer_id: str) -> Response:
         """Show one person with the values of the newest event, only in answer to a form."""
-        person, reason = self._known(agency, customer_id), request.form.get("reason", "")
+        person, reason = self._known(agency, customer_id), given_reason()
         return self._person(person, reason, "" if reason.strip() else "Enter a reason first.")
 
     def _person(self, person: Person, reason: str = "", problem: str = "") -> Response:
@@ -96,7 +94,8 @@ class People:
         """Make a person's deliveries ready again: those that are dead, or all."""
         person, is_all = self._known(agency, customer_id), request.form.get("which") == "all"
         counts = replayable(self.store, person)
-        done = sum(self.store.desk.replay(count.wanted, g.session.name) for count in counts if is_all or count.is_dead)
+        chosen, desk = [count.wanted for count in counts if is_all or count.is_dead], self.store.desk
+        done = sum(desk.replay(wanted, g.session.name, reason=given_reason()) for wanted in chosen)
         delivered = words.counted(done, "delivery is", "deliveries are")
         return self._back(person, f"{delivered} ready again. Events whose content has been purged stay as they are.")
 
@@ -114,7 +113,7 @@ class People:
         known = self._agencies(person)
         if request.form.get("typed", "").strip() != customer_id:
             return self.confirm_forget(agency, customer_id, "Nothing was deleted: the id you typed is another one.")
-        held = self.store.forget.run(customer_id, g.session.name)
+        held = self.store.forget.run(customer_id, g.session.name, given_reason())
         return self.gate.show("forget_person", person=person, held=held, agencies=known, problem="", done="yes")
 
     def _agencies(self, person: Person) -> list[str]:

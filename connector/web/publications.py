@@ -16,7 +16,7 @@ from connector.insight.publishing import Obstacle, Publishing
 from connector.mapping import Mapping
 from connector.store.drafts import Draft
 from connector.store.versions import Version
-from connector.web.pages import asked
+from connector.web.pages import asked, given_reason
 from connector.web.workbench import LAST, Workbench
 
 _BY_HAND: Final = frozenset({Obstacle.READ_ONLY, Obstacle.OUTSIDE, Obstacle.OWNER})
@@ -50,14 +50,14 @@ class Publications:
             return "The edit was changed after you looked at it. Look again."
         if not checkup.may_publish:
             return "It cannot be published as it is."
-        if not form.get("reason", "").strip():
+        if not given_reason().strip():
             return "Enter a reason first."
         if checkup.warnings and not form.get("warned"):
             return "Confirm that you have read the warnings."
         return ""
 
     def _again(self, account: Account, home: Home, draft: Draft, checkup: Checkup, wrong: str) -> Response:
-        changes, reason = of_draft(home, draft), request.form.get("reason", "")
+        changes, reason = of_draft(home, draft), given_reason()
         shown = {"account": account, "home": home, "draft": draft, "checkup": checkup, "changes": changes}
         return self.bench.gate.show("publish", 400, **shown, reason=reason, wrong=wrong)
 
@@ -68,7 +68,7 @@ class Publications:
             obstacle = publishing.prepare(new_contents(home, checkup, draft.files))
             if obstacle is not None and obstacle not in _BY_HAND:
                 return self._not_written(account, home, draft, checkup, obstacle)
-            row = versions.publish(account.name, mapping.version, mapping.files, who, request.form.get("reason", ""))
+            row = versions.publish(account.name, mapping.version, mapping.files, who, given_reason())
             if obstacle is None:
                 obstacle = publishing.put()
         finally:

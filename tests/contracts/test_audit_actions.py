@@ -59,7 +59,7 @@ def resume(store: Store) -> None:
 
 def decide(store: Store) -> None:
     ask(store, HAROLD)
-    store.deciding.same_person(question(store), "003H", "ana")
+    store.deciding.same_person(question(store), "003H", "ana", WHY)
 
 
 DECIDED = f"{DESTINATION} Contact: same person; customer {CUSTOMER}; CRM records 003H"
@@ -82,7 +82,7 @@ ACTIONS: list[tuple[Callable[[Store], Any], tuple[str, str, str, str]]] = [
         (
             "decide identity",
             f"{DESTINATION} Contact: same person; customer {CUSTOMER}; CRM records 003H",
-            "",
+            WHY,
             "sunrise",
         ),
     ),
@@ -131,9 +131,14 @@ class TestActions:
         assert (newest(store).action, newest(store).reason, CUSTOMER in newest(store).what) == ("forget", WHY, False)
 
 
-VALUES: dict[str, Any] = {"cause": CauseKey("X", ("City",), "contact"), "since": NOON, "until": NOON, "events": (7, 8)}
+VALUES: dict[str, Any] = {
+    "cause": CauseKey("X", ("City",), "contact"),
+    "since": NOON,
+    "until": NOON,
+    "events": {7: "one", 8: "two"},
+}
 SHOWN = {
-    "events": "events 7, 8",
+    "events": "events one, two",
     "cause": "X (City) contact",
     "since": "2026-06-18 12:00:00 UTC",
     "until": "2026-06-18 12:00:00 UTC",
@@ -145,3 +150,8 @@ def test_every_part_of_a_filter_can_be_read_in_the_entry(store: Store, name: str
     value = VALUES.get(name, "some-value")
     store.desk.replay(replace(Filter(), **{name: value}), "ana")
     assert SHOWN.get(name, "some-value") in newest(store).what
+
+
+def test_of_many_chosen_events_the_entry_names_the_first_and_counts_the_rest(store: Store) -> None:
+    store.desk.discard(Filter(events={number: f"msg_{number}" for number in range(30)}), "ana")
+    assert newest(store).thing.endswith("msg_18, msg_19, and 10 more")

@@ -14,7 +14,7 @@ from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.inbox import Owed
 from tests.builders import an_arrival
-from tests.web.conftest import act
+from tests.web.conftest import act, deeds
 
 AGENCIES = ("harbor", "lakeside", "sunrise")
 CRMS = ("hubspot", "salesforce")
@@ -150,6 +150,13 @@ class TestWhatIsChosen:
         page = self.confirm(operator, "replay", ids)
         assert "Replay 2 deliveries" in page
         assert "2 deliveries replayed" in self.turn(operator, page, "replay", ids, also="yes")
+
+    def test_the_log_names_the_events_and_their_agency(self, operator: FlaskClient, store: Store) -> None:
+        fill(store, 6)
+        ids = self.ids(store, "sunrise-1")
+        self.turn(operator, self.confirm(operator, "discard", ids), "discard", ids)
+        assert "events sunrise-1" in deeds(store)[0].thing
+        assert deeds(store)[0].agency == "sunrise"
 
     def test_only_dead_letters_are_discarded(self, operator: FlaskClient, store: Store) -> None:
         fill(store, 6)
