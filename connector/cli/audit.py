@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import click
 
@@ -16,7 +16,7 @@ from connector.cli.options import json_option, moment, opened_store, show_json, 
 from connector.running.config import read_process
 from connector.running.state import open_state
 from connector.running.witness import witnessed
-from connector.settlement.auditing import AuditFilter, Head
+from connector.settlement.auditing import AuditEntry, AuditFilter, Fault, Head
 from connector.store import Store
 from connector.store.audit import PAGE
 from connector.store.audit_check import check
@@ -64,7 +64,7 @@ def _filter(store: Store, wanted: dict[str, Any]) -> AuditFilter:
 @audit.command("list")
 @_filtered
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
-@json_option
+@json_option(list[AuditEntry])
 def list_entries(limit: int, as_json: bool, **wanted: Any) -> None:
     """List who did what, when and why, newest first. This is also what `connector audit` alone does."""
     with opened_store() as store:
@@ -88,6 +88,14 @@ def export(kind: str, **wanted: Any) -> None:
             click.echo(line, nl=False)
 
 
+class _Checked(TypedDict):
+    entries: int
+    head: str
+    faults: list[Fault]
+    earlier: int
+    begun_at: int
+
+
 def _head(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[Head, ...]:
     heads = []
     for value in values:
@@ -99,7 +107,7 @@ def _head(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> 
 
 @audit.command()
 @click.option("--head", "noted", multiple=True, callback=_head, help="A head written down earlier. Repeatable.")
-@json_option
+@json_option(_Checked)
 def verify(noted: tuple[Head, ...], as_json: bool) -> None:
     """Check that no entry was changed, removed, added or moved since it was written.
 

@@ -15,7 +15,15 @@ from typing import Any, Final
 import click
 
 from connector.backoff import DAY
-from connector.cli.backfill_report import columns_as_data, exit_status, result_of, show_columns, show_result
+from connector.cli.backfill_report import (
+    DoneBackfill,
+    PlannedBackfill,
+    columns_as_data,
+    exit_status,
+    result_of,
+    show_columns,
+    show_result,
+)
 from connector.cli.options import agency_option, chosen, json_option, moment, opened_store, quiet, show_json, who
 from connector.cli.progress import counting, progress, stoppable
 from connector.errors import FixConfiguration, SourceUnusable, StateChanged
@@ -60,7 +68,7 @@ class Wanted:
 @click.option(
     "--encoding", default="utf-8", show_default=True, type=click.Choice(["utf-8", "cp1252"]), help="Of the file."
 )
-@json_option
+@json_option(PlannedBackfill | DoneBackfill)
 def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: Any) -> None:
     """Bring customers into the inbox from careCycle's API, or from a file: CSV, or NDJSON with one object a line.
 

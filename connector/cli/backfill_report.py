@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import click
 
 from connector.cli.options import show_table
-from connector.cli.plan import show_tally
+from connector.cli.plan import TallyData, show_tally
 from connector.insight.rehearse import Expected
 from connector.running.backfill import BAD, LEFT_OUT, STATES, Tally
 from connector.source.columns import Column, is_other_id
@@ -20,7 +20,48 @@ _ABOUT: Final = {
 }
 
 
-def columns_as_data(columns: Sequence[Column]) -> list[dict[str, str | None]]:
+class _ColumnData(TypedDict):
+    column: str
+    field: str | None
+    remark: str
+
+
+class _BadRow(TypedDict):
+    where: str
+    why: str
+
+
+class _Backfill(TypedDict):
+    agency: str
+    customers: int
+    calls: int
+    unknown: int
+    newer: int
+    same: int
+    older: int
+    new: int
+    known: int
+    too_old: int
+    deleted_here: int
+    bad_rows: list[_BadRow]
+    bad: dict[str, int]
+    left_out: dict[str, int]
+    columns: list[_ColumnData]
+
+
+class PlannedBackfill(_Backfill):
+    """What `backfill --plan` prints."""
+
+    plan: list[TallyData]
+
+
+class DoneBackfill(_Backfill):
+    """What `backfill` prints. run: its ID."""
+
+    run: str
+
+
+def columns_as_data(columns: Sequence[Column]) -> list[_ColumnData]:
     """List which field each column of a file fills, and the remark that people see."""
     return [
         {"column": each.name, "field": each.field.path if each.field else None, "remark": _remark(each)}

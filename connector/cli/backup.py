@@ -15,6 +15,7 @@ from connector.running.config import read_process
 from connector.running.state import open_state
 from connector.running.witness import accept
 from connector.settlement.gaps import Lost
+from connector.store.restoring import Restore
 
 
 @click.command()
@@ -37,10 +38,14 @@ def backup(target: Path) -> None:
     )
 
 
+class _Restored(Restore):
+    done: bool
+
+
 @click.command()
 @click.option("--since", callback=moment, default="", help="Deliver again what was delivered since then.")
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
-@json_option
+@json_option(_Restored)
 def restored(since: int, only_plan: bool, as_json: bool) -> None:
     """Tell the connector that the database was restored, or replaced by an older copy, even while it runs.
 

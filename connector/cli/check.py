@@ -28,7 +28,7 @@ from connector.source.recording import FIELD
 )
 @click.option("--live", is_flag=True, help="Check against the CRM itself. Needs its credentials.")
 @schema_option
-@json_option
+@json_option(list[mapping.Diagnostic] | dict[str, dict[str, list[str]]])
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print a SARIF 2.1.0 log, for code hosts and editors.")
 @click.option("--classes", is_flag=True, help="Print only which classes of data are sent, and to which fields.")
 def check(

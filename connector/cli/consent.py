@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
@@ -24,13 +25,28 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 _COUNTS = ("destination", "waiting", "refused", "no_record", "not_mapped", "lowered")
 
 
+class _OptOuts(TypedDict):
+    """Opt-outs that are not in one CRM. lost: what the database lacks since its history went back."""
+
+    destination: str
+    paused: str
+    waiting: int
+    refused: int
+    no_record: int
+    not_mapped: int
+    lowered: int
+    lowered_at: int
+    oldest_seconds: float
+    lost: Lost | None
+
+
 @click.group()
 def consent() -> None:
     """Show which opt-outs are in the CRM, and why others are not."""
 
 
 @consent.command()
-@json_option
+@json_option(list[_OptOuts])
 def status(as_json: bool) -> None:
     """Show how many opt-outs are not in each CRM, and for how long.
 
@@ -42,7 +58,7 @@ def status(as_json: bool) -> None:
         {
             **{name: value for name, value in asdict(row).items() if name != "oldest_ms"},
             "oldest_seconds": row.oldest_ms / 1000,
-            **({"lost": asdict(lost)} if lost else {}),
+            "lost": asdict(lost) if lost else None,
         }
         for row in standing
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import click
 from connector.cli.options import agency_option, json_option, quiet, show_json
 from connector.running.config import read_agencies, read_process
 from connector.running.doctor import examine
-from connector.running.findings import Health
+from connector.running.findings import Finding, Health
 
 _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "WRONG   "}
 
@@ -21,7 +20,7 @@ _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "W
 @agency_option
 @click.option("--url", default="", help="The address careCycle posts to: https://host. Sends it one unsigned message.")
 @click.option("--repaired", is_flag=True, help="Forget that the database was damaged, if it is sound now.")
-@json_option
+@json_option(list[Finding])
 def doctor(paths: tuple[Path, ...], url: str, repaired: bool, as_json: bool) -> None:
     """Find out what is wrong with this installation: database, keys, clocks, disk, CRMs, careCycle's API, the endpoint.
 
@@ -36,5 +35,5 @@ def doctor(paths: tuple[Path, ...], url: str, repaired: bool, as_json: bool) -> 
                 action = f"\n         {result.do}" if result.do else ""
                 click.echo(f"{_SIGNS[result.health]} {result.thing}: {result.found}{action}")
     if as_json:
-        show_json([asdict(result) for result in results])
+        show_json(results)
     raise SystemExit(1 if any(result.health is Health.WRONG for result in results) else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import click
 
@@ -22,13 +22,13 @@ from connector.cli.options import (
     who,
     width,
 )
-from connector.cli.plan import preview
+from connector.cli.plan import TallyData, preview
 from connector.cli.progress import progress
 from connector.errors import FixConfiguration
 from connector.insight.oddities import what_came
 from connector.insight.story import Story, story, story_revealed
 from connector.settlement import DeliveryState, RecordNote
-from connector.settlement.listings import Attempt, DeliveryStory
+from connector.settlement.listings import Attempt, DeliveryStatus, DeliveryStory
 from connector.store import Store
 from connector.store.changing import STEP
 from connector.store.desk import PAGE, REPLAYABLE, Filter
@@ -59,6 +59,10 @@ def _filtered(command: Any) -> Any:
     return command
 
 
+class _Replayed(TypedDict):
+    replayed: int
+
+
 _left_out = click.option(
     "--left-out", default="", metavar="CODE", help="Only events with a field left out for this code that is still open."
 )
@@ -79,7 +83,7 @@ def events() -> None:
     "--state", default="", type=_every_state, metavar="STATE", help=f"Only this state: {', '.join(DeliveryState)}."
 )
 @click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
-@json_option
+@json_option(list[DeliveryStatus])
 def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
     """List deliveries, newest first."""
     with opened_store() as store:
@@ -98,7 +102,7 @@ def list_events(limit: int, as_json: bool, **wanted: Any) -> None:
 @click.argument("message_id")
 @click.option("--reveal", is_flag=True, help="Show private values too, if the agency file allows it.")
 @click.option("--reason", default="", help="Why. Stored in the audit log, so do not include personal data.")
-@json_option
+@json_option(Story)
 def show(message_id: str, reveal: bool, reason: str, as_json: bool) -> None:
     """Show one event's story: each destination, each attempt. Values are masked unless revealed."""
     if reveal != bool(reason.strip()):
@@ -168,7 +172,7 @@ def _unwritten(note: RecordNote) -> str:
 @click.option("--mapping", type=_file, help="With --plan: preview with this mapping.")
 @click.option("--live", is_flag=True, help="With --plan: also read from the CRM. Nothing is written.")
 @reason_option
-@json_option
+@json_option(_Replayed | list[TallyData])
 def replay(
     every: bool,
     planning: bool,

@@ -11,12 +11,16 @@ from connector.store.forget import Held
 from connector.web.words import counted
 
 
+class _Forgotten(Held):
+    forgotten: bool
+
+
 @click.command()
 @click.argument("customer_id")
 @click.option("--plan", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @reason_option
-@json_option
+@json_option(_Forgotten)
 def forget(customer_id: str, plan: bool, yes: bool, reason: str, as_json: bool) -> None:
     """Delete everything stored about the customer with this careCycle ID."""
     with opened_store() as store:

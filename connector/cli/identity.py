@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -13,6 +13,7 @@ from connector.cli.options import json_option, opened_store, plain, reason_optio
 from connector.cli.problems import accounts_of, mapping_option
 from connector.errors import FixConfiguration
 from connector.insight.identity import (
+    ShownCandidate,
     ShownQuestion,
     agreement_words,
     decided_words,
@@ -20,8 +21,33 @@ from connector.insight.identity import (
     question_of,
     queued_words,
 )
+from connector.insight.masking import ShownField
+from connector.settlement.questions import QuestionState
 from connector.store import Store
 from connector.web.words import since, stamp
+
+
+class _Question(TypedDict):
+    id: str
+    destination: str
+    object: str
+    key: str
+    customer_id: str | None
+    record: str
+    by_key: bool
+    candidates: list[ShownCandidate]
+    since: int
+    state: QuestionState
+    delivery_id: int
+    message_id: str | None
+    own: str | None
+    chosen: str | None
+    former: str | None
+    taken_back: str | None
+    decided_at: int | None
+    decided_by: str
+    own_link: str
+    person: list[ShownField]
 
 
 @click.group()
@@ -32,7 +58,7 @@ def identity() -> None:
 @identity.command("list")
 @mapping_option
 @click.option("--all", "decided", is_flag=True, help="Also those that are decided.")
-@json_option
+@json_option(list[_Question])
 def list_questions(paths: tuple[Path, ...], decided: bool, as_json: bool) -> None:
     """List each question: a customer, and the CRM records that may be the customer's.
 

@@ -24,7 +24,7 @@ def as_data(value: Any, name: str = "") -> Any:
         case bool() | None | str() | float():
             return value
         case int():
-            return iso(value) if _is_time(name) else value
+            return iso(value) if is_time(name) else value
         case Mapping():
             return _fields(value)
         case list() | tuple() | set() | frozenset():
@@ -44,5 +44,6 @@ def iso(at: int) -> str | None:
     return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _is_time(name: str) -> bool:
+def is_time(name: str) -> bool:
+    """Whether an integer in a field of this name is epoch milliseconds."""
     return name in _TIMES or name.endswith(_TIME_ENDS)

@@ -12,13 +12,17 @@ from connector.store.rotation import KeyUse
 from connector.web.words import counted
 
 
+class _Key(KeyUse):
+    needed: bool
+
+
 @click.group()
 def keys() -> None:
     """List the data keys, or re-encrypt everything with the newest."""
 
 
 @keys.command("list")
-@json_option
+@json_option(list[_Key])
 def list_keys(as_json: bool) -> None:
     """List the data keys and how many payloads each encrypts.
 

@@ -15,7 +15,7 @@ def lanes() -> None:
 
 
 @lanes.command("list")
-@json_option
+@json_option(list[LaneStatus])
 def list_lanes(as_json: bool) -> None:
     """List lanes, their waiting deliveries, and why any is paused."""
     with opened_store() as store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -19,11 +19,43 @@ from connector.model import Event, Lookup, Plan, Ref, Write
 from connector.running import bootstrap
 
 
+class _Record(TypedDict):
+    """A record that would be written. fields: by name. rules: of fields that are not always written."""
+
+    record: str
+    object: str
+    mode: str
+    key: dict[str, Any]
+    fields: dict[str, Any]
+    rules: dict[str, str]
+    associate: list[str]
+    also_match: list[dict[str, Any]]
+    unsubscribe: str | None
+    lacking: list[str]
+
+
+class _WithheldField(TypedDict):
+    record: str
+    field: str
+    by: str
+
+
+_UntranslatedField = TypedDict("_UntranslatedField", {"record": str, "field": str, "from": str})
+
+
+class _Planned(TypedDict):
+    records: list[_Record]
+    spoken: list[str]
+    withheld: list[_WithheldField]
+    untranslated: list[_UntranslatedField]
+    reason: str
+
+
 @click.command("map")
 @click.argument("mapping", metavar="MAPPING", type=mapping_file)
 @click.argument("event_file", metavar="EVENT.json", type=existing_file)
 @schema_option
-@json_option
+@json_option(_Planned)
 def map_(mapping: Path, event_file: Path, schema: Path | None, as_json: bool) -> None:
     """Print the records a mapping makes from one event, and what consent withholds."""
     known = target.load(schema) if schema else None
@@ -50,7 +82,7 @@ def _event(path: Path) -> Event:
     return reading.event("example", path.name, 0)
 
 
-def _as_data(planned: Plan) -> dict[str, Any]:
+def _as_data(planned: Plan) -> _Planned:
     names = {write.key: write.name for write in planned.writes}
     return {
         "records": [
@@ -112,7 +144,7 @@ def _as_text(planned: Plan) -> str:
     return "\n".join(lines or ["nothing is written"])
 
 
-def _record_lines(record: dict[str, Any]) -> Iterator[str]:
+def _record_lines(record: _Record) -> Iterator[str]:
     ((key, value),) = record["key"].items()
     yield f"{record['record']}: {record['mode']} {record['object']} by {key} = {value}"
     for name, sent in record["fields"].items():

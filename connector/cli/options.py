@@ -7,11 +7,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import structlog
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from connector.cli.json_output import as_data
+from connector.cli.json_schema import JsonOption
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.mapping import shipped_folder, shipped_names
 from connector.mapping.shipped import RECIPES
@@ -29,6 +30,8 @@ from connector.store import Store, open_store
 
 _COPIED = ("undo with", "lane", "account")
 """Columns besides the IDs that people copy from."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -77,7 +80,10 @@ reason_option = click.option(
     "--reason", default="", help="Why. Stored in the audit log, so do not include personal data."
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+def json_option(shape: object) -> Callable[[_Command], _Command]:
+    """The option `--json`. shape: the type of what it prints, for its JSON Schema."""
+    return click.option("--json", "as_json", cls=JsonOption, shape=shape, is_flag=True, help="Print JSON.")
 
 
 @contextmanager

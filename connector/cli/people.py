@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import click
 
@@ -23,7 +22,7 @@ def people() -> None:
 @people.command("find")
 @click.argument("text")
 @click.option("--reason", default="", help="Why, for a phone number or an e-mail address; stored in the audit log.")
-@json_option
+@json_option(Search)
 def find_people(text: str, reason: str, as_json: bool) -> None:
     """List the customers whom TEXT may mean.
 
@@ -37,7 +36,7 @@ def find_people(text: str, reason: str, as_json: bool) -> None:
     with opened_store() as store:
         search = find(store, wanted, Seeker(who(), reason))
     if as_json:
-        show_json({"version": 1, **asdict(search)})
+        show_json(search)
     else:
         click.echo(plain("\n".join(_lines(search))))
     raise SystemExit(0 if search.people else 1)

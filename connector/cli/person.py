@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
@@ -17,6 +18,14 @@ from connector.web.rights import Role
 from connector.web.roster import NAME, editing, read_people
 
 _ROLES = click.Choice([str(role) for role in Role])
+
+
+class _Person(TypedDict):
+    """Someone with a password of their own. agencies: null for all."""
+
+    name: str
+    role: Role
+    agencies: list[str] | None
 
 
 @click.group()
@@ -47,7 +56,7 @@ def add(name: str, role: str, agencies: tuple[str, ...]) -> None:
 
 
 @person.command("list")
-@json_option
+@json_option(list[_Person])
 def list_people(as_json: bool) -> None:
     """List the people, their roles and their agencies."""
     people = sorted(read_people(_path()).values(), key=lambda person: person.name)
@@ -108,9 +117,9 @@ def _known(name: str, people: Mapping[str, Person]) -> str:
     return name
 
 
-def _data(person: Person) -> dict[str, object]:
+def _data(person: Person) -> _Person:
     agencies = sorted(person.agencies) if person.agencies is not None else None
-    return {"name": person.name, "role": str(person.role), "agencies": agencies}
+    return {"name": person.name, "role": person.role, "agencies": agencies}
 
 
 def _note(action: str, thing: str) -> None:

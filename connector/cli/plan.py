@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -32,6 +32,75 @@ _WORDS = {
     Expected.REFUSED: "would be rejected",
     Expected.PURGED: "cannot be replayed: the payload has been purged",
 }
+
+
+class Spot(TypedDict):
+    """A line of the mapping that would be rejected."""
+
+    code: str
+    record: str
+    field: str
+    line: int
+    deliveries: int
+
+
+class Reason(TypedDict):
+    """Why some deliveries would not be written. coming: what would happen to them."""
+
+    coming: Expected
+    code: str
+    reason: str
+    deliveries: int
+
+
+class FieldCount(TypedDict):
+    """A field that would be written, and for how many deliveries."""
+
+    record: str
+    field: str
+    deliveries: int
+
+
+class TallyData(TypedDict):
+    """What would happen to the deliveries of a destination."""
+
+    destination: str
+    deliveries: int
+    write: int
+    unchanged: int
+    superseded: int
+    skipped: int
+    ignored: int
+    refused: int
+    purged: int
+    fields: list[FieldCount]
+    reasons: list[Reason]
+    refused_at: list[Spot]
+    refused_before_by_this_mapping: dict[str, int]
+    only_the_crm_can_tell: dict[str, int]
+
+
+class _Fails(TypedDict):
+    code: str
+    reason: str
+    events: int
+
+
+class _Change(TypedDict):
+    record: str
+    field: str
+    kind: str
+    line: int | None
+    events: int
+
+
+class _Comparison(TypedDict):
+    destination: str
+    events: int
+    payloads_purged: int
+    different: int
+    would_newly_fail: list[_Fails]
+    changes: list[_Change]
 
 
 @contextmanager
@@ -66,7 +135,7 @@ def _destinations(files: Sequence[AgencyFile]) -> list[tuple[AgencyFile, str]]:
 @click.option(
     "--last", default=1000, show_default=True, type=click.IntRange(1), help="How many of the newest events to compare."
 )
-@json_option
+@json_option(_Comparison)
 def plan(mapping_file: Path, paths: tuple[Path, ...], destination: str, last: int, as_json: bool) -> None:
     """Show what an edited mapping would change, using stored events. Writes nothing.
 

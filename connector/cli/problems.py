@@ -14,8 +14,8 @@ from connector.cli.options import json_option, opened_store, show_json
 from connector.cli.problem_texts import Behind, cause_text, left_out_text, lowered_opt_outs_text, oddity_text
 from connector.insight.accounts import Account
 from connector.insight.left_out import LeftOut, find_left_out, to_act_on
-from connector.insight.lowered import find_lowered
-from connector.insight.oddities import as_data, in_order, unused
+from connector.insight.lowered import Lowered, find_lowered
+from connector.insight.oddities import OddityData, as_data, in_order, unused
 from connector.insight.problems import Cause, find_causes
 from connector.running import bootstrap
 from connector.running.config import read_agencies
@@ -34,6 +34,15 @@ mapping_option = click.option(
 )
 
 
+class _Cause(Cause):
+    people: list[Behind] | None
+
+
+class _LeftOut(LeftOut):
+    fields: list[str]
+    left_out: bool
+
+
 def accounts_of(paths: Sequence[Path], store: Store) -> list[Account]:
     """Open the accounts of the agency files, if any are named."""
     return bootstrap.open_accounts(read_agencies(paths, os.environ), store.accounts.of) if paths else []
@@ -42,7 +51,7 @@ def accounts_of(paths: Sequence[Path], store: Store) -> list[Account]:
 @click.command()
 @mapping_option
 @click.option("--people", "with_people", is_flag=True, help="Also list the customers behind each cause.")
-@json_option
+@json_option(list[Lowered | _Cause | _LeftOut | OddityData])
 def problems(paths: tuple[Path, ...], with_people: bool, as_json: bool) -> None:
     """List what the CRMs permanently reject, by cause: field, number of customers, mapping line, what to do.
 
@@ -58,7 +67,7 @@ def problems(paths: tuple[Path, ...], with_people: bool, as_json: bool) -> None:
         oddities, now = in_order(store.oddities.all()), store.database.time()
         people = {cause.id: people_behind(store, cause) for cause in causes} if with_people else {}
     if as_json:
-        causes_data = [asdict(cause) | ({"people": people[cause.id]} if people else {}) for cause in causes]
+        causes_data = [{**asdict(cause), "people": people.get(cause.id)} for cause in causes]
         show_json([*map(asdict, lowered), *causes_data, *map(_left_out_data, left_out), *map(as_data, oddities)])
     else:
         dead = [cause_text(cause, now, people.get(cause.id, ())) for cause in causes] or ["No dead letters."]

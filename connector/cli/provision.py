@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -60,6 +60,37 @@ class _Report:
         return missing or self.survey.by_hand or any(step.problem for step in self.done)
 
 
+class _StepData(TypedDict):
+    making: str
+    object: str
+    field: str
+    about: str
+
+
+class _RefusedStep(_StepData):
+    problem: str
+
+
+class _ByHand(TypedDict):
+    object: str
+    field: str
+    problem: str
+    advice: str
+
+
+class _ReportData(TypedDict):
+    destination: str
+    crm: str
+    lacking: bool
+    to_make: list[_StepData]
+    made: list[_StepData]
+    refused: list[_RefusedStep]
+    by_hand: list[_ByHand]
+    findings: list[mapping.Diagnostic]
+    not_looked_at: list[str]
+    files: list[str]
+
+
 @click.command()
 @agency_option
 @click.option("--destination", "only", help="Only this destination from the agency files.")
@@ -70,7 +101,7 @@ class _Report:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a folder to deploy instead of changing the account, where the CRM deploys files.",
 )
-@json_option
+@json_option(list[_ReportData])
 def provision(paths: tuple[Path, ...], only: str | None, making: bool, folder: Path | None, as_json: bool) -> None:
     """Show what each CRM account is missing for its mapping: fields, keys, permissions.
 
@@ -176,15 +207,15 @@ def _named(kind: str, field: str) -> str:
     return f"{kind}.{field}" if field else kind
 
 
-def _as_data(report: _Report) -> dict[str, Any]:
+def _as_data(report: _Report) -> _ReportData:
     planned = report.survey.provision
     return {
         "destination": report.account.name,
         "crm": report.account.route.mapping.crm.name,
-        "lacking": report.lacking,
+        "lacking": bool(report.lacking),
         "to_make": [_step(step) for step in planned.steps],
         "made": [_step(done.step) for done in report.done if not done.problem],
-        "refused": [_step(done.step) | {"problem": done.problem} for done in report.done if done.problem],
+        "refused": [{**_step(done.step), "problem": done.problem} for done in report.done if done.problem],
         "by_hand": [
             {
                 "object": obstacle.object,
@@ -194,13 +225,13 @@ def _as_data(report: _Report) -> dict[str, Any]:
             }
             for obstacle in planned.obstacles
         ],
-        "findings": mapping.to_json(report.survey.findings),
+        "findings": list(report.survey.findings),
         "not_looked_at": list(planned.doubts),
         "files": _texts(report.files),
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step) -> _StepData:
     return {"making": step.making, "object": step.demand.object, "field": step.demand.field, "about": step.about}
 
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import click
 
 from connector.cli.options import agency_option, chosen, json_option, opened_store, quiet, show_json, show_table, who
+from connector.cli.plan import Reason, Spot
 from connector.cli.progress import progress
 from connector.delivery.route import Route
 from connector.insight.edited import Change, Fate
@@ -44,12 +45,93 @@ _FIELDS: Final = {
 }
 
 
+class _NotStored(TypedDict):
+    customers: int
+    calls: int
+
+
+class _Fates(TypedDict):
+    created: int
+    changed: int
+    depends_on_the_crm: int
+    unchanged: int
+
+
+class _RecordFates(_Fates):
+    record: str
+
+
+class _FieldChanges(TypedDict):
+    record: str
+    field: str
+    written: int
+    cleared: int
+    depends_on_the_crm: int
+    unchanged: int
+    superseded: int
+    withheld: int
+    kept: int
+    left_out: int
+    no_longer_written: int
+
+
+class _Second(TypedDict):
+    object: str
+    customers: int
+
+
+class _ChangedField(TypedDict):
+    record: str
+    field: str
+    records: int
+
+
+class _Plan(TypedDict):
+    destination: str
+    mapping_version: str
+    records: list[_RecordFates]
+    fields: list[_FieldChanges]
+    changed_by_people: list[_ChangedField]
+    second_records: list[_Second]
+    deliveries: int
+    refused: int
+    reasons: list[Reason]
+    refused_at: list[Spot]
+    refused_mapping: str
+
+
+class _Version(TypedDict):
+    destination: str
+    version: str
+    edited_meanwhile: bool
+
+
+class _Known(TypedDict):
+    agency: str
+    customers: int
+    from_calls_alone: int
+    calls: int
+    not_stored: _NotStored
+
+
+class _Planned(_Known):
+    plan: list[_Plan]
+
+
+class _Applied(_Known):
+    run: str
+    due: int
+    records: _Fates
+    mappings: list[_Version]
+    unserved: list[str]
+
+
 @click.command()
 @agency_option
 @click.option("--destination", default="", help="Only this destination: a name from the agency file.")
 @click.option("--plan", "planning", is_flag=True, help="Write nothing: count what would change, by field.")
 @click.option("--create", is_flag=True, help="Go on where customers have a record under another key.")
-@json_option
+@json_option(list[_Planned | _Applied])
 def reapply(paths: tuple[Path, ...], destination: str, planning: bool, create: bool, as_json: bool) -> None:
     """Apply the mapping to everybody: the newest known state of each customer and each call.
 
@@ -112,9 +194,9 @@ def _source(file: AgencyFile, store: Store) -> Iterator[CareCycle | None]:
         yield opened.enter_context(closing(source)) if source else None
 
 
-def _versions(file: AgencyFile, routes: Sequence[Route]) -> list[dict[str, Any]]:
+def _versions(file: AgencyFile, routes: Sequence[Route]) -> list[_Version]:
     """The version of each mapping, and whether its file was edited meanwhile: part was then applied before that."""
-    versions = []
+    versions: list[_Version] = []
     for route in routes:
         name = route.name.partition("/")[2]
         now = bootstrap.read_mapping(bootstrap.mapping_path(file, file.settings.destinations[name])).mapping
@@ -128,7 +210,7 @@ def _unserved(store: Store, destinations: Collection[str]) -> list[str]:
     return unserved(lanes, store.mappings.all(), store.processes.all())
 
 
-def _counts(work: Reapply) -> dict[str, Any]:
+def _counts(work: Reapply) -> _Known:
     return {
         "agency": work.agency,
         "customers": work.counts["customer"],

@@ -17,12 +17,16 @@ from connector.store import Store
 from connector.store.rebinding import Move
 
 
+class _Moved(Move):
+    moved: bool
+
+
 @click.command()
 @agency_option
 @click.option("--destination", "name", required=True, help="The destination from the agency file.")
 @click.option("--plan", "plan_only", is_flag=True, help="Only show what would change.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@json_option
+@json_option(_Moved)
 def rebind(paths: tuple[Path, ...], name: str, plan_only: bool, yes: bool, as_json: bool) -> None:
     """Move a destination to the CRM account that its credentials lead to now.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import click
 
@@ -27,13 +27,25 @@ from connector.running import bootstrap
 from connector.running.config import AgencyFile, read_agencies
 from connector.running.reconciling import How, Reconciled
 from connector.running.reconciling import reconcile as compare
-from connector.settlement.verification import Verified
+from connector.settlement.verification import Difference, Verified
 from connector.store import Store
 
 _SAMPLE: Final = 500
 _SHOWN: Final = 50
 _LISTED: Final = 10_000
 """Records listed with --json: the rest is counted."""
+
+
+class _Record(TypedDict):
+    object: str
+    crm_id: str
+    customer_id: str | None
+    link: str
+    differences: dict[Difference, list[str]]
+
+
+class _Result(Reconciled):
+    records: list[_Record]
 
 
 @click.group()
@@ -58,7 +70,7 @@ reconcile.add_command(source)
     "always writes.",
 )
 @click.option("--plan", "plan_only", is_flag=True, help="Only show what --repair would do.")
-@json_option
+@json_option(list[_Result])
 def crm(
     paths: tuple[Path, ...],
     only: str | None,
@@ -85,7 +97,7 @@ def crm(
     raise SystemExit(0 if all(done.is_fine for done, _ in compared) else 1)
 
 
-_Compared = tuple[Reconciled, list[dict[str, Any]]]
+_Compared = tuple[Reconciled, list[_Record]]
 
 
 def _show_all(compared: list[_Compared], how: How, *, as_json: bool) -> None:
@@ -99,7 +111,7 @@ def _show_all(compared: list[_Compared], how: How, *, as_json: bool) -> None:
 def _compare(store: Store, file: AgencyFile, name: str, how: How) -> _Compared:
     account = named(bootstrap.open_accounts([file], store.accounts.of), f"{file.settings.agency}/{name}")
     link = account.link if account else no_link
-    differing: list[dict[str, Any]] = []
+    differing: list[_Record] = []
 
     def report(verified: Verified) -> None:
         if len(differing) < _LISTED:
@@ -114,18 +126,18 @@ def _compare(store: Store, file: AgencyFile, name: str, how: How) -> _Compared:
     return done, differing
 
 
-def _data(verified: Verified, link: Link) -> dict[str, Any]:
+def _data(verified: Verified, link: Link) -> _Record:
     held = verified.held
     return {
         "object": held.object,
         "crm_id": held.crm_id,
         "customer_id": held.customer_id,
         "link": link(held.object, held.crm_id),
-        "differences": {difference.value: list(fields) for difference, fields in verified.differences.items()},
+        "differences": {difference: list(fields) for difference, fields in verified.differences.items()},
     }
 
 
-def _show(done: Reconciled, differing: list[dict[str, Any]], how: How) -> None:
+def _show(done: Reconciled, differing: list[_Record], how: How) -> None:
     rows: list[tuple[str, object]] = [("compared", done.compared), ("as written", done.same)]
     rows += [(difference.value, count) for difference, count in done.differing.items() if count]
     rows += [("hidden records, or deleted for good", done.hidden)] if done.hidden else []

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import click
 
@@ -44,12 +44,23 @@ class _Result:
         return not (self.problem or self.comparison.left or any(self.comparison[what] for what in passed_over))
 
 
+class _ResultData(TypedDict):
+    """What one agency's comparison came to. left: what is missing still. left_out: what could not be compared."""
+
+    agency: str
+    counts: dict[Counted, int]
+    missing: int
+    left: int
+    problem: str
+    left_out: list[str]
+
+
 @click.command()
 @agency_option
 @click.option("--calls", is_flag=True, help="Compare everybody's calls too: one request for each customer.")
 @click.option("--since", callback=moment, default="", metavar="DATE", help="Only customers that changed since then.")
 @click.option("--plan", is_flag=True, help="Only compare; fetch nothing.")
-@json_option
+@json_option(list[_ResultData])
 def source(paths: tuple[Path, ...], calls: bool, since: int, plan: bool, as_json: bool) -> None:
     """Compare careCycle's customers with what is here, and fetch what is missing.
 
@@ -109,9 +120,16 @@ def _write_down(store: Store, agency: str, run: Run | None, comparison: Comparis
         store.audit.note(who(), SOURCE, f"{agency}: {customers} customers and {calls} calls fetched: run {run.id}")
 
 
-def _as_data(result: _Result) -> dict[str, object]:
-    compared = {**result.comparison.counts, "missing": result.comparison.missing, "left": result.comparison.left}
-    return {"agency": result.agency, **compared, "problem": result.problem, "left_out": list(result.left_out)}
+def _as_data(result: _Result) -> _ResultData:
+    compared = result.comparison
+    return {
+        "agency": result.agency,
+        "counts": {what: compared[what] for what in Counted},
+        "missing": compared.missing,
+        "left": compared.left,
+        "problem": result.problem,
+        "left_out": list(result.left_out),
+    }
 
 
 def _show(result: _Result, *, plan: bool) -> None:

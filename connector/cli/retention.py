@@ -6,6 +6,7 @@ import click
 
 from connector.cli.options import json_option, opened_store, show_json, who
 from connector.insight.clocks import about_deletion
+from connector.settlement.clocks import Hold
 
 
 @click.group()
@@ -14,7 +15,7 @@ def retention() -> None:
 
 
 @retention.command()
-@json_option
+@json_option(Hold)
 def show(as_json: bool) -> None:
     """Show whether the connector deletes what is older than the agency's retention. Exit status 1 if it waits."""
     with opened_store() as store:

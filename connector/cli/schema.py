@@ -1,4 +1,4 @@
-"""schema: save the CRM's schema to a file, and write the mapping language's schema for editors."""
+"""schema: save the CRM's schema, and write those of mapping files and of what `--json` prints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from connector.cli.asking import described
+from connector.cli.json_schema import laid_out, output_schema, printed
 from connector.cli.options import agency_option
 from connector.destinations import VENDORS
 from connector.errors import FixConfiguration
@@ -23,7 +24,7 @@ _out = click.Path(path_type=Path)
 
 @click.group()
 def schema() -> None:
-    """Save the CRM's schema, or write the mapping schema for your editor."""
+    """Save the CRM's schema, or write that of mappings or of `--json`."""
 
 
 @schema.command()
@@ -74,11 +75,29 @@ def editor_(saved: Path | None, output: Path | None) -> None:
     """
     known = target.load(saved) if saved else None
     offered = editor.schema(known, VENDORS, shipped_names(shipped_folder()))
-    made = json.dumps(offered, ensure_ascii=False, indent=1) + "\n"
-    if output is None:
-        click.echo(made, nl=False)
+    _write_schema(output, json.dumps(offered, ensure_ascii=False, indent=1))
+
+
+@schema.command("json")
+@click.argument("words", metavar="[COMMAND]", nargs=-1)
+@click.option("-o", "--output", type=_out, help="A file instead of standard output.")
+def json_(words: tuple[str, ...], output: Path | None) -> None:
+    """Write the JSON Schema of what commands print with --json.
+
+    Of every command, or to validate the output of one: connector schema json events list
+    """
+    root, command = click.get_current_context().find_root().command, " ".join(words)
+    known = [name for name, _ in printed(root)]
+    if command not in ("", *known):
+        raise FixConfiguration(command, "is not a command with --json", f"those are: {', '.join(known)}")
+    _write_schema(output, laid_out(output_schema(root, command)))
+
+
+def _write_schema(path: Path | None, text: str) -> None:
+    if path is None:
+        click.echo(text)
     else:
-        _write(output, made)
+        _write(path, f"{text}\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -18,10 +18,27 @@ from connector.running.setup import Surveyed, survey
 _AGAIN = "Press Enter to look again, or Ctrl-C to end"
 
 
+class _Step(TypedDict):
+    step: str
+    title: str
+    standing: Standing
+    seen: list[str]
+    click: str
+
+
+class _Setup(TypedDict):
+    destination: str
+    crm: str
+    done: bool
+    wrong: str
+    steps: list[_Step]
+    more_findings: int
+
+
 @click.command()
 @agency_option
 @click.option("--destination", "only", help="Only this destination from the agency files.")
-@json_option
+@json_option(list[_Setup])
 def setup(paths: tuple[Path, ...], only: str | None, as_json: bool) -> None:
     """Walk through what each CRM account needs: the login, its user, permissions, fields, keys.
 
@@ -69,7 +86,7 @@ def _step(number: int, look: Look) -> Iterator[str]:
         yield f"       {look.step.click}"
 
 
-def _as_data(surveyed: Surveyed) -> dict[str, Any]:
+def _as_data(surveyed: Surveyed) -> _Setup:
     return {
         "destination": surveyed.destination,
         "crm": surveyed.crm,
@@ -80,13 +97,13 @@ def _as_data(surveyed: Surveyed) -> dict[str, Any]:
     }
 
 
-def _steps(looks: Sequence[Look]) -> list[dict[str, Any]]:
+def _steps(looks: Sequence[Look]) -> list[_Step]:
     return [
         {
             "step": look.step.name,
             "title": look.step.title,
             "standing": look.standing,
-            "found": list(look.lines),
+            "seen": list(look.lines),
             "click": look.step.click,
         }
         for look in looks

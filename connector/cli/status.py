@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from connector.cli.options import json_option, opened_store, plain, show_json
+from connector.insight.alarms import Silence
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.complete import faults
 from connector.insight.gaps import what_is_missing, what_to_replay
@@ -41,9 +42,30 @@ CAUSES: Final = 5
 _EVERY: Final = 2.0
 
 
+class _Lane(LaneStatus):
+    state: str
+    hours_left: float | None
+
+
+class _Silence(Silence):
+    unusual: bool
+
+
+class _Status(Overview):
+    dead: int
+    open_items: int
+    opt_outs: int
+    oldest_opt_out_ms: int
+    opt_outs_lowered: int
+    unserved: list[str]
+    damage: str
+    lanes: Sequence[_Lane]
+    silences: Mapping[str, _Silence]
+
+
 @click.command()
 @click.option("--watch", "watching", is_flag=True, help="Refresh every two seconds until Ctrl-C.")
-@json_option
+@json_option(_Status)
 def status(watching: bool, as_json: bool) -> None:
     """Show the current status: today's events, lanes, opt-outs, dead letters, silence, API calls."""
     if watching and as_json:
@@ -234,13 +256,11 @@ def _as_data(view: Overview) -> dict[str, Any]:
         "opt_outs_lowered": view.lowered,
         "unserved": unserved(view.lanes, view.mappings, view.processes),
     }
-    calls = {name: asdict(used) if used else {} for name, used in view.calls.items()}
     lists = {
         "lanes": lanes,
         "silences": silences,
         "causes": view.causes[:CAUSES],
         "left_out": view.left_out[:CAUSES],
-        "calls": calls,
     }
     return {**asdict(view), **calculated, **lists}
 

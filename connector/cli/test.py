@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
@@ -15,10 +15,15 @@ from connector.mapping import Loaded, target
 from connector.running import bootstrap
 
 
+class _Tests(TypedDict):
+    tests: list[mapping.Result]
+    unreached: list[mapping.Spot]
+
+
 @click.command()
 @mappings_argument
 @schema_option
-@json_option
+@json_option(_Tests)
 def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None:
     """Run the tests inside mappings, and list what no test covers."""
     known = target.load(schema) if schema else None
@@ -26,7 +31,7 @@ def test(mappings: tuple[Path, ...], schema: Path | None, as_json: bool) -> None
     results = _run_tests(loaded)
     unreached = [spot for file in loaded for spot in mapping.unreached(file)]
     if as_json:
-        show_json({"tests": [asdict(result) for result in results], "unreached": [asdict(spot) for spot in unreached]})
+        show_json(_Tests(tests=results, unreached=unreached))
     else:
         click.echo("\n".join(_test_report(results, unreached)))
     raise SystemExit(0 if all(result.ok for result in results) else 1)

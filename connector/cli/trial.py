@@ -47,6 +47,10 @@ class _Finished:
         return is_kept and not self.interrupted and all(line.result is not Result.FAILS for line in self.tried)
 
 
+class _FinishedData(_Finished):
+    works: bool
+
+
 @click.command()
 @agency_option
 @click.option("--destination", "only", help="Only this destination from the agency files.")
@@ -58,7 +62,7 @@ class _Finished:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder for the report. Default: that of the agency file.",
 )
-@json_option
+@json_option(list[_FinishedData])
 def trial(paths: tuple[Path, ...], only: str | None, keep: bool, yes: bool, folder: Path | None, as_json: bool) -> None:
     """Try a CRM account: write a made-up person and call, read them back, opt out, change, and delete them again.
 

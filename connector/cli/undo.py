@@ -10,7 +10,17 @@ from pathlib import Path
 import click
 
 from connector.cli.options import agency_option, chosen, json_option, opened_store, quiet, who
-from connector.cli.undo_report import Done, Report, destination_of, exit_status, show, show_versions, summary
+from connector.cli.undo_report import (
+    Done,
+    Report,
+    ReportData,
+    VersionData,
+    destination_of,
+    exit_status,
+    show,
+    show_versions,
+    summary,
+)
 from connector.delivery.route import Route
 from connector.delivery.undoing import What
 from connector.errors import ConnectorError, FixConfiguration, StoreUnavailable
@@ -34,7 +44,7 @@ _Wanted = Sequence[tuple[AgencyFile, str]]
 @click.option("--delete-created", is_flag=True, help="Also delete the records it created that nothing else touched.")
 @click.option("--yes", is_flag=True, help="With --delete-created: do not ask for confirmation.")
 @click.option("--anyway", is_flag=True, help="Undo a version that still runs.")
-@json_option
+@json_option(list[VersionData] | ReportData)
 def undo(
     paths: tuple[Path, ...],
     version: str,

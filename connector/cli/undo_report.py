@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import click
 
@@ -57,6 +57,36 @@ class Report:
     def counts(self) -> Counter[str]:
         """How many fields came to each end."""
         return Counter(end.what.value for done in self.done for end in done.ends)
+
+
+class _FieldData(TypedDict):
+    """What became of one field. field: empty for a whole record."""
+
+    destination: str
+    object: str
+    crm_id: str
+    field: str
+    what: What
+    why: str
+    link: str
+
+
+class ReportData(TypedDict):
+    """What `undo` of a version or run prints. refused: why it is not to be done now."""
+
+    plan: bool
+    counts: dict[What, int]
+    restored_earlier: int
+    refused: list[str]
+    fields: list[_FieldData]
+
+
+class VersionData(KeptVersion):
+    """What `undo` prints of a version that can be undone."""
+
+    left: int
+    in_use: bool
+    kept_until: int
 
 
 def destination_of(file: AgencyFile, name: str) -> str:

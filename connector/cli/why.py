@@ -19,7 +19,7 @@ from connector.web.words import counted, said_words, stamp
 @click.command()
 @click.argument("id")
 @mapping_option
-@json_option
+@json_option(Why)
 def why(id: str, paths: tuple[Path, ...], as_json: bool) -> None:
     """Explain each field of a CRM record, for the ID of a customer, a call or a message.
 

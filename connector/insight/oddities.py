@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from connector.carecycle.catalogue import FLAGS
 from connector.carecycle.recognise import OddField
@@ -103,7 +103,23 @@ def _replay(oddity: Oddity) -> str:
     return f"connector events replay --destination {oddity.destination} --state delivered --since {day:%Y-%m-%d}"
 
 
-def as_data(oddity: Oddity) -> dict[str, Any]:
+class OddityData(TypedDict):
+    """An oddity as `problems --json` prints it."""
+
+    destination: str
+    code: str
+    what: str
+    do: str
+    count: int
+    since: int
+    until: int
+    message_id: str
+    fields: list[str]
+    target: str
+    used: bool
+
+
+def as_data(oddity: Oddity) -> OddityData:
     """An oddity as `problems --json` prints it, beside the causes of dead letters."""
     return {
         "destination": place_of(oddity),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from connector.delivery.authors import is_undone
 from connector.settlement import RecordNote
@@ -11,7 +11,8 @@ from connector.store import Store
 from connector.store.trail import Known, Step, Try
 
 
-class Undone(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Undone:
     """The fields of one record that have again what was there before a version of the mapping, in a run or not."""
 
     destination: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 from connector.errors import InFlight, PauseReason, UnreadableEvent
 from connector.model import Candidate, Entry, FlagState, OpenItem, RecordKey, Unopened
@@ -128,6 +128,21 @@ WHOLE_RECORD: Final = "(the whole record)"
 """How people and `--json` read that consent held back a whole record, in place of a field."""
 
 
+class RecordNoteData(TypedDict):
+    """A record's note as `--json` prints it."""
+
+    record: str
+    object: str
+    crm_id: str | None
+    fields: list[str]
+    withheld: dict[str, str]
+    kept: list[str]
+    left_out: dict[str, str]
+    verdict: str
+    code: str
+    untranslated: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class RecordNote:
     """What an attempt keeps of one record: names and IDs, never a value.
@@ -149,7 +164,7 @@ class RecordNote:
     untranslated: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> RecordNoteData:
         """As `--json` prints it."""
         whole = {WHOLE_RECORD: self.withheld_by} if self.withheld_by else {}
         return {

@@ -54,7 +54,7 @@ class Asking(Installation):
         result = self.run("reconcile", "source", "--json", *arguments)
         (said,) = json.loads(result.stdout)
         assert result.exit_code == (1 if said["left"] or said["problem"] else 0), result.output
-        return dict(said)
+        return {**said, **said["counts"]}
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class Account:
         return {name: step["standing"] for name, step in self.steps().items() if step["standing"] != "done"}
 
     def found(self, step: str) -> str:
-        return "\n".join(self.steps()[step]["found"])
+        return "\n".join(self.steps()[step]["seen"])
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ class TestSalesforceSteps:
         before, after = names[: names.index(step)], names[names.index(step) + 1 :]
         assert {steps[name]["standing"] for name in before} <= {"done"}
         assert steps[step]["standing"] == "to do"
-        assert description in "".join(steps[step]["found"])
+        assert description in "".join(steps[step]["seen"])
         assert {steps[name]["standing"] for name in after} == {"not looked at"}
 
     @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ class TestHubSpotSteps:
     def test_every_missing_scope_is_named_at_once(self, portal: Callable[..., Account]) -> None:
         account = portal(scopes=["crm.schemas.contacts.read"])
         assert account.left() == {"scopes": "to do"}
-        assert len(account.steps()["scopes"]["found"]) == 4
+        assert len(account.steps()["scopes"]["seen"]) == 4
 
     def test_sensitive_properties_need_a_scope(self, portal: Callable[..., Account]) -> None:
         own = "extends: hubspot\nrecords: {contact: {fields: {carecycle_mbi: customer.mbiNumber}}}\n"
@@ -331,7 +331,7 @@ class TestHubSpotSteps:
         account.sandbox.fault(
             "/properties/2026-03/calls", HubSpotSandbox.refused(400, "VALIDATION_ERROR"), times=EVERYTHING
         )
-        assert [line.partition(":")[0] for line in account.steps()["fields"]["found"]] == [
+        assert [line.partition(":")[0] for line in account.steps()["fields"]["seen"]] == [
             "calls",
             "contacts.do_not_call is missing",
         ]
