@@ -13,6 +13,7 @@ from connector.insight.oddities import what_came
 from connector.insight.story import Story, story, story_revealed
 from connector.store import Store
 from connector.store.agencies import NOTICE_DAYS
+from connector.store.desk import Filter
 from connector.web import words
 from connector.web.gate import Gate
 from connector.web.rights import Right
@@ -57,6 +58,7 @@ class Pages:
         if shown is None:
             return self.gate.show("unknown_event", 404, message_id=message_id)
         first, links = shown.deliveries[0], {account.name: account.link for account in self.accounts}
+        lines = self.store.event_lists.page(Filter(message_id=shown.message_id)).lines
         return self.gate.show(
             "event",
             400 if problem else 200,
@@ -64,6 +66,8 @@ class Pages:
             story=shown,
             odd=[what_came(field) for field in shown.odd],
             first=first,
+            lines=lines,
+            raised=lines[0].raised if lines else (),
             links=links,
             payload=words.by_privacy(shown.payload),
             undecrypted=shown.undecrypted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
 
 import pytest
@@ -491,6 +492,30 @@ class TestOneEvent:
             "120 ms",
         ]
         assert [one for one in told if one not in page] == []
+
+    def test_it_begins_with_whose_it_is_and_a_light_for_each_crm(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_story", priority=1, raised=frozenset({"doNotCall"}))])
+        settle(store, "delivered", records=[RECORD])
+        head, _, _ = operator.get("/console/events/msg_story").text.partition("What happened")
+        assert f'href="/console/people/sunrise/{CUSTOMER}"' in head
+        assert '<span class="state dead">opt-out</span> <code>doNotCall</code>' in head
+        assert (
+            f'{DESTINATION}: <span class="light delivered"><span aria-hidden="true">●</span> delivered</span>' in head
+        )
+        assert "<code>FirstName</code>, <code>LastName</code>; withheld by consent: <code>MobilePhone</code>" in head
+
+    def test_it_can_be_replayed_alone(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_other"), an_arrival("msg_story")])
+        settle(store, "delivered")
+        link = re.search(r'href="([^"]+)">Replay…', operator.get("/console/events/msg_story").text)
+        assert link is not None
+        assert "Replay 1 event?" in operator.get(unescape(link[1])).text
+
+    def test_what_was_fetched_is_not_called_signed(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("msg_fetched", priority=-1)])
+        page = operator.get("/console/events/msg_fetched").text
+        assert "<h3>Fetched</h3>" in page
+        assert "signature" not in page
 
     def test_a_record_leads_to_the_crm(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_arrival("msg_story")])
