@@ -16,6 +16,7 @@ from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.links import entry_link
 from connector.insight.oddities import unused, what_comes, what_to_do
 from connector.insight.source_report import missing
+from connector.insight.words import WriteTime, counted, utc
 from connector.settlement.clocks import STEADY, Hold, ProcessClock
 from connector.settlement.gaps import Lost
 from connector.settlement.listings import (
@@ -51,9 +52,9 @@ _REPLAY: Final = (
 _REPAIR: Final = "`connector reconcile crm -c agency.yaml --all` lists them, and `--repair` writes them again."
 
 
-def to_replay(since: int, ms: int) -> str:
+def to_replay(since: int, ms: int, write: WriteTime = utc) -> str:
     """What to do about events that did not arrive for so long; empty while careCycle still retries all of them."""
-    return " " + _REPLAY.format(since=when(since)) if ms > GIVES_UP * 0.8 else ""
+    return " " + _REPLAY.format(since=write(since)) if ms > GIVES_UP * 0.8 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Seen:
 
     dead, odd: of the last hour. lost: what the database lacks. source: None where careCycle is not asked.
     renewals: (credentials, deadline). looked_at: the last check before this process's first; 0: never, or this is not
-    its first. awake_at: since when it has been able to.
+    its first. awake_at: since when it has been able to. write: how the texts of alarms write times.
     """
 
     now: int
@@ -106,6 +107,7 @@ class Seen:
     lost: Lost | None = None
     compared: Sequence[Standing] = ()
     source: Compared | None = None
+    write: WriteTime = utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +136,16 @@ def _down(seen: Seen) -> Alarm | None:
     until = seen.awake_at or seen.now
     if not seen.looked_at or until - seen.looked_at < HOUR:
         return None
-    text = f"The connector was not running from {when(seen.looked_at)} to {when(until)}."
-    text += to_replay(seen.looked_at, until - seen.looked_at)
+    text = f"The connector was not running from {seen.write(seen.looked_at)} to {seen.write(until)}."
+    text += to_replay(seen.looked_at, until - seen.looked_at, seen.write)
     return Alarm("was down", "connector", text)
 
 
 def _history(seen: Seen) -> Alarm | None:
     if seen.lost is None:
         return None
-    return Alarm("history went back", "database", f"{what_is_missing(seen.lost)} {what_to_replay(seen.lost)}")
+    text = f"{what_is_missing(seen.lost, seen.write)} {what_to_replay(seen.lost, seen.write)}"
+    return Alarm("history went back", "database", text)
 
 
 def _compared(seen: Seen) -> Iterator[Alarm]:
@@ -166,10 +169,11 @@ def _silence(seen: Seen) -> Alarm | None:
     if seen.source and (seen.source.clears(seen.silence.at) or seen.source.is_asking(seen.now)):
         return None  # careCycle has nothing that we have not, or is about to say
     text = (
-        f"No event since {when(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Check in careCycle's "
-        "dashboard that it still sends to this endpoint, and that the endpoint is reachable from the internet."
+        f"No event since {seen.write(seen.silence.at)}, more than {SILENT_GAPS} times the usual gap. Check in "
+        "careCycle's dashboard that it still sends to this endpoint, and that the endpoint is reachable from the "
+        "internet."
     )
-    text += to_replay(seen.silence.at, seen.silence.ms)
+    text += to_replay(seen.silence.at, seen.silence.ms, seen.write)
     return Alarm("silence", "events", text)
 
 
@@ -180,8 +184,8 @@ def _missing(seen: Seen) -> Iterator[Alarm]:
         return
     if compared.done is not None and compared.done.missing:
         text = (
-            f"careCycle had what no event had brought at {when(compared.began_at)}: {missing(compared.done)}. Look at "
-            "Message attempts in careCycle's dashboard: some may have failed, and an import sends no events."
+            f"careCycle had what no event had brought at {seen.write(compared.began_at)}: {missing(compared.done)}. "
+            "Look at Message attempts in careCycle's dashboard: some may have failed, and an import sends no events."
         )
         healed = "All of it was fetched." if not compared.done.left else "connector reconcile source fetches it."
         yield Alarm("not everybody here", "careCycle", f"{text} {healed}")
@@ -199,8 +203,9 @@ def _lanes(seen: Seen) -> Iterator[Alarm]:
             and (lane.failures >= FAILED_OFTEN or left > LONG_PAUSE)
         ):
             event = f" It paused at {lane.paused_at}." if lane.paused_at else ""
+            waiting = counted(lane.ready, "delivery is", "deliveries are")
             text = (
-                f"{lane.pause_reason} ({lane.pause_code}).{event} {lane.ready} deliveries are waiting; none "
+                f"{lane.pause_reason} ({lane.pause_code}).{event} {waiting} waiting; none "
                 "are lost. The lane retries on its own. For what to do, see 'Why a lane pauses' in docs/operating.md."
             )
             yield Alarm("lane paused", lane.name, text)
@@ -210,7 +215,7 @@ def _opt_outs(seen: Seen) -> Iterator[Alarm]:
     for lane in seen.opt_outs:
         if lane.oldest_ms > LATE_OPT_OUT:
             text = (
-                f"{lane.waiting + lane.refused} opt-outs are not in the CRM, the oldest for "
+                f"{counted(lane.waiting + lane.refused, 'opt-out is', 'opt-outs are')} not in the CRM, the oldest for "
                 f"{lane.oldest_ms // MINUTE} minutes. Until they are, people who opted out look callable there."
             )
             if lane.waiting:
@@ -252,7 +257,8 @@ def _odd(seen: Seen) -> Iterator[Alarm]:
     for oddity in unused(seen.odd):
         kind = "values not translated" if oddity.destination else "odd fields"
         thing = f"{oddity.destination} {oddity.target}" if oddity.destination else oddity.field
-        times = f"{oddity.count} events since {when(oddity.since)}, the newest at {when(oddity.until)}"
+        since = f"{counted(oddity.count, 'event')} since {seen.write(oddity.since)}"
+        times = f"{since}, the newest at {seen.write(oddity.until)}"
         yield Alarm(kind, thing, f"{what_comes(oddity)} {times}. {what_to_do(oddity)}")
 
 
@@ -263,12 +269,7 @@ def _clocks(seen: Seen) -> Iterator[Alarm]:
 
 
 def _deletion(seen: Seen) -> Alarm | None:
-    return Alarm("deletion waits", "retention", about_deletion(seen.hold)) if seen.hold.matters else None
-
-
-def when(moment: int) -> str:
-    """Format a time (epoch ms) for an alarm message."""
-    return f"{datetime.fromtimestamp(moment / SECOND, UTC):%Y-%m-%d %H:%M} UTC"
+    return Alarm("deletion waits", "retention", about_deletion(seen.hold, seen.write)) if seen.hold.matters else None
 
 
 Sent = Mapping[str, SentAlarm]

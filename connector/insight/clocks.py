@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from connector.backoff import DAY, SECOND
+from connector.insight.words import WriteTime, utc
 from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
 
 
@@ -29,17 +28,13 @@ def _apart(milliseconds: int) -> str:
     return f"{abs(milliseconds) / SECOND:,.0f} s {'ahead of' if milliseconds > 0 else 'behind'}"
 
 
-def about_deletion(hold: Hold) -> str:
-    """Say why deletion waits, for how long, and what to do; empty if it does not."""
+def about_deletion(hold: Hold, write: WriteTime = utc) -> str:
+    """Say why deletion waits, for how long, and what to do; empty if it does not. write: how times are written."""
     if not hold.left_ms:
         return ""
     return (
-        f"Nothing is deleted for now: from {_moment(hold.since)} no worker ran, or the clock jumped. Retention would "
+        f"Nothing is deleted for now: from {write(hold.since)} no worker ran, or the clock jumped. Retention would "
         f"delete the content of {hold.events:,} events, and {hold.dead_letters:,} dead letters. Check the clock of the "
         "database's server, and look at the dead letters. Deletion goes on by itself after "
         f"{hold.left_ms / DAY:.1f} days of running, or at once with `connector retention resume`."
     )
-
-
-def _moment(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d %H:%M} UTC"

@@ -31,13 +31,14 @@ _UNREAD = frozenset({UnreadableEvent.code, UNOPENABLE})
 class Reader:
     """Reads how things are for somebody. sees: whether they may know of an agency.
 
-    midnight: when an agency's day began (epoch ms).
+    midnight: when an agency's day began (epoch ms). write: writes a time (epoch ms) in an agency's zone.
     """
 
     store: Store
     accounts: Sequence[Account]
     midnight: Callable[[str], int]
     sees: Callable[[str], bool]
+    write: Callable[[int, str], str]
 
     def gather(self) -> Facts:
         """Read how things are. Raises StoreUnavailable."""
@@ -73,7 +74,8 @@ class Reader:
             if own.renew_by and own.name.startswith(mine)
         ]
         odd = [own for own in self.store.oddities.all() if own.agency == agency and _is_news(own, now)]
-        return replace(look(self.store, agency, now, renewals), odd=odd)
+        seen = look(self.store, agency, now, renewals)
+        return replace(seen, odd=odd, write=lambda at: self.write(at, agency))
 
     def _day(self, agency: str, every: Sequence[LaneStatus]) -> Day:
         """Count an agency's day."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from connector.backoff import HOUR, SECOND
-from connector.insight.alarms import MINUTE, Alarm, News, to_replay, when, written
+from connector.insight.alarms import MINUTE, Alarm, News, to_replay, written
+from connector.insight.words import utc
 
 PATIENCE: Final = MINUTE
 """An outage as short as a restart of the database alarms nobody."""
@@ -96,7 +97,7 @@ def raised(agency: str, current: Alarm) -> tuple[str, str]:
 def over(agency: str, current: Alarm, lasted: int, ended: int) -> tuple[str, str]:
     """The subject and body of its end. ended in epoch ms."""
     subject, body = written(agency, News([], [current.key], {}))
-    span = f"It lasted {duration(lasted)}, from {when(ended - lasted)} to {when(ended)}."
+    span = f"It lasted {duration(lasted)}, from {utc(ended - lasted)} to {utc(ended)}."
     return subject, f"{body}{span}{to_replay(ended - lasted, lasted)}\n"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connector.errors import UnreadableEvent
@@ -28,6 +30,16 @@ def _sentence(text: str) -> str:
     if text.startswith("careCycle"):
         return f"{text}."
     return f"{text[:1].upper()}{text[1:]}."
+
+
+WriteTime = Callable[[int], str]
+"""Writes a time (epoch ms) as text."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc(at: int) -> str:
+    """Write a time (epoch ms) for people in any zone: "2026-06-18 12:00 UTC"."""
+    return f"{_EPOCH + timedelta(milliseconds=at):%Y-%m-%d %H:%M} UTC"
 
 
 _UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))

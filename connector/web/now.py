@@ -48,7 +48,7 @@ class Now:
     def overview(self) -> Response:
         """Show how things are."""
         times, now = Times.of(self.accounts), self.store.database.time()
-        facts = Reader(self.store, self.accounts, partial(times.midnight, now), g.session.sees).gather()
+        facts = Reader(self.store, self.accounts, partial(times.midnight, now), g.session.sees, times.text).gather()
         listed = needs(facts)
         names = {lane.destination for lane in facts.lanes}
         usage = {row.destination: row for row in self.store.usage.all()}

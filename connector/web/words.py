@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from connector.insight.effects import Effect, EffectVerdict
-from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.insight.identity import decided_words
 from connector.insight.masking import MASK, ShownField
 from connector.insight.undone import Undone
@@ -187,8 +186,6 @@ FILTERS: Final = (
     stamp,
     age,
     counted,
-    what_is_missing,
-    what_to_replay,
     state_word,
     outcome_words,
     lane_state,

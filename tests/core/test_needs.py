@@ -110,6 +110,11 @@ class TestNeeds:
         places = {place for need in needs(own) for place in need.anchors}
         assert {anchor(alarm.key) for alarm in raised(own.seen["sunrise"])} <= places
 
+    @pytest.mark.parametrize("trouble", ALONE)
+    def test_its_times_are_written_as_the_page_writes_them(self, trouble: Trouble) -> None:
+        (need,) = needs(facts(replace(ALONE[trouble], write=lambda at: "05:00 MST")))
+        assert "UTC" not in need.more
+
     def test_dead_letters_are_listed_by_cause_and_their_alarm_leads_to_the_first(self) -> None:
         seen = Seen(NOW, [lane()], dead=[RecentDead(HUBSPOT, "INVALID_EMAIL", 9)])
         listed = needs(facts(seen, dead=[dead(), dead(id="beef", customers=1)]))

@@ -137,6 +137,7 @@ class TestOddFields:
 
     def test_the_page_of_the_event_names_them(self, operator: FlaskClient, store: Store) -> None:
         store.inbox.accept([an_odd_arrival("msg_one")])
+        assert "1 event since Jun 18, 05:00 MST, the newest at Jun 18, 05:00 MST" in operator.get("/console").text
         assert "The field counts as absent." in operator.get("/console/events/msg_one").text
 
     def test_a_value_nothing_translates_says_which_events_to_replay(self) -> None:
