@@ -72,9 +72,14 @@ class Draft:
     offers: dict[int, Offers] = field(default_factory=dict)
 
 
-def _is_from(mark: Mark | None, message_id: str) -> bool:
-    """Whether a message's event is behind a watermark: its stamp's tie-break identifies it."""
-    return mark is not None and mark.stamp.tie[-12:] == hashlib.sha256(_bytes(message_id)).hexdigest()[:12]
+def writer_in(mark: Mark) -> str:
+    """What identifies the message behind a watermark, in its stamp's tie-break: see `identity`."""
+    return mark.stamp.tie[-12:]
+
+
+def identity(message_id: str) -> str:
+    """A message as the tie-breaks of its stamps name it."""
+    return hashlib.sha256(_bytes(message_id)).hexdigest()[:12]
 
 
 def _bytes(message_id: str) -> bytes:
@@ -107,7 +112,7 @@ def _sent(blank: Effect, step: Step, name: str, draft: Draft) -> Effect | None:
     """Describe an event whose value the CRM holds, or held until that was undone; None for every other event."""
     notes, mark = draft.notes[step.delivery_id], draft.entry.fields.get(name)
     raised_at = draft.raises.get(step.delivery_id, {}).get(name)
-    if raised_at is not None or _is_from(mark, step.event.message_id):
+    if raised_at is not None or (mark is not None and writer_in(mark) == identity(step.event.message_id)):
         return _written(blank, name, notes, raised_at)
     if undone := _undone(step, name, notes, mark):
         return replace(_written(blank, name, undone, None), verdict=EffectVerdict.UNDONE)

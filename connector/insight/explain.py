@@ -6,6 +6,7 @@ stored event. The result holds names, IDs and times only, never a value.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
@@ -15,7 +16,16 @@ from connector.carecycle import recognise
 from connector.carecycle.catalogue import ABSENT
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account, named, place
-from connector.insight.effects import SET_THE_VALUE, Draft, Effect, EffectVerdict, effect_of, traced
+from connector.insight.effects import (
+    SET_THE_VALUE,
+    Draft,
+    Effect,
+    EffectVerdict,
+    effect_of,
+    identity,
+    traced,
+    writer_in,
+)
 from connector.insight.lowered import Person, lowered_of
 from connector.mapping.planning import plan
 from connector.mapping.steps import texts
@@ -218,7 +228,10 @@ def _weight(record: RecordWhy) -> int:
 
 @dataclass(slots=True)
 class _Explainer:
-    """Explains one destination's records of one customer. raises: the oldest first. plans: by delivery ID."""
+    """Explains one destination's records of one customer. raises: the oldest first. plans: by delivery ID.
+
+    named: the deliveries whose attempts name a CRM ID, and those of a message by its identity in watermarks.
+    """
 
     store: Store
     destination: str
@@ -227,6 +240,13 @@ class _Explainer:
     known: Sequence[Known]
     raises: Sequence[RaisedFlag]
     plans: dict[int, Plan] = field(default_factory=dict)
+    named: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            noted = {note.crm_id for attempt in step.tries for note in attempt.records if note.crm_id}
+            for name in (identity(step.event.message_id), *noted):
+                self.named[name].add(step.delivery_id)
 
     def records(self, wanted: _Keys | None) -> Iterator[RecordWhy]:
         """Explain every record, or only those wanted."""
@@ -252,35 +272,40 @@ class _Explainer:
                 draft.writes[step.delivery_id] = write
         return drafts
 
-    @property
-    def _newest_first(self) -> list[Step]:
-        return sorted(self.steps, key=lambda step: -step.event.source_time)
-
     def _withheld_records(self) -> dict[str, str]:
         """Return the flag that withheld each whole record at its newest event; empty if none did."""
         flags: dict[str, str] = {}
-        for step in self._newest_first:
+        for step in sorted(self.steps, key=_newest):
             for attempt in reversed(step.tries):
                 for note in attempt.records:
                     flags.setdefault(note.record, note.withheld_by)
         return flags
 
     def _record(self, draft: Draft, withheld: Mapping[str, str]) -> RecordWhy:
-        self._complete(draft)
+        steps = self._complete(draft)
+        newest_first = sorted(steps, key=_newest)
         offered = [name for by_name in (*draft.offers.values(), *draft.raises.values()) for name in by_name]
-        fields = [self._field(draft, name) for name in dict.fromkeys([*offered, *draft.entry.fields])]
+        fields = [self._field(draft, name, newest_first) for name in dict.fromkeys([*offered, *draft.entry.fields])]
         crm_id = draft.entry.crm_id or ""
         link = self.account.link(draft.object, crm_id) if self.account and crm_id else ""
         shown = tuple(field for field in fields if field.said)
         flag = withheld.get(draft.name, "")
         return RecordWhy(self.destination, draft.name, draft.object, crm_id, link, shown, flag)
 
-    def _complete(self, draft: Draft) -> None:
-        """Add the notes, the raises, the name if only the notes know it, and the offers."""
-        draft.notes = {step.delivery_id: self._notes(step, draft) for step in self.steps}
+    def _complete(self, draft: Draft) -> list[Step]:
+        """Add the raises, the notes, the name if only the notes know it, and the offers. Returns what concerns it."""
         draft.raises = self._raises(draft)
+        steps = self._concerning(draft)
+        draft.notes = {step.delivery_id: self._notes(step, draft) for step in steps}
         draft.name = draft.name or next((note.record for notes in draft.notes.values() for _, note in notes), "")
-        draft.offers = {step.delivery_id: dict(self._offers(step, draft)) for step in self.steps}
+        draft.offers = {step.delivery_id: dict(self._offers(step, draft)) for step in steps}
+        return steps
+
+    def _concerning(self, draft: Draft) -> list[Step]:
+        """List what may have done something to a record: of two hundred calls, each concerns its own record alone."""
+        names = (draft.entry.crm_id or "", *map(writer_in, draft.entry.fields.values()))
+        concerned = {*draft.writes, *draft.raises}.union(*(self.named.get(name, ()) for name in names))
+        return [step for step in self.steps if step.delivery_id in concerned]
 
     def _notes(self, step: Step, draft: Draft) -> list[tuple[Try, RecordNote]]:
         """List what this event's attempts noted about the record."""
@@ -310,7 +335,11 @@ class _Explainer:
         for _, note in draft.notes[step.delivery_id]:
             yield from ((name, None) for name in (*note.withheld, *note.kept, *note.left_out))
 
-    def _field(self, draft: Draft, name: str) -> FieldWhy:
-        effects = [effect_of(step, name, draft, self.plans[step.delivery_id]) for step in self._newest_first]
+    def _field(self, draft: Draft, name: str, steps: Sequence[Step]) -> FieldWhy:
+        effects = [effect_of(step, name, draft, self.plans[step.delivery_id]) for step in steps]
         where = place(self.account.loaded(), draft.name, name) if self.account and draft.name else ""
-        return FieldWhy(name, where, tuple(traced(effect, name, draft, self.steps) for effect in effects if effect))
+        return FieldWhy(name, where, tuple(traced(effect, name, draft, steps) for effect in effects if effect))
+
+
+def _newest(step: Step) -> int:
+    return -step.event.source_time

@@ -94,16 +94,7 @@ class Filter:
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The same as SQL."""
-        columns = {
-            events.c.customer_id: self.customer_id,
-            events.c.message_id: self.message_id,
-            events.c.type: self.type,
-            events.c.agency: self.agency,
-            deliveries.c.destination: self.destination,
-            deliveries.c.state: self.state,
-            deliveries.c.code: self.code,
-        }
-        clauses: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns.items() if wanted]
+        clauses = self._equal()
         if self.cause:
             clauses += [
                 deliveries.c.code == self.cause.code,
@@ -119,6 +110,26 @@ class Filter:
             clauses.append(deliveries.c.accepted_at >= self.since)
         if self.until:
             clauses.append(deliveries.c.accepted_at < self.until)
+        return clauses
+
+    def _equal(self) -> list[ColumnElement[bool]]:
+        """What is compared as it is. Of columns that many events share, beside a customer or a message, an expression:
+
+        for the bare column SQLite would walk all events of an agency, a type or a state.
+        """
+        named = {events.c.customer_id: self.customer_id, events.c.message_id: self.message_id}
+        shared = {
+            events.c.type: self.type,
+            events.c.agency: self.agency,
+            deliveries.c.destination: self.destination,
+            deliveries.c.state: self.state,
+            deliveries.c.code: self.code,
+        }
+        clauses = [column == wanted for column, wanted in named.items() if wanted]
+        is_narrow = bool(clauses)
+        for column, wanted in shared.items():
+            if wanted:
+                clauses.append((func.coalesce(column, "") if is_narrow else column) == wanted)
         return clauses
 
     def _of_events(self) -> list[ColumnElement[bool]]:

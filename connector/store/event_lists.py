@@ -88,9 +88,10 @@ class EventLists:
         return self._lines(dict.fromkeys(sorted(ids, reverse=True), 0))
 
     def totals(self, wanted: Filter, most: int = MOST) -> Totals:
-        """Count what a search matches. most: deliveries."""
+        """Count what a search matches. most: deliveries, the newest."""
         columns = (deliveries.c.event_id, deliveries.c.destination, deliveries.c.state)
-        some = select(*columns).join_from(deliveries, events).where(*wanted.clauses()).limit(most + 1).subquery()
+        matching = select(*columns).join_from(deliveries, events).where(*wanted.clauses())
+        some = matching.order_by(*wanted.order()).limit(most + 1).subquery()
         by = (some.c.destination, some.c.state)
         with self._db.reading() as connection:
             counted = connection.execute(select(*by, func.count().label("deliveries")).group_by(*by)).all()

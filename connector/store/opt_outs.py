@@ -107,7 +107,7 @@ class OptOuts:
         before = events.alias()
         said = (
             select(before.c.raised)
-            .where(before.c.customer_id == events.c.customer_id, before.c.agency == events.c.agency)
+            .where(before.c.customer_id == events.c.customer_id, func.coalesce(before.c.agency, "") == events.c.agency)
             .where(before.c.id < events.c.id)
             .order_by(before.c.id.desc())
             .limit(1)

@@ -131,6 +131,9 @@ deliveries: Final = Table(
 STATE: Final[Any] = func.coalesce(deliveries.c.state, "")
 """A delivery's state, for use beside a narrower condition: for the bare column, SQLite would scan the state's index."""
 
+AGENCY_OF: Final[Any] = func.coalesce(events.c.agency, "")
+"""An event's agency, for use beside its customer: for the bare column, SQLite would scan all events of the agency."""
+
 attempts: Final = Table(
     "attempts",
     metadata,

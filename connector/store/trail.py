@@ -19,7 +19,7 @@ from connector.store.gaps import DOUBTFUL
 from connector.store.inbox import Inbox
 from connector.store.notes import read_notes
 from connector.store.payloads import SIZE, parts
-from connector.store.tables import attempts, deliveries, events, ledger
+from connector.store.tables import AGENCY_OF, attempts, deliveries, events, ledger
 
 LONGEST: Final = 200
 """Deliveries of one customer looked at, the newest: more than a year of calls for most."""
@@ -114,7 +114,7 @@ class Trail:
 
         before: only what is older than this delivery.
         """
-        mine = [events.c.customer_id == customer_id, *([events.c.agency == agency] if agency else [])]
+        mine = [events.c.customer_id == customer_id, *([agency == AGENCY_OF] if agency else [])]
         if before:
             last = select(deliveries.c.event_id).where(deliveries.c.id == before).scalar_subquery()
             mine += [events.c.id <= last, (events.c.id < last) | (deliveries.c.id < before)]

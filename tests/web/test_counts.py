@@ -134,7 +134,7 @@ class TestNow:
                 trouble, "SELECT COUNT(*) FROM deliveries WHERE lane = :lane AND state = 'ready'", lane=lane
             )
             assert f"{ready} deliveries waiting" in page, lane
-            assert f"{owed} opt-outs are not yet in the CRM" in page, lane
+            assert not owed or re.search(rf"\b{owed} opt-outs? (is|are) not yet in the CRM", page), lane
             ((none,),) = ask_sql(
                 trouble, "SELECT COUNT(*) FROM obligations WHERE lane = :lane AND state = 'no record'", lane=lane
             )
@@ -145,8 +145,10 @@ class TestNow:
             " WHERE state = 'dead') AS causes",
         )
         assert page.count("Open the problem") == causes
-        assert "1 question waits for somebody" in page
-        assert "1 field is left out" in page
+        ((questions,),) = ask_sql(trouble, "SELECT COUNT(*) FROM questions WHERE decided_at IS NULL")
+        ((left_out,),) = ask_sql(trouble, "SELECT COUNT(*) FROM open_items WHERE holder IS NULL")
+        assert re.search(rf"\b{questions} questions? waits? for somebody", page)
+        assert re.search(rf"\b{left_out} fields? (is|are) left out", page)
 
 
 class TestProblems:
