@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import click
 import structlog
 from rich.console import Console
-from rich.table import Column, Table
 
 from connector.cli.json_output import as_data
 from connector.cli.json_schema import JsonOption
+from connector.cli.tables import fitted
 from connector.errors import FixConfiguration, StoreUnavailable
 from connector.mapping import shipped_folder, shipped_names
 from connector.mapping.shipped import RECIPES
@@ -27,9 +27,6 @@ from connector.running.config import AgencyFile, read_process
 from connector.running.marks import check_files
 from connector.running.state import open_state
 from connector.store import Store, open_store
-
-_COPIED = ("undo with", "lane", "account")
-"""Columns besides the IDs that people copy from."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -112,14 +109,11 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     if not rows:
         click.echo(empty)
         return
-    # What is cut or broken cannot be copied.
-    headers = [Column(name, overflow="fold", no_wrap=name.endswith("_id") or name in _COPIED) for name in columns]
     if title:
-        click.echo(plain(title))  # rich would wrap it to the table's width
-    table = Table(*headers)
-    for row in rows:
-        table.add_row(*(("" if cell is None else plain(str(cell))) for cell in row))
-    Console(width=width(), markup=False, emoji=False, highlight=False).print(table)
+        click.echo(plain(title))
+    cells = [["" if cell is None else plain(str(cell)) for cell in row] for row in rows]
+    console = Console(width=width(), markup=False, emoji=False, highlight=False)
+    console.print(fitted(columns, cells, console.width), crop=False)
 
 
 def width() -> int:

@@ -10,10 +10,10 @@ from typing import Any, Final
 import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Column, Table
 from rich.text import Text
 
-from connector.cli.options import json_option, opened_store, plain, show_json
+from connector.cli.options import json_option, opened_store, plain, show_json, width
+from connector.cli.tables import fitted
 from connector.insight.alarms import Silence
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.complete import faults
@@ -76,23 +76,23 @@ def status(watching: bool, as_json: bool) -> None:
         elif watching:
             watch(store, Console(), lambda: time.sleep(_EVERY))
         else:
-            console = Console()
-            (console if console.is_terminal else Console(width=160)).print(_screen(store))
+            Console(width=width()).print(_screen(store, width()), crop=False)
 
 
 def watch(store: Store, console: Console, rest: Callable[[], None]) -> None:
     """Refresh the screen after each rest, until Ctrl-C."""
     try:
-        with Live(_screen(store), console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        first = _screen(store, console.width)
+        with Live(first, console=console, auto_refresh=False, screen=console.is_terminal) as live:
             while True:
                 rest()
-                live.update(_screen(store), refresh=True)
+                live.update(_screen(store, console.width), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _screen(store: Store) -> RenderableType:
-    return Group(*_damage(store), *_parts(overview(store, store.database.moment())))
+def _screen(store: Store, width: int) -> RenderableType:
+    return Group(*_damage(store), *_parts(overview(store, store.database.moment()), width))
 
 
 def _damage(store: Store) -> Iterator[Text]:
@@ -100,7 +100,7 @@ def _damage(store: Store) -> Iterator[Text]:
         yield Text(f"The database {known}. See docs/operating.md: A damaged database.", "red")
 
 
-def _parts(view: Overview) -> Iterator[RenderableType]:
+def _parts(view: Overview, width: int) -> Iterator[RenderableType]:
     yield Text(f"{stamp(view.now)} UTC", "bold")
     if view.lost:
         yield Text(what_is_missing(view.lost), "bold red")
@@ -110,8 +110,8 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
     yield from _in_crm(view)
     yield from _clocks(view)
     yield from _opt_outs(view)
-    yield from _waiting(view)
-    yield from _dead(view)
+    yield from _waiting(view, width)
+    yield from _dead(view, width)
     if view.open_items:
         left_out = f"{counted(view.open_items, 'field')} left out of records otherwise written"
         yield Text(f"{left_out}; connector problems shows what to do.")
@@ -130,8 +130,8 @@ def _parts(view: Overview) -> Iterator[RenderableType]:
             yield Text("  connector check -c agency.yaml --live shows line and column")
 
 
-def _waiting(view: Overview) -> Iterator[RenderableType]:
-    yield _lanes(view) if view.lanes else Text("No lanes yet: start the connector first.")
+def _waiting(view: Overview, width: int) -> Iterator[RenderableType]:
+    yield _lanes(view, width) if view.lanes else Text("No lanes yet: start the connector first.")
     for why in unserved(view.lanes, view.mappings, view.processes):
         yield Text(why, "red")
 
@@ -213,13 +213,14 @@ def _all_there(view: Overview) -> Text:
     return Text(f"{known} is in the CRM.")
 
 
-def _lanes(view: Overview) -> Table:
-    table = Table("lane", "state", "waiting", "why it is paused, when it will be empty")
-    for lane in view.lanes:
-        state = lane_state(lane)
-        cells = (lane.name, state, f"{lane.ready:,}", _outlook(lane, view))
-        table.add_row(*(Text(plain(cell)) for cell in cells), style="red" if state == "paused" else "")
-    return table
+def _lanes(view: Overview, width: int) -> RenderableType:
+    columns = ("lane", "state", "waiting", "why it is paused, when it will be empty")
+    states = [lane_state(lane) for lane in view.lanes]
+    rows = [
+        [plain(lane.name), state, f"{lane.ready:,}", plain(_outlook(lane, view))]
+        for lane, state in zip(view.lanes, states, strict=True)
+    ]
+    return fitted(columns, rows, width, ["red" if state == "paused" else "" for state in states])
 
 
 def _outlook(lane: LaneStatus, view: Overview) -> str:
@@ -230,16 +231,14 @@ def _outlook(lane: LaneStatus, view: Overview) -> str:
     return " ".join(part for part in (paused, by_hand, empty) if part)
 
 
-def _dead(view: Overview) -> Iterator[RenderableType]:
+def _dead(view: Overview, width: int) -> Iterator[RenderableType]:
     if not view.causes:
         yield Text("No dead letters.")
         return
     yield Text(f"{counted(view.dead, 'dead letter')}; connector problems shows what to do:", "red")
-    table = Table("dead", "destination", Column("code", overflow="fold"), "why")
-    for cause in view.causes[:CAUSES]:
-        cells = (f"{cause.count:,}", cause.destination, cause.code, cause.reason)
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    yield table
+    causes = view.causes[:CAUSES]
+    rows = [[f"{own.count:,}", *map(plain, (own.destination, own.code, own.reason))] for own in causes]
+    yield fitted(("dead", "destination", "code", "why"), rows, width)
     if len(view.causes) > CAUSES:
         yield Text(f"and {counted(len(view.causes) - CAUSES, 'cause')} more")
 

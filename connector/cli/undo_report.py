@@ -185,7 +185,7 @@ def _until(own: KeptVersion, days: int) -> int:
 
 def _how(own: KeptVersion) -> str:
     """Return the option that undoes it, to be copied."""
-    return f"--run {own.run}" if own.run else f"--mapping {own.version}"
+    return f"--run={own.run}" if own.run else f"--mapping={own.version}"
 
 
 def _wrote(own: KeptVersion, in_use: bool) -> str:

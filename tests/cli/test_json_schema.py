@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click import unstyle
 from click.testing import CliRunner, Result
 
 from connector.cli import cli
@@ -16,11 +17,11 @@ from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.store import open_store
-from tests.builders import CUSTOMER, a_call, a_customer, an_odd_arrival
+from tests.builders import CUSTOMER, DESTINATION, a_call, a_customer, an_odd_arrival
 from tests.cli.conftest import hold_to_the_schema
 from tests.cli.test_doctor import Installation
 from tests.cli.test_undo import write
-from tests.web.conftest import fill, leave_out
+from tests.web.conftest import RECORD, fill, leave_out
 
 FILE = Path(__file__).parents[2] / "docs" / "json-output.schema.json"
 COMMANDS = {
@@ -58,6 +59,15 @@ COMMANDS = {
 }
 
 
+SHOWN = 10
+"""Letters of an ID by which it is recognised if the rest of it is cut off, or on another line."""
+IDS = (
+    *(CUSTOMER, "c" * 64, RECORD.crm_id or "", "msg_" + "waiting" * 20, "msg_delivered", "msg_left_out"),
+    *("msg_refused", "0123456789abcdef", DESTINATION),
+)
+TERMINAL = {"COLUMNS": "80", "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "TERM": "xterm"}
+
+
 class Story:
     """An installation whose store and whose CRM have trouble, and the files that its commands are given."""
 
@@ -91,10 +101,10 @@ class Story:
         path.write_text(text)
         return path
 
-    def run(self, command: str, typed: str = "") -> Result:
+    def run(self, command: str, typed: str = "", **more: str) -> Result:
         """Run a command with the files it names."""
         arguments = [part.format(**self.files) for part in command.split()]
-        return CliRunner().invoke(cli, arguments, input=typed, env=self.installed.environment)
+        return CliRunner().invoke(cli, arguments, input=typed, env={**self.installed.environment, **more})
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +116,22 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     )
     with crm, other, source:
         yield Story(tmp_path_factory.mktemp("story"), crm, other, source)
+
+
+class TestIds:
+    @pytest.mark.xdist_group("story")
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_are_never_cut_or_broken_in_a_terminal_of_80_columns(self, story: Story, command: str) -> None:
+        for arguments in COMMANDS[command]:
+            result = story.run(f"{command} {arguments}".replace("{version}", story.version), **TERMINAL)
+            assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+            output = unstyle(result.output)
+            rest = output
+            for own in (*IDS, story.version):
+                rest = rest.replace(own, "")
+            assert [own for own in (*IDS, story.version) if own[:SHOWN] in rest] == [], output
+            tables = [line for line in output.splitlines() if line.startswith(tuple("┏┃┡│└"))]
+            assert [line for line in tables if len(line) > 80 or "…" in line] == []
 
 
 class TestEveryCommand:
