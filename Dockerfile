@@ -6,7 +6,7 @@ RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock >uv.txt \
  && pip install --no-cache-dir --require-hashes --requirement uv.txt \
  && uv venv /venv \
  && uv pip install --python /venv --no-cache --compile-bytecode \
-      --require-hashes --constraint requirements.lock --requirement pyproject.toml \
+      --require-hashes --constraint requirements.lock --requirement pyproject.toml --extra oidc \
  && uv venv /tools \
  && uv pip install --python /tools --no-cache --require-hashes --constraint requirements.lock --group build
 

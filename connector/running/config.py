@@ -29,6 +29,7 @@ from connector.running.settings_problems import (
 )
 from connector.source.settings import CareCycleSettings
 from connector.store.dialect import embedded_folder, parse_url
+from connector.web.openid_settings import OpenId, read_openid
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
@@ -122,6 +123,7 @@ class Process(_Frozen):
     console_people: Path | None = None
     console_url: str = ""
     console_proxies: str = ""
+    console_openid: OpenId = OpenId()
     log_level: str
     inbox_limit: int
     lease_seconds: int
@@ -147,6 +149,7 @@ def read_process(environment: Mapping[str, str]) -> Process:
         console_people=_people_file(environment, database_url),
         console_url=environment.get("CONNECTOR_CONSOLE_URL", ""),
         console_proxies=environment.get("CONNECTOR_CONSOLE_PROXIES", ""),
+        console_openid=read_openid(environment),
         log_level=level,
         inbox_limit=_number("CONNECTOR_INBOX_LIMIT", environment, 1_000_000, range(1, 10**12)),
         lease_seconds=_number("CONNECTOR_LEASE_SECONDS", environment, 15, range(2, 301)),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 from connector.errors import FixConfiguration
 from connector.running.config import Process
 from connector.running.findings import Finding, Health
+from connector.web.openid import Problem, Provider
+from connector.web.openid_settings import ISSUER_SETTING, OpenId, complete
 from connector.web.origin import read_origin
 from connector.web.passwords import Passwords, Person, is_old
 from connector.web.roster import read_people
@@ -15,6 +20,7 @@ def check_console(process: Process) -> Finding:
     try:
         people = people_of(process)
         read_origin(process.console_url, process.console_proxies)
+        openid = complete(process.console_openid, process.console_url)
     except FixConfiguration as error:
         return Finding("console", Health.WRONG, str(error), "fix this first: the connector does not start")
     if not people or process.admin_listen is None:
@@ -22,7 +28,21 @@ def check_console(process: Process) -> Finding:
     if old := [person.name or "the shared password" for person in people if is_old(person.hash)]:
         problem = f"is on, but hashes of an older kind are easier to guess: {', '.join(dict.fromkeys(old))}"
         return Finding("console", Health.DOUBTFUL, problem, "set these passwords again")
+    if problem := _problem_of(openid, people):
+        return Finding("console", Health.DOUBTFUL, f"is on, but {problem}", "see docs/operating.md, OpenID Connect")
     return Finding("console", Health.FINE, "is on")
+
+
+def _problem_of(openid: OpenId | None, people: Sequence[Person]) -> str:
+    """Why somebody may not come in through OpenID Connect; empty if all is well."""
+    if openid is None:
+        stuck = [person.name for person in people if not person.hash]
+        return f"without {ISSUER_SETTING} these people cannot log in: {', '.join(stuck)}" if stuck else ""
+    try:
+        Provider(openid, "", time.monotonic).check()
+    except Problem as problem:
+        return f"{openid.host} cannot be used: {problem.why}"
+    return ""
 
 
 def people_of(process: Process) -> list[Person]:

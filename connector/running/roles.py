@@ -48,6 +48,7 @@ from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.gate import ROOT
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
+from connector.web.openid_settings import OpenId, complete
 from connector.web.origin import Origin, read_origin
 from connector.web.passwords import Passwords
 from connector.web.roster import Roster
@@ -183,8 +184,9 @@ def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, conso
     passwords, roster = _people(process)
     if not (console and (passwords.people or roster.people())):
         return []
-    accounts, origin = bootstrap.open_accounts(files, store.accounts.of), _origin(process)
-    return [create_console(store, passwords, _cookie_key(store), accounts=accounts, roster=roster, origin=origin)]
+    accounts, (origin, openid) = bootstrap.open_accounts(files, store.accounts.of), _entrance(process)
+    key = _cookie_key(store)
+    return [create_console(store, passwords, key, accounts=accounts, roster=roster, origin=origin, openid=openid)]
 
 
 def _people(process: Process) -> tuple[Passwords, Roster]:
@@ -196,12 +198,13 @@ def _people(process: Process) -> tuple[Passwords, Roster]:
 
 def _check_console(process: Process) -> None:
     _people(process)
-    _origin(process)
+    _entrance(process)
 
 
-def _origin(process: Process) -> Origin:
-    """Where the console is reached. Raises FixConfiguration."""
-    return read_origin(process.console_url, process.console_proxies)
+def _entrance(process: Process) -> tuple[Origin, OpenId | None]:
+    """Where the console is reached, and through whom people sign in. Raises FixConfiguration."""
+    origin = read_origin(process.console_url, process.console_proxies)
+    return origin, complete(process.console_openid, process.console_url)
 
 
 def _cookie_key(store: Store) -> bytes:

@@ -22,11 +22,11 @@ def signed_in(who: str) -> None:
     log.info("console sign-in", who=who)
 
 
-def not_signed_in(who: str, result: str, name: str) -> None:
+def not_signed_in(who: str, result: str, name: str, why: str = "") -> None:
     """Somebody was not signed in. name: of a person there is, empty for a shared password, or `unknown name`."""
     _sign_ins.labels(result).inc()
-    if (more := _seldom("sign-in", f"{result} {name}")) is not None:
-        log.warning("console sign-in refused", who=who, result=result, name=name, not_logged=more)
+    if (more := _seldom("sign-in", f"{result} {name} {why}")) is not None:
+        log.warning("console sign-in refused", who=who, result=result, name=name, why=why, not_logged=more)
 
 
 def refused(who: str, reason: str, page: str) -> None:

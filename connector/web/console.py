@@ -30,6 +30,9 @@ from connector.web.login import Login
 from connector.web.logs import Logs
 from connector.web.mappings import Mappings
 from connector.web.now import Now
+from connector.web.openid import Provider
+from connector.web.openid_login import OpenIdLogin
+from connector.web.openid_settings import OpenId
 from connector.web.origin import HSTS, HSTS_HEADER, Origin
 from connector.web.outage import Reach, outage_page
 from connector.web.pages import Pages
@@ -73,18 +76,24 @@ def create_console(
     accounts: Sequence[Account] = (),
     roster: Roster | None = None,
     origin: Origin | None = None,
+    openid: OpenId | None = None,
 ) -> Blueprint:
     """Build the console's pages for create_admin(). accounts: those whose mappings are known.
 
-    clock: of this machine, in epoch seconds, for what a browser keeps. roster: the people with passwords of their own.
+    clock: of this machine, in epoch seconds, for what a browser keeps. roster: the people with accounts of their own.
+    openid: the provider that they may sign in through.
     """
     narrowing(store.database.engine)
     people, throttle = Everybody(passwords, roster or Roster(None)), Throttle(store, clock)
     watch, cookies = Watch(store, throttle), Cookies(secret_key, clock)
     gate = Gate(Sessions(store, secret_key, people, clock), cookies, origin or Origin(), watch)
-    login, own = Login(gate, people, throttle), Accounts(store, gate, people)
+    login, own = Login(gate, people, throttle, openid.host if openid else ""), Accounts(store, gate, people)
+    through = OpenIdLogin(gate, login, Provider(openid, gate.origin.host, clock)) if openid else None
     blueprint = Blueprint("console", __name__, url_prefix=ROOT, template_folder="templates", static_folder="static")
-    for rule, methods, view, right in (*_entrance(gate, login, own), *_routes(store, gate, SeenAccounts(accounts))):
+    for rule, methods, view, right in (
+        *_entrance(gate, login, own, through),
+        *_routes(store, gate, SeenAccounts(accounts)),
+    ):
         gate.require(f"{blueprint.name}.{view.__name__}", methods, right)
         blueprint.add_url_rule(rule, view_func=view, methods=methods, strict_slashes=False)
     blueprint.add_app_template_global(Right, "Right")
@@ -104,9 +113,11 @@ def create_console(
     return blueprint
 
 
-def _entrance(gate: Gate, login: Login, own: Accounts) -> Sequence[_Route]:
+def _entrance(gate: Gate, login: Login, own: Accounts, through: OpenIdLogin | None) -> Sequence[_Route]:
     """What leads in and out, and who is here."""
     return (
+        *([("/login/openid", ["GET"], through.begin_openid, Right.LOOK)] if through else []),
+        *([("/login/openid/callback", ["GET"], through.end_openid, Right.LOOK)] if through else []),
         ("/login", ["GET"], login.login_form, Right.LOOK),
         ("/login", ["POST"], login.login, Right.LOOK),
         ("/logout", ["POST"], gate.logout, Right.LOOK),

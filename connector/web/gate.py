@@ -28,7 +28,7 @@ COOKIE: Final = "connector_session"
 LOGIN_COOKIE: Final = "connector_login"  # not the session's cookie: a link from another site must not log anyone out
 NOTICE_COOKIE: Final = "connector_notice"
 KNOWN_COOKIE: Final = "connector_known"
-_OPEN: Final = frozenset({"console.static", "console.login_form", "console.login"})
+_OPEN: Final = frozenset(f"console.{name}" for name in ("static", "login_form", "login", "begin_openid", "end_openid"))
 _SHOWN_AGAIN: Final = frozenset({"console.save_edit"})
 """Forms with a text worth keeping: of an earlier session, they change nothing, and their page shows the text again."""
 _LOGOUT: Final = "console.logout"
@@ -130,8 +130,11 @@ class Gate:
         """The value of one of our cookies."""
         return request.cookies.get(self._named(name), "")
 
-    def keep(self, answer: Answer, name: str, value: str, lasts: int) -> Answer:
-        """Give the browser a cookie that scripts and other sites cannot use."""
+    def keep(self, answer: Answer, name: str, value: str, lasts: int, same_site: str = "Strict") -> Answer:
+        """Give the browser a cookie that scripts and other sites cannot use.
+
+        same_site: Lax for a cookie that must come along when another site sends the browser back.
+        """
         answer.set_cookie(
             self._named(name),
             value,
@@ -139,7 +142,7 @@ class Gate:
             path=self._path(),
             secure=request.is_secure or self.origin.secure,
             httponly=True,
-            samesite="Strict",
+            samesite=same_site,
         )
         return answer
 

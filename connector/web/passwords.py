@@ -66,8 +66,8 @@ def is_hash(text: str) -> bool:
 
 
 def is_old(hash: str) -> bool:
-    """Whether it is cheaper to guess than one made today."""
-    return not hash.startswith(f"{_METHOD}$")
+    """Whether it is cheaper to guess than one made today. No password cannot be guessed."""
+    return bool(hash) and not hash.startswith(f"{_METHOD}$")
 
 
 def problem_of(password: str, name: str = "") -> str:
@@ -110,17 +110,22 @@ def _common() -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may sign in. name: empty for a shared password. agencies: None for all of them."""
+    """Somebody who may sign in. name: empty for a shared password. agencies: None for all of them.
+
+    hash: empty without a password. openid: the account at the OpenID Connect provider, or empty.
+    """
 
     name: str
     role: Role
     hash: str = field(repr=False)
     agencies: frozenset[str] | None = None
+    openid: str = ""
 
     @property
     def proof(self) -> str:
-        """A digest that another password, role or agency changes: a session lasts while its person has it."""
+        """A digest that another password, account, role or agency changes: a session lasts while its person has it."""
         of = [self.name, self.role, self.hash, *(["-"] if self.agencies is None else sorted(self.agencies))]
+        of += [f"openid {self.openid}"] if self.openid else []
         return hashlib.sha256("\n".join(of).encode()).hexdigest()
 
 

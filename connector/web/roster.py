@@ -1,4 +1,4 @@
-"""The file of people who may sign in to the console: names, roles, agencies, and hashes of passwords."""
+"""The file of people who may sign in to the console: names, roles, agencies, hashes of passwords, OpenID accounts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from connector.errors import FixConfiguration
 from connector.telemetry import console as telemetry
+from connector.web.openid_settings import read_account
 from connector.web.passwords import Person, is_hash
 from connector.web.rights import Role
 
@@ -24,7 +26,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 _AGENCY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LARGEST: Final = 1_000_000
 _HEAD: Final = "# Who may sign in to the console. Edit it with `connector console person`, or by hand.\n"
-_FIELDS: Final = frozenset({"role", "password", "agencies"})
+_FIELDS: Final = frozenset({"role", "password", "openid", "agencies"})
 
 
 class Roster:
@@ -77,9 +79,18 @@ def read_people(path: Path, *, required: bool = False) -> Mapping[str, Person]:
     entries = content.get("people") if isinstance(content, dict) and set(content) == {"people"} else None
     if not isinstance(entries, dict):
         raise FixConfiguration(str(path), "must have one entry, people, with an entry for each name")
-    if problems := [f"{name!s:.64}: {why}" for name, entry in entries.items() for why in _problems(name, entry)]:
+    if problems := list(_all_problems(entries)):
         raise FixConfiguration(str(path), "\n".join(["cannot be used:", *problems]))
     return {name: _person(name, entry) for name, entry in entries.items()}
+
+
+def _all_problems(entries: Mapping[Any, Any]) -> Iterator[str]:
+    accounts = Counter[str]()
+    for name, entry in entries.items():
+        yield from (f"{name!s:.64}: {why}" for why in _problems(name, entry))
+        accounts[read_account(entry.get("openid")) if isinstance(entry, dict) else ""] += 1
+    del accounts[""]
+    yield from (f"{account}: is the openid of several people" for account, count in accounts.items() if count > 1)
 
 
 def _content(path: Path, text: bytes) -> Any:
@@ -106,16 +117,23 @@ def _problems(name: Any, entry: Any) -> Iterator[str]:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield "the name must be of lower-case letters, digits and . _ @ -, at most 63"
     if not isinstance(entry, dict):
-        yield "must have role and password"
+        yield "must have role, and password or openid"
         return
     if unknown := sorted(str(key) for key in entry.keys() - _FIELDS):
         yield f"unknown: {', '.join(unknown)}"
     if entry.get("role") not in list(Role):
         yield f"role must be one of {', '.join(Role)}"
-    if not is_hash(str(entry.get("password"))):
-        yield "password must be a hash made by connector console password"
+    yield from _problems_of_login(entry)
     if "agencies" in entry and not _are_agencies(entry["agencies"]):
         yield "agencies must be a list of names of agencies; leave it out for all of them"
+
+
+def _problems_of_login(entry: Mapping[str, Any]) -> Iterator[str]:
+    is_needed = "password" in entry or "openid" not in entry
+    if is_needed and not is_hash(str(entry.get("password"))):
+        yield "password must be a hash made by connector console password"
+    if "openid" in entry and not read_account(entry["openid"]):
+        yield "openid must be an e-mail address, or sub: and the subject, such as sub:24400320"
 
 
 def _are_agencies(names: Any) -> bool:
@@ -124,7 +142,8 @@ def _are_agencies(names: Any) -> bool:
 
 def _person(name: str, entry: Mapping[str, Any]) -> Person:
     agencies = entry.get("agencies")
-    return Person(name, Role(entry["role"]), entry["password"], frozenset(agencies) if agencies else None)
+    whose = frozenset(agencies) if agencies else None
+    return Person(name, Role(entry["role"]), entry.get("password", ""), whose, read_account(entry.get("openid")))
 
 
 @contextmanager
@@ -156,5 +175,6 @@ def _write(path: Path, people: Sequence[Person]) -> None:
 
 
 def _entry(person: Person) -> dict[str, Any]:
-    entry: dict[str, Any] = {"role": str(person.role), "password": person.hash}
-    return entry | ({"agencies": sorted(person.agencies)} if person.agencies is not None else {})
+    entry: dict[str, Any] = {"role": str(person.role)}
+    given = {"password": person.hash, "openid": person.openid, "agencies": sorted(person.agencies or ())}
+    return entry | {key: value for key, value in given.items() if value}

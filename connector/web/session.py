@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -73,6 +73,11 @@ class Everybody:
     def named(self, name: str) -> list[Person]:
         """Those of a name; an empty one is that of the shared passwords."""
         return [person for person in self if person.name == name]
+
+    def whose(self, accounts: Sequence[str]) -> Person | None:
+        """Who has one of these accounts at the OpenID Connect provider. The first that anybody has counts."""
+        by_account = {person.openid: person for person in self.roster.people().values() if person.openid}
+        return next((by_account[account] for account in accounts if account in by_account), None)
 
 
 class Sessions:

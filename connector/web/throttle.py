@@ -25,10 +25,13 @@ _MOST: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Somebody tries a password. name: as typed. browser: its id, if this person signed in from it before, or empty."""
+    """Somebody tries to sign in. name: as typed with a password; None: no password is guessed.
+
+    browser: its id, if this person signed in from it before, or empty.
+    """
 
     address: str
-    name: str
+    name: str | None
     browser: str = ""
 
 
@@ -65,15 +68,15 @@ class Throttle:
 
     def take(self, guess: Guess) -> int:
         """Count a guess before it is checked: 0 if it may be checked, otherwise the seconds to wait."""
-        limits = [Limit(self._address(guess), *_ADDRESS), Limit(self._person(guess), *_PERSON)]
-        limits.append(Limit("all", *_EVERYBODY))
+        limits = [Limit(self._address(guess), *_ADDRESS), Limit("all", *_EVERYBODY)]
+        limits += [Limit(person, *_PERSON) for person in self._person(guess)]
         if guess.browser:
             limits = [Limit(f"browser {guess.browser}", *_BROWSER)]
         return math.ceil(self._take(limits) / 1000)
 
     def forgive(self, guess: Guess) -> None:
         """Forget the attempts of somebody who has the password."""
-        keys = [self._address(guess), self._person(guess), f"browser {guess.browser}"]
+        keys = [self._address(guess), *self._person(guess), f"browser {guess.browser}"]
         self._own.forgive(keys)
         with suppress(StoreUnavailable):
             self._store.guesses.forgive(keys)
@@ -91,5 +94,5 @@ class Throttle:
     def _address(self, guess: Guess) -> str:
         return f"address {neighbourhood(guess.address)}"
 
-    def _person(self, guess: Guess) -> str:
-        return f"person {self._store.database.digest(guess.name)}"
+    def _person(self, guess: Guess) -> Sequence[str]:
+        return [] if guess.name is None else [f"person {self._store.database.digest(guess.name)}"]

@@ -23,11 +23,15 @@ class Watch:
         telemetry.signed_in(who)
         self.note(who, "sign-in", how)
 
-    def not_signed_in(self, who: str, result: str, name: str) -> None:
-        """Somebody was not. name: of a person there is, empty for a shared password, or `unknown name`."""
-        telemetry.not_signed_in(who, result, name)
+    def not_signed_in(self, who: str, result: str, name: str, why: str = "") -> None:
+        """Somebody was not. name: of a person there is, empty for a shared password, or `unknown name`.
+
+        why: more than the result, which is one of few.
+        """
+        telemetry.not_signed_in(who, result, name, why)
         if self.throttle.may_note():
-            self.note(who, "sign-in refused", f"{name or 'shared password'}: {result}")
+            more = f" ({why})" if why else ""
+            self.note(who, "sign-in refused", f"{name or 'shared password'}: {result}{more}")
 
     def refused(self, who: str, reason: str, page: str) -> None:
         """A request was refused. page: the name of what it asked for."""

@@ -40,7 +40,27 @@ def test_a_person_is_added_with_role_agencies_and_a_hash(file: Path) -> None:
 def test_people_are_listed_without_their_hashes(file: Path) -> None:
     run(file, "add", "ana", "--role", "admin", typed=WORDS)
     listed = run(file, "list", "--json").stdout
-    assert json.loads(listed) == [{"name": "ana", "role": "admin", "agencies": None}]
+    ana = {"name": "ana", "role": "admin", "agencies": None, "password": True, "openid": None}
+    assert json.loads(listed) == [ana]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("Ana@Agency.example", "ana@agency.example"), ("sub:auth0|Ana", "sub:auth0|Ana")]
+)
+def test_somebody_with_an_openid_account_needs_no_password(file: Path, given: str, kept: str) -> None:
+    added = run(file, "add", "ana", "--role", "compliance", "--openid", given)
+    assert (added.exit_code, "Password" in added.output) == (0, False)
+    (ana,) = read_people(file).values()
+    assert (ana.role, ana.openid, ana.hash) == ("compliance", kept, "")
+    assert kept in run(file, "list").output
+
+
+def test_a_password_given_later_stands_beside_the_account(file: Path) -> None:
+    run(file, "add", "ana", "--role", "viewer", "--openid", "ana@agency.example")
+    assert run(file, "password", "ana", typed=WORDS).exit_code == 0
+    (ana,) = read_people(file).values()
+    assert (ana.openid, check_password(WORDS, ana.hash)) == ("ana@agency.example", True)
+    assert "password or ana@agency.example" in run(file, "list").output
 
 
 @pytest.mark.parametrize(
@@ -51,12 +71,16 @@ def test_people_are_listed_without_their_hashes(file: Path) -> None:
         (["add", "ben", "--role", "admin"], WORDS, "is there already"),
         (["add", "ana", "--role", "admin"], "short", "too short"),
         (["add", "ana", "--role", "admin"], "Sunshine2026!", "too common"),
+        (["add", "ana", "--role", "admin", "--openid", "ana"], "", "--openid is an e-mail address"),
+        (["add", "ana", "--role", "admin", "--openid", ""], "", "--openid is an e-mail address"),
+        (["add", "ana", "--role", "admin", "--openid", "Cleo@agency.example"], "", "is cleo already"),
         (["password", "eve"], WORDS, "There is no eve"),
         (["remove", "eve"], "", "There is no eve"),
     ],
 )
 def test_what_is_wrong_changes_nothing(file: Path, arguments: list[str], typed: str, problem: str) -> None:
     run(file, "add", "ben", "--role", "viewer", typed=WORDS)
+    run(file, "add", "cleo", "--role", "viewer", "--openid", "cleo@agency.example")
     before = file.read_text()
     result = run(file, *arguments, typed=typed)
     assert (result.exit_code, problem in result.stderr) == (2, True)

@@ -332,7 +332,11 @@ class TestTheFile:
             ({"role": "viewer", "password": HASH, "agencies": []}, "agencies must be a list"),
             ({"role": "viewer", "password": HASH, "agencies": "sunrise"}, "agencies must be a list"),
             ({"role": "viewer", "password": HASH, "agency": "sunrise"}, "unknown: agency"),
-            (None, "must have role and password"),
+            (None, "must have role, and password or openid"),
+            ({"role": "viewer"}, "password must be a hash"),
+            ({"role": "viewer", "openid": "ana"}, "openid must be an e-mail address"),
+            ({"role": "viewer", "openid": "sub:"}, "openid must be an e-mail address"),
+            ({"role": "viewer", "openid": "ana@agency.example", "password": "secret"}, "must be a hash"),
         ],
     )
     def test_a_wrong_entry_is_named_without_its_hash(self, tmp_path: Path, entry: object, problem: str) -> None:
