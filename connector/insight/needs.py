@@ -278,7 +278,7 @@ def _to_decide(facts: Facts) -> Iterator[Need]:
         yield Need(Trouble.QUESTIONS, "identity", say, more, Fix("Decide", Page.IDENTITY), facts.questions)
     if facts.left_out:
         say = f"{counted(facts.left_out, 'field is', 'fields are')} left out of records"
-        more = "The CRM rejects them; everything else in these records was written."
+        more = "The CRM rejects them, or a lookup found nothing; everything else in these records was written."
         fix = Fix("See the problem", Page.PROBLEMS, "left-out")
         yield Need(Trouble.LEFT_OUT, "fields", say, more, fix, facts.left_out)
 

@@ -29,7 +29,8 @@ def source_words(done: Comparison) -> str:
 def crm_words(standing: Standing, now: int) -> str:
     """Say what the comparisons of a destination's records with its CRM found. now: epoch ms."""
     at = standing.complete_at
-    when = "not every record compared yet" if at is None else f"every record compared {age(max(0, now - at))} ago"
+    done = "" if at is None else f"all compared {age(max(0, now - at))} ago, except what was written in the hour before"
+    when = done or "not every record compared yet"
     differ = ", ".join(f"{count:,} {own}" for own, count in faults(standing).items())
     lists = "connector reconcile crm -c agency.yaml --all lists them"
     return f"{when}; {differ}: {lists}" if differ else f"{when}; nothing is missing"

@@ -55,4 +55,5 @@ class TestTheWords:
 
     def test_of_a_comparison_with_the_crm(self) -> None:
         fine = Standing(DESTINATION, {Difference.CHANGED: 3, Difference.MISSING: 0}, MINUTE)
-        assert crm_words(fine, 3 * MINUTE) == "every record compared 2 minutes ago; nothing is missing"
+        said = "all compared 2 minutes ago, except what was written in the hour before; nothing is missing"
+        assert crm_words(fine, 3 * MINUTE) == said
