@@ -93,7 +93,12 @@ def _of(agencies: Collection[str] | None) -> list[ColumnElement[bool]]:
     """Only these agencies' destinations."""
     if agencies is None:
         return []
-    return [or_(literal_column("1=0"), *(obligations.c.destination.startswith(f"{name}/") for name in agencies))]
+    return [
+        or_(
+            literal_column("1=0"),
+            *(obligations.c.destination.startswith(f"{name}/", autoescape=True) for name in agencies),
+        )
+    ]
 
 
 def _owed(row: Row[Any], opt_out: OptOut) -> Owed:

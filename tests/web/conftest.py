@@ -46,6 +46,7 @@ from connector.web.passwords import Passwords
 from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 from tests.contracts.test_questions import EDNA, HAROLD, ask
+from tests.patience import until
 
 PASSWORD = "correct horse battery staple"
 CHEAP = "scrypt:1024:8:1"
@@ -127,6 +128,18 @@ def viewer(app: Flask) -> FlaskClient:
     client = app.test_client()
     assert log_in(client, VIEWERS).status_code == 303
     return client
+
+
+def metrics(client: FlaskClient) -> str:
+    """The metrics with what the store holds, which a stall leaves out: reading it has a limit of a few seconds."""
+    pages = [""]
+
+    def is_whole() -> bool:
+        pages.append(client.get("/metrics").text)
+        return "connector_opt_outs_waiting" in pages[-1]
+
+    until(is_whole)
+    return pages[-1]
 
 
 def token(client: FlaskClient, page: str = "/console/events") -> str:

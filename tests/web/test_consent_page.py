@@ -27,7 +27,7 @@ from connector.store.inbox import Owed
 from connector.store.opt_outs import Period
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, a_customer, an_arrival
 from tests.conftest import Clock
-from tests.web.conftest import act, token
+from tests.web.conftest import act, metrics, token
 
 DAY = 86_400_000
 PHOENIX = ZoneInfo("America/Phoenix")
@@ -39,7 +39,7 @@ LANES = {LANE: DESTINATION, "sunrise/salesforce/1": DESTINATION, f"{HUBSPOT}/0":
 
 def raise_flags(store: Store, customer: str, flags: Collection[str], lanes: Collection[str], **changes: object) -> None:
     agency = next(iter(lanes)).partition("/")[0]
-    owed = tuple(Owed(LANES[lane], lane) for lane in lanes)
+    owed = tuple(Owed(lane.rpartition("/")[0], lane) for lane in lanes)
     store.inbox.accept(
         [
             an_arrival(
@@ -119,7 +119,7 @@ class TestOneDefinition:
         def typed(*command: str) -> str:
             return CliRunner().invoke(cli, command, env=environment).stdout
 
-        metrics = operator.get("/metrics").text
+        gauges = metrics(operator)
         status = json.loads(typed("consent", "status", "--json"))
         page, home = operator.get("/console/consent?month=2026-06").text, operator.get("/console").text
         report = [*csv.DictReader(io.StringIO(typed("consent", "report", "--since", "2026-01-01")))]
@@ -137,7 +137,7 @@ class TestOneDefinition:
             "alarms": sum(lane.waiting + lane.refused for lanes in late for lane in lanes),
             "metrics": sum(
                 int(float(value))
-                for value in re.findall(r"^connector_opt_outs_(?:waiting|refused)\{.*\} (\S+)", metrics, re.M)
+                for value in re.findall(r"^connector_opt_outs_(?:waiting|refused)\{.*\} (\S+)", gauges, re.M)
             ),
             "consent status": sum(row["waiting"] + row["refused"] for row in status),
             "status": json.loads(typed("status", "--json"))["opt_outs"],
