@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connector.cli import cli
+from connector.store import open_store
 from connector.web.passwords import check_password
 from connector.web.roster import read_people
+from tests.builders import DATA_KEY
 
 WORDS = "plum tree under snow"
 
@@ -91,9 +93,24 @@ def test_a_person_gets_another_password_and_is_removed(file: Path) -> None:
     run(file, "add", "ana", "--role", "viewer", "--agency", "sunrise", typed=WORDS)
     assert run(file, "password", "ana", typed="another plum tree").exit_code == 0
     (ana,) = read_people(file).values()
-    assert (ana.agencies, check_password("another plum tree", ana.hash)) == ({"sunrise"}, True)
+    assert (ana.role, ana.agencies, check_password("another plum tree", ana.hash)) == ("viewer", {"sunrise"}, True)
     assert run(file, "remove", "ana").exit_code == 0
     assert read_people(file) == {}
+
+
+def test_each_change_is_in_the_audit_log(tmp_path: Path, sqlite_ready: str) -> None:
+    environment = {"CONNECTOR_DATABASE_URL": sqlite_ready, "CONNECTOR_DATA_KEY": DATA_KEY}
+    environment["CONNECTOR_CONSOLE_PEOPLE"] = str(tmp_path / "people.yaml")
+    for words in (["add", "ana", "--role", "admin", "--agency", "sunrise"], ["password", "ana"], ["remove", "ana"]):
+        asked = CliRunner().invoke(cli, ["console", "person", *words], input=f"{WORDS}\n{WORDS}\n", env=environment)
+        assert asked.exit_code == 0
+    store = open_store(sqlite_ready, environment)
+    assert [(entry.action, entry.thing) for entry in reversed(store.audit.entries())] == [
+        ("add person", "ana: admin of sunrise"),
+        ("set password", "ana"),
+        ("remove person", "ana"),
+    ]
+    store.close()
 
 
 def test_postgres_needs_a_file_to_be_named() -> None:

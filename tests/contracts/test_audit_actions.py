@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from connector.errors import FixConfiguration
 from connector.model import Stamp
 from connector.settlement import CauseKey, FlagState, Settlement
 from connector.settlement.auditing import AuditEntry
@@ -125,6 +126,13 @@ class TestActions:
             _, head, after = one.partition("UPDATE audit_head SET number=(audit_head.number")
             changed = re.findall(r"^(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)", after, re.M)
             assert not head or set(changed) <= {"audit", "audit_head"}, entry
+
+    @pytest.mark.parametrize("reason", ["", "\0\r\n"])
+    def test_no_value_is_revealed_without_a_reason(self, store: Store, reason: str) -> None:
+        store.agencies.announce([Terms("sunrise", True, 90)])
+        with pytest.raises(FixConfiguration, match="for a reason only"):
+            store.reveal.payload("somebody", "ana", reason)
+        assert store.audit.entries() == []
 
     def test_forgetting_says_why_and_names_nobody(self, store: Store) -> None:
         store.forget.run(CUSTOMER, "ana", WHY)

@@ -180,6 +180,38 @@ class TestTampering:
         assert checked(filled) == []
         assert checked(filled, noted) == [(FaultKind.CUT, 5)]
 
+    def test_what_another_history_had_is_noticed_although_it_was_made_with_the_key(self, filled: Store) -> None:
+        def kept(table: Any) -> list[dict[str, Any]]:
+            with filled.database.reading() as connection:
+                return [row._asdict() for row in connection.execute(table.select().order_by(table.c.id))]
+
+        def put(table: Any, rows: list[dict[str, Any]]) -> None:
+            with filled.database.transaction() as connection:
+                connection.execute(table.delete())
+                connection.execute(table.insert(), rows)
+
+        begun, head = kept(audit), kept(audit_head)
+        fill(filled, 2)
+        other, other_head = kept(audit), kept(audit_head)
+        put(audit, begun)
+        put(audit_head, head)
+        for _ in range(2):
+            filled.audit.note("eve", "act", "something else")
+        now = kept(audit)
+        assert checked(filled) == []
+        put(audit, [*now[:5], {**other[5], "id": now[5]["id"]}, now[6]])
+        assert checked(filled) != []
+        put(audit, now)
+        put(audit_head, other_head)
+        assert checked(filled) == [(FaultKind.WRONG_HEAD, 7)]
+
+    def test_an_added_entry_between_two_numbers_is_named(self, filled: Store) -> None:
+        if filled.database.engine.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL keeps whole numbers alone")
+        values = "(99, 1, 'eve', 'act', 'x', 2.5, 'x')"
+        tamper(filled, f"INSERT INTO audit (id, at, who, action, thing, number, digest) VALUES {values}")
+        assert [fault.kind for fault in check(filled.database).faults] == [FaultKind.UNCHAINED]
+
     def test_a_head_kept_elsewhere_belongs_to_its_entry(self, filled: Store) -> None:
         assert checked(filled, Head(3, "0" * 32)) == [(FaultKind.NOT_AS_NOTED, 3)]
 

@@ -109,6 +109,20 @@ class TestByNumberAndAddress:
         settled(store, clock)
         assert sought(store, "602-555-0123").people == (Match("sunrise", CUSTOMER, (By.IN_CALL,)),)
 
+    def test_the_number_of_an_earlier_call_is_no_former_number(self, store: Store, clock: Clock) -> None:
+        for day, number in enumerate(("+16025550123", "+16025550124")):
+            call = a_call(a_customer(phoneNumber=None), phoneNumber=number)
+            store.inbox.accept([an_arrival(f"call-{day}", call, type="call.completed", source_time=NOON + day)])
+        settled(store, clock)
+        assert sought(store, "602-555-0123").people == (Match("sunrise", CUSTOMER, (By.IN_CALL,)),)
+
+    def test_a_number_that_somebody_has_again_is_theirs(self, store: Store, clock: Clock) -> None:
+        for day, number in enumerate((NUMBER, "+13125550000", NUMBER)):
+            store.inbox.accept([an_arrival(f"m-{day}", a_customer(phoneNumber=number), source_time=NOON + day)])
+        settled(store, clock)
+        assert sought(store, NUMBER).people == (Match("sunrise", CUSTOMER, (By.PHONE,)),)
+        assert sought(store, "312 555 0000").people == (Match("sunrise", CUSTOMER, former=(By.PHONE,)),)
+
     def test_a_customer_of_two_agencies_is_two_people_and_an_agency_finds_its_own(
         self, store: Store, clock: Clock
     ) -> None:
@@ -169,15 +183,23 @@ def remember(store: Store, destination: str, crm_id: str) -> None:
 
 
 class TestWhoMaySearch:
-    @pytest.mark.parametrize("more", [{"reason": " "}, {"complies": False}], ids=["no reason", "no right"])
     @pytest.mark.parametrize(("text", "kind"), [(NUMBER, By.PHONE), (ADDRESS, By.EMAIL)])
-    def test_a_number_needs_a_reason_and_the_right(
-        self, store: Store, more: dict[str, object], text: str, kind: By
-    ) -> None:
+    def test_a_number_needs_a_reason_and_the_right(self, store: Store, text: str, kind: By) -> None:
         store.inbox.accept([an_arrival()])
-        search = sought(store, text, **more)  # type: ignore[arg-type]
-        assert (search.people, search.reason_for, kind in search.tried) == ((), (kind,), False)
+        for search in (sought(store, text, reason=" "), sought(store, text, complies=False)):
+            assert (search.people, search.reason_for, kind in search.tried) == ((), (kind,), False)
         assert store.audit.entries() == []
+
+    def test_no_id_leads_to_somebody_of_another_agency(self, store: Store, clock: Clock) -> None:
+        store.lanes.open({"harbor/hubspot/0": "harbor/hubspot"})
+        call = a_call(a_customer(externalId="ACME-0042"))
+        theirs = an_arrival("theirs", call, type="call.completed", call_id=call["id"], agency="harbor")
+        store.inbox.accept([theirs])
+        remember(store, "harbor/hubspot", "12345")
+        settled(store, clock)
+        for name in ("theirs", call["id"], "12345", "ACME-0042", CUSTOMER, NUMBER):
+            assert people(sought(store, name)) == [("harbor", CUSTOMER)]
+            assert people(sought(store, name, agencies={"sunrise"})) == []
 
     def test_the_audit_says_who_and_why_and_never_the_value(self, store: Store) -> None:
         store.inbox.accept([an_arrival()])

@@ -317,6 +317,7 @@ class TestMuting:
     def test_is_taken_back(self, operator: FlaskClient, muted: str, four_dead: Store) -> None:
         assert "no longer muted" in act(operator, f"{muted}/mute").text
         assert the_cause(four_dead).muted is None
+        assert [entry.action for entry in deeds(four_dead)] == ["unmute", "mute"]
 
     def test_needs_a_reason(self, operator: FlaskClient, four_dead: Store) -> None:
         page = act(operator, f"/console/problems/{the_cause(four_dead).id}/mute", days="1", reason=" ").text
