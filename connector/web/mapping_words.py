@@ -63,10 +63,10 @@ def _listed(values: Any, last: str = "or") -> str:
     return f"{', '.join(shown[:-1])} {last} {shown[-1]}" if len(shown) > 1 else "".join(shown)
 
 
-def source_words(written: Any) -> str:
+def value_words(written: Any) -> str:
     """Say where a value comes from.
 
-    >>> source_words({"from": ["call.startTime", "call.createdAt"]})
+    >>> value_words({"from": ["call.startTime", "call.createdAt"]})
     'call: start time, else call: created at'
     """
     block = _block(written)
@@ -95,8 +95,8 @@ def _lookup_words(lookup: Any) -> str:
 
 def _case_words(case: Any) -> str:
     if "else" in case:
-        return f"otherwise {source_words(case['else'])}"
-    return f"if {condition_words(case.get('when'))}: {source_words(case.get('then'))}"
+        return f"otherwise {value_words(case['else'])}"
+    return f"if {condition_words(case.get('when'))}: {value_words(case.get('then'))}"
 
 
 def condition_words(condition: Any) -> str:
@@ -204,4 +204,4 @@ def event_words(event: str) -> str:
     return event.replace(".", " ")
 
 
-FILTERS: Final = (path_words, source_words, condition_words, step_words, event_words)
+FILTERS: Final = (path_words, value_words, condition_words, step_words, event_words)

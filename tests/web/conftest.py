@@ -262,7 +262,25 @@ def every_page(store: Store) -> list[str]:
         "/events?state=nothing",
         f"/lanes/pause?lane={LANE}",
         f"/lanes/resume?lane={LANE}",
+        "/log",
+        "/accounts",
     ]
+
+
+EMPTY = (
+    "",
+    "/events",
+    "/problems",
+    "/complete",
+    "/people",
+    "/consent",
+    "/identity",
+    "/why",
+    "/mapping",
+    "/log",
+    "/accounts",
+)
+"""The pages that have something to say before anything has come."""
 
 
 @contextmanager

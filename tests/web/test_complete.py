@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from connector.settlement.source import Comparison
 from connector.settlement.verification import Difference, Standing
 from connector.store import Store
+from connector.web import complete_words, mapping_words, words
 from connector.web.complete_words import crm_words, source_words
 from tests.builders import CUSTOMER, DESTINATION, LANE
 from tests.web.conftest import MINUTE, compare
@@ -25,7 +26,9 @@ class TestThePage:
     def test_shows_both_comparisons_the_runs_and_who_began_them(self, operator: FlaskClient, store: Store) -> None:
         compare(store)
         page = operator.get("/console/complete").text
-        assert "1 customer unknown here had not come as events, 1 still missing: connector reconcile source" in page
+        missing = "1 customer unknown here had not come as events, 1 still missing: connector reconcile source"
+        assert page.count(missing) == 2
+        assert f"ago: {missing}" in page
         assert "1 of 1 record compared with the CRM" in page
         assert '<th role="rowheader" scope="row">flag lowered</th>' in page
         assert "connector reconcile crm -c agency.yaml --all --repair raises them again" in page
@@ -49,6 +52,10 @@ class TestThePage:
 
 
 class TestTheWords:
+    def test_no_name_stands_for_two_filters_of_the_templates(self) -> None:
+        names = [word.__name__ for module in (words, complete_words, mapping_words) for word in module.FILTERS]
+        assert sorted(set(names)) == sorted(names)
+
     def test_of_a_comparison_with_carecycle(self) -> None:
         assert source_words(Comparison({"listed": 9})) == "everybody was here, as careCycle knows them"
         assert source_words(Comparison({"listed": 9, "unanswered": 1})) == "nobody was missing of those compared"
