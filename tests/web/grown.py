@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -108,8 +109,8 @@ def _settle(store: Store, lane: str) -> None:
     while due := store.inbox.listed(lane, 1_000):
         ended = [_settled(one) for one in due]
         whose = _customers(store, due)
-        known = [_remembered(whose[one.event_id], one) for one in due if one.event_id in whose]
-        store.lanes.settle(lease, Settlement("v1", ended, known), MINUTE)
+        known = {whose[one.event_id]: _remembered(whose[one.event_id], one) for one in due if one.event_id in whose}
+        store.lanes.settle(lease, Settlement("v1", ended, list(known.values())), MINUTE)
     states = (ObligationState.APPLIED,) * 6 + (ObligationState.REFUSED, ObligationState.NO_RECORD)
     owed = store.obligations.due(lane, 100)
     paid = [Payment(own, states[place % 8], wait_ms=99 * DAY) for place, own in enumerate(owed)]
@@ -142,7 +143,7 @@ def _remembered(customer_id: str, due: Waiting) -> Remembered:
         customer_id,
         due.id,
         new=True,
-        opened={"Email": item} if due.id % 500 == 77 else {},
+        opened={"Email": item} if zlib.crc32(customer_id.encode()) % 40 == 7 or customer_id == OFTEN else {},
     )
 
 
