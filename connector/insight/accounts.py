@@ -13,6 +13,7 @@ from connector.destinations.base import Destination
 from connector.errors import FixConfiguration
 from connector.insight.mapping_files import Home
 from connector.mapping import Loaded, Mapping
+from connector.mapping.extending import absolute
 from connector.mapping.target import TargetSchema
 from connector.mapping.tree import find_key
 
@@ -56,6 +57,11 @@ class Account:
             good = self._good = fresh
         self._seen = fingerprint(fresh.files)
         return good
+
+    def files(self) -> frozenset[Path]:
+        """Return the files that the mapping is made of."""
+        roots = [self.home.root] if self.home else []
+        return frozenset(absolute(path) for path in (*roots, *self.loaded().files))
 
     def route(self, mapping: Mapping) -> Route | None:
         """Build a route that rehearses a mapping; None if the account cannot be opened. Raises FixConfiguration."""

@@ -126,7 +126,7 @@ def _entrance(gate: Gate, login: Login, own: Accounts, through: OpenIdLogin | No
     )
 
 
-def _routes(store: Store, gate: Gate, accounts: Sequence[Account]) -> Sequence[_Route]:
+def _routes(store: Store, gate: Gate, accounts: SeenAccounts) -> Sequence[_Route]:
     """Every page and form: its address, methods, view, and the right it needs."""
     pages, actions = Pages(store, gate, accounts), Actions(store, gate)
     causes, whys = Causes(store, gate, accounts), Whys(store, gate, accounts)

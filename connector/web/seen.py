@@ -17,7 +17,11 @@ class SeenAccounts(Sequence[Account]):
         self._all = accounts
 
     def _seen(self) -> list[Account]:
-        return [account for account in self._all if g.session.sees(account.name.partition("/")[0])]
+        return [account for account in self._all if g.session.sees(account.agency)]
+
+    def unseen(self) -> list[Account]:
+        """List those of other agencies: nothing of theirs may be shown or changed."""
+        return [account for account in self._all if not g.session.sees(account.agency)]
 
     def __len__(self) -> int:
         return len(self._seen())

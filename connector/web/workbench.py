@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +13,12 @@ from flask import abort, g
 from connector.insight.accounts import Account, named
 from connector.insight.comparison import Comparison
 from connector.insight.edits import begun, sharing
-from connector.insight.mapping_files import Home
+from connector.insight.mapping_files import Home, content_of, is_mapping, text_of
 from connector.mapping.target import TargetSchema
 from connector.store import Store
 from connector.store.drafts import Draft, FileEdit
 from connector.web.gate import Gate
+from connector.web.seen import SeenAccounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,12 @@ class Workbench:
 
     store: Store
     gate: Gate
-    accounts: Sequence[Account]
+    accounts: SeenAccounts
     trying: Lock = field(default_factory=Lock)
 
     def shown(self) -> list[Account]:
         """List the accounts of the agencies that the session sees."""
-        return [account for account in self.accounts if g.session.sees(account.agency)]
+        return list(self.accounts)
 
     def account(self, name: str) -> Account:
         """Return an account, the first one for no name."""
@@ -52,10 +52,11 @@ class Workbench:
         return account
 
     def home(self, account: Account) -> Home:
-        """Return where an account's files are."""
+        """Return where an account's files are; those of agencies that the session does not see are kept from it."""
         if account.home is None:
             abort(404)
-        return account.home
+        others = {path for other in self.accounts.unseen() for path in other.files()}
+        return replace(account.home, kept=account.home.kept | (others - account.files()))
 
     def schema(self, account: Account, mapping: Mapping | None) -> TargetSchema | None:
         """Return the CRM's schema for its labels: the saved one, or what the CRM said to a worker."""
@@ -77,9 +78,10 @@ class Workbench:
         """Return a file's name if the session may edit it; the mapping's own file for no name."""
         name = name or home.root.name
         place = home.place(name)
-        if home.name(place) != name:
+        content = None if place in account.files() else content_of(place)
+        if home.name(place) != name or (content and not is_mapping(text_of(content))):
             abort(404)
-        if any(not g.session.sees(other.agency) for other in sharing(account, self.accounts, {place: b""})):
+        if sharing(account, self.accounts.unseen(), {place: b""}):
             abort(403)
         return name
 

@@ -20,9 +20,11 @@ from connector.store import Store
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.passwords import Passwords
+from connector.web.roster import Roster
 from tests.builders import DESTINATION
 from tests.conftest import Clock
 from tests.web.conftest import HASH, KEY, VIEWERS_HASH, an_account, log_in, token
+from tests.web.test_accounts import ANA, hashed, write
 
 OWN = """# ours
 extends: salesforce-contact
@@ -51,9 +53,10 @@ def with_home(folder: Path, name: str = DESTINATION, file: str = "our-contacts.y
     return replace(account, name=name, home=home)
 
 
-def console(store: Store, clock: Clock, *accounts: Account) -> Flask:
+def console(store: Store, clock: Clock, *accounts: Account, roster: Roster | None = None) -> Flask:
     passwords = Passwords(HASH, VIEWERS_HASH)
-    app = create_admin(store, [create_console(store, passwords, KEY, lambda: clock() / 1000, accounts)])
+    pages = create_console(store, passwords, KEY, lambda: clock() / 1000, accounts, roster=roster)
+    app = create_admin(store, [pages])
     app.testing = True
     return app
 
@@ -69,11 +72,17 @@ def field(page: str, name: str) -> str:
     return found[1]
 
 
+def posted(page: str) -> dict[str, str]:
+    """What the form of an edit sends besides its text."""
+    return {name: field(page, name) for name in ("token", "destination", "file", "page", "draft", "saves", "state")}
+
+
 def save(client: FlaskClient, text: str, do: str = "check", page: str = "", **more: str) -> TestResponse:
     """Post an edit as the form would. page: the form it was typed into."""
     page = page or client.get("/console/mapping/edit").text
-    form = {name: field(page, name) for name in ("token", "destination", "file", "page", "draft", "saves", "state")}
-    return client.post("/console/mapping/edit", data={**form, "text": text, "do": do, **more}, follow_redirects=True)
+    return client.post(
+        "/console/mapping/edit", data={**posted(page), "text": text, "do": do, **more}, follow_redirects=True
+    )
 
 
 def publish(client: FlaskClient, review: TestResponse, reason: str = "a new department", **more: str) -> TestResponse:
@@ -114,6 +123,14 @@ class TestEditing:
     @pytest.mark.parametrize("name", ["../other.yaml", "/etc/hostname", "../../etc/passwd", "our-contacts.txt"])
     def test_no_file_outside_the_folder_is_opened(self, operator: FlaskClient, name: str) -> None:
         assert operator.get("/console/mapping/edit", query_string={"file": name}).status_code == 404
+
+    def test_a_file_that_is_no_mapping_is_never_shown(self, operator: FlaskClient, folder: Path) -> None:
+        (folder / "console-people.yaml").write_text("people: { ana: { role: admin, password: a hash } }\n")
+        assert operator.get("/console/mapping/edit?file=console-people.yaml").status_code == 404
+
+    def test_a_mapping_that_nothing_extends_yet_is_edited(self, operator: FlaskClient, folder: Path) -> None:
+        (folder / "later.yaml").write_text(OWN)
+        assert "Department" in operator.get("/console/mapping/edit?file=later.yaml").text
 
     def test_checking_while_typing_answers_with_the_checks_alone(self, operator: FlaskClient) -> None:
         page = operator.get("/console/mapping/edit").text
@@ -269,6 +286,30 @@ class TestPublishing:
         client = console(store, clock, with_home(folder), with_home(folder, "sunrise/second")).test_client()
         log_in(client)
         assert "It also changes what is written to sunrise/second" in save(client, EDITED, "review").text
+
+    def test_nobody_edits_or_extends_the_mapping_of_another_agency(
+        self, store: Store, clock: Clock, folder: Path
+    ) -> None:
+        (folder / "theirs.yaml").write_text(OWN.replace("Sales", "a queue of theirs"))
+        people = {"ana": {"role": "admin", "password": hashed(ANA), "agencies": ["sunrise"]}}
+        accounts = (with_home(folder), with_home(folder, "sunset/salesforce", "theirs.yaml"))
+        client = console(store, clock, *accounts, roster=Roster(write(folder / "people.yaml", **people))).test_client()
+        log_in(client, ANA, name="ana")
+        form = {**posted(client.get("/console/mapping/edit").text), "file": "theirs.yaml", "text": EDITED}
+        assert client.get("/console/mapping/edit?file=theirs.yaml").status_code == 404
+        assert client.post("/console/mapping/edit", data=form).status_code == 404
+        extending = save(client, OWN.replace("extends: salesforce-contact", "extends: theirs.yaml"), "review")
+        assert "there is no mapping" in extending.text
+        assert "a queue of theirs" not in extending.text
+
+    def test_a_file_that_another_agency_shares_is_not_edited_for_it(
+        self, store: Store, clock: Clock, folder: Path
+    ) -> None:
+        people = {"ana": {"role": "admin", "password": hashed(ANA), "agencies": ["sunrise"]}}
+        accounts = (with_home(folder), with_home(folder, "sunset/salesforce"))
+        client = console(store, clock, *accounts, roster=Roster(write(folder / "people.yaml", **people))).test_client()
+        log_in(client, ANA, name="ana")
+        assert client.get("/console/mapping/edit").status_code == 403
 
     def test_who_runs_a_shipped_mapping_begins_a_file(self, store: Store, clock: Clock, folder: Path) -> None:
         client = console(store, clock, with_home(folder, file="salesforce-contact")).test_client()
