@@ -187,7 +187,7 @@ def _of_mappings(bench: Workbench) -> Sequence[_Route]:
         ("/mapping", ["GET"], mappings.mappings, Right.LOOK),
         ("/mapping/try", ["GET"], mappings.try_form, Right.LOOK),
         ("/mapping/try", ["POST"], mappings.try_mapping, Right.LOOK),
-        ("/mapping/compare", ["POST"], mappings.compare, Right.LOOK),
+        ("/mapping/compare", ["POST"], mappings.compare, Right.EDIT),
         ("/mapping/show", ["GET"], mappings.mapping, Right.LOOK),
         ("/mapping/versions", ["GET"], publications.versions, Right.LOOK),
         ("/mapping/version", ["GET"], publications.version, Right.LOOK),

@@ -104,13 +104,19 @@ class Workbench:
             self.trying.release()
 
     def compared(self, account: Account, would_be: Mapping | None, was: Mapping | None = None) -> dict[str, Any] | None:
-        """Compare two mappings over the newest stored events; None if that cannot be. was: the file's, by default."""
+        """Compare two mappings over the newest stored events; None if that cannot be. was: the file's, by default.
+
+        What somebody makes up is compared with an entry in the audit log: its conditions can ask for a person's values.
+        """
+        made_up = was is None
         was = was or account.mapping
         if was is None or would_be is None or was.crm != would_be.crm:
             return None
         route = account.route(was)
         if route is None:
             return None
+        if made_up:
+            self.store.audit.note(g.session.name, "compare mapping", account.name, agency=account.agency)
         comparison = Comparison(self.store, route, would_be, LAST)
         with self.alone():
             for _ in comparison:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,13 @@ from connector.carecycle.catalogue import Privacy
 from connector.insight.tryout import MAX_TEXT, masked, sample, try_mapping
 from connector.mapping import shipped_folder
 from connector.store import Store
+from connector.web.console import create_console
+from connector.web.health import create_admin
+from connector.web.passwords import Passwords
 from tests.builders import CUSTOMER, DESTINATION, a_call, a_customer, an_arrival
-from tests.web.conftest import deeds, token
+from tests.conftest import Clock
+from tests.destinations.memory_crm import Memory, Vault
+from tests.web.conftest import HASH, KEY, an_account, deeds, log_in, token
 
 SHIPPED = "extends: salesforce-contact\n"
 ZONE = "America/Phoenix"
@@ -139,3 +145,17 @@ class TestComparing:
 
     def test_the_edit_is_still_there(self, operator: FlaskClient) -> None:
         assert f'name="mapping" value="{SHIPPED}"' in post(operator, "compare", SHIPPED).text
+
+    def test_who_may_not_publish_cannot_ask_stored_events_about_a_person(self, viewer: FlaskClient) -> None:
+        assert post(viewer, "compare", SHIPPED).status_code == 403
+        assert "Compare using stored events" not in viewer.get("/console/mapping/try").text
+
+    def test_it_is_recorded_since_its_conditions_ask_about_people(self, store: Store, clock: Clock) -> None:
+        account = replace(an_account(), connect=lambda: Memory(Vault(), lambda _: None))
+        console = create_console(store, Passwords(HASH), KEY, lambda: clock() / 1000, [account])
+        client = create_admin(store, [console]).test_client()
+        log_in(client)
+        assert "events would be written differently" in post(client, "compare", SHIPPED).text
+        assert [(entry.action, entry.thing, entry.agency) for entry in deeds(store)] == [
+            ("compare mapping", DESTINATION, "sunrise")
+        ]
