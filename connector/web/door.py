@@ -271,7 +271,7 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": io.BytesIO(body),
@@ -282,6 +282,8 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
         LATER: [],
     }
     for name, value in scope.headers.items():
+        if "_" in name:  # a client's X_Forwarded_For must not pass for what a proxy says
+            continue
         made[f"HTTP_{name.upper().replace('-', '_')}"] = value
     made["CONTENT_TYPE"] = made.pop("HTTP_CONTENT_TYPE", "")
     made["CONTENT_LENGTH"] = str(len(body))

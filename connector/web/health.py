@@ -40,6 +40,7 @@ def create_admin(
     is. Any other role tries the database with a writer of its own.
     """
     app = Flask("connector.admin", static_folder=None)
+    app.url_map.merge_slashes = False  # its redirect would name any host that a request names
     for page in pages:
         app.register_blueprint(page)
     readiness = Readiness(writer or Writer(store.inbox.accept, store.prove), full)

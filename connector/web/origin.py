@@ -81,17 +81,16 @@ def _without_port(host: str) -> str:
 
 def _parsed(text: str) -> _Address | None:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def neighbourhood(address: str) -> str:
     """What one client can hardly have more than one of: an IPv4 address, or an IPv6 network of 64 bits."""
     match _parsed(address):
-        case IPv6Address() as known if known.ipv4_mapped is None:
-            return str(ip_network((known, 64), strict=False))
         case IPv6Address() as known:
-            return str(known.ipv4_mapped)
-        case _:
-            return address
+            return str(ip_network((known, 64), strict=False))
+        case known:
+            return str(known or address)

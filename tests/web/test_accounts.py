@@ -417,6 +417,10 @@ class TestItsAddress:
         assert "evil.example" not in answer.text
         assert audit(store) == [("console:127.0.0.1", "refused", "wrong host: login_form")]
 
+    def test_no_address_leads_to_the_host_that_a_request_names(self, app: Flask) -> None:
+        answer = app.test_client().get("/console//login", base_url="https://evil.example")
+        assert "evil.example" not in answer.headers.get("Location", "")
+
     def test_a_form_of_another_site_is_refused(self, app: Flask) -> None:
         assert self.post(app) == 303
         assert self.post(app, Origin=URL, Sec_Fetch_Site="same-origin") == 303
@@ -430,6 +434,12 @@ class TestItsAddress:
             client = a_client(app, address)
             client.get("/console/login", base_url="https://evil.example", headers=forwarded)
         assert [who for who, _, _ in audit(store)] == ["console:198.51.100.7", "console:192.0.2.1"]
+
+    def test_a_proxy_is_known_by_its_ipv4_address_on_a_listener_for_both(self, app: Flask, store: Store) -> None:
+        client = a_client(app, "::ffff:10.0.0.1")
+        forwarded = {"X-Forwarded-For": "203.0.113.9"}
+        client.get("/console/login", base_url="https://evil.example", headers=forwarded)
+        assert [who for who, _, _ in audit(store)] == ["console:203.0.113.9"]
 
     @pytest.mark.parametrize("forwarded", ["", "evil\r\nX: y".replace("\r\n", " "), "999.1.1.1", ",,,", "<script>"])
     def test_what_is_no_address_is_not_taken_for_one(self, app: Flask, store: Store, forwarded: str) -> None:

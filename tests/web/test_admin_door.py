@@ -8,14 +8,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from types import SimpleNamespace
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, request
 
 from connector.cli.stage import free_port
 from connector.store.line import POOL
-from connector.web.door import Door, Limits, serve_all
+from connector.web.door import Door, Limits, environ, serve_all
 from tests.patience import PATIENCE
 
 LIMITS = Limits()
@@ -32,6 +33,10 @@ class Admin:
         @app.get("/livez")
         def livez() -> str:
             return "alive"
+
+        @app.get("/from")
+        def come_from() -> str:
+            return f"{request.remote_addr} {request.headers.get('X-Forwarded-For')}"
 
         @app.get("/console")
         @app.get("/console/<page>")
@@ -57,8 +62,8 @@ class Admin:
             return False
         return True
 
-    def get(self, path: str, timeout: float = 3 * PATIENCE) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.door.port}{path}", timeout=timeout)
+    def get(self, path: str, timeout: float = 3 * PATIENCE, **headers: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.door.port}{path}", timeout=timeout, headers=headers)
 
     def stop(self) -> None:
         self.go_on.set()
@@ -102,3 +107,16 @@ class TestPagesThatHang:
 def test_pages_take_fewer_threads_than_there_are_connections() -> None:
     """So that metrics and the trial write get one while every page waits for the database."""
     assert LIMITS.pages <= POOL["pool_size"]
+
+
+class TestAddresses:
+    def test_a_header_with_underscores_passes_for_no_other(self, admin: Admin) -> None:
+        both = {"X-Forwarded-For": "203.0.113.9", "X_Forwarded_For": "192.0.2.66"}
+        assert admin.get("/from", **both).text == "127.0.0.1 203.0.113.9"
+
+    def test_of_version_6_come_without_brackets(self) -> None:
+        scope = SimpleNamespace(
+            server="[::1]:8081", client="[2001:db8::7]:5000", method="GET", path="/", query_string="", headers={},
+            http_version="1.1", scheme="http",
+        )  # fmt: skip
+        assert environ(scope, b"")["REMOTE_ADDR"] == "2001:db8::7"
