@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
 from typing import Final
 
+from connector.insight.cells import line
 from connector.store.evidence import OptOut
 
 _TIMES: Final = frozenset({"received_at", "applied_at", "checked_at"})
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may interpret as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
 def report_lines(opt_outs: Iterable[OptOut]) -> Iterator[str]:
     """Yield a header, and a line for each opt-out (RFC 4180)."""
-    yield _line(field.name for field in fields(OptOut))
+    yield line(field.name for field in fields(OptOut))
     for opt_out in opt_outs:
         cells = zip(fields(OptOut), astuple(opt_out), strict=True)
-        yield _line(_moment(value) if field.name in _TIMES else _plain(value) for field, value in cells)
+        yield line(_moment(value) if field.name in _TIMES else value for field, value in cells)
 
 
 def _moment(at: int | None) -> str:
     if at is None:
         return ""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _plain(text: str) -> str:
-    """Escape a cell that a spreadsheet would calculate."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()

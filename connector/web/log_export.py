@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from connector.insight.cells import line
 from connector.settlement.auditing import AuditEntry
 
 COLUMNS: Final = (
     *("number", "time", "who", "action", "thing", "reason"),
     *("agency", "customer_id", "crm_ids", "digest"),
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that spreadsheets calculate: https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
 def csv_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
     """CSV, a line at a time. A cell that a spreadsheet would calculate begins with an apostrophe."""
-    yield ",".join(COLUMNS) + "\r\n"
-    for entry in entries:
-        buffer = io.StringIO()
-        csv.writer(buffer).writerow([_harmless(value) for value in _row(entry).values()])
-        yield buffer.getvalue()
+    yield line(COLUMNS)
+    yield from (line(_row(entry).values()) for entry in entries)
 
 
 def json_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
@@ -36,10 +30,6 @@ def json_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
 def _row(entry: AuditEntry) -> dict[str, str | int | None]:
     values = {name: getattr(entry, name) for name in COLUMNS if name != "time"}
     return {"number": values.pop("number"), "time": iso(entry.at), **values}
-
-
-def _harmless(value: str | int | None) -> str | int | None:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def iso(at: int) -> str:
