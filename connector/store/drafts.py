@@ -75,6 +75,8 @@ class Drafts:
 
     def get(self, id: str) -> Draft | None:
         """Return an edit; None if it was published or discarded."""
+        if not id.isalnum():
+            return None
         with self._db.reading() as connection:
             row = connection.execute(select(mapping_drafts).where(mapping_drafts.c.id == id)).first()
         return _draft(row) if row else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import filterfalse
@@ -15,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from connector.backoff import DAY
 from connector.errors import FixConfiguration
 from connector.insight.accounts import Account, named
+from connector.insight.cells import line
 from connector.insight.left_out import LeftOut, find_left_out
 from connector.insight.lowered import Lowered, find_lowered
 from connector.insight.now import agency_of
@@ -33,6 +32,7 @@ MOST: Final = 100_000
 """How many people are exported at most."""
 Row = TypeVar("Row", Cause, Replay, Lowered, LeftOut, LaneStatus)
 _SHOWN: Final = 20
+_CHANGED: Final = "Nothing was changed: the number of dead letters with that cause has changed. Check again."
 _DAYS: Final = ("1", "3", "7", "30")
 
 
@@ -62,7 +62,7 @@ class Causes:
 
     def cause(self, id: str) -> AnyResponse:
         """Show one cause: what it is, what to do, whom it affects, and what came of its replays."""
-        cause, replays = self._cause(id), self.store.handling.replays(id)
+        cause, replays = self._cause(id), self.store.handling.replays(id) if id.isalnum() else []
         if cause is None and replays and g.session.sees(agency_of(replays[0].destination)):
             return self._show("cause_over", replays=replays)
         if cause is None:
@@ -97,8 +97,7 @@ class Causes:
         if cause is None or not cause.code:
             return self._nothing_dead()
         if seen != cause.seen:
-            changed = "Nothing was changed: the number of dead letters with that cause has changed. Check again."
-            return self.gate.back("console.problems", changed)
+            return self.gate.back("console.problems", _CHANGED)
         if action == "replay":
             return self._replayed(cause, cause.chosen)
         count = self.store.desk.discard(cause.chosen, g.session.actor, given_reason())
@@ -110,6 +109,8 @@ class Causes:
         cause = self._cause(id)
         if cause is None or not cause.code:
             return self._nothing_dead()
+        if request.form.get("seen", "") != cause.seen:
+            return self.gate.back("console.cause", _CHANGED, id=id)
         newest = self.store.desk.deliveries(cause.chosen, 1)
         if not newest:
             return self._nothing_dead()
@@ -165,10 +166,8 @@ def _seen(rows: Sequence[Row]) -> list[Row]:
 
 def as_csv(people: Sequence[Affected]) -> str:
     """Write whom a cause affects as CSV: ids and times, no values."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["customer_id", "dead_letters", "since", "until", "newest_message_id", "opt_outs_not_in_crm"])
+    lines = [line(["customer_id", "dead_letters", "since", "until", "newest_message_id", "opt_outs_not_in_crm"])]
     for person in people:
         times = (words.iso(person.since), words.iso(person.until))
-        writer.writerow([person.customer_id, person.count, *times, person.message_id, " ".join(person.opt_outs)])
-    return text.getvalue()
+        lines.append(line([person.customer_id, person.count, *times, person.message_id, " ".join(person.opt_outs)]))
+    return "".join(lines)

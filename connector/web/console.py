@@ -62,6 +62,7 @@ _PROBLEMS: Final = {
     400: ("This form is no longer valid", "Nothing was changed. Reload the page and try again."),
     403: ("You may not do this", "Nothing was changed. Your role does not include it: ask an administrator."),
     421: ("This is not the console's address", "Use the address that your administrator gave you."),
+    413: ("This is too much", "Nothing was changed. Send less at once."),
     404: ("Page not found", "The address may be mistyped, or the item no longer exists."),
     500: ("Something went wrong", "Nothing is lost. The connector's log has one line about it, with this reference."),
     503: ("The console is busy", "Nothing was changed. Reload this page in a minute."),

@@ -30,13 +30,9 @@ class Editing:
     def edit(self) -> AnyResponse:
         """Show a file with its edit, what the checks say, and the difference over stored events."""
         if asked("draft"):
-            draft = self.bench.store.drafts.get(asked("draft"))
-            if draft is None:
-                gone = "This edit was published or discarded meanwhile."
-                return self.bench.gate.back("console.mappings", gone)
-            account = self.bench.account(draft.destination)
+            account, _, draft = self.bench.draft(asked("draft"))
         else:
-            draft, account = None, self.bench.account(asked("destination"))
+            account, draft = self.bench.account(asked("destination")), None
         home = self.bench.home(account)
         name = self.bench.file(account, home, asked("file") or (next(iter(draft.files), "") if draft else ""))
         return self._page(account, home, draft, name)
@@ -97,7 +93,8 @@ class Editing:
         form, drafts = request.form, self.bench.store.drafts
         known = drafts.get(form.get("draft", "")) if form.get("draft") else None
         draft = known if known and known.destination == account.name else None
-        before, state, page = self.bench.edit(home, draft, name), form.get("state", ""), form.get("page", "")[:32]
+        before, state = self.bench.edit(home, draft, name), form.get("state", "")
+        page = form.get("page", "").replace("\0", "")[:32]
         if before.state != state:
             before = FileEdit(before.text, None, state)  # the file was changed since the form was shown
         files = {**(draft.files if draft else {}), name: edited(before, form.get("text", ""))}

@@ -30,7 +30,7 @@ NOTICE_COOKIE: Final = "connector_notice"
 KNOWN_COOKIE: Final = "connector_known"
 _OPEN: Final = frozenset(f"console.{name}" for name in ("static", "login_form", "login", "begin_openid", "end_openid"))
 _SHOWN_AGAIN: Final = frozenset({"console.save_edit"})
-"""Forms with a text worth keeping: of an earlier session, they change nothing, and their page shows the text again."""
+"""Forms with a text worth keeping: after their session they change nothing, and a page shows the text again."""
 _LOGOUT: Final = "console.logout"
 _OURS: Final = re.compile(r"/console([/?][!-\[\]-~]*)?")
 _DAY: Final = 24 * 3600
@@ -74,6 +74,8 @@ class Gate:
         if request.endpoint in _OPEN:
             return None
         session = self._session()
+        if session is None and request.endpoint in _SHOWN_AGAIN and "HX-Request" not in request.headers:
+            return make_response(render_template("console/ended.html", session=None, form=request.form), 403)
         if session is None:
             wanted = request.full_path.rstrip("?") if request.method == "GET" else None
             return redirect(url_for("console.login_form", next=wanted), 303)

@@ -34,12 +34,12 @@ class Login:
     provider: str = ""
 
     def login_form(self) -> Response:
-        """Show the login page, with a token of its own."""
+        """Show the login page."""
         return self.show(200)
 
     def show(self, status: int, problem: str = "", headers: Mapping[str, str] | None = None, **more: str) -> Response:
-        """Show the login page, with a token of its own and a problem. more: values that the page shows with it."""
-        form, cookie = self.gate.cookies.login_form()
+        """Show the login page and a problem. more: values that the page shows with it. All open ones stay valid."""
+        form, cookie = self.gate.cookies.login_form(self.gate.cookie(LOGIN_COOKIE))
         return self.gate.keep(self._page(form, status, problem, headers, **more), LOGIN_COOKIE, cookie, FORM_LASTS)
 
     def login(self) -> AnyResponse:

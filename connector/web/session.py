@@ -169,9 +169,9 @@ class Cookies:
             return {}
         return values
 
-    def login_form(self) -> tuple[Session, str]:
-        """A session of a login form, and its cookie."""
-        token = secrets.token_urlsafe(24)
+    def login_form(self, former: str) -> tuple[Session, str]:
+        """A session of a login form, and its cookie. former: the browser's, so that all its open forms stay valid."""
+        token = self.read("form", former).get("token") or secrets.token_urlsafe(24)
         return Session(token), self.write("form", FORM_LASTS, token=token)
 
 

@@ -67,10 +67,10 @@ class Workbench:
         return TargetSchema(crm=mapping.crm.name, objects=dict(kept))
 
     def draft(self, id: str) -> tuple[Account, Home, Draft]:
-        """Return an edit with its account."""
+        """Return an edit with its account; say that it is gone, as after a second click on its button."""
         draft = self.store.drafts.get(id) if id else None
         if draft is None:
-            abort(404)
+            abort(self.gate.back("console.mappings", "This edit was published or discarded meanwhile."))
         account = self.account(draft.destination)
         return account, self.home(account), draft
 

@@ -106,6 +106,11 @@ class TestLogin:
         stranger.get("/console/login")
         assert stranger.post("/console/login", data={"password": PASSWORD}).status_code == 400
 
+    def test_each_of_two_login_pages_that_are_open_opens_the_console(self, stranger: FlaskClient) -> None:
+        first = {"token": token(stranger, "/console/login"), "password": PASSWORD}
+        stranger.get("/console/login")
+        assert stranger.post("/console/login", data=first).status_code == 303
+
     def test_a_login_without_its_cookie_is_refused(self, app: Flask, stranger: FlaskClient) -> None:
         form = {"token": token(stranger, "/console/login"), "password": PASSWORD}
         assert app.test_client().post("/console/login", data=form).status_code == 400
@@ -184,6 +189,11 @@ class TestForms:
         answers = [operator.post(f"/console{action}", data=form) for action in ACTIONS]
         assert {answer.status_code for answer in answers} == {400}
         assert all("Nothing was changed." in answer.text for answer in answers)
+
+    def test_too_many_parts_are_refused_in_words(self, operator: FlaskClient) -> None:
+        parts = '--x\r\nContent-Disposition: form-data; name="part"\r\n\r\n\r\n' * 1001 + "--x--\r\n"
+        answer = operator.post("/console/people", data=parts, content_type="multipart/form-data; boundary=x")
+        assert (answer.status_code, "This is too much" in answer.text) == (413, True)
 
 
 class TestHeaders:

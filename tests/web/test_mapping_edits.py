@@ -23,7 +23,7 @@ from connector.web.passwords import Passwords
 from connector.web.roster import Roster
 from tests.builders import DESTINATION
 from tests.conftest import Clock
-from tests.web.conftest import HASH, KEY, VIEWERS_HASH, an_account, log_in, token
+from tests.web.conftest import HASH, KEY, MINUTE, VIEWERS_HASH, act, an_account, log_in, token
 from tests.web.test_accounts import ANA, hashed, write
 
 OWN = """# ours
@@ -75,6 +75,11 @@ def field(page: str, name: str) -> str:
 def posted(page: str) -> dict[str, str]:
     """What the form of an edit sends besides its text."""
     return {name: field(page, name) for name in ("token", "destination", "file", "page", "draft", "saves", "state")}
+
+
+def hidden(page: str) -> dict[str, str]:
+    """The hidden fields of a page's only form."""
+    return dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page))
 
 
 def save(client: FlaskClient, text: str, do: str = "check", page: str = "", **more: str) -> TestResponse:
@@ -167,6 +172,18 @@ class TestEditing:
         assert store.drafts.of(DESTINATION) == []
         assert "Saved at" in save(operator, EDITED, page=answer.text).text
 
+    def test_a_text_sent_after_the_session_is_shown_and_saved_after_the_next_login(
+        self, operator: FlaskClient, store: Store, clock: Clock
+    ) -> None:
+        page = operator.get("/console/mapping/edit").text
+        clock.forward(31 * MINUTE)
+        ended = save(operator, EDITED, page=page)
+        assert (ended.status_code, "value: Service" in ended.text) == (403, True)
+        assert store.drafts.of(DESTINATION) == []
+        log_in(operator)
+        again = operator.post("/console/mapping/edit", data={**hidden(ended.text), "text": EDITED})
+        assert "Saved at" in save(operator, EDITED, page=again.text).text
+
     def test_a_file_too_large_to_be_shown_is_never_cut(self, operator: FlaskClient, folder: Path) -> None:
         whole = OWN + "# much\n" * 30_000
         (folder / "our-contacts.yaml").write_text(whole)
@@ -209,6 +226,15 @@ class TestPublishing:
         assert "a new department" in store.audit.entries(1)[0].reason
         assert store.drafts.of(DESTINATION) == []
         assert [path.name for path in sorted(folder.iterdir())] == ["agency.yaml", "our-contacts.yaml"]
+
+    def test_a_second_click_says_that_it_is_published_or_gone(self, operator: FlaskClient) -> None:
+        review = save(operator, EDITED, "review")
+        publish(operator, review)
+        assert "This edit was published or discarded meanwhile." in publish(operator, review).text
+
+    def test_an_edit_that_nothing_can_be_is_not_there(self, operator: FlaskClient) -> None:
+        answer = act(operator, "/console/mapping/discard", draft="\0")
+        assert "This edit was published or discarded meanwhile." in answer.text
 
     def test_errors_are_never_published(self, operator: FlaskClient, store: Store, folder: Path) -> None:
         review = save(operator, BROKEN, "review")

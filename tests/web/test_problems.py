@@ -235,7 +235,7 @@ class TestReplaysAndTheirResults:
         self, operator: FlaskClient, four_dead: Store
     ) -> None:
         cause = f"/console/problems/{the_cause(four_dead).id}"
-        page = act(operator, f"{cause}/replay-one").text
+        page = act(operator, f"{cause}/replay-one", seen=the_cause(four_dead).seen).text
         assert "1 delivery replayed: waiting to be written." in page
         assert four_dead.desk.states(0) == {"dead": 3, "ready": 1}
         settle(four_dead, "delivered")
@@ -265,6 +265,16 @@ class TestReplaysAndTheirResults:
         assert the_cause(store).since == began
         assert "2 failed again" in operator.get("/console/problems").text
 
+    def test_those_of_a_cause_that_nothing_can_be_are_none(self, operator: FlaskClient, store: Store) -> None:
+        assert operator.get("/console/problems/%00").headers["Location"] == "/console/problems"
+
+    def test_a_second_click_replays_no_second_one(self, operator: FlaskClient, four_dead: Store) -> None:
+        cause = the_cause(four_dead)
+        for _ in range(2):
+            page = act(operator, f"/console/problems/{cause.id}/replay-one", seen=cause.seen).text
+        assert "the number of dead letters with that cause has changed" in page
+        assert four_dead.desk.states(0) == {"dead": 3, "ready": 1}
+
     def test_a_viewer_replays_none(self, viewer: FlaskClient, four_dead: Store) -> None:
         assert act(viewer, f"/console/problems/{the_cause(four_dead).id}/replay-one").status_code == 403
         assert four_dead.desk.states(0) == {"dead": 4}
@@ -273,7 +283,8 @@ class TestReplaysAndTheirResults:
         refuse(store, 2, "X", "bad", "A")
         with store.database.transaction() as connection:
             connection.execute(text("UPDATE events SET payload = NULL"))
-        page = act(operator, f"/console/problems/{the_cause(store).id}/replay-one").text
+        cause = the_cause(store)
+        page = act(operator, f"/console/problems/{cause.id}/replay-one", seen=cause.seen).text
         assert "the content of these events has been purged" in page
         assert store.handling.replays() == []
 
@@ -339,6 +350,11 @@ class TestPeople:
         assert rows[1].startswith("b" * 64 + ",1,")
         assert rows[1].endswith(",msg_two,doNotCall")
         assert [entry.action for entry in deeds(store)] == ["export people"]
+
+    def test_no_cell_is_a_formula(self, operator: FlaskClient, store: Store) -> None:
+        store.inbox.accept([an_arrival("=1+1", customer_id="a" * 64)])
+        settle(store, "dead", why=Refusal("X", "bad", fields=("A",)))
+        assert ",'=1+1," in act(operator, f"/console/problems/{the_cause(store).id}/people").text
 
     def test_a_viewer_exports_nobody(self, viewer: FlaskClient, four_dead: Store) -> None:
         assert act(viewer, f"/console/problems/{the_cause(four_dead).id}/people").status_code == 403
