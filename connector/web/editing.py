@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from flask import Response, g, make_response, render_template, request, url_for
 from werkzeug.utils import redirect
@@ -177,7 +178,7 @@ class Editing:
         place = home.place(name)
         answer = make_response(content_for(draft.files[name].text, content_of(place)))
         answer.headers["Content-Type"] = "application/yaml"
-        answer.headers["Content-Disposition"] = f'attachment; filename="{place.name}"'
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(place.name)}"
         return answer
 
     def review(self) -> Response:

@@ -79,7 +79,7 @@ class Workbench:
         name = name or home.root.name
         place = home.place(name)
         content = None if place in account.files() else content_of(place)
-        if home.name(place) != name or (content and not is_mapping(text_of(content))):
+        if home.name(place) != name or not name.isprintable() or (content and not is_mapping(text_of(content))):
             abort(404)
         if sharing(account, self.accounts.unseen(), {place: b""}):
             abort(403)

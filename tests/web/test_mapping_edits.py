@@ -125,7 +125,9 @@ class TestEditing:
         assert operator.get("/console/mapping/edit?file=agency.yaml").status_code == 404
         assert "a secret of theirs" not in save(operator, "extends: [salesforce-contact, agency.yaml]\n").text
 
-    @pytest.mark.parametrize("name", ["../other.yaml", "/etc/hostname", "../../etc/passwd", "our-contacts.txt"])
+    @pytest.mark.parametrize(
+        "name", ["../other.yaml", "/etc/hostname", "../../etc/passwd", "our-contacts.txt", "a\nb.yaml"]
+    )
     def test_no_file_outside_the_folder_is_opened(self, operator: FlaskClient, name: str) -> None:
         assert operator.get("/console/mapping/edit", query_string={"file": name}).status_code == 404
 
@@ -203,6 +205,12 @@ class TestEditing:
         form = {"token": token(viewer), "destination": DESTINATION}
         for page in ("edit", "publish", "put-back", "discard", "continue"):
             assert viewer.post(f"/console/mapping/{page}", data=form).status_code == 403
+
+    def test_a_file_of_any_name_is_downloaded_under_that_name(self, operator: FlaskClient) -> None:
+        page = operator.get("/console/mapping/edit", query_string={"file": "señor.yaml"}).text
+        saved = save(operator, OWN, page=page).request.url
+        answer = operator.get(saved.replace("/edit?", "/download?"))
+        assert answer.headers["Content-Disposition"].endswith("filename*=UTF-8''se%C3%B1or.yaml")
 
     def test_a_new_file_is_added_and_extended(self, operator: FlaskClient, folder: Path) -> None:
         review = save(
