@@ -80,7 +80,7 @@ def backfill(paths: tuple[Path, ...], planning: bool, as_json: bool, **given: An
     wanted = Wanted(**given)
     file = _only(read_agencies(paths, os.environ))
     chosen([file], wanted.destination or None)
-    with opened_store(make=True) as store, quiet(), _alone(file.settings.agency), ExitStack() as opened:
+    with opened_store(make=not planning) as store, quiet(), _alone(file.settings.agency), ExitStack() as opened:
         work = _open(file, store, wanted, opened)
         if not as_json:
             show_columns(work.source.columns)

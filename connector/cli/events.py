@@ -47,6 +47,11 @@ def _known(store: Store, wanted: Filter) -> Filter:
     names["type"] = sorted({*names["type"], *catalogue.EVENTS})
     for name, known in names.items():
         require_known(f"--{name.replace('_', '-')}", getattr(wanted, name), known)
+    for name in ("customer_id", "message_id"):
+        own = getattr(wanted, name)
+        if own and not store.desk.deliveries(replace(Filter(), **{name: own}), 1):
+            hint = "connector people find finds people, and connector events list shows ids"
+            raise FixConfiguration(f"--{name.replace('_', '-')}", f"{own!r} does not occur", hint)
     return wanted
 
 
@@ -192,6 +197,8 @@ def replay(
     usual = DeliveryState.DELIVERED if wanted["left_out"] else DeliveryState.DEAD
     chosen = replace(_filter(wanted), state=state or usual)
     if planning:
+        with opened_store() as store:
+            _known(store, replace(chosen, destination=""))  # the agency files know the destination
         raise SystemExit(preview(paths, chosen, mapping, live=live, as_json=as_json))
     with opened_store() as store:
         _known(store, chosen)

@@ -69,7 +69,7 @@ def source(paths: tuple[Path, ...], calls: bool, since: int, plan: bool, as_json
     files = [file for file in read_agencies(paths) if file.settings.carecycle is not None]
     if not files:
         raise FixConfiguration("carecycle", "no agency file has it", "carecycle: { api_key: ${NAME} }")
-    with opened_store(make=True) as store, quiet():
+    with opened_store(make=not plan) as store, quiet():
         results = [_compare(store, file, Wanted(not plan, calls, since), as_json=as_json) for file in files]
     if as_json:
         show_json([_as_data(result) for result in results])

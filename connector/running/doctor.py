@@ -25,7 +25,7 @@ from connector.running.source import open_source
 from connector.running.source_check import check_source
 from connector.running.whose import Compared, Match, compare, known_accounts
 from connector.settlement.clocks import CLOCK_TOLERANCE, Hold, ProcessClock
-from connector.store import Store
+from connector.store import Store, open_store
 from connector.store.database import Database
 from connector.store.durable import forced, weaknesses
 from connector.store.integrity import Checksums, begin_check, checksums
@@ -71,7 +71,7 @@ def _database(
     process: Process, environment: Mapping[str, str], now: Callable[[], datetime], *, repaired: bool
 ) -> Iterator[Finding]:
     try:
-        store = bootstrap.open_process_store(process, environment)
+        store = open_store(process.database_url, environment, make=False)
     except ConnectorError as error:
         yield Finding(
             "database and data key", Health.WRONG, str(error), "fix this first: nothing is received until then"
@@ -217,7 +217,7 @@ def _source(process: Process, file: AgencyFile, environment: Mapping[str, str]) 
     if file.settings.carecycle is None:
         return
     with suppress(ConnectorError), ExitStack() as closing:
-        store = bootstrap.open_process_store(process, environment)
+        store = open_store(process.database_url, environment, make=False)
         closing.callback(store.close)
         source = open_source(file, store)
         assert source is not None, "the agency has a key"

@@ -297,6 +297,7 @@ class TestAPlan:
         assert store.desk.states(0) == {}
 
     def test_shows_names_and_no_values(self, house: House) -> None:
+        open_store(house.environment["CONNECTOR_DATABASE_URL"], house.environment).close()
         house.write(f"{CUSTOMER},{UPDATED},Canary")
         printed = house.run("--plan").stdout
         assert ("would be written" in printed, "Canary" in printed) == (True, False)

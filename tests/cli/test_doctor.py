@@ -32,6 +32,7 @@ class Installation:
             "CONNECTOR_DATA_KEY": DATA_KEY,
             "TOKEN": sandbox.token,
         }
+        open_store(self.environment["CONNECTOR_DATABASE_URL"], self.environment).close()
 
     def write(self, crm: str, more: str = "") -> None:
         self.file.write_text(
@@ -67,6 +68,7 @@ class TestDoctor:
         self, installed: Installation, postgres_address: str
     ) -> None:
         installed.environment["CONNECTOR_DATABASE_URL"] = postgres_address
+        open_store(postgres_address, installed.environment).close()
         assert installed.found()["writing to the database"]["health"] == "fine"
         with read_only(postgres_address):
             writing = installed.found()["writing to the database"]

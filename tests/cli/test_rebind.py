@@ -81,6 +81,8 @@ class TestCheckLive:
         assert (result.exit_code, FORMER.id in result.stderr, NOW.id in result.stderr) == (1, True, True)
 
     def test_makes_no_database_where_there_is_none(self, installed: Installation) -> None:
+        for made in installed.file.parent.glob("*.db*"):
+            made.unlink()
         installed.run("check", "--live")
         assert not list(installed.file.parent.glob("*.db"))
 
