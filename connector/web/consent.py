@@ -35,7 +35,7 @@ class Consent:
 
     def consent(self) -> Response:
         """Show what is open, the months, and the report of one of them."""
-        return self._consent(asked("agency"), asked("month"))
+        return self._consent(self._agency(asked("agency")), asked("month"))
 
     def _consent(self, agency: str, name: str, problem: str = "") -> Response:
         times, agencies = Times.of(self.accounts), self._agencies(agency)
@@ -58,7 +58,7 @@ class Consent:
 
     def export_consent(self) -> Response:
         """Send the report of a month as a file, after noting who asked for it."""
-        agency = asked("agency")
+        agency = self._agency(asked("agency"))
         agencies = self._agencies(agency)
         month = self._month(self._view(agencies, agency), asked("month"))
         period = self._period(month, agencies, agency)
@@ -70,7 +70,7 @@ class Consent:
 
     def sign_consent(self) -> AnyResponse:
         """Keep that somebody looked at a month."""
-        agency, name = request.form.get("agency", ""), request.form.get("month", "")
+        agency, name = self._agency(request.form.get("agency", "")), request.form.get("month", "")
         month = self._month(self._view(self._agencies(agency), agency), name)
         if request.form.get("seen") != seen_figures(month):
             return self._consent(agency, name, "Not signed off: the figures have changed since. Look again.")
@@ -86,6 +86,10 @@ class Consent:
 
     def _seen(self) -> list[str]:
         return [name for name in self.store.people.agencies() if g.session.sees(name)]
+
+    def _agency(self, name: str) -> str:
+        """The agency to be shown. Who works for some sees one at a time, so that none signs off as if for all."""
+        return name if name or g.session.agencies is None else next(iter(self._seen()), "")
 
     def _agencies(self, agency: str) -> Collection[str] | None:
         """The agencies to be shown; None for all."""

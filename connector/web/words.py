@@ -25,7 +25,7 @@ STATES: Final[Mapping[DeliveryState, tuple[str, str]]] = {
     DeliveryState.SUPERSEDED: ("superseded", "Later events already set all its fields"),
     DeliveryState.SKIPPED: (
         "skipped",
-        "Something was left out: by the mapping, consent, a missing record or an operator",
+        "Nothing was written: because of the mapping, consent, a missing record or an operator",
     ),
     DeliveryState.IGNORED: ("ignored", "A type of event this connector does not know"),
     DeliveryState.DEAD: ("dead letter", "Not written: fix the cause, then replay"),

@@ -122,3 +122,16 @@ def test_no_action_changes_anything_of_another_agency(filled: Store, person: Cal
 def test_what_is_done_for_one_s_own_agency_is_done(filled: Store, person: Callable[[str, str], FlaskClient]) -> None:
     act(person("sunrise", "admin"), "/console/lanes/pause", lane=LANE)
     assert filled.desk.lanes()[0].pause_code == "operator"
+
+
+def test_a_month_is_signed_off_and_exported_for_one_s_own_agency(
+    filled: Store, person: Callable[[str, str], FlaskClient]
+) -> None:
+    client = person("sunrise", "compliance")
+    page = client.get("/console/consent").text
+    seen = page.partition('name="seen" value="')[2].partition('"')[0]
+    month = page.partition('name="month" value="')[2].partition('"')[0]
+    page = act(client, "/console/consent", month=month, agency="", seen=seen, note="looked at each").text
+    assert "looked at each" in page.partition('id="signed"')[2]
+    assert [own.agency for own in filled.sign_offs.newest(None)] == ["sunrise"]
+    assert "opt-outs-sunrise-" in client.get("/console/consent/report.csv").headers["Content-Disposition"]
