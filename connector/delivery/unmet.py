@@ -19,7 +19,7 @@ def no_match(fields: Mapping[str, Lookup]) -> Refusal:
     """Say that these fields' look-ups have no single match."""
     whose = " or ".join(dict.fromkeys(lookup.sought for lookup in fields.values()))
     cause = f"the CRM has no match, or more than one, for {{fields}}: looked for {whose}"
-    action = "let exactly one record there have the event's value, or correct the value in careCycle, then replay"
+    action = "have exactly one record in the CRM with the event's value, or correct it in careCycle, then replay"
     return Refusal.of("LOOKUP_MISSING", cause, action, tuple(fields))
 
 

@@ -240,7 +240,8 @@ def _mappings(seen: Seen) -> Iterator[Alarm]:
         if mapping.problem:
             text = (
                 "The mapping no longer fits, because it was edited or the CRM's fields changed. The last good version "
-                "stays in use until a restart. `connector check -c agency.yaml --live` shows the line and column."
+                "stays in use until a restart. The console's page Mapping shows the line, and so does "
+                "`connector check -c agency.yaml --live`."
             )
             yield Alarm("mapping refused", mapping.destination, text)
 
