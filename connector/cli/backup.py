@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from connector.cli.options import json_option, moment, moment_text, opened_store, show_json, who
+from connector.errors import StoreUnavailable
 from connector.insight.gaps import what_is_missing, what_to_replay
 from connector.running import backup as safe
 from connector.running.config import read_process
@@ -19,9 +20,20 @@ from connector.store.restoring import Restore
 
 
 @click.command()
-@click.argument("target", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
-def backup(target: Path) -> None:
-    """Copy the SQLite database to a new file while the connector runs. For PostgreSQL, use pg_dump."""
+@click.argument("target", metavar="FILE", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--made-otherwise", is_flag=True, help="Copy nothing: note that a backup was made in another way.")
+def backup(target: Path | None, made_otherwise: bool) -> None:
+    """Copy the SQLite database to a new file while the connector runs. For PostgreSQL, use pg_dump.
+
+    When it was made is noted, for `connector status`, the console, metrics and alarms.
+    """
+    if made_otherwise is (target is not None):
+        raise click.UsageError("name a FILE, or --made-otherwise after pg_dump or a snapshot")
+    if target is None:
+        with opened_store() as store:
+            store.backups.note(who(), "made otherwise")
+        click.echo("Noted.")
+        return
     tenths: set[int] = set()
 
     def progress(part: float) -> None:
@@ -31,6 +43,10 @@ def backup(target: Path) -> None:
 
     with opened_store() as store:
         safe.backup(store, target, progress)
+        try:
+            store.backups.note(who(), target.name)
+        except StoreUnavailable as error:  # the copy is good all the same
+            click.echo(f"When it was made could not be noted: the database {error.problem}.", err=True)
     click.echo(
         f"{target} is complete and verified.\n"
         "Its payloads can be decrypted only with the data key, which is NOT in it. Store CONNECTOR_DATA_KEY,\n"

@@ -109,6 +109,7 @@ def _parts(view: Overview, width: int) -> Iterator[RenderableType]:
     yield from _compared(view)
     yield from _in_crm(view)
     yield from _clocks(view)
+    yield Text(_backup(view))
     yield from _opt_outs(view)
     yield from _waiting(view, width)
     yield from _dead(view, width)
@@ -159,6 +160,12 @@ def _in_crm(view: Overview) -> Iterator[Text]:
     for own in view.in_crm:
         text = f"Compared with the CRM, {own.destination}: {crm_words(own, view.now)}."
         yield Text(text, "red" if faults(own) else "")
+
+
+def _backup(view: Overview) -> str:
+    if view.backup_at is None:
+        return "Last backup: none is noted."
+    return f"Last backup: {age(view.now - view.backup_at)} ago."
 
 
 def _clocks(view: Overview) -> Iterator[Text]:

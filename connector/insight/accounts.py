@@ -26,12 +26,19 @@ def no_link(object: str, crm_id: str) -> str:
     return ""
 
 
+def no_notice(today: date) -> str:
+    """Say nothing of the version of an API."""
+    return ""
+
+
 @dataclass(slots=True)
 class Account:
     """One destination, by its full name. read: loads the mapping file and checks it against a schema if given one.
 
     schema: the CRM's saved schema, if any. connect: opens the account without calling the CRM yet. home: where the
     mapping's files are; None where they cannot be edited. crm: its title. renew_by: when its credentials end.
+    backup_days: how old a backup may be before its agency wants an alarm; 0: no alarm. notice: what is to be done about
+    the version of the CRM's API; empty if nothing.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Account:
     home: Home | None = None
     crm: str = ""
     renew_by: date | None = None
+    backup_days: int = 0
+    notice: Callable[[date], str] = field(default=no_notice, repr=False)
     _good: Loaded | None = field(default=None, repr=False)
     _seen: Print = ()
     _destination: Destination | None = field(default=None, repr=False)

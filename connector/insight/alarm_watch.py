@@ -72,6 +72,7 @@ class Watch:
         agency = subscriber.agency
         seen = replace(
             look(self._store, agency, turn.now, subscriber.renewals, self._steady.since(turn.now)),
+            backup_days=subscriber.backup_days,
             looked_at=self._away_since.setdefault(agency, turn.looked_at),
             awake_at=turn.now - int((self._tick() - self._awake_since) * SECOND),
         )
@@ -155,6 +156,7 @@ def look(store: Store, agency: str, now: int, renewals: Sequence[tuple[str, date
         lost=store.gaps.open(),
         compared=_own(agency, store.verifications.standing()),
         source=store.runs.compared(agency),
+        backup_at=store.backups.last(),
     )
 
 

@@ -90,6 +90,7 @@ class Seen:
     dead, odd: of the last hour. lost: what the database lacks. source: None where careCycle is not asked.
     renewals: (credentials, deadline). looked_at: the last check before this process's first; 0: never, or this is not
     its first. awake_at: since when it has been able to. write: how the texts of alarms write times.
+    backup_at: when the last backup was made, if one is noted. backup_days: how old it may be; 0: as old as it likes.
     """
 
     now: int
@@ -107,6 +108,8 @@ class Seen:
     lost: Lost | None = None
     compared: Sequence[Standing] = ()
     source: Compared | None = None
+    backup_at: int | None = None
+    backup_days: int = 0
     write: WriteTime = utc
 
 
@@ -128,7 +131,7 @@ def raised(seen: Seen) -> list[Alarm]:
     """List everything that is wrong now."""
     alarms = [_down(seen), _silence(seen), *_lanes(seen), *_opt_outs(seen), *_dead(seen), *_mappings(seen)]
     alarms += [*_renewals(seen), *_odd(seen), *_clocks(seen), _deletion(seen), _history(seen), *_compared(seen)]
-    alarms += _missing(seen)
+    alarms += [*_missing(seen), _backup(seen)]
     return [alarm for alarm in alarms if alarm is not None]
 
 
@@ -244,6 +247,15 @@ def _mappings(seen: Seen) -> Iterator[Alarm]:
                 "`connector check -c agency.yaml --live`."
             )
             yield Alarm("mapping refused", mapping.destination, text)
+
+
+def _backup(seen: Seen) -> Alarm | None:
+    if not seen.backup_days or seen.now - (seen.backup_at or 0) <= seen.backup_days * DAY:
+        return None
+    last = f"the last one was made at {seen.write(seen.backup_at)}" if seen.backup_at else "none is noted"
+    text = f"No backup of the database was made for {counted(seen.backup_days, 'day')}: {last}. Make one with "
+    text += "`connector backup FILE`. One that was made otherwise is noted with `connector backup --made-otherwise`."
+    return Alarm("backup late", "database", text)
 
 
 def _renewals(seen: Seen) -> Iterator[Alarm]:

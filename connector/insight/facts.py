@@ -71,6 +71,8 @@ class Facts:
 
     expiring: dead letters that will be discarded soon, by agency. left_out: fields to act on. today: by agency.
     lingering: keys of alarms that were sent, are not over, and of which nothing else here speaks.
+    space: bytes free on an embedded database's disk. ending: what to do about versions of APIs, by destination.
+    backup_at: when the last backup was made, if one is noted.
     """
 
     now: int
@@ -82,6 +84,9 @@ class Facts:
     expiring: Mapping[str, int] = field(default_factory=dict)
     today: Mapping[str, Day] = field(default_factory=dict)
     lingering: Sequence[str] = ()
+    space: int | None = None
+    ending: Mapping[str, str] = field(default_factory=dict)
+    backup_at: int | None = None
 
     @property
     def lanes(self) -> list[LaneStatus]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from connector.errors import ACCOUNT_WIDE
 from connector.insight.alarms import FAILED_OFTEN, LATE_OPT_OUT, Alarm, Seen, raised
+from connector.insight.disk import LITTLE_SPACE, space_words
 from connector.insight.facts import DeadFact, Facts, by_hand, is_held
 from connector.insight.failing import how_it_fails
 from connector.insight.links import anchor
@@ -33,6 +34,7 @@ class Trouble(StrEnum):
     UNSERVED = "no worker"
     LANE = "lane paused"
     DOWN = "was down"
+    DISK = "disk nearly full"
     MAPPING = "mapping refused"
     DEAD = "dead letters"
     EXPIRING = "dead letters expire"
@@ -47,6 +49,8 @@ class Trouble(StrEnum):
     CLOCK = "clock wrong"
     DELETION = "deletion waits"
     RENEW = "renew"
+    BACKUP = "backup late"
+    VERSION = "API version ends"
     OTHER = "other"
 
 
@@ -110,7 +114,7 @@ def needs(facts: Facts) -> list[Need]:
     for seen in facts.seen.values():
         for need in (*_opt_outs(facts, seen), *_lanes(facts, seen), *_raised(facts, seen)):
             listed.setdefault(need.anchors[0], need)
-    for need in (*_unserved(facts), *_dead(facts), *_expiring(facts), *_to_decide(facts)):
+    for need in (*_unserved(facts), *_dead(facts), *_expiring(facts), *_to_decide(facts), *_upkeep(facts)):
         listed.setdefault(need.anchors[0], need)
     spoken = {place for need in listed.values() for place in need.anchors}
     for key in facts.lingering:
@@ -205,6 +209,7 @@ _SAY: Final = {
     Trouble.CLOCK: "The clock of {name} is wrong",
     Trouble.DELETION: "Nothing is deleted for now",
     Trouble.RENEW: "The credentials of {thing} must be renewed",
+    Trouble.BACKUP: "The last backup is too old",
 }
 
 _REPAIR: Final = "connector reconcile crm -c agency.yaml --all --repair"
@@ -219,6 +224,7 @@ _FIXES: Final = {
     Trouble.ODD: Fix("See the problem", Page.PROBLEMS, "oddities"),
     Trouble.DELETION: Fix("", command="connector retention resume"),
     Trouble.RENEW: Fix("", command="connector check -c agency.yaml --live"),
+    Trouble.BACKUP: Fix("", command="connector backup FILE"),
 }
 _LOOK: Final = Fix("", command="connector doctor -c agency.yaml")
 
@@ -281,6 +287,17 @@ def _to_decide(facts: Facts) -> Iterator[Need]:
         more = "The CRM rejects them, or a lookup found nothing; everything else in these records was written."
         fix = Fix("See the problem", Page.PROBLEMS, "left-out")
         yield Need(Trouble.LEFT_OUT, "fields", say, more, fix, facts.left_out)
+
+
+def _upkeep(facts: Facts) -> Iterator[Need]:
+    """What `connector doctor` finds without asking anybody."""
+    if facts.space is not None and facts.space < LITTLE_SPACE:
+        more = "Once it is full, no event can be stored. Free some space, or move the database to a larger disk."
+        say = f"Only {space_words(facts.space)}"
+        yield Need(Trouble.DISK, "database", say, more, _LOOK)
+    for destination, notice in facts.ending.items():
+        say = f"The version of {facts.title(destination)}'s API that is used ends"
+        yield Need(Trouble.VERSION, destination, say, f"{notice}.", _LOOK)
 
 
 def _lingering(key: str) -> Need:

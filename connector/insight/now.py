@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from connector.backoff import HOUR
+from connector.backoff import HOUR, SECOND
 from connector.errors import UnreadableEvent
 from connector.insight.accounts import Account
 from connector.insight.alarm_watch import look
 from connector.insight.alarms import Seen
+from connector.insight.disk import free_space
 from connector.insight.facts import Day, DeadFact, Facts, is_held
 from connector.insight.left_out import LeftOut, find_left_out, to_act_on
 from connector.insight.oddities import hides_an_opt_out
@@ -55,7 +57,15 @@ class Reader:
             {agency: store.agencies.expiring().get(agency, 0) for agency in agencies},
             {agency: self._day(agency, lanes) for agency in agencies},
             [key for agency in agencies for key in store.watches.raised(agency)],
+            free_space(store.database.folder()),
+            self._ending(),
+            store.backups.last(),
         )
+
+    def _ending(self) -> dict[str, str]:
+        today = datetime.fromtimestamp(self.store.database.time() / SECOND, UTC).date()
+        own = [account for account in self.accounts if self.sees(account.agency)]
+        return {account.name: notice for account in own if (notice := account.notice(today))}
 
     def _agencies(self, lanes: Sequence[LaneStatus]) -> list[str]:
         """Those with a lane; before any worker has started, those of the agency files."""
@@ -74,8 +84,9 @@ class Reader:
             if own.renew_by and own.name.startswith(mine)
         ]
         odd = [own for own in self.store.oddities.all() if own.agency == agency and _is_news(own, now)]
+        days = max((own.backup_days for own in self.accounts if own.agency == agency), default=0)
         seen = look(self.store, agency, now, renewals)
-        return replace(seen, odd=odd, write=lambda at: self.write(at, agency))
+        return replace(seen, odd=odd, backup_days=days, write=lambda at: self.write(at, agency))
 
     def _day(self, agency: str, every: Sequence[LaneStatus]) -> Day:
         """Count an agency's day."""

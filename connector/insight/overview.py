@@ -81,6 +81,7 @@ class Overview:
     processes: those that run, with their clocks. hold: whether deletion waits.
     lost: what the database lacks since its history went back; None if nothing. compared: by agency, for those whose
     careCycle was asked. in_crm: what comparing the records with each CRM found.
+    backup_at: when the last backup was made; None if none is noted.
     """
 
     now: int
@@ -103,6 +104,7 @@ class Overview:
     lost: Lost | None = None
     compared: Mapping[str, Compared] = field(default_factory=dict)
     in_crm: Sequence[Standing] = ()
+    backup_at: int | None = None
 
     @property
     def agencies(self) -> list[str]:
@@ -200,6 +202,7 @@ def overview(store: Store, now: int) -> Overview:
         lost=store.gaps.open(),
         compared={agency: known for agency, known in compared.items() if known},
         in_crm=store.verifications.standing(),
+        backup_at=store.backups.last(),
     )
 
 

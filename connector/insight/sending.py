@@ -36,6 +36,7 @@ class Subscriber:
     """An agency whose people receive alarms, each way by itself. window in ms; renewals: (destination, deadline).
 
     heartbeat: tells a monitoring service that all is well. Raises AlarmNotSent. console_url: where people see more.
+    backup_days: how old the last backup may be; 0: as old as it likes.
     """
 
     agency: str
@@ -44,6 +45,7 @@ class Subscriber:
     renewals: Sequence[tuple[str, date]] = ()
     heartbeat: Callable[[], None] | None = None
     console_url: str = ""
+    backup_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

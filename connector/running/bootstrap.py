@@ -19,7 +19,7 @@ from connector.destinations import VENDORS
 from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration, FixMapping
 from connector.insight import notify
-from connector.insight.accounts import Account, Link, no_link
+from connector.insight.accounts import Account, Link, no_link, no_notice
 from connector.insight.alarms import MINUTE
 from connector.insight.mapping_files import Home
 from connector.insight.sending import Subscriber, Way
@@ -196,7 +196,8 @@ def subscriber(file: AgencyFile, console_url: str = "") -> Subscriber:
     settings = file.settings.alarms
     renewals = [(name, own.renew_by) for name, own in file.settings.destinations.items() if own.renew_by]
     heartbeat = partial(notify.ping, settings.heartbeat.get_secret_value()) if settings.heartbeat else None
-    return Subscriber(file.settings.agency, _ways(settings), settings.every * MINUTE, renewals, heartbeat, console_url)
+    window, days = settings.every * MINUTE, settings.backup_days
+    return Subscriber(file.settings.agency, _ways(settings), window, renewals, heartbeat, console_url, days)
 
 
 def _ways(settings: Alarms) -> dict[str, Way]:
@@ -227,7 +228,7 @@ def _account(file: AgencyFile, name: str, known: KnownAccount, kept: frozenset[P
         path = mapping_path(file, settings)
     except FixConfiguration:  # workers refuse to start without it; receiving events and the console go on
         path = file.path.parent / settings.mapping
-    full_name = f"{file.settings.agency}/{name}"
+    full_name, vendor = f"{file.settings.agency}/{name}", destinations.vendor_of(settings)
     return Account(
         full_name,
         file.settings.timezone,
@@ -236,8 +237,10 @@ def _account(file: AgencyFile, name: str, known: KnownAccount, kept: frozenset[P
         lambda: destinations.connect(load_mapping(path).crm, settings, partial(telemetry.crm_called, full_name)),
         _link(settings, partial(known, full_name)),
         Home(path, file.path.parent, not path.is_relative_to(shipped_folder()), kept),
-        destinations.vendor_of(settings).title,
+        vendor.title,
         settings.renew_by,
+        file.settings.alarms.backup_days,
+        partial(versions.notice, settings.api_version) if (versions := vendor.versions) else no_notice,
     )
 
 

@@ -74,6 +74,7 @@ class Alarms(_Frozen):
     mail: MailSettings | None = None
     heartbeat: SecretStr | None = Field(None, description="an address that gets a GET each minute while all is well")
     every: int = Field(60, ge=1, le=1440, description="minutes before the same alarm is sent again")
+    backup_days: int = Field(0, ge=0, le=365, description="days without a backup that is noted; 0: no alarm")
 
     @field_validator("webhook", "heartbeat")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -15,6 +14,8 @@ from connector.crm import Crm, CrmAccount
 from connector.destinations import deadline
 from connector.errors import ConnectorError, DestinationUnusable, StoreUnavailable
 from connector.insight.clocks import about_clock, about_deletion
+from connector.insight.disk import LITTLE_SPACE, free_space, space_words
+from connector.insight.words import age
 from connector.mapping import Severity
 from connector.running import bootstrap
 from connector.running.clocks import crm_time
@@ -35,7 +36,6 @@ from connector.store.undecrypted import Undecrypted, find_undecrypted
 SKEW: Final = CLOCK_TOLERANCE / 1000
 """Seconds a clock may be off: careCycle's signatures are good for five minutes, and a worker stops sooner."""
 
-LITTLE_SPACE: Final = 1 << 30
 CHECK: Final = 120.0
 """Seconds the check of a whole database may take."""
 
@@ -87,6 +87,7 @@ def _database(
         yield _integrity(store, repaired=repaired)
         yield _payloads(find_undecrypted(store.database))
         yield from _space(store)
+        yield _backup(store)
     finally:
         store.close()
 
@@ -176,14 +177,23 @@ def _payloads(undecrypted: Undecrypted) -> Finding:
 
 
 def _space(store: Store) -> Iterator[Finding]:
-    folder = store.database.folder()
-    if folder is not None:
-        free = shutil.disk_usage(folder).free
-        shown = f"{free / (1 << 30):.1f} GiB free on the database's disk"
+    free = free_space(store.database.folder())
+    if free is not None:
+        shown = space_words(free)
         if free < LITTLE_SPACE:
             yield Finding("disk", Health.DOUBTFUL, shown, "free some space")
         else:
             yield Finding("disk", Health.FINE, shown)
+
+
+def _backup(store: Store) -> Finding:
+    """Report when the last backup was made. An alarm about its age is the agency file's to ask for."""
+    last = store.backups.last()
+    if last is None:
+        return Finding(
+            "backup", Health.FINE, "none is noted; after one made otherwise: connector backup --made-otherwise"
+        )
+    return Finding("backup", Health.FINE, f"the last was made {age(store.database.time() - last)} ago")
 
 
 def _destination(

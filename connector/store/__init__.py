@@ -9,6 +9,7 @@ from connector.errors import StoreUnavailable
 from connector.store.accounts import Accounts
 from connector.store.agencies import Agencies
 from connector.store.audit import Audit
+from connector.store.backups import Backups
 from connector.store.bell import load_driver
 from connector.store.commits import Commits
 from connector.store.counting import Counting
@@ -99,7 +100,7 @@ class Store:
         self.retention = Retention(database, self.audit)
         self.trail = Trail(database, self.inbox)
         self.agencies, self.accounts = Agencies(database), Accounts(database)
-        self.rotation = Rotation(database)
+        self.rotation, self.backups = Rotation(database), Backups(database, self.audit)
         self.forget = Forget(database, self.ledger, self.audit)
         self.lowering = Lowering(database, self.audit)
         self.moving = Moving(database)

@@ -125,6 +125,7 @@ class _Gauges(Collector):
         yield from _usage(self._store.usage.all())
         yield from _compared(self._store.verifications.standing(), self._store.database.time())
         yield from _clocks(self._store.processes.all())
+        yield _backup(self._store.backups.last(), self._store.database.time())
         waits = GaugeMetricFamily("connector_deletion_waits", "Whether retention waits for people to look")
         waits.add_metric([], float(self._store.retention.hold().matters))
         yield waits
@@ -154,6 +155,14 @@ def _compared(standing: Sequence[Standing], now: int) -> Iterator[Metric]:
         if own.complete_at is not None:
             complete.add_metric([own.destination], max(0, now - own.complete_at) / 1000)
     yield from (differing, complete)
+
+
+def _backup(last: int | None, now: int) -> Metric:
+    """None if no backup is noted."""
+    age = GaugeMetricFamily("connector_backup_age_seconds", "Time since the last backup")
+    if last is not None:
+        age.add_metric([], max(0, now - last) / 1000)
+    return age
 
 
 def _history(lost: Lost | None) -> Iterator[Metric]:

@@ -43,6 +43,20 @@ class TestBackup:
         assert copy.desk.waiting() == 1
         copy.close()
 
+    @pytest.mark.parametrize("how", ["copy.db", "--made-otherwise"])
+    def test_when_it_was_made_is_noted(self, environment: dict[str, str], tmp_path: Path, how: str) -> None:
+        assert "Last backup: none is noted." in run(environment, "status").stdout
+        assert run(environment, "backup", how if how[0] == "-" else str(tmp_path / how)).exit_code == 0
+        assert "Last backup: under a second ago." in run(environment, "status").stdout
+        assert json.loads(run(environment, "status", "--json").stdout)["backup_at"][:2] == "20"
+        assert "backup" in run(environment, "audit").stdout
+
+    @pytest.mark.parametrize("words", [[], ["a.db", "--made-otherwise"]])
+    def test_a_file_or_that_it_was_made_otherwise_is_needed(
+        self, environment: dict[str, str], words: list[str]
+    ) -> None:
+        assert run(environment, "backup", *words).exit_code == 2
+
     def test_a_file_that_exists_is_refused(self, environment: dict[str, str], tmp_path: Path) -> None:
         assert run(environment, "backup", str(tmp_path / "copy.db")).exit_code == 0
         result = run(environment, "backup", str(tmp_path / "copy.db"))

@@ -24,6 +24,7 @@ from connector.settlement.verification import Difference, Standing
 
 NOW = 1_781_784_000_000  # 2026-06-18T12:00:00Z
 MINUTE = 60_000
+DAY = 1440 * MINUTE
 HUBSPOT, SALESFORCE = "sunrise/hubspot", "sunrise/salesforce"
 WORKER = ProcessClock("host-1", "work", 0)
 TITLES = {HUBSPOT: "HubSpot", SALESFORCE: "Salesforce"}
@@ -91,6 +92,7 @@ ALONE = {
     Trouble.CLOCK: Seen(NOW, [lane()], processes=[ProcessClock("host-1", "work", 90_000)]),
     Trouble.DELETION: Seen(NOW, [lane()], hold=Hold(NOW, NOW, MINUTE, 5, 1)),
     Trouble.RENEW: Seen(NOW, [lane()], renewals=[(HUBSPOT, date(2026, 6, 20))]),
+    Trouble.BACKUP: Seen(NOW, [lane()], backup_at=NOW - 3 * DAY, backup_days=2),
 }
 """Each trouble that an alarm may be sent about, alone."""
 
@@ -162,6 +164,19 @@ class TestNeeds:
     def test_the_rest_is_listed_too(self) -> None:
         more = facts(questions=2, left_out=3, expiring={"sunrise": 4, "harbor": 0}, lingering=["was down connector"])
         assert at(more) == [Trouble.EXPIRING, Trouble.QUESTIONS, Trouble.LEFT_OUT, Trouble.OTHER]
+
+    def test_a_backup_is_late_only_where_somebody_asked_for_backups(self) -> None:
+        assert at(facts(Seen(NOW, [lane()], backup_at=NOW - 300 * DAY))) == []
+        assert at(facts(Seen(NOW, [lane()], backup_at=NOW - 2 * DAY, backup_days=2))) == []
+        (need,) = needs(facts(Seen(NOW, [lane()], backup_days=2)))
+        assert "none is noted" in need.more
+
+    def test_a_disk_nearly_full_and_an_api_that_ends_are_listed(self) -> None:
+        assert at(facts(space=1 << 30)) == []
+        ending = {HUBSPOT: "HubSpot ends support of version 2026-03 of its API on 2026-09-30: update the connector"}
+        full, old = needs(facts(space=1 << 29, ending=ending))
+        assert full.say == "Only 0.5 GiB free on the database's disk"
+        assert (old.trouble, old.say) == (Trouble.VERSION, "The version of HubSpot's API that is used ends")
 
     def test_what_concerns_every_agency_is_listed_once(self) -> None:
         clock = Seen(NOW, [lane()], processes=[ProcessClock("host-1", "work", 90_000)])
