@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from connector.errors import FixConfiguration
 from connector.insight.deadlines import day_of, days_between, is_late, last_day
+from connector.insight.oddities import hides_an_opt_out
+from connector.insight.overview import Overview, overview
 from connector.settlement import ObligationState
 from connector.store import Store
 from connector.store.owing import Owed
@@ -79,6 +81,22 @@ def consents(store: Store, agencies: Collection[str] | None, zone: tzinfo, now: 
         opened,
         tuple(months(store, agencies, zone, now)),
         tuple(store.sign_offs.newest(agencies)),
+    )
+
+
+def doubts_about(store: Store, agencies: Collection[str] | None, now: int) -> Overview:
+    """What makes it uncertain that every opt-out is in its CRM: the state of these agencies, as `status` shows it."""
+
+    def is_theirs(name: str) -> bool:
+        return agencies is None or name.partition("/")[0] in agencies
+
+    view = overview(store, now)
+    odd = [oddity for oddity in store.oddities.all() if hides_an_opt_out(oddity) and is_theirs(oddity.agency)]
+    return replace(
+        view,
+        consent=[row for row in view.consent if is_theirs(row.destination)],
+        causes=[cause for cause in view.causes if is_theirs(cause.destination)],
+        odd_flags=sum(oddity.count for oddity in odd),
     )
 
 

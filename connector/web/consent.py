@@ -13,8 +13,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import FixConfiguration
 from connector.insight.accounts import Account
-from connector.insight.consent import Consents, Month, consents, sign_off, start_of
+from connector.insight.consent import Consents, Month, consents, doubts_about, sign_off, start_of
 from connector.insight.consent_report import report_lines
+from connector.insight.gaps import what_is_missing
 from connector.store import Store
 from connector.store.opt_outs import Period
 from connector.web.gate import Gate
@@ -43,10 +44,13 @@ class Consent:
         month = self._month(view, name)
         period = self._period(month, agencies, agency)
         report = list(islice(self.store.opt_outs.report(period), _LISTED + 1)) if period else []
+        doubts = doubts_about(self.store, agencies, self.store.database.time())
         return self.gate.show(
             "consent",
             400 if problem else 200,
             view=view,
+            doubts=doubts,
+            lost_words=what_is_missing(doubts.lost, lambda at: times.text(at, agency)) if doubts.lost else "",
             month=month,
             report=report[:_LISTED],
             more=len(report) > _LISTED,

@@ -63,6 +63,7 @@ class Now:
             calls={name: usage.get(name) for name in sorted(names)},
             mappings=[own for seen in facts.seen.values() for own in seen.mappings],
             midnights={agency: times.midnight(now, agency) for agency in facts.today},
+            starts=_starts(facts, times, now),
             hours=chart(self.store.figures.hours(now - now % HOUR - 23 * HOUR, names), now, times.hour),
             week=self._week(facts, times, names),
             states=words.STATES,
@@ -77,6 +78,14 @@ class Now:
                 self.past[key] = counted
             figures.append((since, *counted))
         return draw(figures, times.day)
+
+
+def _starts(facts: Facts, times: Times, now: int) -> dict[str, str]:
+    """When each agency's day began, as a search for events is given it; that of all of them if they have one zone."""
+    starts = {name: f"{times.local(times.midnight(now, name), name):%Y-%m-%dT%H:%M}" for name in facts.today}
+    if g.session.agencies is None and len({times.zone(name) for name in facts.today}) == 1:
+        starts["all"] = next(iter(starts.values()))
+    return starts
 
 
 def way(need: Need) -> Way:

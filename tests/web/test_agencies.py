@@ -21,7 +21,7 @@ from connector.web.passwords import Passwords
 from connector.web.roster import Roster
 from tests.builders import CUSTOMER, LANE
 from tests.conftest import Clock
-from tests.web.conftest import KEY, RECORD, act, an_account, every_page, fill, log_in
+from tests.web.conftest import KEY, MINUTE, RECORD, act, an_account, every_page, fill, log_in
 from tests.web.test_accounts import ANA, hashed, write
 
 NAMES = (
@@ -135,3 +135,14 @@ def test_a_month_is_signed_off_and_exported_for_one_s_own_agency(
     assert "looked at each" in page.partition('id="signed"')[2]
     assert [own.agency for own in filled.sign_offs.newest(None)] == ["sunrise"]
     assert "opt-outs-sunrise-" in client.get("/console/consent/report.csv").headers["Content-Disposition"]
+
+
+def test_everybody_may_know_how_old_the_last_backup_is(
+    filled: Store, person: Callable[[str, str], FlaskClient], clock: Clock
+) -> None:
+    assert "Last backup: none is noted" in person("sunset", "admin").get("/console").text
+    filled.backups.note("ana", "a snapshot")
+    clock.forward(3 * 60 * MINUTE)
+    client = person("sunset", "admin")
+    assert "Last backup: 3 hours ago" in client.get("/console").text
+    assert "connector_backup_age_seconds 10800.0" in client.get("/metrics").text

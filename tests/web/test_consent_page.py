@@ -25,7 +25,7 @@ from connector.insight.overview import consent_standing, overview
 from connector.store import Store
 from connector.store.inbox import Owed
 from connector.store.opt_outs import Period
-from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, a_customer, an_arrival
+from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, a_customer, an_arrival, an_odd_arrival
 from tests.conftest import Clock
 from tests.web.conftest import act, metrics, token
 
@@ -176,6 +176,16 @@ class TestOpen:
     def test_nothing_open_is_good_news(self, store: Store, operator: FlaskClient) -> None:
         store.lanes.open(LANES)
         assert "every one is in its CRM" in operator.get("/console/consent").text
+
+    def test_what_is_not_known_is_not_called_good(self, store: Store, operator: FlaskClient) -> None:
+        store.lanes.open(LANES)
+        store.inbox.accept([an_arrival("msg_broken", type="", body=b"{", state="dead", code="E210", reason="not JSON")])
+        store.inbox.accept([an_odd_arrival("msg_odd", doNotCall="perhaps")])
+        page = operator.get("/console/consent").text
+        assert "every other one that we know of is in its CRM" in page
+        assert "1 message could not be read" in page
+        assert "1 event had a customer or consent flag that could not be read" in page
+        assert "could not be read" not in operator.get("/console/consent?agency=harbor").text
 
     def test_each_agency_has_its_own(self, trouble: Store, operator: FlaskClient) -> None:
         page = operator.get("/console/consent?agency=harbor").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from connector.errors import PauseReason
+from connector.insight.overview import overview
 from connector.settlement import AttemptOutcome, DeliveryState, ObligationState, Pause, Payment, Refusal, Settled
 from connector.settlement import Settlement as Batch
 from connector.store import Store
@@ -18,6 +20,7 @@ from connector.store.inbox import Owed
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.passwords import Passwords
+from connector.web.words import lane_state
 from tests.builders import NOON, an_arrival
 from tests.conftest import Clock
 from tests.contracts.test_questions import EDNA, ask
@@ -149,6 +152,46 @@ class TestNow:
         ((left_out,),) = ask_sql(trouble, "SELECT COUNT(*) FROM open_items WHERE holder IS NULL")
         assert re.search(rf"\b{questions} questions? waits? for somebody", page)
         assert re.search(rf"\b{left_out} fields? (is|are) left out", page)
+
+    def test_each_figure_of_the_day_leads_to_as_many_deliveries(self, operator: FlaskClient, trouble: Store) -> None:
+        with trouble.database.transaction() as connection:  # some of it was delivered yesterday
+            earlier = "UPDATE deliveries SET accepted_at = :earlier WHERE id % 4 = 0"
+            connection.execute(text(earlier), {"earlier": MIDNIGHT - MINUTE})
+        links = re.findall(
+            r'href="(/console/events[^"]+)" aria-label="[^"]*: ([\d,]+) deliver\w+ (\w+)"', self.now(operator)
+        )
+        assert len(links) > 3 * len(AGENCIES)
+        for link, count, word in links:
+            if word not in ("waiting", "held"):  # they are one state
+                totals = re.search(r'class="totals">(.*?)</ul>', operator.get(unescape(link)).text, re.S)
+                assert totals is not None
+                assert sum(map(int, re.findall(r"</span> (\d+)", totals[1]))) == int(count), link
+
+    def now(self, operator: FlaskClient) -> str:
+        return operator.get("/console").text
+
+    def test_dead_letters_are_as_many_in_status_as_on_every_page(self, operator: FlaskClient, trouble: Store) -> None:
+        ((dead,),) = ask_sql(trouble, "SELECT COUNT(*) FROM deliveries WHERE state = 'dead'")
+        listed = re.findall(r"(\d+) deliver(?:y|ies) to \S+ \(\w+\) waits? for a replay", plain(self.now(operator)))
+        events = plain(operator.get("/console/events?state=dead").text)
+        figures = {
+            "status": overview(trouble, trouble.database.time()).dead,
+            "Now": sum(map(int, listed)),
+            "Events": sum(map(int, re.findall(r"dead letter (\d+)", events))),
+        }
+        assert figures == dict.fromkeys(figures, dead)
+
+    def test_the_lane_whose_crm_fails_is_never_called_draining(self, operator: FlaskClient, trouble: Store) -> None:
+        with trouble.database.transaction() as connection:  # it is tried again, and a worker has it
+            connection.execute(
+                text("UPDATE lanes SET paused_until = 0, failures = 3, leased_until = :until, owner = 'a worker'"
+                     " WHERE name = 'harbor/hubspot/0'"), {"until": 2**60}
+            )  # fmt: skip
+        (lane,) = (own for own in trouble.desk.lanes() if own.name == "harbor/hubspot/0")
+        assert (lane.leased, lane.paused, lane_state(lane)) == (True, False, "failing")
+        card = plain(self.now(operator)).partition("harbor/hubspot/0 failing")[2].partition("harbor/salesforce/0")[0]
+        assert "It is being tried again now." in card
+        assert "draining" not in card
 
 
 class TestProblems:
