@@ -14,6 +14,7 @@ from connector.insight.facts import Facts
 from connector.insight.headline import headline
 from connector.insight.needs import Fix, Need, Page, needs
 from connector.insight.now import Reader
+from connector.insight.unserved import works
 from connector.store import Store
 from connector.store.figures import HOUR
 from connector.web import words
@@ -60,6 +61,7 @@ class Now:
             entries=[(need, way(need)) for need in listed],
             to_do=len(listed),
             paces=self.store.figures.paces(),
+            works=works(facts.processes),
             calls={name: usage.get(name) for name in sorted(names)},
             mappings=[own for seen in facts.seen.values() for own in seen.mappings],
             midnights={agency: times.midnight(now, agency) for agency in facts.today},

@@ -17,6 +17,7 @@ from connector.settlement import AttemptOutcome, DeliveryState, ObligationState,
 from connector.settlement import Settlement as Batch
 from connector.store import Store
 from connector.store.inbox import Owed
+from connector.store.processes import Beat
 from connector.web.console import create_console
 from connector.web.health import create_admin
 from connector.web.passwords import Passwords
@@ -24,7 +25,7 @@ from connector.web.words import lane_state
 from tests.builders import NOON, an_arrival
 from tests.conftest import Clock
 from tests.contracts.test_questions import EDNA, ask
-from tests.web.conftest import HASH, KEY, MINUTE, an_account, leave_out, log_in
+from tests.web.conftest import HASH, KEY, MINUTE, an_account, leave_out, log_in, metrics
 
 AGENCIES = ("harbor", "mesa", "sunrise")
 LANES = {f"{agency}/{crm}/0": f"{agency}/{crm}" for agency in AGENCIES for crm in ("hubspot", "salesforce")}
@@ -102,6 +103,10 @@ def plain(page: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", page).replace("&#39;", "'").split())
 
 
+def now(operator: FlaskClient) -> str:
+    return operator.get("/console").text
+
+
 class TestNow:
     def test_the_days_figures_add_up_and_are_those_of_the_database(self, operator: FlaskClient, trouble: Store) -> None:
         page = plain(operator.get("/console").text)
@@ -153,12 +158,31 @@ class TestNow:
         assert re.search(rf"\b{questions} questions? waits? for somebody", page)
         assert re.search(rf"\b{left_out} fields? (is|are) left out", page)
 
+    def test_dead_letters_are_as_many_in_status_in_metrics_and_on_every_page(
+        self, operator: FlaskClient, trouble: Store
+    ) -> None:
+        ((dead,),) = ask_sql(trouble, "SELECT COUNT(*) FROM deliveries WHERE state = 'dead'")
+        listed = re.findall(r"(\d+) deliver(?:y|ies) to \S+ \(\w+\) waits? for a replay", plain(now(operator)))
+        events = plain(operator.get("/console/events?state=dead").text)
+        counted = re.findall(r"^connector_dead_letters\{.*\} (\S+)", metrics(operator), re.M)
+        figures = {
+            "metrics": int(sum(map(float, counted))),
+            "status": overview(trouble, trouble.database.time()).dead,
+            "Now": sum(map(int, listed)),
+            "Events": sum(map(int, re.findall(r"dead letter (\d+)", events))),
+        }
+        assert figures == dict.fromkeys(figures, dead)
+
+
+class TestNowOfChangedRows:
+    """*Now*, in a world that no other test shares."""
+
     def test_each_figure_of_the_day_leads_to_as_many_deliveries(self, operator: FlaskClient, trouble: Store) -> None:
         with trouble.database.transaction() as connection:  # some of it was delivered yesterday
             earlier = "UPDATE deliveries SET accepted_at = :earlier WHERE id % 4 = 0"
             connection.execute(text(earlier), {"earlier": MIDNIGHT - MINUTE})
         links = re.findall(
-            r'href="(/console/events[^"]+)" aria-label="[^"]*: ([\d,]+) deliver\w+ (\w+)"', self.now(operator)
+            r'href="(/console/events[^"]+)" aria-label="[^"]*: ([\d,]+) deliver\w+ (\w+)"', now(operator)
         )
         assert len(links) > 3 * len(AGENCIES)
         for link, count, word in links:
@@ -167,19 +191,10 @@ class TestNow:
                 assert totals is not None
                 assert sum(map(int, re.findall(r"</span> (\d+)", totals[1]))) == int(count), link
 
-    def now(self, operator: FlaskClient) -> str:
-        return operator.get("/console").text
-
-    def test_dead_letters_are_as_many_in_status_as_on_every_page(self, operator: FlaskClient, trouble: Store) -> None:
-        ((dead,),) = ask_sql(trouble, "SELECT COUNT(*) FROM deliveries WHERE state = 'dead'")
-        listed = re.findall(r"(\d+) deliver(?:y|ies) to \S+ \(\w+\) waits? for a replay", plain(self.now(operator)))
-        events = plain(operator.get("/console/events?state=dead").text)
-        figures = {
-            "status": overview(trouble, trouble.database.time()).dead,
-            "Now": sum(map(int, listed)),
-            "Events": sum(map(int, re.findall(r"dead letter (\d+)", events))),
-        }
-        assert figures == dict.fromkeys(figures, dead)
+    def test_no_pace_is_promised_while_no_worker_runs(self, operator: FlaskClient, trouble: Store) -> None:
+        assert "per hour" not in now(operator)
+        trouble.processes.beat(Beat("host-1", "work", None, halted=False))
+        assert "per hour" in now(operator)
 
     def test_the_lane_whose_crm_fails_is_never_called_draining(self, operator: FlaskClient, trouble: Store) -> None:
         with trouble.database.transaction() as connection:  # it is tried again, and a worker has it
@@ -189,7 +204,7 @@ class TestNow:
             )  # fmt: skip
         (lane,) = (own for own in trouble.desk.lanes() if own.name == "harbor/hubspot/0")
         assert (lane.leased, lane.paused, lane_state(lane)) == (True, False, "failing")
-        card = plain(self.now(operator)).partition("harbor/hubspot/0 failing")[2].partition("harbor/salesforce/0")[0]
+        card = plain(now(operator)).partition("harbor/hubspot/0 failing")[2].partition("harbor/salesforce/0")[0]
         assert "It is being tried again now." in card
         assert "draining" not in card
 
