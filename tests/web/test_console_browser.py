@@ -342,6 +342,7 @@ class TestEditingAMapping:
     def test_it_is_reviewed_published_and_put_back(self, browser: Chrome, editing: str, folder: Path) -> None:
         browser.get(f"{editing}/mapping/edit")
         browser.find_element(By.ID, "text").send_keys("      Title: { value: Member }\n")
+        wait(browser).until(lambda _: "draft=" in browser.current_url)
         press(browser, "Review and publish")
         assert heading(browser).startswith("Publish this edit")
         browser.back()
