@@ -292,9 +292,7 @@ class TestWhoIsNotLetIn:
         provider.claims = {"email_verified": verified}
         assert refused(client, store) == (403, "unknown account (sub:24400320, no verified e-mail address)")
 
-    @pytest.mark.parametrize(
-        "email", ["ana@agency\u212a.example", "ana@agency.example\n", "\uff41na@agency.example", 7]
-    )
+    @pytest.mark.parametrize("email", ["ana@\u212a.example", "ana@k.example\n", "\uff41na@k.example", 7])
     def test_nor_is_what_only_looks_like_it(
         self, client: FlaskClient, provider: Provider, store: Store, file: Path, email: object
     ) -> None:
