@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +54,15 @@ STATEMENTS = Statements()
 @event.listens_for(Engine, "engine_connect")
 def _share_statements(connection: Connection) -> None:
     connection.execution_options(compiled_cache=STATEMENTS)
+
+
+@pytest.fixture(autouse=True)
+def _no_setting_outlives_its_test() -> Iterator[None]:
+    """A command of a role, tried in this process, sets where the processes it would start keep their metrics."""
+    before = os.environ.copy()
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
 
 
 class Clock:

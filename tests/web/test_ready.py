@@ -49,8 +49,7 @@ def writer(opened: Store) -> Iterator[Writer]:
 
 
 @pytest.fixture
-def monitor(opened: Store, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)  # the command of a role, tried here before, sets it
+def monitor(opened: Store, writer: Writer) -> Iterator[FlaskClient]:
     monitor = create_admin(opened, writer=writer).test_client()
     yield monitor
     until(lambda: "connector_database_up 1.0" in asked(monitor, "/metrics")[1])  # whatever happened, it comes back
