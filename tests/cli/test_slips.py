@@ -27,6 +27,7 @@ READ_NONE = {
 """Commands that work without a database."""
 NEEDED = {
     "backfill": "--plan",
+    "backup": "{folder}/copy.db",
     "events discard": "--code BAD --yes",
     "events replay": "--all",
     "identity decide": "--somebody-else",
@@ -37,7 +38,6 @@ VALUES = {
     "paths": "-c {agency}",
     "name": "--destination crm",
     "mapping_file": MAPPING,
-    "target": "{folder}/copy.db",
     "flag": "doNotCall",
     "reason": "--reason x",
     "since": "--since 2026-01-01",
