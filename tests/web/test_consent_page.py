@@ -261,6 +261,11 @@ class TestSignOff:
         assert (entry.action, entry.who) == ("sign off", "console:127.0.0.1")
         assert "2026-06 (every agency): 19 asked, 4 in time, 2 late, 11 waiting or refused" in entry.thing
 
+    def test_of_a_month_that_is_not_over_it_says_so(self, trouble: Store, operator: FlaskClient) -> None:
+        for query, is_current in (("", True), ("?month=2026-06", False)):
+            page = operator.get(f"/console/consent{query}").text
+            assert ("is not over: its figures will change" in page) is is_current
+
     @pytest.mark.parametrize(("seen", "note"), [("19-4-2-11-2", " "), ("19-4-2-10-3", "fine")])
     def test_needs_a_note_and_the_figures_that_were_seen(
         self, trouble: Store, operator: FlaskClient, seen: str, note: str
