@@ -167,6 +167,8 @@ class Editing:
         """Drop an edit."""
         account, _, draft = self.bench.draft(request.form.get("draft", ""))
         self.bench.store.drafts.discard(draft.id)
+        thing = f"{', '.join(draft.files)} of {account.name}, last saved by {draft.who or 'somebody'}"
+        self.bench.store.audit.note(g.session.name, "discard edit", thing, agency=account.agency)
         return self.bench.gate.back("console.mapping", "The edit is discarded.", destination=account.name)
 
     def download(self) -> Response:

@@ -193,12 +193,15 @@ class TestEditing:
         assert "<button>Publish</button>" not in review.text
         assert (folder / "our-contacts.yaml").read_text() == whole
 
-    def test_an_edit_is_discarded(self, operator: FlaskClient, store: Store) -> None:
+    def test_an_edit_is_discarded_and_the_log_says_whose(self, operator: FlaskClient, store: Store) -> None:
         save(operator, EDITED)
         (draft,) = store.drafts.of(DESTINATION)
         form = {"token": token(operator), "draft": draft.id}
         operator.post("/console/mapping/discard", data=form)
         assert store.drafts.of(DESTINATION) == []
+        entry = store.audit.entries()[0]
+        what = f"our-contacts.yaml of {DESTINATION}, last saved by {draft.who}"
+        assert (entry.action, entry.thing) == ("discard edit", what)
 
     def test_a_viewer_neither_edits_nor_publishes(self, viewer: FlaskClient) -> None:
         assert viewer.get("/console/mapping/edit").status_code == 403
