@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
 """
 """Python's own sleeps until a moment of the monotonic clock, which libfaketime 0.9.10 refuses (EINVAL)."""
+
+
+CACHED = 1
+"""Seconds after which a process looks into the file again; one that is forked goes on with what its parent read."""
 
 
 class FakeClock:
@@ -27,7 +32,7 @@ class FakeClock:
         self.environment = {
             "LD_PRELOAD": str(libraries[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_CACHE_DURATION": "1",  # seconds after which a process looks into the file again
+            "FAKETIME_CACHE_DURATION": str(CACHED),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",  # its name in other releases
             "PYTHONPATH": str(place),
@@ -39,3 +44,8 @@ class FakeClock:
         new = self.file.with_suffix(".new")
         new.write_text(f"{seconds:+}\n")
         new.replace(self.file)
+        self._moved = time.monotonic()
+
+    def is_known(self) -> bool:
+        """Whether no process goes on with what it read before the last move."""
+        return time.monotonic() - self._moved > 2 * CACHED

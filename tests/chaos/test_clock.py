@@ -169,6 +169,7 @@ class TestTheDatabaseServer:
             traffic.more(20)
         assert world.settle().clean
         self.clock.move(100 * DAY)
+        world.until(self.clock.is_known)
         world.crash("run")  # retention is applied at every start
         world.ready()
         world.until(lambda: "Nothing is deleted for now" in said_by(world, "status"))
