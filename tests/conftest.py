@@ -57,12 +57,11 @@ def _share_statements(connection: Connection) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_setting_outlives_its_test() -> Iterator[None]:
-    """A command of a role, tried in this process, sets where the processes it would start keep their metrics."""
-    before = os.environ.copy()
+def _metrics_are_shared_with_nobody() -> Iterator[None]:
+    """A command of a role, tried in this process, shares its metrics with the processes that it would start."""
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     yield
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
 class Clock:
