@@ -283,6 +283,24 @@ class TestChance:
         assert short == []
 
 
+class TestGroups:
+    def test_what_is_costly_to_start_is_started_by_one_worker(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            """
+            import os
+            import pytest
+
+            @pytest.mark.xdist_group("costly")
+            @pytest.mark.parametrize("number", range(8))
+            def test_notes_who_ran_it(number):
+                with open("workers", "a") as file:
+                    file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+            """
+        )
+        pytester.runpytest_subprocess("-n", "2", "--dist", "loadgroup").assert_outcomes(passed=8)
+        assert len(set((pytester.path / "workers").read_text().split())) == 1
+
+
 class TestTheTime:
     def test_only_these_modules_ask_this_machine_for_it(self) -> None:
         sandboxes = ROOT / "connector/sandbox"  # they stand in for other machines
