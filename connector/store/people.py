@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, select, union
@@ -19,6 +19,7 @@ from connector.store.tables import agencies, events, lanes, ledger
 
 MOST: Final = 50
 """Most people listed for one search."""
+_PLACES: Final = {handle: place for place, handle in enumerate(Handle)}
 _RECENT: Final = 2_000
 """Entries of the audit log looked through for how often somebody searched."""
 
@@ -107,12 +108,14 @@ class People:
         return sum(row.at >= since and (row.who, row.action) == (who, action) for row in rows)
 
 
-def _sightings(person: Person, said: Mapping[tuple[str, str], int], wanted: Mapping[str, Handle]) -> Iterator[Sighting]:
-    """How a person was found."""
+def _sightings(person: Person, said: Mapping[tuple[str, str], int], wanted: Mapping[str, Handle]) -> list[Sighting]:
+    """How a person was found, in the order of `Handle`: a database keeps no order of its own."""
     newest_of: dict[str, int] = {}
     for (handle, _), at in said.items():
         newest_of[handle] = max(at, newest_of.get(handle, at))
+    found = []
     for (handle, digest), at in said.items():
         if digest in wanted:
             by = Handle.MAILBOX if wanted[digest] is Handle.MAILBOX else Handle(handle)
-            yield Sighting(person, by, handle != Handle.CALL and at < newest_of[handle])
+            found.append(Sighting(person, by, handle != Handle.CALL and at < newest_of[handle]))
+    return sorted(found, key=lambda sighting: (_PLACES[sighting.handle], sighting.former))
