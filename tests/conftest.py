@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from connector.store.fitness import DIGEST_KEY
 from connector.store.tables import metadata, settings
 from tests.builders import DATA_KEY, NOON
 from tests.patience import one_in_three
+
+pytest_plugins = "pytester"
 
 _names = itertools.count(1)
 
@@ -54,6 +57,13 @@ STATEMENTS = Statements()
 @event.listens_for(Engine, "engine_connect")
 def _share_statements(connection: Connection) -> None:
     connection.execution_options(compiled_cache=STATEMENTS)
+
+
+@event.listens_for(Engine, "connect")
+def _rows_in_no_order(connection: Any, _: Any) -> None:
+    """Without ORDER BY rows come in any order: in the tests, in another than SQLite's usual one."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects=ON")
 
 
 @pytest.fixture(autouse=True)
