@@ -40,7 +40,9 @@ class TestPasswords:
         assert made.startswith("scrypt:131072:8:1$")
         assert hash_password(PASSWORD) != made
 
-    @pytest.mark.parametrize("mangled", ["", "secret", HASH.replace("$", ""), HASH[:-1]])
+    @pytest.mark.parametrize(
+        "mangled", ["", "secret", HASH.replace("$", ""), HASH[:-1]], ids=["empty", "secret", "no $", "short"]
+    )
     def test_a_mangled_hash_stops_the_start(self, store: Store, mangled: str) -> None:
         with pytest.raises(FixConfiguration, match="CONNECTOR_CONSOLE_PASSWORD_HASH"):
             create_console(store, Passwords(mangled), KEY)
