@@ -1,4 +1,4 @@
-"""schema: save the CRM's schema, and write those of mapping files and of what `--json` prints."""
+"""schema: save the CRM's schema, and write those of mapping files, agency files and what `--json` prints."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from connector.cli.options import agency_option
 from connector.destinations import VENDORS
 from connector.errors import FixConfiguration
 from connector.mapping import editor, shipped_folder, shipped_names, target
+from connector.running import agency_schema
 from connector.running.bootstrap import saved_path
 from connector.running.config import AgencyFile, read_agencies
 
@@ -24,7 +25,7 @@ _out = click.Path(path_type=Path)
 
 @click.group()
 def schema() -> None:
-    """Save the CRM's schema, or write that of mappings or of `--json`."""
+    """Save the CRM's schema, or write that of mappings, agency files or `--json`."""
 
 
 @schema.command()
@@ -76,6 +77,18 @@ def editor_(saved: Path | None, output: Path | None) -> None:
     known = target.load(saved) if saved else None
     offered = editor.schema(known, VENDORS, shipped_names(shipped_folder()))
     _write_schema(output, json.dumps(offered, ensure_ascii=False, indent=1))
+
+
+@schema.command("agency")
+@click.option("-o", "--output", type=_out, help="A file instead of standard output.")
+def agency_(output: Path | None) -> None:
+    """Write the JSON Schema of agency files.
+
+    Editors with yaml-language-server then complete and explain as you type. Name it in the first line of the file:
+
+    # yaml-language-server: $schema=agency.schema.json
+    """
+    _write_schema(output, json.dumps(agency_schema.schema(), ensure_ascii=False, indent=1))
 
 
 @schema.command("json")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
+_Percent = Annotated[str, Field(pattern=rf"^{_PERCENT.pattern}$")]
 
 
 class DestinationSettings(BaseModel):
@@ -37,7 +38,7 @@ class DestinationSettings(BaseModel):
         """A warning about a deprecated setting, with what to change; empty if there is none."""
         return ""
 
-    @field_validator("budget", mode="before")
+    @field_validator("budget", mode="before", json_schema_input_type=_Percent | None)
     @classmethod
     def _as_share(cls, share: object) -> object:
         percent = _PERCENT.fullmatch(share) if isinstance(share, str) else None
@@ -45,7 +46,7 @@ class DestinationSettings(BaseModel):
             raise ValueError("must be a percentage, for example 20%")
         return float(percent[1]) / 100 if percent else None
 
-    @field_validator("api_version", mode="before")
+    @field_validator("api_version", mode="before", json_schema_input_type=str | float | None)
     @classmethod
     def _as_text(cls, version: object) -> object:
         return str(version) if isinstance(version, float) else version

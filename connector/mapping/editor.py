@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connector.carecycle.catalogue import FIELDS
 from connector.crm import Crm
-from connector.mapping.editor_events import Schema, about_event, condition, consent, given_values
+from connector.mapping.editor_events import FORMATTED, Schema, about_event, condition, consent, given_values
 from connector.mapping.editor_targets import REMOVE, block_of, fixed_of, for_object, inherited_record, record
 from connector.mapping.schema import json_schema
 from connector.mapping.shipped import short_name
@@ -70,7 +70,7 @@ def schema(target: TargetSchema | None, crms: Mapping[str, Crm], shipped: Iterab
         "enumDescriptions": [about_event(field) for field in FIELDS.values()],
         "properties": {},  # means nothing for text, but without it the server's hover shows another schema
     }
-    defs["Condition"] = condition()
+    defs["Condition"], defs["Formatted"] = condition(), FORMATTED
     defs["Consent"]["properties"] |= consent()
     defs["Test"]["properties"]["given"] = {"type": "object", "properties": given_values()}
     defs["Record"] = record(defs["Record"], objects)

@@ -32,7 +32,7 @@ _ANOTHER: Final[Schema] = {
     "required": ["field"],
     "description": "the value of another field of the event",
 }
-_FORMATTED: Final[Schema] = {
+FORMATTED: Final[Schema] = {
     "type": "object",
     "properties": {"format": SCHEMA} | {name: {} for name in TAKES} | _OTHERS,
     "additionalProperties": False,
@@ -71,7 +71,7 @@ def _comparison(field: catalogue.Field) -> Schema:
     if "contains" in block:
         block["contains"] = {"anyOf": [value, _ANOTHER]}
     whole = {"type": "object", "properties": block, "additionalProperties": False}
-    return {"anyOf": [*short, whole, _FORMATTED], "description": about_event(field)}
+    return {"anyOf": [*short, whole, {"$ref": "#/$defs/Formatted"}], "description": about_event(field)}
 
 
 def _value(field: catalogue.Field) -> Schema:

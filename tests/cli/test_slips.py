@@ -21,7 +21,15 @@ MAKE_IT = {"backfill", "demo", "receive", "reconcile source", "run", "sandbox", 
 """Commands that fill a database, and so make one where there is none."""
 READ_NONE = {
     *("alarms test", "check", "completion", "console password", "console person add", "console person list"),
-    *("console person password", "console person remove", "map", "provision", "schema editor", "schema json"),
+    *(
+        "console person password",
+        "console person remove",
+        "map",
+        "provision",
+        "schema agency",
+        "schema editor",
+        "schema json",
+    ),
     *("schema pull", "send", "setup", "test", "trial"),
 }
 """Commands that work without a database."""

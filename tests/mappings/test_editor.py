@@ -19,8 +19,10 @@ from connector.cli import cli
 from connector.destinations import VENDORS
 from connector.mapping import editor, shipped_names
 from connector.mapping.formats import FORMATS
+from connector.running import agency_schema
 from tests.mappings.build import HERE, SCHEMAS, SHARED, SHIPPED
 from tests.mappings.language_server import LanguageServer
+from tests.mappings.mistakes import agency_files
 
 SCRIPT = os.environ.get("YAML_LANGUAGE_SERVER", "")
 MODELINE = "# yaml-language-server: $schema=mapping.schema.json\n"
@@ -98,6 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mapping.schema.json").write_text(json.dumps(whole))
     (folder / "hubspot.schema.json").write_text(json.dumps(editor.schema(SCHEMAS["hubspot"], VENDORS)))
     (folder / "any.schema.json").write_text(json.dumps(editor.schema(None, VENDORS)))
+    (folder / "agency.schema.json").write_text(json.dumps(agency_schema.schema()))
     return folder
 
 
@@ -168,6 +171,17 @@ class TestTheLanguageServer:
             "slip.yaml", MODELINE + RECORD + "LastName: customer.fristName\n      LastNme: customer.city\n"
         )
         assert [one.split(":")[0] for one in slips] == ["9", "10"]
+
+    def test_it_finds_nothing_in_the_example_of_an_agency_file(self, server: LanguageServer) -> None:
+        example = (SHIPPED.parent / "config.example.yaml").read_text("utf-8")
+        assert server.problems("agency.yaml", MODELINE.replace("mapping", "agency") + example) == []
+
+    def test_a_slip_in_an_agency_file_is_marked_and_its_keys_are_offered(self, server: LanguageServer) -> None:
+        top = MODELINE.replace("mapping", "agency") + agency_files.RIGHT
+        slips = server.problems("agency-slip.yaml", top.replace("  payloads: 30", "  payload: 30"))
+        assert [one.split(":")[0] for one in slips] == [str(top[: top.index("  payloads:")].count("\n") + 1)]
+        offered = server.completions("agency-offer.yaml", top.replace("  payloads: 30", "  d¦"))
+        assert offered["dead_letters"].startswith("then a dead letter is given up")
 
     @pytest.mark.parametrize("path", [*SHIPPED.glob("*.yaml"), *SHARED.glob("*.yaml")], ids=lambda path: path.stem)
     @pytest.mark.parametrize("known", [True, False], ids=["known CRM", "any CRM"])
