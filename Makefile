@@ -18,13 +18,14 @@ COVERAGE ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker lock audit sbom clean
+.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker docs lock audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
 	@echo "make test    install what the tests need, and run them (ARGS=\"tests/core -k fold\" for some)"
 	@echo "make test-all  the same, with the long tests that repeat what faster ones show"
 	@echo "make check   lint, format, types and import contracts"
+	@echo "make docs    build the documentation as a site with a search, in site/: open site/index.html"
 	@echo "make bench   measure everything, compared with similar programs (twenty minutes; ARGS=--quick to try; some need npm)"
 	@echo "make lock    renew the lock files: the newest versions that pyproject.toml and package.json allow, with their hashes"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
@@ -66,9 +67,15 @@ lint-docker: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
 	$(VENV)/bin/hadolint Dockerfile
 
+docs: $(VENV)/installed
+	@$(LOCKED) --group docs
+	@rm -rf site
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(VENV)/doctrees . site
+	@echo "site/index.html"
+
 lock: $(VENV)/bin/uv
 	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --all-extras --group build --group tools pyproject.toml --output-file requirements.lock
+	  --custom-compile-command "make lock" --all-extras --group build --group tools --group docs --group manifests pyproject.toml --output-file requirements.lock
 
 	@command -v npm >/dev/null && for folder in tests/npm benchmarks/peers; do \
 	  npm update --silent --package-lock-only --prefix $$folder; done || echo "without npm its two lock files stay as they are"
@@ -83,7 +90,7 @@ sbom: $(VENV)/installed
 	$(RUN) -m pip_audit --skip-editable --format cyclonedx-json --output sbom.json
 
 clean:
-	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # A stamp newer than the lock file says that what it asks for is installed.
 $(VENV)/installed: $(VENV)/bin/uv pyproject.toml requirements.lock
