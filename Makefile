@@ -18,7 +18,7 @@ COVERAGE ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker docs lock audit sbom clean
+.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker lint-kubernetes docs lock audit sbom clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
@@ -66,6 +66,10 @@ openapi: $(VENV)/installed-dev
 lint-docker: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
 	$(VENV)/bin/hadolint Dockerfile
+
+lint-kubernetes: $(VENV)/installed-dev
+	@$(LOCKED) --group manifests
+	@$(RUN) -m pytest tests/test_kubernetes.py $(ARGS)
 
 docs: $(VENV)/installed
 	@$(LOCKED) --group docs
