@@ -18,6 +18,7 @@ from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Report
 from connector.mapping.tree import Node
+from connector.running.secret_files import FOLDER, read_secret
 from connector.running.settings_problems import (
     REFERENCE,
     name_in_braces,
@@ -28,7 +29,7 @@ from connector.running.settings_problems import (
     where,
 )
 from connector.source.settings import CareCycleSettings
-from connector.store.dialect import embedded_folder, parse_url
+from connector.store.dialect import embedded_folder, parse_url, with_password
 from connector.web.openid_settings import OpenId, read_openid
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -140,13 +141,16 @@ def read_process(environment: Mapping[str, str]) -> Process:
     if level not in ("debug", "info", "warning", "error"):
         raise FixConfiguration("CONNECTOR_LOG_LEVEL", "must be debug, info, warning or error")
     admin = environment.get("CONNECTOR_ADMIN_LISTEN", "127.0.0.1:8081")
-    database_url = environment.get("CONNECTOR_DATABASE_URL", "sqlite:///data/connector.db")
+    database_url = with_password(
+        environment.get("CONNECTOR_DATABASE_URL", "sqlite:///data/connector.db"),
+        read_secret(environment, "CONNECTOR_DATABASE_PASSWORD"),
+    )
     return Process(
         database_url=database_url,
         listen=_address("CONNECTOR_LISTEN", environment.get("CONNECTOR_LISTEN", "0.0.0.0:8080")),  # public by design
         admin_listen=None if admin == "off" else _address("CONNECTOR_ADMIN_LISTEN", admin),
-        console_password_hash=environment.get("CONNECTOR_CONSOLE_PASSWORD_HASH") or None,
-        console_viewer_password_hash=environment.get("CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH") or None,
+        console_password_hash=read_secret(environment, "CONNECTOR_CONSOLE_PASSWORD_HASH"),
+        console_viewer_password_hash=read_secret(environment, "CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH"),
         console_people=_people_file(environment, database_url),
         console_url=environment.get("CONNECTOR_CONSOLE_URL", ""),
         console_proxies=environment.get("CONNECTOR_CONSOLE_PROXIES", ""),
@@ -301,9 +305,15 @@ class Secrets:
                 return value
 
     def _from_environment(self, node: Node, name: str) -> str | None:
-        value = self._environment.get(name)
+        try:
+            value = read_secret(self._environment, name)
+        except FixConfiguration as error:
+            self._missing(node, str(error))
+            return None
         if not value:
-            self._missing(node, f"the environment variable {name} is not set")
+            folder = self._environment.get(FOLDER)
+            place = f", and {folder} has no file {name}" if folder else ""
+            self._missing(node, f"the environment variable {name} is not set{place}")
         return value
 
     def _from_file(self, node: Node, path: Path) -> str | None:

@@ -71,6 +71,15 @@ def parse_url(text: str) -> URL:
     raise FixConfiguration(_SETTING, "must start with postgresql:// or sqlite:///")
 
 
+def with_password(text: str, password: str | None) -> str:
+    """The address with a password kept elsewhere; as it is without one, and for a file. Raises FixConfiguration."""
+    if password is None or (url := parse_url(text)).get_backend_name() == "sqlite":
+        return text
+    if url.password is not None:
+        raise FixConfiguration(_SETTING, "has a password, and CONNECTOR_DATABASE_PASSWORD as well", "leave one out")
+    return url.set(password=password).render_as_string(hide_password=False)
+
+
 def embedded_file(url: URL) -> Path | None:
     """The file of an embedded database, None for a shared one."""
     name = unquote(str(url.database).removeprefix("file:"))  # of an engine's own address, too
