@@ -1,27 +1,26 @@
-FROM python:3.13-slim-bookworm AS build
+# The same base for everybody who builds this commit, amd64 or arm64. `make base-images` looks for a newer one.
+FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS build
 WORKDIR /src
-COPY pyproject.toml requirements.lock ./
-# Exactly the versions of the lock file, each with its hash: uv by pip, everything else by uv.
+COPY pyproject.toml requirements.lock supply/unused.txt ./
+# Exactly the versions of the lock file, each with its hash: uv by pip, everything else by uv. What is never used stays out.
 RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock >uv.txt \
  && pip install --no-cache-dir --require-hashes --requirement uv.txt \
  && uv venv /venv \
  && uv pip install --python /venv --no-cache --compile-bytecode \
-      --require-hashes --constraint requirements.lock --requirement pyproject.toml --extra oidc \
+      --require-hashes --constraint requirements.lock --excludes unused.txt --requirement pyproject.toml --extra oidc \
  && uv venv /tools \
- && uv pip install --python /tools --no-cache --require-hashes --constraint requirements.lock --group build
+ && uv pip install --python /tools --no-cache --require-hashes --constraint requirements.lock --group build --group sbom
 
-COPY README.md LICENSE ./
+COPY DESCRIPTION.md LICENSE ./
 COPY connector connector
 COPY mappings mappings
+COPY supply/sbom.py ./
 RUN uv build --python /tools --no-build-isolation --wheel --out-dir wheels \
- && uv pip install --python /venv --no-cache --compile-bytecode --offline --no-deps wheels/*.whl
+ && uv pip install --python /venv --no-cache --compile-bytecode --offline --no-deps wheels/*.whl \
+ && /tools/bin/python sbom.py --environment /venv --lock requirements.lock --unused unused.txt --extra oidc \
+      --output /venv/share/carecycle-crm-connector/sbom.cdx.json
 
-FROM python:3.13-slim-bookworm
-LABEL org.opencontainers.image.title="careCycle CRM connector" \
-      org.opencontainers.image.description="A self-hosted bridge from careCycle's signed webhooks to Salesforce and HubSpot" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="0.1.0"
-
+FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
 COPY --from=build /venv /venv
 
 # A number, so that an orchestrator can see that it is not root.
@@ -52,3 +51,13 @@ HEALTHCHECK --interval=30s --timeout=6s --start-period=30s --retries=3 \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["connector"]
 CMD ["run", "-c", "/config"]
+
+# From what it was built, and when: `make image` and the release workflow say it.
+ARG SOURCE="" REVISION="" CREATED=""
+LABEL org.opencontainers.image.title="careCycle CRM connector" \
+      org.opencontainers.image.description="A self-hosted bridge from careCycle's signed webhooks to Salesforce and HubSpot" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"

@@ -13,12 +13,16 @@ WORKERS ?= 4
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --dist loadgroup
 # make test COVERAGE="--cov --cov-report=term:skip-covered" tells what no test reaches; it takes half as long again.
 COVERAGE ?=
+# make image IMAGE=registry.example/connector:test SOURCE=https://git.example/connector
+IMAGE ?= carecycle-crm-connector:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+SOURCE ?=
 
 # Where it is set, each process that a test starts would compile all it imports again: half of what the tests take.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker lint-kubernetes docs lock audit sbom clean
+.PHONY: help demo test test-all test-long test-chaos check bench openapi lint-docker lint-kubernetes lint-workflows docs lock \
+  audit sbom dist image base-images clean
 
 help:
 	@echo "make demo    watch sample webhooks become CRM records, on this machine alone (ARGS=\"--events 200 --exit\")"
@@ -29,7 +33,10 @@ help:
 	@echo "make bench   measure everything, compared with similar programs (twenty minutes; ARGS=--quick to try; some need npm)"
 	@echo "make lock    renew the lock files: the newest versions that pyproject.toml and package.json allow, with their hashes"
 	@echo "make audit   look for known weaknesses in the dependencies (needs the internet)"
-	@echo "make sbom    write what the connector is made of to sbom.json, in CycloneDX (needs the internet)"
+	@echo "make sbom    write what the image is made of to sbom.json, in CycloneDX"
+	@echo "make dist    build wheel and sdist into dist/, and check them"
+	@echo "make image   build the container image, with the commit in its labels (needs Docker)"
+	@echo "make base-images  renew the digests of the base images in Dockerfile and compose.yaml (needs Docker and the internet)"
 	@echo "make clean   remove the virtual environment and the caches"
 
 demo: $(VENV)/installed
@@ -67,34 +74,41 @@ lint-docker: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
 	$(VENV)/bin/hadolint Dockerfile
 
-lint-kubernetes: $(VENV)/installed-dev
-	@$(LOCKED) --group manifests
-	@$(RUN) -m pytest tests/test_kubernetes.py $(ARGS)
-
-docs: $(VENV)/installed
-	@$(LOCKED) --group docs
-	@rm -rf site
-	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(VENV)/doctrees . site
-	@echo "site/index.html"
-
-lock: $(VENV)/bin/uv
-	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --all-extras --group build --group tools --group docs --group manifests pyproject.toml --output-file requirements.lock
+	rm -rf $(VENV) dist site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 	@command -v npm >/dev/null && for folder in tests/npm benchmarks/peers; do \
 	  npm update --silent --package-lock-only --prefix $$folder; done || echo "without npm its two lock files stay as they are"
 
-# Neither is part of the tests: both ask the public list of known weaknesses.
+# No part of the tests: it asks the public list of known weaknesses.
 audit: $(VENV)/installed
 	@$(LOCKED) --group tools
 	$(RUN) -m pip_audit --skip-editable
 
-sbom: $(VENV)/installed
-	@$(LOCKED) --group tools
-	$(RUN) -m pip_audit --skip-editable --format cyclonedx-json --output sbom.json
+sbom: $(VENV)/installed-dev
+	@$(RUN) supply/sbom.py --environment $(VENV) --lock requirements.lock --unused supply/unused.txt --extra oidc --output sbom.json
+
+# The same commit makes the same files, byte for byte: hatchling takes every time from SOURCE_DATE_EPOCH.
+dist: $(VENV)/installed-dev
+	@$(LOCKED) --group dist
+	@rm -rf dist
+	@$(VENV)/bin/uv build --quiet --python $(VENV) --no-build-isolation --out-dir dist
+	@$(RUN) -m twine check --strict dist/*.whl dist/*.tar.gz
+
+image:
+	docker build --tag $(IMAGE) --build-arg SOURCE="$(SOURCE)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  --build-arg CREATED="$$(date --utc +%Y-%m-%dT%H:%M:%SZ)" .
+
+# A digest of the list of platforms, so that every machine gets its own image of the same release.
+base-images:
+	@grep -hoE '[a-z]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}' Dockerfile compose.yaml | sort -u | while IFS=@ read -r image old; do \
+	  new=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") || exit 1; \
+	  echo "$$new" | grep -qxE 'sha256:[0-9a-f]{64}' || { echo "$$image: no digest in Docker's answer" >&2; exit 1; }; \
+	  sed -i "s/$$image@$$old/$$image@$$new/" Dockerfile compose.yaml; \
+	  [ "$$new" = "$$old" ] && echo "$$image is up to date" || echo "$$image is now $$new"; \
+	done
 
 clean:
-	rm -rf $(VENV) site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # A stamp newer than the lock file says that what it asks for is installed.
 $(VENV)/installed: $(VENV)/bin/uv pyproject.toml requirements.lock
@@ -105,7 +119,7 @@ $(VENV)/installed: $(VENV)/bin/uv pyproject.toml requirements.lock
 
 $(VENV)/installed-dev: $(VENV)/bin/uv pyproject.toml requirements.lock
 	@echo "Installing with what the tests need (once; again when requirements.lock changes) ..."
-	@$(LOCKED) --requirement pyproject.toml --extra dev --group build
+	@$(LOCKED) --requirement pyproject.toml --extra dev --group build --group sbom
 	@$(OURSELVES)
 	@touch $(VENV)/installed $@
 

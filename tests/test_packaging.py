@@ -90,6 +90,11 @@ class TestVersion:
         assert f'image.version="{PROJECT["version"]}"' in DOCKERFILE
         assert compose("connector")["image"].endswith(f":{PROJECT['version']}")
 
+    @pytest.mark.parametrize("label", ["source", "revision", "created", "version", "licenses"])
+    def test_the_image_says_what_it_was_made_from(self, label: str) -> None:
+        (value,) = re.findall(rf'org\.opencontainers\.image\.{label}="([^"]+)"', DOCKERFILE)
+        assert not value.startswith("$") or re.search(rf'^ARG .*{value[1:]}=""', DOCKERFILE, re.MULTILINE)
+
 
 def compose(service: str) -> dict[str, object]:
     found: dict[str, object] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][service]
@@ -103,6 +108,20 @@ class TestContainers:
         assert settings["read_only"] is True
         assert settings["cap_drop"] == ["ALL"]
         assert settings["security_opt"] == ["no-new-privileges:true"]
+
+    @pytest.mark.parametrize("service", ["connector", "database"])
+    def test_each_has_a_limit_of_memory_and_of_processes(self, service: str) -> None:
+        settings = compose(service)
+        assert settings["mem_limit"] == "1g"
+        assert settings["pids_limit"] in (256, 512)
+
+    @pytest.mark.parametrize("service", ["connector", "database"])
+    def test_no_secret_is_part_of_what_describes_a_container(self, service: str) -> None:
+        environment = compose(service)["environment"]
+        assert isinstance(environment, dict)
+        assert [value for value in environment.values() if "$" in value or re.search(r":[^/@]+@", value)] == []
+        secret = {name for name in environment if re.search("PASSWORD|KEY|SECRET", name)}
+        assert {name for name in secret if not environment[name].startswith("/run/secrets")} == set()
 
     def test_the_admin_port_is_for_the_host_alone(self) -> None:
         ports = compose("connector")["ports"]
