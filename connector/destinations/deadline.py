@@ -21,6 +21,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, HTTPRe
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
+from connector.destinations import outgoing
 from connector.destinations.overheard import Exchange, is_listened, overheard
 
 Result = TypeVar("Result")
@@ -64,10 +65,10 @@ class TooLarge(OSError):
 
 
 def broken_limit(error: BaseException) -> str:
-    """Say which limit made an exchange fail; empty if none did."""
+    """Say which limit made an exchange fail, or why its address is refused; empty if neither did."""
     inner: BaseException | None = error
     while inner is not None:
-        if isinstance(inner, TooLong | TooLarge):
+        if isinstance(inner, TooLong | TooLarge | outgoing.Forbidden):
             return str(inner)
         inner = inner.__cause__ or inner.__context__
     return ""
@@ -113,6 +114,7 @@ def within(seconds: float, wire: Wire, exchange: Callable[[], Result]) -> Result
 
 class _Here(threading.local):
     wire: Wire | None = None
+    insecure = False
 
 
 _here: Final = _Here()
@@ -124,6 +126,15 @@ def _use(connection: HTTPConnection) -> None:
 
 
 class _Connection(HTTPConnection):
+    plain = True
+
+    def _new_conn(self) -> socket.socket:
+        plain = self.plain and not _here.insecure
+        outgoing.check(self._dns_host, self.port, plain=plain)
+        made = super()._new_conn()
+        outgoing.check_peer(made, plain=plain)  # the name may lead elsewhere by now
+        return made
+
     def connect(self) -> None:
         super().connect()
         _use(self)
@@ -133,12 +144,14 @@ class _Connection(HTTPConnection):
         super().request(*args, **options)
 
 
-class _TlsConnection(_Connection, HTTPSConnection): ...
+class _TlsConnection(_Connection, HTTPSConnection):
+    plain = False
 
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
     limits = SHORT
+    insecure = False
 
     def urlopen(self, method: str, url: str, *args: Any, **options: Any) -> HTTPResponse:
         """Return a complete reply, with its connection free already."""
@@ -149,7 +162,7 @@ class _Pool(HTTPConnectionPool):
         wire = Wire()
 
         def exchange() -> HTTPResponse:
-            _here.wire = wire
+            _here.wire, _here.insecure = wire, self.insecure
             options["preload_content"] = False
             reply = super(_Pool, self).urlopen(heard.method, heard.url, *args, **options)
             return _in_memory(reply, self.limits, heard)
@@ -206,14 +219,15 @@ def _receive(reply: BaseHTTPResponse, body: BytesIO, limits: Limits) -> None:
                 is_large = True
 
 
-def bound(manager: PoolManager, given: Limits) -> None:
-    """Hold every exchange of this manager's pools to these limits.
+def bound(manager: PoolManager, given: Limits, *, unencrypted: bool = False) -> None:
+    """Hold every exchange of this manager's pools to these limits. unencrypted: also by plain HTTP to another machine.
 
     What breaks one raises urllib3's ReadTimeoutError or ProtocolError, as if the server had fallen silent or gone away.
     """
 
     class Pool(_Pool):
         limits = given
+        insecure = unencrypted
 
     class TlsPool(_TlsPool):
         limits = given
@@ -222,15 +236,15 @@ def bound(manager: PoolManager, given: Limits) -> None:
 
 
 class Adapter(HTTPAdapter):
-    """Holds every exchange of a session to the limits."""
+    """Holds every exchange of a session to the limits. insecure: also by plain HTTP to another machine."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, *, insecure: bool = False) -> None:
+        self.limits, self._insecure = limits, insecure
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        bound(self.poolmanager, self.limits)
+        bound(self.poolmanager, self.limits, unencrypted=self._insecure)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a request and receive all of its reply. Raises requests.RequestException."""
@@ -239,10 +253,10 @@ class Adapter(HTTPAdapter):
 
 
 @contextmanager
-def session(limits: Limits = SHORT) -> Iterator[requests.Session]:
+def session(limits: Limits = SHORT, *, insecure: bool = False) -> Iterator[requests.Session]:
     """A session that takes nothing from the environment (a .netrc is for other programs), with these limits."""
     with requests.Session() as opened:
         opened.trust_env = False
         for scheme in ("http://", "https://"):
-            opened.mount(scheme, Adapter(limits))
+            opened.mount(scheme, Adapter(limits, insecure=insecure))
         yield opened

@@ -6,7 +6,9 @@ import re
 from datetime import date
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from connector.destinations import outgoing
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
 _Percent = Annotated[str, Field(pattern=rf"^{_PERCENT.pattern}$")]
@@ -19,7 +21,10 @@ class DestinationSettings(BaseModel):
 
     mapping: str = Field(description="a shipped mapping's name, or a file beside this one")
     auth: BaseModel = Field(description="how to log in: see config.example.yaml")
-    endpoint: str | None = Field(None, pattern=r"^https?://[^/]+$", description="a sandbox or proxy standing for it")
+    insecure: bool = Field(False, description="true: `endpoint` may be another machine without encryption")
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/@\s?#\\]+$", description="a sandbox or proxy standing for it"
+    )
     budget: float | None = Field(None, description="the share of the account's daily API calls it may use, as 20%")
     daily_limit: int | None = Field(
         None, ge=1, description="the account's API calls a day, where the CRM does not report it"
@@ -37,6 +42,13 @@ class DestinationSettings(BaseModel):
     def notice(self) -> str:
         """A warning about a deprecated setting, with what to change; empty if there is none."""
         return ""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _may_be_sent_to(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address and (problem := outgoing.refusal(address, insecure=info.data.get("insecure", True))):
+            raise ValueError(problem)
+        return address
 
     @field_validator("budget", mode="before", json_schema_input_type=_Percent | None)
     @classmethod

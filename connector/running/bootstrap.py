@@ -195,7 +195,8 @@ def subscriber(file: AgencyFile, console_url: str = "") -> Subscriber:
     """Build the ways an agency is alerted. console_url: where its messages lead; empty if unknown."""
     settings = file.settings.alarms
     renewals = [(name, own.renew_by) for name, own in file.settings.destinations.items() if own.renew_by]
-    heartbeat = partial(notify.ping, settings.heartbeat.get_secret_value()) if settings.heartbeat else None
+    beat = settings.heartbeat
+    heartbeat = partial(notify.ping, beat.get_secret_value(), insecure=settings.insecure) if beat else None
     window, days = settings.every * MINUTE, settings.backup_days
     return Subscriber(file.settings.agency, _ways(settings), window, renewals, heartbeat, console_url, days)
 
@@ -203,13 +204,12 @@ def subscriber(file: AgencyFile, console_url: str = "") -> Subscriber:
 def _ways(settings: Alarms) -> dict[str, Way]:
     ways: dict[str, Way] = {}
     if settings.webhook:
-        ways["webhook"] = partial(notify.post, settings.webhook.get_secret_value())
+        ways["webhook"] = partial(notify.post, settings.webhook.get_secret_value(), insecure=settings.insecure)
     if mail := settings.mail:
         host, _, port = mail.server.rpartition(":")
-        secret = mail.password.get_secret_value()
-        ways["mail"] = partial(
-            notify.send, notify.Mail(mail.to, mail.sender, host, int(port), mail.security, mail.username, secret)
-        )
+        login = mail.username, mail.password.get_secret_value()
+        to = notify.Mail(mail.to, mail.sender, host, int(port), mail.security, *login, insecure=mail.insecure)
+        ways["mail"] = partial(notify.send, to)
     return ways
 
 

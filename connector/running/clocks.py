@@ -103,7 +103,7 @@ class OwnClock:
 def crm_time(address: str) -> float | None:
     """Ask a CRM for its time, without logging in: epoch seconds; None where that cannot be learned."""
     try:
-        with deadline.session(_LIMITS) as session:
+        with deadline.session(_LIMITS, insecure=True) as session:  # it is asked nothing but the time
             reply = session.head(address, allow_redirects=False)
     except requests.RequestException:
         return None

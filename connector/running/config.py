@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from connector.destinations import read_settings
+from connector.destinations import outgoing, read_settings
 from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration
 from connector.mapping import source
@@ -63,14 +72,31 @@ class MailSettings(_Frozen):
     to: tuple[str, ...] = Field(min_length=1, description="recipients")
     sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="the sender's address")
     server: str = Field(pattern=r"^[^:/\s]+:\d{1,5}$", description="the mail server, as host:port")
+    insecure: bool = Field(False, description="true: another machine without encryption or a valid certificate")
     security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is encrypted")
     username: str = Field("", description="left out: no login")
     password: SecretStr = SecretStr("")
+
+    @field_validator("server")
+    @classmethod
+    def _may_be_sent_to(cls, server: str) -> str:
+        if problem := outgoing.of_host(server.partition(":")[0]):
+            raise ValueError(problem)
+        return server
+
+    @field_validator("security")
+    @classmethod
+    def _is_encrypted(cls, security: str, info: ValidationInfo) -> str:
+        is_here = outgoing.is_here(info.data.get("server", "localhost").partition(":")[0])
+        if security == "none" and not (is_here or info.data.get("insecure", True)):
+            raise ValueError(f"must be starttls or tls for another machine. {outgoing.INSECURE}")
+        return security
 
 
 class Alarms(_Frozen):
     """Where alarms are sent."""
 
+    insecure: bool = Field(False, description="true: webhook and heartbeat may be other machines without encryption")
     webhook: SecretStr | None = Field(None, description="receives {text: ...} by POST: Slack, Teams, Mattermost")
     mail: MailSettings | None = None
     heartbeat: SecretStr | None = Field(None, description="an address that gets a GET each minute while all is well")
@@ -79,9 +105,12 @@ class Alarms(_Frozen):
 
     @field_validator("webhook", "heartbeat")
     @classmethod
-    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not re.match(r"https?://[^/\s]+", url.get_secret_value()):
+    def _is_an_address(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        address = url.get_secret_value() if url else ""
+        if address and not re.match(r"https?://[^/\s]+", address):
             raise ValueError("must be an address that begins with https://")
+        if address and (problem := outgoing.refusal(address, insecure=info.data.get("insecure", True))):
+            raise ValueError(problem)
         return url
 
 
@@ -137,6 +166,7 @@ class Process(_Frozen):
 
 def read_process(environment: Mapping[str, str]) -> Process:
     """Read the process's settings from its environment. Raises FixConfiguration."""
+    _check_traces(environment)
     level = environment.get("CONNECTOR_LOG_LEVEL", "info")
     if level not in ("debug", "info", "warning", "error"):
         raise FixConfiguration("CONNECTOR_LOG_LEVEL", "must be debug, info, warning or error")
@@ -163,6 +193,16 @@ def read_process(environment: Mapping[str, str]) -> Process:
         allow_failing_tests=_yes("CONNECTOR_ALLOW_FAILING_TESTS", environment),
         outage_seconds=_number("CONNECTOR_OUTAGE_SECONDS", environment, 60, range(1, 3601)),
     )
+
+
+def _check_traces(environment: Mapping[str, str]) -> None:
+    """Refuse to send spans unencrypted to another machine. Raises FixConfiguration."""
+    insecure = environment.get("OTEL_EXPORTER_OTLP_INSECURE", "").lower() == "true"
+    for setting in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        address = environment.get(setting, "")
+        if address and (problem := outgoing.refusal(address, insecure=insecure)):
+            hint = "set OTEL_EXPORTER_OTLP_INSECURE=true"
+            raise FixConfiguration(setting, problem.replace("write  insecure: true  beside it", hint))
 
 
 def _people_file(environment: Mapping[str, str], database_url: str) -> Path | None:
@@ -267,7 +307,7 @@ def validated(file: Path, tree: Node, content: Any) -> AgencySettings:
         raise unusable(file, problems_of(error.errors(), tree, AgencySettings)) from None
     endpoints = [own.endpoint or "" for own in settings.destinations.values()]
     endpoints.append(settings.carecycle.endpoint if settings.carecycle else "")
-    is_trial = any(endpoint.startswith("http:") for endpoint in endpoints)  # a sandbox's tokens are no secrets
+    is_trial = any(map(outgoing.is_plainly_here, endpoints))  # a sandbox's tokens are no secrets
     if not is_trial and (problems := secrets_in_the_file(settings, tree)):
         raise unusable(file, problems)
     return settings

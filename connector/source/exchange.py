@@ -49,7 +49,7 @@ class Exchange:
         self._agency, self._base, self._pace, self._sleep = agency, settings.endpoint, pace, sleep
         self._headers = {"x-api-key": settings.api_key.get_secret_value(), "Accept": "application/json"}
         self._closing = ExitStack()
-        self._session = self._closing.enter_context(deadline.session(LIMITS))
+        self._session = self._closing.enter_context(deadline.session(LIMITS, insecure=settings.insecure))
 
     def close(self) -> None:
         """Close every connection."""

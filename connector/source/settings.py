@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from connector.destinations import outgoing
 
 _NAME: Final = r"^[A-Za-z0-9_.\[\]-]{1,40}$"
 _NAME_OR_NONE: Final = r"^[A-Za-z0-9_.\[\]-]{0,40}$"
 _HOST: Final = r"^([a-z0-9-]+\.)+[a-z][a-z0-9-]*$"
-_THIS_MACHINE: Final = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 class _Frozen(BaseModel):
@@ -31,8 +31,9 @@ class CareCycleSettings(_Frozen):
     """Access to careCycle's REST API."""
 
     api_key: SecretStr = Field(description="from careCycle's Developer Dashboard")
+    insecure: bool = Field(False, description="true: `endpoint` may be another machine without encryption")
     endpoint: str = Field(
-        "https://api.carecycle.ai", pattern=r"^https?://[^/@\s]+$", description="a sandbox or proxy standing for it"
+        "https://api.carecycle.ai", pattern=r"^https?://[^/@\s?#\\]+$", description="a sandbox or proxy standing for it"
     )
     requests_a_minute: int = Field(30, ge=1, le=6000, description="of all processes together; careCycle allows 60")
     parameters: Parameters = Parameters()
@@ -50,7 +51,7 @@ class CareCycleSettings(_Frozen):
 
     @field_validator("endpoint")
     @classmethod
-    def _is_encrypted(cls, address: str) -> str:
-        if address.startswith("http:") and not _THIS_MACHINE.fullmatch(urlsplit(address).hostname or ""):
-            raise ValueError("must begin with https://, unless it is on this machine")
+    def _may_be_sent_to(cls, address: str, info: ValidationInfo) -> str:
+        if problem := outgoing.refusal(address, insecure=info.data.get("insecure", True)):
+            raise ValueError(problem)
         return address

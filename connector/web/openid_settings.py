@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from connector.destinations import outgoing
 from connector.errors import FixConfiguration
 from connector.web.origin import URL_SETTING
 
@@ -77,7 +78,7 @@ def is_safe(url: object, *, loopback: bool) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    known = bool(parts.hostname) and "@" not in parts.netloc
+    known = bool(parts.hostname) and "@" not in parts.netloc and not outgoing.of_host(parts.hostname or "")
     return known and (parts.scheme == "https" or (loopback and is_local(url)))
 
 

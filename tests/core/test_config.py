@@ -320,3 +320,72 @@ class TestCareCycle:
     def test_a_sandbox_on_this_machine_needs_no_encryption(self, folder: Path, host: str) -> None:
         (file,) = read_agencies([self.block(folder, f'{{api_key: cc_x, endpoint: "http://{host}"}}')], ENVIRONMENT)
         assert file.settings.carecycle is not None
+
+
+DESTINATION = "destinations: {{hubspot: {{mapping: hubspot, auth: {{access_token: 'file:token.txt'}}, {0}}}}}"
+CARECYCLE = "carecycle: {{api_key: '${{HOOK_SECRET}}', {0}}}"
+MAIL = "alarms: {{mail: {{to: [a@x.example], sender: b@x.example, {0}}}}}"
+OUTGOING = {
+    "destinations.hubspot.endpoint": (DESTINATION, "endpoint: 'http://crm-proxy:8080'"),
+    "carecycle.endpoint": (CARECYCLE, "endpoint: 'http://crm-proxy:8080'"),
+    "alarms.webhook": ("alarms: {{{0}}}", "webhook: '${{WEBHOOK}}'"),
+    "alarms.heartbeat": ("alarms: {{{0}}}", "heartbeat: '${{WEBHOOK}}'"),
+    "alarms.mail.security": (MAIL, "server: 'mail:25', security: none"),
+}
+LINK_LOCAL = {
+    "destinations.hubspot.endpoint": (DESTINATION, "endpoint: 'https://169.254.169.254'"),
+    "carecycle.endpoint": (CARECYCLE, "endpoint: 'https://2852039166'"),
+    "alarms.webhook": ("alarms: {{{0}}}", "webhook: '${{METADATA}}'"),
+    "alarms.mail.server": (MAIL, "server: '169.254.1.1:25'"),
+}
+WEBHOOKS = {**ENVIRONMENT, "WEBHOOK": "http://chat/x?secret", "METADATA": "http://[::ffff:a9fe:a9fe]/x?secret"}
+
+
+class TestWhereThingsAreSent:
+    """The address of every part that sends something somewhere."""
+
+    def file(self, folder: Path, around: str, written: str) -> Path:
+        own = "" if around == DESTINATION else "destinations" + AGENCY.partition("destinations")[2]
+        text = f"{AGENCY.partition('destinations')[0]}{own}{around.format(written.format())}\n"
+        (folder / "sunrise.yaml").write_text(text)
+        return folder / "sunrise.yaml"
+
+    @pytest.mark.parametrize("place", OUTGOING)
+    def test_plain_http_to_another_machine_is_refused_with_its_line_and_what_to_do(
+        self, folder: Path, place: str
+    ) -> None:
+        problem = refusal(self.file(folder, *OUTGOING[place]), WEBHOOKS)
+        assert re.search(rf"sunrise\.yaml:\d+:\d+: {place}: must (be|begin with) .*write  insecure: true", problem)
+        assert "secret" not in problem.replace("HOOK_SECRET", "")
+
+    @pytest.mark.parametrize("place", OUTGOING)
+    def test_it_is_allowed_on_a_network_of_your_own(self, folder: Path, place: str) -> None:
+        around, written = OUTGOING[place]
+        assert read_agencies([self.file(folder, around, f"{written}, insecure: true")], WEBHOOKS)
+
+    @pytest.mark.parametrize("place", LINK_LOCAL)
+    def test_a_link_local_address_is_never_allowed(self, folder: Path, place: str) -> None:
+        around, written = LINK_LOCAL[place]
+        problem = refusal(self.file(folder, around, f"{written}, insecure: true"), WEBHOOKS)
+        assert re.search(rf"sunrise\.yaml:\d+:\d+: {place}: leads to a link-local address", problem)
+
+    def test_a_session_opened_elsewhere_cannot_lead_there_either(self, folder: Path) -> None:
+        auth = "auth: {flow: session, session_id: 'file:token.txt', instance_url: 'https://169.254.169.254'}"
+        text = f"destinations: {{salesforce: {{mapping: salesforce-contact, {auth}}}}}\n"
+        (folder / "sunrise.yaml").write_text(AGENCY.partition("destinations")[0] + text)
+        assert "instance_url: leads to a link-local" in refusal(folder / "sunrise.yaml")
+
+    def test_whoever_stands_in_another_container_excuses_no_secret_in_the_file(self, folder: Path) -> None:
+        written = "endpoint: 'http://crm-proxy:8080', insecure: true"
+        path = self.file(folder, DESTINATION, written)
+        path.write_text(path.read_text().replace("file:token.txt", "pat-in-the-file"))
+        assert "destinations.hubspot.auth.access_token: is a secret" in refusal(path)
+
+    @pytest.mark.parametrize("setting", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+    def test_traces_go_unencrypted_to_another_machine_only_if_somebody_said_so(self, setting: str) -> None:
+        given = {setting: "http://collector:4318"}
+        with pytest.raises(FixConfiguration, match="set OTEL_EXPORTER_OTLP_INSECURE=true"):
+            read_process(given)
+        assert read_process({**given, "OTEL_EXPORTER_OTLP_INSECURE": "true"})
+        with pytest.raises(FixConfiguration, match="link-local"):
+            read_process({setting: "http://169.254.169.254", "OTEL_EXPORTER_OTLP_INSECURE": "true"})

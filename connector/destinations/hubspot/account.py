@@ -61,9 +61,10 @@ class HubSpot:
         jitter: Callable[[], float] = random.random,
         limits: Limits = LIMITS,
         version: str = VERSION,
+        insecure: bool = False,
     ) -> None:
         token = auth.access_token.get_secret_value()
-        self._client = _Client(token, endpoint or HUBSPOT.address, on_call, limits, version)
+        self._client = _Client(token, endpoint or HUBSPOT.address, on_call, limits, version, insecure=insecure)
         self._calls = Calls(self._client.send, sleep, jitter)
         self._finder = Finder(self._calls)
         self._writer = RecordWriter(self._calls, self._finder)
@@ -163,10 +164,12 @@ class HubSpot:
 class _Client:
     """HubSpot's client, kept for reuse: each access to one of its APIs would open new connections."""
 
-    def __init__(self, token: str, host: str, on_call: CallLog, limits: Limits, version: str) -> None:
+    def __init__(
+        self, token: str, host: str, on_call: CallLog, limits: Limits, version: str, *, insecure: bool
+    ) -> None:
         with _logging_unchanged():
             self._api = hubspot.HubSpot(access_token=token, host=host.rstrip("/"), retry=False).crm.objects.batch_api
-        bound(self._api.api_client.rest_client.pool_manager, limits)
+        bound(self._api.api_client.rest_client.pool_manager, limits, unencrypted=insecure)
         self._on_call, self._timeout, self._version = on_call, (limits.connect, limits.read), version
         self.usage: tuple[int, int] | None = None
         self.date = ""
@@ -237,4 +240,10 @@ def _logging_unchanged() -> Iterator[None]:
 
 def connect(settings: HubSpotSettings, on_call: CallLog) -> HubSpot:
     """Open the portal that an agency file describes, without calling it yet."""
-    return HubSpot(settings.auth, endpoint=settings.endpoint, on_call=on_call, version=settings.api_version or VERSION)
+    return HubSpot(
+        settings.auth,
+        endpoint=settings.endpoint,
+        on_call=on_call,
+        version=settings.api_version or VERSION,
+        insecure=settings.insecure,
+    )

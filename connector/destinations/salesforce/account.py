@@ -83,9 +83,10 @@ class Salesforce:
         tries: int = 3,
         limits: Limits = LIMITS,
         options: SalesforceOptions | None = None,
+        insecure: bool = False,
     ) -> None:
         self._options = options or SalesforceOptions()
-        self._line = Line(endpoint, on_call, limits=limits)
+        self._line = Line(endpoint, on_call, limits=limits, insecure=insecure)
         headers = {
             "Sforce-Auto-Assign": str(self._options.assignment_rules).upper(),
             "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._options.duplicate_warnings == 'pass').lower()}",
@@ -322,4 +323,5 @@ def connect(settings: SalesforceSettings, on_call: CallLog) -> Salesforce:
         api_version=settings.api_version or VERSION,
         on_call=on_call,
         options=settings.salesforce,
+        insecure=settings.insecure,
     )

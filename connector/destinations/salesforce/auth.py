@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from connector.destinations import outgoing
+
 SHARED: Final = ("login", "test")
 """The login domains that all orgs share."""
 
@@ -34,6 +36,8 @@ def _host(text: str) -> str:
     host = re.sub(r"^https?://", "", text.strip()).partition("/")[0]
     if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", host):
         raise ValueError("expected an address such as https://acme.my.salesforce.com")
+    if problem := outgoing.of_host(host.partition(":")[0]):
+        raise ValueError(problem)
     return f"https://{host}"
 
 

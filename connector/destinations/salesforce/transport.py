@@ -36,8 +36,8 @@ def _no_values(url: str) -> str:
 
 
 class _Adapter(Adapter):
-    def __init__(self, line: Line, endpoint: str | None, limits: Limits, on_call: CallLog) -> None:
-        super().__init__(limits)
+    def __init__(self, line: Line, endpoint: str | None, limits: Limits, on_call: CallLog, *, insecure: bool) -> None:
+        super().__init__(limits, insecure=insecure)
         self._line, self._endpoint, self._on_call = line, endpoint, on_call
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -72,7 +72,9 @@ class Line:
     date: the Date header of the last reply.
     """
 
-    def __init__(self, endpoint: str | None, on_call: CallLog, *, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, endpoint: str | None, on_call: CallLog, *, limits: Limits = LIMITS, insecure: bool = False
+    ) -> None:
         self.last = Last()
         self.usage: tuple[int, int] | None = None
         self.date = ""
@@ -80,7 +82,8 @@ class Line:
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # threads share the session
         self.session.headers["User-Agent"] = "carecycle-crm-connector"
-        self.session.mount("https://", _Adapter(self, endpoint, limits, on_call))
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, _Adapter(self, endpoint, limits, on_call, insecure=insecure))
 
     def note(self, response: requests.Response) -> None:
         """Remember the status, the request id and the API usage of a reply."""
