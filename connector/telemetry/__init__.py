@@ -58,9 +58,7 @@ def configure(level: str = "info", stream: object = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=_Lasting(stream or sys.stderr)),  # type: ignore[arg-type]  # any text file
     )
     # Texts of libraries and of unexpected exceptions may contain payload values: log only where they come from.
-    quiet = logging.StreamHandler()
-    quiet.setFormatter(_Places("%(levelname)s %(name)s %(module)s:%(lineno)d"))
-    logging.basicConfig(level=logging.WARNING, handlers=[quiet], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Places()], force=True)
     logging.captureWarnings(capture=True)
     sys.unraisablehook = lambda unraisable: fault("cleanup", unraisable.exc_value)
     sys.excepthook = lambda kind, error, trace: fault("process", error)
@@ -122,9 +120,17 @@ class _Lasting:
             self._stream.flush()
 
 
-class _Places(logging.Formatter):
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name logging calls
-        return place(ei[1])
+class _Places(logging.Handler):
+    """Logs where a library's line comes from, each line once a minute. asyncio, Flask and others log faults so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one JSON line, whatever the library says in how many."""
+        line = f"{record.module}:{record.lineno}"
+        what = place(record.exc_info[1]) if record.exc_info else ""
+        more = _seldom(f"{record.name} {line} {what}", "")
+        if more is not None:
+            write = log.error if record.levelno >= logging.ERROR else log.warning
+            write("a library reports", library=record.name, line=line, what=what, **_repeats(more))
 
 
 def place(error: BaseException | None) -> str:
@@ -135,8 +141,10 @@ def place(error: BaseException | None) -> str:
 
 
 def fault(where: str, error: BaseException | None) -> None:
-    """Log an unexpected exception: a bug in the connector."""
-    log.error("bug in the connector, please report it", where=where, what=place(error))
+    """Log an unexpected exception, a bug in the connector, once a minute: a request that hits it may come again."""
+    what = place(error)
+    if (more := _seldom(f"{where} {what}", "")) is not None:
+        log.error("bug in the connector, please report it", where=where, what=what, **_repeats(more))
 
 
 def page_failed(page: str, error: BaseException, code: str = "") -> str:

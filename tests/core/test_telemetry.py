@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from connector.telemetry import Seldom
 
 PROGRAM = """
-import logging, threading, warnings
+import asyncio, atexit, flask, logging, threading, warnings
 from connector import telemetry
 telemetry.configure("debug")
 def fail():
@@ -26,6 +27,17 @@ class Cleared:
     def __del__(self):
         raise KeyError("canary")
 Cleared()
+async def forgotten():
+    asyncio.create_task(failing())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+async def failing():
+    raise IndexError("canary")
+asyncio.run(forgotten())
+app = flask.Flask("pages")
+app.get("/")(fail)
+app.test_client().get("/")
+atexit.register(lambda: {}["canary"])
 fail()
 """
 
@@ -68,7 +80,26 @@ class TestTheUnexpected:
 
     def test_its_kind_and_place_are(self) -> None:
         told = self.told()
-        assert told.count("ValueError at <string>:6") == 3
+        assert told.count("ValueError at <string>:6") == 4
         assert '"where": "lane"' in told
-        assert "WARNING py.warnings" in told
-        assert "KeyError at <string>" in told
+        assert '"library": "py.warnings"' in told
+        assert "KeyError at <string>:17" in told
+
+    def test_each_is_one_line_of_json(self) -> None:
+        """A library's log, a thread, a warning, what is collected, asyncio, Flask, the program and its end."""
+        lines = [json.loads(line) for line in self.told().splitlines()]
+        assert [line["where"] for line in lines if "where" in line] == ["lane", "cleanup", "process", "cleanup"]
+        assert [line["library"] for line in lines if "library" in line] == [
+            "library",
+            "py.warnings",
+            "asyncio",
+            "pages",
+        ]
+
+    def test_the_same_again_and_again_is_logged_once_a_minute(self) -> None:
+        program = (
+            "import logging\nfrom connector import telemetry\ntelemetry.configure()\n"
+            "for _ in range(100):\n    telemetry.fault('door', None)\n    logging.getLogger('library').error('x')\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+        assert done.stderr.count(b"\n") == 2
