@@ -248,7 +248,7 @@ class TestExceptionsToTheRules:
     def test_there_is_at_most_one_in_a_thousand_lines(self) -> None:
         assert len(self.suppressions()) <= sum(LINES.values()) / 1000
 
-    def test_at_most_four_excepts_are_broad_and_each_has_its_reason(self) -> None:
+    def test_at_most_five_excepts_are_broad_and_each_has_its_reason(self) -> None:
         broad = [
             (place(path, node), path.read_text().splitlines()[node.lineno - 1])
             for path, tree in TREES.items()
@@ -260,7 +260,7 @@ class TestExceptionsToTheRules:
                 & {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
             )
         ]
-        assert len(broad) <= 4
+        assert len(broad) <= 5
         assert [where for where, line in broad if not re.search(r"#\s*noqa: BLE001\s+#\s*\w", line)] == []
 
 

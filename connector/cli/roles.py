@@ -17,7 +17,7 @@ from connector.cli.person import ask_password, good_enough, person
 from connector.errors import FixConfiguration
 from connector.running.config import AgencyFile, Process, read_agencies, read_process
 from connector.running.console_check import people_of
-from connector.running.roles import serve_web, serve_work
+from connector.running.roles import open_listeners, serve_web, serve_work
 from connector.running.supervisor import supervise
 from connector.store import preload
 from connector.telemetry import tracing
@@ -54,12 +54,14 @@ def run(paths: tuple[Path, ...], allow_failing_tests: bool) -> None:
         paths, allow_failing_tests=allow_failing_tests
     )  # before the fork, so that an unreadable file is reported once
     preload(process.database_url)
-    match supervise(["receive", "work"]):
+    listeners = open_listeners(process, hooks=True)  # before there is a worker that records its lanes
+    match supervise(["receive", "work"], listeners.close):
         case "receive":
             tracing.configure(os.environ)  # its thread would not survive the fork
-            serve_web(process, files, hooks=True, console=True)
+            serve_web(process, files, listeners, hooks=True, console=True)
             _leave()
         case "work":
+            listeners.close()
             tracing.configure(os.environ)
             serve_work(process.model_copy(update={"admin_listen": None}), files)
             _leave()
@@ -74,7 +76,7 @@ def receive(paths: tuple[Path, ...], with_console: bool) -> None:
     """Receive webhooks on CONNECTOR_LISTEN, until SIGTERM."""
     process, files = _start(paths)
     tracing.configure(os.environ)
-    serve_web(process, files, hooks=True, console=with_console)
+    serve_web(process, files, open_listeners(process, hooks=True), hooks=True, console=with_console)
     _leave()
 
 
@@ -101,7 +103,7 @@ def console(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     if not people_of(process) or process.admin_listen is None:
         hint = "make one with connector console password, or add somebody with connector console person add"
         raise FixConfiguration("CONNECTOR_CONSOLE_PASSWORD_HASH", "is not set, and there are no named people", hint)
-    serve_web(process, files, hooks=False, console=True)
+    serve_web(process, files, open_listeners(process, hooks=False), hooks=False, console=True)
     _leave()
 
 

@@ -152,6 +152,7 @@ class Process(_Frozen):
     console_password_hash: str | None = Field(repr=False)
     console_viewer_password_hash: str | None = Field(repr=False)
     console_people: Path | None = None
+    admin_hosts: str = ""
     console_url: str = ""
     console_proxies: str = ""
     console_openid: OpenId = OpenId()
@@ -182,6 +183,7 @@ def read_process(environment: Mapping[str, str]) -> Process:
         console_password_hash=read_secret(environment, "CONNECTOR_CONSOLE_PASSWORD_HASH"),
         console_viewer_password_hash=read_secret(environment, "CONNECTOR_CONSOLE_VIEWER_PASSWORD_HASH"),
         console_people=_people_file(environment, database_url),
+        admin_hosts=environment.get("CONNECTOR_ADMIN_HOSTS", ""),
         console_url=environment.get("CONNECTOR_CONSOLE_URL", ""),
         console_proxies=environment.get("CONNECTOR_CONSOLE_PROXIES", ""),
         console_openid=read_openid(environment),

@@ -7,22 +7,23 @@ import gc
 import os
 import resource
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
+from socket import socket
 from typing import Final
 
-from flask import Blueprint, Flask
+from flask import Blueprint
 
 from connector import telemetry
 from connector.delivery.listen import Listener
 from connector.delivery.rolling import Rolling
 from connector.delivery.route import Pace, Route
 from connector.delivery.worker import Worker
-from connector.errors import FixConfiguration, StoreUnavailable
+from connector.errors import StoreUnavailable
 from connector.insight.alarm_watch import Watch
 from connector.insight.sending import Subscriber
 from connector.running import bootstrap
@@ -48,6 +49,8 @@ from connector.web.door import SOCKETS, Door, Limits, serve_all
 from connector.web.gate import ROOT
 from connector.web.health import create_admin
 from connector.web.hooks import create_hooks
+from connector.web.hosts import read_hosts
+from connector.web.listening import listen
 from connector.web.openid_settings import OpenId, complete
 from connector.web.origin import Origin, read_origin
 from connector.web.passwords import Passwords
@@ -78,23 +81,47 @@ def _announce(store: Store, files: Sequence[AgencyFile], routes: Iterable[Route]
         store.mappings.running(route.name, route.mapping.version, route.mapping.files)
 
 
-def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, console: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The sockets of one process, which listen before anything of it is recorded in the database."""
+
+    hooks: socket | None = None
+    admin: socket | None = None
+
+    def close(self) -> None:
+        """Listen no more in this process; another that has them from a fork still does."""
+        for listening in filter(None, (self.hooks, self.admin)):
+            listening.close()
+
+
+def open_listeners(process: Process, *, hooks: bool) -> Listeners:
+    """Listen where a role is to listen. Raises FixConfiguration if another program does."""
+    with ExitStack() as opened:
+        public = opened.enter_context(listen(process.listen)) if hooks else None
+        admin = listen(process.admin_listen) if process.admin_listen else None
+        opened.pop_all()
+    return Listeners(public, admin)
+
+
+def serve_web(
+    process: Process, files: Sequence[AgencyFile], listeners: Listeners, *, hooks: bool, console: bool
+) -> None:
     """Serve the hooks listener, or the admin listener, or both, until SIGTERM. Raises FixConfiguration."""
     collect_rarely()
     role, reported = ("receive", files) if hooks else ("console", ())
-    agencies = bootstrap.open_agencies(files)
-    _check_console(process)
+    agencies, hosts = bootstrap.open_agencies(files), _check_console(process)
     inspection, stores, proofs, openings = Inspection(hourly=False), list[Store](), list[Proof](), list[Opening]()
     pages = partial(_pages, process=process, files=files, console=console)
-    hooks_door = _door(create_waiting_hooks(), process.listen, Limits(threads=0)) if hooks else None  # it never waits
+    hooks_door = _hooks_door(process, listeners.hooks) if listeners.hooks else None
     problem = partial(_first_problem, openings)
-    admin_door = _admin_door(process, problem)
+    admin_door = _admin_door(process, listeners.admin, problem)
     doors = list(filter(None, (hooks_door, admin_door)))
 
     def open_admin(closing: ExitStack) -> None:
         stores.append(store := _opened(process, closing, inspection, SHOWING))
         if admin_door:  # pages are shown though nothing may be written yet
-            admin_door.app = create_admin(store, pages(store), _not_yet(store, problem, closing) if hooks else None)
+            writer = _not_yet(store, problem, closing) if hooks else None
+            admin_door.app = create_admin(store, pages(store), writer, hosts=hosts)
 
     def open_hooks(closing: ExitStack) -> None:
         if hooks_door:
@@ -112,7 +139,7 @@ def serve_web(process: Process, files: Sequence[AgencyFile], *, hooks: bool, con
             hooks_door.app = create_hooks(agencies, writer)
             stores.append(_for_writing(stores[-1], process, closing, inspection))
             if admin_door:
-                admin_door.app = create_admin(stores[-1], pages(stores[-1]), writer, full)
+                admin_door.app = create_admin(stores[-1], pages(stores[-1]), writer, full, hosts=hosts)
 
     def announce(closing: ExitStack) -> None:
         _announce(stores[-1], files)
@@ -172,11 +199,24 @@ def _try_out(accept: Bounded, store: Store) -> None:
     store.prove()
 
 
-def _admin_door(process: Process, problem: Callable[[], str]) -> Door | None:
-    """Open the admin listener, if there is to be one. problem: why the database cannot be used yet."""
-    if process.admin_listen is None:
+def _hooks_door(process: Process, listening: socket) -> Door:
+    """The door of the hooks port, whose application waits for nothing."""
+    return Door(create_waiting_hooks(), *process.listen, Limits(threads=0), listening=listening)
+
+
+def _admin_door(process: Process, listening: socket | None, problem: Callable[[], str]) -> Door | None:
+    """The door of the admin port, if there is to be one. problem: why the database cannot be used yet."""
+    if process.admin_listen is None or listening is None:
         return None
-    return _door(create_waiting_admin(problem), process.admin_listen, pages=ROOT)
+    waiting = create_waiting_admin(problem, _hosts(process))
+    return Door(waiting, *process.admin_listen, pages=ROOT, at_once=frozenset({"/livez"}), listening=listening)
+
+
+def _hosts(process: Process) -> frozenset[str]:
+    """The names of the admin port that are configured. Raises FixConfiguration."""
+    named, url = read_hosts(process.admin_hosts), read_origin(process.console_url, "").host
+    own = process.admin_listen[0].lower() if process.admin_listen else ""
+    return named | {own, url.rpartition(":")[0] or url} - {""}
 
 
 def _pages(store: Store, process: Process, files: Sequence[AgencyFile], *, console: bool) -> list[Blueprint]:
@@ -196,34 +236,21 @@ def _people(process: Process) -> tuple[Passwords, Roster]:
     return Passwords(process.console_password_hash, process.console_viewer_password_hash), roster
 
 
-def _check_console(process: Process) -> None:
+def _check_console(process: Process) -> frozenset[str]:
+    """Return the names of its port that are configured. Raises FixConfiguration."""
     _people(process)
-    _entrance(process)
+    return _entrance(process)[0].names
 
 
 def _entrance(process: Process) -> tuple[Origin, OpenId | None]:
     """Where the console is reached, and through whom people sign in. Raises FixConfiguration."""
-    origin = read_origin(process.console_url, process.console_proxies)
+    origin = replace(read_origin(process.console_url, process.console_proxies), names=_hosts(process))
     return origin, complete(process.console_openid, process.console_url)
 
 
 def _cookie_key(store: Store) -> bytes:
     """Return the key of the console's cookies, the same after a restart and in every container of one database."""
     return bytes.fromhex(store.database.digest("console cookies", size=32))
-
-
-def _door(app: Flask, address: tuple[str, int], limits: Limits | None = None, pages: str = "") -> Door:
-    """Open a listener. Raises FixConfiguration if another program uses the port."""
-    host, port = address
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            problem = f"the connector cannot listen here: {error.strerror}"
-            hint = "CONNECTOR_LISTEN and CONNECTOR_ADMIN_LISTEN name other addresses"
-            raise FixConfiguration(f"{host}:{port}", problem, hint) from None
-    return Door(app, host, port, limits or Limits(), pages)
 
 
 async def _until_stopped(doors: Sequence[Door], steps: Sequence[Opening], closing: ExitStack) -> None:
@@ -249,7 +276,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
     """Deliver until SIGTERM, then finish the current batch. Raises FixConfiguration, FixMapping."""
     collect_rarely()
     inspection, stores = Inspection(hourly=True), list[Store]()
-    door = _admin_door(process, lambda: opening.problem)
+    door = _admin_door(process, open_listeners(process, hooks=False).admin, lambda: opening.problem)
     with ExitStack() as closing:
         proof = closing.enter_context(outages_reported(process, files, "worker"))
         opened = partial(_open_work, process, inspection, proof, stores)
@@ -284,7 +311,7 @@ def serve_work(process: Process, files: Sequence[AgencyFile]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if door:
-            door.app = create_admin(store)
+            door.app = create_admin(store, hosts=_hosts(process))
         closing.callback(own.keep_beating())
         telemetry.role_started("work", f"{len(lanes)} lanes")
         worker.run()

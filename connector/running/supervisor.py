@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ YOUNG: Final = 2.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def supervise(names: Sequence[str]) -> str | int:
-    """Keep a process for each role until SIGTERM, or until one refuses its configuration.
+def supervise(names: Sequence[str], stopping: Callable[[], None]) -> str | int:
+    """Keep a process for each role until SIGTERM, or until one refuses its configuration. stopping: called then.
 
     Returns once in each of those processes, with its role's name, and finally in this one, with the exit status.
     They are forks of this process: imported modules are in memory once, and a role that died restarts quickly.
@@ -42,6 +42,7 @@ def supervise(names: Sequence[str]) -> str | int:
             if role.due(time.monotonic()) and not refused and role.fork(lifeline):
                 return role.name
         time.sleep(0.05)
+    stopping()
     _stop(roles)
     return CONFIGURATION_REFUSED if refused else 0
 

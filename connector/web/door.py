@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Response
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.server.embed import Server
 from werkzeug.test import run_wsgi_app
+
+from connector import telemetry
+from connector.web.listening import Listening, listen
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 _PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
@@ -38,6 +41,7 @@ _AHEAD: Final = 128 * 1024
 """Bytes of a connection that are read before they are asked for, headers included."""
 
 _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
+_FAULT: Final[Answer] = (500, _PLAIN, b"something went wrong here, send it again\n")
 _MANY_PAGES: Final[Answer] = (
     503,
     [("content-type", "text/html; charset=utf-8"), ("retry-after", "5")],
@@ -118,7 +122,8 @@ class _Threads:
 class Door:
     """One listener. `serve()` returns once `close()` was called and the requests in hand are answered.
 
-    pages: where the paths of people's pages begin, if there are any.
+    pages: where the paths of people's pages begin, if there are any. at_once: the paths that wait for nothing and are
+    answered on the loop, however much else waits. listening: the socket to serve; without one, it is opened.
     """
 
     app: Flask
@@ -126,7 +131,9 @@ class Door:
     port: int
     limits: Limits = field(default_factory=Limits)
     pages: str = ""
-    _server: Server | None = None
+    at_once: frozenset[str] = frozenset()
+    listening: socket.socket | None = None
+    _server: Listening | None = None
     _threads: _Threads | None = None
     _page_threads: _Threads | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -141,22 +148,23 @@ class Door:
         if self.limits.threads:
             self._threads = _Threads("door", self.limits.threads, self.limits.waiting)
             self._page_threads = _Threads("pages", self.limits.pages, self.limits.pages_waiting)
-        self._server = Server(
+        listening = self.listening or listen((self.host, self.port))
+        self._server = Listening(
             self._answer_one,
-            address=self.host,
-            port=self.port,
+            listening,
             interface=Interfaces.RSGI,
             http=HTTPModes.http1,  # while it may still become HTTP/2, a silent connection has no time limit
             websockets=False,
             log_enabled=False,
-            backlog=1024,
             backpressure=SOCKETS,  # the default, the backlog, lets that many idle connections block everybody
             http1_settings=HTTP1Settings(
                 header_read_timeout=int(self.limits.seconds * 1000),
                 max_buffer_size=_AHEAD,
             ),
         )
-        if not self._closed:
+        if self._closed:
+            listening.close()
+        else:
             await self._server.serve()
         for threads in filter(None, (self._threads, self._page_threads)):
             threads.close()
@@ -171,6 +179,9 @@ class Door:
         body = _Body()
         try:
             protocol.response_bytes(*await self._answer(scope, protocol, body))
+        except Exception as error:  # noqa: BLE001  # granian would answer without a word, and log nothing
+            telemetry.fault("door", error)
+            protocol.response_bytes(*_FAULT)
         finally:
             body.content.clear()
             self._arrived -= body.arrived
@@ -191,6 +202,8 @@ class Door:
             return (408, _PLAIN, b"the body did not arrive in time\n")
         content = bytes(body.content)
         body.content.clear()
+        if scope.path in self.at_once:
+            return call_wsgi(self.app, environ(scope, content))
         return await self._ask(environ(scope, content)) if self._asked < self.limits.waiting else _BUSY
 
     def _size(self, scope: Any) -> int:
@@ -297,5 +310,11 @@ def call_wsgi(app: Flask | Response, request: dict[str, Any]) -> Answer:
 
 
 async def serve_all(doors: Sequence[Door]) -> None:
-    """Serve several listeners on one loop until all are closed."""
-    await asyncio.gather(*(door.serve() for door in doors))
+    """Serve listeners until all are closed. Each has a loop and a thread of its own: none waits for another's work."""
+    here, *beside = doors
+    threads = [threading.Thread(target=asyncio.run, args=(door.serve(),), name="door", daemon=True) for door in beside]
+    for thread in threads:
+        thread.start()
+    await here.serve()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)

@@ -25,6 +25,8 @@ from connector.store import Store
 from connector.store.meaning import is_damage
 from connector.store.writer import Writer
 from connector.web.compared import compared
+from connector.web.gate import ROOT
+from connector.web.hosts import only_ours
 from connector.web.readiness import PATIENCE, Readiness, Shared
 
 
@@ -33,13 +35,17 @@ def create_admin(
     pages: Sequence[Blueprint] = (),
     writer: Writer | None = None,
     full: Callable[[], str] | None = None,
+    *,
+    hosts: frozenset[str] = frozenset(),
 ) -> Flask:
     """Build the Flask application of the admin port.
 
     pages: the console's, where it is on. writer: what keeps events, where events are received; full: whether its inbox
-    is. Any other role tries the database with a writer of its own.
+    is. Any other role tries the database with a writer of its own. hosts: names of this port, beside those only it can
+    have.
     """
     app = Flask("connector.admin", static_folder=None)
+    app.before_request(only_ours(hosts, ROOT if pages else ""))
     app.url_map.merge_slashes = False  # its redirect would name any host that a request names
     for page in pages:
         app.register_blueprint(page)

@@ -11,6 +11,7 @@ from typing import Final
 from flask import Request
 
 from connector.errors import FixConfiguration
+from connector.web.hosts import is_ours
 
 URL_SETTING: Final = "CONNECTOR_CONSOLE_URL"
 PROXIES_SETTING: Final = "CONNECTOR_CONSOLE_PROXIES"
@@ -25,11 +26,12 @@ _Address = IPv4Address | IPv6Address
 class Origin:
     """host: of the console's https address, with its port if it has one; empty where none was given.
 
-    proxies: those whose X-Forwarded-For is believed.
+    proxies: those whose X-Forwarded-For is believed. names: of the admin port, beside those only it can have.
     """
 
     host: str = ""
     proxies: Sequence[_Network] = ()
+    names: frozenset[str] = frozenset()
 
     @property
     def secure(self) -> bool:
@@ -38,7 +40,9 @@ class Origin:
 
     def is_meant(self, request: Request) -> bool:
         """Whether a request names the console's host: another name may be anybody's who lets it point here."""
-        return not self.host or _without_port(request.host.lower()) == _without_port(self.host)
+        if not self.host:
+            return is_ours(request.environ.get("HTTP_HOST", ""), self.names)
+        return _without_port(request.host.lower()) == _without_port(self.host)
 
     def is_from_here(self, request: Request) -> bool:
         """Whether a form was sent by one of our pages, as far as the browser says."""

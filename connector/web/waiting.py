@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from connector.web.gate import ROOT
 from connector.web.health import counters, database_up
+from connector.web.hosts import only_ours
 from connector.web.outage import outage_page
 from connector.web.times import Times
 
@@ -21,9 +22,10 @@ def create_waiting_hooks() -> Flask:
     return app
 
 
-def create_waiting_admin(problem: Callable[[], str]) -> Flask:
-    """Build the application of the admin port. problem: why the database cannot be used."""
+def create_waiting_admin(problem: Callable[[], str], hosts: frozenset[str] = frozenset()) -> Flask:
+    """Build the application of the admin port. problem: why the database cannot be used. hosts: names of this port."""
     app = Flask("connector.admin", static_folder=None)
+    app.before_request(only_ours(hosts))
 
     @app.get("/livez")
     def livez() -> str:

@@ -101,8 +101,8 @@ class TestHealthInformationToAPlainProperty:
 
 
 class TestRefusingToStart:
-    def refused(self, product: Product) -> str:
-        assert product.start().wait(120) == 2
+    def refused(self, product: Product, role: str = "run") -> str:
+        assert product.start(role).wait(120) == 2
         return product.log.read_text()
 
     def test_an_unset_secret_is_named(self, embedded: Product) -> None:
@@ -135,10 +135,45 @@ class TestRefusingToStart:
         embedded.environment["CONNECTOR_DATABASE_URL"] = f"sqlite:///{embedded.folder}/file/connector.db"
         assert "CONNECTOR_DATABASE_URL" in self.refused(embedded)
 
-    def test_a_port_in_use_is_told(self, embedded: Product) -> None:
+    @pytest.mark.parametrize("role", ["run", "receive"])
+    def test_a_port_in_use_is_told_before_anything_is_recorded(self, embedded: Product, role: str) -> None:
         with socket.socket() as other:
             other.bind(("127.0.0.1", embedded.port))
             other.listen()
+            said = self.refused(embedded, role)
+        assert f"127.0.0.1:{embedded.port}: the connector cannot listen here" in said
+        assert "CONNECTOR_LISTEN" in said
+        assert said.count("\n") == 1
+        assert not (embedded.folder / "connector.db").exists()
+
+    def test_the_admin_port_in_use_is_told_too(self, embedded: Product) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", embedded.admin_port))
+            other.listen()
             said = self.refused(embedded)
-            assert f"127.0.0.1:{embedded.port}: the connector cannot listen here" in said
-            assert "CONNECTOR_LISTEN" in said
+        assert f"127.0.0.1:{embedded.admin_port}: the connector cannot listen here" in said
+        assert not (embedded.folder / "connector.db").exists()
+
+    def test_a_second_connector_on_the_same_ports_is_refused_and_the_first_goes_on(self, embedded: Product) -> None:
+        embedded.start()
+        embedded.ready()
+        another = f"sqlite:///{embedded.folder}/another.db"
+        assert embedded.beside("run", CONNECTOR_DATABASE_URL=another).wait(120) == 2
+        assert not (embedded.folder / "another.db").exists()
+        assert embedded.post(a_visit(1)) == 204
+
+    @pytest.mark.parametrize(
+        ("address", "why"),
+        [
+            ("192.0.2.1:8080", "192.0.2.1:8080: the connector cannot listen here: Cannot assign requested address"),
+            ("[2001:db8::1]:8080", "[2001:db8::1]:8080: the connector cannot listen here"),
+            ("nowhere.invalid:8080", "nowhere.invalid:8080: the connector cannot listen here: no such host"),
+        ],
+    )
+    def test_an_address_that_this_machine_does_not_have_is_told(
+        self, embedded: Product, address: str, why: str
+    ) -> None:
+        embedded.environment["CONNECTOR_LISTEN"] = address
+        said = self.refused(embedded)
+        assert why in said
+        assert said.count("\n") == 1

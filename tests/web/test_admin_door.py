@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +21,7 @@ from flask import Flask, request
 from connector.cli.stage import free_port
 from connector.store.line import POOL
 from connector.web.door import Door, Limits, environ, serve_all
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 LIMITS = Limits()
 CROWD = 100
@@ -120,3 +124,125 @@ class TestAddresses:
             http_version="1.1", scheme="http",
         )  # fmt: skip
         assert environ(scope, b"")["REMOTE_ADDR"] == "2001:db8::7"
+
+
+class TestOtherWork:
+    """A receiver's two doors, of which one does nothing but work."""
+
+    @pytest.fixture
+    def busy(self) -> Iterator[tuple[Door, Door, threading.Event]]:
+        hooks, health, go_on = Flask("hooks"), Flask("health"), threading.Event()
+
+        @hooks.get("/")
+        def work() -> str:
+            assert go_on.wait(2 * PATIENCE)
+            return "done"
+
+        @health.get("/slow")
+        def slow() -> str:
+            return work()
+
+        @health.get("/livez")
+        def livez() -> str:
+            return "alive"
+
+        @health.get("/console")
+        def spin() -> str:
+            while not go_on.is_set():
+                sum(range(1000))
+            return "a page"
+
+        doors = (
+            Door(hooks, "127.0.0.1", free_port(), Limits(threads=0)),
+            Door(health, "127.0.0.1", free_port(), Limits(threads=4, waiting=40), "/console", frozenset({"/livez"})),
+        )
+        serving = threading.Thread(target=lambda: asyncio.run(serve_all(doors)))
+        serving.start()
+        yield (*doors, go_on)
+        go_on.set()
+        for door in doors:
+            door.close()
+        serving.join()
+
+    def test_of_the_loop_that_takes_events_does_not_hold_up_livez(
+        self, busy: tuple[Door, Door, threading.Event]
+    ) -> None:
+        with self.held_up(busy[0].port, "/", 1):
+            self.is_alive(busy)
+
+    def test_of_pages_that_use_the_processor_does_not_hold_up_livez(
+        self, busy: tuple[Door, Door, threading.Event]
+    ) -> None:
+        with self.held_up(busy[1].port, "/console", LIMITS.pages_waiting):
+            self.is_alive(busy)
+
+    def test_of_as_many_requests_as_may_wait_does_not_hold_up_livez(
+        self, busy: tuple[Door, Door, threading.Event]
+    ) -> None:
+        with self.held_up(busy[1].port, "/slow", 60) as crowd:
+            refused = [connection.recv(12) for connection in crowd[40:]]
+            assert {*refused} == {b"HTTP/1.1 503"}
+            self.is_alive(busy)
+
+    @staticmethod
+    @contextmanager
+    def held_up(port: int, path: str, count: int) -> Iterator[list[socket.socket]]:
+        """Ask, one after the other, and wait for no answer."""
+        with ExitStack() as crowd:
+            asked = [crowd.enter_context(in_the_end_connected(port)) for _ in range(count)]
+            for one in asked:
+                one.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            yield asked
+
+    @staticmethod
+    def is_alive(busy: tuple[Door, Door, threading.Event]) -> None:
+        _, health, go_on = busy
+        in_the_end_connected(health.port).close()
+        answer = requests.get(f"http://127.0.0.1:{health.port}/livez", timeout=PATIENCE)
+        assert (answer.text, go_on.is_set()) == ("alive", False)
+
+
+def in_the_end_connected(port: int) -> socket.socket:
+    """A connection, once somebody listens."""
+    made: list[socket.socket] = []
+
+    def connects() -> bool:
+        with suppress(ConnectionRefusedError):
+            made.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+        return bool(made)
+
+    until(connects)
+    return made[0]
+
+
+class TestFaultsOfTheDoorItself:
+    def test_are_answered_500_and_logged_as_one_line(self) -> None:
+        program = """
+import asyncio, threading, urllib.request
+from flask import Flask
+from connector import telemetry
+from connector.cli.stage import free_port
+from connector.web.door import Door, Limits
+telemetry.configure()
+class Broken(Flask):
+    def __call__(self, environ, start_response):
+        raise ValueError("canary")
+door = Door(Broken("broken"), "127.0.0.1", free_port(), Limits(threads=0))
+def ask():
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{door.port}/canary")
+        except urllib.error.HTTPError as error:
+            print(error.code, error.read())
+            break
+        except urllib.error.URLError:
+            pass
+    door.close()
+threading.Thread(target=ask).start()
+asyncio.run(door.serve())
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout == "500 b'something went wrong here, send it again\\n'\n"
+        (line,) = done.stderr.splitlines()
+        assert json.loads(line)["what"] == "ValueError at <string>:10"
+        assert "canary" not in line
