@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNUSED = [line for line in (ROOT / "supply/unused.txt").read_text().splitlines() if line and not line.startswith("#")]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+USES = [line for path in WORKFLOWS for line in re.findall(r"uses: (.+)", path.read_text())]
 DIGEST = "sha256:" + "5e" * 32
 DOCKER = """\
 #!/bin/sh
@@ -153,6 +155,32 @@ class TestLeftOut:
         rows = re.findall(r"^\| `([^|]+)` \| [^|]+ \| [^|]+ \|$", (ROOT / "docs/security.md").read_text(), re.MULTILINE)
         named = [name for row in rows for name in row.replace("`", "").split(", ")]
         assert set(UNUSED) <= set(named)
+
+
+class TestWorkflows:
+    @pytest.mark.parametrize("line", USES)
+    def test_each_action_is_named_by_its_commit_with_its_version_beside_it(self, line: str) -> None:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+
+    def test_an_action_has_one_version_everywhere(self) -> None:
+        assert len(set(USES)) == len({line.partition("@")[0] for line in USES})
+
+    @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+    def test_each_has_no_permission_but_those_that_a_job_lists(self, path: Path) -> None:
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] == {}
+        assert [
+            name for name, job in workflow["jobs"].items() if not job["permissions"] or not job["timeout-minutes"]
+        ] == []
+
+    def test_what_they_run_exists(self) -> None:
+        text = "".join(path.read_text() for path in WORKFLOWS)
+        makefile, ci = (ROOT / "Makefile").read_text(), (ROOT / ".ci/run").read_text()
+        for targets in re.findall(r"\bmake ((?:[a-z][a-z-]*(?: |$))+)", text, re.MULTILINE):
+            assert [target for target in targets.split() if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+        steps = re.findall(r"\.ci/run (\w+)", text)
+        assert steps
+        assert [name for name in steps if f"\n{name}() {{" not in ci] == []
 
 
 class TestDescription:
