@@ -113,9 +113,9 @@ def _sightings(person: Person, said: Mapping[tuple[str, str], int], wanted: Mapp
     newest_of: dict[str, int] = {}
     for (handle, _), at in said.items():
         newest_of[handle] = max(at, newest_of.get(handle, at))
-    found = []
+    sightings = []
     for (handle, digest), at in said.items():
         if digest in wanted:
             by = Handle.MAILBOX if wanted[digest] is Handle.MAILBOX else Handle(handle)
-            found.append(Sighting(person, by, handle != Handle.CALL and at < newest_of[handle]))
-    return sorted(found, key=lambda sighting: (_PLACES[sighting.handle], sighting.former))
+            sightings.append(Sighting(person, by, handle != Handle.CALL and at < newest_of[handle]))
+    return sorted(sightings, key=lambda sighting: (_PLACES[sighting.handle], sighting.former))
