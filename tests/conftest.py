@@ -120,7 +120,7 @@ def postgres_address(postgres_server: str) -> Iterator[str]:
 CASES = 2
 """Of each test, as many of its cases are tried every day, spread evenly; all of them by `make test-all`."""
 
-ENGINES = ("test_claims", "test_clocks", "test_durable", "test_history", "test_line", "test_migrations", "test_store")
+ENGINES = ("test_durable", "test_line", "test_migrations", "test_store")
 """Files about what differs between the two engines: PostgreSQL, too, is tried every day in these."""
 
 

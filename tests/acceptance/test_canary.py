@@ -204,6 +204,7 @@ class TestCanaries:
         one = store.desk.deliveries(Filter(), 1)[0].message_id
         assert finds(needles(private=True), {**html, "events show": command(product, "events", "show", one)}) == []
 
+    @pytest.mark.slow
     def test_map_prints_values_to_whoever_gave_the_file_and_nowhere_else(self, product: Product, inputs: Path) -> None:
         arguments = ["map", str(inputs / "hubspot.own.yaml"), str(inputs / "event.json")]
         done = subprocess.run(

@@ -129,6 +129,7 @@ def newest(of: Callable[[int], bool]) -> dict[str, str]:
 
 @POSTGRES_SLOW
 class TestKills:
+    @pytest.mark.slow
     def test_nothing_is_lost_doubled_or_stale(self, product: Product) -> None:
         storm, names = Storm(product), newest(lambda _: True)
         calls = [f"call-{number}" for number in range(EVENTS) if number % 10 == 9]

@@ -41,6 +41,7 @@ class TestRun:
         product.until(lambda: product.landed() == (5, 5, 5, 5))
         assert product.stop() == 0
 
+    @pytest.mark.slow
     @POSTGRES_SLOW
     def test_each_role_killed_is_started_again_and_nothing_is_lost_or_doubled(self, product: Product) -> None:
         product.start()
@@ -57,6 +58,7 @@ class TestRun:
         product.until(lambda: product.landed() == (60, 60, 60, 60))
         assert acknowledged == 60
 
+    @pytest.mark.slow
     def test_what_was_acknowledged_before_a_restart_is_delivered_after_it(self, embedded: Product) -> None:
         embedded.start("receive")
         embedded.ready()
@@ -65,6 +67,7 @@ class TestRun:
         embedded.start()
         embedded.until(lambda: embedded.landed() == (1, 1, 1, 1))
 
+    @pytest.mark.slow
     def test_metrics_tell_of_every_role(self, embedded: Product) -> None:
         embedded.start()
         embedded.ready()
@@ -88,6 +91,7 @@ class TestRun:
 
 
 class TestHealthInformationToAPlainProperty:
+    @pytest.mark.slow
     def test_that_destination_rests_and_says_why_and_the_other_goes_on(self, embedded: Product) -> None:
         own = "extends: hubspot\nrecords: {contact: {fields: {jobtitle: customer.mbiNumber}}}\n"
         (embedded.folder / "own.yaml").write_text(own)
@@ -109,14 +113,17 @@ class TestRefusingToStart:
         del embedded.environment["HOOK_SECRET"]
         assert "agency.yaml:2:21: the environment variable HOOK_SECRET is not set" in self.refused(embedded)
 
+    @pytest.mark.slow
     def test_an_unreadable_agency_file_is_named(self, embedded: Product) -> None:
         embedded.agency.unlink()
         assert "agency.yaml: cannot be read" in self.refused(embedded)
 
+    @pytest.mark.slow
     def test_an_agency_file_that_is_not_yaml_is_told_by_line(self, embedded: Product) -> None:
         embedded.agency.write_text("agency: sunrise\n  webhook: [")
         assert "agency.yaml:2:" in self.refused(embedded)
 
+    @pytest.mark.slow
     def test_an_unknown_key_is_told_by_line(self, embedded: Product) -> None:
         embedded.agency.write_text(embedded.agency.read_text() + "timezome: America/Phoenix\n")
         assert "agency.yaml:12:1: timezome" in self.refused(embedded)
@@ -130,6 +137,7 @@ class TestRefusingToStart:
         assert "own.yaml:2:" in told
         assert "did you mean 'customer.city'?" in told
 
+    @pytest.mark.slow
     def test_a_database_that_cannot_be_made_is_told(self, embedded: Product) -> None:
         (embedded.folder / "file").write_text("")
         embedded.environment["CONNECTOR_DATABASE_URL"] = f"sqlite:///{embedded.folder}/file/connector.db"

@@ -161,6 +161,7 @@ class TestAFile:
         result = house.run()
         assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
 
+    @pytest.mark.slow
     def test_is_noted_in_the_audit_log(self, house: House, store: Store) -> None:
         house.write(f"{CUSTOMER},{UPDATED},Mesa")
         house.run()
@@ -261,6 +262,7 @@ class TestCareCyclesApi:
         result = house.ask()
         assert (result.exit_code, "fewer customers on the page" in result.stdout) == (1, True)
 
+    @pytest.mark.slow
     def test_that_fails_goes_on_from_there(self, house: House, sandbox: CareCycleSandbox) -> None:
         sandbox.on_page = lambda number: sandbox.forbidden.add("customers")
         result = house.ask()

@@ -183,6 +183,7 @@ class TestSend:
         result = run("send", "http://127.0.0.1:1/hooks/x", event, "--secret", SECRET, "--given", given)
         assert (result.exit_code, told in result.stderr) == (2, True)
 
+    @pytest.mark.slow
     def test_a_refusal_is_told_by_the_exit_status(self, hook: Served, event: str) -> None:
         assert run("send", hook.url, event, "--secret", "whsec_YW5vdGhlcg==").exit_code == 1
 
@@ -265,6 +266,7 @@ class TestDesk:
         assert ("1 payload re-encrypted" in output, "no longer needed" in output) == (True, True)
         assert run("events", "show", "one", **{**environment, "CONNECTOR_DATA_KEY": new}).exit_code == 0
 
+    @pytest.mark.slow
     def test_an_event_that_cannot_be_decrypted_says_so_in_every_command(
         self, store: Store, environment: dict[str, str]
     ) -> None:

@@ -47,6 +47,7 @@ class TestDemo:
         # Some agents of the samples are no users of the sandboxes, so there is a problem to see: exit code 1.
         assert [code for code, _ in ran] == [0, 1, 0], ran
 
+    @pytest.mark.slow
     def test_a_signal_ends_it_and_removes_its_files(self, shown: tuple[subprocess.Popen[str], str]) -> None:
         process, text = shown
         folder = re.search(r"files in (\S+)", text)

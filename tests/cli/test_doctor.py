@@ -64,6 +64,7 @@ class TestDoctor:
         installed.environment["CONNECTOR_DATA_KEY"] = DATA_KEY.replace("a", "b")
         assert installed.found()["database and data key"]["health"] == "wrong"
 
+    @pytest.mark.slow
     def test_a_database_that_can_be_read_but_not_written_is_found(
         self, installed: Installation, postgres_address: str
     ) -> None:

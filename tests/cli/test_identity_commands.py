@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from connector.store import Store
 from tests.builders import CUSTOMER
 from tests.cli.test_problem_commands import agency, environment, run, store
@@ -35,6 +37,7 @@ class TestList:
         assert [line for line in lines if line not in result.output] == []
         assert "Delacroix" not in result.output
 
+    @pytest.mark.slow
     def test_it_comes_as_json_too(self, store: Store, environment: dict[str, str]) -> None:
         ask(store, HAROLD)
         (shown,) = json.loads(run(environment, "identity", "list", "--json").output)

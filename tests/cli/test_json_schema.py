@@ -119,6 +119,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 class TestIds:
+    @pytest.mark.slow
     @pytest.mark.xdist_group("story")
     @pytest.mark.parametrize("command", COMMANDS)
     def test_are_never_cut_or_broken_in_a_terminal_of_80_columns(self, story: Story, command: str) -> None:

@@ -266,6 +266,7 @@ class TestAMappingWhoseOwnTestsFail:
         assert watched.route.mapping is before
         assert "own.yaml:11" in store.mappings.all()[0].problem
 
+    @pytest.mark.slow
     def test_does_if_that_is_asked_for(self, agency: Path, file: Path, store: Store) -> None:
         file.write_text(FAILING)
         watched = self.opened(agency, store, allowed=True)

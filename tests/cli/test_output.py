@@ -19,11 +19,13 @@ def run(arguments: tuple[str, ...], stdout: int) -> tuple[int, str]:
 
 @pytest.mark.parametrize("arguments", COMMANDS)
 class TestOutput:
+    @pytest.mark.slow
     def test_to_a_full_disk_is_said(self, arguments: tuple[str, ...]) -> None:
         full = os.open("/dev/full", os.O_WRONLY)
         assert run(arguments, full) == (1, "the output cannot be written: No space left on device\n")
         os.close(full)
 
+    @pytest.mark.slow
     def test_that_nobody_reads_ends_quietly(self, arguments: tuple[str, ...]) -> None:
         reading, writing = os.pipe()
         os.close(reading)

@@ -89,6 +89,7 @@ def test_what_is_wrong_changes_nothing(file: Path, arguments: list[str], typed: 
     assert file.read_text() == before
 
 
+@pytest.mark.slow
 def test_a_person_gets_another_password_and_is_removed(file: Path) -> None:
     run(file, "add", "ana", "--role", "viewer", "--agency", "sunrise", typed=WORDS)
     assert run(file, "password", "ana", typed="another plum tree").exit_code == 0
@@ -98,6 +99,7 @@ def test_a_person_gets_another_password_and_is_removed(file: Path) -> None:
     assert read_people(file) == {}
 
 
+@pytest.mark.slow
 def test_each_change_is_in_the_audit_log(tmp_path: Path, sqlite_ready: str) -> None:
     environment = {"CONNECTOR_DATABASE_URL": sqlite_ready, "CONNECTOR_DATA_KEY": DATA_KEY}
     environment["CONNECTOR_CONSOLE_PEOPLE"] = str(tmp_path / "people.yaml")

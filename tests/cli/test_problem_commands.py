@@ -63,6 +63,7 @@ class TestProblems:
         result = run(environment, "problems")
         assert (result.exit_code, result.output) == (0, "No dead letters.\n")
 
+    @pytest.mark.slow
     def test_the_people_behind_a_cause_are_listed_where_that_is_asked_for(
         self, store: Store, environment: dict[str, str]
     ) -> None:

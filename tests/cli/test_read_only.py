@@ -107,6 +107,7 @@ def doctor_finds_all_but_writing_sound(address: str, folder: Path) -> None:
 
 
 class TestPostgres:
+    @pytest.mark.slow
     def test_of_a_standby_or_a_read_only_database(self, postgres_address: str, tmp_path: Path) -> None:
         filled(postgres_address)
         with read_only(postgres_address):
@@ -165,6 +166,7 @@ def open_folder() -> Iterator[Path]:
 
 
 class TestFile:
+    @pytest.mark.slow
     def test_on_a_read_only_disk(self, disk: Disk, tmp_path: Path) -> None:
         address = f"sqlite:///{disk.folder}/connector.db"
         filled(address)
@@ -173,6 +175,7 @@ class TestFile:
         doctor_finds_all_but_writing_sound(address, tmp_path)
         assert not list(disk.folder.glob("*-wal"))
 
+    @pytest.mark.slow
     def test_a_copy_without_its_log(self, disk: Disk, sqlite_ready: str, tmp_path: Path) -> None:
         filled(sqlite_ready)
         shutil.copy(sqlite_ready.removeprefix("sqlite:///"), disk.folder / "copy.db")

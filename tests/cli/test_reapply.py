@@ -168,6 +168,7 @@ class TestAnEditedMapping:
         assert "3 customers and 1 call gone through, 4 deliveries due" in result.stdout
         assert "connector run (or connector work) writes them" in result.stdout
 
+    @pytest.mark.slow
     def test_is_on_record(self, served: House, store: Store) -> None:
         served.run()
         assert [entry.action for entry in store.audit.entries()] == [REAPPLY]

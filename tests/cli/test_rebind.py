@@ -102,6 +102,7 @@ class TestRebind:
         assert (plan["moved"], plan["former"]["id"], plan["new"]["id"]) == (False, FORMER.id, NOW.id)
         assert account_of_ledger(former) == FORMER
 
+    @pytest.mark.slow
     def test_the_same_account_is_refused(self, former: Installation) -> None:
         former.run("rebind", "--destination", "crm", "--yes")
         result = former.run("rebind", "--destination", "crm", "--yes")

@@ -92,6 +92,7 @@ class TestReconcileCrm:
         assert "elsewhere" not in shown
         assert "writes them again" not in installed.run("reconcile", "crm", "--repair").stdout
 
+    @pytest.mark.slow
     def test_a_flag_found_lowered_is_said_wherever_opt_outs_are_until_it_is_raised_again(
         self, installed: Installation, house: House
     ) -> None:
@@ -121,6 +122,7 @@ class TestReconcileCrm:
         code, said = reconcile(installed, "--sample", "10")
         assert (code, said["differing"]["changed"]) == (0, 1)
 
+    @pytest.mark.slow
     def test_a_plan_queues_nothing_and_a_repair_leaves_the_writing_to_the_lane(
         self, installed: Installation, house: House
     ) -> None:

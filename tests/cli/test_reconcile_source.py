@@ -107,6 +107,7 @@ class TestReconcileSource:
 
 
 class TestOnSchedule:
+    @pytest.mark.slow
     def test_it_counts_and_fetches_only_once_people_have_asked_for_it(self, asking: Asking, clock: Clock) -> None:
         clock.now = int(time.time() * 1000)  # the command has no other clock
         store = asking.store(clock)

@@ -243,6 +243,7 @@ class TestSalesforceSteps:
             "Contact.Do_Not_Mail__c is missing: checkbox",
         ]
 
+    @pytest.mark.slow
     def test_a_hidden_standard_field_is_not_called_misspelled_where_that_is_not_known(self, org: Salesforce) -> None:
         account = org(rights=RIGHTS - {"view setup"})
         account.sandbox.hide("Contact", "DoNotCall", "Do_Not_Text__c")
@@ -262,6 +263,7 @@ class TestSalesforceSteps:
 
 
 class TestHubSpotSteps:
+    @pytest.mark.slow
     def test_a_portal_that_is_ready_leaves_nothing_to_do(self, portal: Callable[..., Account]) -> None:
         account = portal()
         assert account.left() == {}

@@ -360,6 +360,7 @@ CANARY = "Zyxcanary"
 
 
 class TestTheReport:
+    @pytest.mark.slow
     def test_of_a_portal_has_no_value(self, portal: Opened) -> None:
         by_owner = "{lookup: {object: owners, match: {email: customer.email}, return: id}}"
         owner = Owner("987654321012", f"{CANARY}@agency.example.org", CANARY, CANARY)

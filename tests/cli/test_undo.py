@@ -97,6 +97,7 @@ def version_of(installed: Installation) -> str:
 
 
 class TestUndo:
+    @pytest.mark.slow
     def test_it_lists_and_plans_and_refuses_what_still_runs(self, created: Installation) -> None:
         version = version_of(created)
         plan = json.loads(created.run("undo", "--mapping", version, "--plan", "--json").stdout)
@@ -117,6 +118,7 @@ class TestUndo:
         assert f"created: contacts {ids['c-2']}" in done.stdout
         assert "This version created these records" in done.stdout
 
+    @pytest.mark.slow
     def test_the_list_says_what_was_undone(self, created: Installation) -> None:
         version = version_of(created)
         created.sandbox.change("contacts", created.sandbox.records("contacts")[0]["id"], city="Bonn")
@@ -138,6 +140,7 @@ class TestUndo:
         (kept,) = json.loads(created.run("undo", "--json").stdout)
         assert (kept["created"], kept["deleted"]) == (1, 1)
 
+    @pytest.mark.slow
     def test_it_is_in_the_audit_log(self, created: Installation) -> None:
         created.run("undo", "--mapping", (version := version_of(created)), "--anyway")
         (row,) = json.loads(CliRunner().invoke(cli, ["audit", "--json"], env=created.environment).stdout)

@@ -229,6 +229,7 @@ class TestMovingToAnotherAccount:
         assert move == Move(DESTINATION, ours, theirs, kept=2, brought_back=0, owed_again=1, waiting=1)
         assert house.store.accounts.of(DESTINATION) == ours
 
+    @pytest.mark.slow
     def test_an_opt_out_is_owed_to_the_new_account_and_proven_for_both(self, house: House, opening: ExitStack) -> None:
         house.pass_on(a_customer(doNotCall=True))
         elsewhere = open_elsewhere(house, opening)
@@ -248,6 +249,7 @@ class TestMovingToAnotherAccount:
         elsewhere.pass_on(a_customer(doNotCall=False, city="Tucson", updatedAt=LATEST))
         assert not raised(elsewhere.person()["no_call"])
 
+    @pytest.mark.slow
     def test_moving_back_brings_the_former_ledger_back(self, house: House, opening: ExitStack) -> None:
         house.pass_on(a_customer())
         elsewhere = open_elsewhere(house, opening)

@@ -158,6 +158,7 @@ class TestTampering:
         tamper(filled, "DELETE FROM audit WHERE number = :n", n=number)
         assert checked(filled) == [(FaultKind.MISSING, number)]
 
+    @pytest.mark.slow
     def test_a_tail_that_was_cut_is_named(self, filled: Store) -> None:
         tamper(filled, "DELETE FROM audit WHERE number > 3")
         assert check(filled.database).faults == (Fault(FaultKind.MISSING, 4, 0, filled.audit.entries()[0].at, 5),)
@@ -287,6 +288,7 @@ def take(connection: Connection, step: tuple[Any, ...], known: dict[Any, dict[st
 
 
 class TestAnyTampering:
+    @pytest.mark.slow
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
     @given(steps=st.lists(STEPS, min_size=1, max_size=2))
     def test_whatever_is_changed_removed_added_or_exchanged_is_detected(

@@ -225,6 +225,7 @@ class TestOptOutsWhileWaiting:
         waiting.pass_on(a_customer(doNotCall=True, updatedAt=LATER))
         assert raised(waiting.person()["no_call"])
 
+    @pytest.mark.slow
     def test_the_worker_wakes_for_an_opt_out_and_for_nothing_else(self, waiting: Metered) -> None:
         assert waiting.store.lanes.next_due_ms([LANE], 10_000) == 10_000
         waiting.accept(a_customer(doNotCall=True, updatedAt=LATER))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
@@ -177,6 +178,7 @@ NAMES = itertools.count(1)
 
 
 class TestWhateverHappens:
+    @pytest.mark.slow
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(STEPS)
     def test_no_two_keys_have_one_record(self, store: Store, steps: list[tuple[str, list[tuple[int, int]]]]) -> None:

@@ -141,6 +141,7 @@ class TestLookUps:
             assert len({str(answer) for answer in lanes.map(resolve, range(8))}) == 1
         assert len(office.sandbox.calls("/query")) == 1
 
+    @pytest.mark.slow
     def test_answers_that_are_kept_are_bounded(self) -> None:
         class Crm:
             crm = SALESFORCE_CRM

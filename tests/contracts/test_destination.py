@@ -65,6 +65,7 @@ class TestWriting:
             pair.stored()[IDS[0]].get("Id") or pair.stored()[IDS[0]]["id"],
         )
 
+    @pytest.mark.slow
     def test_the_same_row_twice_is_one_record(self, pair: Pair) -> None:
         first, second = (pair.destination.write([pair.row()])[0] for _ in range(2))
         assert first.id == second.id

@@ -36,6 +36,7 @@ def used(store: Store) -> str:
 
 
 class TestServer:
+    @pytest.mark.slow
     def test_every_transaction_of_ours_waits_for_the_disk(self, server: Postgres) -> None:
         levels = {"off": "on", "local": "on", "remote_write": "on", "remote_apply": "remote_apply"}
         store = Store(open_database(server.address, KEYS))

@@ -47,6 +47,7 @@ def test_what_waited_is_created_once_there_is_room(full: House) -> None:
     assert sorted(raised(person["no_call"]) for person in full.people()) == [False, True]
 
 
+@pytest.mark.slow
 def test_what_waits_is_never_given_up(full: House) -> None:
     new, call = full.pass_on(a_customer(**NEW), a_call(a_customer(updatedAt=EARLIER)))
     for _ in range(30):

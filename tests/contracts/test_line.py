@@ -99,6 +99,7 @@ class TestSilentConnections:
         given_up(write)
         assert in_the_end(lambda: store.inbox.accept([arrival("given-up")])) == [True]
 
+    @pytest.mark.slow
     def test_a_read_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
         def read() -> None:
             with store.database.reading() as connection:
@@ -177,6 +178,7 @@ class TestSilentConnections:
 
 
 class TestConnecting:
+    @pytest.mark.slow
     def test_a_server_that_accepts_and_says_nothing_is_given_up(self, store: Store, proxy: Proxy) -> None:
         proxy.mute()
         given_up(store.database.moment)

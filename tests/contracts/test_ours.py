@@ -167,6 +167,7 @@ class TestWhatTheCrmReformats:
         (contact,) = org.sandbox.records("Contact")
         return str(contact["Licensed__c"])
 
+    @pytest.mark.slow
     def test_what_a_flow_makes_of_every_write_is_no_edit(self, org: House) -> None:
         org.remap("extends: salesforce-contact\nrecords: {contact: {fields: {FirstName: {write: unless_edited}}}}")
         org.sandbox.org.flow = lambda kind, values: {

@@ -59,6 +59,7 @@ class TestAPauseNamesItsCause:
         assert lane(house).paused
         assert (at.message_id, at.record, at.object, at.count) == (first, "contact", house.names["people"], 3)
 
+    @pytest.mark.slow
     def test_the_first_event_of_the_call_that_failed(self, house: House) -> None:
         size = 100 if house.names["people"] == "contacts" else 200
         ids = house.accept(*(person(number) for number in range(size + 3)))
@@ -150,6 +151,7 @@ class TestSettingAside:
         house.store.inbox.accept([again])
         assert house.state(bad) == ("dead", "SET_ASIDE")
 
+    @pytest.mark.slow
     def test_it_needs_a_reason(self, house: House) -> None:
         self.blocked(house)
         with pytest.raises(FixConfiguration, match="for a reason only"):

@@ -83,6 +83,7 @@ class TestBothModes:
 
 
 class TestTransactionMode:
+    @pytest.mark.slow
     def test_sixteen_threads_share_two_sessions(self, few: PgBouncer) -> None:
         store = opened(few)
 

@@ -358,6 +358,7 @@ class TestUnsubscribing:
             pytest.skip("Salesforce keeps the e-mail opt-out on the record")
         return house
 
+    @pytest.mark.slow
     def test_an_address_is_opted_out_of_email(self, portal: House) -> None:
         portal.pass_on(a_customer(doNotEmail=True))
         assert set(portal.sandbox.opted_out) == {"marcus.delacroix@example.com"}
@@ -400,6 +401,7 @@ class TestABarredDestination:
         (delivery,) = house.store.desk.deliveries(Filter(message_id=message))
         assert (delivery.state, delivery.attempts) == ("ready", 0)
 
+    @pytest.mark.slow
     def test_goes_on_within_a_minute_or_so_after_it_was_freed(self, house: House) -> None:
         house.route.running = Running(house.route.mapping, BARRED)
         (message,) = house.pass_on(a_customer())

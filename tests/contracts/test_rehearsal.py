@@ -111,6 +111,7 @@ class TestForeseeing:
         assert (one.expected, one.code) == ("refused", "LOOKUP_MISSING")
         assert [(spot.record, spot.field, spot.line) for spot in one.at] == [("contact", "Owner", 11)]
 
+    @pytest.mark.slow
     def test_what_only_the_crm_can_tell_is_said_when_it_is_not_asked(self, stage: Stage) -> None:
         stage.accept("one", a_person("c-1", 1, agentName="Nobody"))
         (one,) = foreseen(stage, compiled(EDITED))

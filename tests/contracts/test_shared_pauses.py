@@ -136,6 +136,7 @@ class TestAnAccountThatIsDown:
         assert down.paused() == LANES
         assert down.work(300).__len__() <= 16  # after 5, 10, 20, 30, 30 ... seconds: opt-outs wait
 
+    @pytest.mark.slow
     def test_is_usable_for_all_as_soon_as_for_one_and_opt_outs_go_first(self, down: Account) -> None:
         down.work(240)
         down.recover()
@@ -153,12 +154,14 @@ class TestAnAccountThatIsDown:
         down.work(OPT_OUTS_TRY_AFTER // SECOND)
         assert (down.opted_out(), down.store.desk.waiting()) == (4, 0)
 
+    @pytest.mark.slow
     def test_pauses_for_longer_each_time_whichever_lane_tries(self, down: Account) -> None:
         down.work(60)
         counts = [down.lane(lane).failures for lane in LANES]
         assert max(counts) >= 4
         assert counts.count(0) >= 3
 
+    @pytest.mark.slow
     def test_is_tried_at_once_when_one_of_its_lanes_is_resumed(self, down: Account) -> None:
         down.work(240)
         down.recover()
@@ -168,6 +171,7 @@ class TestAnAccountThatIsDown:
         down.work()
         assert (down.opted_out(), down.store.desk.waiting()) == (4, 0)
 
+    @pytest.mark.slow
     def test_does_not_end_the_pause_of_a_lane_that_people_paused(self, down: Account) -> None:
         down.store.desk.pause(LANES[7], "ana")
         down.work(60)

@@ -180,6 +180,7 @@ class TestAComparison:
         hand = plant(house, random.Random(seed))
         assert found(verify(house)) == hand.expected
 
+    @pytest.mark.slow
     def test_writes_nothing_to_the_crm(self, house: House) -> None:
         house.pass_on(*traffic(50))
         before = house.people(), house.calls()

@@ -302,6 +302,7 @@ class TestEachWay:
 
 
 class TestWhatIsRemembered:
+    @pytest.mark.slow
     @pytest.mark.parametrize("restarted", [False, True])
     def test_outlives_a_database_that_goes_away_after_sending(
         self, store: Store, chat: Chat, clock: Clock, restarted: bool

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from connector.destinations import VENDORS
 from connector.insight.accounts import Account
 from connector.insight.explain import FieldWhy, Why, explain
@@ -62,6 +64,7 @@ class TestTheWriter:
         text = (shipped_folder() / file).read_text().splitlines()[int(line) - 1]
         assert house.names["city"] in text
 
+    @pytest.mark.slow
     def test_of_a_value_said_again_is_the_event_that_was_sent(self, house: House) -> None:
         (first,) = house.pass_on(a_customer(city="Mesa", updatedAt=EARLIER))
         (again,) = house.pass_on(a_customer(city="Mesa", updatedAt=LATER))

@@ -163,6 +163,7 @@ class TestFewTurnsForManyLanes:
             busy.accept("b/crm")
             until(lambda: busy.lane("b/crm").ready == 0)
 
+    @pytest.mark.slow
     def test_reach_every_lane(self, works: Build) -> None:
         busy = works([f"a{number}/crm" for number in range(40)])
         for name, crm in busy.crms.items():

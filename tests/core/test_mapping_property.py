@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -204,6 +205,7 @@ def assert_sound(planned: Plan) -> None:
 
 
 class TestPlanningNeverFails:
+    @pytest.mark.slow
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(event=events())
     def test_for_the_mappings_of_the_house(self, event: Event) -> None:

@@ -91,6 +91,7 @@ class TestSalesforce:
         answer(org[0], [{"errorCode": code, "message": "made up"}], status)
         assert findings(org[1]) == WARNED | OF_LEADS
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(6))
     def test_each_part_of_a_description_hides_only_itself(self, org: Any, seed: int) -> None:
         described = org[0].org.table("Contact").describe()
@@ -132,6 +133,7 @@ OF_CALLS = (18, "error", "M201")
 
 
 class TestHubSpot:
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(3))
     def test_each_part_of_a_list_of_properties_hides_only_itself(self, seed: int) -> None:
         with hubspot_fixtures.sandbox_and_destination(index_lag=0.0) as (sandbox, hubspot):

@@ -107,6 +107,7 @@ class TestWhatWeGuardAgainst:
             salesforce.restful("anything")
         assert sum(call.request.url == TOKEN for call in responses.calls) == 5
 
+    @pytest.mark.slow
     @responses.activate
     def test_its_objects_log_in_for_ever(self) -> None:  # so we never call sf.Contact
         salesforce = logged_in()

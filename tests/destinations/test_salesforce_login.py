@@ -450,6 +450,7 @@ class TestConnecting:
             schema = salesforce.describe(["User"])
         assert "Email" in schema.objects["User"].fields
 
+    @pytest.mark.slow
     def test_reading_the_configuration_does_not_load_the_client_library(self) -> None:
         code = "import sys, connector.running.config; print('simple_salesforce' in sys.modules)"
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

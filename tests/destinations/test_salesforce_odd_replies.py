@@ -145,6 +145,7 @@ def answering(body: Any) -> Any:
 
 
 class TestAnyPartMayBeOdd:
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(3))
     def test_a_row_is_delivered_only_if_the_reply_says_so_and_the_others_whatever_it_says(
         self, pair: Pair, seed: int
@@ -163,6 +164,7 @@ class TestAnyPartMayBeOdd:
                 untouched = {0, 2} - {path[0]}
                 assert {outcomes[place].verdict for place in untouched} == {Verdict.DELIVERED}, (path, odd)
 
+    @pytest.mark.slow
     def test_a_description_never_stops_anything_that_it_does_not_hide(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         for path in parts_of(DESCRIBED):

@@ -137,6 +137,7 @@ class TestItsAccount:
         assert (person["keeper"], person["name"], person["no_calls"]) == (keeper, "Delacroix", True)
         assert vault.linked == {(talk["id"], person["id"])}
 
+    @pytest.mark.slow
     def test_a_long_text_is_cut_to_its_field(self, file: AgencyFile, vault: Vault) -> None:
         assert deliver_to(file, a_customer(lastName="x" * 30, firstName="y" * 30)) == {"delivered"}
         assert len(vault.records("person")[0]["title"]) == 40

@@ -41,6 +41,7 @@ class TestSize:
         fields = [f"F{number}: customer.fristName{number}" for number in range(10_000)]
         assert len(codes(mapping_text(*fields))) == 1000
 
+    @pytest.mark.slow
     def test_a_long_template_loads(self) -> None:
         template = "{customer.firstName} " * 5_000
         assert load(mapping_text(f'Description: {{ template: "{template}", cut: true }}')).mapping is not None

@@ -187,6 +187,7 @@ class TestAnOptOutWithoutAnAddress:
         portal.drain()
         assert portal.sandbox.opted_out == set()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ours", ["wins", "loses"])
     @pytest.mark.parametrize("apart", [True, False], ids=["apart", "together"])
     def test_leaves_no_address_of_the_customer_subscribed(self, portal: Portal, apart: bool, ours: str) -> None:

@@ -434,7 +434,7 @@ def _customer(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestConvergence:
-    @pytest.mark.parametrize("share", range(SHARES))
+    @pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))])
     def test_every_life_ends_in_the_same_crm(self, stage: Stage, reference: Stage, share: int) -> None:
         sqlite, postgres, steps = LIVES[os.environ.get("CONNECTOR_PROMISES", "quick")]
         runs = sqlite if stage.store.database.engine.dialect.name == "sqlite" else postgres

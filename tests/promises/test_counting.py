@@ -81,6 +81,7 @@ class TestEachCall:
         tell(counting, *THREE[1:])
         assert held(counting) == [3, 2]
 
+    @pytest.mark.slow
     def test_counts_in_any_order(self, counting: Stage) -> None:
         for story in permutations(THREE):
             counting.wipe()

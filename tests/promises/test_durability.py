@@ -113,6 +113,7 @@ class TestEmbeddedDatabase:
     def test_this_would_notice_an_acknowledgement_that_comes_too_soon(self, tmp_path: Path) -> None:
         assert any(self.cuts(tmp_path, "hasty"))
 
+    @pytest.mark.slow
     def test_kill_9_in_the_middle_of_commits_loses_nothing_acknowledged(self, tmp_path: Path) -> None:
         address = f"sqlite:///{tmp_path}/connector.db"
         with receiver(address) as one:

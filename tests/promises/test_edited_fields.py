@@ -62,6 +62,7 @@ class TestOfAFirstValue:
 
 
 class TestAppliedToEverybody:
+    @pytest.mark.slow
     @pytest.mark.parametrize("before", SOURCES)
     def test_an_edited_field_is_written_whatever_time_it_was_of(
         self, stage: Stage, reference: Stage, before: str

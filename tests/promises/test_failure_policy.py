@@ -425,6 +425,7 @@ class TestCrashes:
         assert len(stage.crm.records) == 3
         assert stage.settled("m").attempts == len(stage.settled("m").tries) == 1
 
+    @pytest.mark.slow
     def test_nor_does_one_whose_successor_was_refused_first(self, stage: Stage) -> None:
         stage.accept("first", a_person("c-1", 1, agentName="Ana"))
         stage.drain()

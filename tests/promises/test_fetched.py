@@ -181,6 +181,7 @@ class TestWhatIsNotStated:
         stage.drain()
         assert "Kind" not in stage.contact()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("missing", ["lineType", "email"])
     def test_an_opt_out_erases_what_is_put_together_all_the_same(self, stage: Stage, missing: str) -> None:
         stage.route.running = type(stage.route.running)(ERASED)

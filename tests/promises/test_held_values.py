@@ -95,6 +95,7 @@ def rest_a_day(house: House) -> int:
 
 
 class TestASecondPerson:
+    @pytest.mark.slow
     def test_is_written_without_the_address_and_keeps_everything_else(self, portal: House) -> None:
         holds = holder(portal)
         edna = person("c-edna", 1, SHARED, doNotCall=True, city="Yuma")

@@ -102,6 +102,7 @@ GOOD = tuple(f"Good{number}" for number in range(200))
 
 
 class TestOnePoisonousEvent:
+    @pytest.mark.slow
     @pytest.mark.parametrize("answer", [GARBAGE, TRUNCATED], ids=["html", "truncated"])
     def test_is_set_aside_and_the_good_ones_arrive_in_few_calls(self, world: World, answer: Response) -> None:
         world.names = (*GOOD[:77], POISON, *GOOD[77:])
@@ -132,6 +133,7 @@ class TestTroubleOfTheWholeAccount:
         world.pass_time(1800)
         assert set(world.states()) == {("delivered", "")}
 
+    @pytest.mark.slow
     def test_that_comes_in_the_middle_of_a_search_blames_few(self, world: World) -> None:
         world.names = (*GOOD[:60], POISON)
         world.accept(*world.names)
@@ -183,6 +185,7 @@ class TestManyPoisonousEvents:
 
 
 class TestAPoisonousOptOut:
+    @pytest.mark.slow
     def test_is_refused_alone_and_holds_up_nothing(self, world: World) -> None:
         world.names = (*GOOD[:40], POISON, *GOOD[40:80])
         world.accept(*world.names)
@@ -213,6 +216,7 @@ class TestAPoisonousOptOut:
         world.pass_time(2 * 3600)
         assert set(world.opt_outs().values()) == {("applied", "")}
 
+    @pytest.mark.slow
     def test_leaves_the_search_where_the_account_fails_meanwhile(self, world: World) -> None:
         world.accept(*GOOD[:4])
         world.pass_time(5)

@@ -103,6 +103,7 @@ class TestAnObligation:
         stage.drain()
         assert owed(stage) == {("c-1", "doNotMail"): "not mapped"}
 
+    @pytest.mark.slow
     def test_waits_for_a_record_and_is_applied_with_it(self, stage: Stage) -> None:
         stage.accept("m", a_person("c-1", 1, status="Inactive", **NO_CALLS))  # left out by the filter
         stage.drain()
@@ -202,6 +203,7 @@ class TestNothingKeepsAnOptOutOut:
         stage.drain()
         assert (contact["NoCall"], owed(stage)) == (True, {("c-1", "doNotCall"): "applied"})
 
+    @pytest.mark.slow
     def test_not_another_flag_of_its_event_that_is_paid_later(self, stage: Stage) -> None:
         contact = by_hand(stage, "last", "900")
         stage.accept("odd", a_person("odd", 0, **NO_CALLS))

@@ -183,6 +183,7 @@ HISTORY = (
 
 
 class TestWhateverComesFirst:
+    @pytest.mark.slow
     @pytest.mark.parametrize("together", [1, 2, 4], ids="{}-at-once".format)
     def test_the_crm_ends_in_the_same_state_with_the_same_items(self, stage: Stage, together: int) -> None:
         ends = set()

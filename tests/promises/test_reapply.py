@@ -216,6 +216,7 @@ class TestCallsOfOlderVersions:
 
 
 class TestParts:
+    @pytest.mark.slow
     def test_a_run_goes_on_where_it_was(self, stage: Stage) -> None:
         told(stage, *((f"m-{number}", a_person(f"c-{number:03}", 1)) for number in range(201)))
         nobody = a_talk("t-1", a_person("c-0", 1), 2)

@@ -83,6 +83,7 @@ def world(stage: Stage) -> Iterator[World]:
 
 
 class TestARecording:
+    @pytest.mark.slow
     def test_is_written_once_it_is_there_and_nothing_else_changes(self, world: World) -> None:
         world.announce(disposition="Enrolled")
         assert "Recording" not in world.written()
@@ -104,6 +105,7 @@ class TestARecording:
             world.after(0.5)
         assert world.asked() == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("link", ["http://api.carecycle.ai/1.mp3", "https://169.254.169.254/1.mp3"])
     def test_that_leads_elsewhere_is_left_out(self, world: World, link: str) -> None:
         world.announce()

@@ -78,6 +78,7 @@ class TestRestoring:
             assert [len(later.crm.all("Contact", one)) for one in ("c-1", "c-2")] == [1, 1]
             assert (later.contact()["City"], later.contact("c-2")["City"], later.crm.broken) == ("Oslo", "Bonn", [])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", [("lost", "next"), ("next", "lost")], ids="-".join)
     def test_a_value_that_came_back_since_is_written_though_the_copy_remembers_it(
         self, stage: Stage, clock: Clock, tmp_path: Path, order: tuple[str, ...]

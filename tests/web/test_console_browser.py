@@ -44,7 +44,7 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, TABLET, NARROW = 1280, 768, 390
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture(scope="module")

@@ -164,6 +164,7 @@ def stood(receiver: Receiver) -> bool:
 
 
 class TestTheDoorStands:
+    @pytest.mark.slow
     def test_under_any_bytes_on_its_socket(self, receiver: Receiver) -> None:
         heard: Counter[int] = Counter()
 

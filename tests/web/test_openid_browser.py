@@ -40,7 +40,7 @@ from tests.web.test_console_browser import (
 )
 
 __all__ = ["axe", "browser", "chromium", "ready_address"]  # fixtures
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

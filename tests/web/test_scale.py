@@ -30,7 +30,7 @@ from tests.web.conftest import HASH, KEY, an_account, log_in, token
 from tests.web.grown import EVENTS, LANES, OFTEN, SELDOM, grow
 from tests.web.test_counts import ask_sql, plain
 
-pytestmark = pytest.mark.xdist_group("scale")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scale")]
 GROWING = {"events", "deliveries", "attempts", "handles", "newest", "audit", "obligations", "claims", "raises"}
 """Not the ledger: *Complete* counts its records, which are as many as there are people and calls."""
 
