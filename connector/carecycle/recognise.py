@@ -41,6 +41,10 @@ class OddField:
         return f"{self.path}: expected {self.expected}, got {self.got}"
 
 
+SHARED_ID: Final = OddField("message ID", "an ID of its own", "the ID of another body", used=True)
+"""Of a message that is kept apart from the one whose ID it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What can be read of an event.

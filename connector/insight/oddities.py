@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, TypedDict
 
 from connector.carecycle.catalogue import FLAGS
-from connector.carecycle.recognise import OddField
+from connector.carecycle.recognise import SHARED_ID, OddField
 from connector.settlement.oddities import Oddity
 
 ODD_FIELD: Final = "ODD_FIELD"
@@ -40,6 +40,8 @@ def what_came(field: OddField) -> str:
     >>> what_came(OddField("customer.subsidyAmount", "a whole number", "text"))
     'careCycle sent customer.subsidyAmount as text; expected a whole number. The field counts as absent.'
     """
+    if field == SHARED_ID:
+        return f"careCycle sent it with {field.got}; expected {field.expected}. It is kept as an event of its own."
     return f"careCycle sent {field.path} as {field.got}; expected {field.expected}. {_follows(field)}"
 
 
@@ -69,6 +71,8 @@ def what_comes(oddity: Oddity) -> str:
     """
     if oddity.destination:
         return f"Nothing in the mapping translates or formats a value of {oddity.field} for {oddity.target}."
+    if oddity.field == SHARED_ID.path:
+        return f"careCycle sends messages with {oddity.got}; expected {oddity.expected}."
     return f"careCycle sends {oddity.field} as {oddity.got}; expected {oddity.expected}."
 
 
@@ -79,6 +83,11 @@ def what_to_do(oddity: Oddity) -> str:
             "The field is not written, and the CRM keeps what it has. Look up the value in careCycle, add it to the "
             "mapping's table (or `else:`), or choose another `format:`, then replay: "
             f"{_replay(oddity)}. A changed mapping starts the count again."
+        )
+    if oddity.field == SHARED_ID.path:
+        return (
+            "Each body is kept and delivered as an event of its own, under the message ID with a dot and digits added. "
+            f"Report it to careCycle. {_GOES_AWAY}"
         )
     if oddity.used:
         return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"

@@ -11,37 +11,31 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Connection,
-    Insert,
-    Integer,
-    LargeBinary,
     Row,
-    bindparam,
     func,
     literal,
     select,
-    true,
     update,
 )
 
+from connector import telemetry
 from connector.carecycle import decode
-from connector.carecycle.recognise import OddField
+from connector.carecycle.recognise import SHARED_ID, OddField
 from connector.errors import CannotDecrypt, WentBack
 from connector.model import Delivery, Event, Unopened
 from connector.settlement import SET_ASIDE, UNOPENABLE, WRITTEN, DeliveryState, Obligation, Refusal
 from connector.settlement.newest import Kept, Kind, Origin
 from connector.settlement.oddities import Oddity
+from connector.store.accept_statements import HEADS, add_deliveries, add_events, listed, opened
+from connector.store.apart import kept_as, meaning
 from connector.store.commits import INBOX, Commits
 from connector.store.database import Database
-from connector.store.dialect import insert
 from connector.store.newest import Newest
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities, odd_as_text
-from connector.store.payloads import PART, SIZE, parts
-from connector.store.rows import as_rows, given
-from connector.store.runs import applied_before
+from connector.store.payloads import PART, parts
+from connector.store.rows import as_rows
 from connector.store.tables import FETCHED, READY, STATE, deliveries, events
 
 
@@ -102,13 +96,6 @@ _NOTHING: Final[Mapping[int, Event]] = MappingProxyType({})
 _LARGE_ONES: Final = threading.Lock()
 """Held while a payload larger than that is in memory."""
 
-_HEADS: Final = select(
-    *(deliveries.c.id, deliveries.c.attempts, deliveries.c.accepted_at),
-    *(events.c.id, events.c.message_id, events.c.raised, SIZE, deliveries.c.again),
-).join_from(deliveries, events)
-"""The columns of Waiting."""
-
-
 Complete = Callable[[Connection, Sequence[Arrival]], None]
 """What is done with messages that are stored already, in the same commit."""
 
@@ -122,12 +109,14 @@ class Inbox:
         self._db, self._obligations, self._oddities, self._commits = database, obligations, oddities, commits
         self._newest = newest
         # Built once: building a statement takes several times as long as running it.
-        self._add_events = _add_events(database)
-        self._add_deliveries = _add_deliveries(database)
-        self._listed, self._opened = _listed(database.now()), _opened(database)
+        self._add_events = add_events(database)
+        self._add_deliveries = add_deliveries(database)
+        self._listed, self._opened = listed(database.now()), opened(database)
 
     def accept(self, arrivals: Sequence[Arrival], complete: Complete | None = None) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.
+
+        A known message with another body is no duplicate: it is kept as one of its own.
 
         In a database that turns out to be an older one they are kept too, once that is noted.
         complete: what to do with duplicates instead.
@@ -139,21 +128,59 @@ class Inbox:
             return self._accept(arrivals, complete)
 
     def _accept(self, arrivals: Sequence[Arrival], complete: Complete | None) -> list[bool]:
-        unique: dict[tuple[str, str], Arrival] = {}
-        for arrival in arrivals:
-            unique.setdefault((arrival.agency, arrival.message_id), arrival)
+        unique, apart = _by_key(arrivals), dict[int, Arrival]()
         if not unique:
             return []
         with self._db.waking() as connection:
             stored = self.keep(connection, list(unique.values()))
-            fresh_arrivals = [arrival for _, arrival in stored.values()]
-            (complete or self.sent_again)(connection, [unique[key] for key in unique.keys() - stored.keys()])
+            fresh = {id(unique[key]) for key in stored}
+            again = [arrival for arrival in arrivals if id(arrival) not in fresh]
+            if complete:
+                complete(connection, list(_by_key(again).values()))
+            else:
+                apart = self._come_again(connection, again)
             # Last, because every receiver counts in the same few rows.
+            fresh_arrivals = [arrival for _, arrival in stored.values()] + list(apart.values())
             self._oddities.add(connection, self._oddities.rows(_oddities(fresh_arrivals)))
-            committed = self._commits.count(connection, INBOX, len(stored))
+            committed = self._commits.count(connection, INBOX, len(fresh_arrivals))
         committed()
-        fresh = {id(unique[key]) for key in stored}
-        return [id(arrival) in fresh for arrival in arrivals]
+        for arrival in again:
+            if other := apart.get(id(arrival)):
+                telemetry.kept_apart(arrival.agency, arrival.message_id, other.message_id)
+        return [id(arrival) in fresh | apart.keys() for arrival in arrivals]
+
+    def _come_again(self, connection: Connection, again: Sequence[Arrival]) -> dict[int, Arrival]:
+        """Keep another content of a known message as one of its own. Returns what is new, by the id() of what came."""
+        others = {id(arrival): self._other(arrival) for arrival in again if self._is_another(connection, arrival)}
+        meant = _by_key(others.get(id(arrival), arrival) for arrival in again)
+        kept = self.keep(connection, list(_by_key(others.values()).values())) if others else {}
+        self.sent_again(connection, [meant[key] for key in meant.keys() - kept.keys()])
+        return {
+            came: kept[_key(other)][1]
+            for came, other in others.items()
+            if _key(other) in kept and meant[_key(other)] is other
+        }
+
+    def _other(self, arrival: Arrival) -> Arrival:
+        message_id = kept_as(arrival.message_id, arrival.body, self._db.digest)
+        return replace(arrival, message_id=message_id, odd=(*arrival.odd, SHARED_ID))
+
+    def _is_another(self, connection: Connection, arrival: Arrival) -> bool:
+        """Whether the message stored under this ID says something else, or may: its payload may have been purged."""
+        mine = (events.c.agency == arrival.agency, events.c.message_id == arrival.message_id)
+        digest = connection.execute(select(events.c.digest).where(*mine)).scalar_one()
+        if digest in ("", self._digest(arrival)):  # empty: its customer was forgotten, and it must not come back
+            return False
+        row = connection.execute(select(events).where(*mine)).one()
+        try:
+            return meaning(self._db.seal.open(row.payload or b"", f"{row.agency}/{row.message_id}")) != meaning(
+                arrival.body
+            )
+        except CannotDecrypt:
+            return True
+
+    def _digest(self, arrival: Arrival) -> str:
+        return self._db.digest(arrival.body.decode("latin-1"), size=16)
 
     def sent_again(self, connection: Connection, known: Sequence[Arrival]) -> None:
         """Let stored messages profit from having come again: in content, if it was lost, and in what is dead."""
@@ -189,7 +216,7 @@ class Inbox:
             "customer_id": arrival.customer_id,
             "source_time": arrival.source_time,
             "received_at": arrival.received_at,
-            "digest": self._db.digest(arrival.body.decode("latin-1"), size=16),
+            "digest": self._digest(arrival),
             "raised": ",".join(sorted(arrival.raised)),
             "odd": odd_as_text(arrival.odd),
             "origin": arrival.origin,
@@ -306,7 +333,7 @@ class Inbox:
         """The deliveries of these events to one destination, opened a few at a time; not what is no longer kept."""
         mine = (deliveries.c.destination == destination, deliveries.c.event_id.in_(event_ids))
         with self._db.reading() as connection:
-            rows = connection.execute(_HEADS.where(*mine).order_by(deliveries.c.id))
+            rows = connection.execute(HEADS.where(*mine).order_by(deliveries.c.id))
             return self.opening([Waiting(*row) for row in rows])
 
     def event(self, row: Row[Any], again: int = 0) -> Event:
@@ -328,6 +355,18 @@ class Inbox:
         except ValueError:
             return {}
         return payload if isinstance(payload, dict) else {}
+
+
+def _key(arrival: Arrival) -> tuple[str, str]:
+    return arrival.agency, arrival.message_id
+
+
+def _by_key(arrivals: Iterable[Arrival]) -> dict[tuple[str, str], Arrival]:
+    """The first of those with the same key."""
+    unique: dict[tuple[str, str], Arrival] = {}
+    for arrival in arrivals:
+        unique.setdefault(_key(arrival), arrival)
+    return unique
 
 
 def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obligation, str]]:
@@ -357,44 +396,3 @@ def _oddities(arrivals: Iterable[Arrival]) -> Iterator[Oddity]:
         for odd in arrival.odd:
             seen = Oddity(arrival.agency, odd.path, expected=odd.expected, got=odd.got, used=odd.used)
             yield replace(seen, since=at, until=at, message_id=message_id)
-
-
-def _add_events(database: Database) -> Any:
-    """Rows as JSON, which cannot hold bytes: the payloads are concatenated, and each row has its offset and size."""
-    engine, now = database.engine, database.now()
-    names = tuple(column.name for column in events.c if column.name not in ("id", "payload"))
-    rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
-    received_at = func.coalesce(rows.c.received_at, now)
-    times = {"received_at": received_at, "source_time": func.coalesce(rows.c.source_time, received_at)}
-    payload = func.substr(bindparam("payloads", type_=LargeBinary), rows.c.at, rows.c.size)
-    columns = (times.get(name, rows.c[name]) for name in names)
-    with_payloads = select(*columns, payload).where(true())  # else SQLite reads ON as a join's
-    return (
-        insert(engine, events)
-        .from_select([*names, "payload"], with_payloads)
-        .on_conflict_do_nothing(index_elements=["agency", "message_id"])
-        .returning(events.c.id, events.c.agency, events.c.message_id, events.c.received_at)
-    )
-
-
-def _add_deliveries(database: Database) -> Insert:
-    names = ("event_id", "destination", "lane", "state", "priority", "accepted_at", "code", "reason", "action")
-    owed = given(database.engine, *(deliveries.c[name] for name in names))
-    added = select(*owed.c, database.now(), applied_before(owed.c.priority > FETCHED))
-    return deliveries.insert().from_select([*names, "due_at", "again"], added)
-
-
-def _listed(now: ColumnElement[int]) -> Any:
-    return (
-        _HEADS.where(
-            deliveries.c.lane == bindparam("the_lane"), deliveries.c.state == READY, deliveries.c.due_at <= now
-        )
-        .order_by(deliveries.c.priority.desc(), deliveries.c.due_at, deliveries.c.id)
-        .limit(bindparam("most", type_=Integer))
-        .offset(bindparam("after", type_=Integer))
-    )
-
-
-def _opened(database: Database) -> Any:
-    wanted = given(database.engine, events.c.id)
-    return select(events).join_from(wanted, events, events.c.id == wanted.c.id)

@@ -25,6 +25,7 @@ log: Final = structlog.get_logger("connector")
 
 _accepted = Counter("connector_events_accepted_total", "Events stored in the inbox", ["agency", "type"])
 _duplicates = Counter("connector_events_duplicate_total", "Messages received again", ["agency"])
+_apart = Counter("connector_messages_apart_total", "Messages with the ID of another body", ["agency"])
 _refused = Counter("connector_messages_refused_total", "Requests that were not careCycle messages", ["reason"])
 _opt_outs = Counter("connector_opt_outs_paid_total", "Opt-outs tried on their own", ["destination", "flag", "state"])
 _odd = Counter("connector_odd_fields_total", "Fields not as careCycle documents them", ["agency", "field", "used"])
@@ -159,6 +160,12 @@ def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, 
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()
     tracing.past("receive", duration_ms, agency=agency, type=type, message_id=message_id, new=new)
     log.info("event accepted" if new else "duplicate event", agency=agency, type=type, message_id=message_id)
+
+
+def kept_apart(agency: str, message_id: str, kept_as: str) -> None:
+    """A message with the ID of another body is on disk, as an event of its own."""
+    _apart.labels(agency).inc()
+    log.warning("message ID of another body", agency=agency, message_id=message_id, kept_as=kept_as)
 
 
 def odd_fields(agency: str, message_id: str, odd: Sequence[OddField]) -> None:
