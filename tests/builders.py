@@ -18,6 +18,9 @@ from connector.store.inbox import Arrival, Owed
 SECRET = "whsec_" + base64.b64encode(b"a secret of the tests, 32 bytes!").decode()
 DATA_KEY = base64.b64encode(b"k" * 32).decode()
 CUSTOMER = "b1f7c0e2-3a4d-4e5f-8a9b-0c1d2e3f4a5b"
+NOBODYS = f"v1,{'A' * 43}="
+"""A signature in the right form."""
+
 LANE = "sunrise/salesforce/0"
 DESTINATION = "sunrise/salesforce"
 NOON = 1_781_784_000_000  # 2026-06-18T12:00:00Z
@@ -84,7 +87,7 @@ def signed(
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     message_id = message_id or a_message_id()
     moment = at or datetime.now(UTC)
-    signature = Webhook(secret).sign(message_id, moment, body.decode("latin-1")) if _is_text(body) else "v1,AAAA"
+    signature = Webhook(secret).sign(message_id, moment, body.decode("latin-1")) if _is_text(body) else NOBODYS
     headers = {"id": message_id, "timestamp": str(int(moment.timestamp())), "signature": signature}
     return body, {f"{family}-{name}": value for name, value in headers.items()}
 

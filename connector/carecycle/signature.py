@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import importlib.util
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from connector.errors import FixConfiguration, RefuseMessage
 
-LONGEST_ID: Final = 256
 _FAMILIES: Final = ("svix", "webhook")
+_ID: Final = re.compile(r"(?!.*\.)[!-~]{1,256}")
+"""No dots: what is signed is id.timestamp.body, so with dots one signature would fit two messages."""
+
+_TIMESTAMP: Final = re.compile(r"[1-9][0-9]{0,11}")
+_SIGNATURE: Final = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
+"""Of HMAC-SHA256; v1a is for asymmetric keys, of which there are none here."""
+
 _REASONS: Final = {
     "Message timestamp too old": "stale timestamp",
     "Message timestamp too new": "timestamp in the future",
@@ -35,6 +42,22 @@ def _verifier_alone() -> ModuleType:
 _webhooks: Final[Any] = _verifier_alone()
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What one family of headers says. signatures: those that can be one of ours, as the library reads them."""
+
+    id: str
+    timestamp: str
+    signatures: str
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "webhook-id": self.id,
+            "webhook-timestamp": self.timestamp,
+            "webhook-signature": self.signatures,
+        }
+
+
 class Verifier:
     """Verifies messages with an agency's secrets. Any of them may have signed: to rotate, list the new one first."""
 
@@ -54,34 +77,61 @@ class Verifier:
             raise FixConfiguration(where, "is not a signing secret", "copy it from careCycle: whsec_...")
         return _webhooks.Webhook(secret.strip())
 
+    def expect(self, headers: Mapping[str, str]) -> None:
+        """Judge a message by its headers, before its body is there. Raises RefuseMessage."""
+        for message in (messages := self._messages(headers)):
+            # What the library says of another body is about the time, which it looks at first, or not to be known yet.
+            if self._refusal(b"", message) in ("", "wrong signature"):
+                return
+        raise RefuseMessage(self._agency, self._refusal(b"", messages[0]))
+
     def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
         """Return the id of a genuine message. Raises RefuseMessage with a short reason, and nothing else."""
-        named = {name.lower(): value for name, value in headers.items()}
-        for family in _FAMILIES:
-            parts = {part: named.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature")}
-            if all(parts.values()):
-                break
-        else:
-            raise RefuseMessage(self._agency, "signature headers missing")
-        if len(parts["id"]) > LONGEST_ID or not parts["id"].isprintable():
-            raise RefuseMessage(self._agency, "malformed headers")
-        self._check(body, {f"{family}-{part}": value for part, value in parts.items()})
-        return parts["id"]
+        refusals = []
+        for message in self._messages(headers):
+            if not (refusal := self._refusal(body, message)):
+                return message.id
+            refusals.append(refusal)
+        raise RefuseMessage(self._agency, refusals[0])
 
-    def _check(self, body: bytes, headers: Mapping[str, str]) -> None:
-        reason = "wrong signature"
+    def _messages(self, headers: Mapping[str, str]) -> list[_Message]:
+        """What the families of headers say that are complete and well-formed, Svix's first. Raises RefuseMessage."""
+        named = {name.lower(): value.strip(" \t") for name, value in headers.items()}
+        read = [message for family in _FAMILIES if (message := _read(named, family))]
+        good = [message for message in read if isinstance(message, _Message)]
+        if not good:
+            raise RefuseMessage(self._agency, str(read[0]) if read else "signature headers missing")
+        return good
+
+    def _refusal(self, body: bytes, message: _Message) -> str:
+        """Why it is not genuine; empty if it is."""
+        reason = ""
         for webhook in self._webhooks:
             try:
-                webhook.verify(body, headers)
+                webhook.verify(body, message.headers())
             except _webhooks.WebhookVerificationError as error:
                 reason = _REASONS.get(str(error), "malformed headers")
             except UnicodeDecodeError:
-                reason = "body is not UTF-8"
-            except (ValueError, binascii.Error):  # a signature that is not "version,base64"
-                reason = "malformed headers"
+                return "body is not UTF-8"
             else:
-                return
-        raise RefuseMessage(self._agency, reason)
+                return ""
+        return reason
+
+
+def _read(named: Mapping[str, str], family: str) -> _Message | str:
+    """What a family of headers says, or what is wrong with it; empty if it is not complete."""
+    message_id, timestamp, listed = (named.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature"))
+    if not (message_id and timestamp and listed):
+        return ""
+    if not (_ID.fullmatch(message_id) and _TIMESTAMP.fullmatch(timestamp)):
+        return "malformed headers"
+    signatures = [each for each in map(_bare, listed.split()) if _SIGNATURE.fullmatch(each)]
+    return _Message(message_id, timestamp, " ".join(signatures)) if signatures else "no v1 signature"
+
+
+def _bare(listed: str) -> str:
+    """A signature of a list. Headers of the same name are joined with commas on the way."""
+    return listed.strip(",")
 
 
 def sign(secret: str, message_id: str, at: Any, body: str) -> str:
