@@ -135,7 +135,7 @@ def serve_web(
             closing.callback(writer.close)
             names = [file.settings.agency for file in files]
             closing.enter_context(proven(proofs[-1], partial(receiving, writer, inbox, names)))
-            writer.tell = hooks_door.soon
+            writer.tell, hooks_door.proxies = hooks_door.soon, _entrance(process)[0].proxies
             hooks_door.app = create_hooks(agencies, writer)
             stores.append(_for_writing(stores[-1], process, closing, inspection))
             if admin_door:

@@ -1,7 +1,8 @@
 """The listener in front of Flask: a body is read whole, within a size and a time, before a thread is given to it.
 
-So three hundred half-sent bodies cost three hundred sockets and no thread, and three hundred events that wait for one
-commit cost none either. granian speaks HTTP; Flask runs in a pool, or where it waits for nothing on the loop itself.
+What the headers alone refuse is answered before the body is read. So three hundred half-sent bodies cost three hundred
+sockets and no thread, and three hundred events that wait for one commit cost none either. granian speaks HTTP; Flask
+runs in a pool, or where it waits for nothing on the loop itself.
 Pages for people have a pool of their own: however many of them wait for the database, monitors get their answers.
 """
 
@@ -26,20 +27,32 @@ from granian.http import HTTP1Settings
 from werkzeug.test import run_wsgi_app
 
 from connector import telemetry
+from connector.web.bodies import Bodies, Body, Late, NoRoom, TooLarge
+from connector.web.bodies import Limits as Limits  # beside its Door
 from connector.web.listening import Listening, listen
+from connector.web.origin import Network, client_of, neighbourhood
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
-_PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+_CLOSE: Final = ("connection", "close")
+_PLAIN: Final = [("content-type", "text/plain; charset=utf-8"), _CLOSE]
 
 LATER: Final = "connector.later"
 """Where a request's environ has a list: what an application puts there, a Later, its answer waits for."""
 
+FIRST: Final = "connector.first"
+"""Where an application's extensions have a function: from a request's environ, what to answer without its body."""
+
 SOCKETS: Final = 65_536
 """Connections a listener takes at once, as far as the limit of open files allows."""
 
-_AHEAD: Final = 128 * 1024
+_AHEAD: Final = 64 * 1024
 """Bytes of a connection that are read before they are asked for, headers included."""
 
+_TOO_LARGE: Final[Answer] = (413, _PLAIN, b"the body is too large\n")
+_LATE: Final[Answer] = (408, _PLAIN, b"the body did not arrive in time\n")
+_CUT_SHORT: Final[Answer] = (400, _PLAIN, b"the body is shorter than its Content-Length\n")
+_ENCODED: Final[Answer] = (400, _PLAIN, b"the only transfer encoding is chunked\n")
+_NO_LENGTH: Final[Answer] = (411, _PLAIN, b"the request has no Content-Length\n")
 _BUSY: Final[Answer] = (503, [*_PLAIN, ("retry-after", "5")], b"too much at once, send it again\n")
 _FAULT: Final[Answer] = (500, _PLAIN, b"something went wrong here, send it again\n")
 _MANY_PAGES: Final[Answer] = (
@@ -52,50 +65,12 @@ _MANY_PAGES: Final[Answer] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one request may cost: bytes of body, seconds to send it; requests in Flask at once, and those that wait.
-
-    threads: 0 for an application that waits for nothing: it is called where its request was read. pages: threads for
-    the pages of people, fewer than there are database connections; pages_waiting: those at work and those that wait.
-    large: bytes of a body from which on it is large; larger: of all large bodies that are in memory together; smaller:
-    of all others, as far as they have arrived. So much is sent by nobody who means well.
-    """
-
-    body: int = 5 * 1024 * 1024
-    large: int = 64 * 1024
-    larger: int = 20 * 1024 * 1024
-    smaller: int = 64 * 1024 * 1024
-    seconds: float = 20.0
-    threads: int = 32
-    waiting: int = 1024
-    pages: int = 8
-    pages_waiting: int = 32
-
-
-@dataclass(frozen=True, slots=True)
 class Later:
     """A deferred response, sent when `until` completes or after `seconds`; `instead()` may replace it."""
 
     until: Future[Any]
     seconds: float
     instead: Callable[[], Response | None]
-
-
-class _TooLarge(Exception):
-    """The body is over the limit."""
-
-
-class _NoRoom(Exception):
-    """Too much of other bodies is in memory."""
-
-
-@dataclass(slots=True)
-class _Body:
-    """A body as it arrives. held: the bytes that are set aside for it, if it is large; else arrived: its bytes."""
-
-    content: bytearray = field(default_factory=bytearray)
-    held: int = 0
-    arrived: int = 0
 
 
 class _Threads:
@@ -124,6 +99,7 @@ class Door:
 
     pages: where the paths of people's pages begin, if there are any. at_once: the paths that wait for nothing and are
     answered on the loop, however much else waits. listening: the socket to serve; without one, it is opened.
+    proxies: whose X-Forwarded-For is believed.
     """
 
     app: Flask
@@ -133,13 +109,14 @@ class Door:
     pages: str = ""
     at_once: frozenset[str] = frozenset()
     listening: socket.socket | None = None
+    proxies: Sequence[Network] = ()
     _server: Listening | None = None
     _threads: _Threads | None = None
     _page_threads: _Threads | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _bodies: Bodies = field(default_factory=Bodies)
     _asked: int = 0
-    _held: int = 0
-    _arrived: int = 0
+    _draining: int = 0
     _closed: bool = False
 
     async def serve(self) -> None:
@@ -176,52 +153,60 @@ class Door:
             self._loop.call_soon_threadsafe(self._server.stop)
 
     async def _answer_one(self, scope: Any, protocol: Any) -> None:
-        body = _Body()
+        protocol.__aiter__()  # without, there is no next chunk
+        request, body = environ(scope), Body(_source(scope, self.proxies))
         try:
-            protocol.response_bytes(*await self._answer(scope, protocol, body))
+            if (answer := self._refused(scope, request)) is None:
+                answer = await self._answer(scope, protocol, body, request)
         except Exception as error:  # noqa: BLE001  # granian would answer without a word, and log nothing
             telemetry.fault("door", error)
-            protocol.response_bytes(*_FAULT)
+            answer = _FAULT
         finally:
-            body.content.clear()
-            self._arrived -= body.arrived
-            if body.held:
-                gc.collect(1)  # where it was refused, the exception's frames have it until garbage is collected
-                self._held -= body.held
+            self._bodies.release(body)
+        protocol.response_bytes(*_last(answer) if "transfer-encoding" in scope.headers else answer)
+        if body.is_large:
+            gc.collect(1)  # where it was refused, the exception's frames have it until garbage is collected
+        if _CLOSE in answer[1]:
+            await self._drain(protocol)
 
-    async def _answer(self, scope: Any, protocol: Any, body: _Body) -> Answer:
+    def _refused(self, scope: Any, request: dict[str, Any]) -> Answer | None:
+        """What is answered without reading a body; None if there is nothing against it so far."""
+        first = self.app.extensions.get(FIRST)
+        if first and (response := first(request)) is not None:
+            status, headers, content = call_wsgi(response, request)
+            return _last((status, headers, content)) if _has_body(scope) else (status, headers, content)
+        return _length_refused(scope, self.limits.body)
+
+    async def _answer(self, scope: Any, protocol: Any, body: Body, request: dict[str, Any]) -> Answer:
         try:
-            if not self._has_room(self._size(scope), body):
-                return _BUSY
-            await asyncio.wait_for(self._read(protocol, body), self.limits.seconds)
-        except _TooLarge:
-            return (413, _PLAIN, b"the body is too large\n")
-        except _NoRoom:
+            await self._bodies.read(protocol.__anext__, body, self.limits)
+        except TooLarge:
+            return _TOO_LARGE
+        except NoRoom:
             return _BUSY
-        except TimeoutError:
-            return (408, _PLAIN, b"the body did not arrive in time\n")
+        except Late:
+            return _LATE
         content = bytes(body.content)
         body.content.clear()
+        if len(content) < int(scope.headers.get("content-length", 0)):
+            return _CUT_SHORT
+        request["wsgi.input"], request["CONTENT_LENGTH"] = io.BytesIO(content), str(len(content))
         if scope.path in self.at_once:
-            return call_wsgi(self.app, environ(scope, content))
-        return await self._ask(environ(scope, content)) if self._asked < self.limits.waiting else _BUSY
+            return call_wsgi(self.app, request)
+        return await self._ask(request) if self._asked < self.limits.waiting else _BUSY
 
-    def _size(self, scope: Any) -> int:
-        """The size a body may have: that of its header, or the largest there may be. Raises _TooLarge."""
-        if (declared := scope.headers.get("content-length")) is None:
-            return self.limits.body if "transfer-encoding" in scope.headers else 0
-        if not declared.isdigit() or int(declared) > self.limits.body:
-            raise _TooLarge
-        return int(declared)
-
-    def _has_room(self, size: int, body: _Body) -> bool:
-        """Set memory aside for a large body, unless others use it. One that waited would be in memory all the same."""
-        if size > self.limits.large:
-            if self._held + size > self.limits.larger:
-                return False
-            self._held += size
-            body.held = size
-        return True
+    async def _drain(self, protocol: Any) -> None:
+        """Read on a little after an answer: what is closed with bytes unread takes the answer from its reader."""
+        if self._draining >= self.limits.draining:
+            return
+        self._draining += 1
+        loop, left = asyncio.get_running_loop(), self.limits.unread
+        end = loop.time() + self.limits.seconds
+        with suppress(TimeoutError, StopAsyncIteration):
+            async with asyncio.timeout(self.limits.silence) as patience:
+                while (chunk := await protocol.__anext__()) and (left := left - len(chunk)) > 0:
+                    patience.reschedule(min(loop.time() + self.limits.silence, end))
+        self._draining -= 1
 
     async def _ask(self, request: dict[str, Any]) -> Answer:
         self._asked += 1
@@ -246,16 +231,36 @@ class Door:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(call)
 
-    async def _read(self, protocol: Any, body: _Body) -> None:
-        async for chunk in protocol:
-            body.content += chunk
-            if len(body.content) > self.limits.body:
-                raise _TooLarge
-            if not body.held:
-                body.arrived += len(chunk)
-                self._arrived += len(chunk)
-                if self._arrived > self.limits.smaller:
-                    raise _NoRoom
+
+def _last(answer: Answer) -> Answer:
+    """The same answer, after which its connection is closed.
+
+    So it is after chunks: hyper drops a length beside them unseen, and a proxy that went by it would take the rest of
+    the connection for another's (RFC 9112, section 6.1).
+    """
+    status, headers, content = answer
+    return (status, [*(header for header in headers if header != _CLOSE), _CLOSE], content)
+
+
+def _has_body(scope: Any) -> bool:
+    return "transfer-encoding" in scope.headers or scope.headers.get("content-length", "0") != "0"
+
+
+def _length_refused(scope: Any, most: int) -> Answer | None:
+    """What is answered for the way in which the end of the body is said; None if nothing is against it."""
+    encodings = [value for name, value in scope.headers.items() if name == "transfer-encoding"]
+    if encodings:
+        return None if [value.lower() for value in encodings] == ["chunked"] else _ENCODED
+    declared = scope.headers.get("content-length")
+    if declared is None:
+        return _NO_LENGTH if scope.method == "POST" and scope.http_version != "1.1" else None
+    return None if declared.isdigit() and int(declared) <= most else _TOO_LARGE
+
+
+def _source(scope: Any, proxies: Sequence[Network]) -> str:
+    """Who sends it, as far as connections and trusted proxies say."""
+    named = [value for name, value in scope.headers.items() if name == "x-forwarded-for"] if proxies else []
+    return neighbourhood(client_of(_address(scope.client), named, proxies))
 
 
 async def _done(until: Future[Any], seconds: float) -> None:
@@ -273,8 +278,8 @@ async def _done(until: Future[Any], seconds: float) -> None:
     timer.cancel()
 
 
-def environ(scope: Any, body: bytes) -> dict[str, Any]:
-    """A request as WSGI has it (PEP 3333)."""
+def environ(scope: Any) -> dict[str, Any]:
+    """A request as WSGI has it (PEP 3333), without its body."""
     host, _, port = scope.server.rpartition(":")
     made: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -284,10 +289,10 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "REMOTE_ADDR": _address(scope.client),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": io.BytesIO(),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
@@ -295,12 +300,19 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
         LATER: [],
     }
     for name, value in scope.headers.items():
-        if "_" in name:  # a client's X_Forwarded_For must not pass for what a proxy says
+        # A client's X_Forwarded_For must not pass for what a proxy says. The body comes whole, however it was sent:
+        # with this header Werkzeug would read none of it.
+        if "_" in name or name == "transfer-encoding":
             continue
-        made[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        key = f"HTTP_{name.upper().replace('-', '_')}"
+        made[key] = f"{made[key]}{'; ' if name == 'cookie' else ', '}{value}" if key in made else value
     made["CONTENT_TYPE"] = made.pop("HTTP_CONTENT_TYPE", "")
-    made["CONTENT_LENGTH"] = str(len(body))
+    made["CONTENT_LENGTH"] = "0"
     return made
+
+
+def _address(client: str) -> str:
+    return client.rpartition(":")[0].strip("[]")
 
 
 def call_wsgi(app: Flask | Response, request: dict[str, Any]) -> Answer:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, request
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import HTTPException
 
 from connector import telemetry
 from connector.errors import InboxFull, RefuseMessage, StoreUnavailable
 from connector.receive import Agency, Receipt, receive
 from connector.store.writer import Keeper
-from connector.web.door import LATER, Later
+from connector.web.door import FIRST, LATER, Later
 
 PATIENCE: Final = 10.0
 """Seconds an event may take to be kept; careCycle itself waits for 15."""
@@ -26,13 +27,13 @@ def create_hooks(
 ) -> Flask:
     """The Flask application of the door."""
     app = Flask("connector.hooks", static_folder=None)
+    app.url_map.merge_slashes = False  # it would redirect, which no sender follows
 
-    @app.post("/hooks/<name>")
+    @app.post("/hooks/<name>", provide_automatic_options=False)
     def hook(name: str) -> Response:
         agency = agencies.get(name)
         if agency is None:
-            telemetry.message_refused("-", "unknown agency")
-            return _text(404, "no such agency")
+            return _unknown()
         receipt = receive(agency, request.get_data(cache=False), dict(request.headers), keep)
         if (later := request.environ.get(LATER)) is None:  # a server that knows nothing of it
             receipt.confirm(patience)
@@ -40,18 +41,43 @@ def create_hooks(
             later.append(Later(receipt.kept, patience, partial(_failed, receipt)))
         return Response(status=204)
 
-    @app.errorhandler(RefuseMessage)
-    def refused(error: RefuseMessage) -> Response:
-        telemetry.message_refused(error.thing, error.reason)
-        return _text(401, error.reason)
-
+    app.extensions[FIRST] = partial(_judged, app, agencies)
+    app.register_error_handler(RefuseMessage, _refused)
     app.register_error_handler(StoreUnavailable, _unavailable)
-
-    @app.errorhandler(HTTPException)
-    def other(error: HTTPException) -> Response:
-        return _text(error.code or 400, error.name.lower())
-
+    app.register_error_handler(HTTPException, _other)
     return app
+
+
+def _judged(app: Flask, agencies: Mapping[str, Agency], environ: dict[str, Any]) -> Response | None:
+    """What is answered before the body is read; None if nothing in the headers is against it."""
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    try:
+        _, named = app.url_map.bind("").match(path, environ["REQUEST_METHOD"])
+    except HTTPException as error:
+        return _other(error)
+    if "name" not in named:
+        return None  # no page of ours
+    if (agency := agencies.get(named["name"])) is None:
+        return _unknown()
+    try:
+        agency.verifier.expect(dict(EnvironHeaders(environ)))
+    except RefuseMessage as error:
+        return _refused(error)
+    return None
+
+
+def _unknown() -> Response:
+    telemetry.message_refused("-", "unknown agency")
+    return _text(404, "no such agency")
+
+
+def _refused(error: RefuseMessage) -> Response:
+    telemetry.message_refused(error.thing, error.reason)
+    return _text(401, error.reason)
+
+
+def _other(error: HTTPException) -> Response:
+    return _text(error.code or 400, error.name.lower())
 
 
 def _failed(receipt: Receipt) -> Response | None:

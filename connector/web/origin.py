@@ -18,7 +18,7 @@ PROXIES_SETTING: Final = "CONNECTOR_CONSOLE_PROXIES"
 HSTS_HEADER: Final = "Strict-Transport-Security"
 HSTS: Final = "max-age=31536000"
 _ADDRESS: Final = re.compile(r"https://([A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{1,5})?)/?(?:console/?)?")
-_Network = IPv4Network | IPv6Network
+Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
 
 
@@ -30,7 +30,7 @@ class Origin:
     """
 
     host: str = ""
-    proxies: Sequence[_Network] = ()
+    proxies: Sequence[Network] = ()
     names: frozenset[str] = frozenset()
 
     @property
@@ -52,13 +52,7 @@ class Origin:
 
     def address_of(self, request: Request) -> str:
         """The client's address: that of the connection, or what trusted proxies say of it."""
-        address = request.remote_addr or ""
-        for named in reversed(",".join(request.headers.getlist("X-Forwarded-For")).split(",")):
-            known, before = _parsed(address), _parsed(named.strip())
-            if known is None or before is None or not any(known in network for network in self.proxies):
-                break
-            address = str(before)
-        return address
+        return client_of(request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), self.proxies)
 
 
 def read_origin(url: str, proxies: str) -> Origin:
@@ -89,6 +83,16 @@ def _parsed(text: str) -> _Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def client_of(address: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
+    """The client's address. address: of the connection; forwarded: what X-Forwarded-For says."""
+    for named in reversed(",".join(forwarded).split(",")):
+        known, before = _parsed(address), _parsed(named.strip())
+        if known is None or before is None or not any(known in network for network in proxies):
+            break
+        address = str(before)
+    return address
 
 
 def neighbourhood(address: str) -> str:

@@ -47,6 +47,7 @@ from tests.builders import CUSTOMER, DESTINATION, LANE, a_customer, an_arrival
 from tests.conftest import Clock
 from tests.contracts.test_questions import EDNA, HAROLD, ask
 from tests.patience import until
+from tests.web.served import BRIEF, Served, served
 
 PASSWORD = "correct horse battery staple"
 CHEAP = "scrypt:1024:8:1"
@@ -81,6 +82,17 @@ RECORD = RecordNote(
     kept=("LeadSource",),
     verdict=RecordVerdict.DELIVERED,
 )
+
+
+@pytest.fixture
+def hook(sqlite_ready: str) -> Iterator[Served]:
+    yield from served(sqlite_ready)
+
+
+@pytest.fixture
+def hasty(sqlite_ready: str) -> Iterator[Served]:
+    """One that waits only briefly for a request to be sent."""
+    yield from served(sqlite_ready, BRIEF)
 
 
 @pytest.fixture

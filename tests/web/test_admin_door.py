@@ -123,7 +123,7 @@ class TestAddresses:
             server="[::1]:8081", client="[2001:db8::7]:5000", method="GET", path="/", query_string="", headers={},
             http_version="1.1", scheme="http",
         )  # fmt: skip
-        assert environ(scope, b"")["REMOTE_ADDR"] == "2001:db8::7"
+        assert environ(scope)["REMOTE_ADDR"] == "2001:db8::7"
 
 
 class TestOtherWork:
