@@ -202,7 +202,7 @@ class TestTheDoorStands:
         @FUZZ
         @given(bodies)
         def sign(body: bytes) -> None:
-            message_id = f"fuzz {a_message_id()}"
+            message_id = f"fuzz_{a_message_id()}"
             body, told = signed(body, message_id=message_id)
             status = receiver.send("/hooks/sunrise", body, told)
             heard[status] += 1
