@@ -53,7 +53,9 @@ ENTRYPOINT ["connector"]
 CMD ["run", "-c", "/config"]
 
 # From what it was built, and when: `make image` and the release workflow say it.
-ARG SOURCE="" REVISION="" CREATED=""
+ARG SOURCE=""
+ARG REVISION=""
+ARG CREATED=""
 LABEL org.opencontainers.image.title="careCycle CRM connector" \
       org.opencontainers.image.description="A self-hosted bridge from careCycle's signed webhooks to Salesforce and HubSpot" \
       org.opencontainers.image.licenses="MIT" \

@@ -30,7 +30,7 @@ def read_secret(environment: Mapping[str, str], name: str) -> str | None:
 
 def _read(setting: str, file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = file.read_text(encoding="utf-8-sig").strip()  # an editor of Windows begins a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise FixConfiguration(setting, f"the file {file} cannot be read: {type(error).__name__}") from None
     if not text:

@@ -69,6 +69,10 @@ class TestReferences:
         told = refusal(agency, {"CONNECTOR_SECRETS_DIR": str(secrets)})
         assert f"the file {secrets / 'TOKEN'} is empty" in told
 
+    def test_the_mark_that_windows_begins_a_file_with_is_no_part_of_it(self, agency: Path, secrets: Path) -> None:
+        (secrets / "HOOK_SECRET").write_bytes(b"\xef\xbb\xbfwhsec_c2VjcmV0\r\n")
+        assert signing(agency, {"CONNECTOR_SECRETS_DIR": str(secrets)}) == "whsec_c2VjcmV0"
+
     def test_a_file_that_cannot_be_read_is_named_and_not_shown(self, agency: Path, secrets: Path) -> None:
         (secrets / "TOKEN").write_bytes(b"pat-\xff-canary")
         told = refusal(agency, {"CONNECTOR_SECRETS_DIR": str(secrets)})
