@@ -75,7 +75,7 @@ def with_password(text: str, password: str | None) -> str:
     """The address with a password kept elsewhere; as it is without one, and for a file. Raises FixConfiguration."""
     if password is None or (url := parse_url(text)).get_backend_name() == "sqlite":
         return text
-    if url.password is not None:
+    if url.password:
         raise FixConfiguration(_SETTING, "has a password, and CONNECTOR_DATABASE_PASSWORD as well", "leave one out")
     return url.set(password=password).render_as_string(hide_password=False)
 

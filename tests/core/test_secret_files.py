@@ -91,6 +91,12 @@ class TestProcess:
         url = make_url(process.database_url)
         assert (url.username, url.password, url.host) == ("connector", "p@ss/w:rd% 1", "database")
 
+    def test_an_address_may_have_its_place_for_a_password_empty(self) -> None:
+        address = "postgresql://connector:@database/connector?sslmode=verify-full"
+        process = read_process({"CONNECTOR_DATABASE_URL": address, "CONNECTOR_DATABASE_PASSWORD": "abc"})
+        url = make_url(process.database_url)
+        assert (url.password, dict(url.query)) == ("abc", {"sslmode": "verify-full"})
+
     def test_the_folder_of_secrets_has_it_too_and_the_hash_of_the_console(self, secrets: Path) -> None:
         (secrets / "CONNECTOR_DATABASE_PASSWORD").write_text("abc")
         (secrets / "CONNECTOR_CONSOLE_PASSWORD_HASH").write_text("scrypt$1$2")
