@@ -74,7 +74,24 @@ lint-docker: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-docker
 	$(VENV)/bin/hadolint Dockerfile
 
-	rm -rf $(VENV) dist site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+lint-kubernetes: $(VENV)/installed-dev
+	@$(LOCKED) --group manifests
+	@$(RUN) -m pytest tests/test_kubernetes.py $(ARGS)
+
+lint-workflows: $(VENV)/installed-dev
+	@$(LOCKED) --requirement pyproject.toml --extra lint-workflows
+	$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
+
+docs: $(VENV)/installed
+	@$(LOCKED) --group docs
+	@rm -rf site
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(VENV)/doctrees . site
+	@echo "site/index.html"
+
+lock: $(VENV)/bin/uv
+	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --all-extras --group build --group dist --group docs --group manifests --group sbom --group tools \
+	  pyproject.toml --output-file requirements.lock
 
 	@command -v npm >/dev/null && for folder in tests/npm benchmarks/peers; do \
 	  npm update --silent --package-lock-only --prefix $$folder; done || echo "without npm its two lock files stay as they are"

@@ -183,6 +183,26 @@ class TestWorkflows:
         assert [name for name in steps if f"\n{name}() {{" not in ci] == []
 
 
+class TestMakefile:
+    TEXT = (ROOT / "Makefile").read_text()
+
+    def test_each_target_that_it_lists_is_there_once(self) -> None:
+        (listed,) = re.findall(r"^\.PHONY:((?:.*\\\n)*.*)", self.TEXT, re.MULTILINE)
+        targets = listed.replace("\\\n", " ").split()
+        assert len(targets) > 15
+        found = {target: len(re.findall(rf"^{target}:", self.TEXT, re.MULTILINE)) for target in targets}
+        assert [target for target, times in found.items() if times != 1] == []
+
+    def test_only_clean_removes_the_environment(self) -> None:
+        recipes = re.findall(r"^([\w-]+):.*\n((?:\t.*\n|\n(?=\t))*)", self.TEXT, re.MULTILINE)
+        assert [target for target, recipe in recipes if "rm -rf $(VENV) " in recipe] == ["clean"]
+
+    def test_the_lock_file_is_made_of_every_group(self) -> None:
+        groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+        (recipe,) = re.findall(r"^lock:.*\n((?:\t.*\n)*)", self.TEXT, re.MULTILINE)
+        assert sorted(re.findall(r"--group (\w+)", recipe)) == sorted(groups)
+
+
 class TestDescription:
     def test_the_index_is_shown_no_link_that_leads_nowhere_there(self) -> None:
         shown = (ROOT / PROJECT["readme"]).read_text()
