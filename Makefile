@@ -80,7 +80,7 @@ lint-kubernetes: $(VENV)/installed-dev
 
 lint-workflows: $(VENV)/installed-dev
 	@$(LOCKED) --requirement pyproject.toml --extra lint-workflows
-	$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
+	$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github action.yml
 
 docs: $(VENV)/installed
 	@$(LOCKED) --group docs
@@ -90,9 +90,8 @@ docs: $(VENV)/installed
 
 lock: $(VENV)/bin/uv
 	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --all-extras --group build --group dist --group docs --group manifests --group sbom --group tools \
-	  pyproject.toml --output-file requirements.lock
-
+	  --custom-compile-command "make lock" --all-extras --group build --group dist --group docs --group manifests \
+	  --group sbom --group tools pyproject.toml --output-file requirements.lock
 	@command -v npm >/dev/null && for folder in tests/npm benchmarks/peers; do \
 	  npm update --silent --package-lock-only --prefix $$folder; done || echo "without npm its two lock files stay as they are"
 

@@ -144,6 +144,22 @@ class TestContainers:
         assert [int(part) > 0 for part in found[-1]] == [True, True]
 
 
+class TestMakefile:
+    def test_every_target_is_there_and_deletes_nothing_but_its_own(self) -> None:
+        """Two changes that meet in one place may leave a target without its name."""
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)", makefile, re.MULTILINE)
+        recipes = dict(re.findall(r"^([a-z-]+):.*\n((?:\t.*\n|\n(?=\t))*)", makefile, re.MULTILINE))
+        assert {name for name in phony.replace("\\\n", " ").split() if name not in recipes} == set()
+        assert {name for name, text in recipes.items() if "rm -rf $(VENV) " in text} == {"clean"}
+        assert {name for name, text in recipes.items() if "\n\n" in text} == set()
+
+    def test_the_lock_has_every_group(self) -> None:
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        groups = set(re.findall(r"--group ([a-z]+)", makefile.partition("\nlock:")[2].partition("\n\n")[0]))
+        assert groups == set(tomllib.loads(PYPROJECT)["dependency-groups"])
+
+
 class TestFiles:
     def test_none_tells_of_the_machine_it_was_written_on(self) -> None:
         told = [

@@ -24,7 +24,7 @@ pytest.importorskip("sphinx", reason="needs what `make docs` installs")
 __all__ = ["axe", "chromium"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*(path for path in ROOT.glob("*.md") if path.name != "DESCRIPTION.md"), *ROOT.glob("docs/*.md")])
 OUTSIDE = re.compile(r"(?:https?:)?//|data:|mailto:")
 
 

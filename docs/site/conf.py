@@ -22,7 +22,7 @@ project = html_title = "careCycle CRM connector"
 extensions = ["myst_parser"]
 root_doc = "README"
 include_patterns = ["*.md", "docs/*.md", "benchmarks/RESULTS.md"]
-exclude_patterns = [".*", "connector", "site", "tests"]
+exclude_patterns = ["DESCRIPTION.md", ".*", "connector", "site", "tests"]
 myst_heading_anchors = 6  # named as GitHub does, so that the same links work in both places
 html_theme = "furo"
 html_copy_source = False
