@@ -13,6 +13,7 @@ from typing import Any
 from connector import telemetry
 from connector.backoff import DAY
 from connector.carecycle import decode, recognise
+from connector.carecycle.probe import is_probe
 from connector.carecycle.remnant import Remnant, remnant
 from connector.carecycle.signature import Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
@@ -59,11 +60,15 @@ class Receipt:
 
     arrival: Arrival
     kept: Future[bool]
+    probe: bool = False
     began: float = field(default_factory=time.perf_counter)
 
     def confirm(self, patience: float = 0.0) -> None:
         """Wait until the message is on disk, and log it. Raises StoreUnavailable, also after `patience` seconds."""
         arrival = self.arrival
+        if self.probe:
+            telemetry.probe_answered(arrival.agency)
+            return
         try:
             new = self.kept.result(patience)
         except (TimeoutError, CancelledError):
@@ -79,10 +84,18 @@ class Receipt:
 
 
 def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper) -> Receipt:
-    """Hand a genuine message over to be stored. Raises RefuseMessage."""
+    """Hand a genuine message over to be stored; one of doctor's is only answered. Raises RefuseMessage."""
     message_id = agency.verifier.verify(body, headers)
+    if is_probe(body):
+        return Receipt(_blank(agency, message_id, b"", None), _nothing_to_keep(), probe=True)
     arrival = read(agency, message_id, body)
     return Receipt(arrival, keep(arrival))
+
+
+def _nothing_to_keep() -> Future[bool]:
+    kept: Future[bool] = Future()
+    kept.set_result(False)
+    return kept
 
 
 def read(agency: Agency, message_id: str, body: bytes, now: int | None = None) -> Arrival:

@@ -18,7 +18,7 @@ _SIGNS = {Health.FINE: "ok      ", Health.DOUBTFUL: "doubtful", Health.WRONG: "W
 
 @click.command()
 @agency_option
-@click.option("--url", default="", help="The address careCycle posts to: https://host. Sends it one unsigned message.")
+@click.option("--url", default="", help="The address careCycle posts to: https://host. Sends it a few requests.")
 @click.option("--repaired", is_flag=True, help="Forget that the database was damaged, if it is sound now.")
 @json_option(list[Finding])
 def doctor(paths: tuple[Path, ...], url: str, repaired: bool, as_json: bool) -> None:

@@ -7,11 +7,8 @@ from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Final
 
-import requests
-
 from connector import destinations, mapping
 from connector.crm import Crm, CrmAccount
-from connector.destinations import deadline
 from connector.errors import ConnectorError, DestinationUnusable, StoreUnavailable
 from connector.insight.clocks import about_clock, about_deletion
 from connector.insight.disk import LITTLE_SPACE, free_space, space_words
@@ -21,6 +18,7 @@ from connector.running import bootstrap
 from connector.running.clocks import crm_time
 from connector.running.config import AgencyFile, Process
 from connector.running.console_check import check_console
+from connector.running.endpoint import check_endpoint
 from connector.running.findings import Finding, Health
 from connector.running.source import open_source
 from connector.running.source_check import check_source
@@ -63,7 +61,9 @@ def examine(
             yield from _version(file, name, now)
         yield from _source(process, file, environment)
         if url:
-            yield _endpoint(f"{url.rstrip('/')}/hooks/{file.settings.agency}")
+            secret = file.settings.webhook.secrets[0].get_secret_value()
+            address = f"{url.rstrip('/')}/hooks/{file.settings.agency}"
+            yield from check_endpoint(address, secret.strip(), now, environment.get("REQUESTS_CA_BUNDLE"))
     yield check_console(process)
 
 
@@ -267,33 +267,8 @@ def _crm_clock(crm: Crm, endpoint: str | None, now: Callable[[], datetime]) -> I
         yield _skew(f"clock compared with {crm.title}'s", now().timestamp() - theirs)
 
 
-def _request(method: str, address: str, body: bytes | None = None) -> requests.Response:
-    """Send one request. Raises requests.RequestException."""
-    with deadline.session(insecure=True) as session:  # a URL that somebody typed, and nothing worth reading
-        return session.request(method, address, data=body, allow_redirects=False)
-
-
 def _skew(thing: str, seconds: float) -> Finding:
     if abs(seconds) <= SKEW:
         return Finding(thing, Health.FINE, f"{abs(seconds):.0f} s apart")
     do = "set this machine's clock with NTP: with a wrong clock, valid messages are rejected"
     return Finding(thing, Health.WRONG, f"{abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}", do)
-
-
-def _endpoint(address: str) -> Finding:
-    """Send an unsigned message: only the connector itself rejects it with 401."""
-    try:
-        answer = _request("POST", address, b"{}")
-    except requests.RequestException as error:
-        problem = f"cannot be reached: {deadline.broken_limit(error) or type(error).__name__}"
-        return Finding(address, Health.WRONG, problem, "check DNS, the firewall and the reverse proxy")
-    match answer.status_code:
-        case 401:
-            return Finding(address, Health.FINE, "reached; unsigned messages are rejected")
-        case 404:
-            return Finding(address, Health.WRONG, "answers 404", "the path is /hooks/<agency>, as in the agency file")
-        case 503:
-            return Finding(address, Health.WRONG, "reached, but cannot store events now", "check the database")
-        case status:
-            problem = f"answers {status}, which the connector never does here"
-            return Finding(address, Health.WRONG, problem, "something else answers: check the reverse proxy")

@@ -155,6 +155,11 @@ def page_failed(page: str, error: BaseException, code: str = "") -> str:
     return reference
 
 
+def probe_answered(agency: str) -> None:
+    """A signed message of doctor's was answered like an event; it is not kept."""
+    log.info("probe answered", agency=agency)
+
+
 def event_accepted(agency: str, type: str, message_id: str, duration_ms: float, *, new: bool) -> None:
     """An event is on disk. new: for the first time; duration_ms: since it was verified."""
     (_accepted.labels(agency, type) if new else _duplicates.labels(agency)).inc()

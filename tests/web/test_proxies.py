@@ -6,12 +6,16 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from connector.cli.stage import free_port
+from connector.running.endpoint import check_endpoint
+from connector.running.findings import Health
 from tests.acceptance.product import Product
-from tests.builders import a_customer, a_message_id, signed
+from tests.builders import SECRET, a_customer, a_message_id, signed
 from tests.patience import until
 from tests.web.proxies import HOST, Proxy, curl
 
@@ -53,9 +57,9 @@ class Started(dict[str, Proxy]):
         return made
 
 
-def stored(receiver: Product, message_id: str) -> int:
+def stored(receiver: Product, message_id: str = "%") -> int:
     with closing(sqlite3.connect(receiver.folder / "connector.db")) as database:
-        (count,) = database.execute("SELECT count(*) FROM events WHERE message_id = ?", (message_id,)).fetchone()
+        (count,) = database.execute("SELECT count(*) FROM events WHERE message_id LIKE ?", (message_id,)).fetchone()
         return int(count)
 
 
@@ -147,6 +151,33 @@ class TestWhatIsRefused:
     def test_a_path_is_passed_on_as_it_is(self, proxy: Proxy) -> None:
         body, headers = signed(a_customer())
         assert curl(proxy, "/hooks/sun%72ise", data=body, headers=headers)[0] == 204
+
+
+class TestDoctor:
+    @pytest.mark.parametrize("name", [name for name in (*PROXIES, "streaming nginx") if name != "caddy"])
+    def test_finds_nothing_wrong_and_leaves_nothing_behind(
+        self, receiver: Product, started: dict[str, Proxy], name: str
+    ) -> None:
+        """Caddy's answers to the documented name alone, which no DNS leads here."""
+        own, before = started[name], stored(receiver)
+        address, trusted = f"https://localhost:{own.port}/hooks/sunrise", f"{own.folder}/fullchain.pem"
+        found = list(check_endpoint(address, SECRET, lambda: datetime.now(UTC), trusted))
+        assert [(result.thing, result.found) for result in found if result.health is not Health.FINE] == []
+        assert len(found) == 6
+        assert stored(receiver) == before
+
+    def test_says_what_to_do_where_the_limit_of_bodies_is_too_low(self, receiver: Product, tmp_path: Path) -> None:
+        with Proxy("nginx", tmp_path, receiver.port, {"client_max_body_size 5m": "client_max_body_size 1m"}) as small:
+            address, trusted = f"https://localhost:{small.port}/hooks/sunrise", f"{small.folder}/fullchain.pem"
+            found = check_endpoint(address, SECRET, lambda: datetime.now(UTC), trusted)
+            (wrong,) = [result for result in found if result.health is Health.WRONG]
+        assert (wrong.found, "client_max_body_size 5m" in wrong.do) == ("answers 413", True)
+
+    def test_says_that_the_connector_is_not_running(self, tmp_path: Path) -> None:
+        with Proxy("nginx", tmp_path, free_port()) as alone:
+            address, trusted = f"https://localhost:{alone.port}/hooks/sunrise", f"{alone.folder}/fullchain.pem"
+            (wrong,) = check_endpoint(address, SECRET, lambda: datetime.now(UTC), trusted)
+        assert (wrong.found[:11], "is the connector running?" in wrong.do) == ("answers 502", True)
 
 
 class TestAFlood:
