@@ -59,6 +59,7 @@ READERS = {
     "connector/mapping/example_events.py",
     "connector/mapping/extending.py",
     "connector/mapping/reference.py",
+    "connector/mapping/regular.py",
     "connector/mapping/target.py",
 }
 """What touches a file: a mapping, the example events, a CRM's description, all at load; and a page of the docs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 import click
 
@@ -15,6 +15,7 @@ from connector.errors import FixConfiguration
 from connector.mapping import target
 from connector.mapping.examples import ZONE
 from connector.mapping.planning import plan
+from connector.mapping.regular import read_file
 from connector.model import Event, Lookup, Plan, Ref, Write
 from connector.running import bootstrap
 
@@ -40,6 +41,7 @@ class _WithheldField(TypedDict):
     by: str
 
 
+_MOST: Final = 64 * 1024 * 1024
 _UntranslatedField = TypedDict("_UntranslatedField", {"record": str, "field": str, "from": str})
 
 
@@ -69,7 +71,9 @@ def map_(mapping: Path, event_file: Path, schema: Path | None, as_json: bool) ->
 
 def _event(path: Path) -> Event:
     try:
-        payload = json.loads(path.read_bytes())
+        payload = json.loads(read_file(path, _MOST))
+    except OSError as error:
+        raise FixConfiguration(str(path), f"cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise FixConfiguration(str(path), "is not JSON") from None
     reading = recognise.read(payload, str(path))

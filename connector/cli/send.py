@@ -21,7 +21,9 @@ from connector.cli.given import change_event, given_option, read_given
 from connector.destinations import deadline
 from connector.destinations.deadline import SHORT, broken_limit
 from connector.errors import FixConfiguration
+from connector.mapping.regular import read_file
 
+_MOST: Final = 64 * 1024 * 1024
 _LIMITS: Final = replace(SHORT, read=30.0, total=35.0)
 """The connector itself may take 20 seconds to refuse an event."""
 
@@ -44,10 +46,17 @@ def send(url: str, event: Path | None, secret: str, event_type: str | None, coun
     with deadline.session(_LIMITS, insecure=True) as session:  # a URL that somebody typed
         for _ in range(count):
             now = datetime.now(UTC)
-            body = event.read_bytes() if event else json.dumps(sample(event_type or "", chance, now)).encode()
+            body = _content(event) if event else json.dumps(sample(event_type or "", chance, now)).encode()
             body = change_event(str(event or event_type), body, changes) if changes else body
             refused += not _send_one(session, url, secret, body, now)
     raise SystemExit(1 if refused else 0)
+
+
+def _content(event: Path) -> bytes:
+    try:
+        return read_file(event, _MOST)
+    except OSError as error:
+        raise FixConfiguration(str(event), f"cannot be read: {error.strerror}") from None
 
 
 def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now: datetime) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -11,12 +10,12 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from connector.mapping.extending import absolute
+from connector.mapping.regular import read_file
 
 MAX_TEXT: Final = 128 * 1024
 """Most bytes of a file that is edited in the console; a mapping is a few hundred lines."""
 
 ENDINGS: Final = (".yaml", ".yml")
-_MAPPING: Final = re.compile(r"^(crm|extends|records)\s*:", re.MULTILINE)
 _ENCODINGS: Final = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -61,19 +60,9 @@ class Home:
 def content_of(path: Path) -> bytes | None:
     """Return a file's bytes, no more than can be shown; None if it is not there or cannot be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_TEXT + 1)
-    except (OSError, ValueError):
+        return read_file(path, MAX_TEXT + 1)
+    except OSError:
         return None
-
-
-def is_mapping(text: str) -> bool:
-    """Whether a text has what a mapping begins with. Other files beside the mappings may hold secrets.
-
-    >>> is_mapping("version: 1\\ncrm: salesforce\\n"), is_mapping("people: { ana: { password: a } }")
-    (True, False)
-    """
-    return _MAPPING.search(text) is not None
 
 
 def state_of(content: bytes | None) -> str:

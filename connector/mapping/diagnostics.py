@@ -64,6 +64,11 @@ class Report:
             return
         self.findings.setdefault(Diagnostic(*place, severity, code, message, hint))
 
+    def take(self, other: Report) -> None:
+        """Add what another report has found."""
+        self.failed = self.failed or other.failed
+        self.findings |= other.findings
+
     def suggest(self, word: str, known: Iterable[str]) -> str:
         """Write a "did you mean" for a misspelled word, or nothing."""
         if self.suggestions >= _SUGGESTIONS or len(word) > 80:

@@ -12,16 +12,21 @@ from typing import Final
 from connector.mapping import source
 from connector.mapping.diagnostics import Place, Report
 from connector.mapping.inherit import Layer
+from connector.mapping.regular import NotRegularError, read_file
 from connector.mapping.shipped import RECIPES, full_name, shipped_names, short_name
 from connector.mapping.tree import Node
 
 _NONE: Final[frozenset[str]] = frozenset()
+_BEGINS: Final = "it starts with  version: 1  and has  crm:  or  extends:"
+_MAPPING: Final = re.compile(r"^\ufeff?\s{0,3}['\"]?(version|crm|extends|records|tests)['\"]?\s*:", re.MULTILINE)
+_WHERE: Final = "a mapping is an ordinary file in the agency's folder, or a shipped one"
 
 
 class Reading:
     """Reads files into layers. files: all that were read; texts: their texts, by the names that findings use.
 
     instead: what is taken for the content of these files, by their absolute paths. may_extend: whether a file may be.
+    folder: which no file leaves but the shipped ones; by default that of the first file.
     """
 
     def __init__(
@@ -31,8 +36,9 @@ class Reading:
         *,
         instead: Mapping[Path, bytes] = MappingProxyType({}),
         may_extend: Callable[[Path], bool] = lambda _: True,
+        folder: Path | None = None,
     ) -> None:
-        self.report, self.instead, self.may_extend = report, instead, may_extend
+        self.report, self.instead, self.may_extend, self.folder = report, instead, may_extend, folder
         self.shipped = shipped_names(shipped)
         self.layers: list[Layer] = []
         self.files: list[Path] = []
@@ -70,21 +76,29 @@ class Reading:
         return made_of
 
     def _tree(self, path: Path, shown: str, content: bytes | None) -> Node | None:
-        self.texts[shown] = ""
+        self.texts[shown], is_given = "", content is not None or absolute(path) in self.instead
         if content is None and (content := self._bytes(path, shown)) is None:
             return None
-        self.texts[shown], own = source.read(content, shown, self.report)
+        report = Report()
+        text, own = source.read(content, shown, report)
+        if text and not is_given and not is_mapping(text):  # it may be a file of secrets: no line of it is shown
+            self.report.add(Place(shown, 1, 1), "Y001", "this is not a mapping file", _BEGINS)
+            return None
+        self.report.take(report)
+        self.texts[shown] = text
         return own
 
     def _bytes(self, path: Path, shown: str) -> bytes | None:
         if (edited := self.instead.get(absolute(path))) is not None:
             return edited
+        within = None if path in self.shipped.values() else self.folder or self.files[0].parent
         try:
-            with path.open("rb") as file:
-                return file.read(source.MAX_BYTES + 1)
+            return read_file(path, source.MAX_BYTES + 1, within)
+        except NotRegularError as error:
+            self.report.add(Place(shown, 1, 1), "Y006", f"the file is not read: {error.strerror}", _WHERE)
         except OSError as error:
             self.report.add(Place(shown, 1, 1), "Y001", f"the file cannot be read: {error.strerror}")
-            return None
+        return None
 
     def _extended(self, names: list[Node], folder: Path, over: frozenset[str]) -> frozenset[str]:
         """Read the files of a list. Each may change the first of them; none may change the others."""
@@ -137,7 +151,7 @@ class Reading:
         return f"write  {name[:80]}.yaml" if is_file and not name.endswith((".yaml", ".yml")) else ""
 
     def _is_there(self, path: Path) -> bool:
-        return absolute(path) in self.instead or _is_file(path)
+        return absolute(path) in self.instead or _is_there(path)
 
     def _hint(self, name: str, node: Node, names: list[str]) -> str:
         mappings = [shipped for shipped in self.shipped if "/" not in shipped]
@@ -173,11 +187,21 @@ def _names(extends: Node | None) -> list[Node]:
     return [node for node in listed if isinstance(node.value, str)]
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
+    """Whether there is something of a name; what is no file is refused when it is read."""
     try:
-        return path.is_file()
+        return path.exists()
     except OSError:  # a name too long for the file system
         return False
+
+
+def is_mapping(text: str) -> bool:
+    """Whether a text has what a mapping begins with. Other files beside the mappings may hold secrets.
+
+    >>> is_mapping("version: 1\ncrm: salesforce\n"), is_mapping("people: { ana: { password: a } }")
+    (True, False)
+    """
+    return _MAPPING.search(text) is not None
 
 
 def absolute(path: Path) -> Path:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.errors import FixConfiguration
+from connector.mapping.regular import read_file
+
+_MOST: Final = 64 * 1024 * 1024
 
 
 class _Frozen(BaseModel):
@@ -70,7 +74,7 @@ class TargetSchema(_Frozen):
 def load(path: Path) -> TargetSchema:
     """Read a saved schema file. Raises FixConfiguration."""
     try:
-        return TargetSchema.model_validate_json(path.read_bytes())
+        return TargetSchema.model_validate_json(read_file(path, _MOST))
     except OSError as error:
         raise FixConfiguration(str(path), f"cannot be read: {error.strerror}") from error
     except ValidationError as error:

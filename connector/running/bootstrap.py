@@ -26,6 +26,7 @@ from connector.insight.sending import Subscriber, Way
 from connector.mapping import Loaded, load, render, shipped_folder, shipped_names, target, tested
 from connector.mapping import Mapping as CompiledMapping
 from connector.mapping.extending import absolute
+from connector.mapping.regular import NotRegularError, read_file
 from connector.mapping.suggestions import closest
 from connector.mapping.target import TargetSchema
 from connector.mapping.tree import find
@@ -67,6 +68,8 @@ def open_marks(process: Process, environment: Mapping[str, str], store: Store, r
 def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
     """Find the file of a destination's mapping: beside the agency file, or shipped. Raises FixConfiguration."""
     own, shipped = file.path.parent / settings.mapping, shipped_folder() / f"{settings.mapping}.yaml"
+    if not own.is_dir():  # it may have the name of a shipped mapping
+        _require_within(file, settings, own)
     for path in (own, shipped):
         if path.is_file():
             return path
@@ -74,6 +77,18 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
     hint = f"did you mean {near}?" if near else "name a file beside the agency file, or a shipped mapping"
     problem = f"there is no mapping {settings.mapping}: neither {own} nor a shipped one"
     raise FixConfiguration(_place_of_mapping(file, settings), problem, hint)
+
+
+def _require_within(file: AgencyFile, settings: DestinationSettings, own: Path) -> None:
+    """Raises FixConfiguration for what is no regular file, or not in the agency's folder: a link may lead elsewhere."""
+    try:
+        read_file(own, 0, file.path.parent)
+    except NotRegularError as error:
+        hint = "a mapping is an ordinary file in the agency's folder, or a shipped one: copy it there"
+        problem = f"the mapping is not read: {error.strerror}"
+        raise FixConfiguration(_place_of_mapping(file, settings), problem, hint) from None
+    except OSError:  # as if it were not there
+        return
 
 
 def _place_of_mapping(file: AgencyFile, settings: DestinationSettings) -> str:

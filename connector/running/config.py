@@ -26,6 +26,7 @@ from connector.destinations.settings import DestinationSettings
 from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Report
+from connector.mapping.regular import NotRegularError, is_within, read_file
 from connector.mapping.tree import Node
 from connector.running.secret_files import FOLDER, read_secret
 from connector.running.settings_problems import (
@@ -42,6 +43,7 @@ from connector.store.dialect import embedded_folder, parse_url, with_password
 from connector.web.openid_settings import OpenId, read_openid
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_LARGEST_SECRET: Final = 64 * 1024
 _MAPPING_KEYS: Final = ("crm", "extends", "records")
 
 
@@ -268,12 +270,16 @@ def agency_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.glob("*.y*ml")) if not _is_mapping(file)]
+    files = sorted(folder.glob("*.y*ml"))
+    for file in files:
+        if not is_within(file, folder):
+            raise FixConfiguration(str(file), "is not read: a link leads out of the folder", f"name it:  -c {file}")
+    return [file for file in files if not _is_mapping(file)]
 
 
 def _is_mapping(file: Path) -> bool:
     try:
-        _, tree = source.read(file.read_bytes(), str(file), Report())
+        _, tree = source.read(read_file(file, source.MAX_BYTES + 1), str(file), Report())
     except OSError:
         return False  # reported when it is read as an agency file
     return tree is not None and tree.get("agency") is None and any(tree.get(key) for key in _MAPPING_KEYS)
@@ -290,7 +296,7 @@ def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
 def read_tree(file: Path) -> Node:
     """Read a file without what it refers to. Raises FixConfiguration."""
     try:
-        data = file.read_bytes()
+        data = read_file(file, source.MAX_BYTES + 1)
     except OSError as error:
         raise FixConfiguration(str(file), f"cannot be read: {error.strerror}") from None
     report = Report()
@@ -360,9 +366,10 @@ class Secrets:
 
     def _from_file(self, node: Node, path: Path) -> str | None:
         try:
-            return path.read_text(encoding="utf-8").strip()
+            return read_file(path, _LARGEST_SECRET).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
-            self._missing(node, f"the file {path} cannot be read: {type(error).__name__}")
+            why = error.strerror if isinstance(error, NotRegularError) else type(error).__name__
+            self._missing(node, f"the file {path} cannot be read: {why}")
             return None
 
     def _missing(self, node: Node, problem: str) -> None:

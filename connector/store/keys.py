@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from connector.errors import FixConfiguration
+from connector.mapping.regular import NotRegularError, read_file
 
 KEY_BYTES: Final = 32
+_LARGEST: Final = 64 * 1024
 _RECIPE: Final = "openssl rand -base64 32 makes one"
 
 
@@ -46,9 +48,10 @@ def find_keys(environment: Mapping[str, str], beside: Path | None) -> list[bytes
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_file(path, _LARGEST).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise FixConfiguration(str(path), f"the key file cannot be read: {type(error).__name__}") from None
+        why = error.strerror if isinstance(error, NotRegularError) else type(error).__name__
+        raise FixConfiguration(str(path), f"the key file cannot be read: {why}") from None
 
 
 def _generate(path: Path) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from connector.destinations import outgoing
 from connector.errors import FixConfiguration
+from connector.mapping.regular import NotRegularError, read_file
 from connector.web.origin import URL_SETTING
 
 _SETTINGS: Final = (
@@ -21,6 +22,7 @@ _SETTINGS: Final = (
     "CONNECTOR_CONSOLE_OPENID_CLIENT_SECRET",
     "CONNECTOR_CONSOLE_OPENID_CLIENT_SECRET_FILE",
 )
+_LARGEST: Final = 64 * 1024
 ISSUER_SETTING: Final = _SETTINGS[0]
 _SUBJECT: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 _EMAIL: Final = re.compile(r"[!-?A-~]+@[!-?A-~]+")
@@ -65,9 +67,10 @@ def complete(given: OpenId, console_url: str) -> OpenId | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_file(path, _LARGEST).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise FixConfiguration(str(path), f"the client secret cannot be read: {type(error).__name__}") from None
+        why = error.strerror if isinstance(error, NotRegularError) else type(error).__name__
+        raise FixConfiguration(str(path), f"the client secret cannot be read: {why}") from None
 
 
 def is_safe(url: object, *, loopback: bool) -> bool:

@@ -13,7 +13,8 @@ from flask import abort, g
 from connector.insight.accounts import Account, named
 from connector.insight.comparison import Comparison
 from connector.insight.edits import begun, sharing
-from connector.insight.mapping_files import Home, content_of, is_mapping, text_of
+from connector.insight.mapping_files import Home, content_of, text_of
+from connector.mapping.extending import is_mapping
 from connector.mapping.target import TargetSchema
 from connector.store import Store
 from connector.store.drafts import Draft, FileEdit
@@ -78,7 +79,7 @@ class Workbench:
         """Return a file's name if the session may edit it; the mapping's own file for no name."""
         name = name or home.root.name
         place = home.place(name)
-        content = None if place in account.files() else content_of(place)
+        content = content_of(place)
         if home.name(place) != name or not name.isprintable() or (content and not is_mapping(text_of(content))):
             abort(404)
         if sharing(account, self.accounts.unseen(), {place: b""}):
