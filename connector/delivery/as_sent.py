@@ -28,6 +28,7 @@ class Sent:
     """The stored events of one destination, planned under its running mapping. timezone: of its agency."""
 
     store: Store
+    name: str
     mapping: CompiledMapping
     timezone: str
     digest: Digest
@@ -50,9 +51,10 @@ class Sent:
         """The values of a record's newest event that are those the ledger has."""
         planned, _ = plan_all(self.store.history.deliveries([held.delivery_id]), self.mapping, self.timezone)
         fields: dict[str, FieldWrite] = {}
+        ledger = self.store.ledger
         for _, plan in planned:
             for write in plan.writes:
-                if write.key.object == held.object and self.store.ledger.key_digest(write.key) == held.key:
+                if write.key.object == held.object and ledger.key_digest(self.name, write.key) == held.key:
                     fields |= write.fields
         values = {name: own.value for name, own in fields.items() if isinstance(own.value, str)}
         marks = held.entry.fields

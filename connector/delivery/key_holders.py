@@ -20,6 +20,7 @@ class Keys:
     """The keys of one destination's records."""
 
     ledger: Ledger
+    name: str
     destination: Destination
 
     def replaced(self, verified: Verified, now: _Currents) -> Verified:
@@ -57,7 +58,7 @@ class Keys:
         return own if held.key_field and self._is_key(held, own) else ""
 
     def _is_key(self, held: Held, value: str) -> bool:
-        return self.ledger.key_digest(RecordKey(held.object, held.key_field, value)) == held.key
+        return self.ledger.key_digest(self.name, RecordKey(held.object, held.key_field, value)) == held.key
 
 
 def _ids(answer: list[Found] | Outcome) -> list[str]:

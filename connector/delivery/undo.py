@@ -57,7 +57,7 @@ class Undo:
             return False
         own, theirs = (RecordKey(former.object, former.key_field, value) for value in (former.customer_id, shown))
         digest = self.store.ledger.key_digest
-        return digest(own) == former.key != digest(theirs)
+        return digest(self.route.name, own) == former.key != digest(self.route.name, theirs)
 
     @property
     def _digest(self) -> Digest:

@@ -75,14 +75,17 @@ class Verifier:
         now = self.destination.current(kind, [record.crm_id for record in held], names)
         customers = {record.customer_id for record in held if record.customer_id is not None}
         owed = self.store.verifications.in_force(self.name, customers)
-        keys, links = Keys(ledger, self.destination), Links(ledger, self.name, self.destination, self._digest)
+        keys, links = (
+            Keys(ledger, self.name, self.destination),
+            Links(ledger, self.name, self.destination, self._digest),
+        )
         verified = [
             compare(record, now[record.crm_id], own, owed.get(record.customer_id or "", frozenset()), self._digest)
             for record in held
             if record.crm_id in now
         ]
         verified = list(links.looked_up([keys.replaced(result, now) for result in verified], own, now))
-        verified = Sent(self.store, self.mapping, self.timezone, self._digest).respelled(verified, now)
+        verified = Sent(self.store, self.name, self.mapping, self.timezone, self._digest).respelled(verified, now)
         verified = list(keys.held_twice(kind, own, list(links.associated(kind, verified)), now))
         return verified + [Verified(record, hidden=True) for record in held if record.crm_id not in now]
 

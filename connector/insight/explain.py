@@ -165,7 +165,8 @@ def _call_keys(store: Store, account: Account, call_id: str) -> Iterator[tuple[s
     for record in program.records if program else ():
         key = record.key({"event_type": "call.completed", "id": call_id}, UTC)
         if key is not None and key is not ABSENT and call_id in (text := texts.text(key)):
-            yield record.object, store.ledger.key_digest(RecordKey(record.object, record.key_field, text))
+            key_of = RecordKey(record.object, record.key_field, text)
+            yield record.object, store.ledger.key_digest(account.name, key_of)
 
 
 def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) -> list[Known]:
@@ -173,7 +174,8 @@ def _known_of(store: Store, steps: Iterable[Step], accounts: Sequence[Account]) 
     known = []
     for step in store.trail.opened(steps):
         for write in _planned(step, named(accounts, step.destination)).writes:
-            known += store.trail.record(step.destination, write.key.object, store.ledger.key_digest(write.key))
+            key = store.ledger.key_digest(step.destination, write.key)
+            known += store.trail.record(step.destination, write.key.object, key)
     return known
 
 
@@ -266,7 +268,7 @@ class _Explainer:
         for step in self.store.trail.opened(self.steps):
             planned = self.plans[step.delivery_id] = _planned(step, self.account)
             for write in planned.writes:
-                key = (write.key.object, self.store.ledger.key_digest(write.key))
+                key = (write.key.object, self.store.ledger.key_digest(self.destination, write.key))
                 draft = drafts.setdefault(key, Draft(write.key.object))
                 draft.name = draft.name or write.name
                 draft.writes[step.delivery_id] = write

@@ -17,7 +17,7 @@ def second_records(store: Store, destination: str, planned: Planned) -> Counter[
     makes a key that the ledger does not know: its key was edited.
     """
     keys = _keys(planned)
-    made = {(key.object, store.ledger.key_digest(key)) for own in keys.values() for key in own}
+    made = {(key.object, store.ledger.key_digest(destination, key)) for own in keys.values() for key in own}
     unknown = _unknown(keys, store.ledger.entries(destination, {key for own in keys.values() for key in own}))
     left = store.reapplying.written(destination, {customer for customer, _ in unknown}) if unknown else []
     without = {(record.customer_id, record.object) for record in left if record[1:] not in made}

@@ -26,7 +26,7 @@ class Plan:
 
     def _see(self, planned: Any, answers: Any) -> None:
         digest = self._store.ledger.key_digest
-        places = {(key.object, digest(key)): key for key in answers}
+        places = {(key.object, digest(self.destination, key)): key for key in answers}
         changed = self._store.verifications.changed(self.destination, [key for _, key in places])
         self._edit.count(planned, answers, {places[place]: own for place, own in changed.items() if place in places})
         self.second.update(second_records(self._store, self._route.name, planned))

@@ -45,6 +45,7 @@ class Upkeep:
     def __call__(self) -> None:
         """Do what is due now."""
         try:
+            self._rewrite()
             for mapping in self._watched:
                 mapping.refresh()
             if self._clock() >= self._next_values:
@@ -60,6 +61,15 @@ class Upkeep:
                 self._next = self._clock() + (_STEP_REST if done else _REST)
         except StoreUnavailable as error:
             telemetry.store_unavailable("upkeep", error.problem)
+
+    def _rewrite(self) -> None:
+        """Rewrite what an earlier version stored: until then nothing is delivered."""
+        rows = 0
+        for done in self._store.rewriting.steps():
+            rows += done
+            telemetry.rewriting(rows)
+        if rows:
+            self._store.database.bell.ring()
 
     def _index(self) -> None:
         """Let people be found by what new events say of them."""

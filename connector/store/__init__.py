@@ -56,6 +56,7 @@ from connector.store.repairing import Repairing
 from connector.store.restoring import Restoring
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
+from connector.store.rewriting import Rewriting
 from connector.store.rotation import Rotation
 from connector.store.runs import Runs
 from connector.store.sessions import SignIns
@@ -73,7 +74,9 @@ class Store:
     """The rooms of one open database."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
+        self.database, self.rewriting = database, Rewriting(database)
+        with suppress(StoreUnavailable):  # a worker goes on with it
+            self.rewriting.begin()
         self.audit = Audit(database)
         self.obligations = Obligations(database)
         self.oddities = Oddities(database)
@@ -86,7 +89,7 @@ class Store:
         self.reapplying = Reapplying(database, self.inbox, lacking, self.newest)
         self.prove = ProofWrite(database, self.inbox)
         self.open_items, self.questions = OpenItems(database), Questions(database)
-        self.ledger = Ledger(database, self.open_items, self.questions)
+        self.ledger = Ledger(database, self.open_items, self.questions, self.rewriting)
         self.lanes = Lanes(
             database, self.ledger, self.obligations, self.oddities, self.open_items, self.questions, self.commits
         )

@@ -51,7 +51,7 @@ HELD_BY_ANOTHER: Final[ColumnElement[bool]] = (
 class Claims:
     """Claims of every destination, by record. digest: the ledger's name for a key."""
 
-    def __init__(self, database: Database, digest: Callable[[RecordKey], str]) -> None:
+    def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
         rows = given(database.engine, *claims.c)
         taking = insert(database.engine, claims).from_select(list(rows.c.keys()), select(*rows.c).where(ALWAYS))
@@ -69,14 +69,14 @@ class Claims:
         rows = self.rows(destination, wanted)
         with self._db.transaction() as connection:
             connection.execute(self._take, rows)
-            return self._others(connection, rows, wanted)
+            return self._others(connection, destination, rows, wanted)
 
     def others(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
         """Return those of these claims whose record another key has."""
         if not wanted:
             return frozenset()
         with self._db.reading() as connection:
-            return self._others(connection, self.rows(destination, wanted), wanted)
+            return self._others(connection, destination, self.rows(destination, wanted), wanted)
 
     def owners(self, destination: str, wanted: Collection[Claim]) -> dict[Claim, RecordKey | None]:
         """Return those of these claims whose record another customer has, each with the key it was claimed for.
@@ -86,17 +86,17 @@ class Claims:
         with self._db.reading() as connection:
             holders = self._held(connection, self.rows(destination, wanted))
         return {
-            claim: self._own_key(claim, held)
+            claim: self._own_key(destination, claim, held)
             for claim in wanted
             if (held := holders.get((claim.key.object, claim.crm_id)))
             and None not in (claim.customer_id, held.customer_id)
             and held.customer_id != claim.customer_id
-            and is_another(held, self._digest(claim.key), claim.key.field, claim.customer_id)
+            and is_another(held, self._digest(destination, claim.key), claim.key.field, claim.customer_id)
         }
 
-    def _own_key(self, claim: Claim, held: Holder) -> RecordKey | None:
+    def _own_key(self, destination: str, claim: Claim, held: Holder) -> RecordKey | None:
         own = RecordKey(claim.key.object, held.field or claim.key.field, held.customer_id or "")
-        return own if self._digest(own) == held.key else None
+        return own if self._digest(destination, own) == held.key else None
 
     def rows(self, destination: str, wanted: Iterable[Claim]) -> Rows:
         """Claims as a parameter: one for each record, in an order in which two workers never wait for each other."""
@@ -106,7 +106,7 @@ class Claims:
                 "destination": destination,
                 "object": claim.key.object,
                 "crm_id": claim.crm_id,
-                "key": self._digest(claim.key),
+                "key": self._digest(destination, claim.key),
                 "field": claim.key.field,
                 "customer_id": claim.customer_id,
             }
@@ -140,13 +140,15 @@ class Claims:
         if rows:
             connection.execute(self._take, rows)
 
-    def _others(self, connection: Connection, rows: Rows, wanted: Iterable[Claim]) -> frozenset[Claim]:
+    def _others(
+        self, connection: Connection, destination: str, rows: Rows, wanted: Iterable[Claim]
+    ) -> frozenset[Claim]:
         holders = self._held(connection, rows)
         return frozenset(
             claim
             for claim in wanted
             if (held := holders.get((claim.key.object, claim.crm_id))) is not None
-            and is_another(held, self._digest(claim.key), claim.key.field, claim.customer_id)
+            and is_another(held, self._digest(destination, claim.key), claim.key.field, claim.customer_id)
         )
 
     def _held(self, connection: Connection, rows: Rows) -> dict[tuple[str, str], Holder]:

@@ -68,7 +68,7 @@ class Counting:
         news: dict[tuple[Place, str], dict[str, Any]] = {}
         for plan in plans:
             for own in _with_call(plan):
-                place, call = (own.key, own.field), self._db.digest(f"call {own.call}", size=16)
+                place, call = (own.key, own.field), self._call(destination, own)
                 mark, before = Mark(own.write.stamp, own.counts), marks[place].get(call)
                 if before is None or (mark != before and mark.stamp >= before.stamp):
                     marks[place][call] = mark
@@ -76,7 +76,7 @@ class Counting:
         return marks, [news[place] for place in sorted(news)]  # sorted: two lanes never wait for each other
 
     def _held(self, connection: Connection, destination: str, keys: set[RecordKey]) -> Marks:
-        named = {(key.object, self._ledger.key_digest(key)): key for key in keys}
+        named = {(key.object, self._ledger.key_digest(destination, key)): key for key in keys}
         marks: Marks = defaultdict(dict)
         asked = {"whose": destination, "wanted": [digest for _, digest in named]}
         for row in connection.execute(self._known, asked):
@@ -84,9 +84,17 @@ class Counting:
                 marks[key, row.field][row.call] = Mark(Stamp(row.at, row.tie), bool(row.counts))
         return marks
 
+    def _call(self, destination: str, own: Counted) -> str:
+        key = self._ledger.key_digest(destination, own.key)
+        return self._db.cover.call(key, own.field, self._db.digest(f"call {own.call}", size=16))
+
     def _row(self, destination: str, own: Counted, call: str, customer_id: str | None) -> dict[str, Any]:
         stamp = own.write.stamp
-        place = {"destination": destination, "key": self._ledger.key_digest(own.key), "object": own.key.object}
+        place = {
+            "destination": destination,
+            "key": self._ledger.key_digest(destination, own.key),
+            "object": own.key.object,
+        }
         said = {"customer_id": customer_id, "counts": own.counts, "at": stamp.at, "tie": stamp.tie}
         return {**place, "field": own.field, "call": call, **said}
 

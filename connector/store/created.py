@@ -94,15 +94,17 @@ class Created:
             for own in records:
                 self._set_undone(connection, destination, own, own.entry.undone if own.entry else None)
 
-    @staticmethod
-    def _set_undone(connection: Connection, destination: str, own: Former, undone: tuple[str, int] | None) -> bool:
+    def _set_undone(
+        self, connection: Connection, destination: str, own: Former, undone: tuple[str, int] | None
+    ) -> bool:
         crm_id = own.entry.crm_id if own.entry else None
         mine = (ledger.c.destination == destination, ledger.c.object == own.object, ledger.c.key == own.key)
         lock_rows(connection, [ledger.c.key], *mine)
         marks = connection.execute(select(ledger.c.marks).where(*mine, ledger.c.crm_id == crm_id)).scalar()
         if marks is None:
             return False
-        text = entry_as_text(replace(read_entry(crm_id, marks), undone=undone))
+        cover = self._db.cover
+        text = entry_as_text(replace(read_entry(crm_id, marks, cover), undone=undone), cover)
         return connection.execute(update(ledger).where(*mine).values(marks=text)).rowcount == 1
 
     def forget(self, destination: str, records: Sequence[Former], by: str, at: int) -> None:

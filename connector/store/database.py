@@ -14,6 +14,7 @@ from connector.errors import CannotDecrypt, FixConfiguration, StoreDamaged, Stor
 from connector.store import dialect
 from connector.store.bell import Bell, open_bell
 from connector.store.clock import RemoteClock
+from connector.store.cover import Cover
 from connector.store.damage import Damage, noting_damage
 from connector.store.files import READ, lacks_file
 from connector.store.fitness import DIGEST_KEY, lacks, unfit
@@ -36,6 +37,7 @@ class Database:
         self._doubts, self._settled_doubts = 0, 0  # whether the present connections lead to a database to work with
         event.listen(engine, "invalidate", self._doubt)
         self.digest = Digests(self._digest_key())
+        self.cover = Cover(self.digest)
         self.identity = self.digest("history")
         """Names this database and its copies, and no database made otherwise."""
         self.connections = 0
@@ -149,6 +151,7 @@ class Database:
         with self.transaction():
             before = self.identity
         self.digest = Digests(self._digest_key())
+        self.cover = Cover(self.digest)
         self.identity = self.digest("history")
         return self.identity != before
 

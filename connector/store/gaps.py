@@ -12,7 +12,7 @@ from connector.store.dialect import lock_rows
 from connector.store.history_tables import gaps, generations
 from connector.store.tables import lanes, ledger
 
-OPEN: Final = select(gaps.c.id).where(gaps.c.resolved_at.is_(None)).exists()
+OPEN: Final = select(gaps.c.id).where(gaps.c.resolved.is_(None)).exists()
 """Whether a gap is unresolved: only opt-outs are written to the CRMs then."""
 
 GENERATION: Final = select(func.coalesce(func.max(generations.c.id), 0)).scalar_subquery()
@@ -41,7 +41,7 @@ class Gaps:
             resolved = select(func.max(generations.c.at)).where(generations.c.at >= gap.lost_until).scalar_subquery()
             columns = {"process": gap.process, "kind": gap.kind, "events": gap.events}
             lost = {"lost_from": gap.lost_from, "lost_until": gap.lost_until}
-            row = {**columns, **lost, "noticed_at": self._db.now(), "resolved_at": resolved}
+            row = {**columns, **lost, "noticed_at": self._db.now(), "resolved": resolved}
             connection.execute(gaps.insert().values(row))
             take_lanes(connection, self._db)
         return True
@@ -49,7 +49,7 @@ class Gaps:
     def open(self) -> Lost | None:
         """What is missing until a restore is declared; None if nothing is."""
         with self._db.reading() as connection:
-            rows = connection.execute(select(gaps).where(gaps.c.resolved_at.is_(None))).all()
+            rows = connection.execute(select(gaps).where(gaps.c.resolved.is_(None))).all()
         return together([_gap(row) for row in rows])
 
     def all(self) -> list[Gap]:
@@ -71,5 +71,5 @@ def take_lanes(connection: Connection, database: Database) -> None:
 
 
 def _gap(row: Row[Any]) -> Gap:
-    times = (row.lost_from, row.lost_until, row.events, row.noticed_at, row.resolved_at)
+    times = (row.lost_from, row.lost_until, row.events, row.noticed_at, row.resolved)
     return Gap(row.process, GapKind(row.kind), *times)

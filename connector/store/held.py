@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, or_, select, tuple_, update
 
 from connector.backoff import DAY, SECOND
 from connector.settlement import DeliveryState
@@ -24,6 +24,9 @@ FACTOR: Final = 3
 """Each wait is this many times as long as the field has waited, up to a day."""
 
 
+_PLACE: Final = (open_items.c.object, open_items.c.key, open_items.c.field)
+
+
 class HeldValues:
     """Makes the deliveries due again that left such fields out."""
 
@@ -33,11 +36,11 @@ class HeldValues:
         again = {"digest": "", "tried_at": database.now()}
         what = (open_items.c.destination, open_items.c.customer_id, open_items.c.delivery_id, open_items.c.code)
         whose = open_items.c.destination == bindparam("whose")
-        self._freed = (
-            waiting.where(whose, open_items.c.digest.in_(bindparam("digests", expanding=True)))
-            .values(again)
-            .returning(*what)
+        self._waiting = select(*_PLACE, open_items.c.digest).where(
+            whose, open_items.c.holder.is_not(None), open_items.c.digest != ""
         )
+        self._freed = waiting.where(whose, tuple_(*_PLACE).in_(bindparam("freed", expanding=True)))
+        self._freed = self._freed.values(again).returning(*what)
         self._late = (
             select(open_items.c.destination, open_items.c.object, open_items.c.key, open_items.c.field)
             .where(open_items.c.holder.is_not(None), open_items.c.tried_at <= database.now() - _wait())
@@ -49,9 +52,13 @@ class HeldValues:
 
     def free(self, connection: Connection, destination: str, digests: Collection[str]) -> None:
         """Try the fields again that wait for values with these digests: a record has given them up."""
-        if digests:
-            given_up = {"whose": destination, "digests": sorted(digests)}
-            self._due(connection, connection.execute(self._freed, given_up).all())
+        if not digests:
+            return
+        waiting = connection.execute(self._waiting, {"whose": destination}).all()
+        freed = [row[:3] for row in waiting if self._db.cover.uncovered(row.digest, row.key, row.field) in digests]
+        if freed:
+            rows = connection.execute(self._freed, {"whose": destination, "freed": sorted(map(tuple, freed))}).all()
+            self._due(connection, rows)
 
     def try_again(self) -> int:
         """Try the fields again whose time has come, at most a step. Returns how many."""

@@ -31,7 +31,7 @@ gaps: Final = Table(
     Column("lost_from", BigInteger, nullable=False),
     Column("lost_until", BigInteger, nullable=False),
     Column("events", BigInteger, nullable=False),
-    Column("resolved_at", BigInteger),
+    Column("resolved", BigInteger),
 )
 """What was lost each time the history went back, as each process noticed it."""
 

@@ -108,6 +108,8 @@ class Lanes:
 
         One that waits for the day's API calls is claimed for what raises an opt-out.
         """
+        if not self._ledger.rewriting.is_done():
+            return None
         self._commits.check_new_connections()
         claimed = {"names": list(names), "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
@@ -146,6 +148,7 @@ class Lanes:
 
     def take(self, owner: str, lane: str, hold_ms: int) -> Lease | None:
         """Claim a lane that nobody holds, whether or not it is paused or owes anything; None if it is held."""
+        self._ledger.rewriting.require()
         claimed = {"the_lane": lane, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.take, claimed).first()
@@ -211,8 +214,10 @@ class Lanes:
         owed = self._obligations.rows((obligation, lease.lane) for obligation in settlement.owed)
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
-        asked = self._ledger.asked(settlement.asked)
-        answered = [(key.object, self._ledger.key_digest(key), crm_id) for key, crm_id in settlement.answered]
+        asked = self._ledger.asked(lease.destination, settlement.asked)
+        answered = [
+            (key.object, self._ledger.key_digest(lease.destination, key), crm_id) for key, crm_id in settlement.answered
+        ]
         with self.holding(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused, freed = self._fence_after(connection, lease, settlement, hold_ms)
             self._deliver_again(connection, lease.destination, settlement.again)

@@ -13,12 +13,14 @@ from connector.settlement import Asked, Claim, Raised, Remembered
 from connector.settlement.gaps import Doubt
 from connector.store.claims import HELD_BY_ANOTHER, LEFT, OF_ENTRY, Claims, Holder, is_another
 from connector.store.consent_tables import consents, raises
+from connector.store.cover import Cover
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import doubt, entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL, GENERATION, Gaps
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
+from connector.store.rewriting import Rewriting
 from connector.store.rows import Rows, as_rows, given
 from connector.store.tables import claims, deliveries, ledger
 
@@ -38,7 +40,8 @@ Amend = Callable[[Entry], Remembered]
 class Ledger:
     """Entries by record, consent by customer; both per destination."""
 
-    def __init__(self, database: Database, open_items: OpenItems, questions: Questions) -> None:
+    def __init__(self, database: Database, open_items: OpenItems, questions: Questions, rewriting: Rewriting) -> None:
+        self.rewriting = rewriting
         self._db, self._open_items, self._questions = database, open_items, questions
         self._gaps = Gaps(database)
         # Built once: building a statement takes several times as long as running it.
@@ -55,19 +58,25 @@ class Ledger:
         self._remember = _replace_entries(database)
         self._keep_consents = {applied: _upsert_consents(database, applied) for applied in (True, False)}
 
-    def key_digest(self, key: RecordKey) -> str:
-        """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear."""
-        return self._db.digest(f"{key.field}={key.folded}", size=16)
+    def key_digest(self, destination: str, key: RecordKey) -> str:
+        """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear.
+
+        Raises StoreUnavailable while rows have the names of an earlier version: a record that is known would seem new.
+        """
+        self.rewriting.require()
+        return self._db.cover.key(destination, key.object, self._db.digest(f"{key.field}={key.folded}", size=16))
 
     def entries(self, destination: str, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
         """What the ledger holds of these records; a record never written is not in the answer."""
-        wanted = {(key.object, self.key_digest(key)): key for key in keys}
+        wanted = {(key.object, self.key_digest(destination, key)): key for key in keys}
         asked = {"whose": destination, "wanted": [digest for _, digest in wanted]}
         with self._db.reading() as connection:
             rows = connection.execute(self._entries, asked).all()
             items = list(self._open_items.of(connection, asked))
             decisions = list(self._questions.decided(connection, asked))
-        entries = {named: _own(row, wanted[named].field) for row in rows if (named := (row.object, row.key)) in wanted}
+        cover = self._db.cover
+        known = ((row, (row.object, row.key)) for row in rows)
+        entries = {named: _own(row, wanted[named].field, cover) for row, named in known if named in wanted}
         for kind, digest, name, item in items:
             entry = entries.get((kind, digest), Entry())
             entries[kind, digest] = replace(entry, open={**entry.open, name: item})
@@ -99,7 +108,9 @@ class Ledger:
         )
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        return [KnownRecord(*row[:3]) for row in rows if not row.held or _may_share(read_entry(row.crm_id, row.marks))]
+        cover = self._db.cover
+        entries = ((row, read_entry(row.crm_id, row.marks, cover)) for row in rows)
+        return [KnownRecord(*row[:3]) for row, entry in entries if not row.held or _may_share(entry)]
 
     def rows(self, destination: str, remembered: Sequence[Remembered]) -> Rows:
         """Entries as a parameter, made before the transaction begins: others wait for it."""
@@ -107,12 +118,16 @@ class Ledger:
 
     def items(self, destination: str, remembered: Sequence[Remembered]) -> tuple[Rows, Rows]:
         """The open items of these records that are opened and closed, as parameters."""
-        changed = [(record, self.key_digest(record.key)) for record in remembered if record.opened or record.closed]
+        changed = [
+            (record, self.key_digest(destination, record.key))
+            for record in remembered
+            if record.opened or record.closed
+        ]
         return self._open_items.rows(destination, changed)
 
-    def asked(self, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
+    def asked(self, destination: str, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
         """Questions, each with its key's digest."""
-        return [(question, self.key_digest(question.key)) for question in asked]
+        return [(question, self.key_digest(destination, question.key)) for question in asked]
 
     def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""
@@ -141,10 +156,10 @@ class Ledger:
         return {
             "destination": destination,
             "object": remembered.key.object,
-            "key": self.key_digest(remembered.key),
+            "key": self.key_digest(destination, remembered.key),
             "crm_id": remembered.entry.crm_id,
             "customer_id": remembered.customer_id,
-            "marks": entry_as_text(remembered.entry),
+            "marks": entry_as_text(remembered.entry, self._db.cover),
             "delivery_id": remembered.delivery_id,
             "generation": 0,
         }
@@ -212,9 +227,9 @@ def _may_share(entry: Entry) -> bool:
     return entry.merged or not entry.fields
 
 
-def _own(row: Any, field: str) -> Entry:
+def _own(row: Any, field: str, cover: Cover) -> Entry:
     """An entry as it is read. field: of its key."""
-    entry, holder = read_entry(row.crm_id, row.marks), Holder(row.holder, row.field, row.held_for)
+    entry, holder = read_entry(row.crm_id, row.marks, cover), Holder(row.holder, row.field, row.held_for)
     entry = doubt(entry) if row.doubtful else entry
     if entry.merged:  # both customers are known to be there
         return entry

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, FromClause, Integer, bindparam, case, func, literal_column, null, select, update
+from sqlalchemy import Connection, FromClause, Integer, Row, bindparam, case, func, literal_column, null, select, update
 
 from connector.settlement import Obligation, ObligationState, Payment, Raised
 from connector.store.consent_tables import consents, obligations
+from connector.store.cover import Cover
 from connector.store.database import Database
 from connector.store.dialect import insert, lock_rows
 from connector.store.notes import fields_as_text
@@ -90,10 +91,15 @@ class Obligations:
                 row.event_id,
                 row.attempts,
                 ObligationState(row.state),
-                row.addresses,
+                self._addresses(row),
             )
             for row in rows
         ]
+
+    def _addresses(self, row: Row[Any]) -> str | None:
+        if row.addresses is None:
+            return None
+        return self._db.cover.uncovered(row.addresses, row.destination, row.customer_id, row.flag)
 
     def open(self, destination: str, customers: Collection[str]) -> list[tuple[str, str]]:
         """The customers and flags of these that are owed, or refused, and not in the CRM."""
@@ -110,7 +116,7 @@ class Obligations:
 
     def payments(self, paid: Sequence[Payment]) -> Rows:
         """Payments as a parameter, made before the transaction begins: others wait for it."""
-        return as_rows([_payment(payment) for payment in paid])
+        return as_rows([_payment(payment, self._db.cover) for payment in paid])
 
     def settle(self, connection: Connection, payments: Rows) -> None:
         """Record payments; an obligation that a newer event has renewed meanwhile stays owed."""
@@ -180,8 +186,9 @@ class Obligations:
         connection.execute(update(obligations).where(*theirs).values(due_at=self._db.now()))
 
 
-def _payment(payment: Payment) -> dict[str, Any]:
-    owed = payment.obligation
+def _payment(payment: Payment, cover: Cover) -> dict[str, Any]:
+    owed, addresses = payment.obligation, payment.addresses
+    place = (owed.destination, owed.customer_id, owed.flag)
     return {
         "destination": owed.destination,
         "customer_id": owed.customer_id,
@@ -195,7 +202,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "object": payment.object,
         "crm_id": payment.crm_id,
         "due_at": payment.wait_ms,
-        "addresses": payment.addresses,
+        "addresses": None if addresses is None else cover.alone(addresses, *place),
     }
 
 

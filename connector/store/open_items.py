@@ -40,7 +40,8 @@ class OpenItems:
         for row in connection.execute(self._of, asked):
             stamp = Stamp(row.at, row.tie)
             words = (row.code, row.reason, row.action, row.record)
-            yield row.object, row.key, row.field, OpenItem(*words, row.digest, stamp, row.mapping_version, row.holder)
+            digest = self._db.cover.uncovered(row.digest, row.key, row.field)
+            yield row.object, row.key, row.field, OpenItem(*words, digest, stamp, row.mapping_version, row.holder)
 
     def rows(self, destination: str, remembered: Sequence[tuple[Remembered, str]]) -> tuple[Rows, Rows]:
         """What is opened and what is closed, as parameters; each record comes with its key's digest."""
@@ -53,7 +54,7 @@ class OpenItems:
                 "code": item.code,
                 "reason": item.cause,
                 "action": item.action,
-                "digest": item.digest,
+                "digest": self._db.cover.alone(item.digest, key, name),
                 "at": item.stamp.at,
                 "tie": item.stamp.tie,
                 "mapping_version": item.version,

@@ -66,7 +66,7 @@ class Whose:
 class Previous:
     """What is kept of every destination. digest: the ledger's name for a key."""
 
-    def __init__(self, database: Database, digest: Callable[[RecordKey], str]) -> None:
+    def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
         filled = {column.name: bindparam(f"the_{column.name}", type_=column.type) for column in _FILLED}
         same = (previous.c[name].is_not_distinct_from(value) for name, value in filled.items() if name != "sealed")
@@ -81,7 +81,7 @@ class Previous:
         row = {
             "destination": destination,
             "object": own.key.object,
-            "key": self._digest(own.key),
+            "key": self._digest(destination, own.key),
             "version": before.version,
             "crm_id": before.crm_id,
             "customer_id": own.customer_id,
@@ -109,7 +109,7 @@ class Previous:
         for own in remembered:
             if own.created:
                 mine = (previous.c.destination == destination, previous.c.object == own.key.object)
-                same = (*mine, previous.c.key == self._digest(own.key), previous.c.crm_id.is_(None))
+                same = (*mine, previous.c.key == self._digest(destination, own.key), previous.c.crm_id.is_(None))
                 connection.execute(update(previous).where(*same).values(made=own.entry.crm_id))
 
     def versions(self, destinations: Collection[str]) -> list[KeptVersion]:
@@ -170,7 +170,7 @@ class Previous:
     def _former(self, rows: Sequence[Row[Any]], run: str) -> Former:
         row = rows[0]
         is_known = row.marks is not None and not (row.doubtful or row.held)
-        entry = read_entry(row.known_as, row.marks) if is_known else None
+        entry = read_entry(row.known_as, row.marks, self._db.cover) if is_known else None
         return Former(
             row.object, row.key, row.customer_id, tuple(map(self._kept, rows)), entry, run, row.key_field or ""
         )
@@ -185,9 +185,16 @@ class Previous:
         values, ours = content.get("values", {}), frozenset(content.get("ours", ()))
         keyed, authors = content.get("keyed", False), content.get("authors", {})
         before = Before(row.version, fields, row.crm_id, keyed, values, ours, guards, row.run, authors)
-        undone: dict[str, Any] = json.loads(row.undone)
+        undone = self._read_undone(row)
         begun = {name: _mark(before.by, mark) for name, mark in undone.items() if mark}
         return KeptBefore(row.id, before, row.made, begun, frozenset(undone.keys() - begun.keys()), readable)
+
+    def _read_undone(self, row: Row[Any]) -> dict[str, Any]:
+        undone: dict[str, Any] = json.loads(row.undone)
+        for name, mark in undone.items():
+            if mark:
+                mark[2] = self._db.cover.uncovered(mark[2], str(row.id), name)
+        return undone
 
     def note(
         self, connection: Connection, destination: str, steps: Sequence[Step], *, whole: bool
@@ -207,27 +214,29 @@ class Previous:
             if whole and record in changed:
                 continue
             if same:
-                text = entry_as_text(replace(now, fields={**now.fields, **same}))
+                text = entry_as_text(replace(now, fields={**now.fields, **same}), self._db.cover)
                 connection.execute(update(ledger).where(*_entry(destination, record)).values(marks=text))
             for kept in step.of.kept:
                 connection.execute(update(previous).where(previous.c.id == kept.row).values(self._undone(kept)))
         return frozenset(changed)
 
     def _undone(self, kept: KeptBefore) -> dict[str, Any]:
-        begun = {name: [*mark.stamp, mark.digest, mark.turn, mark.timing] for name, mark in kept.begun.items()}
+        begun = {
+            name: [*mark.stamp, self._db.cover.alone(mark.digest, str(kept.row), name), mark.turn, mark.timing]
+            for name, mark in kept.begun.items()
+        }
         text = json.dumps({**begun, **dict.fromkeys(sorted(kept.done))})
         when = {"undone_at": self._db.now()} if kept.done else {}
         return {"undone": text, "restored": len(kept.done), **when}
 
-    @staticmethod
     def _locked(
-        connection: Connection, destination: str, records: Sequence[tuple[str, str]]
+        self, connection: Connection, destination: str, records: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], Entry]:
         theirs = (ledger.c.destination == destination, ledger.c.key.in_([key for _, key in records]))
         lock_rows(connection, [ledger.c.object, ledger.c.key], *theirs)
         columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.marks)
         rows = connection.execute(select(*columns).where(*theirs)).all()
-        return {(row.object, row.key): read_entry(row.crm_id, row.marks) for row in rows}
+        return {(row.object, row.key): read_entry(row.crm_id, row.marks, self._db.cover) for row in rows}
 
     def doubt(
         self, connection: Connection, destination: str, fields: Mapping[tuple[str, str], Collection[str]]
@@ -237,9 +246,9 @@ class Previous:
             mine = _entry(destination, (kind, key))
             row = connection.execute(select(ledger.c.crm_id, ledger.c.marks).where(*mine)).first()
             if row is not None:
-                entry = read_entry(row.crm_id, row.marks)
+                entry = read_entry(row.crm_id, row.marks, self._db.cover)
                 marks = {n: replace(m, digest="") if n in names else m for n, m in entry.fields.items()}
-                text = entry_as_text(replace(entry, fields=marks))
+                text = entry_as_text(replace(entry, fields=marks), self._db.cover)
                 connection.execute(update(ledger).where(*mine).values(marks=text))
 
     def purge(self, agency: str, before: int) -> int:

@@ -221,7 +221,7 @@ class Reapplying:
         )
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        entries = [(Written(*row[:3]), read_entry(row.crm_id, row.marks)) for row in rows]
+        entries = [(Written(*row[:3]), read_entry(row.crm_id, row.marks, self._db.cover)) for row in rows]
         return [written for written, entry in entries if entry.fields and not entry.merged]
 
     def room(self, destinations: Collection[str], most: int) -> bool:

@@ -14,6 +14,7 @@ from connector.settlement.previous import KEPT
 from connector.settlement.verification import Held, Repair, Repaired
 from connector.store.audit import Audit
 from connector.store.claims import LEFT
+from connector.store.cover import Cover
 from connector.store.database import Database
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.obligations import Obligations
@@ -62,7 +63,7 @@ class Repairing:
         connection.execute(update(lanes).where(lanes.c.name.in_(working)).values(token=""))
         possible = not repair.rewrites or self._is_stored(connection, destination, repair)
         queued = repair if possible else replace(repair, again=False, fields=(), links=())  # opt-outs need no event
-        if not _forget_marks(connection, destination, queued):
+        if not _forget_marks(connection, destination, queued, self._db.cover):
             repaired.meanwhile += 1
             return
         _count(repaired, repair, possible=possible)
@@ -104,7 +105,7 @@ def _events_of(destination: str, repair: Repair) -> Select[Any]:
     return select(deliveries.c.id).join_from(deliveries, events).where(*mine)
 
 
-def _forget_marks(connection: Connection, destination: str, repair: Repair) -> bool:
+def _forget_marks(connection: Connection, destination: str, repair: Repair, cover: Cover) -> bool:
     """Let the ledger no longer know what the record has; False if the record was written meanwhile.
 
     A record that is made again is looked for first: somebody may have made one with its key.
@@ -115,7 +116,7 @@ def _forget_marks(connection: Connection, destination: str, repair: Repair) -> b
     if not repair.again:
         if not (repair.fields or repair.links or repair.flags):
             return True
-        values = {"marks": entry_as_text(_without(read_entry(held.crm_id, held.text), repair))}
+        values = {"marks": entry_as_text(_without(read_entry(held.crm_id, held.text, cover), repair), cover)}
     if connection.execute(update(ledger).where(*as_seen).values(values)).rowcount != 1:
         return False
     if repair.again:

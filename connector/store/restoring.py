@@ -74,8 +74,8 @@ class Restoring:
             with self._db.waking() as connection:
                 self._obligations.wake_all(connection, destination)
         with self._db.waking() as connection:
-            resolved = update(gaps).where(gaps.c.resolved_at.is_(None), gaps.c.noticed_at <= at)
-            connection.execute(resolved.values(resolved_at=self._db.now()))
+            resolved = update(gaps).where(gaps.c.resolved.is_(None), gaps.c.noticed_at <= at)
+            connection.execute(resolved.values(resolved=self._db.now()))
             words = f"{plan.records} records in doubt, {again} deliveries and {plan.opt_outs} opt-outs again"
             self._audit.write_down(connection, who, "restored", words)
         return Restore(plan.gap, plan.since, plan.records, again, plan.opt_outs)

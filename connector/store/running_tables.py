@@ -21,6 +21,14 @@ processes: Final = Table(
 )
 """What each running process says of its clock. The newest `seen_at` is also how far the database's clock had come."""
 
+rewritings: Final = Table(
+    "rewritings",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""Which rewriting of stored rows is done: see store.rewriting."""
+
 deletion: Final = Table(
     "deletion",
     metadata,

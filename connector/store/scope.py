@@ -38,6 +38,7 @@ _OF_NO_AGENCY: Final = frozenset(
         "guesses",
         "handles_read",
         "processes",
+        "rewritings",
         "sessions",
         "settings",
     )

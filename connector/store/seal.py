@@ -52,6 +52,14 @@ class Digests:
         """`2 * size` hexadecimal digits of a keyed BLAKE2b."""
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=size).hexdigest()
 
+    def of(self, *parts: str, size: int = 16) -> str:
+        """Digest several texts, each by its own: ("ab", "c") is not ("a", "bc")."""
+        return self("".join(f"{len(part)}:{part}" for part in parts), size=size)
+
+    def secret(self, purpose: str, size: int) -> bytes:
+        """A key of `size` bytes for something else."""
+        return hashlib.blake2b(purpose.encode(), key=self._key, person=b"secret", digest_size=size).digest()
+
     def derived(self, purpose: str) -> Digests:
         """Digests with a key of their own: none of them can be had as a digest of something else."""
         return Digests(hashlib.blake2b(purpose.encode(), key=self._key, person=b"derived").digest()[:32])

@@ -185,7 +185,7 @@ class Trail:
         statement = select(ledger, HELD_BY_ANOTHER.label("held"), DOUBTFUL).where(which).order_by(*order)
         with self._db.reading() as connection:
             rows = connection.execute(statement).all()
-        entries = [(row, read_entry(row.crm_id, row.marks)) for row in rows]
+        entries = [(row, read_entry(row.crm_id, row.marks, self._db.cover)) for row in rows]
         known = [(row, doubt(entry) if row.doubtful else entry) for row, entry in entries]
         return [
             Known(row.destination, row.object, row.key, entry) for row, entry in known if entry.merged or not row.held

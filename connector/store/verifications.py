@@ -14,6 +14,7 @@ from connector.settlement.verification import Coverage, Difference, Held, Standi
 from connector.store.accounts import is_served
 from connector.store.claims import HELD_BY_ANOTHER
 from connector.store.consent_tables import obligations
+from connector.store.cover import NEW, Cover
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import doubt, read_entry
@@ -50,7 +51,7 @@ class Verifications:
 
     def sample(self, destination: str, start: str, limit: int) -> list[Held]:
         """Some records by chance: digests of keys are spread evenly, so those that follow any start are a sample."""
-        statement = _held(destination).order_by(ledger.c.key < start, ledger.c.key)
+        statement = _held(destination).order_by(ledger.c.key < f"{NEW}{start}", ledger.c.key)
         return self._rows(statement.limit(limit))
 
     def due(self, destination: str, kinds: Collection[str], period: int, limit: int) -> list[Held]:
@@ -182,7 +183,7 @@ class Verifications:
 
     def _rows(self, statement: Select[Any]) -> list[Held]:
         with self._db.reading() as connection:
-            return [_as_held(row) for row in connection.execute(statement)]
+            return [_as_held(row, self._db.cover) for row in connection.execute(statement)]
 
 
 def _held(destination: str, other: Any = None, of_other: Any = None) -> Select[Any]:
@@ -196,8 +197,8 @@ def _held(destination: str, other: Any = None, of_other: Any = None) -> Select[A
     return statement.where(ledger.c.destination == destination, ledger.c.crm_id.is_not(None), ~HELD_BY_ANOTHER)
 
 
-def _as_held(row: Row[Any]) -> Held:
-    entry = read_entry(row.crm_id, row.marks)
+def _as_held(row: Row[Any], cover: Cover) -> Held:
+    entry = read_entry(row.crm_id, row.marks, cover)
     entry = doubt(entry) if row.doubtful else entry
     return Held(row.object, row.key, row.field or "", row.crm_id, row.customer_id, entry, row.delivery_id, row.marks)
 

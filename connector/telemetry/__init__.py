@@ -297,6 +297,12 @@ def retention_applied(agency: str, payloads: int, dead_letters: int, rows: int) 
     log.info("retention applied", agency=agency, payloads=payloads, dead_letters=dead_letters, rows=rows)
 
 
+def rewriting(rows: int) -> None:
+    """Rows of an earlier version are rewritten, and nothing is delivered until that is done. rows: so far."""
+    if (held_back := _seldom("rewriting", "")) is not None:
+        log.info("rewriting the ledger after an upgrade", rows=rows, **_repeats(held_back))
+
+
 def retention_held(payloads: int, dead_letters: int, days: float) -> None:
     """Nothing is deleted, because the clock jumped or no worker ran for long. days: of running until it goes on."""
     log.error(
