@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from connector.mapping.secrecy import masked
 from connector.mapping.suggestions import closest
 
 _FINDINGS = 1000
@@ -62,7 +63,7 @@ class Report:
         self.failed = self.failed or severity is Severity.ERROR
         if self.full:
             return
-        self.findings.setdefault(Diagnostic(*place, severity, code, message, hint))
+        self.findings.setdefault(Diagnostic(*place, severity, code, masked(message), masked(hint)))
 
     def take(self, other: Report) -> None:
         """Add what another report has found."""

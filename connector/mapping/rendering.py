@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from connector.mapping.diagnostics import Diagnostic, Severity
+from connector.mapping.secrecy import masked
 
 _SHOWN = 160  # characters of a source line worth showing
 
@@ -27,7 +28,7 @@ def _shown(diagnostic: Diagnostic, lines: Sequence[str]) -> Iterable[str]:
         source = lines[diagnostic.line - 1]
         start = max(0, diagnostic.col - _SHOWN // 2) if len(source) > _SHOWN else 0
         window = source[start : start + _SHOWN]
-        yield "    | " + "".join(char if char.isprintable() else " " for char in window)
+        yield "    | " + masked("".join(char if char.isprintable() else " " for char in window))
         yield "    | " + " " * (diagnostic.col - 1 - start) + "^"
     if diagnostic.hint:
         yield f"    = hint: {diagnostic.hint}"

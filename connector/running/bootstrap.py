@@ -33,6 +33,7 @@ from connector.mapping.tree import find
 from connector.receive import Agency
 from connector.running.config import AgencyFile, Alarms, Process, read_tree
 from connector.running.marks import Marks
+from connector.running.settings_hidden import is_doubtful
 from connector.running.settings_problems import where as written_at
 from connector.running.state import open_state
 from connector.store import Store, open_store
@@ -75,7 +76,9 @@ def mapping_path(file: AgencyFile, settings: DestinationSettings) -> Path:
             return path
     near = closest(settings.mapping, tuple(shipped_names(shipped_folder())))
     hint = f"did you mean {near}?" if near else "name a file beside the agency file, or a shipped mapping"
-    problem = f"there is no mapping {settings.mapping}: neither {own} nor a shipped one"
+    problem = "there is no such mapping: neither a file beside this one nor a shipped one"
+    if not is_doubtful(settings.mapping):  # it may be a secret in the wrong line
+        problem = f"there is no mapping {settings.mapping}: neither {own} nor a shipped one"
     raise FixConfiguration(_place_of_mapping(file, settings), problem, hint)
 
 

@@ -27,8 +27,10 @@ from connector.errors import FixConfiguration
 from connector.mapping import source
 from connector.mapping.diagnostics import Report
 from connector.mapping.regular import NotRegularError, is_within, read_file
+from connector.mapping.secrecy import like_a_secret, masked
 from connector.mapping.tree import Node
 from connector.running.secret_files import FOLDER, read_secret
+from connector.running.settings_hidden import without
 from connector.running.settings_problems import (
     REFERENCE,
     name_in_braces,
@@ -128,6 +130,14 @@ class AgencySettings(_Frozen):
     alarms: Alarms = Alarms()
     reveal_values: bool = Field(False, description="whether operators may reveal one event's values, giving a reason")
 
+    @field_validator("agency", "destinations")
+    @classmethod
+    def _is_no_secret(cls, named: Any) -> Any:
+        """These names are in addresses, logs and metrics."""
+        if any(like_a_secret(name) for name in ([named] if isinstance(named, str) else named)):
+            raise ValueError("must be a name, and this looks like a secret: it would be in addresses and logs")
+        return named
+
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, name: str) -> str:
@@ -220,21 +230,21 @@ def _people_file(environment: Mapping[str, str], database_url: str) -> Path | No
 def _yes(setting: str, environment: Mapping[str, str]) -> bool:
     text = environment.get(setting) or "no"
     if text not in ("yes", "no"):
-        raise FixConfiguration(setting, f"must be yes or no, got {text!r}")
+        raise FixConfiguration(setting, "must be yes or no")
     return text == "yes"
 
 
 def _number(setting: str, environment: Mapping[str, str], default: int, allowed: range) -> int:
     text = environment.get(setting) or str(default)
     if not text.isascii() or not text.isdigit() or int(text) not in allowed:
-        raise FixConfiguration(setting, f"must be a number from {allowed.start} to {allowed.stop - 1}, got {text!r}")
+        raise FixConfiguration(setting, f"must be a number from {allowed.start} to {allowed.stop - 1}")
     return int(text)
 
 
 def _address(setting: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise FixConfiguration(setting, f"must be host:port, got {text!r}")
+        raise FixConfiguration(setting, "must be host:port, for example 127.0.0.1:8081")
     return host.strip("[]"), int(port)
 
 
@@ -289,7 +299,7 @@ def _read_one(file: Path, environment: Mapping[str, str]) -> AgencySettings:
     tree, problems = read_tree(file), list[str]()
     content = Secrets(file, environment, problems).resolve(tree)
     if problems:
-        raise unusable(file, problems)
+        raise unusable(file, problems, tree)
     return validated(file, tree, content)
 
 
@@ -312,18 +322,19 @@ def validated(file: Path, tree: Node, content: Any) -> AgencySettings:
     try:
         settings = AgencySettings.model_validate(content)
     except ValidationError as error:
-        raise unusable(file, problems_of(error.errors(), tree, AgencySettings)) from None
+        raise unusable(file, problems_of(error.errors(), tree, AgencySettings), tree) from None
     endpoints = [own.endpoint or "" for own in settings.destinations.values()]
     endpoints.append(settings.carecycle.endpoint if settings.carecycle else "")
     is_trial = any(map(outgoing.is_plainly_here, endpoints))  # a sandbox's tokens are no secrets
     if not is_trial and (problems := secrets_in_the_file(settings, tree)):
-        raise unusable(file, problems)
+        raise unusable(file, problems, tree)
     return settings
 
 
-def unusable(file: Path, problems: Sequence[str]) -> FixConfiguration:
-    """The error of a file with these problems."""
-    return FixConfiguration(str(file), "\n".join(["cannot be used:", *problems]))
+def unusable(file: Path, problems: Sequence[str], tree: Node | None = None) -> FixConfiguration:
+    """The error of a file with these problems. What may be a secret in it is not repeated, wherever it is."""
+    shown = [without(problem, tree) if tree else masked(problem) for problem in problems]
+    return FixConfiguration(str(file), "\n".join(["cannot be used:", *shown]))
 
 
 class Secrets:

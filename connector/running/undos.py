@@ -69,6 +69,7 @@ def by_lane(destination: str, partitions: int, formers: Sequence[Former]) -> Map
 def held(store: Store, lane: str, pace: Pace, patience: float = PATIENCE) -> Iterator[Lease]:
     """Hold a lane as its only writer. Raises FixConfiguration if a worker does not let go of it."""
     owner, until = f"{socket.gethostname()}:{os.getpid()}", time.monotonic() + patience
+    store.rewriting.require()
     while (lease := store.lanes.take(owner, lane, pace.hold_ms)) is None:
         if time.monotonic() > until:
             hint = f"pause it for a while (connector lanes pause {lane}), and run the command again"

@@ -56,7 +56,7 @@ from connector.store.repairing import Repairing
 from connector.store.restoring import Restoring
 from connector.store.retention import Retention
 from connector.store.reveal import Reveal
-from connector.store.rewriting import Rewriting
+from connector.store.rewriting import begun
 from connector.store.rotation import Rotation
 from connector.store.runs import Runs
 from connector.store.sessions import SignIns
@@ -74,9 +74,7 @@ class Store:
     """The rooms of one open database."""
 
     def __init__(self, database: Database) -> None:
-        self.database, self.rewriting = database, Rewriting(database)
-        with suppress(StoreUnavailable):  # a worker goes on with it
-            self.rewriting.begin()
+        self.database, self.rewriting = database, begun(database)
         self.audit = Audit(database)
         self.obligations = Obligations(database)
         self.oddities = Oddities(database)

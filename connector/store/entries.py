@@ -32,21 +32,18 @@ def entry_as_text(entry: Entry, cover: Cover | None = None) -> str:
     def put(digest: str) -> int | str:
         return _number(digest, digests) if cover else digest
 
-    data: dict[str, Any] = {"v": VERSION, **_fields(entry.fields, put)}
-    if entry.links:
-        data["links"] = {name: _mark(mark, put) for name, mark in entry.links.items()}
-    if entry.meant:
-        data["meant"] = {name: _stamps(values, put) for name, values in entry.meant.items()}
-    if entry.unsubscribed:
-        data["unsubscribed"] = _mark(entry.unsubscribed, put)
+    fields = _fields(entry.fields, put)
+    parts = {
+        "links": {name: _mark(mark, put) for name, mark in entry.links.items()},
+        "meant": {name: _stamps(values, put) for name, values in entry.meant.items()},
+        "unsubscribed": _mark(entry.unsubscribed, put) if entry.unsubscribed else None,
+        "unread": entry.unread,
+        "merged": entry.merged,
+        "undone": entry.undone,
+    }
+    data = {"v": VERSION, **fields, **{name: part for name, part in parts.items() if part}}
     if entry.creating is not None:
         data["creating"] = entry.creating
-    if entry.unread:
-        data["unread"] = entry.unread
-    if entry.merged:
-        data["merged"] = True
-    if entry.undone:
-        data["undone"] = entry.undone
     if cover and digests:
         data["digests"] = cover.record(digests)
     return json.dumps(data)

@@ -108,10 +108,9 @@ class Lanes:
 
         One that waits for the day's API calls is claimed for what raises an opt-out.
         """
-        if not self._ledger.rewriting.is_done():
-            return None
         self._commits.check_new_connections()
-        claimed = {"names": list(names), "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
+        wanted = list(names) if self._ledger.rewriting.is_done() else []
+        claimed = {"names": wanted, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.claim, claimed).first()
         return (
@@ -148,7 +147,6 @@ class Lanes:
 
     def take(self, owner: str, lane: str, hold_ms: int) -> Lease | None:
         """Claim a lane that nobody holds, whether or not it is paused or owes anything; None if it is held."""
-        self._ledger.rewriting.require()
         claimed = {"the_lane": lane, "me": owner, "new_token": secrets.token_hex(16), "hold": hold_ms}
         with self._db.transaction() as connection:
             row = connection.execute(self._sql.take, claimed).first()
@@ -215,9 +213,7 @@ class Lanes:
         payments = self._obligations.payments(settlement.payments)
         oddities = self._oddities.rows(settlement.oddities)
         asked = self._ledger.asked(lease.destination, settlement.asked)
-        answered = [
-            (key.object, self._ledger.key_digest(lease.destination, key), crm_id) for key, crm_id in settlement.answered
-        ]
+        answered = self._ledger.answered(lease.destination, settlement.answered)
         with self.holding(lease) as connection:  # on SQLite, accepting events waits for it: only writes in here
             paused, freed = self._fence_after(connection, lease, settlement, hold_ms)
             self._deliver_again(connection, lease.destination, settlement.again)
@@ -363,7 +359,6 @@ def _lost(lease: Lease) -> LeaseLost:
 
 
 def _resting(pause: Pause) -> dict[str, Any]:
-    failed = 0 if pause.reason is PauseReason.BUDGET else 1  # keeping to the budget is no failure
     sent = pause.in_flight
     return {
         "wait": pause.wait_ms,
@@ -375,7 +370,7 @@ def _resting(pause: Pause) -> dict[str, Any]:
         "new_pause_object": sent.object if sent else "",
         "new_pause_crm_id": sent.crm_id if sent else "",
         "new_pause_count": sent.count if sent else 0,
-        "failed": failed,
+        "failed": 0 if pause.reason is PauseReason.BUDGET else 1,  # keeping to the budget is no failure
     }
 
 

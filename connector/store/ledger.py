@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -128,6 +128,10 @@ class Ledger:
     def asked(self, destination: str, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
         """Questions, each with its key's digest."""
         return [(question, self.key_digest(destination, question.key)) for question in asked]
+
+    def answered(self, destination: str, answered: Iterable[tuple[RecordKey, str]]) -> list[tuple[str, str, str]]:
+        """Questions that the CRM answered: object, key's digest, CRM id."""
+        return [(key.object, self.key_digest(destination, key), crm_id) for key, crm_id in answered]
 
     def remember(self, connection: Connection, entries: Rows) -> None:
         """Replace these records' entries."""

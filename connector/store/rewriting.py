@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -159,6 +160,14 @@ class Rewriting:
                 names = connection.execute(select(lanes.c.destination).distinct()).scalars().all()
             self._full_names = {hashlib.sha256(name.encode()).hexdigest()[:32]: name for name in names}
         return self._full_names.get(destination.partition("@")[0], destination)
+
+
+def begun(database: Database) -> Rewriting:
+    """Rewrite a few rows, if that is possible now; a worker does the rest."""
+    rewriting = Rewriting(database)
+    with suppress(StoreUnavailable):
+        rewriting.begin()
+    return rewriting
 
 
 def _name(rewriting: Rewriting, row: Row[Any]) -> Mapping[str, Any]:

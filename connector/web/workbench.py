@@ -15,6 +15,7 @@ from connector.insight.comparison import Comparison
 from connector.insight.edits import begun, sharing
 from connector.insight.mapping_files import Home, content_of, text_of
 from connector.mapping.extending import is_mapping
+from connector.mapping.secrecy import masked
 from connector.mapping.target import TargetSchema
 from connector.store import Store
 from connector.store.drafts import Draft, FileEdit
@@ -79,8 +80,9 @@ class Workbench:
         """Return a file's name if the session may edit it; the mapping's own file for no name."""
         name = name or home.root.name
         place = home.place(name)
-        content = content_of(place)
-        if home.name(place) != name or not name.isprintable() or (content and not is_mapping(text_of(content))):
+        text = text_of(content_of(place) or b"")
+        is_shown = not text or is_mapping(text) or (place in account.files() and masked(text) == text)
+        if home.name(place) != name or not name.isprintable() or not is_shown:
             abort(404)
         if sharing(account, self.accounts.unseen(), {place: b""}):
             abort(403)
