@@ -79,6 +79,9 @@ def _database(
         return
     try:
         yield Finding("database and data key", Health.FINE, "open, up to date, and the key matches")
+        if left := store.rewriting.left():
+            what = f"{left:,} rows of an earlier version are being rewritten; deliveries wait for it"
+            yield Finding("rewriting", Health.DOUBTFUL, what, "let a worker run: it takes some minutes")
         yield _writing(store)
         yield _skew("clock compared with the database's", now().timestamp() - store.database.moment() / 1000)
         yield from map(_process, store.processes.all())

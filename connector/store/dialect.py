@@ -61,7 +61,7 @@ def parse_url(text: str) -> URL:
     """A database address as users write it (`postgresql://...` or `sqlite:///file`). Raises FixConfiguration."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise FixConfiguration(_SETTING, "is not a database address", "sqlite:///data/connector.db") from None
     match url.get_backend_name():
         case "sqlite" if url.database:
