@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from connector.errors import FixConfiguration
+from connector.mapping.regular import NotRegularError, read_file
 
 FOLDER: Final = "CONNECTOR_SECRETS_DIR"
+_LARGEST: Final = 64 * 1024
 
 
 def read_secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -30,9 +32,11 @@ def read_secret(environment: Mapping[str, str], name: str) -> str | None:
 
 def _read(setting: str, file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig").strip()  # an editor of Windows begins a file with a mark
+        # An editor of Windows begins a file with a mark.
+        text = read_file(file, _LARGEST).decode("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise FixConfiguration(setting, f"the file {file} cannot be read: {type(error).__name__}") from None
+        why = error.strerror if isinstance(error, NotRegularError) else type(error).__name__
+        raise FixConfiguration(setting, f"the file {file} cannot be read: {why}") from None
     if not text:
         raise FixConfiguration(setting, f"the file {file} is empty")
     return text
