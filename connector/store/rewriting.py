@@ -124,7 +124,7 @@ class Rewriting:
         """Rewrite these rows where they are still as they were read: workers take part, and people decide meanwhile."""
         changes = [(row, kind.change(self, row)) for row in rows]
         same = [column for column in kind.table.c if column.name in kind.table.primary_key or column.name in _SEEN]
-        where = [column.is_not_distinct_from(bindparam(f"is_{column.name}", type_=column.type)) for column in same]
+        where = [column == bindparam(f"is_{column.name}", type_=column.type) for column in same]  # none is ever NULL
         names = changes[0][1].keys()
         statement = update(kind.table).where(*where).values({name: bindparam(f"new_{name}") for name in names})
         parameters = [
