@@ -44,8 +44,8 @@ def read_file(path: Path, most: int, within: Path | None = None) -> bytes:
 def _is_within(path: Path, opened: os.stat_result, folder: Path) -> bool:
     """Whether what was opened is in a folder. In Kubernetes, the files of a ConfigMap are links within theirs."""
     real = Path(os.path.realpath(path))
-    found = os.stat(real)
-    same = (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino)
+    now = os.stat(real)
+    same = (now.st_dev, now.st_ino) == (opened.st_dev, opened.st_ino)
     return same and real.is_relative_to(os.path.realpath(folder))
 
 

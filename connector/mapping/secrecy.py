@@ -39,7 +39,7 @@ def masked(text: str) -> str:
     ('there is no setting •••', 'https://•••@crm.example/x')
     """
     text = _USER.sub(f"{HIDDEN}@", text)
-    return _WORD.sub(lambda found: HIDDEN if _is_hidden(found[0]) else found[0], text)
+    return _WORD.sub(lambda word: HIDDEN if _is_hidden(word[0]) else word[0], text)
 
 
 def _is_hidden(word: str) -> bool:

@@ -10,7 +10,10 @@ from connector.mapping.secrecy import HIDDEN, PATH, masked
 from connector.mapping.tree import Node
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]*\d{0,2}")
-_PLAIN: Final = re.compile(r"[a-z]+([ _./:-]{1,2}[a-z]+)*|[A-Z]+(_[A-Z0-9]+)*|[\d.:%-]{1,10}|[^@\s:/]+@[\w.-]+")
+_PLAIN: Final = re.compile(
+    r"[A-Z]?[a-z]+([ _./:-]{1,2}[A-Z]?[a-z]+)*|[A-Z]+(_[A-Z0-9]+)*|\$\{[A-Z_][A-Z0-9_]*\}"
+    r"|[\d.:%-]{1,10}|[^@\s:/]+@[\w.-]+"
+)
 _SHORT: Final = 6
 
 

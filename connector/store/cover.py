@@ -2,7 +2,7 @@
 
 What the rest of the program compares are digests of values alone, which are equal wherever the values are. Two boxes
 that are checked would show it, and counting would tell which of two digests means "checked". So none is stored as it
-is: those of a record are encrypted together, each time with another nonce; one that stands alone is encrypted for its
+is: those of a record are encrypted together, each time with another nonce; one that is alone is encrypted for its
 record and field; the ledger's name of a record is a digest over its destination and object too.
 """
 
@@ -37,13 +37,13 @@ class Cover:
         self._alone = AESSIV(digests.secret("digests of a field", 64))
         self._names, self._random = digests.derived("names of records"), random
 
-    def record(self, digests: Sequence[str]) -> str:
+    def together(self, digests: Sequence[str]) -> str:
         """Cover the digests of one record."""
         nonce = self._random(_NONCE)
         covered = nonce + self._record.encrypt(nonce, _packed(digests), None)
         return base64.b64encode(covered).decode().rstrip("=")
 
-    def of_record(self, covered: str) -> list[str]:
+    def apart(self, covered: str) -> list[str]:
         """The digests of one record again; none where somebody changed them, so that its values count as unknown."""
         try:
             content = base64.b64decode(covered + "=" * (-len(covered) % 4))

@@ -45,7 +45,7 @@ def entry_as_text(entry: Entry, cover: Cover | None = None) -> str:
     if entry.creating is not None:
         data["creating"] = entry.creating
     if cover and digests:
-        data["digests"] = cover.record(digests)
+        data["digests"] = cover.together(digests)
     return json.dumps(data)
 
 
@@ -75,7 +75,7 @@ def _number(digest: str, digests: list[str]) -> int | str:
 
 
 def _getting(data: Mapping[str, Any], cover: Cover | None) -> Get:
-    digests = cover.of_record(data["digests"]) if cover and "digests" in data else []
+    digests = cover.apart(data["digests"]) if cover and "digests" in data else []
 
     def get(number: int | str) -> str:
         if isinstance(number, str):

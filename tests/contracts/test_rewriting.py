@@ -251,8 +251,8 @@ class TestAThief:
 
     def test_sees_another_cover_each_time_a_record_is_written(self, earlier: Earlier) -> None:
         cover, digest = earlier.store.database.cover, earlier.store.database.digest("true")
-        assert cover.record([digest]) != cover.record([digest])
-        assert cover.of_record(cover.record([digest, digest])) == [digest, digest]
+        assert cover.together([digest]) != cover.together([digest])
+        assert cover.apart(cover.together([digest, digest])) == [digest, digest]
         assert len({cover.alone(digest, *place) for place in (("ab", "c"), ("a", "bc"), ("abc", ""))}) == 3
         assert cover.uncovered(cover.alone(digest, "k", "Phone"), "k", "Phone") == digest
         assert cover.uncovered(cover.alone(digest, "k", "Phone"), "k", "Fax") == ""
