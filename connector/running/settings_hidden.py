@@ -11,7 +11,7 @@ from connector.mapping.tree import Node
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]*\d{0,2}")
 _PLAIN: Final = re.compile(
-    r"[A-Z]?[a-z]+([ _./:-]{1,2}[A-Z]?[a-z]+)*|[A-Z]+(_[A-Z0-9]+)*|\$\{[A-Z_][A-Z0-9_]*\}"
+    r"[A-Z]?[a-z]+([ _./:-]{1,2}[A-Z]?[a-z]+)*|[A-Z]+(_[A-Z0-9]+)*|\$\{[A-Z_][A-Z0-9_]*\}|\$\{?[A-Za-z_]+\d{0,2}\}?"
     r"|[\d.:%-]{1,10}|[^@\s:/]+@[\w.-]+"
 )
 _SHORT: Final = 6
