@@ -109,7 +109,7 @@ def read(agency: Agency, message_id: str, body: bytes, now: int | None = None) -
         return _unread(agency, message_id, body, now, unreadable(error))
     if reading is None:
         return replace(_unread(agency, message_id, body, now, UNKNOWN_TYPE), state=DeliveryState.IGNORED)
-    return _arrival(agency, message_id, body, now, reading)
+    return _arrival(agency, message_id, body, now, reading, int(time.time() * 1000) if now is None else now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,17 @@ def fetched(agency: Agency, payload: Mapping[str, Any], how: Fetch) -> Arrival:
     reading = recognise.read(payload, message_id)
     if reading is None:
         raise UnreadableEvent(message_id, "event_type is none of careCycle's")
-    arrival = _arrival(agency, message_id, body, None, reading)
+    arrival = _arrival(agency, message_id, body, None, reading, how.now)
     only = tuple(owed for owed in arrival.owed if how.destination in ("", owed.destination.partition("/")[2]))
     when = arrival.source_time if arrival.source_time is not None else reading.created or OLDEST.at
-    when = how.now if when > how.now + DAY else when
+    when = how.now if when > how.now + DAY else when  # it may be as old as it likes
     return replace(arrival, owed=only, source_time=when, priority=FETCHED, origin=how.origin, run=how.run)
 
 
-def _arrival(agency: Agency, message_id: str, body: bytes, now: int | None, reading: recognise.Reading) -> Arrival:
+def _arrival(
+    agency: Agency, message_id: str, body: bytes, now: int | None, reading: recognise.Reading, clock: int
+) -> Arrival:
+    """clock: the time, about, by which it is reported what cannot be believed. The database's decides what counts."""
     left = remnant(body) if reading.customer_lost else Remnant(reading.customer_id, reading.raised)
     return replace(
         _blank(agency, message_id, body, now),
@@ -152,7 +155,7 @@ def _arrival(agency: Agency, message_id: str, body: bytes, now: int | None, read
         owed=agency.owed(left.customer_id or message_id),
         priority=RAISING if left.raised else 0,
         raised=left.raised,
-        odd=reading.odd,
+        odd=reading.odd + reading.wrong_clocks(clock),
         call_id=reading.call_id,
     )
 

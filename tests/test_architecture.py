@@ -71,6 +71,7 @@ OWN_CLOCK = {
     "connector/cli/stage.py": "signs as careCycle does",
     "connector/cli/trial.py": "made-up events happened lately",
     "connector/destinations/salesforce/token.py": "a JWT says until when it is valid",
+    "connector/receive.py": "names the times that nobody can believe; the database's clock decides what counts",
     "connector/running/clocks.py": "compares this machine's clock with others'",
     "connector/running/outages.py": "tells people when an outage of the database began and ended",
     "connector/store/processes.py": "compares this machine's clock with others'",

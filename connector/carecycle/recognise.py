@@ -24,6 +24,29 @@ from connector.carecycle.kinds import EXPECTED, WORD, is_plain, json_type
 from connector.errors import UnreadableEvent
 from connector.model import Event
 
+_DAY: Final = 86_400_000
+_EARLIEST: Final = 946_684_800_000
+"""2000-01-01. Before it lie only what programs have for no time at all: 1970-01-01, and the year 1."""
+_AHEAD: Final = ("a time that has come", "one more than a day ahead")
+_BEFORE_ALL: Final = ("a time since the year 2000", "an earlier one")
+_CLOCKS: Final = {
+    "customer.created": ("customer.updatedAt", "customer.createdAt"),
+    "customer.updated": ("customer.updatedAt",),
+    "call.completed": ("call.createdAt", "call.endTime", "call.startTime"),
+}
+"""What says when that was true which an event says."""
+
+
+def credible(at: int, received_at: int) -> int:
+    """The time of what was said (epoch ms); when it was received, where it gives none that can be believed.
+
+    A time that is far ahead would keep out whatever is sent until then.
+
+    >>> credible(1_790_000_000_000, 1_790_000_000_500), credible(4_102_444_800_000, 1_790_000_000_500)
+    (1790000000000, 1790000000500)
+    """
+    return at if _EARLIEST <= at <= received_at + _DAY else received_at
+
 
 @dataclass(frozen=True, slots=True)
 class OddField:
@@ -36,6 +59,11 @@ class OddField:
     expected: str
     got: str
     used: bool = False
+
+    @property
+    def is_clock(self) -> bool:
+        """Whether it is a time that was read, and does not count as the time of the event."""
+        return (self.expected, self.got) in (_AHEAD, _BEFORE_ALL)
 
     def __str__(self) -> str:
         return f"{self.path}: expected {self.expected}, got {self.got}"
@@ -79,9 +107,18 @@ class Reading:
         """Whether there is a customer that could not be read."""
         return any(field.path == "customer" for field in self.unread)
 
+    def wrong_clocks(self, now: int) -> tuple[OddField, ...]:
+        """The times that do not count, because no event can be of then. now: epoch ms."""
+        paths = dict.fromkeys(("customer.updatedAt", *_CLOCKS[self.type]))
+        times = ((path, reader(path, self.type)(self.payload)) for path in paths)
+        read = [(path, epoch_ms(time)) for path, time in times if isinstance(time, str)]
+        return tuple(
+            OddField(path, *(_AHEAD if at > now else _BEFORE_ALL)) for path, at in read if credible(at, now) != at
+        )
+
     def event(self, agency: str, message_id: str, received_at: int) -> Event:
         """The event as mappings see it. received_at: epoch ms, used if the event gives no time of its own."""
-        time = received_at if self.source_time is None else self.source_time
+        time = received_at if self.source_time is None else credible(self.source_time, received_at)
         return Event(agency, message_id, self.type, self.customer_id, time, received_at, self.payload)
 
 
@@ -148,13 +185,8 @@ def _source_time(payload: Mapping[str, Any], event_type: str) -> int | None:
 
     An update that does not say when it was made is not as old as its customer's creation: it has no time.
     """
-    clocks = {
-        "customer.created": ("customer.updatedAt", "customer.createdAt"),
-        "customer.updated": ("customer.updatedAt",),
-        "call.completed": ("call.createdAt", "call.endTime", "call.startTime"),
-    }[event_type]
-    times = (reader(path, event_type)(payload) for path in clocks)
-    return next((epoch_ms(time) for time in times if time), None)
+    times = (reader(path, event_type)(payload) for path in _CLOCKS[event_type])
+    return next((at for time in times if time and (at := epoch_ms(time)) >= _EARLIEST), None)
 
 
 def _readable(payload: Mapping[str, Any], event_type: str) -> tuple[Mapping[str, Any], tuple[OddField, ...]]:

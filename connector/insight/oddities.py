@@ -46,6 +46,8 @@ def what_came(field: OddField) -> str:
 
 
 def _follows(field: OddField) -> str:
+    if field.is_clock:
+        return "The event counts as of when it was received."
     if field.used:
         return f"It is read as {field.expected}."
     if field.path in _FLAGS:
@@ -91,6 +93,11 @@ def what_to_do(oddity: Oddity) -> str:
         )
     if oddity.used:
         return f"The value is used: it is read as {oddity.expected}. {_GOES_AWAY}"
+    if OddField(oddity.field, oddity.expected, oddity.got).is_clock:
+        return (
+            "The value is written as it is, but these events count as of when they were received: no event of that "
+            f"time can keep out what is sent later. A clock at careCycle is wrong: report it to careCycle. {_GOES_AWAY}"
+        )
     if hides_an_opt_out(oddity) and oddity.field in _WHOSE:
         return (
             "The customer of these events is unknown, and an opt-out may be missing. Look up these calls in careCycle, "

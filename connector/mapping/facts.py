@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FLAGS
+from connector.carecycle.recognise import credible
 from connector.mapping import times
 from connector.mapping.compiled import Clock
 from connector.model import Event, Stamp
@@ -93,11 +94,15 @@ def stamps_of(event: Event) -> tuple[Stamp, ...]:
     own = own_stamp(event)
     tie = own.tie
     updated = of_customer(event, "updatedAt")
-    customer = Stamp(catalogue.epoch_ms(updated), tie) if isinstance(updated, str) else own
+    customer = Stamp(_moment(updated, event), tie) if isinstance(updated, str) else own
     if event.type != "call.completed":
         if event.fetched:  # of a time that has not come yet, it was accepted as of then
             customer = min(customer, own)
         return own, customer, customer, customer, customer
     created = event.payload.get("createdAt")
-    call = Stamp(catalogue.epoch_ms(created), tie) if isinstance(created, str) else own
+    call = Stamp(_moment(created, event), tie) if isinstance(created, str) else own
     return own, customer, call, max(customer, call), call.turned
+
+
+def _moment(time: str, event: Event) -> int:
+    return credible(catalogue.epoch_ms(time), event.received_at)

@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Insert, Integer, LargeBinary, bind
 
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.oddities import credible
 from connector.store.payloads import SIZE
 from connector.store.rows import given
 from connector.store.runs import applied_before
@@ -26,7 +27,7 @@ def add_events(database: Database) -> Any:
     names = tuple(column.name for column in events.c if column.name not in ("id", "payload"))
     rows = given(engine, *(events.c[name] for name in names), Column("at", Integer), Column("size", Integer))
     received_at = func.coalesce(rows.c.received_at, now)
-    times = {"received_at": received_at, "source_time": func.coalesce(rows.c.source_time, received_at)}
+    times = {"received_at": received_at, "source_time": credible(rows.c.source_time, received_at)}
     payload = func.substr(bindparam("payloads", type_=LargeBinary), rows.c.at, rows.c.size)
     columns = (times.get(name, rows.c[name]) for name in names)
     with_payloads = select(*columns, payload).where(true())  # else SQLite reads ON as a join's
@@ -34,7 +35,7 @@ def add_events(database: Database) -> Any:
         insert(engine, events)
         .from_select([*names, "payload"], with_payloads)
         .on_conflict_do_nothing(index_elements=["agency", "message_id"])
-        .returning(events.c.id, events.c.agency, events.c.message_id, events.c.received_at)
+        .returning(events.c.id, events.c.agency, events.c.message_id, events.c.received_at, events.c.source_time)
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from connector.model import Entry, Mark, Stamp, Timing
+from connector.backoff import DAY
+from connector.model import OLDEST, Entry, Mark, Stamp, Timing
 from connector.store.cover import Cover
 
 VERSION: Final = 3
@@ -101,6 +102,20 @@ def doubt(entry: Entry) -> Entry:
         name: mark if mark.timing is Timing.FORWARD else replace(mark, digest="") for name, mark in entry.fields.items()
     }
     return replace(entry, fields=fields, meant={**entry.meant, **ours})
+
+
+def believed(entry: Entry, now: int) -> Entry:
+    """Return an entry without the watermarks of times that have not come, which older versions believed.
+
+    They keep out what is sent since; the next event that has the field writes it. now: epoch ms; 0 if it is not known.
+    A worker whose database has a wrong clock writes nothing, so this judges by a right one.
+    """
+    ahead = {
+        name: replace(mark, stamp=OLDEST)
+        for name, mark in entry.fields.items()
+        if mark.stamp.at > now + DAY and now and not mark.stamp.is_turned
+    }
+    return replace(entry, fields={**entry.fields, **ahead}) if ahead else entry
 
 
 def _version_1(crm_id: str | None, data: Mapping[str, Any]) -> Entry:

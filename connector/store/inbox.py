@@ -31,7 +31,7 @@ from connector.store.accept_statements import HEADS, add_deliveries, add_events,
 from connector.store.apart import kept_as, meaning
 from connector.store.commits import INBOX, Commits
 from connector.store.database import Database
-from connector.store.newest import Newest
+from connector.store.newest import OF_CUSTOMERS, Newest
 from connector.store.obligations import Obligations
 from connector.store.oddities import Oddities, odd_as_text
 from connector.store.payloads import PART, parts
@@ -192,7 +192,10 @@ class Inbox:
         """Insert what the new ones among different arrivals need. Returns them, by agency and message, as stored."""
         by_key = {(arrival.agency, arrival.message_id): arrival for arrival in arrivals}
         rows = self._insert_events(connection, arrivals)
-        stored = {key: (row.id, replace(by_key[key], received_at=row.received_at)) for key, row in rows.items()}
+        stored = {
+            key: (row.id, replace(by_key[key], received_at=row.received_at, source_time=row.source_time))
+            for key, row in rows.items()
+        }
         self._insert_deliveries(connection, list(stored.values()))
         self._obligations.owe(connection, self._obligations.rows(_obligations(stored.values())))
         self._newest.note(connection, self._newest.rows(_states(stored.values())))
@@ -375,9 +378,6 @@ def _obligations(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[tuple[Obli
             for flag in sorted(arrival.raised):
                 since = arrival.received_at or 0
                 yield Obligation(owed.destination, arrival.customer_id or "", flag, since, event_id), owed.lane
-
-
-OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
 
 
 def _states(arrivals: Iterable[tuple[int, Arrival]]) -> Iterator[Kept]:

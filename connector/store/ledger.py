@@ -16,7 +16,7 @@ from connector.store.consent_tables import consents, raises
 from connector.store.cover import Cover
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
-from connector.store.entries import doubt, entry_as_text, read_entry
+from connector.store.entries import believed, doubt, entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL, GENERATION, Gaps
 from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
@@ -74,9 +74,11 @@ class Ledger:
             rows = connection.execute(self._entries, asked).all()
             items = list(self._open_items.of(connection, asked))
             decisions = list(self._questions.decided(connection, asked))
-        cover = self._db.cover
+        cover, now = self._db.cover, self._db.time()
         known = ((row, (row.object, row.key)) for row in rows)
-        entries = {named: _own(row, wanted[named].field, cover) for row, named in known if named in wanted}
+        entries = {
+            named: believed(_own(row, wanted[named].field, cover), now) for row, named in known if named in wanted
+        }
         for kind, digest, name, item in items:
             entry = entries.get((kind, digest), Entry())
             entries[kind, digest] = replace(entry, open={**entry.open, name: item})

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, or_, select
 
+from connector.backoff import DAY
 from connector.settlement.newest import Kept, Kind
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.fetched_tables import newest
 from connector.store.rows import Rows, as_rows, given
 
+OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
 _KEY: Final = ("agency", "kind", "id")
 _ALL: Final = tuple(column.name for column in newest.c)
 _STEP: Final = 500
@@ -66,6 +68,7 @@ def _note(database: Database) -> Any:
     rows = given(database.engine, *(newest.c[name] for name in _ALL))
     statement = insert(database.engine, newest).from_select(list(_ALL), select(*rows.c).where(ALWAYS))
     new = statement.excluded
-    wins = (newest.c.at < new.at) | ((newest.c.at == new.at) & or_(new.sent, ~newest.c.sent))
+    is_ahead = newest.c.at > database.now() + DAY  # an older version believed it
+    wins = is_ahead | (newest.c.at < new.at) | ((newest.c.at == new.at) & or_(new.sent, ~newest.c.sent))
     changes = {name: new[name] for name in _ALL if name not in _KEY}
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_=changes, where=wins)

@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, select, update
 
+from connector.backoff import DAY
 from connector.carecycle.recognise import OddField
 from connector.settlement.oddities import Oddity
 from connector.store.database import Database
@@ -66,6 +67,11 @@ def unname(connection: Connection, event_ids: Collection[int]) -> None:
     """Name no event that is forgotten."""
     gone = select(events.c.message_id).where(events.c.id.in_(event_ids))
     connection.execute(update(oddities).where(oddities.c.message_id.in_(gone)).values(message_id=""))
+
+
+def credible(said: ColumnElement[int], received_at: ColumnElement[int]) -> ColumnElement[int]:
+    """When it was that an event speaks of, as SQL: see recognise.credible. Null counts as when it was received."""
+    return case((said <= received_at + DAY, said), else_=received_at)
 
 
 def odd_as_text(odd: Sequence[OddField]) -> str:

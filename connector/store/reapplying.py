@@ -18,9 +18,9 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.entries import read_entry
 from connector.store.fetched_tables import newest, runs
-from connector.store.inbox import OF_CUSTOMERS, Inbox
+from connector.store.inbox import Inbox
 from connector.store.lacking import Lacking
-from connector.store.newest import Newest
+from connector.store.newest import OF_CUSTOMERS, Newest
 from connector.store.payloads import SIZE, parts
 from connector.store.runs import REAPPLY
 from connector.store.tables import FETCHED, READY, STATE, deliveries, events, ledger, settings

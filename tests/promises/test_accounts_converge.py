@@ -20,6 +20,7 @@ from connector.mapping.planning import plan
 from connector.model import Event, Plan
 from connector.store.consent_tables import obligations
 from connector.store.desk import Filter
+from tests.builders import NOON
 from tests.conftest import Clock
 from tests.promises.accounts import Account, org, portal, reshaped
 from tests.promises.lives import try_lives
@@ -80,7 +81,7 @@ class AccountLife(RuleBasedStateMachine):
         message_id = f"m{len(self.plans):03d}"
         assert self.stage.accept(message_id, payload)
         arrival = self.stage.arrival(message_id, payload)
-        event = Event("sunrise", message_id, arrival.type, customer, arrival.source_time, 0, payload)
+        event = Event("sunrise", message_id, arrival.type, customer, arrival.source_time, NOON, payload)
         self.plans.append(plan(event, self.account.mapping, timezone=ZONE))
         self.people[customer].append((self.plans[-1].stamp, payload))
 

@@ -29,6 +29,7 @@ from connector.store.desk import Filter
 from connector.store.opt_outs import Period
 from connector.store.problem_tables import open_items
 from connector.store.tables import events
+from tests.builders import NOON
 from tests.promises.crm import FLAGS, REFUSED, Crm, Fault, Killed
 from tests.promises.lives import try_lives
 from tests.promises.mishaps import CUSTOMERS, STRANGER, Mishaps, Odd, customers, odd_fields
@@ -103,7 +104,7 @@ class Convergence(Mishaps):
     def _remember(self, message_id: str, payload: dict[str, Any]) -> None:
         arrival = self.stage.arrival(message_id, payload)
         is_fetched = message_id.startswith(Origin.CARECYCLE)
-        times = (arrival.source_time or 0, 0)
+        times = (arrival.source_time or 0, NOON)
         event = Event("sunrise", message_id, arrival.type, arrival.customer_id, *times, payload, fetched=is_fetched)
         self.accepted[message_id], self.plans[message_id] = payload, plan(event, MAPPINGS[0], timezone=ZONE)
 
