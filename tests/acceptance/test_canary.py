@@ -7,14 +7,17 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import requests
-from flask import Response, request
+from flask import Response
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connector.carecycle.catalogue import EVENTS, FIELDS
 from connector.errors import StateChanged
@@ -23,6 +26,7 @@ from connector.store import Store, open_store
 from connector.store.desk import Filter
 from connector.web.passwords import hash_password
 from tests.acceptance.canaries import event, finds, needles, planted
+from tests.acceptance.echoes import echo, repeat
 from tests.acceptance.product import Product
 from tests.builders import DATA_KEY, SECRET, signed
 
@@ -50,25 +54,6 @@ extends: hubspot
 records: { call: { fields: { hs_call_body: { from: call.transcript, cut: true, sensitive: accepted } } } }
 """,
 }
-
-
-def echo(status: int, shape: str) -> Callable[[Callable[[], Response]], Response]:
-    """A CRM that answers with everything it was sent, in an error of its own shape, in a page, or in an address."""
-
-    def answer(_: Callable[[], Response]) -> Response:
-        said = request.get_data(as_text=True) + request.full_path
-        if shape == "html":
-            return Response(f"<html>{said}</html>", status, content_type="text/html")
-        if shape == "redirect":
-            return Response("", status, {"Location": f"http://127.0.0.1:1/{quote(said[:900])}"})
-        if shape == "salesforce":
-            body: object = [{"message": said, "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": [said]}]
-        else:
-            context = {"properties": [said]}
-            body = {"status": "error", "category": "VALIDATION_ERROR", "message": said, "context": context}
-        return Response(json.dumps(body), status, content_type="application/json")
-
-    return answer
 
 
 @pytest.fixture
@@ -116,7 +101,22 @@ def command(product: Product, *arguments: str) -> bytes:
 
 TROUBLES = [(400, "json"), (401, "json"), (403, "json"), (404, "json"), (429, "json"), (500, "json")]
 TROUBLES += [(200, "html"), (503, "html"), (302, "redirect"), (200, "json")]
-FEW = [(400, "json"), (401, "json"), (503, "html"), (302, "redirect")]
+TROUBLES += [(400, "headers"), (200, "headers"), (207, "entries"), (200, "entries"), (201, "ids"), (200, "ids")]
+TROUBLES += [(400, "cut"), (200, "cut"), (401, "login"), (429, "headers"), (500, "entries")]
+FEW = [(400, "json"), (401, "json"), (503, "html"), (302, "redirect"), (400, "headers"), (207, "entries"), (200, "ids")]
+FEW += [(200, "cut")]
+LOGINS = [(400, "login"), (401, "headers"), (200, "login"), (302, "redirect"), (200, "cut")]
+JSON = [
+    ["events", "list", "--limit", "1000", "--json"],
+    ["problems", "--json"],
+    ["status", "--json"],
+    ["lanes", "list", "--json"],
+    ["audit", "export", "--format", "jsonl"],
+    ["consent", "status", "--json"],
+    ["retention", "show"],
+]
+MOST_PAGES = 150
+API_KEY, HOOK = "cc_canary-secret-of-the-api", "canary-secret-of-the-webhook"
 
 
 def live_through_it(product: Product, store: Store, troubles: list[tuple[int, str]]) -> None:
@@ -147,7 +147,7 @@ def met(product: Product, store: Store, number: int, status: int, shape: str) ->
     """One event, and a trouble of each CRM that lasts until its own retries are over."""
     for name, sandbox in (("salesforce", product.salesforce), ("hubspot", product.hubspot)):
         where = "/services/data" if name == "salesforce" else "/crm/objects"
-        sandbox.fault(where, echo(status, name if shape == "json" else shape), times=3)
+        sandbox.fault(where, echo(status, shape, name), times=3)
     product.post(event("call.completed", "c-known", id=f"call-trouble-{number}"))
     planned = [product.salesforce.faults[-1], product.hubspot.faults[-1]]
     product.until(lambda: all(one.times < 3 for one in planned) or resumed(store))
@@ -163,16 +163,61 @@ def resumed(store: Store) -> bool:
     return False
 
 
+def logins(product: Product, store: Store) -> None:
+    """A login of Salesforce's that repeats the secret it was sent, once in each form."""
+    for number, (status, shape) in enumerate(LOGINS):
+        product.salesforce.fault("/services/data", Response("", 401, {}), times=1)
+        product.salesforce.fault("/services/oauth2/token", echo(status, shape, "salesforce"), times=1)
+        planned = product.salesforce.faults[-1]
+        product.post(event("call.completed", "c-known", id=f"call-login-{number}"))
+        product.until(lambda planned=planned: planned.times < 1 or resumed(store))
+        planned.times = 0
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None: ...
+
+
+@contextmanager
+def repeating() -> Iterator[int]:
+    """A server that answers with what it was sent: its port."""
+    server = make_server("127.0.0.1", 0, repeat, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def others(product: Product, port: int) -> dict[str, bytes]:
+    """What the commands say whose careCycle API and webhook of alarms repeat their secrets."""
+    more = f'carecycle: {{api_key: "${{API_KEY}}", endpoint: "http://127.0.0.1:{port}", requests_a_minute: 6000}}\n'
+    more += 'alarms: {webhook: "${ALARMS}", heartbeat: "${ALARMS}"}\n'
+    file = product.folder / "others.yaml"
+    file.write_text(product.agency.read_text() + more)
+    product.environment |= {"API_KEY": API_KEY, "ALARMS": f"http://127.0.0.1:{port}/services/{HOOK}"}
+    asked = [["alarms", "test"], ["doctor"], ["reconcile", "source"], ["backfill", "--from", "carecycle", "--plan"]]
+    return {" ".join(words): command(product, *words, "-c", str(file)) for words in asked}
+
+
 def pages(product: Product, store: Store) -> dict[str, bytes]:
-    """Every page of the console, as an operator sees it."""
+    """Every page of the console that a link leads to, as an administrator sees it."""
     root, session = f"http://127.0.0.1:{product.admin_port}/console", requests.Session()
     token = re.search(r'name="token" value="([^"]+)"', session.get(f"{root}/login", timeout=60).text)
     assert token is not None
     session.post(f"{root}/login", data={"token": token[1], "password": PASSWORD}, timeout=60)
-    events = [f"/events/{row.message_id}" for row in store.desk.deliveries(Filter(), 200)]
-    shown = {page: session.get(root + page, timeout=60) for page in ["", "/events", "/problems", *set(events)]}
-    assert {answer.status_code for answer in shown.values()} == {200}
-    return {f"page {page}": answer.content for page, answer in shown.items()}
+    waiting = ["/console", *{f"/console/events/{row.message_id}" for row in store.desk.deliveries(Filter(), 200)}]
+    shown: dict[str, bytes] = {}
+    while waiting and len(shown) < MOST_PAGES:
+        page = waiting.pop(0)
+        answer = session.get(f"http://127.0.0.1:{product.admin_port}{page}", timeout=60)
+        assert answer.status_code < 500, page
+        shown[page] = answer.content
+        links = {unescape(link) for link in re.findall(r'href="(/console[^"#]*)', answer.text)}
+        waiting += sorted(links - {*waiting, *shown, "/console/logout"} - {one for one in links if "/static/" in one})
+    assert len(shown) > 20
+    return {f"page {page}": content for page, content in shown.items()}
 
 
 class TestCanaries:
@@ -181,6 +226,9 @@ class TestCanaries:
         self, product: Product, store: Store, inputs: Path, tmp_path: Path, troubles: list[tuple[int, str]]
     ) -> None:
         live_through_it(product, store, troubles)
+        logins(product, store)
+        with repeating() as port:
+            of_others = others(product, port)
         codes = {row.code for row in store.desk.outcomes()}
         assert {"E210", "UNKNOWN_TYPE"} < codes  # what must have happened did
         html = pages(product, store)
@@ -197,8 +245,11 @@ class TestCanaries:
             "lanes": command(product, "lanes", "list"),
             "audit": command(product, "audit"),
             "forget": command(product, "forget", "c-map", "--plan"),
+            **{" ".join(words): command(product, *words) for words in JSON},
+            **of_others,
         }
-        secrets = [SECRET, DATA_KEY, CLIENT[1], product.hubspot.token, PASSWORD]
+        assert [name for name, said in told.items() if b"Usage:" in said or b"Traceback" in said] == []
+        secrets = [SECRET, DATA_KEY, CLIENT[1], product.hubspot.token, PASSWORD, API_KEY, HOOK]
         assert finds(secrets, {**arguments, **files, **told, **html, "metrics": metrics}) == []
         assert finds(needles(), {**arguments, **files, **told, "metrics": metrics}) == []
         one = store.desk.deliveries(Filter(), 1)[0].message_id
