@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -516,6 +518,40 @@ def leads(page: Path, link: str) -> bool:
         return target.exists()
     headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.M)
     return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+_NAMED = ast.ClassDef | ast.FunctionDef
+
+
+class TestTheSecurityStandard:
+    """docs/asvs.md: the requirements of a standard, and what shows each."""
+
+    PAGE = (ROOT / "docs/asvs.md").read_text("utf-8")
+    ROWS = re.findall(r"^\| (\d+\.\d+\.\d+) \| .* \| (holds|partly|no) \| (.*) \|$", PAGE, re.M)
+
+    def test_each_test_that_it_names_exists(self) -> None:
+        named = [named for *_, shown in self.ROWS for named in re.findall(r"`([\w/]+\.py[\w:]*)`", shown)]
+        assert named
+        assert [name for name in named if not self._exists(*name.split("::"))] == []
+
+    def _exists(self, file: str, *names: str) -> bool:
+        path = ROOT / "tests" / file
+        inside = ast.parse(path.read_text("utf-8")).body if path.exists() else None
+        for name in names:
+            inside = next((node.body for node in inside or () if isinstance(node, _NAMED) and node.name == name), None)
+        return inside is not None
+
+    def test_what_holds_names_a_test_and_what_does_not_has_a_reason(self) -> None:
+        reasons = self.PAGE.partition("## What holds in part")[2].partition("## What does not apply")[0]
+        explained = {item for cell in re.findall(r"^\| ([\d., ]+) \|", reasons, re.M) for item in cell.split(", ")}
+        assert {item for item, state, _ in self.ROWS if state != "holds"} == explained
+        assert [item for item, state, shown in self.ROWS if state == "holds" and ".py" not in shown] == []
+
+    def test_its_figures_add_up(self) -> None:
+        count = Counter(state for _, state, _ in self.ROWS)
+        parts = f"{count['holds']} hold, {count['partly']} hold in part, {count['no']} do not"
+        assert f"**{len(self.ROWS)} apply: {parts}.**" in self.PAGE
+        assert count["holds"] >= 50
 
 
 class TestSetup:

@@ -52,7 +52,8 @@ from connector.web.workbench import Workbench
 _Route = tuple[str, Sequence[str], Callable[..., Any], Right]
 _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -16,7 +16,7 @@ from connector.web.hosts import is_ours
 URL_SETTING: Final = "CONNECTOR_CONSOLE_URL"
 PROXIES_SETTING: Final = "CONNECTOR_CONSOLE_PROXIES"
 HSTS_HEADER: Final = "Strict-Transport-Security"
-HSTS: Final = "max-age=31536000"
+HSTS: Final = "max-age=31536000; includeSubDomains"
 _ADDRESS: Final = re.compile(r"https://([A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{1,5})?)/?(?:console/?)?")
 Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address

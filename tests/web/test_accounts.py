@@ -405,7 +405,7 @@ class TestItsAddress:
 
     def test_browsers_are_bound_to_https(self, app: Flask, start: Callable[..., Flask]) -> None:
         answer = app.test_client().get("/console/login", base_url=URL)
-        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
         assert "Strict-Transport-Security" not in start().test_client().get("/console/login").headers
 
     @pytest.mark.parametrize(
