@@ -85,7 +85,7 @@ lint-workflows: $(VENV)/installed-dev
 docs: $(VENV)/installed
 	@$(LOCKED) --group docs
 	@rm -rf site
-	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(VENV)/doctrees . site
+	@$(RUN) -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(VENV)/doctrees . site
 	@echo "site/index.html"
 
 lock: $(VENV)/bin/uv

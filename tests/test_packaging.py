@@ -97,6 +97,11 @@ class TestVersion:
         versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
         assert versions[0] == PROJECT["version"]
 
+    def test_each_has_a_section_that_says_what_an_upgrade_to_it_asks_for(self) -> None:
+        changes, upgrades = ((ROOT / name).read_text() for name in ("CHANGELOG.md", "docs/upgrading.md"))
+        versions = re.findall(r"^## \[(\d[^\]]+)\]", changes, re.MULTILINE)
+        assert re.findall(r"^### (\d\S+)$", upgrades, re.MULTILINE) == versions
+
     def test_the_image_carries_it(self) -> None:
         assert f'image.version="{PROJECT["version"]}"' in DOCKERFILE
         assert compose("connector")["image"].endswith(f":{PROJECT['version']}")

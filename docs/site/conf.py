@@ -13,7 +13,13 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 GROUPS = {
     "For the admin": ["docs/mapping", "docs/recipes", "docs/salesforce", "docs/hubspot", "docs/carecycle"],
-    "For the operator": ["docs/operating", "docs/deploying", "docs/performance", "benchmarks/RESULTS"],
+    "For the operator": [
+        "docs/operating",
+        "docs/deploying",
+        "docs/upgrading",
+        "docs/performance",
+        "benchmarks/RESULTS",
+    ],
     "For the compliance officer": ["docs/consent", "docs/security", "SECURITY"],
     "For the programmer": ["docs/design", "CONTRIBUTING", "CHANGELOG"],
 }
