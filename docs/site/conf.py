@@ -30,6 +30,7 @@ root_doc = "README"
 include_patterns = ["*.md", "docs/*.md", "benchmarks/RESULTS.md"]
 exclude_patterns = ["DESCRIPTION.md", ".*", "connector", "site", "tests"]
 myst_heading_anchors = 6  # named as GitHub does, so that the same links work in both places
+suppress_warnings = ["misc.highlighting_failure"]  # a language that Pygments does not know is shown without colours
 html_theme = "furo"
 html_copy_source = False
 html_show_copyright = False
