@@ -85,6 +85,7 @@ class Convergence(Mishaps):
         reference.wipe()
         stage.crm.owner = FILLED_IN
         self.accepted: dict[str, dict[str, Any]] = {}
+        self.odd: dict[str, dict[str, Any]] = {}
         self.plans: dict[str, Plan] = {}
         self.numbers = 0
         self.just_heard: list[str] = []
@@ -98,7 +99,9 @@ class Convergence(Mishaps):
         """Accept an event. odd: a field of its customer that comes in an unexpected form; it is remembered as plain."""
         self.numbers += 1
         message_id = f"m{self.numbers:03d}"
-        assert self.stage.accept(message_id, _changed(payload, odd.sent_in) if odd else payload)
+        if odd:
+            self.odd[message_id] = _changed(payload, odd.sent_in)
+        assert self.stage.accept(message_id, self.odd.get(message_id, payload))
         self._remember(message_id, _changed(payload, odd.plain_in) if odd else payload)
 
     def _remember(self, message_id: str, payload: dict[str, Any]) -> None:
@@ -153,7 +156,7 @@ class Convergence(Mishaps):
     def _send_again(self, message_id: str) -> None:
         if self.stage.state(message_id)[1] == "UNOPENABLE":
             self.damaged.discard(message_id)
-        assert not self.stage.accept(message_id, self.accepted[message_id])
+        assert not self.stage.accept(message_id, self.odd.get(message_id, self.accepted[message_id]))
         self.replays += 1
 
     @rule(pick=st.integers(0))
