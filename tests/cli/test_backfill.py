@@ -119,7 +119,7 @@ class TestAFile:
         arrivals = [
             (CUSTOMER, UPDATED),
             (customer(1), "2026-06-01T12:00:00.000Z"),
-            (customer(2), "2026-07-01T12:00:00Z"),
+            (customer(2), "2026-06-19T11:00:00Z"),
         ]
         for held, at in arrivals:
             body = json.dumps(a_customer(id=held, updatedAt=at)).encode()
