@@ -20,7 +20,7 @@ GROUPS = {
         "docs/performance",
         "benchmarks/RESULTS",
     ],
-    "For the compliance officer": ["docs/consent", "docs/security", "SECURITY"],
+    "For the compliance officer": ["docs/consent", "docs/security", "docs/asvs", "SECURITY"],
     "For the programmer": ["docs/design", "CONTRIBUTING", "CHANGELOG"],
 }
 
