@@ -150,6 +150,14 @@ class TestSend:
     def test_a_file_is_signed_and_accepted(self, hook: Served, event: str) -> None:
         assert run("send", hook.url, event, CARECYCLE_WEBHOOK_SECRET=SECRET).exit_code == 0
 
+    def test_the_secret_may_be_a_file(self, hook: Served, event: str, tmp_path: Path) -> None:
+        (tmp_path / "CARECYCLE_WEBHOOK_SECRET").write_text(f"{SECRET}\n")
+        assert run("send", hook.url, event, CONNECTOR_SECRETS_DIR=str(tmp_path)).exit_code == 0
+
+    def test_where_the_secret_belongs_is_said(self, event: str) -> None:
+        result = run("send", "http://127.0.0.1:1/x", event)
+        assert (result.exit_code, "CARECYCLE_WEBHOOK_SECRET_FILE" in result.stderr) == (2, True)
+
     def test_fields_are_changed_first_as_in_a_mappings_tests(self, hook: Served, event: str) -> None:
         given = {
             "call.disposition": "Callback",
