@@ -93,7 +93,7 @@ def _unsigned(address: str, authorities: str | None) -> Finding:
         case 401 if "missing" in answer.text:
             return _in_time(address, _UNSIGNED, seconds)
         case 404:
-            return Finding(address, Health.WRONG, "answers 404", "the path is /hooks/<agency>, as in the agency file")
+            return Finding(address, Health.WRONG, "answers 404", _NOT_THERE)
         case 503:
             return Finding(address, Health.WRONG, "reached, but cannot store events now", "check the database")
         case status:
@@ -144,6 +144,10 @@ def _in_time(thing: str, result: str, seconds: float) -> Finding:
     return Finding(thing, Health.DOUBTFUL, slow, f"careCycle waits {PATIENCE:.0f} s: find out what takes so long")
 
 
+_NOT_THERE: Final = (
+    "the path is /hooks/<agency>, as in the agency file; if the address has it, the proxy changes it (as nginx does "
+    "with a slash at the end of proxy_pass), or leads to another port than CONNECTOR_LISTEN"
+)
 _SOMETHING_ELSE: Final = "something else answers: check the reverse proxy"
 _REASONS: Final = {
     "signature headers missing": "the proxy removes the signature headers: svix-id, svix-timestamp, svix-signature",
@@ -180,8 +184,11 @@ def _ways_out(answer: requests.Response) -> str:
     """What to do about a redirect; empty for any other answer."""
     if not answer.is_redirect and answer.status_code // 100 != 3:
         return ""
-    whole = re.fullmatch(r"(https?)://([A-Za-z0-9.-]{1,253}(?::\d{1,5})?)(/.*)?", answer.headers.get("Location", ""))
-    where = f" (to {whole[1]}://{whole[2]})" if whole else ""
+    whole = re.fullmatch(
+        r"(https?)://([A-Za-z0-9.-]{1,253}(?::\d{1,5})?)(/[A-Za-z0-9/._-]{0,200})?.*",
+        answer.headers.get("Location", ""),
+    )
+    where = f" (to {whole[1]}://{whole[2]}{whole[3] or ''})" if whole else ""
     return f"careCycle follows no redirect{where}: give it the address that answers without one, with https://"
 
 
