@@ -125,7 +125,7 @@ class TestSession:
             assert part in cookie
 
     def test_the_cookie_is_secure_over_https(self, stranger: FlaskClient) -> None:
-        answer = stranger.get("/console/login", base_url="https://connector.example")
+        answer = stranger.get("/console/login", base_url="https://localhost")
         assert "Secure" in answer.headers["Set-Cookie"]
 
     def test_it_ends_after_eight_hours_however_much_is_done(self, operator: FlaskClient, clock: Clock) -> None:
