@@ -196,12 +196,13 @@ def _is_there(path: Path) -> bool:
 
 
 def is_mapping(text: str) -> bool:
-    """Whether a text has what a mapping begins with. Other files beside the mappings may hold secrets.
+    r"""Whether a text has what a mapping begins with. Other files beside the mappings may hold secrets.
 
-    >>> is_mapping("version: 1\ncrm: salesforce\n"), is_mapping("people: { ana: { password: a } }")
+    >>> is_mapping("version: 1\ncrm: salesforce\n"), is_mapping("version: '3'\nservices: { a: { password: a } }")
     (True, False)
     """
-    return _MAPPING.search(text) is not None
+    names = {match[1] for match in _MAPPING.finditer(text)}
+    return len(names) > 1 or bool(names & {"extends", "records"})  # others have a version, or tests
 
 
 def absolute(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from connector.mapping.diagnostics import Diagnostic, Severity
-from connector.mapping.secrecy import masked
+from connector.mapping.secrecy import masked_line
 
 _SHOWN = 160  # characters of a source line worth showing
 
@@ -26,10 +26,12 @@ def _shown(diagnostic: Diagnostic, lines: Sequence[str]) -> Iterable[str]:
     yield str(diagnostic)
     if 0 < diagnostic.line <= len(lines):
         source = lines[diagnostic.line - 1]
-        start = max(0, diagnostic.col - _SHOWN // 2) if len(source) > _SHOWN else 0
-        window = source[start : start + _SHOWN]
-        yield "    | " + masked("".join(char if char.isprintable() else " " for char in window))
-        yield "    | " + " " * (diagnostic.col - 1 - start) + "^"
+        shown = masked_line(source)
+        start = max(0, diagnostic.col - _SHOWN // 2) if len(source) > _SHOWN and shown == source else 0
+        window = shown[start : start + _SHOWN]
+        yield "    | " + "".join(char if char.isprintable() else " " for char in window)
+        if shown[: diagnostic.col] == source[: diagnostic.col]:  # else the place is not where it was
+            yield "    | " + " " * (diagnostic.col - 1 - start) + "^"
     if diagnostic.hint:
         yield f"    = hint: {diagnostic.hint}"
 

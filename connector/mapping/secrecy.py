@@ -12,6 +12,12 @@ _KNOWN: Final = re.compile(
     re.IGNORECASE,
 )
 """How the secrets of careCycle, the CRMs and others begin."""
+_NAMED: Final = re.compile(
+    r"""(?P<name>[\w-]*(?:passw|passphrase|secret|token|credential|(?:api|private)[_-]?key)[\w-]*["']?\s*[:=]\s*)"""
+    r"""(?!\$\{|file:|[\s,}\]]|$)(?:"[^"]*"?|'[^']*'?|[^,}\n]+)""",
+    re.IGNORECASE,
+)
+"""What stands beside a name that says what it is. A reference is shown."""
 _WORD: Final = re.compile(r"[^\s'\"`,;(){}\[\]<>|=]+")
 _USER: Final = re.compile(r"(?<=://)[^\s/@]*@")
 _CHUNK: Final = re.compile(r"[A-Za-z0-9+]{6,}")
@@ -40,6 +46,15 @@ def masked(text: str) -> str:
     """
     text = _USER.sub(f"{HIDDEN}@", text)
     return _WORD.sub(lambda word: HIDDEN if _is_hidden(word[0]) else word[0], text)
+
+
+def masked_line(line: str) -> str:
+    """Hide that in a line of a file, and whatever stands beside a name that says it is a secret.
+
+    >>> masked_line("{api_key: 'correct, horse', a: b}"), masked_line("token: ${TOKEN}")
+    ('{api_key: •••, a: b}', 'token: ${TOKEN}')
+    """
+    return masked(_NAMED.sub(rf"\g<name>{HIDDEN}", line))
 
 
 def _is_hidden(word: str) -> bool:

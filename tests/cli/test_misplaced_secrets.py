@@ -222,6 +222,22 @@ class TestAMapping:
                     shown.append((way, said_of))
         assert shown == []
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "password: {}",
+            "auth: {{client_id: x, access_token: '{}', api_key: {}}}",
+            "records: {{contact: {{fields: {{Phone: {{client_secret: {}}}}}}}}}",
+        ],
+    )
+    def test_shows_no_password_of_plain_words_beside_its_name(self, tmp_path: Path, line: str) -> None:
+        file = tmp_path / "ours.yaml"
+        file.write_text("version: 1\nextends: salesforce-contact\n" + line.format(*["correct-horse"] * 2))
+        for how in ((), ("--json",), ("--sarif",)):
+            found = output("check", str(file), *how)
+            assert "M110" in found
+            assert "correct-horse" not in found
+
 
 NAMES = [
     "CONNECTOR_DATABASE_URL",

@@ -126,7 +126,15 @@ class TestAMappingAlone:
         assert "this is not a mapping file" in found.output
         assert CANARY not in found.output
 
-    @pytest.mark.parametrize("text", [SECRETS, f"access_token: {CANARY}\n", f"- {CANARY}\n", f"{CANARY}\n", AGENCY])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(SECRETS, f"access_token: {CANARY}\n", f"- {CANARY}\n", f"{CANARY}\n", AGENCY),
+            f"version: 1\nhandlers: {{}}\nDB_WORD: {CANARY}\n",
+            f"crm:\n  word: {CANARY}\n",
+            f"tests: [{CANARY}\n",
+        ],
+    )
     @pytest.mark.parametrize("output", ["--json", "--sarif", "--classes"])
     def test_that_is_none_is_not_shown(self, folder: Path, text: str, output: str) -> None:
         (folder / "ours.yaml").write_text(text)
