@@ -22,9 +22,12 @@ NOT_ENCRYPTED: Final = (
 LINK_LOCAL: Final = "leads to a link-local address such as a cloud's 169.254.169.254: nothing is ever sent there"
 _NO_ADDRESS: Final = "is not an address that a request can be sent to"
 
-_METADATA: Final = frozenset(ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200"))
-"""Where clouds hand out credentials as well: Amazon's and Google's over IPv6, Alibaba's."""
-_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+_METADATA: Final = frozenset(
+    ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
+)
+"""Where clouds hand out credentials as well: Amazon's and Google's over IPv6, Alibaba's, Azure's, Oracle's earlier."""
+_TRANSLATED: Final = [IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96")]
+"""IPv6 addresses that end in an IPv4 one, to which they are translated: RFC 6052, 8215 and 7915."""
 _Address = IPv4Address | IPv6Address
 
 
@@ -60,6 +63,8 @@ def refusal(url: str, *, insecure: bool) -> str:
     try:
         host = parse_url(url).host or ""
     except LocationParseError:
+        return _NO_ADDRESS
+    if not host:
         return _NO_ADDRESS
     return of_host(host) or (NOT_ENCRYPTED if is_plain(url) and not (insecure or is_here(host)) else "")
 
@@ -126,9 +131,10 @@ def _read(text: str) -> _Address:
     if isinstance(address, IPv4Address):
         return address
     inside = IPv4Address(int(address) & 0xFFFFFFFF)
-    if address in _TRANSLATED or 1 < int(address) <= 0xFFFFFFFF:
+    if any(address in network for network in _TRANSLATED) or 1 < int(address) <= 0xFFFFFFFF:
         return inside
-    return address.ipv4_mapped or address.sixtofour or address
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo or address
 
 
 def _is_link_local(address: _Address) -> bool:
