@@ -44,9 +44,7 @@ def send(
     """Send signed events to a hook, from a file or generated."""
     if (event is None) == (event_type is None):
         raise click.UsageError("name either an event file, or --sample TYPE")
-    if not (key := secret or read_secret(os.environ, _SETTING)):
-        hint = f"set {_SETTING}, or {_SETTING}_FILE to a file with it: --secret would be in the list of processes"
-        raise FixConfiguration(_SETTING, "the signing secret is not set", hint)
+    key = secret or _secret()
     chance, changes = random.Random(), read_given(given)
     refused = 0
     with deadline.session(_LIMITS, insecure=True) as session:  # a URL that somebody typed
@@ -57,6 +55,13 @@ def send(
             body = change_event(str(event or event_type), body, changes) if changes else body
             refused += not _send_one(session, url, key, body, now)
     raise SystemExit(1 if refused else 0)
+
+
+def _secret() -> str:
+    if secret := read_secret(os.environ, _SETTING):
+        return secret
+    hint = f"set {_SETTING}, or {_SETTING}_FILE to a file with it: --secret would be in the list of processes"
+    raise FixConfiguration(_SETTING, "the signing secret is not set", hint)
 
 
 def _content(event: Path) -> bytes:

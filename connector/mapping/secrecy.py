@@ -17,7 +17,7 @@ _NAMED: Final = re.compile(
     r"""(?!\$\{|file:|[\s,}\]]|$)(?:"[^"]*"?|'[^']*'?|[^,}\n]+)""",
     re.IGNORECASE,
 )
-"""What stands beside a name that says what it is. A reference is shown."""
+"""A value beside the name of a secret. A reference is shown."""
 _WORD: Final = re.compile(r"[^\s'\"`,;(){}\[\]<>|=]+")
 _USER: Final = re.compile(r"(?<=://)[^\s/@]*@")
 _CHUNK: Final = re.compile(r"[A-Za-z0-9+]{6,}")
@@ -49,7 +49,7 @@ def masked(text: str) -> str:
 
 
 def masked_line(line: str) -> str:
-    """Hide that in a line of a file, and whatever stands beside a name that says it is a secret.
+    """Hide that in a line of a file, and any value beside the name of a secret.
 
     >>> masked_line("{api_key: 'correct, horse', a: b}"), masked_line("token: ${TOKEN}")
     ('{api_key: •••, a: b}', 'token: ${TOKEN}')
