@@ -44,11 +44,11 @@ def send(
     """Send signed events to a hook, from a file or generated."""
     if (event is None) == (event_type is None):
         raise click.UsageError("name either an event file, or --sample TYPE")
-    key = secret or _secret()
+    key = _secret(secret)
     chance, changes = random.Random(), read_given(given)
     refused = 0
     with deadline.session(_LIMITS, insecure=True) as session:  # a URL that somebody typed
-        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
         for _ in range(count):
             now = datetime.now(UTC)
             body = _content(event) if event else json.dumps(sample(event_type or "", chance, now)).encode()
@@ -57,8 +57,8 @@ def send(
     raise SystemExit(1 if refused else 0)
 
 
-def _secret() -> str:
-    if secret := read_secret(os.environ, _SETTING):
+def _secret(given: str | None) -> str:
+    if secret := given or read_secret(os.environ, _SETTING):
         return secret
     hint = f"set {_SETTING}, or {_SETTING}_FILE to a file with it: --secret would be in the list of processes"
     raise FixConfiguration(_SETTING, "the signing secret is not set", hint)
