@@ -48,7 +48,6 @@ def send(
     chance, changes = random.Random(), read_given(given)
     refused = 0
     with deadline.session(_LIMITS, insecure=True) as session:  # a URL that somebody typed
-        session.verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
         for _ in range(count):
             now = datetime.now(UTC)
             body = _content(event) if event else json.dumps(sample(event_type or "", chance, now)).encode()
@@ -81,6 +80,7 @@ def _send_one(session: requests.Session, url: str, secret: str, body: bytes, now
             "svix-signature": sign(secret, message_id, now, text),
             "content-type": "application/json",
         }
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         status = session.post(url, data=body, headers=headers, allow_redirects=False).status_code
     except (InvalidSchema, InvalidURL, MissingSchema):
         raise FixConfiguration(url, "is not an address: it must begin with http:// or https://") from None
