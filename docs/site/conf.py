@@ -32,6 +32,7 @@ exclude_patterns = ["DESCRIPTION.md", ".*", "connector", "site", "tests"]
 myst_heading_anchors = 6  # named as GitHub does, so that the same links work in both places
 suppress_warnings = ["misc.highlighting_failure"]  # a language that Pygments does not know is shown without colours
 html_theme = "furo"
+html_static_path, html_css_files = ["_static"], ["tables.css"]
 html_copy_source = False
 html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
