@@ -123,6 +123,13 @@ class TestASoundAddress:
         assert found(hook.url, "whsec_?")["signed"].found == "the agency file's first secret is none"
 
 
+@pytest.mark.parametrize(
+    "body", [probe()[:-2], probe() + b"x", probe(100).replace(b"sent", b"said"), probe()[:-2] + b', "a": 1}']
+)
+def test_nor_is_what_only_begins_as_one(body: bytes) -> None:
+    assert not is_probe(body)
+
+
 def test_nothing_of_carecycle_is_taken_for_a_probe() -> None:
     assert [is_probe(body) for body in (probe(), probe(9_000), b"{}", b'{"event_type":"customer.created"}')] == [
         True, True, False, False,

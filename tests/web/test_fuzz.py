@@ -190,6 +190,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 def stood(receiver: Receiver) -> bool:
     """Whether the process is well after all of it."""
     body, told = signed(a_customer())
+    receiver.kept.close()  # it may have been idle for too long
     grown = receiver.memory() - receiver.rss
     assert grown < GROWTH, f"{grown} KiB more than at first"
     return receiver.lives() and receiver.send("/hooks/sunrise", body, told) == 204
@@ -280,6 +281,8 @@ class TestRequestsMadeByStructure:
         if not shapes[-1].is_open:
             assert statuses.count(204) == sum(stored), said
         assert statuses.count(204) <= sum(stored), said
+        if shapes[-1].is_open:  # the connection was ended in the middle: what came before may not be read any more
+            return
         for shape, rows in zip(shapes, stored, strict=True):
             assert rows == is_text(shape.body) or not shape.is_good, said
             if b"ransfer-Encoding" in shape.said:  # after chunks the connection is closed
@@ -294,6 +297,7 @@ class TestRequestsMadeByStructure:
 class TestTheHarness:
     @pytest.mark.slow
     def test_can_tell_a_door_that_answers_503(self, receiver: Receiver) -> None:
+        receiver.kept.close()  # it may have been idle for too long
         with receiver.store.database.transaction():  # nobody else can write meanwhile
             body, told = signed(a_customer())
             assert receiver.send("/hooks/sunrise", body, told) == 503
