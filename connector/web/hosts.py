@@ -27,9 +27,10 @@ _REFUSED: Final = (
 def read_hosts(text: str) -> frozenset[str]:
     """Read the setting: names, separated by commas. Raises FixConfiguration."""
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    for name in names:
+    for place, name in enumerate(names, 1):  # not repeated: it may be a secret in the wrong place
         if not _NAME.fullmatch(name):
-            raise FixConfiguration(SETTING, f"{name!r} is no host name", "names without a port, separated by commas")
+            hint = "names without a port, separated by commas"
+            raise FixConfiguration(SETTING, f"name {place} is no host name", hint)
     return frozenset(names)
 
 
