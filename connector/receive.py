@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from connector import telemetry
@@ -15,7 +16,7 @@ from connector.backoff import DAY
 from connector.carecycle import decode, recognise
 from connector.carecycle.probe import is_probe
 from connector.carecycle.remnant import Remnant, remnant
-from connector.carecycle.signature import Verifier
+from connector.carecycle.signature import Message, Verifier
 from connector.errors import StoreUnavailable, UnreadableEvent
 from connector.model import OLDEST
 from connector.settlement import UNKNOWN_TYPE, DeliveryState, Refusal, unreadable
@@ -38,20 +39,28 @@ class Agency:
 
     def owed(self, spread_by: str) -> tuple[Owed, ...]:
         """List the deliveries an event is owed. spread_by: events with the same value share a lane."""
-        return tuple(
-            Owed(f"{self.name}/{destination}", lane_for(self.name, destination, lanes, spread_by))
-            for destination, lanes in self.destinations.items()
-        )
+        spread = _spread(spread_by)
+        return tuple(_owed(self.name, destination, spread % lanes) for destination, lanes in self.destinations.items())
 
 
 def lane_for(agency: str, destination: str, partitions: int, spread_by: str) -> str:
     """Return the lane of a destination for a customer, or for the message of nobody's event."""
-    return lane_name(agency, destination, zlib.crc32(spread_by.encode()) % partitions)
+    return lane_name(agency, destination, _spread(spread_by) % partitions)
+
+
+def _spread(by: str) -> int:
+    return zlib.crc32(by.encode())
 
 
 def lane_name(agency: str, destination: str, partition: int) -> str:
     """Return the name of the lane of one partition of a destination."""
     return f"{agency}/{destination}/{partition}"
+
+
+@cache
+def _owed(agency: str, destination: str, partition: int) -> Owed:
+    """One for each lane, of which there are few."""
+    return Owed(f"{agency}/{destination}", lane_name(agency, destination, partition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,20 @@ class Receipt:
             telemetry.event_parked(arrival.agency, arrival.message_id, arrival.why.cause)
 
 
-def receive(agency: Agency, body: bytes, headers: Mapping[str, str], keep: Keeper) -> Receipt:
-    """Hand a genuine message over to be stored; one of doctor's is only answered. Raises RefuseMessage."""
-    message_id = agency.verifier.verify(body, headers)
+def expect(agency: Agency, headers: Mapping[str, str]) -> Sequence[Message]:
+    """What the headers of a message say, judged before its body is there. Raises RefuseMessage.
+
+    headers: by their names in lower case.
+    """
+    return agency.verifier.expect(headers, time.time())
+
+
+def receive(agency: Agency, body: bytes, messages: Sequence[Message], keep: Keeper) -> Receipt:
+    """Hand a genuine message over to be stored; one of doctor's is only answered. Raises RefuseMessage.
+
+    messages: what its headers say, judged.
+    """
+    message_id = agency.verifier.verify(body, messages)
     if is_probe(body):
         return Receipt(_blank(agency, message_id, b"", None), _nothing_to_keep(), probe=True)
     arrival = read(agency, message_id, body)
@@ -147,12 +167,15 @@ def _arrival(
 ) -> Arrival:
     """clock: the time, about, by which it is reported what cannot be believed. The database's decides what counts."""
     left = remnant(body) if reading.customer_lost else Remnant(reading.customer_id, reading.raised)
-    return replace(
-        _blank(agency, message_id, body, now),
-        type=reading.type,
-        customer_id=left.customer_id,
-        source_time=now if reading.source_time is None else reading.source_time,
-        owed=agency.owed(left.customer_id or message_id),
+    return Arrival(
+        agency.name,
+        message_id,
+        reading.type,
+        left.customer_id,
+        now if reading.source_time is None else reading.source_time,
+        now,
+        body,
+        agency.owed(left.customer_id or message_id),
         priority=RAISING if left.raised else 0,
         raised=left.raised,
         odd=reading.odd + reading.wrong_clocks(clock),

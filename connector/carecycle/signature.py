@@ -14,12 +14,18 @@ from typing import Any, Final
 from connector.errors import FixConfiguration, RefuseMessage
 
 _FAMILIES: Final = ("svix", "webhook")
+HEADERS: Final = tuple(f"{family}-{part}" for family in _FAMILIES for part in ("id", "timestamp", "signature"))
+"""The headers that are read, in lower case."""
+
 _ID: Final = re.compile(r"(?!.*\.)[!-~]{1,256}")
 """No dots: what is signed is id.timestamp.body, so with dots one signature would fit two messages."""
 
 _TIMESTAMP: Final = re.compile(r"[1-9][0-9]{0,11}")
 _SIGNATURE: Final = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
 """Of HMAC-SHA256; v1a is for asymmetric keys, of which there are none here."""
+
+_SURELY: Final = 240.0
+"""Seconds that a timestamp may be off without a question to the library, which allows five minutes."""
 
 _REASONS: Final = {
     "Message timestamp too old": "stale timestamp",
@@ -43,7 +49,7 @@ _webhooks: Final[Any] = _verifier_alone()
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
     """What one family of headers says. signatures: those that can be one of ours, as the library reads them."""
 
     id: str
@@ -77,33 +83,40 @@ class Verifier:
             raise FixConfiguration(where, "is not a signing secret", "copy it from careCycle: whsec_...")
         return _webhooks.Webhook(secret.strip())
 
-    def expect(self, headers: Mapping[str, str]) -> None:
-        """Judge a message by its headers, before its body is there. Raises RefuseMessage."""
+    def expect(self, headers: Mapping[str, str], now: float) -> Sequence[Message]:
+        """What the headers say, for `verify`; judged before the body is there. Raises RefuseMessage.
+
+        headers: by their names in lower case. now: the time in seconds since 1970, as on this machine's clock.
+        """
         for message in (messages := self._messages(headers)):
+            if abs(now - int(message.timestamp)) < _SURELY:
+                return messages
             # What the library says of another body is about the time, which it looks at first, or not to be known yet.
             if self._refusal(b"", message) in ("", "wrong signature"):
-                return
+                return messages
         raise RefuseMessage(self._agency, self._refusal(b"", messages[0]))
 
-    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """Return the id of a genuine message. Raises RefuseMessage with a short reason, and nothing else."""
+    def verify(self, body: bytes, messages: Sequence[Message]) -> str:
+        """Return the id of a genuine message. Raises RefuseMessage with a short reason, and nothing else.
+
+        messages: what its headers say.
+        """
         refusals = []
-        for message in self._messages(headers):
+        for message in messages:
             if not (refusal := self._refusal(body, message)):
                 return message.id
             refusals.append(refusal)
         raise RefuseMessage(self._agency, refusals[0])
 
-    def _messages(self, headers: Mapping[str, str]) -> list[_Message]:
+    def _messages(self, headers: Mapping[str, str]) -> list[Message]:
         """What the families of headers say that are complete and well-formed, Svix's first. Raises RefuseMessage."""
-        named = {name.lower(): value.strip(" \t") for name, value in headers.items()}
-        read = [message for family in _FAMILIES if (message := _read(named, family))]
-        good = [message for message in read if isinstance(message, _Message)]
+        read = [message for family in _FAMILIES if (message := _read(headers, family))]
+        good = [message for message in read if isinstance(message, Message)]
         if not good:
             raise RefuseMessage(self._agency, str(read[0]) if read else "signature headers missing")
         return good
 
-    def _refusal(self, body: bytes, message: _Message) -> str:
+    def _refusal(self, body: bytes, message: Message) -> str:
         """Why it is not genuine; empty if it is."""
         reason = ""
         for webhook in self._webhooks:
@@ -118,15 +131,17 @@ class Verifier:
         return reason
 
 
-def _read(named: Mapping[str, str], family: str) -> _Message | str:
+def _read(named: Mapping[str, str], family: str) -> Message | str:
     """What a family of headers says, or what is wrong with it; empty if it is not complete."""
-    message_id, timestamp, listed = (named.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature"))
+    message_id, timestamp, listed = (
+        named.get(f"{family}-{part}", "").strip(" \t") for part in ("id", "timestamp", "signature")
+    )
     if not (message_id and timestamp and listed):
         return ""
     if not (_ID.fullmatch(message_id) and _TIMESTAMP.fullmatch(timestamp)):
         return "malformed headers"
     signatures = [each for each in map(_bare, listed.split()) if _SIGNATURE.fullmatch(each)]
-    return _Message(message_id, timestamp, " ".join(signatures)) if signatures else "no v1 signature"
+    return Message(message_id, timestamp, " ".join(signatures)) if signatures else "no v1 signature"
 
 
 def _bare(listed: str) -> str:

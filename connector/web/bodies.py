@@ -74,13 +74,15 @@ class Bodies:
         self._taken = {True: 0, False: 0}  # of large bodies, and of the others
         self._half_sent: dict[Body, None] = {}  # the oldest first
 
-    async def read(self, chunks: Chunks, body: Body, limits: Limits) -> None:
-        """Read it whole. Raises TooLarge, NoRoom, Late."""
+    async def read(self, chunks: Chunks, body: Body, limits: Limits, length: int | None = None) -> None:
+        """Read it whole. length: of which nothing more is awaited, if it is known. Raises TooLarge, NoRoom, Late."""
         moment = asyncio.get_running_loop().call_later(limits.moment, self._still_comes, body, limits)
         try:
             async with asyncio.timeout(limits.seconds) as body.deadline:
                 while chunk := await chunks():
                     self._take(body, chunk, limits)
+                    if len(body.content) == length:
+                        break
         except TimeoutError:
             raise (NoRoom if body.is_given_up else Late) from None
         finally:

@@ -24,7 +24,6 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Response
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from werkzeug.test import run_wsgi_app
 
 from connector import telemetry
 from connector.web.bodies import Bodies, Body, Late, NoRoom, TooLarge
@@ -179,7 +178,7 @@ class Door:
 
     async def _answer(self, scope: Any, protocol: Any, body: Body, request: dict[str, Any]) -> Answer:
         try:
-            await self._bodies.read(protocol.__anext__, body, self.limits)
+            await self._bodies.read(protocol.__anext__, body, self.limits, _declared(scope))
         except TooLarge:
             return _TOO_LARGE
         except NoRoom:
@@ -188,7 +187,7 @@ class Door:
             return _LATE
         content = bytes(body.content)
         body.content.clear()
-        if len(content) < int(scope.headers.get("content-length", 0)):
+        if len(content) < (_declared(scope) or 0):
             return _CUT_SHORT
         request["wsgi.input"], request["CONTENT_LENGTH"] = io.BytesIO(content), str(len(content))
         if scope.path in self.at_once:
@@ -257,6 +256,12 @@ def _length_refused(scope: Any, most: int) -> Answer | None:
     return None if declared.isdigit() and int(declared) <= most else _TOO_LARGE
 
 
+def _declared(scope: Any) -> int | None:
+    """The length of the body, if its headers say it. Where it comes in chunks as well, hyper goes by those."""
+    length = scope.headers.get("content-length")
+    return None if length is None else int(length)
+
+
 def _source(scope: Any, proxies: Sequence[Network]) -> str:
     """Who sends it, as far as connections and trusted proxies say."""
     named = [value for name, value in scope.headers.items() if name == "x-forwarded-for"] if proxies else []
@@ -265,6 +270,8 @@ def _source(scope: Any, proxies: Sequence[Network]) -> str:
 
 async def _done(until: Future[Any], seconds: float) -> None:
     """Return when it is done, or after `seconds`."""
+    if until.done():
+        return
     loop, here = asyncio.get_running_loop(), threading.get_ident()
     waiter = loop.create_future()
 
@@ -293,6 +300,7 @@ def environ(scope: Any) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": io.BytesIO(),
+        "wsgi.input_terminated": True,  # all of it is there: nobody has to count what is read
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
@@ -316,9 +324,22 @@ def _address(client: str) -> str:
 
 
 def call_wsgi(app: Flask | Response, request: dict[str, Any]) -> Answer:
-    """Call a WSGI application, gather its response and close it."""
-    content, status, headers = run_wsgi_app(app, request, buffered=True)
-    return int(status.split(" ", 1)[0]), [(name.lower(), value) for name, value in headers], b"".join(content)
+    """Call a WSGI application, gather its response and close it (PEP 3333)."""
+    begun: list[tuple[str, list[tuple[str, str]]]] = []
+    content: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        begun.append((status, headers))
+        return content.append
+
+    parts = app(request, start_response)
+    try:
+        content.extend(parts)
+    finally:
+        if close := getattr(parts, "close", None):
+            close()
+    status, headers = begun[-1]
+    return int(status[:3]), [(name.lower(), value) for name, value in headers], b"".join(content)
 
 
 async def serve_all(doors: Sequence[Door]) -> None:

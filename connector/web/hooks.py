@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from flask import Flask, Response, request
-from werkzeug.datastructures import EnvironHeaders
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from connector import telemetry
+from connector.carecycle.signature import HEADERS, Message
 from connector.errors import InboxFull, RefuseMessage, StoreUnavailable
-from connector.receive import Agency, Receipt, receive
+from connector.receive import Agency, Receipt, expect, receive
 from connector.store.writer import Keeper
 from connector.web.door import FIRST, LATER, Later
 
 PATIENCE: Final = 10.0
 """Seconds an event may take to be kept; careCycle itself waits for 15."""
+
+_JUDGED: Final = "connector.judged"
+"""Where a request's environ has what was judged before its body was read."""
+
+_HEADERS: Final = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in HEADERS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A request that nothing in its headers is against. messages: what they say."""
+
+    rule: Rule
+    named: Mapping[str, Any]
+    messages: Sequence[Message]
+
+    def match(self, *, return_rule: bool) -> tuple[Rule, Mapping[str, Any]]:
+        """What Flask asks of the adapter of a URL."""
+        return self.rule, self.named
+
+
+class _Hooks(Flask):
+    """Flask, which does not match again what was matched when the headers were judged."""
+
+    def create_url_adapter(self, request: Request | None) -> Any:
+        judged = request.environ.get(_JUDGED) if request else None
+        return judged or super().create_url_adapter(request)
 
 
 def create_hooks(
@@ -26,7 +54,7 @@ def create_hooks(
     patience: float = PATIENCE,
 ) -> Flask:
     """The Flask application of the door."""
-    app = Flask("connector.hooks", static_folder=None)
+    app = _Hooks("connector.hooks", static_folder=None)
     app.url_map.merge_slashes = False  # it would redirect, which no sender follows
 
     @app.post("/hooks/<name>", provide_automatic_options=False)
@@ -34,25 +62,27 @@ def create_hooks(
         agency = agencies.get(name)
         if agency is None:
             return _unknown()
-        receipt = receive(agency, request.get_data(cache=False), dict(request.headers), keep)
+        judged: _Judged | None = request.environ.get(_JUDGED)
+        messages = judged.messages if judged else expect(agency, _said(request.environ))
+        receipt = receive(agency, request.get_data(cache=False), messages, keep)
         if (later := request.environ.get(LATER)) is None:  # a server that knows nothing of it
             receipt.confirm(patience)
         else:
             later.append(Later(receipt.kept, patience, partial(_failed, receipt)))
         return Response(status=204)
 
-    app.extensions[FIRST] = partial(_judged, app, agencies)
+    app.extensions[FIRST] = partial(_judge, app, agencies)
     app.register_error_handler(RefuseMessage, _refused)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(HTTPException, _other)
     return app
 
 
-def _judged(app: Flask, agencies: Mapping[str, Agency], environ: dict[str, Any]) -> Response | None:
-    """What is answered before the body is read; None if nothing in the headers is against it."""
+def _judge(app: Flask, agencies: Mapping[str, Agency], environ: dict[str, Any]) -> Response | None:
+    """What is answered before the body is read; None if nothing in the headers is against it, which is noted."""
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
     try:
-        _, named = app.url_map.bind("").match(path, environ["REQUEST_METHOD"])
+        rule, named = app.url_map.bind("").match(path, environ["REQUEST_METHOD"], return_rule=True)
     except HTTPException as error:
         return _other(error)
     if "name" not in named:
@@ -60,10 +90,15 @@ def _judged(app: Flask, agencies: Mapping[str, Agency], environ: dict[str, Any])
     if (agency := agencies.get(named["name"])) is None:
         return _unknown()
     try:
-        agency.verifier.expect(dict(EnvironHeaders(environ)))
+        environ[_JUDGED] = _Judged(rule, named, expect(agency, _said(environ)))
     except RefuseMessage as error:
         return _refused(error)
     return None
+
+
+def _said(environ: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of signatures, by their names in lower case."""
+    return {name: environ[key] for name, key in _HEADERS.items() if key in environ}
 
 
 def _unknown() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -87,7 +88,7 @@ def _parsed(text: str) -> _Address | None:
 
 def client_of(address: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
     """The client's address. address: of the connection; forwarded: what X-Forwarded-For says."""
-    for named in reversed(",".join(forwarded).split(",")):
+    for named in reversed(",".join(forwarded).split(",")) if forwarded else ():
         known, before = _parsed(address), _parsed(named.strip())
         if known is None or before is None or not any(known in network for network in proxies):
             break
@@ -95,6 +96,7 @@ def client_of(address: str, forwarded: Sequence[str], proxies: Sequence[Network]
     return address
 
 
+@lru_cache(maxsize=1024)
 def neighbourhood(address: str) -> str:
     """What one client can hardly have more than one of: an IPv4 address, or an IPv6 network of 64 bits."""
     match _parsed(address):
