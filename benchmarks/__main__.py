@@ -1,6 +1,6 @@
-"""Run every benchmark, print one table, write RESULTS.md.
+"""Run every benchmark beside the version before, print one table, write RESULTS.md as each is finished.
 
-python -m benchmarks [--quick] [--only NAME ...] [--node-modules DIR] [--output FILE]
+python -m benchmarks [--quick] [--only NAME ...] [--before COMMIT|none] [--node-modules DIR] [--output FILE]
 """
 
 from __future__ import annotations
@@ -16,37 +16,43 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks import acknowledge, drain, growth, latency, mapping, scaling
+from benchmarks import acknowledge, drain, growth, latency, mapping, results, scaling
 from benchmarks.figures import MISSED, Failed, Figure, rows, table
+from benchmarks.sides import BEFORE, ROOT, Side, prepared_if_possible
 
 HERE = Path(__file__).parent
-ABOUT = """\
-# Results
-
-Written by `make bench`, never by hand; [docs/performance.md](../docs/performance.md) explains the figures.
-*Ours* is the median of the runs, and *spread* their minimum and maximum. *Compared with* names the other
-side of a comparison; it alternated with ours in the same run. *Wanted* is the bound on the ratio, or on our figure if
-there is no comparison.
-"""
-ONLY_TRIED = """
-**This was a quick or partial run to see that the benchmarks work. Its figures mean nothing.**
-"""
+RESULTS = HERE / "RESULTS.md"
+UNKNOWN = "unknown"
 PACKAGES = ("granian", "flask", "sqlalchemy", "psycopg", "svix", "simple-salesforce", "hubspot-api-client", "gunicorn")
+MODULES = {"simple-salesforce": "simple_salesforce", "hubspot-api-client": "hubspot"}
+"""The modules of packages that have another name."""
+
+Parts = dict[str, Callable[[], Sequence[Figure | Failed]]]
 
 
-def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
-    """List every benchmark by name, sized to take twenty minutes in all on two cores."""
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the benchmarks are compared with. modules: Node's, or None; before: the older version, or None."""
+
+    modules: Path | None
+    before: Side | None
+
+
+def parts(peers: Peers) -> Parts:
+    """List every benchmark by name, sized to take forty minutes in all on two cores."""
     return {
-        "acknowledge": partial(acknowledge.figures, 3.0, 3, 10_000, modules),
-        "mapping": partial(mapping.figures, 41, modules),
-        "drain": partial(drain.figures, 10_000, {0.0: 2, 0.1: 2, 0.4: 1}),
-        "latency": partial(latency.figures, 100, 10.0, 5),
+        "acknowledge": partial(acknowledge.figures, 3.0, 3, 20_000, peers.modules, peers.before),
+        "mapping": partial(mapping.figures, 41, peers.modules, peers.before),
+        "drain": partial(drain.figures, 10_000, {0.0: 3, 0.1: 3, 0.4: 1}, peers.before),
+        "latency": partial(latency.figures, 100, 10.0, 5, peers.before),
         "growth": partial(
             growth.figures, {"SQLite": (1000, 100_000, 1_000_000), "PostgreSQL": (1000, 100_000, 1_000_000)}, 9
         ),
@@ -54,46 +60,48 @@ def parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
     }  # fmt: skip
 
 
-def quick_parts(modules: Path | None) -> dict[str, Callable[[], Sequence[Figure]]]:
+def quick_parts(peers: Peers) -> Parts:
     """List the same benchmarks, just large enough to see that they run."""
     return {
-        "acknowledge": partial(acknowledge.figures, 0.5, 1, 3000, modules, (acknowledge.CROWD,)),
-        "mapping": partial(mapping.figures, 3, modules),
-        "drain": partial(drain.figures, 300, {0.0: 1}),
-        "latency": partial(latency.figures, 3, 1.0, 1),
+        "acknowledge": partial(
+            acknowledge.figures, 0.5, 1, 3000, peers.modules, peers.before, (acknowledge.CROWD,)
+        ),
+        "mapping": partial(mapping.figures, 3, peers.modules, peers.before),
+        "drain": partial(drain.figures, 300, {0.0: 1, 0.1: 1}, peers.before),
+        "latency": partial(latency.figures, 3, 1.0, 1, peers.before),
         "growth": partial(growth.figures, {"SQLite": (1000, 2000), "PostgreSQL": (1000, 2000)}, 1),
         "scaling": partial(scaling.figures, 50, 1, (1, 2)),
-    }
+    }  # fmt: skip
 
 
-def measured(name: str, measure: Callable[[], Sequence[Figure]]) -> Sequence[Figure | Failed]:
-    """Run a benchmark in its own process, so that it neither slows nor stops the next."""
+def measured(name: str, measure: Callable[[], Sequence[Figure | Failed]]) -> tuple[Sequence[Figure | Failed], float]:
+    """Run a benchmark in its own process, so that it neither slows nor stops the next; return also its seconds."""
     began = time.monotonic()
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         running = apart.submit(measure)
         error = running.exception()
-    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    took = time.monotonic() - began
+    print(f"{name}: {took:.0f} s", file=sys.stderr, flush=True)
     if error is None:
-        return running.result()
+        return running.result(), took
     traceback.print_exception(error)
-    return [Failed(name, type(error).__name__)]
+    return [Failed(name, type(error).__name__)], took
 
 
-def machine(modules: Path | None) -> str:
+def machine(peers: Peers) -> list[str]:
     """Describe the machine and the versions of the packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    commit = _output("git", "-C", str(HERE), "describe", "--always", "--dirty")
+    found = [(name, version(name)) for name in PACKAGES if find_spec(MODULES.get(name, name))]
     lines = [
-        f"- {datetime.now(UTC):%Y-%m-%d}, commit {commit}",
         f"- {platform.system()}, {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB",
-        f"- Python {platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        f"- Python {platform.python_version()}; " + ", ".join(f"{name} {number}" for name, number in found),
     ]
-    if modules:
-        lines.append(f"- Node {_output('node', '--version')}; {_peers(modules)}")
-    return "\n".join(lines)
+    if peers.modules:
+        lines.append(f"- Node {_output('node', '--version')}; {_versions(peers.modules)}")
+    return lines
 
 
-def _peers(modules: Path) -> str:
+def _versions(modules: Path) -> str:
     wanted = json.loads((HERE / "peers/package.json").read_text("utf-8"))["dependencies"]
     versions = {name: json.loads((modules / name / "package.json").read_text("utf-8"))["version"] for name in wanted}
     return ", ".join(f"{name} {number}" for name, number in versions.items())
@@ -101,33 +109,63 @@ def _peers(modules: Path) -> str:
 
 def _output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip() or UNKNOWN
 
 
 def options() -> argparse.Namespace:
     """Read the command line."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
-    arguments.add_argument("--only", nargs="+", metavar="NAME", choices=list(parts(None)), help="only these benchmarks")
+    names = list(parts(Peers(None, None)))
+    arguments.add_argument("--only", nargs="+", metavar="NAME", choices=names, help="only these; the others stay")
+    arguments.add_argument("--before", default=BEFORE, metavar="COMMIT", help="the older version; none: no older one")
     arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
-    arguments.add_argument("--output", type=Path, help="default: RESULTS.md, or none with --quick or --only")
+    arguments.add_argument("--output", type=Path, help="default: RESULTS.md, or none with --quick")
     return arguments.parse_args()
 
 
 def main() -> None:
-    """Run, print, write."""
+    """Run, print, and write after each benchmark."""
     chosen = options()
     folder = chosen.node_modules
     modules = folder if folder and folder.is_dir() and shutil.which("node") else None
-    where = machine(modules)  # before measuring, so that a missing package is reported at once
-    benchmarks = (quick_parts if chosen.quick else parts)(modules)
-    whole = not chosen.quick and chosen.only is None
-    figures = [figure for name in chosen.only or benchmarks for figure in measured(name, benchmarks[name])]
-    text = f"{ABOUT}{'' if whole else ONLY_TRIED}\n{where}\n{table(figures)}\n"
-    print(text)
+    where = machine(Peers(modules, None))
+    before = None if chosen.before == "none" else prepared_if_possible(chosen.before)
+    benchmarks = (quick_parts if chosen.quick else parts)(Peers(modules, before))
+    page = Page(chosen.output or (None if chosen.quick else RESULTS), where, list(benchmarks), tried=chosen.quick)
+    figures: list[Figure | Failed] = []
+    began = time.monotonic()
+    for name in chosen.only or benchmarks:
+        some, took = measured(name, benchmarks[name])
+        figures += some
+        page.add(name, some, took)
+    print(page.text())
+    print(f"all: {time.monotonic() - began:.0f} s", file=sys.stderr)
     report_bounds(figures)
-    if output := chosen.output or (HERE / "RESULTS.md" if whole else None):
-        output.write_text(text, "utf-8")
+
+
+class Page:
+    """The results measured so far, in their file after each benchmark."""
+
+    def __init__(self, path: Path | None, where: list[str], order: list[str], *, tried: bool) -> None:
+        self._path, self._where, self._order, self._tried = path, where, order, tried
+        product = [str(ROOT / name) for name in ("connector", "mappings")]
+        changed = _output("git", "-C", str(ROOT), "status", "--porcelain", "--", *product)
+        commit = _output("git", "-C", str(HERE), "rev-parse", "--short", "HEAD")
+        self._commit = commit if changed == UNKNOWN else f"{commit} with changes"
+        old = path.read_text("utf-8") if path and path.exists() and not tried else ""
+        self._blocks = results.read(old) if results.same_machine(old, where) else {}
+
+    def add(self, name: str, figures: Sequence[Figure | Failed], took: float) -> None:
+        """Put a benchmark's figures where those of its last run are."""
+        stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {self._commit}, {took:.0f} s"
+        self._blocks[name] = results.Block(stamp, table(figures).strip())
+        if self._path:
+            self._path.write_text(self.text(), "utf-8")
+
+    def text(self) -> str:
+        """Return the whole page."""
+        return results.write(self._where, self._blocks, self._order, tried=self._tried)
 
 
 def report_bounds(figures: Sequence[Figure | Failed]) -> None:

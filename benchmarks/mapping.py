@@ -1,10 +1,10 @@
 """How long a mapping takes: 25 fields (20 paths, 2 tables, 2 conditions, 1 join) of a customer.updated event.
 
-    python -m benchmarks.mapping [--rounds 41] [--node-modules DIR]
+    python -m benchmarks.mapping [--rounds 41] [--node-modules DIR] [--before COMMIT]
 
-Compared in the same run, taking turns and giving the same output: a function written by hand, and the engines of
-peers/package.json, each in its own Node process that times its own loop. mapping-kit also runs without tables and
-comparisons, which it writes in Liquid; that is its fastest case.
+Compared in the same run, taking turns and giving the same output: a function written by hand, an older version of ours,
+and the engines of peers/package.json, the last two each in its own process that times its own loop. mapping-kit also
+runs without tables and comparisons, which it writes in Liquid; that is its fastest case.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Beside, Figure, table
+from benchmarks.figures import Beside, Failed, Figure, table
+from benchmarks.sides import Older, Side, prepared
 from connector.carecycle.catalogue import ABSENT, FLAGS
 from connector.destinations import VENDORS
 from connector.mapping import Mapping as CompiledMapping
@@ -157,26 +160,37 @@ def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[st
 
 
 class Peer:
-    """An engine in its own Node process, where only the mapping is timed."""
+    """An engine in its own process, where only the mapping is timed: a count goes in, nanoseconds come out."""
 
-    def __init__(self, modules: Path, engine: str, mapping: str, payload: Mapping[str, Any]) -> None:
-        command = ["node", str(Path(__file__).parent / "peers/mapping.js"), engine, mapping, json.dumps(payload)]
-        environment = {**os.environ, "NODE_PATH": str(modules.resolve())}
-        self.node = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        assert self.node.stdout is not None
-        self.made = {name: value for name, value in json.loads(self.node.stdout.readline()).items() if value}
+    def __init__(self, start: Callable[..., subprocess.Popen[str]]) -> None:
+        self._process = start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self._process.stdout is not None
+        self.made = {name: value for name, value in json.loads(self._process.stdout.readline()).items() if value}
 
     def __call__(self, count: int) -> float:
-        assert self.node.stdin is not None
-        assert self.node.stdout is not None
-        self.node.stdin.write(f"{count}\n")
-        return int(self.node.stdout.readline()) / count / 1e3
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{count}\n")
+        return int(self._process.stdout.readline()) / count / 1e3
 
     def stop(self) -> None:
-        self.node.kill()
-        self.node.communicate()
+        self._process.kill()
+        self._process.communicate()
+
+
+def in_node(modules: Path, engine: str, mapping: str, payload: Mapping[str, Any]) -> Peer:
+    """Start an engine of another product."""
+    command = ["node", str(Path(__file__).parent / "peers/mapping.js"), engine, mapping, json.dumps(payload)]
+    return Peer(partial(subprocess.Popen, command, env={**os.environ, "NODE_PATH": str(modules.resolve())}))
+
+
+def serve(name: str) -> None:
+    """Be a peer: time ours in this version."""
+    payload = dict(EXAMPLES["customer.updated"])
+    run = ours(payload)[name]
+    print(json.dumps(by_hand(payload)), flush=True)
+    for line in sys.stdin:
+        print(int(run(int(line)) * int(line) * 1e3), flush=True)
 
 
 def timed(work: Callable[[], object]) -> Callable[[int], float]:
@@ -206,36 +220,49 @@ def ours(payload: Mapping[str, Any]) -> dict[str, Callable[[int], float]]:
     }
 
 
+WANTED_FIELDS, WANTED_PLAN = "<= 1.3", "<= 8"
 HAND, FIELDS, PLAN, LOADS = "a function written by hand", "fields alone", "whole plan", "json.loads of the body"
 
 
 def peers_of(modules: Path, payload: Mapping[str, Any]) -> dict[str, Peer]:
     """Start every engine and check that its output equals ours; add the fastest case, which does less."""
-    made = {name: Peer(modules, *how, payload) for name, how in PEERS.items()}
+    made = {name: in_node(modules, *how, payload) for name, how in PEERS.items()}
     expected = {name: value for name, value in by_hand(payload).items() if value}
     for name, peer in made.items():
         assert peer.made == expected, f"{name} gives a different output"
-    return made | {CHEAPEST: Peer(modules, "mapping-kit", json.dumps(KIT_PATHS), payload)}
+    return made | {CHEAPEST: in_node(modules, "mapping-kit", json.dumps(KIT_PATHS), payload)}
 
 
-def figures(rounds: int, modules: Path | None) -> list[Figure]:
+def figures(rounds: int, modules: Path | None, before: Side | None) -> list[Figure | Failed]:
     """Measure in turns, in microseconds per event. Without a folder of Node modules there are no peers."""
     payload = dict(EXAMPLES["customer.updated"])
     peers = peers_of(modules, payload) if modules and shutil.which("node") else {}
     runs: dict[str, Callable[[int], float]] = {**ours(payload), **peers}
     took: dict[str, list[float]] = {name: [] for name in runs}
+    older, old = Older(before), dict[str, Peer]()
+
+    def turn_before(side: Side) -> dict[str, list[float]]:
+        for name in (FIELDS, PLAN):
+            if name not in old:
+                old[name] = Peer(partial(side.started, "benchmarks.mapping", "--serve", name))
+                old[name](3000)
+        return {name: [peer(1000)] for name, peer in old.items()}
+
     for turn in range(rounds + 3):  # three to warm up
         for name, run in runs.items():
             microseconds = run(200 if name in peers else 1000)
             if turn >= 3:
                 took[name].append(microseconds)
-    for peer in peers.values():
+        older.take(turn_before)
+    for peer in (*peers.values(), *old.values()):
         peer.stop()
     group, unit = "Mapping: 25 fields of one customer.updated", "µs"
-    beside = [Beside(HAND, took[HAND], "<= 2.0"), *(Beside(name, took[name]) for name in peers)]
+    beside = [Beside(HAND, took[HAND], WANTED_FIELDS), *(Beside(name, took[name]) for name in peers)]
+    whole = [Beside(HAND, took[HAND], WANTED_PLAN), Beside(LOADS, took[LOADS])]
     return [
-        Figure(group, FIELDS, unit, took[FIELDS], beside),
-        Figure(group, PLAN, unit, took[PLAN], [Beside(HAND, took[HAND]), Beside(LOADS, took[LOADS])]),
+        Figure(group, FIELDS, unit, took[FIELDS], beside + older.beside(FIELDS)),
+        Figure(group, PLAN, unit, took[PLAN], whole + older.beside(PLAN)),
+        *older.failures(group),
     ]
 
 
@@ -244,8 +271,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=41)
     arguments.add_argument("--node-modules", type=Path, help="where peers/package.json is installed")
+    arguments.add_argument("--serve", choices=[FIELDS, PLAN], help=argparse.SUPPRESS)
+    arguments.add_argument("--before", metavar="COMMIT", help="an older version to compare with")
     chosen = arguments.parse_args()
-    print(table(figures(chosen.rounds, chosen.node_modules)))
+    if chosen.serve:
+        serve(chosen.serve)
+        return
+    print(table(figures(chosen.rounds, chosen.node_modules, prepared(chosen.before) if chosen.before else None)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic: when a bound holds, and how the table shows figures, comparisons and failures."""
+"""The benchmarks' own arithmetic: bounds, tables, the page that keeps what was measured, the older version's turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import results
+from benchmarks.drain import longest_chain
 from benchmarks.figures import COLUMNS, MISSED, Beside, Failed, Figure, holds, rounded, rows, table
+from benchmarks.sides import OURS, Older, Side, prepared_if_possible
 
 RESULTS = Path(__file__).parent.parent / "benchmarks/RESULTS.md"
 
@@ -75,6 +78,86 @@ class TestTable:
     )
     def test_a_number_has_three_significant_digits(self, value: float, written: str) -> None:
         assert rounded(value) == written
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("calls", "longest"),
+        [
+            ([], 0),
+            ([(0, 1), (1, 2), (2, 3)], 3),
+            ([(0, 1), (0, 1), (0.1, 1.1)], 1),
+            ([(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5)], 2),
+            ([(0, 10), (0, 1), (1, 2)], 2),
+        ],
+    )
+    def test_only_calls_that_had_to_wait_for_each_other_count(
+        self, calls: list[tuple[float, float]], longest: int
+    ) -> None:
+        assert longest_chain(calls) == longest
+
+
+class TestPage:
+    MACHINE = ("- Linux, x86_64, 2 cores, 24 GiB", "- Python 3.11")
+    FIRST = results.Block("2026-11-30, commit abc, 3 s", "## First\n\n| a |")
+    SECOND = results.Block("2026-11-30, commit abc, 4 s", "## Second\n\n| b |")
+
+    def test_what_was_written_is_read_again(self) -> None:
+        blocks = {"drain": self.FIRST, "growth": self.SECOND}
+        assert results.read(results.write(self.MACHINE, blocks, ["drain", "growth"])) == blocks
+
+    def test_one_benchmark_replaces_its_own_figures_and_no_others(self) -> None:
+        page = results.write(self.MACHINE, {"drain": self.FIRST, "growth": self.SECOND}, ["drain", "growth"])
+        newer = results.Block("2026-12-01, commit def, 5 s", "## First\n\n| c |")
+        again = results.write(self.MACHINE, results.read(page) | {"drain": newer}, ["drain", "growth"])
+        assert "| c |" in again
+        assert "| b |" in again
+        assert "| a |" not in again
+
+    def test_the_benchmarks_keep_their_order_whichever_was_measured_first(self) -> None:
+        page = results.write(self.MACHINE, {"growth": self.SECOND, "drain": self.FIRST}, ["drain", "growth"])
+        assert page.index("## First") < page.index("## Second")
+
+    def test_figures_of_another_machine_are_recognized(self) -> None:
+        page = results.write(self.MACHINE, {"drain": self.FIRST}, ["drain"])
+        assert results.same_machine(page, self.MACHINE)
+        assert not results.same_machine(page, ["- Linux, x86_64, 8 cores, 24 GiB", "- Python 3.11"])
+
+
+class TestOlderVersion:
+    SIDE = Side("before (abc)", "python", Path())
+
+    def test_its_runs_are_compared_under_the_name_they_have(self) -> None:
+        older = Older(self.SIDE)
+        older.take(lambda _: {"rate": [10]})
+        older.take(lambda _: {"rate": [30]})
+        assert older.beside("rate", ">= 1.6") == [Beside("before (abc)", [10, 30], ">= 1.6")]
+        assert older.beside("another") == []
+        assert older.failures("g") == []
+
+    def test_it_has_no_more_turns_after_a_failure_and_one_row_says_so(self) -> None:
+        older, turns = Older(self.SIDE), []
+
+        def fail(_: Side) -> dict[str, list[float]]:
+            turns.append(1)
+            raise OSError
+
+        older.take(fail)
+        older.take(fail)
+        assert turns == [1]
+        assert older.failures("g") == [Failed("g", "before (abc), OSError")]
+
+    def test_without_one_ours_is_measured_alone(self) -> None:
+        older = Older(None)
+        older.take(lambda _: {"rate": [10]})
+        assert (older.beside("rate"), older.failures("g")) == ([], [])
+
+    def test_a_commit_that_git_does_not_have_is_left_out_in_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert prepared_if_possible("0" * 40) is None
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+    def test_a_function_is_called_in_a_process_of_its_own(self) -> None:
+        assert OURS.call(longest_chain, [[0, 1], [1, 2]]) == 2
 
 
 class TestResults:
