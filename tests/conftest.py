@@ -103,9 +103,14 @@ class Clock:
         self.now += milliseconds
 
 
+CLOCK = Clock()
+
+
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    """One for all tests, set to noon before each: statements are built once for each clock."""
+    CLOCK.now = NOON
+    return CLOCK
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ from connector.store.sessions import SignIns
 from connector.store.sign_offs import SignOffs
 from connector.store.source_pace import SourcePace
 from connector.store.spoken import Spoken
+from connector.store.sql import build_all
 from connector.store.trail import Trail
 from connector.store.usage import Usage
 from connector.store.verifications import Verifications
@@ -135,8 +136,10 @@ class Store:
 
 
 def preload(address: str) -> None:
-    """Import what forks of this process need to open this database. Raises FixConfiguration."""
-    load_driver(parse_url(address))
+    """Import and build what forks of this process need to open this database. Raises FixConfiguration."""
+    url = parse_url(address)
+    load_driver(url)
+    build_all(url.get_backend_name())
 
 
 def open_store(

@@ -26,6 +26,7 @@ from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import entry_as_text
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import claims, ledger
 
 LEFT: Final = Entry(creating=0)
@@ -48,27 +49,34 @@ HELD_BY_ANOTHER: Final[ColumnElement[bool]] = (
 """Whether an entry's record belongs to another customer."""
 
 
+@built_once
+class _Statements:
+    """Over the rows of claims that are given."""
+
+    def __init__(self, sql: Sql) -> None:
+        rows = given(sql, *claims.c)
+        taking = insert(sql, claims).from_select(list(rows.c.keys()), select(*rows.c).where(ALWAYS))
+        same = [claims.c[name] == rows.c[name] for name in _RECORD]
+        newer = {name: taking.excluded[name] for name in ("key", "field", "customer_id")}
+        self.take = taking.on_conflict_do_nothing()
+        self.leave = _leave(rows, same)
+        self.confirm = taking.on_conflict_do_update(index_elements=list(_RECORD), set_=newer)
+        self.holders = select(claims).join_from(rows, claims, and_(*same))
+        self.release = delete(claims).where(select(rows.c.key).where(*same, claims.c.key == rows.c.key).exists())
+
+
 class Claims:
     """Claims of every destination, by record. digest: the ledger's name for a key."""
 
     def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
-        rows = given(database.engine, *claims.c)
-        taking = insert(database.engine, claims).from_select(list(rows.c.keys()), select(*rows.c).where(ALWAYS))
-        same = [claims.c[name] == rows.c[name] for name in _RECORD]
-        newer = {name: taking.excluded[name] for name in ("key", "field", "customer_id")}
-        # Built once: building a statement takes several times as long as running it.
-        self._take = taking.on_conflict_do_nothing()
-        self._leave = _leave(rows, same)
-        self._confirm = taking.on_conflict_do_update(index_elements=list(_RECORD), set_=newer)
-        self._holders = select(claims).join_from(rows, claims, and_(*same))
-        self._release = delete(claims).where(select(rows.c.key).where(*same, claims.c.key == rows.c.key).exists())
+        self._sql = _Statements(database.sql)
 
     def take(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
         """Claim records; of several keys that want one, the first gets it. Returns those that another key has."""
         rows = self.rows(destination, wanted)
         with self._db.transaction() as connection:
-            connection.execute(self._take, rows)
+            connection.execute(self._sql.take, rows)
             return self._others(connection, destination, rows, wanted)
 
     def others(self, destination: str, wanted: Collection[Claim]) -> frozenset[Claim]:
@@ -130,15 +138,15 @@ class Claims:
         The key that had such a record before has none any more.
         """
         if released:
-            connection.execute(self._release, released)
+            connection.execute(self._sql.release, released)
         if confirmed:
-            connection.execute(self._leave, confirmed)
-            connection.execute(self._confirm, confirmed)
+            connection.execute(self._sql.leave, confirmed)
+            connection.execute(self._sql.confirm, confirmed)
 
     def keep(self, connection: Connection, rows: Rows) -> None:
         """Claim records that nobody has."""
         if rows:
-            connection.execute(self._take, rows)
+            connection.execute(self._sql.take, rows)
 
     def _others(
         self, connection: Connection, destination: str, rows: Rows, wanted: Iterable[Claim]
@@ -153,7 +161,7 @@ class Claims:
 
     def _held(self, connection: Connection, rows: Rows) -> dict[tuple[str, str], Holder]:
         """Who has each of these records (object, id)."""
-        held = connection.execute(self._holders, rows)
+        held = connection.execute(self._sql.holders, rows)
         return {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in held}
 
 

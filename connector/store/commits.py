@@ -17,6 +17,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.gaps import Gaps
 from connector.store.history_tables import commits
+from connector.store.sql import Sql, built_once
 
 INBOX: Final = "inbox"
 """The part of a process that accepts events. Every other part is a lane."""
@@ -65,7 +66,7 @@ class Commits:
         self._lock = threading.Lock()
         self._process, self._points = secrets.token_hex(8), dict[str, Point]()
         self._connections = database.connections
-        self._first, self._next = _first(database), _next(database)
+        self._first, self._next = _first(database.sql), _next(database.sql)
 
     @property
     def mark(self) -> Mark:
@@ -173,21 +174,23 @@ def _gap(process: str, points: Points, lost: Points) -> Gap:
     )
 
 
-def _row(database: Database) -> dict[str, Any]:
-    return {"at": database.now(), "events": commits.c.events + bindparam("more", type_=BigInteger)}
+def _row(sql: Sql) -> dict[str, Any]:
+    return {"at": sql.now(), "events": commits.c.events + bindparam("more", type_=BigInteger)}
 
 
-def _next(database: Database) -> Any:
+@built_once
+def _next(sql: Sql) -> Any:
     mine = (commits.c.process == bindparam("me"), commits.c.part == bindparam("mine"))
     known = commits.c.made >= bindparam("least", type_=BigInteger)
-    advanced = update(commits).where(*mine, known).values(made=commits.c.made + 1, **_row(database))
+    advanced = update(commits).where(*mine, known).values(made=commits.c.made + 1, **_row(sql))
     return advanced.returning(commits.c.made, commits.c.events, commits.c.at)
 
 
-def _first(database: Database) -> Any:
+@built_once
+def _first(sql: Sql) -> Any:
     """The first commit of a part, or the next if the end of the first is unknown."""
-    values = {"process": bindparam("me"), "part": bindparam("mine"), "made": 1, "at": database.now()}
-    made = insert(database.engine, commits).values(**values, events=bindparam("more", type_=BigInteger))
+    values = {"process": bindparam("me"), "part": bindparam("mine"), "made": 1, "at": sql.now()}
+    made = insert(sql, commits).values(**values, events=bindparam("more", type_=BigInteger))
     again = {"made": commits.c.made + 1, "at": made.excluded.at, "events": commits.c.events + made.excluded.events}
     known = commits.c.made >= bindparam("least", type_=BigInteger)
     upserted = made.on_conflict_do_update(index_elements=["process", "part"], set_=again, where=known)

@@ -20,12 +20,27 @@ from connector.store.dialect import ALWAYS, insert
 from connector.store.lanes import Lanes, Lease
 from connector.store.ledger import Ledger
 from connector.store.rows import as_rows, given
+from connector.store.sql import Sql, built_once
 
 _ALL: Final = tuple(column.name for column in counted_calls.c)
 _SAID: Final = ("customer_id", "counts", "at", "tie")
 
+_SHOWN: Final = ("object", "key", "field", "call", "at", "tie", "counts")
+_KNOWN: Final = select(*(counted_calls.c[name] for name in _SHOWN)).where(
+    counted_calls.c.destination == bindparam("whose"), counted_calls.c.key.in_(bindparam("wanted", expanding=True))
+)
+
 Marks = dict[Place, dict[str, Mark]]
 """By the digest of each call's id."""
+
+
+@built_once
+def _note(sql: Sql) -> Any:
+    rows = given(sql, *counted_calls.c)
+    statement = insert(sql, counted_calls).from_select(list(_ALL), select(*rows.c).where(ALWAYS))
+    said = {name: statement.excluded[name] for name in _SAID}
+    keys = [column.name for column in counted_calls.primary_key]
+    return statement.on_conflict_do_update(index_elements=keys, set_=said)
 
 
 class Counting:
@@ -33,16 +48,7 @@ class Counting:
 
     def __init__(self, database: Database, ledger: Ledger, lanes: Lanes) -> None:
         self._db, self._ledger, self._lanes = database, ledger, lanes
-        named = (counted_calls.c[name] for name in ("object", "key", "field", "call", "at", "tie", "counts"))
-        self._known = select(*named).where(
-            counted_calls.c.destination == bindparam("whose"),
-            counted_calls.c.key.in_(bindparam("wanted", expanding=True)),
-        )
-        rows = given(database.engine, *counted_calls.c)
-        statement = insert(database.engine, counted_calls).from_select(list(_ALL), select(*rows.c).where(ALWAYS))
-        said = {name: statement.excluded[name] for name in _SAID}
-        keys = [column.name for column in counted_calls.primary_key]
-        self._note = statement.on_conflict_do_update(index_elements=keys, set_=said)
+        self._note = _note(database.sql)
 
     def count(self, lease: Lease, plans: Sequence[Plan], hold_ms: int) -> Totals:
         """Note the calls of these events; return how many count. Raises LeaseLost, noting nothing."""
@@ -79,7 +85,7 @@ class Counting:
         named = {(key.object, self._ledger.key_digest(destination, key)): key for key in keys}
         marks: Marks = defaultdict(dict)
         asked = {"whose": destination, "wanted": [digest for _, digest in named]}
-        for row in connection.execute(self._known, asked):
+        for row in connection.execute(_KNOWN, asked):
             if key := named.get((row.object, row.key)):
                 marks[key, row.field][row.call] = Mark(Stamp(row.at, row.tie), bool(row.counts))
         return marks

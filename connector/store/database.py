@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, bindparam, event, inspect, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, event, inspect, select, text
 
 from connector.errors import CannotDecrypt, FixConfiguration, StoreDamaged, StoreUnavailable
 from connector.store import dialect
@@ -22,6 +22,7 @@ from connector.store.keys import KEY_BYTES, find_keys
 from connector.store.line import PATIENT, Patience
 from connector.store.meaning import is_read_only
 from connector.store.seal import Digests, Seal
+from connector.store.sql import Sql
 from connector.store.tables import REVISION, settings
 from connector.store.upgrade import upgrade
 
@@ -33,6 +34,7 @@ class Database:
 
     def __init__(self, engine: Engine, bell: Bell, seal: Seal, clock: Callable[[], int] | None = None) -> None:
         self.engine, self.bell, self.seal, self._clock = engine, bell, seal, clock
+        self.sql = Sql(engine.dialect.name, clock)
         self.damage = Damage(engine)
         self._doubts, self._settled_doubts = 0, 0  # whether the present connections lead to a database to work with
         event.listen(engine, "invalidate", self._doubt)
@@ -50,9 +52,7 @@ class Database:
 
     def now(self) -> ColumnElement[int]:
         """The time of every lease and due date, as SQL, read whenever a statement with it runs."""
-        if self._clock is None:
-            return dialect.now(self.engine)
-        return bindparam("now", callable_=self._clock, type_=BigInteger, unique=True)
+        return self.sql.now()
 
     def moment(self) -> int:
         """The same, read (epoch ms). Raises StoreUnavailable."""

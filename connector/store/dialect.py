@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote
 
 from sqlalchemy import (
@@ -55,6 +55,20 @@ _PATIENCE: Final = 5000
 _TROUBLE: Final = (DBAPIError, PoolTimeout, sqlite3.Error)
 """What the use of a database raises; the last where a connection is prepared, or a transaction begun, by the driver."""
 _LOOK, _LOOKS = 0.0005, 500  # seconds between two tries, and how many tries
+
+
+class Named(Protocol):
+    """A dialect, by its name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Speaker(Protocol):
+    """An engine, or what stands for every engine with its dialect."""
+
+    @property
+    def dialect(self) -> Named: ...
 
 
 def parse_url(text: str) -> URL:
@@ -236,14 +250,14 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     return unavailable(error.orig if isinstance(error, DBAPIError) else error)
 
 
-def now(engine: Engine) -> ColumnElement[int]:
+def now(engine: Speaker) -> ColumnElement[int]:
     """The database's own clock, in epoch milliseconds: several machines then agree on who holds a lease."""
     if engine.dialect.name == "sqlite":
         return literal_column("CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)", BigInteger)
     return literal_column("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)", BigInteger)
 
 
-def insert(engine: Engine, table: Table) -> Any:
+def insert(engine: Speaker, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT."""
     return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
 

@@ -21,6 +21,7 @@ from connector.store.payloads import SIZE, parts
 from connector.store.people_tables import handles, handles_read
 from connector.store.rows import Rows, as_rows, given
 from connector.store.seal import Digests
+from connector.store.sql import Sql, built_once
 from connector.store.tables import events
 
 STEP: Final = 100
@@ -48,7 +49,7 @@ class HandleIndex:
 
     def __init__(self, database: Database, inbox: Inbox) -> None:
         self._db, self._inbox = database, inbox
-        self._keep = _keep(database)
+        self._keep = _keep(database.sql)
 
     def step(self) -> int:
         """Read some of the events that are not in the index yet. Returns how many."""
@@ -133,15 +134,16 @@ class HandleIndex:
 _KEY: Final = ("agency", "customer_id", "handle", "digest")
 
 
-def _keep(database: Database) -> Any:
+@built_once
+def _keep(sql: Sql) -> Any:
     """Add what events say, but for those that were forgotten meanwhile."""
     names = (*_KEY, "seen_at")
-    rows = given(database.engine, *(handles.c[name] for name in names), Column("event_id", BigInteger))
+    rows = given(sql, *(handles.c[name] for name in names), Column("event_id", BigInteger))
     same = (events.c.id == rows.c.event_id, events.c.agency == rows.c.agency)
     kept = select(*(rows.c[name] for name in names)).join_from(
         rows, events, same[0] & same[1] & (events.c.customer_id == rows.c.customer_id)
     )
-    statement = insert(database.engine, handles).from_select(list(names), kept.where(events.c.payload.is_not(None)))
+    statement = insert(sql, handles).from_select(list(names), kept.where(events.c.payload.is_not(None)))
     newer = statement.excluded.seen_at
     return statement.on_conflict_do_update(
         index_elements=list(_KEY), set_={"seen_at": newer}, where=handles.c.seen_at < newer

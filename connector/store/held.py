@@ -12,6 +12,7 @@ from connector.settlement import DeliveryState
 from connector.settlement.listings import HeldField, OpenField
 from connector.store.database import Database
 from connector.store.problem_tables import open_items
+from connector.store.sql import Sql, built_once
 from connector.store.tables import READY, STATE, deliveries, events
 
 STEP: Final = 200
@@ -27,46 +28,56 @@ FACTOR: Final = 3
 _PLACE: Final = (open_items.c.object, open_items.c.key, open_items.c.field)
 
 
+_WHOSE: Final = open_items.c.destination == bindparam("whose")
+_WAITING: Final = select(*_PLACE, open_items.c.digest).where(
+    _WHOSE, open_items.c.holder.is_not(None), open_items.c.digest != ""
+)
+
+
+@built_once
+class _Statements:
+    """What makes deliveries due again."""
+
+    def __init__(self, sql: Sql) -> None:
+        waiting = update(open_items).where(open_items.c.holder.is_not(None))
+        again = {"digest": "", "tried_at": sql.now()}
+        what = (open_items.c.destination, open_items.c.customer_id, open_items.c.delivery_id, open_items.c.code)
+        freed = waiting.where(_WHOSE, tuple_(*_PLACE).in_(bindparam("freed", expanding=True)))
+        self.freed = freed.values(again).returning(*what)
+        self.late = (
+            select(open_items.c.destination, open_items.c.object, open_items.c.key, open_items.c.field)
+            .where(open_items.c.holder.is_not(None), open_items.c.tried_at <= sql.now() - _wait())
+            .order_by(open_items.c.tried_at)
+        )
+        oldest = self.late.limit(STEP).subquery()
+        same = [open_items.c[column.name] == column for column in oldest.c]
+        self.tried = waiting.where(exists().where(*same)).values(again).returning(*what)
+
+
 class HeldValues:
     """Makes the deliveries due again that left such fields out."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        waiting = update(open_items).where(open_items.c.holder.is_not(None))
-        again = {"digest": "", "tried_at": database.now()}
-        what = (open_items.c.destination, open_items.c.customer_id, open_items.c.delivery_id, open_items.c.code)
-        whose = open_items.c.destination == bindparam("whose")
-        self._waiting = select(*_PLACE, open_items.c.digest).where(
-            whose, open_items.c.holder.is_not(None), open_items.c.digest != ""
-        )
-        self._freed = waiting.where(whose, tuple_(*_PLACE).in_(bindparam("freed", expanding=True)))
-        self._freed = self._freed.values(again).returning(*what)
-        self._late = (
-            select(open_items.c.destination, open_items.c.object, open_items.c.key, open_items.c.field)
-            .where(open_items.c.holder.is_not(None), open_items.c.tried_at <= database.now() - _wait())
-            .order_by(open_items.c.tried_at)
-        )
-        oldest = self._late.limit(STEP).subquery()
-        same = [open_items.c[column.name] == column for column in oldest.c]
-        self._tried = waiting.where(exists().where(*same)).values(again).returning(*what)
+        self._sql = _Statements(database.sql)
 
     def free(self, connection: Connection, destination: str, digests: Collection[str]) -> None:
         """Try the fields again that wait for values with these digests: a record has given them up."""
         if not digests:
             return
-        waiting = connection.execute(self._waiting, {"whose": destination}).all()
+        waiting = connection.execute(_WAITING, {"whose": destination}).all()
         freed = [row[:3] for row in waiting if self._db.cover.uncovered(row.digest, row.key, row.field) in digests]
         if freed:
-            rows = connection.execute(self._freed, {"whose": destination, "freed": sorted(map(tuple, freed))}).all()
+            rows = connection.execute(self._sql.freed, {"whose": destination, "freed": sorted(map(tuple, freed))}).all()
             self._due(connection, rows)
 
     def try_again(self) -> int:
         """Try the fields again whose time has come, at most a step. Returns how many."""
         with self._db.reading() as connection:
-            if connection.execute(self._late.limit(1)).first() is None:
+            if connection.execute(self._sql.late.limit(1)).first() is None:
                 return 0
         with self._db.waking() as connection:
-            rows = connection.execute(self._tried).all()
+            rows = connection.execute(self._sql.tried).all()
             self._due(connection, rows)
         return len(rows)
 

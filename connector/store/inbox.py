@@ -109,9 +109,9 @@ class Inbox:
         self._db, self._obligations, self._oddities, self._commits = database, obligations, oddities, commits
         self._newest = newest
         # Built once: building a statement takes several times as long as running it.
-        self._add_events = add_events(database)
-        self._add_deliveries = add_deliveries(database)
-        self._listed, self._opened = listed(database.now()), opened(database)
+        self._add_events = add_events(database.sql)
+        self._add_deliveries = add_deliveries(database.sql)
+        self._listed, self._opened = listed(database.sql), opened(database.sql)
 
     def accept(self, arrivals: Sequence[Arrival], complete: Complete | None = None) -> list[bool]:
         """Keep arrivals in one durable commit: True for a new one. A duplicate, False, revives its dead deliveries.

@@ -12,6 +12,7 @@ from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.obligations import Obligations
 from connector.store.rows import as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import FETCHED, deliveries, events
 from connector.store.taking_over import take_over
 
@@ -25,7 +26,7 @@ class Lacking:
     """Adds them after all that was sent, with the opt-outs that their events raise."""
 
     def __init__(self, database: Database, obligations: Obligations) -> None:
-        self._db, self._obligations, self._owe = database, obligations, _owe(database)
+        self._db, self._obligations, self._owe = database, obligations, _owe(database.sql)
 
     def owe(self, connection: Connection, wanted: Sequence[Mapping[str, Any]]) -> tuple[int, list[Row[Any]]]:
         """Add what is lacking of the deliveries wanted. Returns how many, and their events: whether each is purged.
@@ -63,8 +64,9 @@ def _raised(
             yield Obligation(row.destination, event.customer_id, flag, row.accepted_at, event.id), row.lane
 
 
-def _owe(database: Database) -> Any:
-    owed, now = given(database.engine, *_OWED), database.now()
+@built_once
+def _owe(sql: Sql) -> Any:
+    owed, now = given(sql, *_OWED), sql.now()
     mine = (events.c.agency == owed.c.agency) & (events.c.message_id == owed.c.message_id)
     given_values = {
         deliveries.c.event_id: events.c.id,
@@ -76,7 +78,7 @@ def _owe(database: Database) -> Any:
     }
     fixed = {deliveries.c.state: DeliveryState.READY.value, deliveries.c.priority: FETCHED, deliveries.c.attempts: 0}
     return (
-        insert(database.engine, deliveries)
+        insert(sql, deliveries)
         .from_select(
             [*given_values, *fixed],
             select(*given_values.values(), *map(literal, fixed.values())).join_from(owed, events, mine).where(ALWAYS),

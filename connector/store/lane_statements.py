@@ -23,9 +23,9 @@ from connector.backoff import DAY
 from connector.errors import ACCOUNT_WIDE, PauseReason
 from connector.settlement import DeliveryState
 from connector.store.consent_tables import obligations
-from connector.store.database import Database
 from connector.store.gaps import OPEN
 from connector.store.rows import given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import FETCHED, PRIORITIES, READY, SENT, STATE, attempts, deliveries, lanes
 
 PAUSE_COLUMNS: Final = tuple(column.name for column in lanes.c if column.name.startswith("pause_"))
@@ -35,11 +35,12 @@ _MINE: Final = (lanes.c.name == bindparam("the_lane"), lanes.c.token == bindpara
 _SOME: Final = lanes.c.name.in_(bindparam("names", expanding=True))
 
 
+@built_once
 class LaneStatements:
     """What each takes is in `store.lanes`, beside what it is for."""
 
-    def __init__(self, database: Database) -> None:
-        now = database.now()
+    def __init__(self, sql: Sql) -> None:
+        now = sql.now()
         self.wanted = _wanted(now)
         self.claim = (
             update(lanes)
@@ -62,10 +63,10 @@ class LaneStatements:
         self.standing = select(*standing).where(*_MINE)
         self.go_on = mine.values(_going_on(now)).returning(_paused(now))
         self.pause = mine.values(_pausing(now)).returning(_paused(now))
-        self.renew_all = _renew_all(database)
+        self.renew_all = _renew_all(sql)
         self.waiting = _waiting(now)
-        self.settle = _settle(database)
-        self.attempt = _attempt(database)
+        self.settle = _settle(sql)
+        self.attempt = _attempt(sql)
 
 
 def _milliseconds(name: str) -> Any:
@@ -170,18 +171,20 @@ def _waiting(now: ColumnElement[int]) -> Any:
     return select(*shown, *from_when, obliged.label("obliged"), *soonest).where(_SOME)
 
 
-def _renew_all(database: Database) -> Any:
+@built_once
+def _renew_all(sql: Sql) -> Any:
     """Pass over what is locked: settling its batch renews it as well, and nobody waits for a lane while holding one."""
-    held = given(database.engine, lanes.c.name, lanes.c.token)
+    held = given(sql, lanes.c.name, lanes.c.token)
     mine = (lanes.c.name == held.c.name, lanes.c.token == held.c.token)
     names = select(lanes.c.name).where(*mine).with_for_update(skip_locked=True, of=lanes).correlate(None)
-    until = database.now() + _milliseconds("hold")
+    until = sql.now() + _milliseconds("hold")
     return update(lanes).where(lanes.c.name.in_(names)).values(leased_until=until)
 
 
-def _settle(database: Database) -> Any:
-    now, kept = database.now(), ("state", "code", "reason", "action", "fields", "record", "mapping_version")
-    ended = given(database.engine, *(deliveries.c[name] for name in ("id", *kept, "due_at")))
+@built_once
+def _settle(sql: Sql) -> Any:
+    now, kept = sql.now(), ("state", "code", "reason", "action", "fields", "record", "mapping_version")
+    ended = given(sql, *(deliveries.c[name] for name in ("id", *kept, "due_at")))
     return (
         update(deliveries)
         .where(deliveries.c.id == ended.c.id, STATE == DeliveryState.READY)
@@ -194,7 +197,8 @@ def _settle(database: Database) -> Any:
     )
 
 
-def _attempt(database: Database) -> Any:
+@built_once
+def _attempt(sql: Sql) -> Any:
     names = [column.name for column in attempts.c if column.name not in ("id", "at")]
-    tried = given(database.engine, *(attempts.c[name] for name in names))
-    return attempts.insert().from_select([*names, "at"], select(*tried.c, database.now()))
+    tried = given(sql, *(attempts.c[name] for name in names))
+    return attempts.insert().from_select([*names, "at"], select(*tried.c, sql.now()))

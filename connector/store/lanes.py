@@ -92,7 +92,7 @@ class Lanes:
     ) -> None:
         self._db, self._ledger, self._obligations, self._commits = database, ledger, obligations, commits
         self._oddities, self._open_items, self._questions = oddities, open_items, questions
-        self._sql, self._siblings = LaneStatements(database), Siblings(database)
+        self._sql, self._siblings = LaneStatements(database.sql), Siblings(database)
         self.previous = Previous(database, ledger.key_digest)
 
     def open(self, names: Mapping[str, str]) -> None:

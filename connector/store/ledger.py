@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, null, select
 
@@ -22,7 +22,23 @@ from connector.store.open_items import OpenItems
 from connector.store.questions import Questions
 from connector.store.rewriting import Rewriting
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import claims, deliveries, ledger
+
+_OF_ENTRIES: Final = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.customer_id, ledger.c.marks, DOUBTFUL)
+_OF_HOLDER: Final = (claims.c.key.label("holder"), claims.c.field, claims.c.customer_id.label("held_for"))
+_ENTRIES: Final = (
+    select(*_OF_ENTRIES, *_OF_HOLDER)
+    .outerjoin_from(ledger, claims, OF_ENTRY)
+    .where(ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True)))
+)
+_CONSENTS: Final = (
+    select(consents)
+    .where(
+        consents.c.destination == bindparam("whose"), consents.c.customer_id.in_(bindparam("wanted", expanding=True))
+    )
+    .order_by(consents.c.at, consents.c.tie)
+)
 
 
 class KnownRecord(NamedTuple):
@@ -44,19 +60,8 @@ class Ledger:
         self.rewriting = rewriting
         self._db, self._open_items, self._questions = database, open_items, questions
         self._gaps = Gaps(database)
-        # Built once: building a statement takes several times as long as running it.
-        self._entries = _entries_and_claims()
         self.claims = Claims(database, self.key_digest)
-        self._consents = (
-            select(consents)
-            .where(
-                consents.c.destination == bindparam("whose"),
-                consents.c.customer_id.in_(bindparam("wanted", expanding=True)),
-            )
-            .order_by(consents.c.at, consents.c.tie)
-        )
-        self._remember = _replace_entries(database)
-        self._keep_consents = {applied: _upsert_consents(database, applied) for applied in (True, False)}
+        self._remember, self._keep_consents = _replace_entries(database.sql), _upserts_of_consents(database.sql)
 
     def key_digest(self, destination: str, key: RecordKey) -> str:
         """The ledger's name for a record: a key may be an e-mail address, so it is never kept in the clear.
@@ -71,7 +76,7 @@ class Ledger:
         wanted = {(key.object, self.key_digest(destination, key)): key for key in keys}
         asked = {"whose": destination, "wanted": [digest for _, digest in wanted]}
         with self._db.reading() as connection:
-            rows = connection.execute(self._entries, asked).all()
+            rows = connection.execute(_ENTRIES, asked).all()
             items = list(self._open_items.of(connection, asked))
             decisions = list(self._questions.decided(connection, asked))
         cover, now = self._db.cover, self._db.time()
@@ -180,7 +185,7 @@ class Ledger:
         asked = {"whose": destination, "wanted": list(named)}
         known: dict[str, dict[str, FlagState]] = {}
         with self._db.reading() as connection:
-            for row in connection.execute(self._consents, asked):
+            for row in connection.execute(_CONSENTS, asked):
                 applied = row.applied_at is not None
                 state = FlagState(Stamp(row.at, row.tie), row.value, applied, row.owed, row.spoken, row.lowered_at)
                 known.setdefault(named[row.customer_id], {})[row.flag] = state
@@ -218,16 +223,6 @@ class Ledger:
             connection.execute(statement, [asdict(opt_out) for opt_out in raised])
 
 
-def _entries_and_claims() -> Any:
-    columns = (ledger.c.object, ledger.c.key, ledger.c.crm_id, ledger.c.customer_id, ledger.c.marks, DOUBTFUL)
-    holder = (claims.c.key.label("holder"), claims.c.field, claims.c.customer_id.label("held_for"))
-    return (
-        select(*columns, *holder)
-        .outerjoin_from(ledger, claims, OF_ENTRY)
-        .where(ledger.c.destination == bindparam("whose"), ledger.c.key.in_(bindparam("wanted", expanding=True)))
-    )
-
-
 def _may_share(entry: Entry) -> bool:
     """Whether a customer's opt-outs go to a record although it is another's: it was merged, or only its id is kept."""
     return entry.merged or not entry.fields
@@ -242,19 +237,25 @@ def _own(row: Any, field: str, cover: Cover) -> Entry:
     return LEFT if is_another(holder, row.key, field, row.customer_id) else entry
 
 
-def _replace_entries(database: Database) -> Any:
-    rows = given(database.engine, *ledger.c)
+@built_once
+def _replace_entries(sql: Sql) -> Any:
+    rows = given(sql, *ledger.c)
     known = [GENERATION if column.name == "generation" else column for column in rows.c]
-    statement = insert(database.engine, ledger).from_select(list(rows.c.keys()), select(*known).where(ALWAYS))
+    statement = insert(sql, ledger).from_select(list(rows.c.keys()), select(*known).where(ALWAYS))
     names = ("crm_id", "customer_id", "marks", "delivery_id", "generation")
     newer = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
 
 
-def _upsert_consents(database: Database, applied: bool) -> Any:
-    rows = given(database.engine, *(column for column in consents.c if column.name != "applied_at"))
-    known = select(*rows.c, database.now() if applied else cast(null(), BigInteger)).where(ALWAYS)
-    statement = insert(database.engine, consents).from_select([*rows.c.keys(), "applied_at"], known)
+@built_once
+def _upserts_of_consents(sql: Sql) -> dict[bool, Any]:
+    return {applied: _upsert_consents(sql, applied) for applied in (True, False)}
+
+
+def _upsert_consents(sql: Sql, applied: bool) -> Any:
+    rows = given(sql, *(column for column in consents.c if column.name != "applied_at"))
+    known = select(*rows.c, sql.now() if applied else cast(null(), BigInteger)).where(ALWAYS)
+    statement = insert(sql, consents).from_select([*rows.c.keys(), "applied_at"], known)
     newer = {name: statement.excluded[name] for name in ("at", "tie", "value", "owed")}
     # A batch that began before an operator lowered the flag does not know of it: what the operator did stays.
     lowered_since = consents.c.lowered_at > statement.excluded.lowered_at

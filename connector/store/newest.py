@@ -14,6 +14,7 @@ from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.fetched_tables import newest
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 
 OF_CUSTOMERS: Final = frozenset({"customer.created", "customer.updated"})
 _KEY: Final = ("agency", "kind", "id")
@@ -26,7 +27,7 @@ class Newest:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._note = _note(database)
+        self._note = _note(database.sql)
 
     def rows(self, kept: Iterable[Kept]) -> Rows:
         """What newly accepted events tell, as a parameter: of each customer and call the newest state."""
@@ -64,11 +65,12 @@ def _age(kept: Kept) -> tuple[int, bool, int]:
     return kept.at, kept.sent, kept.event_id
 
 
-def _note(database: Database) -> Any:
-    rows = given(database.engine, *(newest.c[name] for name in _ALL))
-    statement = insert(database.engine, newest).from_select(list(_ALL), select(*rows.c).where(ALWAYS))
+@built_once
+def _note(sql: Sql) -> Any:
+    rows = given(sql, *(newest.c[name] for name in _ALL))
+    statement = insert(sql, newest).from_select(list(_ALL), select(*rows.c).where(ALWAYS))
     new = statement.excluded
-    is_ahead = newest.c.at > database.now() + DAY  # an older version believed it
+    is_ahead = newest.c.at > sql.now() + DAY  # an older version believed it
     wins = is_ahead | (newest.c.at < new.at) | ((newest.c.at == new.at) & or_(new.sent, ~newest.c.sent))
     changes = {name: new[name] for name in _ALL if name not in _KEY}
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_=changes, where=wins)

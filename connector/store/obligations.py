@@ -14,6 +14,7 @@ from connector.store.database import Database
 from connector.store.dialect import insert, lock_rows
 from connector.store.notes import fields_as_text
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import events
 
 _KEY: Final = ("destination", "customer_id", "flag")
@@ -41,14 +42,8 @@ class Obligations:
     def __init__(self, database: Database) -> None:
         self._db = database
         # Built once: building a statement takes several times as long as running it.
-        self._owe, self._renew = _owe(database), _renew(database)
-        self._pay = _pay(database)
-        self._due = (
-            select(obligations)
-            .where(obligations.c.lane == bindparam("the_lane"), obligations.c.due_at <= database.now())
-            .order_by(obligations.c.due_at, obligations.c.event_id)
-            .limit(bindparam("most", type_=Integer))
-        )
+        self._owe, self._renew = _owe(database.sql), _renew(database.sql)
+        self._pay, self._due = _pay(database.sql), _due(database.sql)
 
     def rows(self, owed: Iterable[tuple[Obligation, str]]) -> Rows:
         """Obligations and their lanes as a parameter; of several events about the same flag, the last counts."""
@@ -206,17 +201,28 @@ def _payment(payment: Payment, cover: Cover) -> dict[str, Any]:
     }
 
 
-def _owe(database: Database) -> Any:
+@built_once
+def _due(sql: Sql) -> Any:
+    return (
+        select(obligations)
+        .where(obligations.c.lane == bindparam("the_lane"), obligations.c.due_at <= sql.now())
+        .order_by(obligations.c.due_at, obligations.c.event_id)
+        .limit(bindparam("most", type_=Integer))
+    )
+
+
+@built_once
+def _owe(sql: Sql) -> Any:
     """Add obligations, or make them due for a check: one that is in the CRM keeps its state.
 
     Owing an event's opt-out once more changes nothing, not even after an operator lowered it.
     """
-    new = given(database.engine, *(obligations.c[name] for name in _NEW))
+    new = given(sql, *(obligations.c[name] for name in _NEW))
     lowered_since = select(consents.c.flag).where(
         *(consents.c[name] == new.c[name] for name in _KEY), consents.c.lowered_at >= new.c.since
     )
-    rows = select(*new.c, database.now()).where(~lowered_since.exists())
-    statement = insert(database.engine, obligations).from_select([*_NEW, "due_at"], rows)
+    rows = select(*new.c, sql.now()).where(~lowered_since.exists())
+    statement = insert(sql, obligations).from_select([*_NEW, "due_at"], rows)
     newer = {name: statement.excluded[name] for name in ("lane", "event_id", "due_at")}
     return statement.on_conflict_do_update(
         index_elements=list(_KEY),
@@ -225,9 +231,10 @@ def _owe(database: Database) -> Any:
     )
 
 
-def _renew(database: Database) -> Any:
+@built_once
+def _renew(sql: Sql) -> Any:
     """Owe an opt-out again if careCycle said false since it reached the CRM: a person may have lowered the flag."""
-    new = given(database.engine, *(obligations.c[name] for name in _NEW))
+    new = given(sql, *(obligations.c[name] for name in _NEW))
     return (
         update(obligations)
         .where(*(obligations.c[name] == new.c[name] for name in _KEY))
@@ -236,17 +243,18 @@ def _renew(database: Database) -> Any:
     )
 
 
-def _pay(database: Database) -> Any:
-    paid = given(database.engine, *(obligations.c[name] for name in _PAID))
+@built_once
+def _pay(sql: Sql) -> Any:
+    paid = given(sql, *(obligations.c[name] for name in _PAID))
     is_applied, was_applied = (table.c.state == ObligationState.APPLIED for table in (paid, obligations))
     return (
         update(obligations)
         .where(*(obligations.c[name] == paid.c[name] for name in (*_KEY, "event_id")))
         .values(
             **{name: paid.c[name] for name in _WHY},
-            due_at=database.now() + paid.c.due_at,  # NULL stays NULL: not due again by itself
+            due_at=sql.now() + paid.c.due_at,  # NULL stays NULL: not due again by itself
             attempts=case((is_applied, 0), else_=obligations.c.attempts + 1),
-            applied_at=case((is_applied & ~was_applied, database.now()), else_=obligations.c.applied_at),
+            applied_at=case((is_applied & ~was_applied, sql.now()), else_=obligations.c.applied_at),
             object=func.coalesce(func.nullif(paid.c.object, ""), obligations.c.object),
             crm_id=func.coalesce(paid.c.crm_id, obligations.c.crm_id),
             addresses=func.coalesce(paid.c.addresses, obligations.c.addresses),

@@ -15,6 +15,7 @@ from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.problem_tables import oddities
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import events
 
 _KEY: Final = ("agency", "destination", "field", "target", "got", "used")
@@ -26,7 +27,7 @@ class Oddities:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._count = _count(database)
+        self._count = _count(database.sql)
 
     def rows(self, seen: Iterable[Oddity]) -> Rows:
         """What was seen as a parameter, made before the transaction begins: others wait for it."""
@@ -98,9 +99,10 @@ def _row(oddity: Oddity) -> dict[str, Any]:
     return {name: getattr(oddity, name) for name in _ALL}
 
 
-def _count(database: Database) -> Any:
-    seen = given(database.engine, *(oddities.c[name] for name in _ALL))
-    statement = insert(database.engine, oddities).from_select(list(_ALL), select(*seen.c).where(ALWAYS))
+@built_once
+def _count(sql: Sql) -> Any:
+    seen = given(sql, *(oddities.c[name] for name in _ALL))
+    statement = insert(sql, oddities).from_select(list(_ALL), select(*seen.c).where(ALWAYS))
     newer = {name: statement.excluded[name] for name in ("expected", "until", "message_id")}
     total = oddities.c.count + statement.excluded.count
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "count": total})

@@ -16,12 +16,16 @@ from connector.store.dialect import ALWAYS, insert
 from connector.store.held import HeldValues
 from connector.store.problem_tables import open_items
 from connector.store.rows import Rows, as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import deliveries, events
 
 _KEY: Final = ("destination", "object", "key", "field")
 _OF_ONE: Final = 50
 """Fields left out of one customer's records that are listed."""
 _TIMES: Final = ("since", "tried_at")
+_OF: Final = select(open_items).where(
+    open_items.c.destination == bindparam("whose"), open_items.c.key.in_(bindparam("wanted", expanding=True))
+)
 
 
 class OpenItems:
@@ -30,14 +34,11 @@ class OpenItems:
     def __init__(self, database: Database) -> None:
         self._db, self.held = database, HeldValues(database)
         # Built once: building a statement takes several times as long as running it.
-        self._of = select(open_items).where(
-            open_items.c.destination == bindparam("whose"), open_items.c.key.in_(bindparam("wanted", expanding=True))
-        )
-        self._open, self._close = _open(database), _close(database)
+        self._open, self._close = _open(database.sql), _close(database.sql)
 
     def of(self, connection: Connection, asked: dict[str, Any]) -> Iterator[tuple[str, str, str, OpenItem]]:
         """Yield the open items of these records: object, key digest, field, item. asked: as the ledger asks."""
-        for row in connection.execute(self._of, asked):
+        for row in connection.execute(_OF, asked):
             stamp = Stamp(row.at, row.tie)
             words = (row.code, row.reason, row.action, row.record)
             digest = self._db.cover.uncovered(row.digest, row.key, row.field)
@@ -113,12 +114,13 @@ def _key(destination: str, key: RecordKey, digest: str, field: str) -> dict[str,
     return {"destination": destination, "object": key.object, "key": digest, "field": field}
 
 
-def _open(database: Database) -> Any:
+@built_once
+def _open(sql: Sql) -> Any:
     """Add items; one that is open for the same code stays open since when it was."""
     names = [column.name for column in open_items.c if column.name not in _TIMES]
-    rows = given(database.engine, *(open_items.c[name] for name in names))
-    statement = insert(database.engine, open_items).from_select(
-        [*names, *_TIMES], select(*rows.c, database.now(), database.now()).where(ALWAYS)
+    rows = given(sql, *(open_items.c[name] for name in names))
+    statement = insert(sql, open_items).from_select(
+        [*names, *_TIMES], select(*rows.c, sql.now(), sql.now()).where(ALWAYS)
     )
     newer = {name: statement.excluded[name] for name in names if name not in _KEY}
     same = open_items.c.code == statement.excluded.code
@@ -129,7 +131,8 @@ def _open(database: Database) -> Any:
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={**newer, "since": since, "tried_at": tried})
 
 
-def _close(database: Database) -> Any:
-    rows = given(database.engine, *(open_items.c[name] for name in _KEY))
+@built_once
+def _close(sql: Sql) -> Any:
+    rows = given(sql, *(open_items.c[name] for name in _KEY))
     same = [open_items.c[name] == rows.c[name] for name in _KEY]
     return delete(open_items).where(select(rows.c.field).where(*same).exists())

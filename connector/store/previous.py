@@ -35,6 +35,7 @@ from connector.store.dialect import lock_rows
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.previous_tables import previous
+from connector.store.sql import Sql, built_once
 from connector.store.tables import STATE, claims, deliveries, events, ledger
 
 STEP: Final = 500
@@ -63,15 +64,20 @@ class Whose:
         return previous.c.run == self.run if self.run else previous.c.version == self.version
 
 
+@built_once
+def _keep(sql: Sql) -> Any:
+    filled = {column.name: bindparam(f"the_{column.name}", type_=column.type) for column in _FILLED}
+    same = (previous.c[name].is_not_distinct_from(value) for name, value in filled.items() if name != "sealed")
+    new = select(*filled.values(), sql.now()).where(~select(literal(1)).where(*same).exists())
+    return insert(previous).from_select([*(column.name for column in _FILLED), "at"], new)
+
+
 class Previous:
     """What is kept of every destination. digest: the ledger's name for a key."""
 
     def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
-        filled = {column.name: bindparam(f"the_{column.name}", type_=column.type) for column in _FILLED}
-        same = (previous.c[name].is_not_distinct_from(value) for name, value in filled.items() if name != "sealed")
-        new = select(*filled.values(), database.now()).where(~select(literal(1)).where(*same).exists())
-        self._keep = insert(previous).from_select([*(column.name for column in _FILLED), "at"], new)
+        self._keep = _keep(database.sql)
 
     def rows(self, destination: str, remembered: Iterable[Remembered]) -> list[dict[str, Any]]:
         """What these records had before a write, as parameters: sealed before the transaction begins."""

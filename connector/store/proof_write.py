@@ -5,15 +5,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from connector.store.database import Database
 from connector.store.dialect import insert
 from connector.store.inbox import Arrival, Inbox, Owed
+from connector.store.sql import Sql, built_once
 from connector.store.tables import settings
 
 _NAME: Final = "last trial"
 _OWED: Final = (Owed("trial", "trial"),)
+
+
+@built_once
+def _mark(sql: Sql) -> Any:
+    fresh = insert(sql, settings)
+    return fresh.on_conflict_do_update(index_elements=["name"], set_={"value": fresh.excluded.value})
 
 
 class _Undo(Exception):
@@ -30,8 +37,7 @@ class ProofWrite:
     def __init__(self, database: Database, inbox: Inbox, name: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
         self._db, self._inbox = database, inbox
         self._arrival = Arrival("", name(), "", "trial", 0, 0, b"", _OWED, raised=frozenset({"trial"}))
-        fresh = insert(database.engine, settings)
-        self._mark = fresh.on_conflict_do_update(index_elements=["name"], set_={"value": fresh.excluded.value})
+        self._mark = _mark(database.sql)
 
     def __call__(self) -> None:
         """Raises StoreUnavailable."""

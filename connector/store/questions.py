@@ -20,6 +20,9 @@ from connector.store.tables import deliveries, events, ledger
 
 BY_THE_CRM: Final = "a merge in the CRM"
 _OPEN: Final = questions.c.state == QuestionState.OPEN
+_DECIDED: Final = select(questions).where(
+    questions.c.destination == bindparam("whose"), questions.c.key.in_(bindparam("wanted", expanding=True))
+)
 
 
 class Questions:
@@ -27,14 +30,10 @@ class Questions:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        # Built once: building a statement takes several times as long as running it.
-        self._decided = select(questions).where(
-            questions.c.destination == bindparam("whose"), questions.c.key.in_(bindparam("wanted", expanding=True))
-        )
 
     def decided(self, connection: Connection, asked: dict[str, Any]) -> Iterator[tuple[str, str, Decided]]:
         """Yield what was decided about these records: object, key digest, decision. asked: as the ledger asks."""
-        for row in connection.execute(self._decided, asked):
+        for row in connection.execute(_DECIDED, asked):
             yield row.object, row.key, _decided(row)
 
     def ask(self, connection: Connection, destination: str, asked: Sequence[tuple[Asked, str]]) -> None:

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Column, Engine, FromClause, Text, bindparam, cast, column, func, literal_column, select
+from sqlalchemy import JSON, Column, FromClause, Text, bindparam, cast, column, func, literal_column, select
+
+from connector.store.dialect import Speaker
 
 
-def given(engine: Engine, *columns: Column[Any]) -> FromClause:
+def given(engine: Speaker, *columns: Column[Any]) -> FromClause:
     """Rows passed as a single JSON parameter, `rows`: a statement over a thousand of them is then a single step.
 
     Row by row, the driver would yield to other threads after each, and on SQLite every writer waits meanwhile.

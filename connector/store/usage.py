@@ -10,6 +10,7 @@ from connector.settlement.listings import CallsToday
 from connector.store.crm_tables import usage, usage_calls
 from connector.store.database import Database
 from connector.store.dialect import insert
+from connector.store.sql import Sql, built_once
 
 STEP: Final = 15 * 60 * 1000
 """A quarter of an hour, in ms: its calls share a row."""
@@ -38,10 +39,7 @@ class Usage:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        count = insert(database.engine, usage_calls)
-        more = {"calls": usage_calls.c.calls + count.excluded.calls}
-        self._count = count.on_conflict_do_update(index_elements=["destination", "at"], set_=more)
-        self._note = {True: _noting(database, "used", "allowed", "at"), False: _noting(database)}
+        self._count, self._note = _count(database.sql), _notes(database.sql)
 
     def add(self, destination: str, calls: int, report: Report | None, now: int, since: int) -> None:
         """Add calls made at `now`, and store the CRM's report. since: when the day began. Both in epoch ms."""
@@ -68,10 +66,23 @@ class Usage:
         return [CallsToday(row.destination, row.used, row.allowed, row.at, row.ours) for row in rows]
 
 
-def _noting(database: Database, *reported: str) -> Any:
+@built_once
+def _count(sql: Sql) -> Any:
+    count = insert(sql, usage_calls)
+    more = {"calls": usage_calls.c.calls + count.excluded.calls}
+    return count.on_conflict_do_update(index_elements=["destination", "at"], set_=more)
+
+
+@built_once
+def _notes(sql: Sql) -> dict[bool, Any]:
+    """By whether the CRM has reported anything."""
+    return {True: _noting(sql, "used", "allowed", "at"), False: _noting(sql)}
+
+
+def _noting(sql: Sql, *reported: str) -> Any:
     """Store the number of our calls, and the CRM's report."""
     ours = select(func.sum(usage_calls.c.calls)).where(*_DAY).scalar_subquery()
     given: dict[str, Any] = {name: bindparam(name) for name in ("destination", *reported)}
-    known = insert(database.engine, usage).values(ours=ours, **given)
+    known = insert(sql, usage).values(ours=ours, **given)
     newer = {name: known.excluded[name] for name in ("ours", *reported)}
     return known.on_conflict_do_update(index_elements=["destination"], set_=newer)

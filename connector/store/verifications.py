@@ -21,6 +21,7 @@ from connector.store.entries import doubt, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.obligations import IN_FORCE
 from connector.store.rows import as_rows, given
+from connector.store.sql import Sql, built_once
 from connector.store.tables import claims, deliveries, ledger
 from connector.store.verification_tables import verification_passes, verifications
 
@@ -30,18 +31,21 @@ Place = tuple[str, str]
 _SETTLING: Final = HOUR
 
 
+@built_once
+def _keep(sql: Sql) -> Any:
+    rows = given(sql, *(column for column in verifications.c if column.name != "verified_at"))
+    names = [*rows.c.keys(), "verified_at"]
+    statement = insert(sql, verifications).from_select(names, select(*rows.c, sql.now()).where(ALWAYS))
+    newer = {name: statement.excluded[name] for name in names[3:]}
+    return statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
+
+
 class Verifications:
     """Reads the ledger, and keeps what was found. Nothing here changes what the ledger knows."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        rows = given(database.engine, *(column for column in verifications.c if column.name != "verified_at"))
-        names = [*rows.c.keys(), "verified_at"]
-        statement = insert(database.engine, verifications).from_select(
-            names, select(*rows.c, database.now()).where(ALWAYS)
-        )
-        newer = {name: statement.excluded[name] for name in names[3:]}
-        self._keep = statement.on_conflict_do_update(index_elements=["destination", "object", "key"], set_=newer)
+        self._keep = _keep(database.sql)
 
     def walk(self, destination: str, after: Place, limit: int) -> list[Held]:
         """The next records of a destination, in a fixed order."""
