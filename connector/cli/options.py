@@ -1,4 +1,7 @@
-"""Options that several commands share, and the printing of results."""
+"""Options that several commands share, and the printing of results.
+
+Rich is imported where it is used: it is 4 MB, which a role does without.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from typing import Any, TypeVar
 
 import click
 import structlog
-from rich.console import Console
 
 from connector.cli.json_output import as_data
 from connector.cli.json_schema import JsonOption
@@ -106,6 +108,8 @@ def show_json(result: Any) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """Print a result for people; plain when piped."""
+    from rich.console import Console
+
     if not rows:
         click.echo(empty)
         return
@@ -118,6 +122,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
 def width() -> int:
     """How many columns there are to print to."""
+    from rich.console import Console
+
     console = Console()
     return console.width if console.is_terminal else 160
 

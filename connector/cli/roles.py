@@ -15,11 +15,11 @@ from connector import telemetry
 from connector.cli.options import agency_option
 from connector.cli.person import ask_password, good_enough, person
 from connector.errors import FixConfiguration
+from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process, read_agencies, read_process
 from connector.running.console_check import people_of
 from connector.running.roles import open_listeners, serve_web, serve_work
 from connector.running.supervisor import supervise
-from connector.store import preload
 from connector.telemetry import tracing
 from connector.web.passwords import hash_password
 
@@ -53,7 +53,7 @@ def run(paths: tuple[Path, ...], allow_failing_tests: bool) -> None:
     process, files = _start(
         paths, allow_failing_tests=allow_failing_tests
     )  # before the fork, so that an unreadable file is reported once
-    preload(process.database_url)
+    bootstrap.preload(process, files)
     listeners = open_listeners(process, hooks=True)  # before there is a worker that records its lanes
     match supervise(["receive", "work"], listeners.close):
         case "receive":

@@ -1,20 +1,25 @@
-"""Tables that fit the width there is and break no word; a block for each row where they cannot."""
+"""Tables that fit the width there is and break no word; a block for each row where they cannot.
+
+Rich is imported where it is used: see `options`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.table import Column, Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Cells = Sequence[str]
 
 
 def fitted(columns: Cells, rows: Sequence[Cells], width: int, styles: Sequence[str] = ()) -> RenderableType:
     """Lay out rows. Print it with crop=False: an ID that is longer than a line is not cut. styles: of the rows."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
     by_column = list(zip(columns, *rows, strict=True))
     room = width - 3 * len(columns) - 1
     least = [max(_longest(text.split()) for text in texts) for texts in by_column]
@@ -30,6 +35,8 @@ def fitted(columns: Cells, rows: Sequence[Cells], width: int, styles: Sequence[s
 
 
 def _longest(texts: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
     return max(map(cell_len, texts), default=0)
 
 

@@ -13,7 +13,7 @@ from connector.destinations.base import CallLog, Destination
 from connector.destinations.hubspot.vendor import HUBSPOT
 from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.destinations.settings import DestinationSettings
-from connector.destinations.vendor import Vendor
+from connector.destinations.vendor import OnFirstUse, Vendor
 from connector.errors import FixConfiguration
 
 VENDORS: Final[dict[str, Vendor]] = {}
@@ -69,6 +69,12 @@ def _misplaced(key: str, problem: str) -> ValidationError:
 def vendor_of(settings: DestinationSettings) -> Vendor:
     """The CRM these settings are for."""
     return next(vendor for vendor in VENDORS.values() if isinstance(settings, vendor.settings))
+
+
+def preload(settings: DestinationSettings) -> None:
+    """Import what calls this CRM, so that forks of this process share it."""
+    if isinstance(way := vendor_of(settings).connect, OnFirstUse):
+        way.load()
 
 
 def connect(crm: Crm, settings: DestinationSettings, on_call: CallLog) -> Destination:

@@ -37,10 +37,16 @@ class Vendor(Crm):
     setup: tuple[SetupStep, ...] = ()
 
 
-def on_first_use(module: str) -> Connect:
-    """`connect` of a module that is imported on first use, so that only roles calling the CRM load its library."""
+@dataclass(frozen=True, slots=True)
+class OnFirstUse:
+    """`connect` of a module that is imported on first use: what never calls the CRM does not load its library."""
 
-    def connect(settings: DestinationSettings, on_call: CallLog) -> Destination:
-        return cast(Destination, importlib.import_module(module).connect(settings, on_call))
+    module: str
 
-    return connect
+    def __call__(self, settings: DestinationSettings, on_call: CallLog) -> Destination:
+        """Connect to the account."""
+        return cast(Destination, self.load().connect(settings, on_call))
+
+    def load(self) -> Any:
+        """Import the module."""
+        return importlib.import_module(self.module)

@@ -37,6 +37,7 @@ from connector.running.settings_hidden import is_doubtful
 from connector.running.settings_problems import where as written_at
 from connector.running.state import open_state
 from connector.store import Store, open_store
+from connector.store import preload as preload_store
 from connector.store.clock import RemoteClock, moment_of
 from connector.store.line import PATIENT, Patience
 
@@ -54,6 +55,14 @@ def _agency(file: AgencyFile) -> Agency:
     secrets = [secret.get_secret_value() for secret in settings.webhook.secrets]
     spread = {name: destination.partitions for name, destination in settings.destinations.items()}
     return Agency(settings.agency, Verifier(settings.agency, secrets), spread)
+
+
+def preload(process: Process, files: Sequence[AgencyFile]) -> None:
+    """Import and build what forks of this process share: in a fork, that would also copy much of what is there."""
+    preload_store(process.database_url)
+    for file in files:
+        for settings in file.settings.destinations.values():
+            destinations.preload(settings)
 
 
 def open_process_store(process: Process, environment: Mapping[str, str], patience: Patience = PATIENT) -> Store:

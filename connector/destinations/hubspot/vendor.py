@@ -9,7 +9,7 @@ from connector.crm import Day, Tasks
 from connector.destinations.hubspot import link
 from connector.destinations.hubspot.settings import LEGACY, VERSION, HubSpotSettings
 from connector.destinations.hubspot.setup_steps import STEPS
-from connector.destinations.vendor import Vendor, on_first_use
+from connector.destinations.vendor import OnFirstUse, Vendor
 from connector.destinations.versions import Versions
 
 # A dated version is supported for 18 months from its release, v4 until 2027-03-30 and v3 until September 2027:
@@ -48,7 +48,7 @@ HUBSPOT: Final = Vendor(
     redirects=True,
     settings=HubSpotSettings,
     auth_key="access_token",
-    connect=on_first_use("connector.destinations.hubspot.account"),
+    connect=OnFirstUse("connector.destinations.hubspot.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.portal, account, kind, crm_id),
     record_ids=link.record_ids,
     versions=_VERSIONS,

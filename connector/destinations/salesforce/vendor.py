@@ -9,7 +9,7 @@ from connector.crm import Day, Tasks
 from connector.destinations.salesforce import link
 from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.salesforce.setup_steps import STEPS
-from connector.destinations.vendor import Vendor, on_first_use
+from connector.destinations.vendor import OnFirstUse, Vendor
 from connector.destinations.versions import Versions
 
 _GONE, _NEXT = date(2025, 6, 1), date(2027, 6, 1)  # Summer '25 and Summer '27
@@ -45,7 +45,7 @@ SALESFORCE: Final = Vendor(
     duplicated=frozenset({"DUPLICATE_EXTERNAL_ID"}),
     settings=SalesforceSettings,
     auth_key="flow",
-    connect=on_first_use("connector.destinations.salesforce.account"),
+    connect=OnFirstUse("connector.destinations.salesforce.account"),
     record_address=lambda settings, account, kind, crm_id: link.record_address(settings.auth, kind, crm_id),
     record_ids=link.record_ids,
     versions=_VERSIONS,
