@@ -40,6 +40,7 @@ from connector.delivery.write import Writing
 from connector.errors import OF_ONE_EVENT, DestinationUnusable, LeaseLost, PauseReason, StoreUnavailable
 from connector.model import Delivery, Plan
 from connector.settlement import Remembered, Settled, Settlement, Standing, Streak, Theirs
+from connector.settlement.parts import in_parts
 from connector.store import Store
 from connector.store.lanes import Lease
 
@@ -169,8 +170,7 @@ class _Batch:
     def _hear(self, planned: Planned) -> None:
         """Record what all of it says of consent: an older event that goes alone exposes nobody."""
         _, states, _ = self._prepare(planned)
-        heard = Settlement(self.version, consents=states, probing=True)
-        self.store.lanes.settle(self.lease, heard, self.pace.hold_ms)
+        self._keep(Settlement(self.version, consents=states, probing=True), planned)
 
     def _send(self, part: Sequence[tuple[Delivery, Plan]]) -> Sent | DestinationUnusable:
         """Drain a part; return why the CRM failed as a whole, which pauses nothing if one event may be the cause."""
@@ -214,12 +214,20 @@ class _Batch:
                 self.meanwhile = nullcontext
                 writing.run(folded)
             settlement = settled(_Written(standing, folded, states, writing, started))
-            paused = self.store.lanes.settle(self.lease, settlement, self.pace.hold_ms)
+            paused = self._keep(settlement, planned)
         except LeaseLost:
             self._reopen(writing, standing)
             raise
-        _report(self.lease, self.messages, settlement)
         return not paused
+
+    def _keep(self, settlement: Settlement, planned: Planned) -> bool:
+        """Record a settlement part by part, so that new events never wait long; return whether the lane is paused."""
+        paused = False
+        for part in in_parts(settlement, planned, self.pace.part):
+            paused = self.store.lanes.settle(self.lease, part, self.pace.hold_ms)
+            _report(self.lease, self.messages, part)
+            self.store.database.give_way()
+        return paused
 
     def _allowed(self) -> None:
         """Raise DestinationUnusable where the day's API calls are used up."""
@@ -227,7 +235,9 @@ class _Batch:
 
     def _prepare(self, planned: Planned) -> tuple[list[Folded], dict[str, States], Writing]:
         def intend(meant: Sequence[Remembered]) -> None:
-            self.store.lanes.intend(self.lease, meant, self.pace.hold_ms)
+            for at in range(0, max(len(meant), 1), self.pace.part):  # none still shows that the lease is held
+                self.store.lanes.intend(self.lease, meant[at : at + self.pace.part], self.pace.hold_ms)
+                self.store.database.give_way()
 
         digest = self.store.database.digest
         ledger, version = self.store.ledger, self.version

@@ -74,11 +74,13 @@ class Route:
 class Pace:
     """How much a worker takes at once, and how long it may hold a lane.
 
-    tick: monotonic seconds. shares: of all lanes of this worker.
+    part: deliveries of a batch recorded in one commit; on SQLite new events wait for it. tick: monotonic seconds.
+    shares: of all lanes of this worker.
     """
 
     batch: int = 1000
     hold_ms: int = 15_000
+    part: int = 50
     tick: Callable[[], float] = time.monotonic
     roll: Callable[[], float] = random.random
     shares: Shares = field(default_factory=Shares)

@@ -353,7 +353,7 @@ class Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Everything a batch leaves behind, recorded in one commit.
+    """Everything a batch, or a part of one, leaves behind, recorded in one commit.
 
     payments: what became of obligations; they leave the lane's failures as they are.
     probing: it does not show either that the account can be used, and leaves the failures as they are.

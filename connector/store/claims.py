@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
@@ -20,17 +19,15 @@ from sqlalchemy import (
     update,
 )
 
-from connector.model import Entry, RecordKey
+from connector.model import RecordKey
 from connector.settlement import Claim, Remembered
+from connector.settlement.claiming import LEFT, is_to_be_claimed
 from connector.store.database import Database
 from connector.store.dialect import ALWAYS, insert
 from connector.store.entries import entry_as_text
 from connector.store.rows import Rows, as_rows, given
 from connector.store.sql import Sql, built_once
 from connector.store.tables import claims, ledger
-
-LEFT: Final = Entry(creating=0)
-"""A record that another key has now. It is looked for before it is written: the CRM may have another for this key."""
 
 _RECORD: Final = ("destination", "object", "crm_id")
 
@@ -163,22 +160,6 @@ class Claims:
         """Who has each of these records (object, id)."""
         held = connection.execute(self._sql.holders, rows)
         return {(row.object, row.crm_id): Holder(row.key, row.field, row.customer_id) for row in held}
-
-
-def is_to_be_claimed(record: Remembered) -> bool:
-    """Whether an entry has a new record for itself."""
-    return record.new and not record.entry.merged
-
-
-def each_to_one(remembered: Iterable[Remembered]) -> list[Remembered]:
-    """Entries of which no two have the same new record: the first has it."""
-    first: dict[tuple[str, str | None], Remembered] = {}
-    return [
-        record
-        if not is_to_be_claimed(record) or first.setdefault((record.key.object, record.entry.crm_id), record) is record
-        else replace(record, entry=LEFT, new=False)
-        for record in remembered
-    ]
 
 
 def _leave(rows: FromClause, same: Sequence[ColumnElement[bool]]) -> Update:

@@ -97,6 +97,10 @@ class Database:
             dialect.notify(connection)
         self.bell.ring()
 
+    def give_way(self) -> None:
+        """Let another writer go first, where one waits and there is but one at a time."""
+        dialect.give_way(self.engine)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for reads alone. Raises StoreUnavailable."""

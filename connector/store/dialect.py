@@ -172,6 +172,12 @@ def _wait_at_most(connection: Connection, milliseconds: int) -> None:
         connection.info[_PATIENT] = milliseconds
 
 
+def give_way(engine: Engine) -> None:
+    """Leave an embedded database to another writer, if one waits: its lock is nobody's in turn, so that one looks."""
+    if engine.dialect.name == "sqlite":
+        time.sleep(2 * _LOOK)
+
+
 @contextmanager
 def transaction(engine: Engine, **options: Any) -> Iterator[Connection]:
     """A transaction that is on disk when the block ends. Raises StoreUnavailable, naming no value.

@@ -23,9 +23,9 @@ from connector.settlement import (
     Streak,
     Theirs,
 )
+from connector.settlement.claiming import each_to_one
 from connector.settlement.previous import Step
 from connector.settlement.siblings import OFTEN_THE_ACCOUNTS, Sibling, free, pauses_of_account, share
-from connector.store.claims import each_to_one
 from connector.store.commits import Commits
 from connector.store.crm_tables import accounts
 from connector.store.database import Database
@@ -197,7 +197,7 @@ class Lanes:
             connection.execute(again)
 
     def settle(self, lease: Lease, settlement: Settlement, hold_ms: int) -> bool:
-        """Record a batch in one commit, and renew the lease or pause the lane. Returns whether the lane is paused now.
+        """Record a batch, or part of one; renew the lease or pause the lane. Returns whether the lane is paused now.
 
         Raises LeaseLost, recording nothing, when another worker holds the lane now.
         """

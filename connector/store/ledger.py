@@ -10,8 +10,9 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, fu
 
 from connector.model import Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Asked, Claim, Raised, Remembered
+from connector.settlement.claiming import LEFT
 from connector.settlement.gaps import Doubt
-from connector.store.claims import HELD_BY_ANOTHER, LEFT, OF_ENTRY, Claims, Holder, is_another
+from connector.store.claims import HELD_BY_ANOTHER, OF_ENTRY, Claims, Holder, is_another
 from connector.store.consent_tables import consents, raises
 from connector.store.cover import Cover
 from connector.store.database import Database

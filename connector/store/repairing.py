@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, null, or_, sel
 
 from connector.model import Entry, Mark, Stamp
 from connector.settlement import DeliveryState
+from connector.settlement.claiming import LEFT
 from connector.settlement.previous import KEPT
 from connector.settlement.verification import Held, Repair, Repaired
 from connector.store.audit import Audit
-from connector.store.claims import LEFT
 from connector.store.cover import Cover
 from connector.store.database import Database
 from connector.store.entries import entry_as_text, read_entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from hashlib import sha256
 from textwrap import dedent, indent
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from connector.carecycle.signature import Verifier
 from connector.delivery.plan_ahead import PlannedAhead
@@ -214,11 +214,19 @@ class Stage:
     crm: Crm = field(default_factory=Crm)
     mapping: int = 0
     route: Route = field(init=False)
+    part: int = 1  # what a commit records at most, so that a few deliveries take several
+    meanwhile: Callable[[], None] | None = None  # done before the next transaction
     # Kept longer than a worker would, so that more of it is old.
     ahead: PlannedAhead = field(default_factory=PlannedAhead)
 
     def __post_init__(self) -> None:
+        event.listen(self.store.database.engine, "engine_connect", self._beginning)
         self.wipe()
+
+    def _beginning(self, _: Connection) -> None:
+        act, self.meanwhile = self.meanwhile, None
+        if act:
+            act()
 
     def wipe(self) -> None:
         with self.store.database.transaction() as connection:
@@ -249,7 +257,7 @@ class Stage:
         return self.store.lanes.lease(owner, [LANE], HOLD)
 
     def pace(self, batch: int = 400) -> Pace:
-        return Pace(batch, HOLD, roll=lambda: 0.5)
+        return Pace(batch, HOLD, self.part, roll=lambda: 0.5)
 
     def deliver(self, batch: int = 400) -> bool:
         """Lease the lane, drain one batch, give it back; whether there was a lane to lease."""

@@ -241,6 +241,27 @@ class Convergence(Mishaps):
 
     # --- what goes wrong
 
+    @rule(transactions=st.integers(5, 30))
+    @precondition(lambda self: self.stage.store.desk.waiting() and not self.stage.crm.faults)
+    def die_in_the_middle_of_recording(self, transactions: int) -> None:
+        """The worker's process dies after so many transactions of a turn."""
+        left = iter(range(transactions))
+
+        def live_on() -> None:
+            if next(left, None) is None:
+                raise Killed
+            self.stage.meanwhile = live_on
+
+        if lease := self.stage.lease():
+            self.stage.meanwhile = live_on
+            try:
+                deliver(self.stage.store, self.stage.route, lease, self.stage.pace(), self.stage.ahead)
+            except Killed:
+                return  # the lease is left to run out
+            finally:
+                self.stage.meanwhile = None
+            self.stage.store.lanes.release(lease)
+
     @rule(fault=st.sampled_from([Fault.KILLED_AFTER, Fault.REPLY_LOST, Fault.CUT]), customer=customers, changes=people)
     @precondition(lambda self: self.stage.store.desk.waiting())
     def lose_an_answer_while_the_customer_changes(self, fault: Fault, customer: str, changes: dict[str, Any]) -> None:
