@@ -18,7 +18,7 @@ from tests.chaos.traffic import Story, Traffic
 from tests.patience import PATIENCE
 
 LEASE = 2
-WRITES = ("/composite/", "/batch/", "/associations", "/unsubscribe")
+WRITES = ("/composite", "/batch/", "/associations", "/unsubscribe")
 
 
 class World(Product):

@@ -94,6 +94,7 @@ class TestFinding:
         sandbox, salesforce = pair
         names = [f"Žluťoučký-{number:03}" for number in range(450)]
         sandbox.put("Contact", LastName=names[-1])
+        sandbox.fail(404, "NOT_FOUND", path="/composite")
         found = salesforce.find("Contact", "LastName", names, ["Email"])
         assert [name for name in names if found[name]] == [names[-1]]
         assert max(len(call.path) for call in sandbox.calls("/query")) < 16_000

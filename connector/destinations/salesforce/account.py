@@ -1,14 +1,14 @@
 """One Salesforce org as a destination, through simple-salesforce.
 
-Records are upserted by external id through sObject Collections, 200 per call, so a repeated call changes nothing.
+Records are upserted by external id through sObject Collections, up to five of 200 in a call, so a repeated call changes
+nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from threading import Lock
 from typing import Final
 from urllib.parse import quote
@@ -25,7 +25,6 @@ from connector.destinations.base import (
     Outcome,
     Row,
     Verdict,
-    one_call,
 )
 from connector.destinations.deadline import Limits
 from connector.destinations.describing import problems
@@ -41,13 +40,13 @@ from connector.destinations.salesforce.current import Presence
 from connector.destinations.salesforce.edited_leads import EditedLeads
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.merged import Survivors
+from connector.destinations.salesforce.portions import COLLECTION, Group, Writer
 from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
 from connector.destinations.salesforce.schema import target
 from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.salesforce.transport import LIMITS, Line
 from connector.destinations.salesforce.vendor import SALESFORCE
-from connector.destinations.salesforce.writes import Batch, Record
 from connector.mapping.target import TargetSchema
 from connector.model import Mode, Value
 from connector.settlement import Refusal
@@ -70,7 +69,7 @@ class Salesforce:
     """
 
     crm = SALESFORCE
-    batch = 200
+    batch = COLLECTION
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class Salesforce:
         self._login = Login(auth, self._line, api_version)
         self._client = Client(self._line, self._login, headers, tries=tries, sleep=sleep)
         self._abreast = Abreast(self._options.calls_abreast)
-        self._reader = Reader(self._client, self._abreast)
+        self._reader, self._writer = Reader(self._client, self._abreast), Writer(self._client, self._abreast)
         self._has_asked = False
         self._asking = Lock()
         self._leads, self._survivors = Leads(self._reader), Survivors(self._client)
@@ -219,16 +218,29 @@ class Salesforce:
         """Write rows; returns the outcome of each by its place in `rows`, in order."""
         fields, outcomes = self._fitted(rows)
         target_ids = self._target_ids(rows, outcomes)
+        for wave in self._waves(rows, fields, target_ids):
+            written = self._writer.write([group for _, group in wave])
+            for (places, _), of_group in zip(wave, written, strict=True):
+                outcomes.update(zip(places, of_group, strict=True))
+        return dict(sorted(outcomes.items()))
+
+    @staticmethod
+    def _waves(
+        rows: Sequence[Row], fields: Mapping[int, Mapping[str, Value]], target_ids: Mapping[int, str]
+    ) -> list[list[tuple[list[int], Group]]]:
+        """What to write after one another: groups of records, each with the places of its rows."""
+        waves: list[list[tuple[list[int], Group]]] = []
         for by_id in (False, True):
             chosen = {place: rows[place] for place, target_id in target_ids.items() if bool(target_id) is by_id}
             for (kind, field), alike in records.alike(chosen).items():
-                path = _BY_ID if by_id else f"{_BY_ID}/{quote(kind)}/{quote(field)}"
-                for places in records.waves(alike, target_ids):
+                path, key_field = (_BY_ID, "") if by_id else (f"{_BY_ID}/{quote(kind)}/{quote(field)}", field)
+                for number, places in enumerate(records.waves(alike, target_ids)):
                     sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
-                    of_rows = [rows[place] for place in places]
-                    key_field = "" if by_id else field
-                    outcomes.update(zip(places, self._send(path, sent, of_rows, key_field), strict=True))
-        return dict(sorted(outcomes.items()))
+                    group = Group(path, key_field, sent, [rows[place] for place in places])
+                    if number == len(waves):
+                        waves.append([])
+                    waves[number].append((places, group))
+        return waves
 
     def _fitted(self, rows: Sequence[Row]) -> tuple[dict[int, dict[str, Value]], dict[int, Outcome]]:
         """Each row's fields converted to the types Salesforce expects, and the refusals of rows that do not fit."""
@@ -252,17 +264,6 @@ class Salesforce:
                 raise
         refreshed.add(kind)
         return fit.fitted(self._reader.describe(kind), row.fields)
-
-    def _send(self, path: str, sent: Sequence[Record], rows: Sequence[Row], key_field: str = "") -> list[Outcome]:
-        """Write records, in as many requests as they need. rows: what they were made of, in the same order."""
-
-        def write(start: int) -> list[Outcome]:
-            end = start + self.batch
-            with one_call(rows[start:end]):
-                return Batch(self._client, path, key_field).write(sent[start:end])
-
-        answers = self._abreast([partial(write, start) for start in range(0, len(sent), self.batch)])
-        return [outcome for answer in answers for outcome in answer]
 
     def _target_ids(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> dict[int, str]:
         """The id to write each row to, empty to write by key. Adds the outcomes of updates without a record."""
@@ -301,7 +302,7 @@ class Salesforce:
         ids = self._ids(rows, refused)
         targets = [(place, target_id) for place in refused for target_id in ids[place]]
         flags = [records.flags(rows[place], target_id) for place, target_id in targets]
-        answers = self._send(_BY_ID, flags, [rows[place] for place, _ in targets])
+        (answers,) = self._writer.write([Group(_BY_ID, "", flags, [rows[place] for place, _ in targets])])
         missed = {
             place
             for (place, _), answer in zip(targets, answers, strict=True)

@@ -42,14 +42,13 @@ class Client:
     """Calls to one account. All of them are idempotent, so a call whose reply is lost is simply repeated."""
 
     def __init__(self, line: Line, login: Login, headers: Mapping[str, str], *, tries: int, sleep: Sleep) -> None:
-        self.line, self._login, self._headers = line, login, headers
+        self.line, self._login, self.headers = line, login, headers
         self.tries, self.sleep = tries, sleep
         self.base = f"/services/data/v{login.version}/"
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The JSON of a reply, or its ApiError. `path` is below /services/data/vXX.0/. Raises DestinationUnusable."""
-        retrying = within_attempt(_temporary, self.tries, self.sleep)
-        reply = retrying(self._logged_in, method, path, options)
+        reply = self.ask(method, path, tries=self.tries, **options)
         if isinstance(reply, ApiError):
             rule = errors.rule_for(reply)
             if reply.code == NO_ANSWER:
@@ -58,6 +57,13 @@ class Client:
             if rule.kind in (Kind.UNUSABLE, Kind.OUTAGE, Kind.SESSION):
                 raise errors.unusable(rule)
         return reply
+
+    def ask(
+        self, method: str, path: str, *, tries: int, again: Callable[[Any], bool] | None = None, **options: Any
+    ) -> Any:
+        """The JSON of a reply, or its ApiError, whatever it means. again: whether a reply is worth another try."""
+        retrying = within_attempt(again or is_temporary, tries, self.sleep)
+        return retrying(self._logged_in, method, path, options)
 
     def _logged_in(self, method: str, path: str, options: dict[str, Any]) -> Any:
         session = self._login.session()
@@ -77,7 +83,7 @@ class Client:
 
     def _once(self, session: Any, method: str, path: str, options: dict[str, Any]) -> Any:
         try:
-            return session.restful(path, method=method, headers=self._headers, **options)
+            return session.restful(path, method=method, headers=self.headers, **options)
         except SalesforceError as error:
             return api_error.read(error.status, error.content)
         except requests.exceptions.JSONDecodeError:
@@ -88,6 +94,6 @@ class Client:
             return ApiError(self.line.last.status, UNREADABLE)
 
 
-def _temporary(reply: Any) -> bool:
+def is_temporary(reply: Any) -> bool:
     """Whether a retry may help: no answer, or an outage."""
     return isinstance(reply, ApiError) and (reply.code == NO_ANSWER or errors.rule_for(reply).kind is Kind.OUTAGE)

@@ -20,6 +20,7 @@ from connector.destinations.salesforce.composite import Parts
 from connector.destinations.salesforce.rule import REJECTING
 from connector.destinations.salesforce.schema import Described, DescribedObject
 from connector.destinations.salesforce.search import Query, search
+from connector.destinations.salesforce.together import Together
 from connector.destinations.salesforce.vendor import SALESFORCE
 from connector.errors import DestinationUnusable, PauseReason
 from connector.mapping.target import TargetSchema
@@ -38,7 +39,7 @@ class Reader:
     """Reads one account. Every method may raise DestinationUnusable."""
 
     def __init__(self, client: Client, abreast: Abreast) -> None:
-        self._client, self._abreast = client, abreast
+        self._client, self._abreast, self._together = client, abreast, Together(client, "searches")
         self._known: dict[str, DescribedObject] = {}
         self._ask_again: dict[str, float] = {}
 
@@ -57,7 +58,7 @@ class Reader:
             return {value: [] for value in asked}
         own, further = known[field], narrowing.joined(filter(None, tests))
         question = Query(object, field, own.type, own.length, tuple(read), further)
-        return search(self._client, self._abreast, question, asked)
+        return search(self._client, self._abreast, self._together, question, asked)
 
     def comparing(self, object: str, field: str) -> Compare | None:
         """What makes two values of this field equal where a query takes them for the same; None if not known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +16,7 @@ from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client
 from connector.destinations.salesforce.pages import Pages
+from connector.destinations.salesforce.together import REFERENCE, Fault, Replies, Request, Together
 from connector.errors import DestinationUnusable, PauseReason
 from connector.settlement import Refusal
 
@@ -25,6 +26,15 @@ SPLITS: Final = 32
 _MOST_VALUES: Final = 400
 _LONGEST_QUERY: Final = 14_000
 """URL-encoded bytes. Salesforce rejects a URL, or a URL with its headers, of more than 16,384 bytes."""
+_MOST_TOGETHER: Final = 2_000
+"""Records of a page: where each value has one record, an answer is one page."""
+_LONGEST_TOGETHER: Final = 90_000
+"""URL-encoded bytes of a query inside another request's body, where 100,000 characters are allowed.
+
+https://help.salesforce.com/s/articleView?id=000386264&type=1
+"""
+_MOST_RECORDS: Final = 10_000
+"""Of a wide search: more are read in smaller ones, so that a value of many records spoils the answer for few others."""
 
 _AGAIN: Final = "replay: the search is repeated"
 _LEFT_OVER: Final = Outcome(
@@ -79,21 +89,69 @@ class Query:
         return compare(value if isinstance(value, str | int | float) else None)
 
 
-def search(client: Client, abreast: Abreast, question: Query, asked: Sequence[str]) -> Answers:
+class _Asked(NamedTuple):
+    """The literals of one query, and the first page of its answer, if they were asked for already."""
+
+    literals: list[str]
+    first: Any = None
+
+
+def search(client: Client, abreast: Abreast, together: Together, question: Query, asked: Sequence[str]) -> Answers:
     """The records that have each of the values `asked`. Raises DestinationUnusable."""
     answers: Answers = {value: [] for value in asked}
     askers: dict[str, list[str]] = {}
     for value in answers:
         if (literal := question.literal(value)) is not None:
             askers.setdefault(literal, []).append(value)
-    room = max(_LONGEST_QUERY - len(quote(question.query(()))), 1_000)
-    portions = list(values.portions(sorted(askers), _MOST_VALUES, room))
-    for portion in abreast([partial(_Portion(client, question).run, literals) for literals in portions]):
+    for portion in _portions(client, abreast, together, question, sorted(askers)):
         records = portion.by_spelling()
         for literal in portion.literals:
             for value in askers[literal]:
                 answers[value] = portion.refused.get(literal) or records.get(question.spelling(value)) or portion.rest
     return answers
+
+
+def _portions(
+    client: Client, abreast: Abreast, together: Together, question: Query, literals: Sequence[str]
+) -> list[_Portion]:
+    queries, fault = _few(question, literals), None
+    if len(queries) > 1 and together.most > 1:
+        queries, fault = _asked_together(together, question, literals)
+    portions = abreast([partial(_Portion(client, question).run, *query) for query in queries])
+    if fault:
+        together.learn(fault)
+    return portions
+
+
+def _few(question: Query, literals: Iterable[str]) -> list[_Asked]:
+    """Queries that fit into an address."""
+    room = max(_LONGEST_QUERY - len(quote(question.query(()))), 1_000)
+    return [_Asked(portion) for portion in values.portions(literals, _MOST_VALUES, room)]
+
+
+def _asked_together(together: Together, question: Query, literals: Sequence[str]) -> tuple[list[_Asked], Fault | None]:
+    """Ask for more values at once, in a call's body; those without a usable answer are to be asked for in few."""
+    wide = list(values.portions(literals, _MOST_TOGETHER, _LONGEST_TOGETHER))
+    requests = [Request("GET", f"query?q={quote(question.query(portion))}") for portion in wide]
+    sizes = list(map(_size, wide, requests))
+    asked: list[_Asked] = []
+    fault = None
+    for bundle in together.bundles(sizes):
+        replies = Replies([None]) if sizes[bundle[0]] is None else together.ask([requests[place] for place in bundle])
+        fault = fault or replies.fault
+        for place, reply in zip(bundle, replies.each, strict=True):
+            asked += _answered(question, wide[place], reply.body if reply else None)
+    return asked, fault
+
+
+def _size(literals: list[str], request: Request) -> int | None:
+    return None if REFERENCE in "".join(literals) else len(request.path)
+
+
+def _answered(question: Query, literals: list[str], page: Any) -> list[_Asked]:
+    total = page.get("totalSize") if isinstance(page, dict) else None
+    is_usable = isinstance(total, int) and (total <= _MOST_RECORDS or page.get("done") is True)
+    return [_Asked(literals, page)] if is_usable else _few(question, literals)
 
 
 class _Page(BaseModel):
@@ -117,10 +175,10 @@ class _Portion:
     refused: dict[str, Outcome] = field(default_factory=dict)
     rest: list[Found] | Outcome = field(default_factory=list)
 
-    def run(self, literals: list[str]) -> _Portion:
-        """Ask for these values."""
+    def run(self, literals: list[str], first: Any = None) -> _Portion:
+        """Ask for these values. first: the first page of the answer, if it is there already."""
         self.literals = literals
-        self._ask(literals)
+        self._ask(literals, first)
         return self
 
     def by_spelling(self) -> dict[str, list[Found]]:
@@ -132,8 +190,8 @@ class _Portion:
             holders.setdefault(spelling, []).append(Found(record["id"], read))
         return holders
 
-    def _ask(self, literals: list[str]) -> None:
-        pages = Pages(self.client, "query", self.question.query(literals))
+    def _ask(self, literals: list[str], first: Any = None) -> None:
+        pages = Pages(self.client, "query", self.question.query(literals), first)
         for reply in pages:
             if isinstance(reply, ApiError) and reply.code != UNREADABLE:
                 self._refuse(literals, reply)

@@ -15,6 +15,7 @@ from connector.destinations.salesforce import api_error, errors
 from connector.destinations.salesforce.api_error import ApiError
 from connector.destinations.salesforce.client import UNREADABLE, Client, within_attempt
 from connector.destinations.salesforce.rule import REJECTING, Kind, Rule
+from connector.destinations.salesforce.together import Reply
 from connector.settlement import Refusal
 
 Record = dict[str, Any]
@@ -42,36 +43,48 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Writes records of one object to one path. key_field: empty if they are written by id."""
+    """Writes records of one object to one path. key_field: empty if they are written by id.
+
+    crowded: whether they were too much for the org among the others of their call.
+    """
 
     client: Client
     path: str
     key_field: str = ""
     splits: int = SPLITS
     delivered: bool = False
+    crowded: bool = False
+    request_id: str = ""
 
-    def write(self, records: Sequence[Record]) -> list[Outcome]:
-        """Write at most 200 records. One outcome each, in order. Raises DestinationUnusable."""
+    def write(self, records: Sequence[Record], replied: Reply | None = None) -> list[Outcome]:
+        """Write at most 200 records. One outcome each, in order. Raises DestinationUnusable.
+
+        replied: the reply to them, if they were sent among others already.
+        """
         answers: dict[int, _Answer] = {}
-        pending = list(range(len(records)))
+        pending, first = list(range(len(records))), [replied]
 
         def once() -> bool:
-            sent = list(pending)
-            answers.update(zip(sent, self._send([records[place] for place in sent]), strict=True))
+            sent, among_others = list(pending), first.pop() if first else None
+            answers.update(zip(sent, self._send([records[place] for place in sent], among_others), strict=True))
             pending[:] = [place for place in sent if answers[place].again]
             return bool(pending)
 
         within_attempt(bool, self.client.tries, self.client.sleep)(once)
         return [answers[place].outcome for place in range(len(records))]
 
-    def _send(self, records: Sequence[Record]) -> list[_Answer]:
-        reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
+    def _send(self, records: Sequence[Record], among_others: Reply | None = None) -> list[_Answer]:
+        if among_others:
+            reply, self.request_id = among_others.body, among_others.request_id
+        else:
+            reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
+            self.request_id = self.client.line.last.request_id
         if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
         if not isinstance(reply, list) or len(reply) != len(records):
             return [self._unaccounted() for _ in records]  # only its place says which record a result is about
         answers = [self._row(record, result) for record, result in zip(records, reply, strict=True)]
-        return self._in_halves(records, answers)
+        return self._in_parts(records, answers, was_alone=among_others is None)
 
     def _row(self, record: Record, result: Any) -> _Answer:
         """What Salesforce confirms of a record: a part that is missing or odd confirms nothing."""
@@ -85,26 +98,30 @@ class Batch:
             return self._unaccounted()
         self.delivered = True
         created = _created(record, row)
-        return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self._request, created=created))
+        return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self.request_id, created=created))
 
-    def _in_halves(self, records: Sequence[Record], answers: list[_Answer]) -> list[_Answer]:
-        """Send records that were too much together again, half of them at a time."""
+    def _in_parts(self, records: Sequence[Record], answers: list[_Answer], *, was_alone: bool) -> list[_Answer]:
+        """Send records that were too much together again, half of them at a time, or first without other requests."""
         places = [place for place, answer in enumerate(answers) if answer.too_much]
-        if len(places) < 2 or self.splits < 2:
-            return answers
-        self.splits -= 2
-        middle = len(places) // 2
-        for half in (places[:middle], places[middle:]):
-            for place, answer in zip(half, self._send([records[place] for place in half]), strict=True):
+        self.crowded = self.crowded or bool(places and not was_alone)
+        for part in self._halves(places) if was_alone else filter(None, [places]):
+            for place, answer in zip(part, self._send([records[place] for place in part]), strict=True):
                 answers[place] = answer
         return answers
+
+    def _halves(self, places: list[int]) -> Sequence[list[int]]:
+        if len(places) < 2 or self.splits < 2:
+            return ()
+        self.splits -= 2
+        middle = len(places) // 2
+        return places[:middle], places[middle:]
 
     def _judged(self, record: Record, refusal: ApiError) -> _Answer:
         refusal = api_error.located(refusal, record)
         rule = errors.rule_for(refusal, self.key_field)
         if rule.kind is Kind.UNUSABLE:
             raise errors.unusable(rule)
-        outcome = errors.outcome(refusal, rule, record.keys(), self._request)
+        outcome = errors.outcome(refusal, rule, record.keys(), self.request_id)
         return _Answer(outcome, rule.kind in (Kind.AGAIN, Kind.ONCE_MORE), rule.kind is Kind.SMALLER)
 
     def _refused(self, records: Sequence[Record], refusal: ApiError) -> list[_Answer]:
@@ -132,14 +149,10 @@ class Batch:
         if rule.kind is Kind.SMALLER and not self.delivered:
             raise errors.unusable(rule)
         why = Refusal(refusal.code, _LEFT_OVER, "fix the other dead letters of this account first, then replay")
-        return _Answer(Outcome(Verdict.DEFERRED, refusal=why, request_id=self._request))
+        return _Answer(Outcome(Verdict.DEFERRED, refusal=why, request_id=self.request_id))
 
     def _unaccounted(self) -> _Answer:
-        return _Answer(Outcome(Verdict.DEFERRED, refusal=_UNACCOUNTED, request_id=self._request))
-
-    @property
-    def _request(self) -> str:
-        return self.client.line.last.request_id
+        return _Answer(Outcome(Verdict.DEFERRED, refusal=_UNACCOUNTED, request_id=self.request_id))
 
 
 def _created(record: Record, row: dict[str, Any]) -> bool | None:

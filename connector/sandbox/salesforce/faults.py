@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
-from flask import Response
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector.sandbox.salesforce.values import Refused
@@ -52,6 +52,13 @@ class PlannedFaults(Wire):
     def __init__(self, *, latency: float = 0.0) -> None:
         super().__init__(latency=latency)
         self._row_faults: dict[str, list[Refused]] = {}
+
+    @staticmethod
+    def is_write(method: str, path: str) -> bool:
+        """Whether a request writes records: of those that are made of several, one that has such a part."""
+        if not path.endswith("/composite"):
+            return Wire.is_write(method, path)
+        return any(part.get("method") != "GET" for part in request.get_json()["compositeRequest"])
 
     def html_503(self, times: int = 1, path: str = _ENDPOINTS) -> None:
         self.fault(path, Response(_PAGE, 503, content_type="text/html"), times=times)

@@ -25,6 +25,7 @@ from connector.sandbox.wire import Way
 class Rest(PlannedFaults):
     """Reads requests, runs them on the org and builds the replies. daily_limit: calls per day. page: rows per page.
 
+    most_rows: the records that one call may write before the org's automation runs out of time, over all of its parts.
     moved: the org's former host names, and whether each redirects. keeps_logins: whether they still take logins.
     """
 
@@ -34,6 +35,7 @@ class Rest(PlannedFaults):
         self.daily_limit, self.page, self.used = daily_limit, page, 0
         self.moved: dict[str, bool] = {}
         self.keeps_logins = True
+        self.most_rows: int | None = None
         self._cursors: dict[str, tuple[list[Column], str, list[Record], int]] = {}
         self._route()
 
@@ -103,6 +105,8 @@ class Rest(PlannedFaults):
         return reply(table.describe() | {"childRelationships": list(self.org.children(table))})
 
     def _composite(self) -> Response:
+        if self.most_rows is not None and composite.rows(_body()) > self.most_rows:
+            return error_reply(500, "REQUEST_RUNNING_TOO_LONG", "Your request was running for too long")
         return reply({"compositeResponse": composite.parts(self.app, _body())})
 
     def _collection_upsert(self, name: str, field: str) -> Response:
