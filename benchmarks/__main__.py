@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks import acknowledge, drain, growth, latency, mapping, results, scaling
+from benchmarks import acknowledge, drain, fairness, growth, latency, mapping, results, scaling
 from benchmarks.figures import MISSED, Failed, Figure, rows, table
 from benchmarks.sides import BEFORE, ROOT, Side, prepared_if_possible
 
@@ -57,6 +57,7 @@ def parts(peers: Peers) -> Parts:
             growth.figures, {"SQLite": (1000, 100_000, 1_000_000), "PostgreSQL": (1000, 100_000, 1_000_000)}, 9
         ),
         "scaling": partial(scaling.figures, 2000, 2),
+        "fairness": partial(fairness.figures, 100_000, 60),
     }  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def quick_parts(peers: Peers) -> Parts:
         "latency": partial(latency.figures, 3, 1.0, 1, peers.before),
         "growth": partial(growth.figures, {"SQLite": (1000, 2000), "PostgreSQL": (1000, 2000)}, 1),
         "scaling": partial(scaling.figures, 50, 1, (1, 2)),
+        "fairness": partial(fairness.figures, 3000, 3),
     }  # fmt: skip
 
 

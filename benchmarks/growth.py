@@ -1,4 +1,4 @@
-"""What history costs: accepting, draining, the console's lists and retention with 1,000 and 1,000,000 events stored.
+"""What history costs: accepting, draining, each list and page, and retention with 1,000 and 1,000,000 events stored.
 
     python -m benchmarks.growth [--sizes 1000 1000000] [--rounds 15] [--database SQLite|PostgreSQL]
 
@@ -14,6 +14,8 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -21,12 +23,16 @@ from sqlalchemy import text
 
 from benchmarks.databases import KEY, Databases, databases
 from benchmarks.figures import Beside, Figure, table
+from benchmarks.pages import Pages, paths
 from connector.carecycle.signature import Verifier
+from connector.crm import CrmAccount
 from connector.delivery.plan_ahead import PlannedAhead
 from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
-from connector.destinations.base import Found, Outcome, Row, Verdict, as_text
+from connector.destinations.base import Outcome, Row, Verdict, as_text
 from connector.destinations.salesforce.vendor import SALESFORCE
+from connector.insight.overview import overview
+from connector.insight.problems import find_causes
 from connector.mapping import shipped_folder
 from connector.mapping.target import TargetSchema
 from connector.receive import Agency, read
@@ -44,7 +50,7 @@ STATES = (*["delivered"] * 83, *["superseded"] * 6, *["skipped"] * 10, "ignored"
 CODES = {"superseded": "SUPERSEDED", "skipped": "SKIPPED", "ignored": "UNKNOWN_TYPE"}
 DEAD = 50
 WANTED = "<= 1.3"
-READS = ("problems by cause", "overview", "story")
+READS = ("problems by cause", "overview", "story", "status")
 """Besides the lists, the operations measured several times per round."""
 
 
@@ -52,16 +58,43 @@ class Sink:
     """An in-memory CRM that accepts everything at once, so that only the connector and its database are measured."""
 
     crm, batch = SALESFORCE, 200
-    usage = None
+    usage, date = None, ""
 
     def provisioner(self) -> Any:
         raise NotImplementedError
 
+    def bench(self) -> Any:
+        raise NotImplementedError
+
+    def account(self) -> CrmAccount:
+        return CrmAccount("00D000000000001")
+
+    def serve(self, account: CrmAccount) -> None: ...
+
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         return [Outcome(Verdict.DELIVERED, id=row.key.value) for row in rows]
 
-    def find(self, object: str, field: str, values: Sequence[str], read: Any) -> dict[str, list[Found]]:
+    def find(self, object: str, field: str, values: Sequence[str], read: Any, narrow: Any = None) -> dict[str, Any]:
+        return {value: [] for value in values}
+
+    def find_phones(self, object: str, field: str, numbers: Sequence[str], read: Any) -> dict[str, Any]:
+        return {number: [] for number in numbers}
+
+    def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         return {}
+
+    def current(self, object: str, ids: Sequence[str], fields: Any) -> dict[str, Any]:
+        return {}
+
+    def linked(self, object: str, ids: Sequence[str], other: str) -> dict[str, frozenset[str]]:
+        return {}
+
+    def may_have_twins(self, object: str, field: str) -> bool:
+        return False
+
+    def comparing(self, object: str, field: str) -> None: ...
+
+    def recall(self, kept: TargetSchema) -> None: ...
 
     def normal(self, value: Any) -> str:
         return as_text(value)
@@ -91,6 +124,7 @@ class Grown:
         self.route = Route(DESTINATION, Sink(), Running(mapping), "America/New_York")
         self.store.lanes.open({LANE: DESTINATION})
         self.fill()
+        self.pages = Pages(self.store)
 
     def fill(self) -> None:
         """Store settled deliveries over 89 days, `DEAD` of them dead, and the same number of today at every size."""
@@ -169,8 +203,20 @@ class Grown:
         self.store.desk.waiting()
 
     def story(self) -> None:
-        n = self.size // 2
-        assert self.store.desk.story(self.event(n, b"")["message_id"])
+        assert self.store.desk.story(self.middle)
+
+    @property
+    def middle(self) -> str:
+        """The message id of an event in the middle of the history."""
+        return str(self.event(self.size // 2, b"")["message_id"])
+
+    @cached_property
+    def shown(self) -> dict[str, Callable[[], None]]:
+        """List the pages under names that are the same at every size."""
+        day = f"{datetime.fromtimestamp((self.now - DAY) / 1000, UTC):%Y-%m-%d}"
+        cause = find_causes(self.store)[0].id
+        named = zip(paths(self.middle, "c-7", cause, day), paths("MESSAGE", "CUSTOMER", "CAUSE", "DAY"), strict=True)
+        return self.pages.measures(dict(named))
 
     def retention(self) -> None:
         self.store.retention.give_up("bench", self.now - 90 * DAY)
@@ -208,6 +254,8 @@ class Grown:
             "problems by cause": lambda: self.store.desk.dead() and None,
             "overview": self.overview,
             "story": self.story,
+            "status": lambda: overview(self.store, self.store.database.moment()) and None,
+            **self.shown,
             "retention, nothing due": self.retention,
             "retention, ten due": self.purge,
         }
@@ -227,10 +275,10 @@ def measured(stores: Sequence[Grown], rounds: int) -> dict[str, list[list[float]
 
 
 def _times(store: Grown, name: str) -> list[float]:
-    times = []
-    for _ in range(7 if "list" in name or name in READS else 1):
+    times, act = [], store.measures()[name]
+    for _ in range(3 if name.startswith("page") else 7 if "list" in name or name in READS else 1):
         began = time.perf_counter()
-        store.measures()[name]()
+        act()
         took = store.spent if name == "retention, ten due" else time.perf_counter() - began
         times.append(took * 1000)
     return times

@@ -42,8 +42,11 @@ Taken = dict[str, list[float]]
 class Sandboxed:
     """Both sandboxes, in this process."""
 
-    def __init__(self, closing: ExitStack) -> None:
-        self._wires: dict[str, Wire] = {"salesforce": SalesforceSandbox(), "hubspot": HubSpotSandbox()}
+    def __init__(self, closing: ExitStack, latency: float = 0.0) -> None:
+        self._wires: dict[str, Wire] = {
+            "salesforce": SalesforceSandbox(latency=latency),
+            "hubspot": HubSpotSandbox(latency=latency),
+        }
         self.url = {name: closing.enter_context(wire) for name, wire in self._wires.items()}
 
     def arrived(self, crm: str, since: float) -> list[Seen]:
@@ -82,12 +85,14 @@ def events(product: Product, sandboxes: Sandboxed, many: int) -> Taken:
     return waits
 
 
-def close_together(product: Product, sandboxes: Sandboxed, many: int) -> Taken:
-    """Send new people's events `APART` seconds from each other; time each, in ms, until the first write that has it."""
-    messages = requests_of_new_people("/hooks/bench", many, seed=6)
+def close_together(
+    product: Product, sandboxes: Sandboxed, many: int, seed: int = 6, apart: float = APART, agency: str = "bench"
+) -> Taken:
+    """Send new people's events `apart` seconds from each other; time each, in ms, until the first write that has it."""
+    messages = requests_of_new_people(f"/hooks/{agency}", many, seed)
     began = time.monotonic()
-    send(product.port, list(messages.values()), 8, 1 / APART)
-    due = {customer: began + APART * number for number, customer in enumerate(messages)}
+    send(product.port, list(messages.values()), 8, 1 / apart)
+    due = {customer: began + apart * number for number, customer in enumerate(messages)}
     return {crm: _waits(sandboxes, crm, due, began) for crm in CRMS}
 
 
