@@ -24,12 +24,24 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks import acknowledge, drain, fairness, growth, latency, mapping, results, scaling
+from benchmarks import (
+    acknowledge,
+    backfill,
+    drain,
+    fairness,
+    growth,
+    latency,
+    mapping,
+    memory,
+    results,
+    scaling,
+    summary,
+)
 from benchmarks.figures import MISSED, Failed, Figure, rows, table
 from benchmarks.sides import BEFORE, ROOT, Side, prepared_if_possible
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "RESULTS.md"
+RESULTS, README = HERE / "RESULTS.md", ROOT / "README.md"
 UNKNOWN = "unknown"
 PACKAGES = ("granian", "flask", "sqlalchemy", "psycopg", "svix", "simple-salesforce", "hubspot-api-client", "gunicorn")
 MODULES = {"simple-salesforce": "simple_salesforce", "hubspot-api-client": "hubspot"}
@@ -58,6 +70,8 @@ def parts(peers: Peers) -> Parts:
         ),
         "scaling": partial(scaling.figures, 2000, 2),
         "fairness": partial(fairness.figures, 100_000, 60),
+        "memory": partial(memory.figures, 20_000, 1_000_000, 15.0),
+        "backfill": partial(backfill.figures, 20_000),
     }  # fmt: skip
 
 
@@ -73,6 +87,8 @@ def quick_parts(peers: Peers) -> Parts:
         "growth": partial(growth.figures, {"SQLite": (1000, 2000), "PostgreSQL": (1000, 2000)}, 1),
         "scaling": partial(scaling.figures, 50, 1, (1, 2)),
         "fairness": partial(fairness.figures, 3000, 3),
+        "memory": partial(memory.figures, 2000, 4000, 1.0),
+        "backfill": partial(backfill.figures, 400),
     }  # fmt: skip
 
 
@@ -164,6 +180,8 @@ class Page:
         self._blocks[name] = results.Block(stamp, table(figures).strip())
         if self._path:
             self._path.write_text(self.text(), "utf-8")
+        if self._path == RESULTS:
+            README.write_text(summary.placed(README.read_text("utf-8"), self.text()), "utf-8")
 
     def text(self) -> str:
         """Return the whole page."""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from benchmarks.databases import KEY, Databases, databases
 from benchmarks.drain import Sandboxes, backlog
 from benchmarks.figures import Beside, Failed, Figure, table
 from benchmarks.load import SIGNED_WITH, Timing, send_apart
-from benchmarks.product import NOWHERE, Product, until
+from benchmarks.product import NOWHERE, Product, family, memory, until
 from benchmarks.sides import OURS, Older, Side, clean, prepared
 from connector.carecycle.signature import Verifier
 from connector.cli.stage import free_port
@@ -47,7 +48,7 @@ VERIFYING = "our server, verifying and keeping nothing"
 FLASK, EXPRESS = "Flask, svix and gunicorn calling the CRM", "Express and svix calling the CRM"
 CONNECTIONS, CROWD = (1, 8, 32, 128), 32
 WANTED_SHARE, WANTED_P99, WANTED_GAIN = ">= 0.85", "< 50", ">= 1.3"
-Ports = dict[str, int]
+Servers = dict[str, "Server"]
 Times = dict[tuple[str, int], list[Timing]]
 
 
@@ -59,53 +60,62 @@ def serve(port: int) -> None:
     asyncio.run(serve_all([Door(create_hooks(agencies, lambda _: KEPT), "127.0.0.1", port, Limits(threads=0))]))
 
 
-def answering(closing: ExitStack, port: int, start: Callable[[], subprocess.Popen[bytes]]) -> int:
-    """Start a server that ends with the block; return its port as soon as it answers."""
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is running. pid: of its first process."""
+
+    port: int
+    pid: int
+
+
+def answering(closing: ExitStack, port: int, start: Callable[[], subprocess.Popen[bytes]]) -> Server:
+    """Start a server that ends with the block; return it as soon as it answers."""
     process = start()
     closing.callback(process.wait)
     closing.callback(process.terminate)
     while process.poll() is None:
         with suppress(requests.RequestException):
             requests.get(f"{LOCAL}:{port}/", timeout=5)
-            return port
+            return Server(port, process.pid)
         time.sleep(0.02)
     raise ChildProcessError("the server did not start")
 
 
-def verifying(closing: ExitStack, side: Side) -> int:
-    """Start the server that only verifies; return its port."""
+def verifying(closing: ExitStack, side: Side) -> Server:
+    """Start the server that only verifies."""
     port = free_port()
     return answering(closing, port, lambda: side.started("benchmarks.acknowledge", "--serve", str(port)))
 
 
-def receiving(closing: ExitStack, side: Side, address: str) -> int:
-    """Start `connector receive`; return its port."""
-    return closing.enter_context(Product(closing, side, address, {"bench": NOWHERE}, "receive")).port
+def receiving(closing: ExitStack, side: Side, address: str) -> Server:
+    """Start `connector receive`."""
+    product = closing.enter_context(Product(closing, side, address, {"bench": NOWHERE}, "receive"))
+    return Server(product.port, product.roles()[0])
 
 
-def servers(closing: ExitStack, side: Side, addresses: Mapping[str, str]) -> Ports:
+def servers(closing: ExitStack, side: Side, addresses: Mapping[str, str]) -> Servers:
     """Start what one version offers: the server that only verifies, and the receiver on each database."""
     return {VERIFYING: verifying(closing, side)} | {
         kind: receiving(closing, side, address) for kind, address in addresses.items()
     }
 
 
-def peers(closing: ExitStack, modules: Path | None) -> Ports:
-    """Start what a user would write instead; return the ports. Without Node or its modules, only Flask."""
+def peers(closing: ExitStack, modules: Path | None) -> Servers:
+    """Start what a user would write instead. Without Node or its modules, only Flask."""
     crm = closing.enter_context(Sandboxes(0.1)).url["salesforce"]
     grant = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
     session = requests.post(f"{crm}/services/oauth2/token", grant, timeout=30).json()["access_token"]
     given, port = {**clean(), "SECRET": SIGNED_WITH, "CRM": crm, "SESSION": session}, free_port()
     gunicorn = [sys.executable, "-m", "gunicorn", "--log-level", "error", "--workers", "2"]
     command = [*gunicorn, "--bind", f"127.0.0.1:{port}", "--threads", "16", "benchmarks.peers.inline:app"]
-    ports = {FLASK: answering(closing, port, partial(subprocess.Popen, command, env=given))}
+    made = {FLASK: answering(closing, port, partial(subprocess.Popen, command, env=given))}
     if modules and (node := shutil.which("node")):
         port = free_port()
         given |= {"NODE_PATH": str(modules.resolve()), "PORT": str(port)}
         express = [node, str(PEERS / "express.js")]
         start = partial(subprocess.Popen, express, env=given, stdout=subprocess.DEVNULL)
-        ports[EXPRESS] = answering(closing, port, start)
-    return ports
+        made[EXPRESS] = answering(closing, port, start)
+    return made
 
 
 def sent(port: int, seconds: float, crowd: int) -> Timing:
@@ -119,13 +129,13 @@ def compare(
 ) -> list[Figure]:
     """Measure each number of connections once, and `CROWD` of them in several runs alternating with the others."""
     timings: Times = {}
-    old: Ports = {}
+    old: Servers = {}
 
     def before(closing: ExitStack) -> Callable[[Side], dict[str, list[float]]]:
         def measure(side: Side) -> dict[str, list[float]]:
             if not old:
                 old.update(servers(closing, side, engines.made("before")))
-            took = {name: sent(port, seconds, CROWD) for name, port in old.items()}
+            took = {name: sent(server.port, seconds, CROWD) for name, server in old.items()}
             slow = {f"{name}{SLOW}": [run.quantile(0.99)] for name, run in took.items()}
             return {name: [run.rate] for name, run in took.items()} | slow
 
@@ -137,13 +147,16 @@ def compare(
         others, turn = peers(closing, modules), before(closing)
         for crowd in connections:
             for _ in range(runs if crowd == CROWD else 1):
-                for name, port in {**own, **(others if crowd == CROWD else {})}.items():
-                    timings.setdefault((name, crowd), []).append(sent(port, seconds, crowd))
+                for name, server in {**own, **(others if crowd == CROWD else {})}.items():
+                    timings.setdefault((name, crowd), []).append(sent(server.port, seconds, crowd))
                 if crowd == CROWD:
                     older.take(turn)
+        held = {name: [memory(family(server.pid))] for name, server in {**own, **others}.items()}
     alone = [run.rate for run in timings[VERIFYING, CROWD]]
     figures = [Figure(GROUP, f"verifying alone, {CROWD} connections", "events/s", alone,
                       older.beside(VERIFYING, WANTED_GAIN))]  # fmt: skip
+    beside = [Beside(name, held[name]) for name in others]
+    figures.append(Figure(GROUP, MEMORY, "MB", held["SQLite"], beside))
     return figures + [
         figure for kind in addresses for crowd in connections for figure in _figures(kind, crowd, timings, older)
     ]
@@ -151,6 +164,7 @@ def compare(
 
 GROUP = "Acknowledging: verified, kept on disk, answered"
 SLOW = ", 99 of 100"
+MEMORY = "memory of the receiver alone on SQLite, after this load"
 
 
 def _figures(kind: str, crowd: int, timings: Times, older: Older) -> list[Figure]:

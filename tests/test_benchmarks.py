@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results
+from benchmarks import results, summary
 from benchmarks.drain import longest_chain
 from benchmarks.figures import COLUMNS, MISSED, Beside, Failed, Figure, holds, rounded, rows, table
 from benchmarks.sides import OURS, Older, Side, prepared_if_possible
 
-RESULTS = Path(__file__).parent.parent / "benchmarks/RESULTS.md"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks/RESULTS.md"
 
 
 def cells(figure: Figure | Failed) -> list[dict[str, str]]:
@@ -165,3 +166,31 @@ class TestResults:
         text = RESULTS.read_text("utf-8")
         assert "Written by `make bench`" in text
         assert f"| {' | '.join(COLUMNS)} |" in text
+
+
+class TestSummary:
+    PAGE = table(
+        [
+            Figure("Draining a backlog", "salesforce at 100 ms a call", "calls per 1,000", [3]),
+            Figure("Acknowledging: x", "SQLite, 32 connections", "events/s", [900], [Beside(summary.FLASK, [146])]),
+        ]
+    )
+
+    def test_a_peer_s_figure_is_that_of_its_own_row(self) -> None:
+        read = summary.read(self.PAGE)
+        assert read.ours("Acknowledging: ", "SQLite, 32 connections, events/s") == "900"
+        assert read.its("Acknowledging: ", "SQLite, 32 connections, events/s", summary.FLASK) == "146"
+
+    def test_what_was_not_measured_is_named_so_and_a_peer_without_any_figure_has_no_row(self) -> None:
+        text = summary.block(self.PAGE)
+        assert summary.NONE in text
+        assert "n8n" not in text
+
+    def test_only_the_table_of_readme_is_replaced(self) -> None:
+        readme = f"before\n{summary.BEGIN}\nold\n{summary.END}\nafter"
+        assert summary.placed(readme, self.PAGE) == f"before\n{summary.block(self.PAGE)}\nafter"
+
+    def test_readme_says_what_the_results_say(self) -> None:
+        readme = (ROOT / "README.md").read_text("utf-8")
+        assert summary.placed(readme, RESULTS.read_text("utf-8")) == readme
+        assert summary.BEGIN in readme
