@@ -70,7 +70,7 @@ def parts(peers: Peers) -> Parts:
         ),
         "scaling": partial(scaling.figures, 2000, 2),
         "fairness": partial(fairness.figures, 100_000, 60),
-        "memory": partial(memory.figures, 20_000, 1_000_000, 15.0),
+        "memory": partial(memory.figures, (20_000, 1_000_000), 15.0),
         "backfill": partial(backfill.figures, 20_000),
     }  # fmt: skip
 
@@ -87,7 +87,7 @@ def quick_parts(peers: Peers) -> Parts:
         "growth": partial(growth.figures, {"SQLite": (1000, 2000), "PostgreSQL": (1000, 2000)}, 1),
         "scaling": partial(scaling.figures, 50, 1, (1, 2)),
         "fairness": partial(fairness.figures, 3000, 3),
-        "memory": partial(memory.figures, 2000, 4000, 1.0),
+        "memory": partial(memory.figures, (2000, 4000), 1.0),
         "backfill": partial(backfill.figures, 400),
     }  # fmt: skip
 

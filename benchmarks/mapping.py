@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,8 +145,10 @@ def by_hand(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Return a function that fills only the fields of the compiled mapping: no key, no consent, no watermarks."""
-    fields = [(field.target, field.get) for field in mapping.programs["customer.updated"].records[0].fields]
-    zone: tzinfo = UTC
+    record, zone = mapping.programs["customer.updated"].records[0], UTC
+    if hasattr(record, "read"):
+        return lambda payload: record.read(payload, zone)
+    fields = [(field.target, field.get) for field in record.fields]  # as the older version compiles it
 
     def made(payload: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -1,98 +1,132 @@
-"""Memory of a container that drains while a few events wait, and while 1,000,000 do: a backlog must cost none.
+"""What the roles hold in memory, each and together, while few and while many events wait.
 
-    python -m benchmarks.memory [--few 20000] [--many 1000000] [--seconds 15]
+    python -m benchmarks.memory [--waiting 20000 1000000] [--seconds 20] [--database SQLite|PostgreSQL]
 
-Two containers with a database each, one after the other; each drains into both sandboxes at 100 ms a call. What counts
-is the most memory of all roles in that time. The events are put into the tables directly: to receive them would take
-as long as all other benchmarks together.
+`connector run` starts with that many deliveries due for each of two CRMs at 100 ms a call, and is watched while it
+delivers them: the figures are the most that was seen. The events are put into the tables directly: to receive them
+would take as long as all other benchmarks together. Resident pages that several processes share are divided among
+them (PSS, Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.databases import KEY, databases
+from benchmarks.databases import KEY, Databases, databases
 from benchmarks.drain import Sandboxes
 from benchmarks.figures import Beside, Figure, table
 from benchmarks.growth import CHUNK, customer
 from benchmarks.product import Product, until
 from benchmarks.sides import OURS
-from connector.store import open_store
+from connector.store import Store, open_store
 from connector.store.tables import deliveries, events
 
-WANTED = "<= 1.1"
-PEOPLE = 50_000
-"""Whose events come again and again; to encrypt a million payloads would take as long as to store them."""
-
-LANES = {f"bench/{crm}/0": f"bench/{crm}" for crm in ("salesforce", "hubspot")}
+CRMS = ("salesforce", "hubspot")
+DATABASES, WANTED_GROWTH = ("SQLite", "PostgreSQL"), "<= 1.1"
+SUPERVISOR = "supervisor"
 
 
-def fill(address: str, waiting: int) -> None:
-    """Let this many events wait, for both CRMs."""
-    store = open_store(address, KEY)
-    store.lanes.open(LANES)
-    now, number_of = int(time.time() * 1000) - waiting, range(min(PEOPLE, waiting))
-    bodies = [store.database.seal.close(json.dumps(customer(f"m{n}")).encode(), "bench") for n in number_of]
-    for start in range(0, waiting, CHUNK):
-        numbers = range(start + 1, min(start + CHUNK, waiting) + 1)
+def fill(store: Store, waiting: int) -> None:
+    """Have this many customers' events wait, each for both CRMs."""
+    store.lanes.open({f"bench/{crm}/0": f"bench/{crm}" for crm in CRMS})
+    now = store.database.moment()
+    for start in range(1, waiting + 1, CHUNK):
+        numbers = range(start, min(start + CHUNK, waiting + 1))
+        happened = [
+            {
+                "id": n, "agency": "bench", "message_id": f"waiting-{n}", "type": "customer.updated",
+                "customer_id": f"c-{n}", "source_time": now, "received_at": now, "digest": f"{n:032x}",
+                "payload": store.database.seal.close(json.dumps(customer(str(n))).encode(), f"bench/waiting-{n}"),
+            }
+            for n in numbers
+        ]  # fmt: skip
+        due = [
+            {
+                "event_id": n, "destination": f"bench/{crm}", "lane": f"bench/{crm}/0", "state": "ready", "priority": 1,
+                "attempts": 0, "accepted_at": now, "due_at": now, "code": "",
+            }
+            for n in numbers
+            for crm in CRMS
+        ]  # fmt: skip
         with store.database.transaction() as connection:
-            connection.execute(events.insert(), [
-                {"id": n, "agency": "bench", "message_id": f"memory-{n}", "type": "customer.updated",
-                 "customer_id": f"c-m{n % len(bodies)}", "source_time": now + n, "received_at": now + n,
-                 "payload": bodies[n % len(bodies)], "digest": "0" * 32} for n in numbers
-            ])  # fmt: skip
-            connection.execute(deliveries.insert(), [
-                {"event_id": n, "destination": destination, "lane": lane, "state": "ready", "priority": 0,
-                 "attempts": 0, "accepted_at": now + n, "due_at": now + n, "code": ""}
-                for n in numbers for lane, destination in LANES.items()
-            ])  # fmt: skip
+            connection.execute(events.insert(), happened)
+            connection.execute(deliveries.insert(), due)
     if store.database.engine.dialect.name == "postgresql":
         with store.database.transaction() as connection:
             connection.execute(text(f"SELECT setval(pg_get_serial_sequence('events', 'id'), {waiting})"))
             connection.execute(text("ANALYZE"))
+
+
+def by_role(pids: Sequence[int]) -> dict[str, float]:
+    """Return what each process holds, in MB, by the name of its role."""
+    held = {}
+    for pid in pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        name = SUPERVISOR if pid == pids[0] else Path(f"/proc/{pid}/comm").read_text().strip()
+        held[name] = sum(int(size) for size in re.findall(r"^Pss: +(\d+) kB", rollup, re.M)) * 1024 / 1e6
+    return held
+
+
+def most(product: Product, seconds: float) -> dict[str, float]:
+    """Return the most that each role held at a time while it delivered, and all of them together."""
+    peak: dict[str, float] = {}
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        assert product.waiting(), "the backlog was drained before the end"
+        held = by_role(product.roles())
+        for name, size in {**held, "all roles": sum(held.values())}.items():
+            peak[name] = max(peak.get(name, 0.0), size)
+        time.sleep(0.5)
+    return peak
+
+
+def measured(address: str, waiting: int, seconds: float) -> dict[str, float]:
+    """Watch the roles deliver this many waiting events."""
+    store = open_store(address, KEY)
+    fill(store, waiting)
     store.close()
-
-
-def most(address: str, waiting: int, seconds: float) -> float:
-    """Return the most memory in MB while this many events wait and some are delivered."""
-    fill(address, waiting)
     with ExitStack() as closing:
         sandboxes = closing.enter_context(Sandboxes(0.1))
         product = closing.enter_context(Product(closing, OURS, address, {"bench": sandboxes.url}))
-        until(lambda: product.waiting() < 2 * waiting - 100)
-        until_when, held = time.monotonic() + seconds, [product.memory()]
-        while time.monotonic() < until_when:
-            time.sleep(0.5)
-            held.append(product.memory())
-        assert product.waiting(), "the backlog was drained before the end"
-        return max(held)
+        until(lambda: product.waiting() < 2 * waiting - 100, 120)
+        return most(product, seconds)
 
 
-def figures(few: int, many: int, seconds: float) -> list[Figure]:
-    """Compare the most memory with many events waiting with that with few, on both databases."""
-    results = []
+def figures(waiting: Sequence[int], seconds: float, kinds: Sequence[str] = DATABASES) -> list[Figure]:
+    """Compare what is held with the most events waiting and with fewer."""
     with databases() as engines:
-        others = engines.made("few")
-        for kind, address in engines.made("many").items():
-            beside = Beside(f"while {few:,} wait", [most(others[kind], few, seconds)], WANTED)
-            name = f"{kind}, the most while {many:,} wait and some are delivered"
-            results.append(Figure("Memory while events wait", name, "MB", [most(address, many, seconds)], [beside]))
+        return [figure for kind in kinds for figure in _figures(kind, waiting, seconds, engines)]
+
+
+def _figures(kind: str, waiting: Sequence[int], seconds: float, engines: Databases) -> list[Figure]:
+    held = [measured(engines.made(f"memory{kind}{many}".lower())[kind], many, seconds) for many in waiting]
+    group = f"Memory while {waiting[-1]:,} events wait and some are delivered, on {kind}"
+    results = []
+    for name, size in held[-1].items():
+        bound = WANTED_GROWTH if name == "all roles" else ""
+        beside = [
+            Beside(f"while {many:,} wait", [own[name]], bound) for many, own in zip(waiting[:-1], held, strict=False)
+        ]
+        results.append(Figure(group, name, "MB", [size], beside))
     return results
 
 
 def main() -> None:
-    """Print one section."""
+    """Print what was measured."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--few", type=int, default=20_000)
-    arguments.add_argument("--many", type=int, default=1_000_000)
-    arguments.add_argument("--seconds", type=float, default=15.0)
+    arguments.add_argument("--waiting", type=int, nargs="+", default=[20_000, 1_000_000])
+    arguments.add_argument("--seconds", type=float, default=20.0, help="how long to watch the roles deliver")
+    arguments.add_argument("--database", choices=DATABASES, action="append")
     chosen = arguments.parse_args()
-    print(table(figures(chosen.few, chosen.many, chosen.seconds)))
+    print(table(figures(chosen.waiting, chosen.seconds, chosen.database or DATABASES)))
 
 
 if __name__ == "__main__":
