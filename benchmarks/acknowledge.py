@@ -200,7 +200,7 @@ def drain(side: Side, address: str, waiting: int, rate: float, seconds: float) -
     with ExitStack() as closing:
         sandboxes = closing.enter_context(Sandboxes(0.1))
         busy = closing.enter_context(Product(closing, side, address, {"bench": sandboxes.url}))
-        until(lambda: busy.waiting() < 2 * waiting - 100)
+        until(lambda: busy.began(2 * waiting))
         timing = send_apart(busy.port, int(seconds * rate), CROWD, rate)
         assert busy.waiting(), "the backlog was drained before the last event came"
         return timing

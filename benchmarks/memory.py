@@ -96,7 +96,7 @@ def measured(address: str, waiting: int, seconds: float) -> dict[str, float]:
     with ExitStack() as closing:
         sandboxes = closing.enter_context(Sandboxes(0.1))
         product = closing.enter_context(Product(closing, OURS, address, {"bench": sandboxes.url}))
-        until(lambda: product.waiting() < 2 * waiting - 100, 120)
+        until(lambda: product.began(2 * waiting), 120)
         return most(product, seconds)
 
 

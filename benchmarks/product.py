@@ -85,10 +85,23 @@ class Product:
             return False
 
     def waiting(self, lane: str = "") -> int:
-        """Return how many deliveries wait, of all lanes or of those whose name begins so."""
-        text = requests.get(f"http://127.0.0.1:{self.admin}/metrics", timeout=30).text
-        gauges = re.findall(r'^connector_deliveries_ready\{.*?lane="([^"]*)".*?\} (\S+)$', text, re.M)
-        return int(sum(float(value) for name, value in gauges if name.startswith(lane)))
+        """Return how many deliveries wait, of all lanes or of those whose name begins so.
+
+        A database that is busy is left out of the metrics at first. Raises AssertionError if it stays so for a minute.
+        """
+        deadline = time.monotonic() + 60
+        while True:
+            text = requests.get(f"http://127.0.0.1:{self.admin}/metrics", timeout=60).text
+            gauges = re.findall(r'^connector_deliveries_ready\{.*?lane="([^"]*)".*?\} (\S+)$', text, re.M)
+            if gauges:
+                return int(sum(float(value) for name, value in gauges if name.startswith(lane)))
+            assert time.monotonic() < deadline, "the metrics do not say how many deliveries wait"
+            time.sleep(0.2)
+
+    def began(self, waiting: int) -> bool:
+        """Whether fewer deliveries wait than did, looking so seldom that it costs the product little."""
+        time.sleep(0.2)
+        return self.waiting() < waiting
 
     def roles(self) -> list[int]:
         """List the process ids of all roles and of their parent process."""

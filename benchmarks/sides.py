@@ -29,8 +29,8 @@ BEFORE = "514692c"
 FAILURES = (subprocess.SubprocessError, OSError, AssertionError, ValueError, LookupError, RuntimeError)
 """What a measurement of the older version may raise."""
 
-LEAKING = ("PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
-"""What `make` or another environment says to this process and must not say to the other version."""
+LEAKING = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
+"""What is for this process alone. Without the second each process would compile all it imports."""
 
 
 @dataclass(frozen=True, slots=True)
