@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -72,6 +73,7 @@ def parts(peers: Peers) -> Parts:
         "fairness": partial(fairness.figures, 100_000, 60),
         "memory": partial(memory.figures, (20_000, 1_000_000), 15.0),
         "backfill": partial(backfill.figures, 20_000),
+        **rival(2000, 50),
     }  # fmt: skip
 
 
@@ -89,7 +91,15 @@ def quick_parts(peers: Peers) -> Parts:
         "fairness": partial(fairness.figures, 3000, 3),
         "memory": partial(memory.figures, (2000, 4000), 1.0),
         "backfill": partial(backfill.figures, 400),
+        **rival(100, 5),
     }  # fmt: skip
+
+
+def rival(events: int, people: int) -> Parts:
+    """Return the comparison with n8n where this copy has it: it brings a product of its own, of half a gigabyte."""
+    if find_spec("benchmarks.rival") is None:
+        return {}
+    return {"rival": partial(import_module("benchmarks.rival").figures, events, people)}
 
 
 def measured(name: str, measure: Callable[[], Sequence[Figure | Failed]]) -> tuple[Sequence[Figure | Failed], float]:
