@@ -101,9 +101,13 @@ class TestText:
             "customer.county: expected text, got text in another encoding",
         ]
 
-    @pytest.mark.parametrize("sent", ["\\ud800", "\\u0000", "\x00"])
+    @pytest.mark.parametrize("sent", ["\\ud800", "\\uDbfF", "\\udC00", "\\uDFFF", "\\u0000", "\x00"])
     def test_that_no_crm_can_be_sent_has_a_question_mark(self, sent: str) -> None:
         assert read(a_body(f'"city": "Me{sent}sa"').encode()).payload["city"] == "Me?sa"
+
+    @pytest.mark.parametrize("number", [0x0001, 0x00E9, 0xD7FF, 0xE000, 0xFFFF])
+    def test_that_is_escaped_is_read_whole(self, number: int) -> None:
+        assert read(a_body(f'"city": "Me\\u{number:04x}sa"').encode()).payload["city"] == f"Me{chr(number)}sa"
 
     def test_of_an_id_with_such_a_character_is_no_id(self) -> None:
         with pytest.raises(UnreadableEvent, match=r"customer\.id"):
