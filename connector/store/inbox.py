@@ -147,7 +147,8 @@ class Inbox:
         for arrival in again:
             if other := apart.get(id(arrival)):
                 telemetry.kept_apart(arrival.agency, arrival.message_id, other.message_id)
-        return [id(arrival) in fresh | apart.keys() for arrival in arrivals]
+        new = fresh | apart.keys()
+        return [id(arrival) in new for arrival in arrivals]
 
     def _come_again(self, connection: Connection, again: Sequence[Arrival]) -> dict[int, Arrival]:
         """Keep another content of a known message as one of its own. Returns what is new, by the id() of what came."""
