@@ -35,6 +35,7 @@ from connector.store.dialect import lock_rows
 from connector.store.entries import entry_as_text, read_entry
 from connector.store.gaps import DOUBTFUL
 from connector.store.previous_tables import previous
+from connector.store.rows import as_rows, given
 from connector.store.sql import Sql, built_once
 from connector.store.tables import STATE, claims, deliveries, events, ledger
 
@@ -43,7 +44,8 @@ STEP: Final = 500
 
 _LATER: Final = ("id", "undone", "made", "at", "restored", "undone_at")
 _FILLED: Final = tuple(c for c in previous.c if c.name not in _LATER)
-_OF_LEDGER: Final = and_(*(previous.c[name] == ledger.c[name] for name in ("destination", "object", "key")))
+_RECORD: Final = ("destination", "object", "key")
+_OF_LEDGER: Final = and_(*(previous.c[name] == ledger.c[name] for name in _RECORD))
 
 
 def sealed_as(row: Any) -> str:
@@ -67,9 +69,21 @@ class Whose:
 @built_once
 def _keep(sql: Sql) -> Any:
     filled = {column.name: bindparam(f"the_{column.name}", type_=column.type) for column in _FILLED}
-    same = (previous.c[name].is_not_distinct_from(value) for name, value in filled.items() if name != "sealed")
+    # PostgreSQL has no index for IS NOT DISTINCT FROM: it would read the whole table for each row.
+    same = (
+        previous.c[name].is_not_distinct_from(value) if previous.c[name].nullable else previous.c[name] == value
+        for name, value in filled.items()
+        if name != "sealed"
+    )
     new = select(*filled.values(), sql.now()).where(~select(literal(1)).where(*same).exists())
     return insert(previous).from_select([*(column.name for column in _FILLED), "at"], new)
+
+
+@built_once
+def _confirm(sql: Sql) -> Any:
+    created = given(sql, *(previous.c[name] for name in (*_RECORD, "made")))
+    of_record = (previous.c[name] == created.c[name] for name in _RECORD)
+    return update(previous).where(*of_record, previous.c.crm_id.is_(None)).values(made=created.c.made)
 
 
 class Previous:
@@ -77,7 +91,7 @@ class Previous:
 
     def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
-        self._keep = _keep(database.sql)
+        self._keep, self._confirm = _keep(database.sql), _confirm(database.sql)
 
     def rows(self, destination: str, remembered: Iterable[Remembered]) -> list[dict[str, Any]]:
         """What these records had before a write, as parameters: sealed before the transaction begins."""
@@ -112,11 +126,18 @@ class Previous:
 
     def confirm(self, connection: Connection, destination: str, remembered: Iterable[Remembered]) -> None:
         """Note the ids of records that were created."""
-        for own in remembered:
-            if own.created:
-                mine = (previous.c.destination == destination, previous.c.object == own.key.object)
-                same = (*mine, previous.c.key == self._digest(destination, own.key), previous.c.crm_id.is_(None))
-                connection.execute(update(previous).where(*same).values(made=own.entry.crm_id))
+        created = [
+            {
+                "destination": destination,
+                "object": own.key.object,
+                "key": self._digest(destination, own.key),
+                "made": own.entry.crm_id,
+            }
+            for own in remembered
+            if own.created
+        ]
+        if created:
+            connection.execute(self._confirm, as_rows(created))
 
     def versions(self, destinations: Collection[str]) -> list[KeptVersion]:
         """What is kept of each version, and of what each run wrote with it, the newest first."""

@@ -30,6 +30,7 @@ previous: Final = Table(
     Index(None, "destination", "version", "object", "key"),
     Index(None, "customer_id"),
     Index(None, "destination", "at"),
+    Index("ix_previous_values_created", "destination", "object", "key", **where("crm_id IS NULL")),
     Index("ix_previous_values_run", "destination", "run", "object", "key", **where("run <> ''")),
 )
 """Only what a version writes to a field for the first time has a row; the oldest row of a field counts."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from connector.settlement import DeliveryState
 
-REVISION: Final = "0045"
+REVISION: Final = "0046"
 """What these tables are: the newest of migrations/versions."""
 
 metadata: Final = MetaData(

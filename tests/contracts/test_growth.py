@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from connector.model import Entry, RecordKey
 from connector.running.upkeep import Keep, Upkeep
+from connector.settlement import Remembered, Settlement
+from connector.settlement.previous import Before
 from connector.store import Store
 from connector.store.desk import Filter
+from connector.store.lanes import Lease
 from connector.store.tables import attempts, deliveries, events
 from tests.builders import CUSTOMER, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.contracts.test_store import HOLD, leased, settle
@@ -103,7 +107,7 @@ def explained(store: Store) -> Iterator[list[tuple[str, str]]]:
     verb = "EXPLAIN QUERY PLAN" if embedded else "EXPLAIN"
 
     def before(connection: Connection, cursor: Any, statement: str, parameters: Any, _: Any, many: bool) -> None:
-        if re.match(r"(SELECT|UPDATE|DELETE|WITH)\b", statement):
+        if re.match(r"(SELECT|UPDATE|DELETE|WITH|INSERT INTO previous_values)\b", statement):
             if not embedded:
                 cursor.execute("SET enable_seqscan = off")
             cursor.execute(f"{verb} {statement}", parameters[0] if many else parameters)
@@ -217,3 +221,26 @@ class TestTheRest:
             doing(grown)
         assert told
         assert [(statement, plan) for statement, plan in told if tables_walked(plan)] == []
+
+
+class TestWhatARecordHadBefore:
+    KEY = RecordKey("Contact", "Key", "c-7")
+
+    def plans(self, store: Store, act: Callable[[Lease], object]) -> list[str]:
+        """How the table of former values is read."""
+        store.inbox.accept([an_arrival("one")])
+        lease = leased(store)
+        with explained(store) as told:
+            act(lease)
+        return [plan for statement, plan in told if "previous_values" in statement]
+
+    def test_is_kept_without_a_look_at_all_that_is_kept(self, store: Store) -> None:
+        before = Remembered(self.KEY, Entry(), CUSTOMER, 1, before=Before("v1", {}))
+        (plan,) = self.plans(store, lambda lease: store.lanes.intend(lease, [before], HOLD))
+        assert "ix_previous_values_" in plan
+
+    def test_gets_the_id_of_a_new_record_the_same_way(self, store: Store) -> None:
+        created = Remembered(self.KEY, Entry("003"), CUSTOMER, 1, created=True)
+        settlement = Settlement("v1", remembered=[created])
+        (plan,) = self.plans(store, lambda lease: store.lanes.settle(lease, settlement, HOLD))
+        assert "ix_previous_values_created" in plan
