@@ -55,7 +55,7 @@ class Stamp(NamedTuple):
         """
         covered = (self, before) if before else (self,)
         applied = max(_NONE, *(stamp.applied for stamp in covered)).translate(_AS_LETTERS)
-        return Stamp(max(stamp.at for stamp in covered), f"~{applied}{said.own if said else ''}")
+        return Stamp(max(stamp.at for stamp in covered), f"~{applied}{said.own if said else ''}"[:_TIE])
 
     @property
     def own(self) -> str:

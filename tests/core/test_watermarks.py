@@ -33,3 +33,13 @@ class TestTheMarkOfAFirstValue:
         undone = Mark(Stamp(FIRST.stamp.at + 1, ""), "", "v1", turn)
         assert seen(undone, CALL).stamp > CALL
         assert seen(undone, Stamp(1_002, "b")).stamp < Stamp(1_002, "b")
+
+
+class TestATieBreak:
+    FETCHED = Stamp(1, "!f2a482b089cb")
+    """As long as they come."""
+
+    def test_fits_the_database_whatever_it_says(self) -> None:
+        again = self.FETCHED.after(4_000)
+        marks = [again, self.FETCHED.covering(None, self.FETCHED), self.FETCHED.covering(again, again)]
+        assert [len(mark.tie) for mark in marks] == [16, 16, 16]
