@@ -78,7 +78,7 @@ class Pace:
     shares: of all lanes of this worker.
     """
 
-    batch: int = 1000
+    batch: int = 2000
     hold_ms: int = 15_000
     part: int = 50
     tick: Callable[[], float] = time.monotonic

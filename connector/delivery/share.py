@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DELIVERIES: Final = 2_000
-"""In all batches together and planned ahead. A delivery takes about 40 KB from its plan to its settlement."""
+"""In all batches together. A lane that is drained alone plans as many ahead."""
 
 BYTES: Final = 8 * 1024 * 1024
 """Of payloads, in all batches together: as much of them as is mapped stays until the batch is settled."""
@@ -40,7 +40,7 @@ class Shares:
             lanes = self._lanes
         try:
             # With a second lane there is something to work on while a CRM responds: planning ahead gains little then.
-            yield Share(max(FEWEST, DELIVERIES // max(lanes, 2)), BYTES // lanes, ahead=lanes == 1)
+            yield Share(max(FEWEST, DELIVERIES // lanes), BYTES // lanes, ahead=lanes == 1)
         finally:
             with self._lock:
                 self._lanes -= 1
