@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 
@@ -260,6 +260,7 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@lru_cache(maxsize=128)  # the times of one event are asked for several times
 def epoch_ms(text: str) -> int:
     """Convert an ISO 8601 timestamp to whole milliseconds since 1970 UTC."""
     moment = parse_time(text)

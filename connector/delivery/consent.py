@@ -71,7 +71,7 @@ def without_lowered(plan: Plan, states: States) -> Plan:
 def _without(lowered: Set[str], write: Write, *, erases: bool) -> Write:
     flags = {flag: target for flag, target in write.flags.items() if flag not in lowered}
     fields = {name: field for name, field in write.fields.items() if erases or not field.spoken}
-    return replace(write, flags=flags, fields=fields)
+    return write._replace(flags=flags, fields=fields)
 
 
 def must_carry(state: FlagState | None) -> bool:

@@ -35,5 +35,5 @@ def _with(write: Write, plan: Plan, totals: Totals) -> Write:
             continue
         fields.pop(own.field, None)  # what the event by itself makes of its one call
         if (value := own.finish(known.number)) is not None:
-            fields[own.field] = replace(own.write, value=value, stamp=known.stamp)
-    return write if fields == write.fields else replace(write, fields=fields)
+            fields[own.field] = own.write._replace(value=value, stamp=known.stamp)
+    return write if fields == write.fields else write._replace(fields=fields)

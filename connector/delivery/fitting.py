@@ -51,7 +51,7 @@ def held_back(folded: Folded, entry: Entry, digest: Digest, version: str) -> Fol
         return folded
     items = {name: _item(name, own, folded.write.name, version) for name, own in waiting.items()}
     fields = {name: own for name, own in folded.write.fields.items() if name not in waiting}
-    return replace(folded, write=replace(folded.write, fields=fields), unmatched={**folded.unmatched, **items})
+    return replace(folded, write=folded.write._replace(fields=fields), unmatched={**folded.unmatched, **items})
 
 
 def must_wait(folded: Folded, entry: Entry, digest: Digest) -> Outcome | None:

@@ -9,7 +9,7 @@ depend on who came first, and a field is held back by the newest consent known, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 
 from connector.delivery.consent import States, must_carry, observe, withholding, without_lowered
@@ -84,13 +84,13 @@ def _guarded(delivery_id: int, plan: Plan, write: Write, states: States) -> Fold
         erased = {name: field_write for name, field_write in write.fields.items() if field_write.erases}
         if not (erased or flags):
             return None
-        write = replace(write, fields=erased, mode=Mode.UPDATE, guards=(), links=())
+        write = write._replace(fields=erased, mode=Mode.UPDATE, guards=(), links=())
     write, held = _less_what_consent_keeps(write, states)
     raised = {flag: target for flag, (target, _) in flags.items()}
     if held or raised != write.flags:
         # A flag raised by an earlier event opts out the address the customer has now, even if this event is silent.
         unsubscribe = write.address if raised.keys() & write.address_flags else None
-        write = replace(write, flags=raised, unsubscribe=unsubscribe)
+        write = write._replace(flags=raised, unsubscribe=unsubscribe)
     return Folded(write, plan.customer_id, (delivery_id,), flags, held)
 
 
@@ -110,7 +110,7 @@ def _less_what_consent_keeps(write: Write, states: States) -> tuple[Write, tuple
     kept = {name: field_write for name, field_write in write.fields.items() if name not in withheld}
     silent = {**write.silent, **{name: write.fields[name].stamp for name in withheld}}
     held = tuple(Withheld(write.name, name, flag) for name, flag in withheld.items())
-    return replace(write, fields=kept, silent=silent), held
+    return write._replace(fields=kept, silent=silent), held
 
 
 def _merge(old: Folded, new: Folded) -> Folded:
@@ -120,8 +120,7 @@ def _merge(old: Folded, new: Folded) -> Folded:
     for flag, (target, stamp) in new.flags.items():
         flags[flag] = max(flags.get(flag, (target, stamp)), (target, stamp), key=lambda pair: pair[1])
     address = new.write.address or old.write.address  # the newest known, whichever event raises the flag
-    write = replace(
-        new.write,
+    write = new.write._replace(
         fields=fields,
         flags={flag: target for flag, (target, _) in flags.items()},
         mode=max(old.write.mode, new.write.mode, key=_STRENGTH.__getitem__),

@@ -50,7 +50,7 @@ class Following:
         if not (marks := self.marks.get(folded.write.key)):
             return folded
         fields = {name: caught_up(write, marks.get(name), self.digest) for name, write in folded.write.fields.items()}
-        return replace(folded, write=replace(folded.write, fields=fields))
+        return replace(folded, write=folded.write._replace(fields=fields))
 
     def _follow(self, own: Sequence[Answer], pointed_at: Sequence[Answer]) -> list[Folded]:
         """Follow records and those they point at; return which of the latter were gone."""

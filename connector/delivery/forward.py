@@ -34,7 +34,7 @@ def falls_short(write: FieldWrite, other: str, digest: Digest) -> bool:
 def furthest(older: FieldWrite, newer: FieldWrite) -> FieldWrite:
     """Return the further of two values, as of the newer event: it counts after all that both say."""
     further = max(older, newer, key=lambda write: (progress(write), write.stamp))
-    return replace(further, stamp=Stamp(max(older.stamp.at, newer.stamp.at), further.stamp.tie))
+    return further._replace(stamp=Stamp(max(older.stamp.at, newer.stamp.at), further.stamp.tie))
 
 
 def caught_up(write: FieldWrite, mark: Mark | None, digest: Digest) -> FieldWrite:
@@ -42,7 +42,7 @@ def caught_up(write: FieldWrite, mark: Mark | None, digest: Digest) -> FieldWrit
     if mark is None or is_taken_back(mark) or not falls_short(write, mark.digest, digest):
         return write
     said = write.order[_said(write, mark.digest, digest)]
-    return replace(write, value=said, stamp=Stamp(max(write.stamp.at, mark.stamp.at), mark.stamp.tie))
+    return write._replace(value=said, stamp=Stamp(max(write.stamp.at, mark.stamp.at), mark.stamp.tie))
 
 
 def marked(write: FieldWrite, mark: Mark | None, *, kept: bool) -> Stamp:

@@ -300,7 +300,7 @@ class Writing:
         present = {name: field_write for name, field_write in plain.items() if field_write is not None}
         is_known = self._entry(folded).crm_id is not None
         unmatched = dict(unmatched_lookups(folded, looked_up, is_known, self.digest, self.version))
-        return replace(folded, write=replace(folded.write, fields=present), unmatched=unmatched)
+        return replace(folded, write=folded.write._replace(fields=present), unmatched=unmatched)
 
     def _incomplete(self, folded: Folded) -> Outcome | None:
         """The outcome of a record without a required field: no event of the batch has a value for it, and the CRM has
@@ -329,15 +329,15 @@ class Writing:
         match field_write.value:
             case Ref(key):
                 crm_id = self._id_of(key)
-                return None if crm_id is None else replace(field_write, value=crm_id, refers=True)
+                return None if crm_id is None else field_write._replace(value=crm_id, refers=True)
             case Lookup() as lookup:
                 answer = looked_up[lookup]
                 if answer is not None and not isinstance(answer, Outcome):
-                    return replace(field_write, value=answer, fallback=lookup.default)
+                    return field_write._replace(value=answer, fallback=lookup.default)
                 value: Value = lookup.default
             case _:
                 return field_write
-        return None if value is None else replace(field_write, value=value)
+        return None if value is None else field_write._replace(value=value)
 
     def _id_of(self, key: RecordKey) -> str | None:
         if key in self.answers:

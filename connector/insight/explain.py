@@ -196,8 +196,8 @@ def _without_values(planned: Plan) -> Plan:
     """What an explanation needs of a plan: the texts of two hundred calls would not fit in memory."""
     writes = []
     for write in planned.writes:
-        fields = {name: replace(written, value=None) for name, written in write.fields.items()}
-        writes.append(replace(write, fields=fields))
+        fields = {name: written._replace(value=None) for name, written in write.fields.items()}
+        writes.append(write._replace(fields=fields))
     return replace(planned, writes=tuple(writes))
 
 

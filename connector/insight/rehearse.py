@@ -189,11 +189,11 @@ def _without_asking(plan: Plan) -> Plan:
     writes = []
     for write in plan.writes:
         known = {
-            name: replace(written, rule=Rule.ALWAYS) if written.rule is Rule.UNLESS_EDITED else written
+            name: written._replace(rule=Rule.ALWAYS) if written.rule is Rule.UNLESS_EDITED else written
             for name, written in write.fields.items()
             if not isinstance(written.value, Lookup)
         }
-        writes.append(replace(write, fields=known))
+        writes.append(write._replace(fields=known))
     return replace(plan, writes=tuple(writes))
 
 

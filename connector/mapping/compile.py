@@ -17,7 +17,9 @@ from connector.mapping.compiled import (
     FieldProgram,
     Line,
     RecordProgram,
+    Row,
 )
+from connector.mapping.field_reader import Read, Reading, reader
 from connector.mapping.functions import Get
 from connector.mapping.links import in_order, points_at
 from connector.mapping.rules import OVER_OURS
@@ -27,7 +29,7 @@ from connector.mapping.scope import events_of
 from connector.mapping.target import TargetField, TargetSchema
 from connector.mapping.tree import Node, find
 from connector.mapping.values import Setting
-from connector.model import Cut, Rule, Timing
+from connector.model import OLDEST, Cut, FieldWrite, Rule, Timing
 
 _CLOCKS: Mapping[frozenset[str], Clock] = {
     frozenset(): Clock.OWN,
@@ -146,11 +148,9 @@ class _Maker:
         ((key_field, key),) = record.key.items()
         consent = self.file.consent
         flags = tuple(_flags(self.file, name))
-        fields = tuple(
-            self._field(event, name, target, field)
-            for target, field in record.fields.items()
-            if event_paths.comes_with(field, event)  # an event without a call leaves alone what is made of calls
-        )
+        written = dict(_made_of(record, event))
+        fields = tuple(self._field(event, name, target, field) for target, field in written.items())
+        clock = self._clock(name)
         return RecordProgram(
             name=name,
             object=record.object,
@@ -158,8 +158,10 @@ class _Maker:
             when=conditions.compiled(record.when, event) if record.when else None,
             key_field=key_field,
             key=self._identity(event, key),
-            clock=self._clock(name),
+            clock=clock,
             fields=fields,
+            rows=_rows(fields, written, clock),
+            read=_reader(fields, written, event),
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
             links=tuple(record.associate),
@@ -170,6 +172,7 @@ class _Maker:
             rank=self.ranks[name],
             erases=tuple(field for field in fields if field.guards and self._erased(name, field.target)),
             unique=record.unique_key,
+            required=_required(fields),
             shared=frozenset(_shared(self.file, record.object)),
             counting=tuple(self._field(event, name, target, own) for target, own in record.fields.items() if own.count),
             mapped={target: own.write for target, own in record.fields.items()},
@@ -240,6 +243,36 @@ class _Maker:
             if field.from_ and "customer.email" in field.from_ and field.table is None and field.keeps
         ]
         return values.first([*gets, values.path("customer.email", event)])
+
+
+def _made_of(record: Record, event: str) -> Iterator[tuple[str, MappedField]]:
+    """List the fields that an event decides: one without a call leaves alone what is made of calls."""
+    return ((target, field) for target, field in record.fields.items() if event_paths.comes_with(field, event))
+
+
+def _rows(fields: Iterable[FieldProgram], written: Mapping[str, MappedField], clock: Clock) -> tuple[Row, ...]:
+    return tuple(_row(program, clock, written[program.target]) for program in fields)
+
+
+def _reader(fields: Iterable[FieldProgram], written: Mapping[str, MappedField], event: str) -> Read:
+    return reader(
+        [
+            Reading(program.target, values.own_key(program.get, written[program.target], event), program.get)
+            for program in fields
+        ]
+    )
+
+
+def _required(fields: Iterable[FieldProgram]) -> tuple[FieldProgram, ...]:
+    return tuple(program for program in fields if program.required)
+
+
+def _row(program: FieldProgram, clock: Clock, field: MappedField) -> Row:
+    """How a plan goes through a field. clock: of its record."""
+    is_decided = program.guards or program.order or program.bare or program.cut is not Cut.NO
+    points = any(own.ref is not None for own in field.nested())
+    how = FieldWrite(None, OLDEST, program.rule, (), program.line, required=program.required, timing=program.timing)
+    return Row(program.target, int(program.clock or clock), None if is_decided or points else how[2:], program)
 
 
 def _clock_of(field: MappedField, paths: Iterable[str]) -> Clock:

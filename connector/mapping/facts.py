@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FLAGS
@@ -15,18 +14,15 @@ from connector.mapping import times
 from connector.mapping.compiled import Clock
 from connector.model import Event, Stamp
 
-_FLAG_READERS = {
-    event: tuple((flag, catalogue.reader(f"customer.{flag}", event)) for flag in FLAGS) for event in catalogue.EVENTS
-}
 _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.EVENTS}
 
 
+_NONE: Final = frozenset[str]()
 _FETCHED: Final = "!"
 """Less than every hexadecimal digit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What every record of one event needs to know.
 
     raised: the flags that are true. blocked: those that withhold fields. spoken: those the event itself raises.
@@ -47,21 +43,26 @@ class Facts:
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
     """Return the customer's time zone. timezone: the agency's, used if the customer's own is unknown."""
-    return times.zone(of_customer(event, "timezone"), times.zone(timezone, UTC))
+    return times.known(of_customer(event, "timezone")) or times.zone(timezone, UTC)
 
 
 def of_customer(event: Event, field: str) -> Any:
     """Read a field of the event's customer; None if there is no customer."""
-    customer = _CUSTOMER[event.type](event.payload)
-    return customer.get(field) if isinstance(customer, Mapping) else None
+    customer = _customer(event)
+    return None if customer is None else customer.get(field)
 
 
 def consent_of(event: Event) -> dict[str, bool | None]:
     """Read each flag from the customer snapshot; empty if the event has no customer."""
-    if not isinstance(_CUSTOMER[event.type](event.payload), Mapping):
+    customer = _customer(event)
+    if customer is None:
         return {}
-    read = ((flag, reader(event.payload)) for flag, reader in _FLAG_READERS[event.type])
-    return {flag: value if isinstance(value, bool) else None for flag, value in read}
+    return {flag: value if isinstance(value := customer.get(flag), bool) else None for flag in FLAGS}
+
+
+def _customer(event: Event) -> Mapping[str, Any] | None:
+    customer = _CUSTOMER[event.type](event.payload)
+    return customer if isinstance(customer, (dict, Mapping)) else None  # asking for a dict first is much faster
 
 
 def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset[str], zone: tzinfo) -> Facts:
@@ -70,10 +71,10 @@ def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset
     A flag it does not state withholds at once, except in a fetched event: there the customer's known consent, which
     is looked up later, decides.
     """
-    raised = spoken.union(flag for flag, value in consent.items() if value is True)
-    unsure = frozenset(flag for flag in FLAGS if flag not in raised and consent.get(flag) is not False)
-    unsaid = frozenset(FLAGS) - raised if event.fetched else frozenset()
-    blocked = raised if event.fetched else raised | unsure
+    raised = spoken.union([flag for flag, value in consent.items() if value is True])
+    unsure = [flag for flag in FLAGS if consent.get(flag) is not False]
+    unsaid = frozenset(FLAGS) - raised if event.fetched else _NONE
+    blocked = raised if event.fetched else raised.union(unsure)
     stamps = stamps_of(event)
     # What an edited mapping makes of an event wins over what an older one made of others of the same time: several say
     # the same of a customer, and not all are still stored. What was sent since wins over what was fetched. Consent has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.carecycle.catalogue import ABSENT
 from connector.mapping.compiled import (
@@ -47,8 +47,7 @@ _CONTROL_CHARACTERS: Final = dict.fromkeys((*range(32), 127))
 """What no CRM keeps in a key, as a table for str.translate."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     """A record to write. whole: with its fields; otherwise it only carries raised flags and erasures."""
 
     program: RecordProgram
@@ -91,7 +90,7 @@ def flags_alone(whole: Plan) -> Plan:
     """Reduce a plan to the opt-outs it raises, on records that hold the key: nobody's flag goes onto a look-alike."""
     raising = (write for write in whole.writes if write.flags or write.unsubscribe is not None)
     bare = (
-        replace(write, fields={}, mode=Mode.UPDATE, links=(), also_match=(), rank=0, lacking=()) for write in raising
+        write._replace(fields={}, mode=Mode.UPDATE, links=(), also_match=(), rank=0, lacking=()) for write in raising
     )
     return replace(whole, writes=tuple(bare))
 
@@ -149,7 +148,10 @@ def key_of(program: RecordProgram, payload: Mapping[str, Any], zone: tzinfo) -> 
     value = program.key(payload, zone)
     if value is None or value is ABSENT:
         return None
-    text = texts.text(value).translate(_CONTROL_CHARACTERS).strip()
+    text = texts.text(value)
+    if not text.isprintable():
+        text = text.translate(_CONTROL_CHARACTERS)
+    text = text.strip()
     return RecordKey(program.object, program.key_field, text) if text else None
 
 
@@ -162,7 +164,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     address = _address(program, facts) if program.unsubscribe else None
     silent: dict[str, Stamp] = {}
-    fields = dict(_fields(target, facts, keys, left, silent) if target.whole else _erased(target, facts))
+    fields = _fields(target, facts, keys, left, silent) if target.whole else dict(_erased(target, facts))
     return Write(
         name=program.name,
         key=target.key,
@@ -172,7 +174,7 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         carries=program.flags,
         mode=target.mode,
         guards=program.guards if target.whole else (),
-        links=tuple(keys[name] for name in program.links if name in keys) if target.whole else (),
+        links=_links(program, keys) if target.whole else (),
         also_match=tuple(_also_match(program, facts)),
         person=_person(program, facts),
         unsubscribe=address if flags.keys() & program.unsubscribe else None,
@@ -181,34 +183,60 @@ def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _
         rank=program.rank,
         unique=program.unique,
         silent=silent,
-        lacking=tuple(_lacking(target, fields, facts)) if target.whole else (),
+        lacking=tuple(_lacking(program, fields, facts)) if target.whole else (),
         shared=program.shared,
         mapped=program.mapped,
     )
 
 
+def _links(program: RecordProgram, keys: Mapping[str, RecordKey]) -> tuple[RecordKey, ...]:
+    return tuple([keys[name] for name in program.links if name in keys])
+
+
 def _fields(
     target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left, silent: dict[str, Stamp]
-) -> Iterator[tuple[str, FieldWrite]]:
-    """List the fields to write; note in `left` and `silent` what the event says of others."""
-    for field in target.program.fields:
+) -> dict[str, FieldWrite]:
+    """Return the fields to write; note in `left` and `silent` what the event says of others."""
+    program, stamps, new, was_sent = target.program, facts.stamps, tuple.__new__, not facts.fetched
+    values, fields = program.read(facts.payload, facts.zone), dict[str, FieldWrite]()
+    for name, clock, usual, field in program.rows:
+        value = values.get(name)
+        if value is not None and usual is not None and was_sent:
+            fields[name] = new(FieldWrite, (value, stamps[clock], *usual))
+        elif (written := _decided(field, value, target, facts, keys, left, silent)) is not None:
+            fields[name] = written
+    if program.erases:
+        fields |= _erased(target, facts)
+    return fields
+
+
+def _decided(
+    field: FieldProgram,
+    value: Any,
+    target: _Target,
+    facts: Facts,
+    keys: Mapping[str, RecordKey],
+    left: _Left,
+    silent: dict[str, Stamp],
+) -> FieldWrite | None:
+    """Return what to write of a field that has no value (None), or one that is not simply written."""
+    if value is None:
         value = field.get(facts.payload, facts.zone)
-        if type(value) is PointsTo:
-            value = Ref(keys[value.record]) if value.record in keys else ABSENT
-        if value is ABSENT:
-            left.untranslated.extend(_missed(target, field, facts))
-            continue
-        if value is None and not field.clears:
-            if not field.order:  # what moves forward is not settled by an event that does not speak of it
-                silent[field.target] = _stamp(field, target, facts)
-            continue
-        blocking = _blocking(field.guards, facts) if field.guards else None
-        if blocking is not None:
-            left.withheld.append(Withheld(target.program.name, field.target, blocking))
+    if type(value) is PointsTo:
+        value = Ref(keys[value.record]) if value.record in keys else ABSENT
+    if value is ABSENT:
+        left.untranslated.extend(_missed(target, field, facts))
+        return None
+    if value is None and not field.clears:
+        if not field.order:  # what moves forward is not settled by an event that does not speak of it
             silent[field.target] = _stamp(field, target, facts)
-            continue
-        yield field.target, _field_write(field, value, target, facts)
-    yield from _erased(target, facts)
+        return None
+    blocking = _blocking(field.guards, facts) if field.guards else None
+    if blocking is not None:
+        left.withheld.append(Withheld(target.program.name, field.target, blocking))
+        silent[field.target] = _stamp(field, target, facts)
+        return None
+    return _field_write(field, value, target, facts)
 
 
 def _counted(program: EventProgram, facts: Facts) -> Iterator[Counted]:
@@ -225,7 +253,7 @@ def _counted(program: EventProgram, facts: Facts) -> Iterator[Counted]:
 def _count(target: _Target, field: FieldProgram, count: CountProgram, facts: Facts) -> Counted:
     program, write = target.program, _field_write(field, None, target, facts)
     if facts.fetched and is_unsaid(count.counts, facts.payload, facts.zone):
-        write = replace(write, stamp=OLDEST)
+        write = write._replace(stamp=OLDEST)
     return Counted(
         program.name,
         target.key,
@@ -243,10 +271,10 @@ def _missed(target: _Target, field: FieldProgram, facts: Facts) -> tuple[Untrans
     return (Untranslated(target.program.name, field.target, path),) if path else ()
 
 
-def _lacking(target: _Target, fields: Mapping[str, FieldWrite], facts: Facts) -> Iterator[str]:
+def _lacking(program: RecordProgram, fields: Mapping[str, FieldWrite], facts: Facts) -> Iterator[str]:
     """List the required fields without a value; what consent withholds is not missing."""
-    for field in target.program.fields:
-        if field.required and field.target not in fields and _blocking(field.guards, facts) is None:
+    for field in program.required:
+        if field.target not in fields and _blocking(field.guards, facts) is None:
             yield field.target
 
 
@@ -260,7 +288,7 @@ def _erased(target: _Target, facts: Facts) -> Iterator[tuple[str, FieldWrite]]:
         spoken = not facts.spoken.isdisjoint(field.guards)
         stamp = _stamp(field, target, facts)
         erasing = FieldWrite(None, stamp, field.rule, (), field.line, required=field.required, timing=field.timing)
-        yield field.target, replace(erasing, erases=True, spoken=spoken)
+        yield field.target, erasing._replace(erases=True, spoken=spoken)
 
 
 def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Target, facts: Facts) -> FieldWrite:
@@ -271,7 +299,7 @@ def _field_write(field: FieldProgram, value: Value | Ref | Lookup, target: _Targ
     if may_be and (not facts.unsaid.isdisjoint(field.flags) or _is_made_up(field, value, facts)):
         stamp, rule = OLDEST, Rule.ON_CREATE if rule is Rule.ON_CREATE else Rule.IF_BLANK
     write = FieldWrite(value, stamp, rule, field.guards, field.line, required=field.required, timing=field.timing)
-    return replace(write, cut=cut, order=field.order) if cut is not Cut.NO or field.order else write
+    return write._replace(cut=cut, order=field.order) if cut is not Cut.NO or field.order else write
 
 
 def _is_made_up(field: FieldProgram, value: Value | Ref | Lookup, facts: Facts) -> bool:

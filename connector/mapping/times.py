@@ -13,7 +13,12 @@ def zone(name: object, fallback: tzinfo) -> tzinfo:
     >>> zone("America/Phoenix", ZoneInfo("UTC")), zone("Mars/Olympus", ZoneInfo("UTC"))
     (zoneinfo.ZoneInfo(key='America/Phoenix'), zoneinfo.ZoneInfo(key='UTC'))
     """
-    return (_zone(name) if isinstance(name, str) and name else None) or fallback
+    return known(name) or fallback
+
+
+def known(name: object) -> tzinfo | None:
+    """Return the time zone with this IANA name; None if there is none."""
+    return _zone(name) if isinstance(name, str) and name else None
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cache
 from typing import Any, Final
 
 from connector.carecycle import catalogue
@@ -84,6 +85,15 @@ def _from(source: Source, setting: Setting) -> Get:
     return first([path(name, setting.event, known_only=only) for name in source.read])
 
 
+def own_key(get: Get, source: Source, event: str) -> str | None:
+    """The key of the event's payload whose value a compiled source gives as it is; None if it does more than that."""
+    match [catalogue.steps(name, event) for name in source.read]:
+        case [(key,)] if get is _at_top(key):
+            return key
+        case _:
+            return None
+
+
 def known_only(source: Source, setting: Setting) -> bool:
     """Whether values that careCycle does not document are left out: the target is unknown, a picklist, or ordered."""
     is_closed = setting.target is None or setting.target.type == "picklist"
@@ -114,6 +124,7 @@ def path(path: str, event: str, *, known_only: bool = False) -> Get:
             return _deeper(catalogue.reader(path, event))
 
 
+@cache
 def _at_top(key: str) -> Get:
     """Read a top-level field: careCycle always sends it and it usually has a value, so that case comes first."""
 

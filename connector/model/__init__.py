@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute  # some classes below have a field of their own called 'field'
 from enum import StrEnum
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from connector.model.lookup import Lookup as Lookup
 from connector.model.person import WHO as WHO
@@ -21,6 +22,14 @@ from connector.model.stamp import Timing as Timing
 
 Value = str | int | float | bool | None
 """A value a CRM field can be set to; None clears it."""
+
+_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def _without_values(made: Any, hidden: Collection[str]) -> str:
+    """Write a named tuple as text without the fields that may hold personal data."""
+    shown = (f"{name}={getattr(made, name)!r}" for name in made._fields if name not in hidden)
+    return f"{type(made).__name__}({', '.join(shown)})"
 
 
 class Unopened(NamedTuple):
@@ -110,17 +119,17 @@ class Ref:
     key: RecordKey
 
 
-@dataclass(frozen=True, slots=True)
-class FieldWrite:
+class FieldWrite(NamedTuple):
     """One field an event writes. guards: the consent flags that withhold it while true or unknown.
 
+    A tuple, because every plan makes many, and making or changing a dataclass takes four times as long.
     erases: consent erases the value; no flag withholds the erasing. spoken: the flag was raised in a call, which erases
     newer values as well. required: the record is not written without it. fallback: written instead of a refused value.
     cut: whether the text was cut to the field's length. refers: whether the value is the id of a record of ours.
     order: the values that the field moves along, the first one first; empty unless its rule is to move forward.
     """
 
-    value: Value | Ref | Lookup = attribute(repr=False)
+    value: Value | Ref | Lookup
     stamp: Stamp
     rule: Rule = Rule.ALWAYS
     guards: tuple[str, ...] = ()
@@ -128,15 +137,17 @@ class FieldWrite:
     erases: bool = False
     spoken: bool = False
     required: bool = False
-    fallback: Value = attribute(default=None, repr=False)
+    fallback: Value = None
     cut: Cut = Cut.NO
     refers: bool = False
-    order: tuple[Value, ...] = attribute(default=(), repr=False)
+    order: tuple[Value, ...] = ()
     timing: Timing = Timing.UNKNOWN
 
+    def __repr__(self) -> str:
+        return _without_values(self, ("value", "fallback", "order"))
 
-@dataclass(frozen=True, slots=True)
-class Write:
+
+class Write(NamedTuple):
     """One record an event writes.
 
     flags: consent flag -> target field, for each flag this event raises on this record. carries: the same for each
@@ -157,23 +168,26 @@ class Write:
     name: str
     key: RecordKey
     stamp: Stamp
-    fields: Mapping[str, FieldWrite] = attribute(default_factory=dict)
-    flags: Mapping[str, str] = attribute(default_factory=dict)
+    fields: Mapping[str, FieldWrite] = _EMPTY
+    flags: Mapping[str, str] = _EMPTY
     carries: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.UPSERT
     guards: tuple[str, ...] = ()
     links: tuple[RecordKey, ...] = ()
     also_match: tuple[tuple[Fact, ...], ...] = ()
     person: Person | None = None
-    unsubscribe: str | None = attribute(default=None, repr=False)
-    address: str | None = attribute(default=None, repr=False)
+    unsubscribe: str | None = None
+    address: str | None = None
     address_flags: frozenset[str] = frozenset()
     rank: int = 0
     unique: bool = True
-    silent: Mapping[str, Stamp] = attribute(default_factory=dict)
+    silent: Mapping[str, Stamp] = _EMPTY
     lacking: tuple[str, ...] = ()
     shared: frozenset[str] = frozenset()
-    mapped: Mapping[str, Rule] = attribute(default_factory=dict)
+    mapped: Mapping[str, Rule] = _EMPTY
+
+    def __repr__(self) -> str:
+        return _without_values(self, ("unsubscribe", "address"))
 
 
 @dataclass(frozen=True, slots=True)

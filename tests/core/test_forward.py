@@ -21,7 +21,7 @@ ORDER = ("New", "Working", "Qualified", "Enrolled")
 
 
 def moved(value: str, at: int = 1) -> FieldWrite:
-    return replace(a_field(value, at, Rule.FORWARD), order=ORDER)
+    return a_field(value, at, Rule.FORWARD)._replace(order=ORDER)
 
 
 def one(value: str, at: int = 1) -> Folded:
