@@ -67,6 +67,8 @@ def is_new(answer: Answer, digest: Digest) -> bool:
 
 def unseen(answer: Answer) -> frozenset[str]:
     """Return the fields shared with people that were not sent, and whose value in the CRM is not known."""
+    if answer.outcome and answer.outcome.is_whole:
+        return frozenset()
     return answer.folded.write.shared - _seen(answer).keys() - answer.decision.fields.keys()
 
 

@@ -88,6 +88,7 @@ class Outcome:
     if it is not known. None for every other row.
     created: whether the CRM created the record for this row; None if it does not say.
     shown: the values the record has after the write, as far as the reply shows them.
+    is_whole: whether it shows the whole record, so that what it leaves out is blank.
     """
 
     verdict: Verdict
@@ -103,6 +104,7 @@ class Outcome:
     holder: str | None = None
     created: bool | None = None
     shown: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    is_whole: bool = False
 
     @property
     def code(self) -> str:

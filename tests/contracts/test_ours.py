@@ -34,11 +34,11 @@ def user(house: House, name: str) -> str:
     return holders[0].id
 
 
-@pytest.fixture
-def portal(house: House) -> House:
+@pytest.fixture(params=[True, False], ids=["whole replies", "sparse replies"])
+def portal(house: House, request: pytest.FixtureRequest) -> House:
     if house.names is not HUBSPOT:
         pytest.skip("about HubSpot's own values")
-    house.sandbox.state.first_stage = "lead"
+    house.sandbox.state.first_stage, house.sandbox.batches.whole = "lead", request.param
     return house
 
 
@@ -116,6 +116,11 @@ class TestWhatTheCrmFilledIn:
         portal.by_hand("change", lifecyclestage="opportunity")
         portal.pass_on(a_customer(status="Active", updatedAt=LATER))
         assert stage(portal) == "opportunity"
+
+    def test_a_new_record_is_read_back_only_where_the_reply_does_not_show_all_of_it(self, portal: House) -> None:
+        portal.pass_on(a_customer(updatedAt=EARLIER))
+        by_key, by_address, *back = portal.sandbox.calls("contacts", "/batch/read")
+        assert len(back) == (0 if portal.sandbox.batches.whole else 1)
 
     def test_a_read_that_fails_costs_the_delivery_nothing(self, org: House) -> None:
         org.sandbox.fault("query", Wire.refuse, times=9, skip=1)  # the first query asks whether the contact exists

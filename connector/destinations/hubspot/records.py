@@ -35,6 +35,8 @@ Outcomes = dict[int, Outcome]
 
 UNACCOUNTED = RecordError("UNACCOUNTED")
 STAGE = "lifecyclestage"
+SOURCE = "hs_object_source"
+"""What every record has from its creation: a reply that shows it shows all that the record has by then."""
 ID = "id"
 """The key of a row known only by its record's id, without a key property to write."""
 
@@ -259,7 +261,9 @@ def _answer(error: RecordError | None, written: Written | None, target: Target, 
         return replace(warned, id=written.id)  # an opt-out counts only once the record shows it
     shown = {name: plain(name, text) for name, text in written.properties.items()}
     why = warned.refusal if ignored else WRITTEN
-    return Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=why, created=created, shown=shown)
+    whole = bool(created) and SOURCE in written.properties
+    done = Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=why, created=created)
+    return replace(done, shown=shown, is_whole=whole)
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:

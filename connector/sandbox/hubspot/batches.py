@@ -18,12 +18,15 @@ Written = tuple[Record, bool | None]
 
 
 class Batches:
-    """A portal's batch reads and writes. Results are shuffled, because HubSpot's order is not that of the inputs."""
+    """A portal's batch reads and writes. Results are shuffled, because HubSpot's order is not that of the inputs.
+
+    whole: whether the reply to a creation shows the whole record, to be set at any time.
+    """
 
     def __init__(
         self, records: Records, shuffle: random.Random, *, strict: bool, rows_meet: bool, traced: bool
     ) -> None:
-        self.records, self.shuffle, self.strict = records, shuffle, strict
+        self.records, self.shuffle, self.strict, self.whole = records, shuffle, strict, True
         self.rows_meet, self.traced = rows_meet, traced
         self._created: set[str] = set()
 
@@ -145,11 +148,13 @@ class Batches:
                 errors.append(refusal.entry(item["objectWriteTraceId"]))
         return self._answer(results, errors)
 
-    @staticmethod
-    def _written(item: Input, record: Record, new: bool | None) -> dict[str, Any]:
+    def _written(self, item: Input, record: Record, new: bool | None) -> dict[str, Any]:
         shown = record.shown()
-        names = {*item["properties"], item.get("idProperty"), "createdate", "lastmodifieddate", "hs_object_id"}
-        shown["properties"] = {name: text for name, text in shown["properties"].items() if name in names}
+        if self.whole and record.before is None:  # created now
+            shown["properties"]["hs_object_source"] = "INTEGRATION"
+        else:
+            names = {*item["properties"], item.get("idProperty"), "createdate", "lastmodifieddate", "hs_object_id"}
+            shown["properties"] = {name: text for name, text in shown["properties"].items() if name in names}
         trace = {"objectWriteTraceId": item["objectWriteTraceId"]} if "objectWriteTraceId" in item else {}
         return {**shown, **({} if new is None else {"new": new}), **trace}
 
