@@ -11,10 +11,13 @@ from connector.store import Store
 from connector.store.lanes import Lease
 
 
-def deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None) -> bool:
+def deliver(
+    store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None, *, held: bool = False
+) -> bool:
     """Pay what is owed, then drain one batch; return whether to go on. Raises LeaseLost, StoreUnavailable.
 
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
+    held: whether nothing but what is owed is sent, because the account's calls have to last.
     """
     try:
         if error := foreign_account(store, route, lease, pace):
@@ -23,6 +26,6 @@ def deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planned
         usable = pay(store, route, lease, pace)
     finally:
         keep_count(store, route, pace)
-    if not usable:
+    if held or lease.obligations_only or not usable:
         return False
-    return not lease.obligations_only and deliver_batch(store, route, lease, pace, ahead)
+    return deliver_batch(store, route, lease, pace, ahead)

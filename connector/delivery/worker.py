@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -122,7 +123,7 @@ class Worker:
         if not self._may_work():
             return LONGEST_SLEEP_MS / 1000
         try:
-            waiting = self._store.lanes.waiting(self._names)
+            waiting = [self._held_up(turn) for turn in self._store.lanes.waiting(self._names)]
         except StoreUnavailable as error:
             telemetry.store_unavailable("worker", error.problem)
             return _UNAVAILABLE
@@ -136,6 +137,11 @@ class Worker:
             self._wanted_soon = sum(turn.opt_outs for turn in startable)
         later = (turn.wait_ms for turn in waiting if turn.wait_ms > 0 and turn.name not in self._turns)
         return min([LONGEST_SLEEP_MS, *later]) / 1000
+
+    def _held_up(self, turn: Waiting) -> Waiting:
+        """The lane, due when its account can take another batch, with what comes meanwhile. No opt-out waits for it."""
+        hold = 0.0 if turn.opt_outs else self._lanes[turn.name].destination.hold()
+        return replace(turn, wait_ms=max(turn.wait_ms, math.ceil(1000 * hold)))
 
     def _held(self) -> dict[str, Waiting]:
         return {name: turn.of for name, turn in self._turns.items()}
@@ -202,7 +208,8 @@ class Worker:
 
     def _batch(self, route: Route, lease: Lease, ahead: PlannedAhead) -> bool:
         with telemetry.batch(lease.lane):
-            return deliver(self._store, route, lease, self._pace, ahead)
+            held = route.destination.hold() > 0
+            return deliver(self._store, route, lease, self._pace, ahead, held=held)
 
     def _renew(self) -> None:
         """Renew the leases held: a slow CRM must not cost a lease; a stopped process and a stuck thread must."""

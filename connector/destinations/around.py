@@ -34,6 +34,10 @@ class Around:
         """The real account's."""
         return self.real.date
 
+    def hold(self) -> float:
+        """Hold as long as the real account."""
+        return self.real.hold()
+
     def account(self) -> CrmAccount | None:
         """Ask the real account."""
         return self.real.account()

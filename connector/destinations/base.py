@@ -202,6 +202,13 @@ class Destination(Protocol):
         """The Date header of the CRM's last reply; empty if it had none."""
         ...
 
+    def hold(self) -> float:
+        """Seconds until the next batch should begin, so that the account's limit of calls lasts; mostly 0.
+
+        Events that come meanwhile go with that batch, in the same calls. Opt-outs do not wait for it.
+        """
+        ...
+
     def account(self) -> CrmAccount | None:
         """The account that the credentials lead to now; None where the CRM does not say. Costs a call at most once."""
         ...

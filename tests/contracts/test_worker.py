@@ -173,6 +173,41 @@ class TestFewTurnsForManyLanes:
             until(lambda: in_the_end(busy.store.desk.waiting) == 0)
 
 
+class TestAnAccountWhoseCallsHaveToLast:
+    def test_gets_what_comes_meanwhile_in_one_batch(self, works: Build) -> None:
+        busy = works(["a/crm"])
+        crm = busy.crms["a/crm"]
+        crm.open.set()
+        crm.held = 3600.0
+        for _ in range(5):
+            busy.accept("a/crm")
+        looked: list[float] = []
+        event.listen(busy.store.database.engine, "before_cursor_execute", lambda *_: looked.append(time.monotonic()))
+        with busy.working():
+            until(lambda: bool(looked))
+            seen = len(looked)
+            busy.accept("a/crm")
+            until(lambda: len(looked) > seen + 1)
+            assert crm.calls == 0
+            crm.held = 0.0
+            until(lambda: busy.lane("a/crm").ready == 0)
+        assert len(crm.records) == 6
+        assert crm.calls <= 3
+
+    def test_gets_opt_outs_at_once(self, works: Build) -> None:
+        busy = works(["a/crm"])
+        crm = busy.crms["a/crm"]
+        crm.open.set()
+        busy.accept("a/crm")
+        with busy.working():
+            until(lambda: busy.lane("a/crm").ready == 0)
+            crm.held = 3600.0
+            busy.accept("a/crm")
+            busy.accept("a/crm", doNotCall=True)
+            until(lambda: busy.lane("a/crm").opt_outs == 0)
+            assert busy.lane("a/crm").ready == 2
+
+
 class TestAThreadThatDoesNotMove:
     def test_loses_its_lease_and_ends_the_worker(self, works: Build) -> None:
         stuck = works(["a/crm"])

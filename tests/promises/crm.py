@@ -58,7 +58,7 @@ class Crm:
 
     names_fields: whether a refusal of `ODD` names its fields.
 
-    owner: the Owner that it gives a new contact without one.
+    owner: the Owner that it gives a new contact without one. held: seconds until the next batch should begin.
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
 
@@ -79,6 +79,7 @@ class Crm:
     broken: list[str] = field(default_factory=list)
     meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     own: CrmAccount | None = None
+    held: float = 0.0
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -234,6 +235,9 @@ class Crm:
         """Merge a record into another, which keeps its own values: the loser's key is gone."""
         del self.records[loser]
         self.merged[loser] = winner
+
+    def hold(self) -> float:
+        return self.held
 
     def account(self) -> CrmAccount | None:
         return self.own

@@ -82,6 +82,10 @@ class HubSpot:
         """The Date header of the last reply."""
         return self._client.date
 
+    def hold(self) -> float:
+        """Seconds until the next batch should begin, by HubSpot's limits of ten seconds and of a second."""
+        return self._calls.hold()
+
     def account(self) -> CrmAccount | None:
         """The token's portal, which never changes; None where the token may not ask. Raises DestinationUnusable."""
         with self._asking:  # of several lanes, the first asks

@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from connector.destinations.hubspot.errors import NOT_DONE, UNREADABLE, Trouble
 from connector.destinations.hubspot.limits import Limits
-from connector.destinations.hubspot.refusals import reply_refusal, trouble, used_up
+from connector.destinations.hubspot.refusals import reply_refusal, trouble
 from connector.destinations.hubspot.replies import Reply, parse
 from connector.destinations.hubspot.settings import LEGACY
 from connector.errors import DestinationUnusable, PauseReason
@@ -110,14 +110,18 @@ class Calls:
         """A successful reply, parsed as `model`. Raises DestinationUnusable."""
         return expect(model, self.ask(path, query=query, **parts))
 
+    def hold(self) -> float:
+        """Seconds until the next batch should begin."""
+        return self._limits.hold()
+
     def _once(self, path: Path, parts: Mapping[str, str], query: Query, body: Any, *, rested: bool) -> Reply:
         if (wait := self._limits.wait(search=path is SEARCH, rested=rested)) > 0:
             self._sleep(wait)
         reply = self._send(path, parts, query, body)
         problem = trouble(reply, path.scope)
-        limited = problem.wait if problem and problem.reason is PauseReason.RATE else used_up(reply)
-        if limited:
-            self._limits.rest(limited)
+        self._limits.hear(reply.headers)
+        if problem and problem.reason is PauseReason.RATE and problem.wait:
+            self._limits.rest(problem.wait)
         if problem is None and reply.ok and reply.foreign:
             problem = UNREADABLE
         if problem is not None:

@@ -111,13 +111,6 @@ def _with_hints(cause: Trouble, reply: Reply, scope: str) -> Trouble:
     return cause
 
 
-def used_up(reply: Reply) -> float:
-    """Seconds until HubSpot accepts requests again, if this success was the last of its interval; otherwise 0."""
-    interval = _seconds(reply.headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
-    last = reply.ok and reply.headers.get("x-hubspot-ratelimit-remaining") == "0"
-    return min(interval / 1000, PATIENCE) + 0.5 if last and interval else 0.0  # 0.5 s for network latency
-
-
 def _scopes(body: ErrorBody) -> list[str]:
     """The scopes of which the error says that one is missing."""
     return [scope for scope in _listed(body, _SCOPE_KEYS) if _SCOPE.fullmatch(scope)]

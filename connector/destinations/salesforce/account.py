@@ -109,6 +109,10 @@ class Salesforce:
         """The Date header of the last reply."""
         return self._line.date
 
+    def hold(self) -> float:
+        """Nothing: Salesforce counts the calls of a day."""
+        return 0.0
+
     def account(self) -> CrmAccount | None:
         """The org that the login leads to now; None if it cannot be learned. Raises DestinationUnusable."""
         known = self._login.org()

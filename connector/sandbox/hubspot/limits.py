@@ -8,23 +8,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """An account's limits: requests per 10 s and per day, searches per second, association requests per 10 s."""
+    """An account's limits: requests per 10 s and per day, searches per second, association requests per 10 s.
+
+    rolling: whether the ten seconds are the last ones before each request; if not, they begin at fixed moments.
+    """
 
     burst: int = 190
     daily: int = 625_000
     searches: int = 5
     associations: int = 150
+    rolling: bool = True
 
 
 class Window:
-    """Counts the requests of the last `seconds`."""
+    """Counts the requests of the last `seconds`, or since the last of the fixed moments."""
 
-    def __init__(self, most: int, seconds: float) -> None:
-        self.most, self.seconds, self.times = most, seconds, deque[float]()
+    def __init__(self, most: int, seconds: float, *, rolling: bool = True) -> None:
+        self.most, self.seconds, self.rolling, self.times = most, seconds, rolling, deque[float]()
 
     def spent(self, now: float) -> int:
         """Count the requests within the window."""
-        while self.times and now - self.times[0] >= self.seconds:
+        began = now - self.seconds if self.rolling else now - now % self.seconds
+        while self.times and (self.times[0] <= began if self.rolling else self.times[0] < began):
             self.times.popleft()
         return len(self.times)
 
@@ -41,8 +46,9 @@ class Meter:
 
     def __init__(self, tier: Tier) -> None:
         self.tier = tier
-        self.burst, self.day = Window(tier.burst, 10.0), Window(tier.daily, 86_400.0)
-        self.search, self.links = Window(tier.searches, 1.0), Window(tier.associations, 10.0)
+        self.burst = Window(tier.burst, 10.0, rolling=tier.rolling)
+        self.links = Window(tier.associations, 10.0, rolling=tier.rolling)
+        self.day, self.search = Window(tier.daily, 86_400.0), Window(tier.searches, 1.0)
 
     def refusing(self, path: str, now: float) -> str | None:
         """Return the policy that rejects a request to this path, or None when it is counted and allowed."""
