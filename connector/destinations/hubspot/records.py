@@ -36,7 +36,7 @@ Outcomes = dict[int, Outcome]
 UNACCOUNTED = RecordError("UNACCOUNTED")
 STAGE = "lifecyclestage"
 SOURCE = "hs_object_source"
-"""What every record has from its creation: a reply that shows it shows all that the record has by then."""
+"""A property that HubSpot fills in at every creation."""
 ID = "id"
 """The key of a row known only by its record's id, without a key property to write."""
 
@@ -261,9 +261,13 @@ def _answer(error: RecordError | None, written: Written | None, target: Target, 
         return replace(warned, id=written.id)  # an opt-out counts only once the record shows it
     shown = {name: plain(name, text) for name, text in written.properties.items()}
     why = warned.refusal if ignored else WRITTEN
-    whole = bool(created) and SOURCE in written.properties
     done = Outcome(Verdict.DELIVERED, written.id, request_id=request_id, ignored=why, created=created)
-    return replace(done, shown=shown, is_whole=whole)
+    return replace(done, shown=shown, is_whole=_is_whole(written, created=created))
+
+
+def _is_whole(written: Written, *, created: bool | None) -> bool:
+    """Whether a reply shows all that a record has: it does so of a new one, with what HubSpot filled in."""
+    return bool(created) and SOURCE in written.properties
 
 
 def _refusals(rows: Rows, errors: Iterable[ErrorBody]) -> dict[int, RecordError]:
