@@ -123,7 +123,7 @@ class Worker:
         if not self._may_work():
             return LONGEST_SLEEP_MS / 1000
         try:
-            waiting = [self._held_up(turn) for turn in self._store.lanes.waiting(self._names)]
+            waiting = list(map(self._held_up, self._store.lanes.waiting(self._names)))
         except StoreUnavailable as error:
             telemetry.store_unavailable("worker", error.problem)
             return _UNAVAILABLE

@@ -33,7 +33,7 @@ SLACK: Final = 0.5
 
 
 class Window:
-    """A limit: the most requests in any span of so many seconds, by us and by other programs. Without a clock.
+    """A limit: the most requests in any span of some seconds, by us and by other programs. Without a clock.
 
     due: when the next batch may begin, so that what is left of the limit lasts.
     """
