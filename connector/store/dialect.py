@@ -65,7 +65,7 @@ class Named(Protocol):
 
 
 class Speaker(Protocol):
-    """An engine, or what stands for every engine with its dialect."""
+    """An engine, or any value that names its dialect in the same way."""
 
     @property
     def dialect(self) -> Named: ...
