@@ -29,7 +29,7 @@ EVENTS = KILLS * 5_000 // 30
 PEOPLE = max(1, EVENTS // 10)
 LEASE = 2
 SENDERS = 4
-WRITES = ("/composite/sobjects", "/batch/upsert")
+WRITES = ("/composite", "/batch/upsert")
 CYCLE = ("work", "receive", "work", "receive", "work", "container")
 
 

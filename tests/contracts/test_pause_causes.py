@@ -27,7 +27,7 @@ def person(number: int, **changes: Any) -> dict[str, Any]:
 
 def break_replies(house: House) -> None:
     """Make every write fail for a reason that may lie in what is sent."""
-    path = "/composite/sobjects" if house.names["people"] == "Contact" else "/batch/u"
+    path = "/composite" if house.names["people"] == "Contact" else "/batch/u"
     house.sandbox.fault(path, Response("{}", 418, content_type="application/json"), times=100)
 
 
