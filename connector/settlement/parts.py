@@ -37,7 +37,9 @@ _BY_CUSTOMER: Final = ("consents", "again")
 
 
 def in_parts(settlement: Settlement, planned: Iterable[tuple[Delivery, Plan]], most: int) -> list[Settlement]:
-    """Part a settlement. The lane's own state is in the last part; values that were given up are in each.
+    """Part a settlement. The lane's own state is in the last part.
+
+    Values that were given up are in the first part, and in each that may open an item which waits for one.
 
     planned: its deliveries. most: deliveries in a part; those of one customer stay together if they are no more.
     """
@@ -54,9 +56,17 @@ def in_parts(settlement: Settlement, planned: Iterable[tuple[Delivery, Plan]], m
         of_each: Mapping[str, Any] = getattr(settlement, name)
         for number, part in enumerate(parts):
             part[name] = {whose: what for whose, what in of_each.items() if places.get(whose, 0) == number}
+    _free_once(parts)
     *first, last = parts
     aside: dict[str, Any] = {"pause": None, "refused": Streak(), "probing": True, "proven": False}
     return [*(replace(settlement, **part, **aside) for part in first), replace(settlement, **last)]
+
+
+def _free_once(parts: Sequence[dict[str, Any]]) -> None:
+    """Look for those who wait for it once, and where there may be more of them: it takes long where much waits."""
+    for part in parts[1:]:
+        if not any(own.opened for own in part["remembered"]):
+            part["freed"] = ()
 
 
 def _places(settlement: Settlement, planned: Sequence[tuple[Delivery, Plan]], most: int) -> Places:

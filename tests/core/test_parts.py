@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.errors import PauseReason
-from connector.model import Candidate, Delivery, Entry, Event, FlagState, Plan, RecordKey, Stamp, Write
+from connector.model import Candidate, Delivery, Entry, Event, FlagState, OpenItem, Plan, RecordKey, Stamp, Write
 from connector.settlement import (
     Asked,
     AttemptOutcome,
@@ -122,8 +122,11 @@ class TestEachField:
         assert [part.probing for part in parted(Settlement("v"))] == [True, True, False]
         assert [part.probing for part in parted(Settlement("v", probing=True))] == [True, True, True]
 
-    def test_that_was_given_up_is_looked_for_in_every_part(self) -> None:
-        assert where("freed", ["digest"]) == [0, 1, 2]
+    def test_that_was_given_up_is_looked_for_first_and_wherever_something_may_wait_for_it(self) -> None:
+        assert where("freed", ["digest"]) == [0]
+        waits = OpenItem("TAKEN", "another has it", "", "contact", "digest", Stamp(0, ""), "v", "7")
+        opening = Settlement("v", remembered=[known("cem", "cem", 3, opened={"Email": waits})], freed=["digest"])
+        assert [bool(part.freed) for part in parted(opening)] == [True, False, True]
 
     def test_that_was_lost_is_known_before_anything_ends(self) -> None:
         assert where("remembered", [known("ben", "ben", 2, lost=True)]) == [0]

@@ -130,6 +130,22 @@ def test_a_backlog_uses_most_of_the_limit() -> None:
     assert portal.refused == []
 
 
+@pytest.mark.parametrize("in_a_batch", [60, 100, 300])
+def test_no_burst_holds_the_next_batch_for_longer_than_the_limit_counts_it(in_a_batch: int) -> None:
+    portal = Portal(Tier(burst=100))
+    for _ in range(in_a_batch):
+        portal.call(UPSERT)
+    assert portal.limits.hold() <= 10.0 + SLACK
+    portal.pass_time(10.0 + SLACK)
+    assert portal.limits.hold() == 0.0
+
+
+def test_a_limit_of_a_shorter_span_is_not_taken_for_the_accounts() -> None:
+    limits = Limits(Hands())
+    limits.hear(said(most=4, left=0, milliseconds=1_000))
+    assert [limits.wait(search=False, rested=False) for _ in range(9)] == [0.0] * 9
+
+
 def test_the_limit_is_the_accounts_own() -> None:
     clock = Hands()
     limits = Limits(clock)

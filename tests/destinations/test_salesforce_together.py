@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from connector.destinations.salesforce.auth import SalesforceOptions
 from connector.destinations.salesforce.client import Client
 from connector.destinations.salesforce.login import Login
 from connector.destinations.salesforce.together import LONGEST, MOST, Fault, Together
+from connector.destinations.salesforce.together import TOO_SLOW as TOOK_LONG
 from connector.destinations.salesforce.transport import Line
 from connector.errors import DestinationUnusable
+from connector.model import RecordKey
 from connector.sandbox.salesforce import SalesforceSandbox
 from tests.destinations.salesforce_fixtures import (
     Pair,
@@ -272,6 +275,38 @@ class TestOrgsThatAnswerFewer:
         assert verdicts(salesforce.write(contacts(401))) == ["delivered"] * 401
         assert calls(sandbox) == ["together", "Contact"]
 
+    def test_what_is_taken_alone_after_it_was_refused_among_others_goes_with_fewer(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        for _ in range(2):
+            sandbox.reshape(failed(404, "NOT_FOUND"), path=TOGETHER)
+            assert verdicts(salesforce.write(of_three_kinds())) == ["delivered"] * 3
+        before = len(calls(sandbox))
+        assert verdicts(salesforce.write(of_three_kinds())) == ["delivered"] * 3
+        assert sorted(calls(sandbox)[before:]) == ["Contact", "Lead", "Task"]
+
+    def test_an_org_whose_replies_name_no_part_is_asked_one_by_one_in_the_end(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        nameless = change_parts(lambda parts: [part | {"referenceId": None} for part in parts])
+        sandbox.reshape(lambda body: body if isinstance(body, list) else nameless(body), path=TOGETHER, times=9)
+        ended = [verdicts(salesforce.write(of_three_kinds())) for _ in range(3)]
+        assert ended[-1] == ["delivered"] * 3
+
+    def test_a_session_that_ended_is_no_reason_to_send_fewer_later(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        sandbox.reshape(failed(401, "INVALID_SESSION_ID"), path=TOGETHER)
+        salesforce.write(of_three_kinds())
+        salesforce.write(of_three_kinds())
+        assert calls(sandbox)[-1] == "together"
+
+    def test_records_of_one_id_go_after_one_another_by_whichever_key(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        known = sandbox.put("Contact", LastName="Ito", careCycle_Id__c="c-0")["Id"]
+        rows = [a_contact("c-0", id=known, LastName=name) for name in ("Older", "Newer")]
+        rows[0] = replace(rows[0], key=RecordKey("Contact", "Id", known))
+        assert verdicts(salesforce.write(rows)) == ["delivered"] * 2
+        assert [seen.path.endswith(TOGETHER) for seen in sandbox.calls(TOGETHER)] == [False, False]
+        assert sandbox.records("Contact")[0]["LastName"] == "Newer"
+
     def test_an_outage_is_no_reason_to_send_fewer_later(self, pair: Pair) -> None:
         sandbox, salesforce = pair
         sandbox.html_503(times=99)
@@ -374,6 +409,15 @@ class TestHowManyTogether:
             learned.learn(TOO_SLOW)
             sizes.append(learned.most)
         assert sizes == [MOST, 2, 1, 1]
+
+    def test_what_took_too_long_is_tried_again_after_a_day(self) -> None:
+        clock = Clock()
+        learned = together(clock)
+        learned.learn(TOOK_LONG)
+        clock.now = 86_399
+        assert learned.most == 2
+        clock.now = 86_401
+        assert learned.most == MOST
 
     def test_after_an_hour_it_is_tried_again(self) -> None:
         clock = Clock()

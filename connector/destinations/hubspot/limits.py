@@ -28,6 +28,9 @@ LEAST: Final = 0.1
 LONGEST: Final = 15.0
 """Seconds over which a limit may be counted: a longer one, which HubSpot does not have, is taken for this."""
 
+SHORTEST: Final = 5_000
+"""Milliseconds: a shorter span is another limit's than the account's."""
+
 SLACK: Final = 0.5
 """Seconds by which a request may take longer to arrive than a later one."""
 
@@ -66,7 +69,8 @@ class Window:
     def count(self, at: float) -> None:
         """Count a request that goes out at this moment, and put off the next batch by it."""
         insort(self._sent, at)
-        self.due = max(self.due, at) + self._apart(at)
+        # By then everything that went out until now has left the span, however much it was.
+        self.due = min(max(self.due, at) + self._apart(at), at + self.seconds)
 
     def _apart(self, now: float) -> float:
         """The seconds between requests with which what is left lasts until older ones leave the span, one by one."""
@@ -114,7 +118,7 @@ class Limits:
         if not all(text.isdecimal() and len(text) < 10 for text in texts):
             return
         most, left, milliseconds = map(int, texts)
-        if most and milliseconds:
+        if most and milliseconds >= SHORTEST:
             with self._lock:
                 self._calls.hear(most, left, min(milliseconds / 1000, LONGEST) + SLACK, self._clock())
 

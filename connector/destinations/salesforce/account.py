@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -234,11 +235,12 @@ class Salesforce:
     ) -> list[list[tuple[list[int], Group]]]:
         """What to write after one another: groups of records, each with the places of its rows."""
         waves: list[list[tuple[list[int], Group]]] = []
+        seen: Counter[str] = Counter()
         for by_id in (False, True):
             chosen = {place: rows[place] for place, target_id in target_ids.items() if bool(target_id) is by_id}
             for (kind, field), alike in records.alike(chosen).items():
                 path, key_field = (_BY_ID, "") if by_id else (f"{_BY_ID}/{quote(kind)}/{quote(field)}", field)
-                for number, places in enumerate(records.waves(alike, target_ids)):
+                for number, places in enumerate(records.waves(alike, target_ids, seen)):
                     sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
                     group = Group(path, key_field, sent, [rows[place] for place in places])
                     if number == len(waves):

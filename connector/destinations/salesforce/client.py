@@ -89,7 +89,8 @@ class Client:
         except requests.exceptions.JSONDecodeError:
             return ApiError(self.line.last.status, UNREADABLE)
         except requests.RequestException as error:
-            return ApiError(0, NO_ANSWER, broken_limit(error))
+            silent = "no reply in time" if isinstance(error, requests.ReadTimeout) else ""
+            return ApiError(0, NO_ANSWER, broken_limit(error) or silent)
         except (TypeError, ValueError, RecursionError):  # a bare number has no len(); too many digits; too deep
             return ApiError(self.line.last.status, UNREADABLE)
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, count
 from typing import Final, NamedTuple
 
-from connector.destinations.base import Outcome, Row, one_call
+from connector.destinations.base import Outcome, Row, Verdict, one_call
 from connector.destinations.salesforce.abreast import Abreast
 from connector.destinations.salesforce.client import Client
 from connector.destinations.salesforce.together import LONGEST, REFERENCE, Fault, Replies, Reply, Request, Together
@@ -17,6 +17,7 @@ from connector.destinations.salesforce.writes import Batch, Record
 
 COLLECTION: Final = 200
 """Records that one collection may have."""
+_ALONE: Final = Fault("REFUSED_TOGETHER", too_much=True)
 _CROWDED: Final = Fault("TOO_MANY_RECORDS_TOGETHER", too_much=True)
 
 
@@ -67,6 +68,10 @@ class _Portion:
         self.size += len(text)
 
 
+_Written = tuple[Batch, list[Outcome]]
+"""How a portion was written, and the outcome of each of its records."""
+
+
 class Writer:
     """Writes groups of records to one org. May raise DestinationUnusable."""
 
@@ -81,16 +86,19 @@ class Writer:
         replied = self._abreast([partial(self._ask, bundle) for bundle in self._bundles(portions)])
         replies = chain.from_iterable(answer.each for answer in replied)
         written = self._abreast(list(map(partial(partial, self._write), portions, replies)))
-        self._learn([*(answer.fault for answer in replied), *(_CROWDED for batch, _ in written if batch.crowded)])
+        self._learn(replied, written)
         return _in_order(groups, zip(portions, (outcomes for _, outcomes in written), strict=True))
 
     def _bundles(self, portions: Sequence[_Portion]) -> list[list[_Portion]]:
         sizes = [None if portion.alone else portion.size for portion in portions]
         return [[portions[place] for place in bundle] for bundle in self._together.bundles(sizes)]
 
-    def _learn(self, faults: Sequence[Fault | None]) -> None:
-        """Send fewer together for one of these, however many there are."""
-        if fault := next(filter(None, faults), None):
+    def _learn(self, replied: Sequence[Replies], written: Sequence[_Written]) -> None:
+        """Send fewer together for a fault of a call, however many there are."""
+        refused = chain.from_iterable(map(_refused, replied))
+        alone = (_ALONE for was_refused, own in zip(refused, written, strict=True) if was_refused and _is_taken(own))
+        crowded = (_CROWDED for batch, _ in written if batch.crowded)
+        if fault := next(filter(None, chain((answer.fault for answer in replied), crowded, alone)), None):
             self._together.learn(fault)
 
     def _ask(self, portions: Sequence[_Portion]) -> Replies:
@@ -99,7 +107,7 @@ class Writer:
         with one_call(row for portion in portions for row in portion.rows):
             return self._together.ask([portion.request for portion in portions])
 
-    def _write(self, portion: _Portion, reply: Reply | None) -> tuple[Batch, list[Outcome]]:
+    def _write(self, portion: _Portion, reply: Reply | None) -> _Written:
         batch = Batch(self._client, portion.group.path, portion.group.key_field)
         with one_call(portion.rows):
             return batch, batch.write(portion.records, reply)
@@ -116,6 +124,15 @@ def _portions(number: int, group: Group) -> Iterator[_Portion]:
             portion = open_portions[alone] = _Portion(group, number, alone)
         portion.add(place, text)
     yield from open_portions.values()
+
+
+def _refused(answer: Replies) -> list[bool]:
+    """Which requests were refused for a reason that may lie in those they were sent with."""
+    return [answer.doubtful and reply is None for reply in answer.each]
+
+
+def _is_taken(written: _Written) -> bool:
+    return all(outcome.verdict is Verdict.DELIVERED for outcome in written[1])
 
 
 def _in_order(groups: Sequence[Group], written: Iterable[tuple[_Portion, Sequence[Outcome]]]) -> list[list[Outcome]]:

@@ -21,15 +21,17 @@ def alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:
     return groups
 
 
-def waves(places: Iterable[int], target_ids: Mapping[int, str]) -> list[list[int]]:
-    """Split the places into as few waves as possible, with no id twice in a wave."""
+def waves(places: Iterable[int], target_ids: Mapping[int, str], seen: Counter[str]) -> list[list[int]]:
+    """Split the places into as few waves as possible, with no id twice in a wave.
+
+    seen: in how many waves each id is already, also under another key; counted on.
+    """
     waves: list[list[int]] = []
-    seen: Counter[str] = Counter()
     for place in places:
         target_id = target_ids[place]
         wave = seen[target_id] if target_id else 0
         seen[target_id] += 1
-        if wave == len(waves):
+        while wave >= len(waves):
             waves.append([])
         waves[wave].append(place)
     return waves

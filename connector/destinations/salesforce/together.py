@@ -25,8 +25,13 @@ TRIES: Final = 2
 REFERENCE: Final = "@{"
 """What Salesforce replaces in the text of a request, wherever it is: a customer's own text may have it, too."""
 
+SLOW: Final = 30.0
+"""Seconds. An org that takes longer gets fewer requests together: a call that is given up may go on there."""
+
 _NARROWED_FOR: Final = 3600.0
 """Seconds for which fewer requests are sent together."""
+_SLOW_FOR: Final = 86_400.0
+"""The same where the org took too long, because each further try costs it that time again."""
 _TOO_MUCH: Final = (Kind.AGAIN, Kind.LATER, Kind.OUTAGE, Kind.SMALLER)
 
 
@@ -53,11 +58,19 @@ class Fault(NamedTuple):
     too_much: bool
 
 
+TOO_SLOW: Final = Fault("SLOW", too_much=True)
+NOT_ANSWERED: Final = Fault(NO_ANSWER, too_much=True)
+
+
 class Replies(NamedTuple):
-    """The replies to a call's requests, in order; None where a request has to be sent alone."""
+    """The replies to a call's requests, in order; None where a request has to be sent alone.
+
+    doubtful: whether one was refused for a reason that may lie in the others.
+    """
 
     each: list[Reply | None]
     fault: Fault | None = None
+    doubtful: bool = False
 
 
 class Together:
@@ -96,22 +109,30 @@ class Together:
         """
         parts = ",".join(self._part(place, request) for place, request in enumerate(requests))
         body = f'{{"allOrNone":false,"compositeRequest":[{parts}]}}'.encode()
+        began = self._clock()
         reply = self._client.ask("POST", "composite", tries=TRIES, again=_passes, data=body)
+        slow = TOO_SLOW if self._clock() - began > SLOW else None
         listed = reply.get("compositeResponse") if isinstance(reply, dict) else None
         if not isinstance(listed, list):
             error = reply if isinstance(reply, ApiError) else ApiError(self._client.line.last.status, UNREADABLE)
             return Replies([None] * len(requests), _fault(error))
         bodies = _bodies(listed)
         answers = [bodies.get(_reference(place), ApiError(200, UNREADABLE)) for place in range(len(requests))]
+        return self._replies(answers, slow)
+
+    def _replies(self, answers: Sequence[Any], slow: Fault | None) -> Replies:
         request_id = self._client.line.last.request_id
         replies = [None if _is_refused(answer) else Reply(answer, request_id) for answer in answers]
-        return Replies(replies, next((_fault(answer) for answer in answers if _is_of_the_call(answer)), None))
+        fault = next((_fault(answer) for answer in answers if _is_of_the_call(answer)), None)
+        doubtful = any(_is_refused(answer) and not _has_ended(answer) for answer in answers)
+        return Replies(replies, slow or fault, doubtful)
 
     def learn(self, fault: Fault) -> None:
         """Send fewer together for a while. Call it once the requests were answered alone."""
         most = max(1, self.most // 2) if fault.too_much else 1
         if most < self.most:
-            self._narrow, self._until = most, self._clock() + _NARROWED_FOR
+            took_too_long = fault in (TOO_SLOW, NOT_ANSWERED)
+            self._narrow, self._until = most, self._clock() + (_SLOW_FOR if took_too_long else _NARROWED_FOR)
             if most not in self._logged:
                 self._logged.add(most)
                 calls.fewer_together(self._what, most, fault.code)
@@ -150,8 +171,15 @@ def _is_refused(answer: Any) -> bool:
 
 
 def _is_of_the_call(answer: Any) -> bool:
-    """Whether a request may be refused for being sent among others."""
-    return _is_refused(answer) and errors.rule_for(answer).kind not in REJECTING
+    """Whether a request may have no good reply for being sent among others."""
+    if not isinstance(answer, ApiError):
+        return False
+    return answer.code == UNREADABLE or not (errors.rule_for(answer).kind in REJECTING or _has_ended(answer))
+
+
+def _has_ended(answer: ApiError) -> bool:
+    """Whether it is refused because the session ended."""
+    return errors.rule_for(answer).kind is Kind.SESSION
 
 
 def _fault(error: ApiError) -> Fault:
