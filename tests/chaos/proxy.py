@@ -111,6 +111,9 @@ class Proxy:
 
     async def _stop_listening(self) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0)  # asyncio drops a connection, unclosed, that is accepted as its server closes
             self._server.close()
             self._server = None
 
