@@ -419,6 +419,13 @@ class TestHowManyTogether:
         clock.now = 86_401
         assert learned.most == MOST
 
+    def test_a_connection_that_breaks_counts_for_no_longer_than_a_refusal(self) -> None:
+        clock = Clock()
+        learned = together(clock)
+        learned.learn(Fault("NO_ANSWER", too_much=True))
+        clock.now = 3601
+        assert learned.most == MOST
+
     def test_after_an_hour_it_is_tried_again(self) -> None:
         clock = Clock()
         learned = together(clock)

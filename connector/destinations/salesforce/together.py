@@ -59,7 +59,6 @@ class Fault(NamedTuple):
 
 
 TOO_SLOW: Final = Fault("SLOW", too_much=True)
-NOT_ANSWERED: Final = Fault(NO_ANSWER, too_much=True)
 
 
 class Replies(NamedTuple):
@@ -131,8 +130,7 @@ class Together:
         """Send fewer together for a while. Call it once the requests were answered alone."""
         most = max(1, self.most // 2) if fault.too_much else 1
         if most < self.most:
-            took_too_long = fault in (TOO_SLOW, NOT_ANSWERED)
-            self._narrow, self._until = most, self._clock() + (_SLOW_FOR if took_too_long else _NARROWED_FOR)
+            self._narrow, self._until = most, self._clock() + (_SLOW_FOR if fault == TOO_SLOW else _NARROWED_FOR)
             if most not in self._logged:
                 self._logged.add(most)
                 calls.fewer_together(self._what, most, fault.code)
@@ -183,10 +181,17 @@ def _has_ended(answer: ApiError) -> bool:
 
 
 def _fault(error: ApiError) -> Fault:
+    if _is_given_up(error):
+        return TOO_SLOW
     is_silent = error.code in (NO_ANSWER, UNREADABLE)
     return Fault(error.code, is_silent or errors.rule_for(error).kind in _TOO_MUCH)
 
 
 def _passes(reply: Any) -> bool:
     """Whether the call is worth repeating: not if it took too long or its reply was too large."""
-    return is_temporary(reply) and not (reply.code == NO_ANSWER and reply.message)
+    return is_temporary(reply) and not _is_given_up(reply)
+
+
+def _is_given_up(error: ApiError) -> bool:
+    """Whether we stopped waiting, rather than a connection broke: only that has a message of ours."""
+    return error.code == NO_ANSWER and bool(error.message)
