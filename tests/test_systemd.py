@@ -15,10 +15,10 @@ import click
 import pytest
 
 from connector.cli import cli
-from connector.cli.stage import free_port
 from connector.running.config import read_process
 from connector.running.supervisor import GRACE
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy/systemd/carecycle-connector.service"

@@ -70,7 +70,7 @@ class Stage:
             closing.enter_context(sandbox)
         self.secret = "whsec_" + secrets.token_urlsafe(24).replace("-", "A").replace("_", "B")
         self.password = secrets.token_urlsafe(6)
-        ports = [free_port() for _ in range(2)]
+        ports = free_ports(2)
         self.admin = f"http://127.0.0.1:{ports[1]}"
         self.hook = f"http://127.0.0.1:{ports[0]}/hooks/demo"
         self.environment = {
@@ -136,13 +136,21 @@ class Stage:
             time.sleep(0.05)
 
 
+def free_ports(count: int) -> list[int]:
+    """Find so many TCP ports that nothing uses, below those that outgoing connections may take at any moment."""
+    ports: list[int] = []
+    with ExitStack() as held:  # together, so that no two are the same
+        while len(ports) < count:
+            probe, port = held.enter_context(socket.socket()), random.randrange(20_000, 32_000)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+    return ports
+
+
 def free_port() -> int:
-    """Find a TCP port that nothing uses, below those that outgoing connections may take at any moment."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """Find one."""
+    return free_ports(1)[0]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

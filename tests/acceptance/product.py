@@ -8,16 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from connector.cli.stage import free_port
 from connector.sandbox.hubspot import HubSpotSandbox
 from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
+from tests import processes
 from tests.builders import DATA_KEY, SECRET, signed
+from tests.ports import free_port
 
 AGENCY = """\
 agency: sunrise
@@ -32,12 +32,6 @@ destinations:
     auth: {{access_token: "${{HUBSPOT_TOKEN}}"}}
     endpoint: {hubspot}
 """
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits for whoever reaps orphans does not."""
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False).stdout.decode()
-    return bool(told.strip()) and not told.startswith("Z")
 
 
 class Product:
@@ -134,12 +128,8 @@ class Product:
     def kill_all(self) -> None:
         """As a container dies: the supervisor and every role at once."""
         assert self.process is not None
-        children = self.children().values()
-        for pid in (self.process.pid, *children):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        processes.kill(self.process.pid)
         self.process.wait()
-        self.until(lambda: not any(map(alive, children)))
 
     def stop(self) -> int:
         """Ask it to stop, and wait; its exit status."""

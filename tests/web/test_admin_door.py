@@ -19,10 +19,10 @@ import pytest
 import requests
 from flask import Flask, request
 
-from connector.cli.stage import free_port
 from connector.store.line import POOL
 from connector.web.door import Door, Limits, environ, serve_all
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 
 LIMITS = Limits()
 CROWD = 100
@@ -223,16 +223,15 @@ def in_the_end_connected(port: int) -> socket.socket:
 class TestFaultsOfTheDoorItself:
     def test_are_answered_500_and_logged_as_one_line(self) -> None:
         program = """
-import asyncio, threading, urllib.request
+import asyncio, sys, threading, urllib.request
 from flask import Flask
 from connector import telemetry
-from connector.cli.stage import free_port
 from connector.web.door import Door, Limits
 telemetry.configure()
 class Broken(Flask):
     def __call__(self, environ, start_response):
         raise ValueError("canary")
-door = Door(Broken("broken"), "127.0.0.1", free_port(), Limits(threads=0))
+door = Door(Broken("broken"), "127.0.0.1", int(sys.argv[1]), Limits(threads=0))
 def ask():
     while True:
         try:
@@ -246,8 +245,9 @@ def ask():
 threading.Thread(target=ask).start()
 asyncio.run(door.serve())
 """
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", program, str(free_port())]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == "500 b'something went wrong here, send it again\\n'\n"
         (line,) = done.stderr.splitlines()
-        assert json.loads(line)["what"] == "ValueError at <string>:10"
+        assert json.loads(line)["what"] == "ValueError at <string>:9"
         assert "canary" not in line

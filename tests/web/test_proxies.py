@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli.stage import free_port
 from connector.running.endpoint import check_endpoint
 from connector.running.findings import Health
 from tests.acceptance.product import Product
 from tests.builders import SECRET, a_customer, a_message_id, signed
 from tests.patience import until
+from tests.ports import free_port
 from tests.web.proxies import HOST, Proxy, curl
 
 MIB = 1024 * 1024
