@@ -137,7 +137,7 @@ class Stage:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find so many TCP ports that nothing uses, below those that outgoing connections may take at any moment."""
+    """Find TCP ports that nothing uses, each another, below those that outgoing connections may take at any moment."""
     ports: list[int] = []
     with ExitStack() as held:  # together, so that no two are the same
         while len(ports) < count:
@@ -149,7 +149,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """Find one."""
+    """Find a TCP port that nothing uses, as `free_ports` does."""
     return free_ports(1)[0]
 
 
