@@ -48,6 +48,11 @@ class TestDependencies:
     def test_the_urllib3_that_breaks_hubspots_client_is_never_installed(self) -> None:
         assert "urllib3>=2.6.1" in PROJECT["dependencies"]
 
+    def test_phone_numbers_come_without_the_places_and_carriers_that_nothing_asks_for(self) -> None:
+        lock = (ROOT / "requirements.lock").read_text()
+        both = set(re.findall(r"^phonenumbers\w*(?===)", lock, re.MULTILINE))  # they are installed into one folder
+        assert both == {"phonenumberslite"}
+
 
 class TestLockFiles:
     def test_every_python_package_is_pinned_with_hashes(self) -> None:
