@@ -107,10 +107,19 @@ class Product:
 
     def waiting(self) -> int:
         """Deliveries that wait, as /metrics tells."""
-        told = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=60).text
-        return sum(
-            int(float(line.split()[-1])) for line in told.splitlines() if line.startswith("connector_deliveries_ready{")
-        )
+        ready = [line for line in self.metrics().splitlines() if line.startswith("connector_deliveries_ready{")]
+        return sum(int(float(line.split()[-1])) for line in ready)
+
+    def metrics(self) -> str:
+        """The metrics with what the store holds, which a stall leaves out: reading it has a limit of a moment."""
+        pages = [""]
+
+        def is_whole() -> bool:
+            pages.append(requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=60).text)
+            return "connector_history_gap " in pages[-1]
+
+        self.until(is_whole)
+        return pages[-1]
 
     def children(self) -> dict[str, int]:
         """Role -> process id of the processes `run` started."""

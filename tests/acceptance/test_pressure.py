@@ -41,8 +41,9 @@ class Crowd:
         self.kept += answer.status_code == 204
         return answer.status_code, answer.headers.get("Retry-After", "")
 
-    def until(self, status: int) -> None:
-        self.product.until(lambda: self.send()[0] == status)
+    def until(self, status: int, retry_after: str = "") -> None:
+        """Send until one is answered so: the next may be smaller, and have room."""
+        self.product.until(lambda: self.send() == (status, retry_after))
 
     def arrives(self) -> None:
         """All that was acknowledged, by the same processes; and perhaps what was kept although its answer was lost."""
@@ -65,8 +66,7 @@ class TestFullDisk:
         largest = max(file.stat().st_size for file in embedded.folder.glob("connector.db*"))
         for pid in crowd.roles.values():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 8192, UNLIMITED))
-        crowd.until(503)
-        assert crowd.send() == (503, "5")
+        crowd.until(503, "5")
         for pid in crowd.roles.values():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
         crowd.until(204)
@@ -80,7 +80,7 @@ class TestLostFile:
         crowd = started(embedded)
         file = embedded.folder / "connector.db"
         away = file.rename(embedded.folder / "elsewhere.db")
-        crowd.until(503)
+        crowd.until(503, "5")
         assert (crowd.send()[0], embedded.get("/readyz"), embedded.get("/livez")) == (503, 503, 200)
         away.rename(file)
         crowd.until(204)
@@ -101,7 +101,7 @@ class TestPostgres:
         try:
             crowd = started(product)
             kill(server)
-            crowd.until(503)
+            crowd.until(503, "5")
             assert (crowd.send()[0], product.get("/readyz"), product.get("/livez")) == (503, 503, 200)
             one_in_three(server.start)
             crowd.until(204)
@@ -117,8 +117,7 @@ class TestFullInbox:
         for sandbox in (embedded.salesforce, embedded.hubspot):
             sandbox.fault("", sandbox.refuse, times=10**6)
         crowd = started(embedded)
-        crowd.until(503)
-        assert crowd.send() == (503, "60")
+        crowd.until(503, "60")
         assert embedded.post(a_customer(id="out", email="out@example.com", doNotCall=True)) == 204
         for sandbox in (embedded.salesforce, embedded.hubspot):
             sandbox.faults.clear()

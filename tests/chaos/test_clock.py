@@ -33,7 +33,7 @@ Open = Callable[..., World]
 def metric(world: World, name: str, role: str = "work") -> float | None:
     """A gauge of a process of this role, as the first receiver shows it."""
     try:
-        text = requests.get(f"http://127.0.0.1:{world.admin_port}/metrics", timeout=PATIENCE).text
+        text = world.metrics()
     except requests.RequestException:
         return None
     found = re.search(rf'^{name}{{[^}}]*role="{role}"[^}}]*}} (\S+)$', text, re.M)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from connector.store import Store, open_store
 from connector.store.processes import Beat
 from connector.store.runs import REAPPLY
 from tests.builders import DATA_KEY, NOON, SECRET, a_call, a_customer
+from tests.patience import until
 
 MAPPING = """\
 version: 1
@@ -342,10 +342,7 @@ def test_a_run_that_was_killed_goes_on(house: House, store: Store) -> None:
         connection.exec_driver_sql("UPDATE deliveries SET state = 'delivered'")
     command = [sys.executable, "-m", "connector", "reapply", "-c", str(house.agency)]
     process = subprocess.Popen(command, env={**os.environ, **house.environment}, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not any(run.cursor for run in store.runs.all("sunrise")):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)  # between two looks at another process there is nothing to wait on
+    until(lambda: any(run.cursor for run in store.runs.all("sunrise")))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert store.desk.waiting() < number

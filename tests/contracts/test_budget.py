@@ -25,6 +25,7 @@ from tests.builders import NOON, SECRET, a_call, a_customer
 from tests.conftest import Clock
 from tests.contracts.test_pipeline import DESTINATION, HUBSPOT, LANE, SALESFORCE, House, raised
 from tests.destinations import hubspot_fixtures, salesforce_fixtures
+from tests.web.conftest import metrics
 
 LATER = "2026-06-18T13:00:00.000Z"
 
@@ -260,6 +261,6 @@ class TestAsTheAgencyFileSays:
 
     def test_the_figures_are_metrics(self, store: Store) -> None:
         store.usage.add("sunrise/crm", 7, Report(120, 1_000, NOON), NOON, NOON - DAY)
-        page = create_admin(store).test_client().get("/metrics").text
+        page = metrics(create_admin(store).test_client())
         for name, value in (("used", 120), ("limit", 1_000), ("ours", 7)):
             assert f'connector_crm_calls_{name}{{destination="sunrise/crm"}} {value}.0' in page

@@ -21,6 +21,7 @@ from connector.store.writer import Writer
 from connector.web.health import create_admin
 from connector.web.waiting import create_waiting_admin
 from tests.builders import DATA_KEY, an_arrival
+from tests.patience import until
 
 PAGE = 4096
 KEYS = {"CONNECTOR_DATA_KEY": DATA_KEY}
@@ -116,8 +117,9 @@ class TestMet:
         refuses(receiver)
         refuses(worker)
         writer = Writer(receiver.inbox.accept, receiver.prove)
-        answer = create_admin(receiver, writer=writer).test_client().get("/readyz")
-        assert (answer.status_code, "is damaged" in answer.json["database"]) == (503, True)
+        monitor = create_admin(receiver, writer=writer).test_client()
+        until(lambda: "is damaged" in monitor.get("/readyz").json["database"])
+        assert monitor.get("/readyz").status_code == 503
         writer.close()
 
     def test_what_a_read_meets_counts_too(self, embedded: Embedded, opened: Callable[[str], Store]) -> None:

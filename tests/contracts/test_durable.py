@@ -17,6 +17,7 @@ from connector.store.durable import forced, require, weaknesses
 from tests.acceptance.product import AGENCY
 from tests.builders import DATA_KEY, SECRET
 from tests.chaos.postgres import Postgres
+from tests.patience import PATIENCE
 
 KEYS = {"CONNECTOR_DATA_KEY": DATA_KEY}
 
@@ -84,7 +85,9 @@ class TestServer:
         environment |= {"SF_SECRET": "s", "HUBSPOT_TOKEN": "t", "CONNECTOR_LISTEN": "127.0.0.1:0"}
         environment |= {"CONNECTOR_ADMIN_LISTEN": "off"}
         command = [sys.executable, "-m", "connector", role, "-c", str(agency)]
-        ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=90)
+        ended = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=PATIENCE
+        )
         server.close()
         assert ended.returncode != 0
         assert b"fsync = off" in ended.stderr

@@ -20,6 +20,7 @@ from connector.web.health import create_admin
 from tests.builders import DATA_KEY, DESTINATION, LANE, an_arrival
 from tests.contracts import older
 from tests.contracts.test_history import address as address
+from tests.patience import until
 
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -110,8 +111,9 @@ class TestInThePlaceOfOurs:
         with pytest.raises(StoreUnavailable, match="lacks the key"):
             process.commits.check()
         writer = Writer(process.inbox.accept, process.prove)
-        ready = create_admin(process, writer=writer).test_client().get("/readyz")
-        assert (ready.status_code, "lacks the key" in ready.json["database"]) == (503, True)
+        monitor = create_admin(process, writer=writer).test_client()
+        until(lambda: "lacks the key" in monitor.get("/readyz").json["database"])
+        assert monitor.get("/readyz").status_code == 503
         writer.close()
         process.close()
 

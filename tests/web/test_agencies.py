@@ -21,7 +21,7 @@ from connector.web.passwords import Passwords
 from connector.web.roster import Roster
 from tests.builders import CUSTOMER, LANE
 from tests.conftest import Clock
-from tests.web.conftest import KEY, MINUTE, RECORD, act, an_account, every_page, fill, log_in
+from tests.web.conftest import KEY, MINUTE, RECORD, act, an_account, every_page, fill, log_in, metrics
 from tests.web.test_accounts import ANA, hashed, write
 
 NAMES = (
@@ -145,4 +145,4 @@ def test_everybody_may_know_how_old_the_last_backup_is(
     clock.forward(3 * 60 * MINUTE)
     client = person("sunset", "admin")
     assert "Last backup: 3 hours ago" in client.get("/console").text
-    assert "connector_backup_age_seconds 10800.0" in client.get("/metrics").text
+    assert "connector_backup_age_seconds 10800.0" in metrics(client)
