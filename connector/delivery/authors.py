@@ -26,6 +26,7 @@ ARRIVING: Final = 60_000
 """Milliseconds from an event's time of acceptance until it is stored, by clocks that may differ, at the most."""
 
 _UNDONE: Final = frozenset({UNDONE, TAKEN_BACK})
+_TAKEN_BACK: Final = _UNDONE | {KEPT}
 
 
 def state(mark: Mark) -> str:
@@ -51,13 +52,14 @@ def signed(stamp: Stamp, digest: str, before: Mark | None, by: str, timing: Timi
 
 def repeated(mark: Mark, write: FieldWrite) -> Mark:
     """Return the mark of a value that a newer event repeats."""
-    same = Mark(write.stamp, mark.digest) if is_taken_back(mark) else replace(mark, stamp=write.stamp)
-    return replace(same, timing=write.timing)
+    if is_taken_back(mark):
+        return Mark(write.stamp, mark.digest, timing=write.timing)
+    return Mark(write.stamp, mark.digest, mark.by, mark.turn, write.timing)
 
 
 def is_taken_back(mark: Mark) -> bool:
     """Whether an undo restored what was there before a value, or found that people had changed it."""
-    return state(mark) in {*_UNDONE, KEPT}
+    return bool(mark.turn) and state(mark) in _TAKEN_BACK
 
 
 def is_first(mark: Mark | None, by: str) -> bool:
@@ -112,7 +114,7 @@ def undone(mark: Mark, digest: str, run: str = "", author: str = "") -> Mark:
 
 def left(mark: Mark) -> Mark:
     """Return the mark of a value that an undo found changed by a person: nothing as old is written over it."""
-    return replace(mark, stamp=_beyond(mark), turn=KEPT)
+    return mark._replace(stamp=_beyond(mark), turn=KEPT)
 
 
 def _beyond(mark: Mark) -> Stamp:

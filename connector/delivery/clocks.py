@@ -29,7 +29,7 @@ def by_their_clocks(entries: Mapping[RecordKey, Entry], writes: Iterable[Write])
 
 def _seen(entry: Entry, write: Write) -> Entry:
     other = {
-        name: replace(mark, stamp=_for_another_clock(mark, own), digest=_digest(name, mark, entry))
+        name: mark._replace(stamp=_for_another_clock(mark, own), digest=_digest(name, mark, entry))
         for name, own in write.fields.items()
         if (mark := entry.fields.get(name)) and own.stamp != OLDEST and _is_void(mark, own, write.stamp.applied)
     }

@@ -51,7 +51,7 @@ def _after_spoken(state: FlagState, stamp: Stamp) -> FlagState:
     if _was_lowered(state, stamp):
         return state
     applied = state.applied and state.spoken
-    return replace(state, applied=applied, owed=not applied, spoken=True)
+    return state._replace(applied=applied, owed=not applied, spoken=True)
 
 
 def _was_lowered(state: FlagState, stamp: Stamp) -> bool:

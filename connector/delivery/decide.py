@@ -125,10 +125,11 @@ def decide(
         if verdict is not _Verdict.KEEP or news[name].order  # what was said once is not said again
     }
     opt_outs = _opt_outs(folded, entry, known, digest)
-    return replace(
-        opt_outs,
-        fields={name: plain(news[name]) for name, verdict in verdicts.items() if verdict is _Verdict.SEND},
-        marks={**marks, **opt_outs.marks},
+    return Decision(
+        {name: plain(news[name]) for name, verdict in verdicts.items() if verdict is _Verdict.SEND},
+        opt_outs.consent,
+        {**marks, **opt_outs.marks},
+        opt_outs.unsubscribe,
         kept=tuple(name for name, verdict in verdicts.items() if verdict is _Verdict.KEEP),
         left_out={**left_out, **folded.unmatched},
         behind=min((news[name].stamp.at for name in _recognised(news, verdicts, entry)), default=None),

@@ -12,7 +12,7 @@ from connector.delivery.digests import Digest, digests_of
 from connector.delivery.fold import Folded
 from connector.delivery.plan_ahead import Planned
 from connector.destinations.base import as_text
-from connector.model import Delivery, Entry, Mode, RecordKey, Rule, Value, Write, fold_key
+from connector.model import BLANK, Delivery, Entry, Mode, RecordKey, Rule, Value, Write, fold_key
 from connector.settlement.previous import Before, author
 
 
@@ -57,7 +57,7 @@ class Firsts:
         return {key: fields for key, fields in names.items() if fields and key not in looked_up}
 
     def _of(self, folded: Folded, entries: Mapping[RecordKey, Entry]) -> Iterator[str]:
-        entry = entries.get(folded.write.key, Entry())
+        entry = entries.get(folded.write.key, BLANK)
         if entry.merged:
             return
         by = self.by(folded)

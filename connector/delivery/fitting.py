@@ -44,9 +44,8 @@ class Describing(Protocol):
         ...
 
 
-def held_back(folded: Folded, entry: Entry, digest: Digest, version: str) -> Folded:
+def held_back(folded: Folded, waiting: Mapping[str, FieldWrite], version: str) -> Folded:
     """Return a record without the texts whose fields' lengths are not known: each becomes an open item."""
-    waiting = _waiting(folded, entry, digest)
     if not waiting:
         return folded
     items = {name: _item(name, own, folded.write.name, version) for name, own in waiting.items()}
@@ -54,14 +53,16 @@ def held_back(folded: Folded, entry: Entry, digest: Digest, version: str) -> Fol
     return replace(folded, write=folded.write._replace(fields=fields), unmatched={**folded.unmatched, **items})
 
 
-def must_wait(folded: Folded, entry: Entry, digest: Digest) -> Outcome | None:
-    """The outcome of a record that cannot do without such a text."""
-    names = tuple(name for name, own in _waiting(folded, entry, digest).items() if own.required)
-    refusal = Refusal.of(LENGTH_UNKNOWN, _CAUSE, _LATER, names)
-    return Outcome(Verdict.DEFERRED, refusal=refusal) if names else None
+def must_wait(waiting: Mapping[str, FieldWrite]) -> Outcome | None:
+    """The outcome of a record that cannot do without one of these texts."""
+    names = tuple(name for name, own in waiting.items() if own.required)
+    if not names:
+        return None
+    return Outcome(Verdict.DEFERRED, refusal=Refusal.of(LENGTH_UNKNOWN, _CAUSE, _LATER, names))
 
 
-def _waiting(folded: Folded, entry: Entry, digest: Digest) -> Mapping[str, FieldWrite]:
+def too_early(folded: Folded, entry: Entry, digest: Digest) -> Mapping[str, FieldWrite]:
+    """The texts whose fields' lengths are not known yet."""
     unknown = {
         name: own
         for name, own in folded.write.fields.items()
@@ -98,7 +99,7 @@ class Fitting:
         if not changed:
             return None
         answer, row = sending
-        marks = {name: replace(answer.decision.marks[name], digest=self.digest(text)) for name, text in changed.items()}
+        marks = {name: answer.decision.marks[name]._replace(digest=self.digest(text)) for name, text in changed.items()}
         decision = replace(
             answer.decision,
             fields={**answer.decision.fields, **changed},

@@ -6,8 +6,6 @@ that was said: what is no further is no news, and so does not undo that people m
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from connector.delivery.authors import is_taken_back
 from connector.delivery.digests import Digest
 from connector.mapping.steps.texts import text
@@ -57,7 +55,7 @@ def advanced(mark: Mark, write: FieldWrite) -> Mark:
     """Return the mark after a newer event that says nothing further; an undo's goes on holding back what is older."""
     if is_taken_back(mark):
         return mark
-    return replace(mark, stamp=write.stamp.covering(mark.stamp, mark.stamp), timing=write.timing)
+    return mark._replace(stamp=write.stamp.covering(mark.stamp, mark.stamp), timing=write.timing)
 
 
 def goes_on(write: FieldWrite, current: Value, *, ours: bool) -> bool:

@@ -20,7 +20,7 @@ def left_to_holder(refused: Sending, again: Sending, blank: str) -> Sending:
     names = [name for name in refused.row.fields if name in decision.left_out and name not in before.left_out]
     known = refused.answer.entry.fields if refused.answer.crm_id is not None else {}
     cleared = {name: None for name in names if name in known and name not in again.row.fields}
-    marks = {name: replace(before.marks[name], digest=blank, by="", turn="") for name in names}
+    marks = {name: before.marks[name]._replace(digest=blank, by="", turn="") for name in names}
     left = replace(
         decision,
         fields={**decision.fields, **cleared},

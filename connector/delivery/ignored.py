@@ -24,6 +24,6 @@ def with_warnings(sending: Sending, outcome: Outcome, version: str) -> Sending:
         name: OpenItem(why.code, why.cause, why.action, record, mark.digest, mark.stamp, version)
         for name, mark in warned.items()
     }
-    unsure = {name: replace(mark, digest="") for name, mark in warned.items()}
+    unsure = {name: mark._replace(digest="") for name, mark in warned.items()}
     decision = replace(decision, marks={**decision.marks, **unsure}, left_out={**decision.left_out, **items})
     return sending._replace(answer=replace(answer, decision=decision))

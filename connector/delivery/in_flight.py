@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from connector.delivery.fold import Folded
 from connector.errors import InFlight
-from connector.model import Entry, RecordKey
+from connector.model import BLANK, Entry, RecordKey
 
 
 def in_flight(folded: Folded, crm_id: str | None, count: int = 1) -> InFlight:
@@ -22,4 +22,4 @@ def first_in_flight(
     sent = [folded for folded in unanswered if folded.write.key in keys] or unanswered
     if not sent:
         return None
-    return in_flight(sent[0], entries.get(sent[0].write.key, Entry()).crm_id, len(sent))
+    return in_flight(sent[0], entries.get(sent[0].write.key, BLANK).crm_id, len(sent))

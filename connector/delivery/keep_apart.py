@@ -9,7 +9,7 @@ from connector.delivery.answer import Answer
 from connector.delivery.decide import Existing
 from connector.delivery.match import Matches
 from connector.destinations.base import Outcome, Verdict, as_text
-from connector.model import Entry, RecordKey, fold_key
+from connector.model import BLANK, Entry, RecordKey, fold_key
 from connector.settlement import Claim, Refusal
 
 ClaimRecords = Callable[[Mapping[RecordKey, str]], Collection[RecordKey]]
@@ -25,7 +25,7 @@ def keep_apart(matches: Matches, entries: Mapping[RecordKey, Entry], crm: Crm, c
     wanted = {
         key: existing.id
         for key, existing in matches.existing.items()
-        if entries.get(key, Entry()).crm_id != existing.id and not shows(existing, key, crm)
+        if entries.get(key, BLANK).crm_id != existing.id and not shows(existing, key, crm)
     }
     foreign = {key for key in wanted if _is_foreign(matches.existing[key], key, crm)}
     free = {key: crm_id for key, crm_id in wanted.items() if key not in foreign}

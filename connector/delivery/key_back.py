@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connector.delivery.keep_apart import another_key, shows
 from connector.delivery.match import Matches, Wanted
 from connector.destinations.base import Destination, Row, Verdict
-from connector.model import Entry, Mode, RecordKey
+from connector.model import BLANK, Entry, Mode, RecordKey
 
 Owners = Callable[[Collection[Wanted]], Mapping[Wanted, RecordKey | None]]
 """Keys with records the CRM returns for them -> the records of other customers, each with its own key if known."""
@@ -35,7 +35,7 @@ class KeyBack:
         shown = {
             (key, existing.id)
             for key, existing in matches.existing.items()
-            if self.entries.get(key, Entry()).crm_id is None and not crm.is_id(key.field) and shows(existing, key, crm)
+            if self.entries.get(key, BLANK).crm_id is None and not crm.is_id(key.field) and shows(existing, key, crm)
         }
         owners = self.owners(shown) if shown else {}
         put_back = self._put_back({crm_id: own for (_, crm_id), own in owners.items() if own})

@@ -84,7 +84,7 @@ def without(sending: Sending, names: Collection[str], refused: Outcome, version:
         if name not in row.consent and (mark := decision.marks[name])
     }
     # That the CRM has the other value is not remembered: the refused one, once accepted, is news.
-    unsure = {name: replace(decision.marks[name], digest="") for name in fallbacks}
+    unsure = {name: decision.marks[name]._replace(digest="") for name in fallbacks}
     left = replace(
         decision,
         fields={**_less(decision.fields, names), **fallbacks},

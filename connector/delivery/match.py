@@ -12,7 +12,7 @@ from connector.delivery.decide import Existing, to_read
 from connector.delivery.digests import Digest
 from connector.delivery.fold import Folded
 from connector.destinations.base import Answers, Destination, Found, Outcome
-from connector.model import Candidate, Entry, FactKind, Person, RecordKey
+from connector.model import BLANK, Candidate, Entry, FactKind, Person, RecordKey
 
 Read = Mapping[RecordKey, frozenset[str]]
 """The fields to read of each record."""
@@ -105,7 +105,7 @@ def find_existing(
     for question, candidates in _ask(destination, by_identity):
         matches.take_first(question.folded.write.key, question.agree.get(id_field), candidates)
     by_key(matches)
-    strangers = [folded for folded in wanted if entries.get(folded.write.key, Entry()).crm_id is None]
+    strangers = [folded for folded in wanted if entries.get(folded.write.key, BLANK).crm_id is None]
     _adopt(destination, strangers, matches, (read, first), entries, digest, taken)
     return matches
 
@@ -126,7 +126,7 @@ def _adopt(
         others = _claimed(asked, taken)
         for question, candidates in asked:
             write = question.folded.write
-            ruled_out = entries.get(write.key, Entry()).decided.others
+            ruled_out = entries.get(write.key, BLANK).decided.others
             free = _free(write.key, candidates, others, ruled_out)
             if isinstance(free, Outcome):
                 matches.take(write.key, free)
@@ -145,7 +145,7 @@ def _values_to_read(
     """The records that have to be looked for, each with the fields whose current values decide."""
     read = {}
     for folded in batch:
-        entry = entries.get(folded.write.key, Entry())
+        entry = entries.get(folded.write.key, BLANK)
         needed, names = to_read(folded, entry, digest, redirects=crm.redirects)
         if needed:
             read[folded.write.key] = frozenset(names).union(crm.stamp_fields if entry.unread else ())
@@ -169,7 +169,7 @@ def _questions_of(step: int, strangers: Iterable[Folded], matches: Matches, read
 
 def _identity(folded: Folded, entries: Mapping[RecordKey, Entry], id_field: str) -> dict[str, str]:
     """What to search by: the id in the ledger, else the key."""
-    key, crm_id = folded.write.key, entries.get(folded.write.key, Entry()).crm_id
+    key, crm_id = folded.write.key, entries.get(folded.write.key, BLANK).crm_id
     return {key.field: key.value} if crm_id is None else {id_field: crm_id}
 
 

@@ -10,7 +10,7 @@ from connector.delivery.decide import Existing, to_read
 from connector.delivery.digests import Digest
 from connector.delivery.fold import Folded
 from connector.destinations.base import Destination, Found, Outcome, Row, Verdict, as_text
-from connector.model import Decided, Entry, Mode, RecordKey, fold_key
+from connector.model import BLANK, Decided, Entry, Mode, RecordKey, fold_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Moves:
 
 def due(batch: Sequence[Folded], entries: Mapping[RecordKey, Entry]) -> dict[RecordKey, Move]:
     """Return the moves that are due."""
-    moves = ((folded.write.key, move_of(entries.get(folded.write.key, Entry()))) for folded in batch)
+    moves = ((folded.write.key, move_of(entries.get(folded.write.key, BLANK))) for folded in batch)
     return {key: move for key, move in moves if move is not None}
 
 
@@ -142,7 +142,7 @@ def _targets(
         if (move := due.get(folded.write.key)) and move.to:
             by_object.setdefault(folded.write.key.object, []).append(folded)
     for kind, group in by_object.items():
-        wanted = {name for folded in group for name in (*to_read(folded, Entry(), digest)[1], folded.write.key.field)}
+        wanted = {name for folded in group for name in (*to_read(folded, BLANK, digest)[1], folded.write.key.field)}
         ids = [due[folded.write.key].to or "" for folded in group]
         answers = destination.find(kind, destination.crm.id_field, ids, sorted(wanted))
         yield from ((folded, answers.get(crm_id, [])) for folded, crm_id in zip(group, ids, strict=True))

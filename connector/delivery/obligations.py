@@ -171,7 +171,7 @@ class Portion:
         for customer, flag in applied:
             source = heard if (customer, flag) in self.readable else known
             state = source.get(customer, {}).get(flag, FlagState(Stamp(0, ""), None))
-            states.setdefault(customer, {})[flag] = replace(state, applied=True, owed=False)
+            states.setdefault(customer, {})[flag] = state._replace(applied=True, owed=False)
         return states
 
     def _intend(self, meant: Sequence[Remembered]) -> None:

@@ -14,7 +14,7 @@ from connector.delivery.open_items import closed, opened
 from connector.delivery.ours import further_digests, is_new, unread_after
 from connector.delivery.uncertain import in_doubt
 from connector.destinations.base import Outcome, Verdict
-from connector.model import Entry, Mark, OpenItem, RecordKey
+from connector.model import BLANK, Entry, Mark, OpenItem, RecordKey
 from connector.settlement import Remembered
 
 FORMER_ID: Final = "(former id)"
@@ -82,7 +82,7 @@ def _sent_marks(decision: Decision) -> dict[str, Mark]:
 def _remember_refused(answer: Answer, outcome: Outcome, digest: Digest) -> Remembered | None:
     entry, decision = answer.entry, answer.decision
     if answer.lost:
-        return _remembered(answer, digest, Entry())
+        return _remembered(answer, digest, BLANK)
     if answer.candidates:  # which of them is the customer's is for people to say
         return None
     if outcome.consent_written:  # the opt-outs were written although the rest was refused

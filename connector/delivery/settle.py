@@ -13,7 +13,7 @@ from connector.delivery.consent import States
 from connector.delivery.open_items import codes, left_out_of
 from connector.delivery.pausing import STOP_THE_LINE
 from connector.destinations.base import Outcome, Verdict
-from connector.model import Delivery, Plan, RecordKey, Unopened
+from connector.model import Delivery, Plan, RecordKey, Stamp, Unopened
 from connector.settlement import (
     NO_RECORD,
     WRITTEN,
@@ -166,18 +166,24 @@ def _is_missing(answer: Answer) -> bool:
 def _superseded(plan: Plan, answers: Answers) -> bool:
     """Whether newer events wrote every field of every record, and this one raised no opt-out and changed no count."""
     counting = {(own.record, own.field) for own in plan.counted}
-    beaten = [
-        mark is not None and mark.stamp > field_write.stamp
+    said = [
+        (answer, name, field_write.stamp)
         for write in plan.writes
         if (answer := answers.get(write.key))
         for name, field_write in write.fields.items()
         if (write.name, name) not in counting
-        for mark in [answer.decision.marks.get(name) or answer.entry.fields.get(name)]
     ]
+    if not said or not all(_is_beaten(*field) for field in said):
+        return False
     raised = any(
         set(write.flags) & set(answers[write.key].decision.consent) for write in plan.writes if write.key in answers
     )
-    return bool(beaten) and all(beaten) and not (raised or _counts(plan, answers))
+    return not (raised or _counts(plan, answers))
+
+
+def _is_beaten(answer: Answer, name: str, stamp: Stamp) -> bool:
+    mark = answer.decision.marks.get(name) or answer.entry.fields.get(name)
+    return mark is not None and mark.stamp > stamp
 
 
 def _counts(plan: Plan, answers: Answers) -> bool:
@@ -230,7 +236,7 @@ def with_applied(states: Mapping[str, States], applied: Iterable[tuple[str, str]
     for customer, flag in applied:
         flags = after.get(customer, {})
         if flag in flags:
-            flags[flag] = replace(flags[flag], applied=True, owed=False)
+            flags[flag] = flags[flag]._replace(applied=True, owed=False)
     return dict(after)
 
 

@@ -42,7 +42,7 @@ def in_doubt(folded: Folded, decision: Decision, entry: Entry, digest: Digest, *
     for name, value in decision.fields.items():
         before, write = entry.fields.get(name), folded.write.fields[name]
         if before is not None and (late or not write.order):
-            fields[name] = replace(before, digest="")
+            fields[name] = before._replace(digest="")
         if write.rule in OVER_OURS:
             ours = {*digests_of(value, digest), before.digest if before else ""} - {""}
             meant[name] = {**meant.get(name, {}), **dict.fromkeys(ours, write.stamp)}

@@ -44,5 +44,5 @@ def consents_of(store: Store, destination: str, customers: Collection[str]) -> d
     known: dict[str, States] = dict(store.ledger.consents(destination, customers))
     for customer, flag in store.obligations.open(destination, customers):
         state = known.get(customer, {}).get(flag, FlagState(OLDEST, None))
-        known[customer] = {**known.get(customer, {}), flag: replace(state, value=True, owed=True)}
+        known[customer] = {**known.get(customer, {}), flag: state._replace(value=True, owed=True)}
     return known

@@ -25,7 +25,7 @@ from connector.delivery.undoing import (
 )
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.errors import LeaseLost
-from connector.model import Entry, Mark, Mode, RecordKey, Value
+from connector.model import BLANK, Mark, Mode, RecordKey, Value
 from connector.settlement import Refusal, Theirs
 from connector.settlement.previous import Step
 from connector.store import Store
@@ -218,5 +218,5 @@ class Batch:
 
 def _noted(step: Step) -> dict[str, Mark]:
     """The marks that a record has since a step was noted."""
-    entry = step.of.entry or Entry()
+    entry = step.of.entry or BLANK
     return {name: entry.fields[name] for name in step.was}

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from connector.delivery.authors import AGAIN, TAKEN_BACK, UNDONE, left, restored, state, undone, version_of
 from connector.delivery.consent import States, withholding
 from connector.delivery.digests import Digest, digests_of
-from connector.model import Entry, Mark, Value
+from connector.model import BLANK, Mark, Value
 from connector.settlement.previous import KEPT, Former, KeptBefore, Step
 
 
@@ -98,7 +98,7 @@ def weigh(former: Former, states: States) -> Restoration:
         if reason or mark is None:
             record.end(name, What.KEPT, reason or OTHER)
         else:
-            record.chances.append(Chance(name, kept, replace(mark, by=kept.before.by)))
+            record.chances.append(Chance(name, kept, mark._replace(by=kept.before.by)))
     if created:
         record.ends += _creation(record)
     return record
@@ -231,7 +231,7 @@ def _checked(value: Value) -> bool | None:
 
 def leaving(record: Restoration) -> Step:
     """Return what is noted of the fields that stay as a person has changed them, by no event as old as ours."""
-    former, entry = record.of, record.of.entry or Entry()
+    former, entry = record.of, record.of.entry or BLANK
     marks = {chance.field: left(chance.mark) for chance in record.edited}
     kept = tuple(_row_after(own, record.edited, {}) for own in former.kept)
     noted = replace(former, kept=kept, entry=replace(entry, fields={**entry.fields, **marks}))
@@ -240,7 +240,7 @@ def leaving(record: Restoration) -> Step:
 
 def before_writing(record: Restoration) -> Step:
     """Return what is noted of a record before it is written: which of the values the CRM has is not known then."""
-    former, entry = record.of, record.of.entry or Entry()
+    former, entry = record.of, record.of.entry or BLANK
     marks = {chance.field: undone(chance.mark, "", former.run) for chance in record.chances}
     kept = []
     for own in former.kept:
@@ -257,7 +257,7 @@ def after_writing(
 
     blank: fields that were cleared, because consent withholds what an undo had written.
     """
-    entry = former.entry or Entry()
+    entry = former.entry or BLANK
     settled = [chance for chance in chances if chance.field in ends]
     marks = {chance.field: _mark_after(chance, ends[chance.field], digest, former.run) for chance in settled}
     marks |= {

@@ -14,7 +14,7 @@ from connector.delivery.decide import Existing, decide
 from connector.delivery.digests import Digest
 from connector.delivery.fates import LOST, Whereabouts
 from connector.delivery.firsts import Firsts
-from connector.delivery.fitting import Fitting, explained, held_back, must_wait
+from connector.delivery.fitting import Fitting, explained, held_back, must_wait, too_early
 from connector.delivery.fold import Folded
 from connector.delivery.follow import Following
 from connector.delivery.held import left_to_holder
@@ -31,17 +31,19 @@ from connector.delivery.twins import holders, several_match
 from connector.delivery.uncertain import in_doubt
 from connector.delivery.unmet import (
     LookedUp,
+    by_field,
     lookups_of,
     lost_lookups,
     no_match,
     refused_lookup,
     required_empty,
     unmatched_lookups,
+    unresolved,
 )
 from connector.delivery.unsure import UNSURE, begun_now, unsure_for
 from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
-from connector.model import Candidate, Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
+from connector.model import BLANK, Candidate, Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
 
 SEARCH_LAG = 300_000
@@ -182,12 +184,12 @@ class Writing:
 
     def _to_send(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Sending | None:
         """Decide a record, and answer it where the CRM already has all of it."""
-        answer = replace(self._decide(folded, existing), question=question)
+        answer = self._decide(folded, existing, question)
         row = self._row(answer, existing)
         if row is None:
             self.answers[folded.write.key] = answer
             return None
-        return Sending(replace(answer, sent_to=row.id), row)
+        return Sending(replace(answer, sent_to=row.id) if row.id else answer, row)
 
     def _send(self, records: Sequence[Sending]) -> None:
         creating = [sending for sending in records if sending.answer.creating]
@@ -268,48 +270,41 @@ class Writing:
         )
 
     def _entry(self, folded: Folded) -> Entry:
-        return self.entries.get(folded.write.key, Entry())
+        return self.entries.get(folded.write.key, BLANK)
 
     def _resolve(self, batch: Sequence[Folded]) -> list[Folded]:
         """Put ids and looked-up values in place; answer the records that cannot have them."""
         self._note_as_begun_now(batch)
-        wanted = {lookup for folded in batch for lookup in lookups_of(folded.write)}
-        looked_up = self.lookups.resolve(self.destination, wanted) if wanted else {}
+        open_values = [unresolved(folded.write) for folded in batch]
+        wanted = lookups_of(open_values)
+        answers = self.lookups.resolve(self.destination, wanted) if wanted else {}
         resolved = []
-        for folded in batch:
+        for folded, values in zip(batch, open_values, strict=True):
+            looked_up = by_field(values, answers)
+            waiting = too_early(folded, self._entry(folded), self.digest)
             if refused := refused_lookup(folded.write, looked_up):
                 self._answer(folded, refused)
-            elif self._must_wait(folded.write, looked_up):
+            elif self._must_wait(folded.write, values, looked_up):
                 self._answer(folded, _PARENT_MISSING)
             elif (wait := unsure_for(self._entry(folded), self.search_lag, self.now())) > 0:
                 self._answer(folded, replace(UNSURE, retry_after=wait / 1000))
             elif lost := lost_lookups(folded, looked_up):
                 self._answer(folded, Outcome(Verdict.REJECTED, refusal=no_match(lost)))
-            elif incomplete := self._incomplete(folded):
+            elif incomplete := required_empty(folded.write, self._entry(folded)) or must_wait(waiting):
                 self._answer(folded, incomplete)
             else:
-                whole = self._resolved(folded, looked_up)
-                resolved.append(held_back(whole, self._entry(folded), self.digest, self.version))
+                resolved.append(held_back(self._resolved(folded, values, looked_up), waiting, self.version))
         return resolved
 
-    def _resolved(self, folded: Folded, looked_up: LookedUp) -> Folded:
-        fields = folded.write.fields
-        if not any(isinstance(field_write.value, Ref | Lookup) for field_write in fields.values()):
+    def _resolved(self, folded: Folded, values: Mapping[str, Ref | Lookup], looked_up: LookedUp) -> Folded:
+        if not values:
             return folded
-        plain = {name: self._plain(field_write, looked_up) for name, field_write in fields.items()}
-        present = {name: field_write for name, field_write in plain.items() if field_write is not None}
+        fields = folded.write.fields
+        plain = {name: self._plain(fields[name], value, looked_up.get(name)) for name, value in values.items()}
+        present = {name: own for name, own in {**fields, **plain}.items() if own is not None}
         is_known = self._entry(folded).crm_id is not None
         unmatched = dict(unmatched_lookups(folded, looked_up, is_known, self.digest, self.version))
         return replace(folded, write=folded.write._replace(fields=present), unmatched=unmatched)
-
-    def _incomplete(self, folded: Folded) -> Outcome | None:
-        """The outcome of a record without a required field: no event of the batch has a value for it, and the CRM has
-        none from us either, or its text cannot be sent yet.
-        """
-        known = {*folded.write.fields, *self._entry(folded).fields}
-        if lacking := tuple(name for name in dict.fromkeys(folded.write.lacking) if name not in known):
-            return required_empty(lacking)
-        return must_wait(folded, self._entry(folded), self.digest)
 
     def _note_as_begun_now(self, batch: Sequence[Folded]) -> None:
         """Count creations that seem to have begun in the future, by a clock that was ahead, from this moment on."""
@@ -317,34 +312,30 @@ class Writing:
             self.entries |= {meant.key: meant.entry for meant in again}
             self.intend(again)
 
-    def _must_wait(self, write: Write, looked_up: LookedUp) -> bool:
-        if any(lookup.waits and looked_up[lookup] is None for lookup in lookups_of(write)):
-            return True
-        values = (field_write.value for field_write in write.fields.values())
-        parents = [value.key for value in values if isinstance(value, Ref)]
-        return any(self.answers[key].waits for key in (*parents, *write.links) if key in self.answers)
+    def _must_wait(self, write: Write, values: Mapping[str, Ref | Lookup], looked_up: LookedUp) -> bool:
+        parents = list(write.links)
+        for name, value in values.items():
+            if isinstance(value, Ref):
+                parents.append(value.key)
+            elif value.waits and looked_up[name] is None:
+                return True
+        return any(self.answers[key].waits for key in parents if key in self.answers)
 
-    def _plain(self, field_write: FieldWrite, looked_up: LookedUp) -> FieldWrite | None:
-        """Return the field with a value that can be sent; None leaves it out."""
-        match field_write.value:
-            case Ref(key):
-                crm_id = self._id_of(key)
-                return None if crm_id is None else field_write._replace(value=crm_id, refers=True)
-            case Lookup() as lookup:
-                answer = looked_up[lookup]
-                if answer is not None and not isinstance(answer, Outcome):
-                    return field_write._replace(value=answer, fallback=lookup.default)
-                value: Value = lookup.default
-            case _:
-                return field_write
-        return None if value is None else field_write._replace(value=value)
+    def _plain(self, own: FieldWrite, value: Ref | Lookup, answer: Value | Outcome) -> FieldWrite | None:
+        """Return the field with a value that can be sent; None leaves it out. answer: to its look-up."""
+        if isinstance(value, Ref):
+            crm_id = self._id_of(value.key)
+            return None if crm_id is None else own._replace(value=crm_id, refers=True)
+        if answer is not None and not isinstance(answer, Outcome):
+            return own._replace(value=answer, fallback=value.default)
+        return None if value.default is None else own._replace(value=value.default)
 
     def _id_of(self, key: RecordKey) -> str | None:
         if key in self.answers:
             return self.answers[key].crm_id
-        return self.entries.get(key, Entry()).crm_id
+        return self.entries.get(key, BLANK).crm_id
 
-    def _decide(self, folded: Folded, existing: Existing | None) -> Answer:
+    def _decide(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Answer:
         known = self.consents.get(folded.customer_id or "", {})
         entry = self._entry(folded)
         decision = decide(folded, entry, known, existing, self.digest, self.firsts.by(folded))
@@ -356,6 +347,7 @@ class Writing:
             decision,
             found_id=found_id,
             creating=creating,
+            question=question,
             followed=self.following.followed.get(key),
             kept=self.moves.kept(key),
             freed=self.moves.freed(key),

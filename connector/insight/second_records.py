@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from connector.delivery.plan_ahead import Planned
-from connector.model import Entry, Mode, RecordKey
+from connector.model import BLANK, Entry, Mode, RecordKey
 from connector.store import Store
 
 
@@ -40,5 +40,5 @@ def _unknown(keys: Mapping[str, set[RecordKey]], entries: Mapping[RecordKey, Ent
         (customer, key.object)
         for customer, own in keys.items()
         for key in own
-        if entries.get(key, Entry()).crm_id is None
+        if entries.get(key, BLANK).crm_id is None
     }

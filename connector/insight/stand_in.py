@@ -11,7 +11,7 @@ from connector.delivery.consent import States
 from connector.delivery.prepare import Known
 from connector.destinations.around import Around
 from connector.destinations.base import EVERY, Answers, Narrow, Outcome, Row, Verdict
-from connector.model import Entry, Mode, RecordKey
+from connector.model import BLANK, Entry, Mode, RecordKey
 from connector.settlement import Claim, Refusal
 from connector.settlement.gaps import Doubt
 
@@ -103,7 +103,7 @@ class DryDestination(Around):
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Accept every row except an update of an unknown record."""
         entries = self.known.entries(self.name, {row.key for row in rows})
-        return [self._outcome(row, entries.get(row.key, Entry())) for row in rows]
+        return [self._outcome(row, entries.get(row.key, BLANK)) for row in rows]
 
     def _outcome(self, row: Row, entry: Entry) -> Outcome:
         held = entry.crm_id or row.id

@@ -249,18 +249,26 @@ class Plan:
     counted: tuple[Counted, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """The ledger's memory of a field: the watermark, the value's keyed digest, who wrote it (see delivery.authors).
 
-    timing: of the watermark; it tells no two marks apart.
+    A tuple, as a `FieldWrite` is. timing: of the watermark; it tells no two marks apart.
     """
 
     stamp: Stamp
     digest: str
     by: str = ""
     turn: str = ""
-    timing: Timing = attribute(default=Timing.UNKNOWN, compare=False)
+    timing: Timing = Timing.UNKNOWN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mark) and self[:4] == other[:4]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:4])
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,10 +337,14 @@ class Entry:
     undone: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FlagState:
+BLANK: Final = Entry()
+"""The memory of a record that was never written."""
+
+
+class FlagState(NamedTuple):
     """The newest value of one customer's flag (None: unknown), and whether the CRM holds a raised flag.
 
+    A tuple, because every batch makes one for each flag of each customer.
     owed: an event raised the flag, and that has not reached the CRM yet.
     spoken: an event itself raised it, as when a customer says "do not call" in a call. It then counts as true, whatever
     newer snapshots say, until an operator lowers it. lowered: when that was, epoch ms; 0 for never.

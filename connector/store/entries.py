@@ -99,7 +99,7 @@ def doubt(entry: Entry) -> Entry:
         if mark.digest
     }
     fields = {
-        name: mark if mark.timing is Timing.FORWARD else replace(mark, digest="") for name, mark in entry.fields.items()
+        name: mark if mark.timing is Timing.FORWARD else mark._replace(digest="") for name, mark in entry.fields.items()
     }
     return replace(entry, fields=fields, meant={**entry.meant, **ours})
 
@@ -111,7 +111,7 @@ def believed(entry: Entry, now: int) -> Entry:
     A worker whose database has a wrong clock writes nothing, so this judges by a right one.
     """
     ahead = {
-        name: replace(mark, stamp=OLDEST)
+        name: mark._replace(stamp=OLDEST)
         for name, mark in entry.fields.items()
         if mark.stamp.at > now + DAY and now and not mark.stamp.is_turned
     }

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, delete, func, null, select
 
-from connector.model import Entry, FlagState, RecordKey, Stamp
+from connector.model import BLANK, Entry, FlagState, RecordKey, Stamp
 from connector.settlement import Asked, Claim, Raised, Remembered
 from connector.settlement.claiming import LEFT
 from connector.settlement.gaps import Doubt
@@ -86,10 +86,10 @@ class Ledger:
             named: believed(_own(row, wanted[named].field, cover), now) for row, named in known if named in wanted
         }
         for kind, digest, name, item in items:
-            entry = entries.get((kind, digest), Entry())
+            entry = entries.get((kind, digest), BLANK)
             entries[kind, digest] = replace(entry, open={**entry.open, name: item})
         for kind, digest, decided in decisions:
-            entries[kind, digest] = replace(entries.get((kind, digest), Entry()), decided=decided)
+            entries[kind, digest] = replace(entries.get((kind, digest), BLANK), decided=decided)
         return {wanted[named]: entry for named, entry in entries.items() if named in wanted}
 
     def doubt(self) -> Doubt | None:
@@ -156,7 +156,7 @@ class Ledger:
     def amend(self, connection: Connection, destination: str, amended: Mapping[RecordKey, Amend]) -> None:
         """Change these records' present entries, except those of customers forgotten meanwhile."""
         now = self.entries(destination, list(amended))
-        changed = [amend(now.get(key, Entry())) for key, amend in amended.items()]
+        changed = [amend(now.get(key, BLANK)) for key, amend in amended.items()]
         still = select(deliveries.c.id).where(deliveries.c.id.in_([entry.delivery_id for entry in changed]))
         stored = set(connection.execute(still).scalars())
         kept = [entry for entry in changed if entry.delivery_id in stored]

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from connector.errors import CannotDecrypt
-from connector.model import Entry, Mark, RecordKey, Stamp, Timing
+from connector.model import BLANK, Entry, Mark, RecordKey, Stamp, Timing
 from connector.settlement import DeliveryState, Remembered
 from connector.settlement.previous import Before, Former, KeptBefore, KeptVersion, Step
 from connector.store.claims import HELD_BY_ANOTHER
@@ -234,7 +234,7 @@ class Previous:
         records = [(step.of.object, step.of.key) for step in steps]
         ledgers, changed = self._locked(connection, destination, records), set[tuple[str, str]]()
         for record, step in zip(records, steps, strict=True):
-            now = ledgers.get(record, Entry())
+            now = ledgers.get(record, BLANK)
             same = _unchanged(step, now)
             if len(same) < len(step.was):
                 changed.add(record)
@@ -274,7 +274,7 @@ class Previous:
             row = connection.execute(select(ledger.c.crm_id, ledger.c.marks).where(*mine)).first()
             if row is not None:
                 entry = read_entry(row.crm_id, row.marks, self._db.cover)
-                marks = {n: replace(m, digest="") if n in names else m for n, m in entry.fields.items()}
+                marks = {n: m._replace(digest="") if n in names else m for n, m in entry.fields.items()}
                 text = entry_as_text(replace(entry, fields=marks), self._db.cover)
                 connection.execute(update(ledger).where(*mine).values(marks=text))
 
@@ -293,7 +293,7 @@ def _entry(destination: str, record: tuple[str, str]) -> tuple[ColumnElement[boo
 
 def _unchanged(step: Step, now: Entry) -> dict[str, Mark]:
     """What the fields get that still have the mark, in the record, that was read."""
-    becomes = step.of.entry or Entry()
+    becomes = step.of.entry or BLANK
     still = (name for name, mark in step.was.items() if now.fields.get(name) == mark)
     return {name: becomes.fields[name] for name in still} if now.crm_id == becomes.crm_id else {}
 

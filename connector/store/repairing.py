@@ -137,7 +137,7 @@ def _without(entry: Entry, repair: Repair) -> Entry:
 
 def _unknown(mark: Mark) -> Mark:
     """A mark whose value is unknown: also of what an undo had left to people, because they had changed it."""
-    return Mark(Stamp(mark.stamp.at - 1, ""), "", timing=mark.timing) if mark.turn == KEPT else replace(mark, digest="")
+    return Mark(Stamp(mark.stamp.at - 1, ""), "", timing=mark.timing) if mark.turn == KEPT else mark._replace(digest="")
 
 
 def _entry(destination: str, held: Held) -> tuple[ColumnElement[bool], ...]:

@@ -211,14 +211,14 @@ class TestConsent:
     def test_a_spoken_opt_out_outlasts_every_newer_snapshot(self) -> None:
         heard = observe({}, [spoken(1), a_plan(2)])
         assert heard["doNotCall"] == FlagState(stamp(2), False, owed=True, spoken=True)
-        applied = {"doNotCall": replace(heard["doNotCall"], applied=True, owed=False)}
+        applied = {"doNotCall": heard["doNotCall"]._replace(applied=True, owed=False)}
         after = observe(applied, [a_plan(3)])
         assert (must_carry(after["doNotCall"]), withholding(["doNotCall"], after)) == (True, "doNotCall")
 
     def test_a_spoken_opt_out_goes_out_once_even_if_the_crm_held_the_flag(self) -> None:
         first = observe({"doNotCall": FlagState(stamp(1), True, applied=True)}, [spoken(2)])["doNotCall"]
         assert (first.applied, first.owed) == (False, True)
-        again = observe({"doNotCall": replace(first, applied=True, owed=False)}, [spoken(2), spoken(3)])["doNotCall"]
+        again = observe({"doNotCall": first._replace(applied=True, owed=False)}, [spoken(2), spoken(3)])["doNotCall"]
         assert (again.applied, again.owed) == (True, False)
 
     @given(st.data())
