@@ -191,6 +191,7 @@ class TestRewriting:
         assert {earlier.state(message_id)[0] for message_id, _ in STORY} <= {"delivered", "superseded"}
         assert earlier.crm.writes[before:] == []
 
+    @pytest.mark.slow
     def test_waits_while_a_worker_of_the_earlier_version_may_be_writing(self, earlier: Earlier, clock: Clock) -> None:
         with earlier.store.database.transaction() as connection:
             connection.execute(text("UPDATE lanes SET token = 'x', leased_until = :until"), {"until": clock() + HOLD})
@@ -200,6 +201,7 @@ class TestRewriting:
         list(earlier.store.rewriting.steps())
         assert earlier.store.rewriting.is_done()
 
+    @pytest.mark.slow
     def test_is_done_by_several_at_once(self, earlier: Earlier, database_address: str, clock: Clock) -> None:
         other = Store(open_database(database_address, {"CONNECTOR_DATA_KEY": DATA_KEY}, clock))
         steps, others = earlier.store.rewriting.steps(), other.rewriting.steps()
@@ -209,6 +211,7 @@ class TestRewriting:
         assert earlier.store.rewriting.is_done()
         assert earlier.store.ledger.entries(DESTINATION, all_keys()) == earlier.known
 
+    @pytest.mark.slow
     def test_an_earlier_version_can_lease_nothing_any_more(self, earlier: Earlier) -> None:
         """Its statements name a column of `gaps` that is gone: each fails before anything is written to a CRM."""
         with pytest.raises(StoreUnavailable), earlier.store.database.transaction() as connection:
@@ -230,6 +233,7 @@ class TestAThief:
         assert len({row.key for row in rows}) == len(rows)
         assert set(names) <= {row.key for row in rows}
 
+    @pytest.mark.slow
     def test_cannot_count_which_boxes_are_checked(self, earlier: Earlier) -> None:
         list(earlier.store.rewriting.steps())
         with earlier.store.database.reading() as connection:
@@ -242,6 +246,7 @@ class TestAThief:
             }
         assert (len(set(shown)), len(sizes)) == (1, 1)
 
+    @pytest.mark.slow
     def test_learns_from_two_destinations_nothing_of_a_common_person(self, earlier: Earlier) -> None:
         list(earlier.store.rewriting.steps())
         digest, key = earlier.store.ledger.key_digest, RecordKey("Contact", "Email", "ana@agency.example")
@@ -249,6 +254,7 @@ class TestAThief:
         names = {digest(name, own) for name in (DESTINATION, "other/crm", "sunrise/second") for own in (key, other)}
         assert len(names) == 6
 
+    @pytest.mark.slow
     def test_sees_another_cover_each_time_a_record_is_written(self, earlier: Earlier) -> None:
         cover, digest = earlier.store.database.cover, earlier.store.database.digest("true")
         assert cover.together([digest]) != cover.together([digest])
