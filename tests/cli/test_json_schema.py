@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click import unstyle
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from connector.cli import cli
 from connector.cli.json_schema import output_schema, printed
@@ -16,11 +17,11 @@ from connector.mapping import shipped_folder
 from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
 from connector.sandbox.hubspot import HubSpotSandbox
-from connector.store import open_store
 from tests.builders import CUSTOMER, DESTINATION, a_call, a_customer, an_odd_arrival
 from tests.cli.conftest import hold_to_the_schema
 from tests.cli.test_doctor import Installation
 from tests.cli.test_undo import write
+from tests.ready import open_ready
 from tests.web.conftest import RECORD, fill, leave_out
 
 FILE = Path(__file__).parents[2] / "docs" / "json-output.schema.json"
@@ -87,7 +88,7 @@ class Story:
                 folder / "own.yaml", "extends: hubspot\nrecords: {contact: {fields: {city: customer.state}}}\n"
             ),
         }
-        store = open_store(self.installed.environment["CONNECTOR_DATABASE_URL"], self.installed.environment)
+        store = open_ready(self.installed.environment["CONNECTOR_DATABASE_URL"], self.installed.environment)
         leave_out(store)
         store.inbox.accept([an_odd_arrival("msg_odd", doNotCall="yes")])
         fill(store)
@@ -152,6 +153,9 @@ class TestTheSchema:
     def test_is_the_one_in_the_docs(self) -> None:
         """If this fails: connector schema json -o docs/json-output.schema.json, and see what it says of versions."""
         assert json.loads(FILE.read_text()) == output_schema(cli)
+
+    def test_is_one(self) -> None:
+        Draft202012Validator.check_schema(output_schema(cli))
 
     def test_of_one_command_refers_to_its_own(self) -> None:
         result = CliRunner().invoke(cli, ["schema", "json", "events", "list"])

@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 
 from connector.cli import cli
 from connector.settlement import RecordVerdict, Refusal
-from connector.store import Store, open_store
+from connector.store import Store
 from tests.builders import CUSTOMER, DATA_KEY, SECRET, an_arrival, an_odd_arrival
+from tests.ready import open_ready
 from tests.web.conftest import RECORD, leave_out, settle
 
 WHY = Refusal(
@@ -38,7 +39,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def store(environment: dict[str, str]) -> Iterator[Store]:
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment)
     yield store
     store.close()
 

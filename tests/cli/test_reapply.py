@@ -25,11 +25,12 @@ from connector.running.config import read_agencies
 from connector.sandbox.carecycle import KEY, CareCycleSandbox
 from connector.sandbox.carecycle.book import Book
 from connector.sandbox.hubspot import HubSpotSandbox
-from connector.store import Store, open_store
+from connector.store import Store
 from connector.store.processes import Beat
 from connector.store.runs import REAPPLY
 from tests.builders import DATA_KEY, NOON, SECRET, a_call, a_customer
 from tests.patience import until
+from tests.ready import open_ready
 
 MAPPING = """\
 version: 1
@@ -114,7 +115,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def store(house: House) -> Iterator[Store]:
-    store = open_store(house.environment["CONNECTOR_DATABASE_URL"], house.environment)
+    store = open_ready(house.environment["CONNECTOR_DATABASE_URL"], house.environment)
     yield store
     store.close()
 

@@ -15,8 +15,9 @@ from connector.carecycle.signature import Verifier
 from connector.cli import cli
 from connector.receive import Agency, read
 from connector.settlement import DeliveryState, Refusal
-from connector.store import Store, open_store
+from connector.store import Store
 from tests.builders import DATA_KEY, NOON, SECRET, a_customer
+from tests.ready import open_ready
 
 AGENCY = Agency("sunrise", Verifier("sunrise", [SECRET]), {"hubspot": 1})
 EDITED = "extends: hubspot\nrecords: {contact: {fields: {jobtitle: {value: Client}}}}\n"
@@ -34,7 +35,7 @@ def house(tmp_path: Path) -> House:
 
 @pytest.fixture
 def store(house: House) -> Iterator[Store]:
-    store = open_store(house.environment["CONNECTOR_DATABASE_URL"], house.environment)
+    store = open_ready(house.environment["CONNECTOR_DATABASE_URL"], house.environment)
     yield store
     store.close()
 

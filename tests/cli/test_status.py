@@ -16,12 +16,13 @@ from connector.cli import cli
 from connector.cli.status import watch
 from connector.errors import PauseReason
 from connector.settlement import ObligationState, Pause, Payment, Refusal, Settlement
-from connector.store import Store, open_store
+from connector.store import Store
 from connector.store.inbox import Owed
 from connector.store.processes import Beat
 from connector.store.usage import Report
 from tests.builders import DATA_KEY, DESTINATION, LANE, NOON, an_arrival, an_odd_arrival
 from tests.conftest import Clock
+from tests.ready import open_ready
 from tests.web.conftest import MINUTE, refuse, settle
 
 
@@ -32,7 +33,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def store(environment: dict[str, str], clock: Clock) -> Iterator[Store]:
-    store = open_store(environment["CONNECTOR_DATABASE_URL"], environment, clock)
+    store = open_ready(environment["CONNECTOR_DATABASE_URL"], environment, clock)
     yield store
     store.close()
 

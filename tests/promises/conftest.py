@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import structlog
 from tests.conftest import Clock
 from tests.contracts.test_pipeline import house as house
 from tests.promises.stage import Stage, open_stage
+from tests.ready import put_tables
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def stage(ready_address: str, clock: Clock) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def reference(sqlite_tables: Path, tmp_path: Path) -> Iterator[Stage]:
+def reference(tmp_path: Path) -> Iterator[Stage]:
     """A second world, where nothing ever goes wrong."""
-    with open_stage(f"sqlite:///{shutil.copy(sqlite_tables, tmp_path / 'reference.db')}", Clock()) as stage:
+    with open_stage(put_tables(f"sqlite:///{tmp_path}/reference.db"), Clock()) as stage:
         yield stage
