@@ -11,8 +11,8 @@ from connector.delivery.adoption import Adoption
 from connector.delivery.decide import Existing, to_read
 from connector.delivery.digests import Digest
 from connector.delivery.fold import Folded
-from connector.destinations.base import Answers, Destination, Found, Outcome
-from connector.model import BLANK, Candidate, Entry, FactKind, Person, RecordKey
+from connector.destinations.base import Answers, Destination, Found, Outcome, as_text
+from connector.model import BLANK, Candidate, Entry, FactKind, Person, RecordKey, fold_key
 
 Read = Mapping[RecordKey, frozenset[str]]
 """The fields to read of each record."""
@@ -31,6 +31,7 @@ class Matches:
     ambiguous: the ids where several records have the key. refused: the outcome of records the CRM cannot be searched
     for. questions: the records of which people must say whether they are the customer's.
     gone: the records that the CRM no longer has under the id we know: the id each has now, or None.
+    held: the addresses that other records turned out to have -> the id of the record that has it.
     """
 
     existing: dict[RecordKey, Existing] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Matches:
     refused: dict[RecordKey, Outcome] = field(default_factory=dict)
     questions: dict[RecordKey, tuple[Candidate, ...]] = field(default_factory=dict)
     gone: dict[RecordKey, str | None] = field(default_factory=dict)
+    held: dict[RecordKey, dict[str, str]] = field(default_factory=dict)
 
     def take_first(self, key: RecordKey, crm_id: str | None, candidates: Sequence[Found] | Outcome) -> None:
         """Note what the CRM has under a record's key, or under the id that we know it by."""
@@ -77,6 +79,11 @@ class _Question:
     read: frozenset[str] = frozenset()
     helpful: frozenset[str] = frozenset()
     is_phone: bool = False
+
+    @property
+    def searched(self) -> tuple[str, str]:
+        """The field and value that the CRM is searched by."""
+        return next(iter(self.agree.items()))
 
 
 def find_existing(
@@ -124,6 +131,7 @@ def _adopt(
     for step in range(max((len(folded.write.also_match) for folded in strangers), default=0)):
         asked = _ask(destination, _questions_of(step, strangers, matches, *read))
         others = _claimed(asked, taken)
+        _note_holders(matches, asked, destination.crm.address_field)
         for question, candidates in asked:
             write = question.folded.write
             ruled_out = entries.get(write.key, BLANK).decided.others
@@ -176,7 +184,7 @@ def _identity(folded: Folded, entries: Mapping[RecordKey, Entry], id_field: str)
 def _ask(destination: Destination, questions: Sequence[_Question]) -> list[tuple[_Question, list[Found] | Outcome]]:
     groups: dict[tuple[str, str, bool], list[_Question]] = {}
     for question in questions:
-        group_key = (question.folded.write.key.object, next(iter(question.agree)), question.is_phone)
+        group_key = (question.folded.write.key.object, question.searched[0], question.is_phone)
         groups.setdefault(group_key, []).append(question)
     answered: list[tuple[_Question, list[Found] | Outcome]] = []
     for (kind, name, is_phone), group in groups.items():
@@ -219,6 +227,18 @@ def _claimed(asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], taken
         for candidate in candidates
     }
     return frozenset(taken(wanted)) if wanted else frozenset()
+
+
+def _note_holders(
+    matches: Matches, asked: Iterable[tuple[_Question, Sequence[Found] | Outcome]], address_field: str
+) -> None:
+    """Note the only record that has an address, unless it shows the key that it was searched for."""
+    for question, candidates in asked:
+        key, (name, address) = question.folded.write.key, question.searched
+        if name != address_field or isinstance(candidates, Outcome) or len(candidates) != 1:
+            continue
+        if fold_key(as_text(candidates[0].values.get(key.field))) != key.folded:
+            matches.held.setdefault(key, {})[address] = candidates[0].id
 
 
 def _free(

@@ -144,7 +144,7 @@ class Writing:
                 self._answer(folded, several_match(candidates), candidates)
             elif key in matches.gone:
                 self._answer(folded, replace(LOST, id=matches.gone[key]), sent_to=self._entry(folded).crm_id)
-            elif sending := self._to_send(folded, matches.existing.get(key), matches.questions.get(key, ())):
+            elif sending := self._to_send(folded, matches):
                 to_send.append(sending)
         for turn in turns(to_send):
             self._send(turn)
@@ -182,12 +182,13 @@ class Writing:
             self._answer(folded, Outcome(Verdict.SKIPPED))
         return [folded for folded in batch if folded not in deleted] if deleted else list(batch)
 
-    def _to_send(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Sending | None:
+    def _to_send(self, folded: Folded, matches: Matches) -> Sending | None:
         """Decide a record, and answer it where the CRM already has all of it."""
-        answer = self._decide(folded, existing, question)
-        row = self._row(answer, existing)
+        key, existing = folded.write.key, matches.existing.get(folded.write.key)
+        answer = self._decide(folded, existing, matches.questions.get(key, ()))
+        row = self._row(answer, existing, matches.held.get(key, {}))
         if row is None:
-            self.answers[folded.write.key] = answer
+            self.answers[key] = answer
             return None
         return Sending(replace(answer, sent_to=row.id) if row.id else answer, row)
 
@@ -353,7 +354,7 @@ class Writing:
             freed=self.moves.freed(key),
         )
 
-    def _row(self, answer: Answer, existing: Existing | None) -> Row | None:
+    def _row(self, answer: Answer, existing: Existing | None, held: Mapping[str, str]) -> Row | None:
         """Return the row to send; None when the CRM already has all of it."""
         write, decision, entry = answer.folded.write, answer.decision, answer.entry
         links = self._new_links(answer)
@@ -373,6 +374,7 @@ class Writing:
             keyed=self._is_keyed(answer),
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
             unique=write.unique,
+            held=held,
         )
 
     def _is_keyed(self, answer: Answer) -> bool:

@@ -38,6 +38,7 @@ class Row:
     consent: the `fields` that set an opt-out; they are written alone when the CRM rejects the rest.
     unsubscribe: the email address to opt out through the CRM's own subscription service.
     unique: whether the CRM enforces unique keys; if not, a row without an id is created, and only once.
+    held: addresses that the CRM has just shown to be another record's -> that record's id.
     """
 
     key: RecordKey
@@ -51,6 +52,7 @@ class Row:
     keyed: bool = True
     compared: frozenset[str] = frozenset()
     unique: bool = True
+    held: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @contextmanager

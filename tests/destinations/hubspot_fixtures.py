@@ -51,7 +51,7 @@ def a_call(key: str = "k-1", /, **more: Any) -> Row:
 def _row(key: RecordKey, fields: dict[str, Any], more: dict[str, Any]) -> Row:
     own = {
         name: more.pop(name)
-        for name in ("id", "mode", "consent", "links", "unsubscribe", "unique", "known", "keyed")
+        for name in ("id", "mode", "consent", "links", "unsubscribe", "unique", "known", "keyed", "held")
         if name in more
     }
     return Row(key, {**fields, **more}, **own)

@@ -160,3 +160,78 @@ class TestOtherObjects:
         with sandbox_and_destination() as (_, hubspot):
             outcomes = hubspot.write([a_contact("c-1", city=SHARED), a_contact("c-2", city=SHARED)])
             assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED}
+
+
+class TestAnAddressThatTheSearchHasJustShown:
+    def test_costs_no_call_to_be_refused(self, both: Pair) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", email=SHARED)
+        rows = [a_contact(f"c-{n}", email=SHARED, held={SHARED: holder}) for n in range(3)]
+        outcomes = hubspot.write(rows)
+        assert {(*held(outcome), outcome.holder) for outcome in outcomes} == {(*HELD, holder)}
+        assert portal.seen == []
+
+    def test_may_have_been_searched_for_in_another_spelling(self, both: Pair) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", email=SHARED)
+        [refused] = hubspot.write([a_contact("c-1", email=SHARED.upper(), held={f" {SHARED.title()}": holder})])
+        assert (held(refused), refused.holder, portal.seen) == (HELD, holder, [])
+
+    def test_leaves_another_address_alone(self, both: Pair) -> None:
+        portal, hubspot = both
+        rows = [
+            a_contact("c-1", email="own@example.org", held={SHARED: portal.put("contacts", email=SHARED)}),
+            a_contact("c-2", held={SHARED: "1"}),
+        ]
+        assert [outcome.verdict for outcome in hubspot.write(rows)] == [Verdict.DELIVERED] * 2
+
+    def test_is_written_to_the_contact_that_has_it(self, both: Pair) -> None:
+        portal, hubspot = both
+        own = portal.put("contacts", email=SHARED)
+        [done] = hubspot.write([a_contact("c-1", id=own, email=SHARED, held={SHARED: own})])
+        assert (done.verdict, done.id) == (Verdict.DELIVERED, own)
+
+    @pytest.mark.parametrize("by_key", [True, False], ids=["holder by key", "holder by id"])
+    def test_goes_to_the_first_that_wants_it_where_its_holder_gives_it_up(self, both: Pair, by_key: bool) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", carecycle_id="c-5", email=SHARED)
+        giving = a_contact("c-5", email="new@example.org", **({} if by_key else {"id": holder}))
+        wanting = [a_contact(key, email=SHARED, held={SHARED: holder}) for key in ("c-3", "c-1", "c-2")]
+        third, first, second, given = hubspot.write([*wanting, giving])
+        assert (first.verdict, given.verdict) == (Verdict.DELIVERED, Verdict.DELIVERED)
+        assert [(held(lost), lost.holder) for lost in (second, third)] == [(HELD, first.id)] * 2
+        assert addresses(portal) == {"c-1": SHARED, "c-5": "new@example.org"}
+        assert len(portal.seen) == 2
+
+    def test_stays_with_a_holder_that_is_sent_with_it_again(self, both: Pair) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", carecycle_id="c-5", email=SHARED)
+        rows = [a_contact("c-1", email=SHARED, held={SHARED: holder}), a_contact("c-5", id=holder, email=SHARED)]
+        refused, kept = hubspot.write(rows)
+        assert (held(refused), refused.holder, kept.verdict) == (HELD, holder, Verdict.DELIVERED)
+        assert len(portal.seen) == 1
+
+    def test_goes_to_the_next_where_the_first_is_refused_for_something_else(self, both: Pair) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", carecycle_id="c-5", email=SHARED)
+        giving = a_contact("c-5", id=holder, email="new@example.org")
+        bad = a_contact("c-1", email=SHARED, held={SHARED: holder}, hs_language="la")
+        good = a_contact("c-2", email=SHARED, held={SHARED: holder})
+        outcomes = hubspot.write([bad, good, giving])
+        assert [outcome.code for outcome in outcomes] == ["INVALID_OPTION", "", ""]
+        assert addresses(portal) == {"c-2": SHARED, "c-5": "new@example.org"}
+
+    def test_goes_to_one_alone_where_others_want_it_who_were_not_searched_for(self, both: Pair) -> None:
+        portal, hubspot = both
+        holder = portal.put("contacts", carecycle_id="c-5", email=SHARED)
+        rows = [
+            a_contact("c-1", email=SHARED, held={SHARED: holder}),
+            a_contact("c-2", email=SHARED),
+            a_contact("c-3", email=SHARED),
+            a_contact("c-5", id=holder, email="new@example.org"),
+        ]
+        outcomes = hubspot.write(rows)
+        winners = [outcome for outcome in outcomes[:3] if outcome.verdict is Verdict.DELIVERED]
+        assert len(winners) == 1
+        assert {outcome.holder for outcome in outcomes[:3] if outcome.code} == {winners[0].id}
+        assert sorted(addresses(portal).values()) == ["new@example.org", SHARED]

@@ -51,6 +51,13 @@ def address_of(row: Row) -> str:
     return folded(row.fields.get(ADDRESS)) if type_id(row.key.object) == _CONTACTS else ""
 
 
+def _shown_holder(row: Row) -> str:
+    """The id of the other contact that the search by this row's address has just shown; empty if it showed none."""
+    shown = {folded(address): holder for address, holder in row.held.items()}
+    holder = shown.get(address_of(row), "")
+    return "" if holder in (row.id, row.known) else holder
+
+
 def _is_own(row: Row, crm_id: str, key: object) -> bool:
     return crm_id in (row.id, row.known) or (isinstance(key, str) and folded(key) == folded(row.key.value))
 
@@ -59,8 +66,9 @@ def _is_own(row: Row, crm_id: str, key: object) -> bool:
 class Addresses:
     """Writes rows of one call so that no two of them want the same address at once: the first by key keeps it.
 
-    An address that one of them gives up goes to the one that wants it. Every refusal names the holder, if HubSpot
-    knows it. answered: the outcomes so far.
+    A row that wants an address which another contact has just shown is refused without a call. An address that one of
+    them gives up goes to the one that wants it. Every refusal names the holder, if HubSpot knows it. answered: the
+    outcomes so far.
     """
 
     rows: Rows
@@ -70,13 +78,15 @@ class Addresses:
 
     def write(self) -> Outcomes:
         """One outcome per row. May raise DestinationUnusable."""
-        left = set(self.rows)
+        refused = {n: held_by(holder) for n, row in self.rows.items() if (holder := _shown_holder(row))}
+        self.answered |= refused
+        left = self.rows.keys() - refused.keys()
         for _ in range(ROUNDS):
             turn = self._turn(left)
             self.answered |= self.send({n: self.rows[n] for n in sorted(turn)})
-            self._hand_over(turn)
+            self._hand_over({*turn, *refused})
             left -= turn
-            lost = {n: held_by(winner) for n in left if (winner := self._winner(address_of(self.rows[n])))}
+            lost = self._lost(left)
             self.answered |= lost
             left -= lost.keys()
             if not left:
@@ -85,7 +95,8 @@ class Addresses:
 
     def _turn(self, left: Iterable[int]) -> set[int]:
         """The rows to send next: one for each address, or all that want one HubSpot has refused already."""
-        refused = {address_of(self.rows[n]) for n, out in self.answered.items() if ADDRESS in out.fields}
+        asked = ((self.rows[n], out) for n, out in self.answered.items() if ADDRESS in out.fields)
+        refused = {address_of(row) for row, out in asked if not _shown_holder(row)}
         first: dict[str, int] = {}
         turn = set()
         for n in sorted(left, key=lambda n: self.rows[n].key):
@@ -94,25 +105,34 @@ class Addresses:
                 turn.add(n)
         return turn
 
-    def _winner(self, address: str) -> str:
-        """The id of the contact of this call that has the address now."""
-        written = (n for n, out in self.answered.items() if out.verdict is Verdict.DELIVERED)
-        return next((self.answered[n].id or "" for n in written if address_of(self.rows[n]) == address), "")
+    def _lost(self, waiting: Iterable[int]) -> Outcomes:
+        """The rows whose address another contact of this call has now, refused."""
+        written = {n: out.id for n, out in self.answered.items() if out.verdict is Verdict.DELIVERED and out.id}
+        winners = {address_of(self.rows[n]): crm_id for n, crm_id in written.items()}
+        wanted = {n: address for n in waiting if (address := address_of(self.rows[n]))}
+        return {n: held_by(winners[address]) for n, address in wanted.items() if address in winners}
 
     def _hand_over(self, turn: Iterable[int]) -> None:
         """Send again, once, the rows whose address nobody has any more."""
-        waiting = set(turn)
+        waiting = {n for n in turn if self.answered[n].code == HELD}
         while waiting:
-            held = {n: self.rows[n] for n in waiting if self.answered[n].code == HELD}
-            nameless = {n: row for n, row in held.items() if not self.answered[n].holder}
-            holders = holders_of(self.finder, nameless) if nameless else {}
-            self.answered |= {n: held_by(holder, self.answered[n].request_id) for n, holder in holders.items()}
-            givers = self._givers()
-            free = {n: row for n, row in held.items() if holders.get(n) == "" or self.answered[n].holder in givers}
+            lost = self._lost(waiting)
+            self.answered |= lost
+            free = self._free(waiting - lost.keys())
             if not free:
                 return
-            self.answered |= self.send(free)
-            waiting -= free.keys()
+            self.answered |= self.send({n: self.rows[n] for n in sorted(free)})
+            waiting -= lost.keys() | free
+
+    def _free(self, held: Iterable[int]) -> set[int]:
+        """The refused rows whose address nobody has any more: of several that want one, the first by key."""
+        nameless = {n: self.rows[n] for n in held if not self.answered[n].holder}
+        holders = holders_of(self.finder, nameless) if nameless else {}
+        self.answered |= {n: held_by(holder, self.answered[n].request_id) for n, holder in holders.items()}
+        givers = self._givers()
+        free = [n for n in held if holders.get(n) == "" or self.answered[n].holder in givers]
+        last_first = sorted(free, key=lambda n: self.rows[n].key, reverse=True)
+        return set({address_of(self.rows[n]): n for n in last_first}.values())
 
     def _givers(self) -> set[str]:
         """The contacts of this call that were given another address, or none."""
