@@ -10,6 +10,7 @@ runs without tables and comparisons, which it writes in Liquid; that is its fast
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -146,9 +147,13 @@ def by_hand(payload: Mapping[str, Any]) -> dict[str, Any]:
 def fields_of(mapping: CompiledMapping) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Return a function that fills only the fields of the compiled mapping: no key, no consent, no watermarks."""
     record, zone = mapping.programs["customer.updated"].records[0], UTC
-    if hasattr(record, "read"):
+    if hasattr(record, "readings"):
+        field_reader = importlib.import_module("connector.mapping.field_reader")  # which an older version does not have
+        read = field_reader.reader([reading._replace(usual=None) for reading in record.readings])
+        return lambda payload: read(payload, zone, (), {}, [])
+    if hasattr(record, "read"):  # as the older version compiles it
         return lambda payload: record.read(payload, zone)
-    fields = [(field.target, field.get) for field in record.fields]  # as the older version compiles it
+    fields = [(field.target, field.get) for field in record.fields]  # or one older still
 
     def made(payload: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -65,7 +65,7 @@ def without_lowered(plan: Plan, states: States) -> Plan:
     if not lowered:
         return plan
     erases = plan.spoken > lowered
-    return replace(plan, writes=tuple(_without(lowered, write, erases=erases) for write in plan.writes))
+    return plan._replace(writes=tuple(_without(lowered, write, erases=erases) for write in plan.writes))
 
 
 def _without(lowered: Set[str], write: Write, *, erases: bool) -> Write:

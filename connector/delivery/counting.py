@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from connector.delivery.plan_ahead import Planned
 from connector.model import Plan, Write
@@ -24,7 +23,7 @@ def with_counts(planned: Planned, count: Callable[[Sequence[Plan]], Totals]) -> 
 
 
 def _counted(plan: Plan, totals: Totals) -> Plan:
-    return replace(plan, writes=tuple(_with(write, plan, totals) for write in plan.writes))
+    return plan._replace(writes=tuple(_with(write, plan, totals) for write in plan.writes))
 
 
 def _with(write: Write, plan: Plan, totals: Totals) -> Write:

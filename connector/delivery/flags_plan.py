@@ -28,7 +28,7 @@ def flags_plan_of(event: Event, owed: Sequence[Obligation], mapping: CompiledMap
             break
     assert flags_plan is not None  # there is always a candidate
     flags = {obligation.flag for obligation in owed}
-    return replace(flags_plan, consent={flag: value for flag, value in flags_plan.consent.items() if flag in flags})
+    return flags_plan._replace(consent={flag: value for flag, value in flags_plan.consent.items() if flag in flags})
 
 
 def read_again(event: Event) -> Event | None:

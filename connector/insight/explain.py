@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import NamedTuple
 
@@ -198,7 +198,7 @@ def _without_values(planned: Plan) -> Plan:
     for write in planned.writes:
         fields = {name: written._replace(value=None) for name, written in write.fields.items()}
         writes.append(write._replace(fields=fields))
-    return replace(planned, writes=tuple(writes))
+    return planned._replace(writes=tuple(writes))
 
 
 def _records(

@@ -194,7 +194,7 @@ def _without_asking(plan: Plan) -> Plan:
             if not isinstance(written.value, Lookup)
         }
         writes.append(write._replace(fields=known))
-    return replace(plan, writes=tuple(writes))
+    return plan._replace(writes=tuple(writes))
 
 
 def _spots(plan: Plan, answers: Answers) -> tuple[Spot, ...]:

@@ -17,9 +17,8 @@ from connector.mapping.compiled import (
     FieldProgram,
     Line,
     RecordProgram,
-    Row,
 )
-from connector.mapping.field_reader import Read, Reading, reader
+from connector.mapping.field_reader import Reading, reader
 from connector.mapping.functions import Get
 from connector.mapping.links import in_order, points_at
 from connector.mapping.rules import OVER_OURS
@@ -151,6 +150,7 @@ class _Maker:
         written = dict(_made_of(record, event))
         fields = tuple(self._field(event, name, target, field) for target, field in written.items())
         clock = self._clock(name)
+        readings = _readings(fields, written, clock, event)
         return RecordProgram(
             name=name,
             object=record.object,
@@ -160,8 +160,9 @@ class _Maker:
             key=self._identity(event, key),
             clock=clock,
             fields=fields,
-            rows=_rows(fields, written, clock),
-            read=_reader(fields, written, event),
+            readings=readings,
+            read=reader(readings),
+            decided=_decided(readings),
             flags=flags,
             guards=tuple(flag for flag, records in consent.skip.items() if name in records),
             links=tuple(record.associate),
@@ -250,29 +251,28 @@ def _made_of(record: Record, event: str) -> Iterator[tuple[str, MappedField]]:
     return ((target, field) for target, field in record.fields.items() if event_paths.comes_with(field, event))
 
 
-def _rows(fields: Iterable[FieldProgram], written: Mapping[str, MappedField], clock: Clock) -> tuple[Row, ...]:
-    return tuple(_row(program, clock, written[program.target]) for program in fields)
-
-
-def _reader(fields: Iterable[FieldProgram], written: Mapping[str, MappedField], event: str) -> Read:
-    return reader(
-        [
-            Reading(program.target, values.own_key(program.get, written[program.target], event), program.get)
-            for program in fields
-        ]
-    )
-
-
 def _required(fields: Iterable[FieldProgram]) -> tuple[FieldProgram, ...]:
     return tuple(program for program in fields if program.required)
 
 
-def _row(program: FieldProgram, clock: Clock, field: MappedField) -> Row:
-    """How a plan goes through a field. clock: of its record."""
+def _reading(program: FieldProgram, clock: Clock, field: MappedField, event: str) -> Reading:
+    """How a field is read. clock: of its record."""
     is_decided = program.guards or program.order or program.bare or program.cut is not Cut.NO
     points = any(own.ref is not None for own in field.nested())
     how = FieldWrite(None, OLDEST, program.rule, (), program.line, required=program.required, timing=program.timing)
-    return Row(program.target, int(program.clock or clock), None if is_decided or points else how[2:], program)
+    usual, key = None if is_decided or points else how[2:], values.own_key(program.get, field, event)
+    return Reading(program.target, key, program.get, int(program.clock or clock), usual, program.clears)
+
+
+def _readings(
+    fields: Iterable[FieldProgram], written: Mapping[str, MappedField], clock: Clock, event: str
+) -> tuple[Reading, ...]:
+    return tuple(_reading(program, clock, written[program.target], event) for program in fields)
+
+
+def _decided(readings: Iterable[Reading]) -> tuple[int, ...]:
+    """The numbers of the fields of which each event decides how they are written."""
+    return tuple(number for number, reading in enumerate(readings) if reading.usual is None)
 
 
 def _clock_of(field: MappedField, paths: Iterable[str]) -> Clock:

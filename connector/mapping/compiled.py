@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
 
 from connector.crm import Crm
-from connector.mapping.field_reader import Read
+from connector.mapping.field_reader import Read, Reading
 from connector.mapping.functions import Get, Holds, Missed
 from connector.mapping.schema import Test
 from connector.mapping.tree import Loc
@@ -79,18 +78,6 @@ class FieldProgram:
     when: Holds | None = None
 
 
-class Row(NamedTuple):
-    """A field, as a plan goes through them. clock: whose time its value carries, as an index of a plan's stamps.
-
-    usual: what follows value and stamp in its `FieldWrite`; None where each event decides how it is written.
-    """
-
-    target: str
-    clock: int
-    usual: tuple[Any, ...] | None
-    field: FieldProgram
-
-
 @dataclass(frozen=True, slots=True)
 class FactProgram:
     """One fact of an `also_match` step."""
@@ -114,8 +101,9 @@ class RecordProgram:
 
     guards: the flags that withhold the record. erases: the fields erased in the CRM while one of their guards is true
     or unknown. shared: the fields of its object that any record of the file writes by one of `OVER_OURS`. counting:
-    its fields that count calls. mapped: the rules of all its fields, also of those that this type leaves alone. rows,
-    read: its fields as a plan goes through them, and what reads them all. required: those it is not written without.
+    its fields that count calls. mapped: the rules of all its fields, also of those that this type leaves alone.
+    readings, read: how each of its fields is read, and what reads them all. decided: the numbers of those that have no
+    usual way to be written. required: those it is not written without.
     """
 
     name: str
@@ -126,8 +114,9 @@ class RecordProgram:
     key: Get
     clock: Clock
     fields: tuple[FieldProgram, ...]
-    rows: tuple[Row, ...] = field(repr=False)
+    readings: tuple[Reading, ...] = field(repr=False)
     read: Read = field(repr=False)
+    decided: tuple[int, ...] = field(repr=False)
     flags: tuple[tuple[str, str], ...]
     guards: tuple[str, ...]
     links: tuple[str, ...]

@@ -18,6 +18,8 @@ _CUSTOMER = {event: catalogue.reader("customer", event) for event in catalogue.E
 
 
 _NONE: Final = frozenset[str]()
+_ALL: Final = frozenset(FLAGS)
+_ALL_FALSE: Final = dict.fromkeys(FLAGS, False)
 _FETCHED: Final = "!"
 """Less than every hexadecimal digit."""
 
@@ -43,24 +45,20 @@ class Facts(NamedTuple):
 
 def zone_of(event: Event, timezone: str) -> tzinfo:
     """Return the customer's time zone. timezone: the agency's, used if the customer's own is unknown."""
-    return times.known(of_customer(event, "timezone")) or times.zone(timezone, UTC)
+    customer = customer_of(event)
+    return (customer and times.known(customer.get("timezone"))) or times.zone(timezone, UTC)
 
 
-def of_customer(event: Event, field: str) -> Any:
-    """Read a field of the event's customer; None if there is no customer."""
-    customer = _customer(event)
-    return None if customer is None else customer.get(field)
-
-
-def consent_of(event: Event) -> dict[str, bool | None]:
+def consent_of(customer: Mapping[str, Any] | None) -> dict[str, bool | None]:
     """Read each flag from the customer snapshot; empty if the event has no customer."""
-    customer = _customer(event)
     if customer is None:
         return {}
-    return {flag: value if isinstance(value := customer.get(flag), bool) else None for flag in FLAGS}
+    get = customer.get
+    return {flag: value if (value := get(flag)) is True or value is False else None for flag in FLAGS}
 
 
-def _customer(event: Event) -> Mapping[str, Any] | None:
+def customer_of(event: Event) -> Mapping[str, Any] | None:
+    """Return the customer snapshot of an event; None if it has no customer."""
     customer = _CUSTOMER[event.type](event.payload)
     return customer if isinstance(customer, (dict, Mapping)) else None  # asking for a dict first is much faster
 
@@ -71,10 +69,12 @@ def facts_of(event: Event, consent: Mapping[str, bool | None], spoken: frozenset
     A flag it does not state withholds at once, except in a fetched event: there the customer's known consent, which
     is looked up later, decides.
     """
-    raised = spoken.union([flag for flag, value in consent.items() if value is True])
-    unsure = [flag for flag in FLAGS if consent.get(flag) is not False]
-    unsaid = frozenset(FLAGS) - raised if event.fetched else _NONE
-    blocked = raised if event.fetched else raised.union(unsure)
+    raised = blocked = spoken
+    if consent != _ALL_FALSE:
+        raised = spoken.union([flag for flag, value in consent.items() if value is True])
+        unsure = [flag for flag in FLAGS if consent.get(flag) is not False]
+        blocked = raised if event.fetched else raised.union(unsure)
+    unsaid = _ALL - raised if event.fetched else _NONE
     stamps = stamps_of(event)
     # What an edited mapping makes of an event wins over what an older one made of others of the same time: several say
     # the same of a customer, and not all are still stored. What was sent since wins over what was fetched. Consent has
@@ -94,7 +94,8 @@ def stamps_of(event: Event) -> tuple[Stamp, ...]:
     """Return the time of each part of the event, in the order of Clock; the event's own if a part is missing."""
     own = own_stamp(event)
     tie = own.tie
-    updated = of_customer(event, "updatedAt")
+    snapshot = customer_of(event)
+    updated = snapshot and snapshot.get("updatedAt")
     customer = Stamp(_moment(updated, event), tie) if isinstance(updated, str) else own
     if event.type != "call.completed":
         if event.fetched:  # of a time that has not come yet, it was accepted as of then

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +17,7 @@ from connector.mapping.compiled import (
     PointsTo,
     RecordProgram,
 )
-from connector.mapping.facts import Facts, consent_of, facts_of, of_customer, stamps_of, zone_of
+from connector.mapping.facts import Facts, consent_of, customer_of, facts_of, stamps_of, zone_of
 from connector.mapping.gaps import is_made_up, is_unsaid
 from connector.mapping.steps import texts
 from connector.model import (
@@ -45,6 +44,7 @@ from connector.model import (
 
 _CONTROL_CHARACTERS: Final = dict.fromkeys((*range(32), 127))
 """What no CRM keeps in a key, as a table for str.translate."""
+_NONE: Final = frozenset[str]()
 
 
 class _Target(NamedTuple):
@@ -54,11 +54,9 @@ class _Target(NamedTuple):
     key: RecordKey
     stamp: Stamp
     whole: bool
-    mode: Mode
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
+class _Left(NamedTuple):
     """What is left out on the way."""
 
     withheld: list[Withheld]
@@ -70,11 +68,11 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
 
     timezone: the agency's IANA time zone, used for customers whose own is unknown.
     """
-    consent = consent_of(event)
-    program = mapping.programs.get(event.type)
+    customer = customer_of(event)
+    consent, program = consent_of(customer), mapping.programs.get(event.type)
     if program is None:
         return _nothing(event, consent, "nothing mapped")
-    if not mapping.test_customers and of_customer(event, "testCustomer") is True:
+    if customer is not None and customer.get("testCustomer") is True and not mapping.test_customers:
         return _nothing(event, consent, "test customer")
     zone = zone_of(event, timezone)
     facts = facts_of(event, consent, _spoken(event, program, zone), zone)
@@ -92,13 +90,13 @@ def flags_alone(whole: Plan) -> Plan:
     bare = (
         write._replace(fields={}, mode=Mode.UPDATE, links=(), also_match=(), rank=0, lacking=()) for write in raising
     )
-    return replace(whole, writes=tuple(bare))
+    return whole._replace(writes=tuple(bare))
 
 
 def _spoken(event: Event, program: EventProgram, zone: tzinfo) -> frozenset[str]:
     """Return the flags the event raises by itself, whatever its customer snapshot says."""
-    if event.customer_id is None:
-        return frozenset()
+    if event.customer_id is None or not program.raises:
+        return _NONE
     return frozenset(flag for flag, holds in program.raises if holds(event.payload, zone))
 
 
@@ -107,11 +105,11 @@ def _planned(event: Event, consent: Mapping[str, bool | None], program: EventPro
     left = _Left([], [])
     targets = [target for record in program.records if (target := _target(record, facts, passes, left.withheld))]
     keys = {target.program.name: target.key for target in targets if target.whole}
-    writes = tuple(_write(target, facts, keys, left) for target in targets)
+    writes = tuple([_write(target, facts, keys, left) for target in targets])
     reason = "" if writes else _reason(program, facts, passes, left.withheld)
     withheld, untranslated = tuple(left.withheld), tuple(left.untranslated)
     spoken, fetched = facts.spoken, event.fetched
-    counted = tuple(_counted(program, facts)) if passes else ()
+    counted = _counted(program, facts) if passes else ()
     said = (withheld, reason, spoken, untranslated, fetched, counted)
     return Plan(event.customer_id, consent, facts.heard, writes, *said)
 
@@ -132,10 +130,10 @@ def _target(program: RecordProgram, facts: Facts, passes: bool, withheld: list[W
     if passes and (program.when is None or program.when(facts.payload, facts.zone)):
         blocking = _blocking(program.guards, facts)
         if blocking is None:
-            return _Target(program, key, stamp, whole=True, mode=program.mode)
+            return _Target(program, key, stamp, whole=True)
         withheld.append(Withheld(program.name, "", blocking))
     if any(flag in facts.raised for flag, _ in program.flags) or _erasing(program, facts):
-        return _Target(program, key, stamp, whole=False, mode=Mode.UPDATE)
+        return _Target(program, key, stamp, whole=False)
     return None
 
 
@@ -160,33 +158,18 @@ def _blocking(guards: tuple[str, ...], facts: Facts) -> str | None:
 
 
 def _write(target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left) -> Write:
-    program = target.program
+    program, whole = target.program, target.whole
     flags = {flag: field for flag, field in program.flags if flag in facts.raised}
     address = _address(program, facts) if program.unsubscribe else None
+    unsubscribe = address if flags.keys() & program.unsubscribe else None
     silent: dict[str, Stamp] = {}
-    fields = _fields(target, facts, keys, left, silent) if target.whole else dict(_erased(target, facts))
-    return Write(
-        name=program.name,
-        key=target.key,
-        stamp=target.stamp,
-        fields=fields,
-        flags=flags,
-        carries=program.flags,
-        mode=target.mode,
-        guards=program.guards if target.whole else (),
-        links=_links(program, keys) if target.whole else (),
-        also_match=tuple(_also_match(program, facts)),
-        person=_person(program, facts),
-        unsubscribe=address if flags.keys() & program.unsubscribe else None,
-        address=address,
-        address_flags=program.unsubscribe,
-        rank=program.rank,
-        unique=program.unique,
-        silent=silent,
-        lacking=tuple(_lacking(program, fields, facts)) if target.whole else (),
-        shared=program.shared,
-        mapped=program.mapped,
-    )
+    fields = _fields(target, facts, keys, left, silent) if whole else dict(_erased(target, facts))
+    mode, guards, links = (program.mode, program.guards, _links(program, keys)) if whole else (Mode.UPDATE, (), ())
+    lacking = _lacking(program, fields, facts) if whole else ()
+    # In the order of its fields, because naming twenty of them takes three times as long.
+    what = (program.name, target.key, target.stamp, fields, flags, program.flags, mode, guards, links)
+    whose = (_also_match(program, facts), _person(program, facts), unsubscribe, address, program.unsubscribe)
+    return Write(*what, *whose, program.rank, program.unique, silent, lacking, program.shared, program.mapped)
 
 
 def _links(program: RecordProgram, keys: Mapping[str, RecordKey]) -> tuple[RecordKey, ...]:
@@ -197,14 +180,21 @@ def _fields(
     target: _Target, facts: Facts, keys: Mapping[str, RecordKey], left: _Left, silent: dict[str, Stamp]
 ) -> dict[str, FieldWrite]:
     """Return the fields to write; note in `left` and `silent` what the event says of others."""
-    program, stamps, new, was_sent = target.program, facts.stamps, tuple.__new__, not facts.fetched
-    values, fields = program.read(facts.payload, facts.zone), dict[str, FieldWrite]()
-    for name, clock, usual, field in program.rows:
-        value = values.get(name)
-        if value is not None and usual is not None and was_sent:
-            fields[name] = new(FieldWrite, (value, stamps[clock], *usual))
+    program, payload, zone, stamps = target.program, facts.payload, facts.zone, facts.stamps
+    rest = list(range(len(program.fields)) if facts.fetched else program.decided)
+    fields = {} if facts.fetched else program.read(payload, zone, stamps, silent, rest)
+    for number in sorted(rest):
+        field, (name, _, get, clock, *_) = program.fields[number], program.readings[number]
+        value = fields.get(name)
+        if value is None:
+            value = get(payload, zone)
+        if value is None and not field.clears:
+            if not field.order:  # what moves forward is not settled by an event that does not speak of it
+                silent[name] = stamps[clock]
         elif (written := _decided(field, value, target, facts, keys, left, silent)) is not None:
             fields[name] = written
+        else:
+            fields.pop(name, None)
     if program.erases:
         fields |= _erased(target, facts)
     return fields
@@ -219,17 +209,11 @@ def _decided(
     left: _Left,
     silent: dict[str, Stamp],
 ) -> FieldWrite | None:
-    """Return what to write of a field that has no value (None), or one that is not simply written."""
-    if value is None:
-        value = field.get(facts.payload, facts.zone)
+    """Return what to write of a field that is not simply written."""
     if type(value) is PointsTo:
         value = Ref(keys[value.record]) if value.record in keys else ABSENT
     if value is ABSENT:
         left.untranslated.extend(_missed(target, field, facts))
-        return None
-    if value is None and not field.clears:
-        if not field.order:  # what moves forward is not settled by an event that does not speak of it
-            silent[field.target] = _stamp(field, target, facts)
         return None
     blocking = _blocking(field.guards, facts) if field.guards else None
     if blocking is not None:
@@ -239,15 +223,17 @@ def _decided(
     return _field_write(field, value, target, facts)
 
 
-def _counted(program: EventProgram, facts: Facts) -> Iterator[Counted]:
+def _counted(program: EventProgram, facts: Facts) -> tuple[Counted, ...]:
     """List the fields that count calls. A call counts whether or not consent withholds its record or field."""
+    counted: list[Counted] = []
     for record in program.records:
         if not record.counting or not (record.when is None or record.when(facts.payload, facts.zone)):
             continue
         if (key := _key(record, facts)) is None:
             continue
-        target = _Target(record, key, facts.stamps[record.clock], whole=True, mode=record.mode)
-        yield from (_count(target, field, field.count, facts) for field in record.counting if field.count)
+        target = _Target(record, key, facts.stamps[record.clock], whole=True)
+        counted += [_count(target, field, field.count, facts) for field in record.counting if field.count]
+    return tuple(counted)
 
 
 def _count(target: _Target, field: FieldProgram, count: CountProgram, facts: Facts) -> Counted:
@@ -271,11 +257,10 @@ def _missed(target: _Target, field: FieldProgram, facts: Facts) -> tuple[Untrans
     return (Untranslated(target.program.name, field.target, path),) if path else ()
 
 
-def _lacking(program: RecordProgram, fields: Mapping[str, FieldWrite], facts: Facts) -> Iterator[str]:
+def _lacking(program: RecordProgram, fields: Mapping[str, FieldWrite], facts: Facts) -> tuple[str, ...]:
     """List the required fields without a value; what consent withholds is not missing."""
-    for field in program.required:
-        if field.target not in fields and _blocking(field.guards, facts) is None:
-            yield field.target
+    lacking = [field for field in program.required if field.target not in fields]
+    return tuple([field.target for field in lacking if _blocking(field.guards, facts) is None])
 
 
 def _erasing(program: RecordProgram, facts: Facts) -> list[FieldProgram]:
@@ -310,12 +295,12 @@ def _stamp(field: FieldProgram, target: _Target, facts: Facts) -> Stamp:
     return target.stamp if field.clock is Clock.OWN else facts.stamps[field.clock]
 
 
-def _also_match(program: RecordProgram, facts: Facts) -> Iterator[tuple[Fact, ...]]:
+def _also_match(program: RecordProgram, facts: Facts) -> tuple[tuple[Fact, ...], ...]:
     """List the steps that can be asked for this event; a name or date of birth it lacks leaves a record unsure."""
-    for step in program.also_match:
-        wanted = tuple(_fact(fact, facts) for fact in step)
-        if wanted[0].value and all(fact.value or fact.kind in WHO for fact in wanted):
-            yield wanted
+    steps = [tuple([_fact(fact, facts) for fact in step]) for step in program.also_match]
+    return tuple(
+        [wanted for wanted in steps if wanted[0].value and all(fact.value or fact.kind in WHO for fact in wanted)]
+    )
 
 
 def _fact(program: FactProgram, facts: Facts) -> Fact:

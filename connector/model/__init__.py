@@ -226,8 +226,7 @@ class Counted:
     finish: Callable[[int], Value] = attribute(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything one event writes to one destination.
 
     consent: each flag in the event's customer snapshot (None: unknown), as of `stamp`.

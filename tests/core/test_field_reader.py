@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from connector.carecycle.catalogue import ABSENT
 from connector.mapping.field_reader import Read, Reading, reader
 from connector.mapping.functions import Payload
+from connector.model import FieldWrite, Rule, Stamp
 from tests.mappings.build import an_event, compiled, mapping_text, sent
 
 HOSTILE = [
@@ -36,6 +37,8 @@ HOSTILE = [
     "é\u202e\U0001d4bb\ud800",
     "x" * 100_000,
 ]
+STAMPS = tuple(Stamp(at, "") for at in range(5))
+USUAL = FieldWrite(None, STAMPS[0], Rule.IF_BLANK, line=7, required=True)
 VALUES: list[Any] = [None, "", " ", "\u2003\n", "Ana", 0, 1, False, True, 0.0, [], ["AZ"], {}, {"id": "x"}, *HOSTILE]
 
 
@@ -63,7 +66,7 @@ def one_by_one(fields: list[Reading], payload: Payload) -> dict[str, Any]:
 
 
 def read(fields: list[Reading], payload: Payload) -> dict[str, Any]:
-    return reader(fields)(payload, UTC)
+    return reader(fields)(payload, UTC, STAMPS, {}, [])
 
 
 class TestAllFieldsAtOnce:
@@ -80,16 +83,47 @@ class TestAllFieldsAtOnce:
         text = mapping_text("A: customer.firstName", "B: customer.status", "C: customer.email", "D: customer.city")
         (record,) = compiled(text, schema=None).programs[event.type].records
         single = {own.target: own.get(event.payload, UTC) for own in record.fields}
-        assert record.read(event.payload, UTC) == {name: value for name, value in single.items() if value}
+        made = record.read(event.payload, UTC, STAMPS, {}, [])
+        assert {name: write.value for name, write in made.items()} == {name: own for name, own in single.items() if own}
 
     def test_of_two_records_alike_have_their_own_names(self) -> None:
         first, second = reader([plain("a")]), reader([plain("b")])
-        assert (first({"a": 1}, UTC), second({"b": 2}, UTC)) == ({"own a": 1}, {"own b": 2})
+        nothing: tuple[Any, ...] = (UTC, STAMPS, {}, [])
+        assert (first({"a": 1}, *nothing), second({"b": 2}, *nothing)) == ({"own a": 1}, {"own b": 2})
 
     def test_fail_where_the_failing_one_does(self) -> None:
         with pytest.raises(ZeroDivisionError) as failed:
             read([plain("a"), Reading("b", None, a_failing_field)], {})
         assert traceback.extract_tb(failed.value.__traceback__)[-1].name == a_failing_field.__name__
+
+
+def of_the_call(field: Reading) -> Reading:
+    return field._replace(clock=2, usual=USUAL[2:])
+
+
+@pytest.mark.parametrize("own", [plain("a"), got_by_itself("a")], ids=["a plain field", "a field read by itself"])
+class TestAFieldThatIsWrittenAsUsual:
+    def test_carries_the_time_of_its_clock(self, own: Reading) -> None:
+        made = read([of_the_call(own)], {"a": "Ana"})
+        assert made == {"own a": USUAL._replace(value="Ana", stamp=STAMPS[2])}
+
+    @pytest.mark.parametrize("nothing", [None, "", "\u2003\n"], ids=["null", "empty", "blank"])
+    def test_is_silent_where_it_has_no_value(self, own: Reading, nothing: str | None) -> None:
+        assert self.left([of_the_call(own)], {"a": nothing}) == ({"own a": STAMPS[2]}, [])
+
+    def test_is_left_to_the_plan_where_the_event_does_not_have_it(self, own: Reading) -> None:
+        assert self.left([plain("b"), of_the_call(own)], {}) == ({}, [1])
+
+    @pytest.mark.parametrize("nothing", [None, "", " "], ids=["null", "empty", "blank"])
+    def test_is_written_in_its_place_where_null_erases(self, own: Reading, nothing: str | None) -> None:
+        made = read([of_the_call(own)._replace(erases=True), plain("b")], {"a": nothing, "b": 1})
+        assert list(made.items()) == [("own a", USUAL._replace(value=None, stamp=STAMPS[2])), ("own b", 1)]
+
+    def left(self, fields: list[Reading], payload: Payload) -> tuple[dict[str, Stamp], list[int]]:
+        silent: dict[str, Stamp] = {}
+        rest: list[int] = []
+        assert reader(fields)(payload, UTC, STAMPS, silent, rest) == {}
+        return silent, rest
 
 
 class TestWhatAFileSays:
@@ -113,4 +147,5 @@ class TestWhatAFileSays:
             code = made.__code__  # type: ignore[attr-defined]  # it is a function
             return {*code.co_names, *code.co_varnames, *map(repr, code.co_consts)}
 
-        assert words(reader([plain(HOSTILE[0])])) == words(reader([plain("a")]))
+        for own in (plain, lambda key: of_the_call(plain(key))):
+            assert words(reader([own(HOSTILE[0])])) == words(reader([own("a")]))

@@ -42,7 +42,7 @@ def a_plan(at: int, consent: dict[str, bool | None] | None = None, flags: Any = 
 def spoken(at: int, value: bool | None = False) -> Plan:
     """A call in which the customer said do not call, whatever the snapshot says."""
     plan = a_plan(at, {"doNotCall": value}, {"doNotCall": "DoNotCall"})
-    return replace(plan, spoken=frozenset({"doNotCall"}))
+    return plan._replace(spoken=frozenset({"doNotCall"}))
 
 
 def folded(*plans: Plan, known: Any = None) -> Folded:
@@ -80,7 +80,7 @@ class TestFold:
 
     def test_a_record_kept_back_as_a_whole_is_not_written(self) -> None:
         plan = a_plan(1, {"doNotCall": True}, Phone=a_field("+1", 1))
-        guarded = replace(plan, writes=(plan.writes[0]._replace(guards=("doNotCall",)),))
+        guarded = plan._replace(writes=(plan.writes[0]._replace(guards=("doNotCall",)),))
         assert fold([(1, guarded)], {})[0] == []
 
     def test_records_come_before_those_that_point_at_them_and_opt_outs_first(self) -> None:
@@ -92,7 +92,7 @@ class TestFold:
 
     def test_an_update_folded_with_an_upsert_is_an_upsert(self) -> None:
         update = a_plan(2, {"doNotCall": True}, flags={"doNotCall": "DoNotCall"})
-        update = replace(update, writes=(update.writes[0]._replace(mode=Mode.UPDATE),))
+        update = update._replace(writes=(update.writes[0]._replace(mode=Mode.UPDATE),))
         assert folded(a_plan(1, City=a_field("Mesa", 1)), update).write.mode is Mode.UPSERT
 
 
@@ -160,7 +160,7 @@ class TestDecide:
 
     def test_an_address_is_unsubscribed_once_and_again_when_it_changes(self) -> None:
         plan = a_plan(1)
-        one = folded(replace(plan, writes=(plan.writes[0]._replace(unsubscribe="a@b"),)))
+        one = folded(plan._replace(writes=(plan.writes[0]._replace(unsubscribe="a@b"),)))
         assert decide(one, Entry(), {}, None, digest).unsubscribe == "a@b"
         same, other = (Entry("1", unsubscribed=Mark(stamp(1), text)) for text in ("#a@b", "#old@b"))
         assert decide(one, same, {}, None, digest).unsubscribe is None
@@ -171,8 +171,8 @@ class TestDecide:
         plan = a_plan(2, {"doNotEmail": None})
         address = {"address": "new@b", "address_flags": frozenset({"doNotEmail"})}
         write = plan.writes[0]._replace(carries=(("doNotEmail", "OptedOut"),), **address)
-        assert folded(replace(plan, writes=(write,)), known=known).write.unsubscribe == "new@b"
-        no_longer = replace(plan, consent={"doNotEmail": False}, writes=(write,))
+        assert folded(plan._replace(writes=(write,)), known=known).write.unsubscribe == "new@b"
+        no_longer = plan._replace(consent={"doNotEmail": False}, writes=(write,))
         assert folded(no_longer, known=known).write.unsubscribe is None
 
 
@@ -240,21 +240,21 @@ class TestConsent:
 
     def test_an_owed_raise_goes_out_with_the_next_write_of_the_record(self) -> None:
         plan = a_plan(2, City=a_field("Mesa", 2))
-        carrying = replace(plan, writes=(plan.writes[0]._replace(carries=(("doNotCall", "DNC"),)),))
+        carrying = plan._replace(writes=(plan.writes[0]._replace(carries=(("doNotCall", "DNC"),)),))
         owed = {"doNotCall": FlagState(stamp(1), True, owed=True)}
         one = folded(carrying, known=owed)
         assert decide(one, Entry(), observe(owed, [plan]), None, digest).consent == {"doNotCall": "DNC"}
 
     def test_a_record_made_anew_from_an_older_event_carries_the_flag_that_is_up(self) -> None:
         plan = a_plan(1, City=a_field("Mesa", 1))
-        carrying = replace(plan, writes=(plan.writes[0]._replace(carries=(("doNotCall", "DNC"),)),))
+        carrying = plan._replace(writes=(plan.writes[0]._replace(carries=(("doNotCall", "DNC"),)),))
         known = {"doNotCall": FlagState(stamp(2), True, applied=True)}
         assert decide(folded(carrying, known=known), Entry(), known, None, digest).consent == {"doNotCall": "DNC"}
 
     def test_a_record_that_is_skipped_still_raises_its_other_flags_and_erases(self) -> None:
         erased = a_field(None, 1)._replace(erases=True)
         plan = a_plan(1, {"doNotSMS": True}, flags={"doNotSMS": "NoText"}, Mobile=erased, City=a_field("Mesa", 1))
-        skipped = replace(plan, writes=(plan.writes[0]._replace(guards=("doNotCall",)),))
+        skipped = plan._replace(writes=(plan.writes[0]._replace(guards=("doNotCall",)),))
         one = folded(skipped, a_plan(2, {"doNotCall": True}, flags={"doNotCall": "DNC"}))
         assert (values(one), set(one.flags)) == ({"Mobile": None}, {"doNotSMS", "doNotCall"})
 
@@ -302,7 +302,7 @@ def plan_of(event: dict[str, Any]) -> Plan:
         fields["Stage"] = stage._replace(order=("New", "Working", "Won"))
     flags = {"doNotCall": "DoNotCall"} if event["doNotCall"] or event["spoken"] else {}
     plan = a_plan(event["at"], {"doNotCall": event["doNotCall"]}, flags, **fields)
-    return replace(plan, spoken=frozenset({"doNotCall"} if event["spoken"] else ()))
+    return plan._replace(spoken=frozenset({"doNotCall"} if event["spoken"] else ()))
 
 
 class TestConvergence:

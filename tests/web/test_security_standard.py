@@ -33,7 +33,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 class TestTheCode:
     def test_evaluates_no_text_but_one_that_has_nothing_of_its_input(self) -> None:
-        """It depends on which fields are plain, and on nothing else: tests/core/test_field_reader.py."""
+        """It depends on how fields are read and written, and on nothing else: tests/core/test_field_reader.py."""
         called = [(name, call.func.id) for name, call in calls() if isinstance(call.func, ast.Name)]
         assert [place for place in called if place[1] in EVALUATING] == [("mapping/field_reader.py", "compile")]
 
