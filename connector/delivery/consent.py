@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
 
 from connector.model import OLDEST, FlagState, Plan, Stamp, Write
 
