@@ -24,7 +24,7 @@ def shown() -> Iterator[tuple[subprocess.Popen[str], str]]:
             lines.append(process.stdout.readline())
             assert lines[-1], "".join(lines)
         yield process, "".join(lines)
-        process.kill()
+        process.terminate()  # not killed: the connector that it started would go on
 
 
 @pytest.mark.xdist_group("demo")
