@@ -311,7 +311,7 @@ class TestWhatIsLeft:
     @pytest.mark.slow
     def test_one_interrupted_at_its_very_end_leaves_nothing(self, portal: Opened) -> None:
         agency = portal()
-        agency.sandbox.fault("/contacts/batch/upsert", interrupt, skip=3)
+        agency.sandbox.fault("/contacts/batch/upsert", interrupt, skip=2)
         said = tried(agency)
         assert (said["interrupted"], said["left"], records(agency)) == (True, [], [])
 

@@ -72,7 +72,7 @@ class TestARecordThatComesBack:
             agency.sandbox.restore("contacts", last.rsplit("/", 1)[1])
             return handle()
 
-        agency.sandbox.fault("/contacts/batch/upsert", restored, skip=3)
+        agency.sandbox.fault("/contacts/batch/upsert", restored, skip=2)
         said = tried(agency)
         assert "the deleted record is back" in str(said["tried"])
         assert (said["left"], agency.sandbox.records("contacts")) == ([], [])
