@@ -266,6 +266,7 @@ class TestExceptionsToTheRules:
         assert [where for where, line in broad if not re.search(r"#\s*noqa: BLE001\s+#\s*\w", line)] == []
 
 
+@pytest.mark.slow
 class TestChance:
     def test_no_test_says_that_a_few_digits_are_absent(self) -> None:
         """A digest, a random id or a port has any three of them once in a while: look for a whole value."""
@@ -285,6 +286,7 @@ class TestChance:
         assert short == []
 
 
+@pytest.mark.slow
 class TestGroups:
     def test_what_is_costly_to_start_is_started_by_one_worker(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(

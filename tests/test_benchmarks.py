@@ -157,6 +157,7 @@ class TestOlderVersion:
         assert prepared_if_possible("0" * 40) is None
         assert len(capsys.readouterr().err.splitlines()) == 1
 
+    @pytest.mark.slow
     def test_a_function_is_called_in_a_process_of_its_own(self) -> None:
         assert OURS.call(longest_chain, [[0, 1], [1, 2]]) == 2
 

@@ -529,6 +529,7 @@ class TestTheSecurityStandard:
     PAGE = (ROOT / "docs/asvs.md").read_text("utf-8")
     ROWS = re.findall(r"^\| (\d+\.\d+\.\d+) \| .* \| (holds|partly|no) \| (.*) \|$", PAGE, re.M)
 
+    @pytest.mark.slow
     def test_each_test_that_it_names_exists(self) -> None:
         named = [named for *_, shown in self.ROWS for named in re.findall(r"`([\w/]+\.py[\w:]*)`", shown)]
         assert named

@@ -96,6 +96,7 @@ class TestAction:
         assert len(installs) == 3
         assert [one for one in installs if "--require-hashes" not in one and "--no-deps" not in one] == []
 
+    @pytest.mark.slow
     def test_good_files_pass_and_their_tests_run(self, repository: Path) -> None:
         done = checked(repository, MAPPINGS="config/mappings/**/*.yaml", CONFIG="config/agency.yaml\n")
         assert (done.returncode, marks(done.stdout)) == (0, set())
@@ -107,12 +108,14 @@ class TestAction:
         assert done.returncode > 0
         assert marks(done.stdout) == {("config/mappings/more/other.yaml", "7")}
 
+    @pytest.mark.slow
     def test_a_mistake_in_an_agency_file_is_marked(self, repository: Path) -> None:
         (repository / "config/agency.yaml").write_text(AGENCY.replace("agency:", "agencie:"))
         done = checked(repository, CONFIG="config/agency.yaml")
         assert done.returncode > 0
         assert ("config/agency.yaml", "1") in marks(done.stdout)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("text", ["$(touch made)", "`touch made`", "x; touch made", "--help", "-c\ntouch made"])
     def test_a_text_is_a_name_and_never_run(self, repository: Path, text: str) -> None:
         done = checked(repository, MAPPINGS=text)
@@ -125,6 +128,7 @@ class TestAction:
         assert done.returncode == 2
         assert "::error::" in done.stdout
 
+    @pytest.mark.slow
     def test_what_a_mapping_says_is_no_command_of_the_runner(self, repository: Path) -> None:
         path = repository / "config/mappings/more/other.yaml"
         path.write_text(

@@ -106,6 +106,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 @pytest.mark.skipif(not can_deny(), reason="needs Linux 6.3 or newer")
 class TestTheProductInIt:
+    @pytest.mark.slow
     def test_it_starts_and_ends_without_memory_that_is_written_and_executed(self, tmp_path: Path) -> None:
         """MemoryDenyWriteExecute=, and nothing in the environment but what the unit has."""
         (tmp_path / "agency.yaml").write_text(

@@ -118,6 +118,7 @@ class TestGlossary:
         ]
         assert strangers == []
 
+    @pytest.mark.slow
     def test_no_place_is_listed_in_vain(self) -> None:
         used = {term: set[str]() for term in PLACES}
         for path in modules():

@@ -59,6 +59,7 @@ def asked(refusing: Path) -> set[str]:
 
 
 class TestLeftOut:
+    @pytest.mark.slow
     def test_all_roles_in_one_deliver_to_both_crms_without_it(self, product: Product, refusing: Path) -> None:
         product.start()
         product.ready()

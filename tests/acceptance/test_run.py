@@ -109,6 +109,7 @@ class TestRefusingToStart:
         assert product.start(role).wait(120) == 2
         return product.log.read_text()
 
+    @pytest.mark.slow
     def test_an_unset_secret_is_named(self, embedded: Product) -> None:
         del embedded.environment["HOOK_SECRET"]
         assert "agency.yaml:2:21: the environment variable HOOK_SECRET is not set" in self.refused(embedded)
@@ -143,6 +144,7 @@ class TestRefusingToStart:
         embedded.environment["CONNECTOR_DATABASE_URL"] = f"sqlite:///{embedded.folder}/file/connector.db"
         assert "CONNECTOR_DATABASE_URL" in self.refused(embedded)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("role", ["run", "receive"])
     def test_a_port_in_use_is_told_before_anything_is_recorded(self, embedded: Product, role: str) -> None:
         with socket.socket() as other:
@@ -154,6 +156,7 @@ class TestRefusingToStart:
         assert said.count("\n") == 1
         assert not (embedded.folder / "connector.db").exists()
 
+    @pytest.mark.slow
     def test_the_admin_port_in_use_is_told_too(self, embedded: Product) -> None:
         with socket.socket() as other:
             other.bind(("127.0.0.1", embedded.admin_port))
@@ -162,6 +165,7 @@ class TestRefusingToStart:
         assert f"127.0.0.1:{embedded.admin_port}: the connector cannot listen here" in said
         assert not (embedded.folder / "connector.db").exists()
 
+    @pytest.mark.slow
     def test_a_second_connector_on_the_same_ports_is_refused_and_the_first_goes_on(self, embedded: Product) -> None:
         embedded.start()
         embedded.ready()
@@ -170,6 +174,7 @@ class TestRefusingToStart:
         assert not (embedded.folder / "another.db").exists()
         assert embedded.post(a_visit(1)) == 204
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("address", "why"),
         [

@@ -27,6 +27,7 @@ def shown() -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.terminate()  # not killed: the connector that it started would go on
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("demo")
 class TestDemo:
     def test_an_outage_ends_with_the_opt_outs_first(self, shown: tuple[object, str]) -> None:

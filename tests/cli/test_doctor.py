@@ -95,6 +95,7 @@ class TestDoctor:
         installed.environment["TOKEN"] = "another"
         assert "(auth)" in installed.found()["sunrise/crm"]["found"]
 
+    @pytest.mark.slow
     def test_a_crm_that_does_not_answer_is_found(self, installed: Installation) -> None:
         installed.write("http://127.0.0.1:1")
         assert installed.found()["sunrise/crm"]["health"] == "wrong"

@@ -152,6 +152,7 @@ class TestReconcileCrm:
         house.store.accounts.meet("sunrise/crm", CrmAccount("11111111", AccountKind.PRODUCTION))
         assert "rebind" in reconcile(installed)[1]["problem"]
 
+    @pytest.mark.slow
     def test_one_that_cannot_be_reached_is_a_problem(self, installed: Installation, house: House) -> None:
         house.pass_on(a_customer())
         installed.write("http://127.0.0.1:9")

@@ -139,6 +139,7 @@ class TestOnSchedule:
         assert store.runs.was_asked_for("sunrise") == whole
         store.close()
 
+    @pytest.mark.slow
     def test_a_source_that_cannot_be_asked_is_noted_and_asked_again(self, asking: Asking, clock: Clock) -> None:
         store = asking.store(clock)
         asking.environment["KEY"] = "cc_ended"

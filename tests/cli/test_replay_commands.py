@@ -163,6 +163,7 @@ class TestPlan:
         result = house.run("plan", house.edited, "-c", house.agency)
         assert (result.exit_code, "--destination" in result.stderr) == (2, True)
 
+    @pytest.mark.slow
     def test_a_broken_one_is_told_with_its_line(self, house: House, store: Store) -> None:
         Path(house.edited).write_text("extends: hubspot\nrecords: {contact: {fields: {city: customer.citty}}}\n")
         result = house.run("plan", house.edited, "-c", house.agency)

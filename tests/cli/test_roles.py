@@ -31,6 +31,7 @@ def said() -> list[object]:
 
 
 class TestARole:
+    @pytest.mark.slow
     def test_is_without_what_only_terminals_need(self, said: list[object]) -> None:
         assert (said[0], said[2]) == ([True, True, False, False, False], True)
 

@@ -157,6 +157,7 @@ class TestUndo:
         assert (refused.exit_code, "runs for sunrise/second" in refused.stderr) == (2, True)
         assert {record["city"] for record in installed.sandbox.records("contacts")} == {"Mesa"}
 
+    @pytest.mark.slow
     def test_what_was_done_is_shown_though_another_account_fails(
         self, doubled: tuple[Installation, HubSpotSandbox]
     ) -> None:

@@ -54,6 +54,7 @@ class TestServer:
         assert weaknesses(store.database) == []
         store.close()
 
+    @pytest.mark.slow
     def test_a_server_that_does_not_wait_for_its_disk_is_refused_unless_that_is_accepted(
         self, server: Postgres
     ) -> None:

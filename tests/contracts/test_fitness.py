@@ -85,6 +85,7 @@ FORMER = ["UPDATE alembic_version SET version_num = '0025'", "DROP TABLE gaps"]
 
 
 class TestInThePlaceOfOurs:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("statements", "why"),
         [(EMPTY, "has no tables"), (HALF, "its key is not there"), (FORMER, "of revision 0025")],

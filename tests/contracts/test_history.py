@@ -68,6 +68,7 @@ def gap(store: Store) -> Lost:
 
 
 class TestNoticing:
+    @pytest.mark.slow
     def test_a_database_that_goes_on_is_no_gap(self, process: Store, tmp_path: Path) -> None:
         marks = Marks(process, State(tmp_path), "receive")
         for name in ("a", "b"):
@@ -75,6 +76,7 @@ class TestNoticing:
             marks.look()
         assert process.gaps.open() is None
 
+    @pytest.mark.slow
     def test_a_process_that_starts_with_a_wrong_clock_deletes_no_count_of_another(
         self, process: Store, address: str, tmp_path: Path
     ) -> None:
@@ -100,6 +102,7 @@ class TestNoticing:
         assert (missing.events, missing.another) == (3, False)
         assert missing.since <= before <= missing.until
 
+    @pytest.mark.slow
     def test_a_commit_that_failed_is_no_gap(self, process: Store, address: str) -> None:
         accepted(process, "before")
         older.put_back(address, older.keep(address))
@@ -107,6 +110,7 @@ class TestNoticing:
         accepted(process, "later")
         assert process.gaps.open() is None
 
+    @pytest.mark.slow
     def test_a_copy_that_has_gone_further_than_what_it_replaced_is_noticed(self, process: Store, address: str) -> None:
         accepted(process, "before")
         copy = older.keep(address)
@@ -145,6 +149,7 @@ class TestNoticing:
             marks.look()
         assert gap(process).events == 1
 
+    @pytest.mark.slow
     def test_an_empty_database_in_the_same_place_is_noticed(self, address: str, tmp_path: Path) -> None:
         store = opened(address)
         copy = ""
@@ -159,6 +164,7 @@ class TestNoticing:
         assert (gap(later).another, gap(later).since, copy) == (True, 0, "")
         later.close()
 
+    @pytest.mark.slow
     def test_a_database_made_otherwise_in_the_place_of_a_running_process_is_noticed(
         self, address: str, tmp_path: Path
     ) -> None:
@@ -176,6 +182,7 @@ class TestNoticing:
         process.close()
         later.close()
 
+    @pytest.mark.slow
     def test_another_database_elsewhere_is_no_gap(self, process: Store, tmp_path: Path) -> None:
         accepted(process, "here")
         Marks(process, State(tmp_path / "state"), "receive").look()
@@ -184,6 +191,7 @@ class TestNoticing:
         assert elsewhere.gaps.open() is None
         elsewhere.close()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "data",
         [
@@ -252,6 +260,7 @@ class TestRestored:
         with pytest.raises(LeaseLost):
             process.lanes.settle(lease, Settlement("v1"), HOLD)
 
+    @pytest.mark.slow
     def test_what_is_noticed_after_it_is_noted_and_holds_nothing(self, process: Store, address: str) -> None:
         accepted(process, "before")
         copy = older.keep(address)

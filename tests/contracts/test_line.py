@@ -83,6 +83,7 @@ def given_up(call: Callable[[], object]) -> None:
 
 
 class TestSilentConnections:
+    @pytest.mark.slow
     def test_an_idle_connection_that_has_gone_mute_is_replaced_without_failing(
         self, store: Store, proxy: Proxy
     ) -> None:
@@ -130,6 +131,7 @@ class TestSilentConnections:
             count = connection.exec_driver_sql("SELECT count(*) FROM events WHERE message_id = 'unsure'").scalar_one()
         assert count == 1
 
+    @pytest.mark.slow
     def test_a_rollback_without_an_answer_is_given_up(self, store: Store, proxy: Proxy) -> None:
         def fail() -> None:
             with store.database.transaction():
@@ -138,10 +140,12 @@ class TestSilentConnections:
 
         given_up(fail)
 
+    @pytest.mark.slow
     def test_a_server_that_answers_a_byte_at_a_time_is_given_up(self, store: Store, proxy: Proxy) -> None:
         proxy.drip = 0.2
         given_up(store.desk.lanes)
 
+    @pytest.mark.slow
     def test_sixteen_mute_connections_in_use_free_themselves(self, store: Store, proxy: Proxy) -> None:
         def free_themselves() -> None:
             held = threading.Barrier(17, timeout=20)
@@ -162,6 +166,7 @@ class TestSilentConnections:
         one_in_three(free_themselves)
         goes_on(store, "after-sixteen")
 
+    @pytest.mark.slow
     def test_the_whole_pool_is_replaced_after_a_single_wait(self, store: Store, proxy: Proxy) -> None:
         def replaced() -> None:
             with ThreadPoolExecutor(8) as threads:
@@ -183,6 +188,7 @@ class TestSilentConnections:
         one_in_three(replaced)
 
 
+@pytest.mark.slow
 class TestConnecting:
     @pytest.mark.slow
     def test_a_server_that_accepts_and_says_nothing_is_given_up(self, store: Store, proxy: Proxy) -> None:

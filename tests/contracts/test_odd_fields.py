@@ -77,6 +77,7 @@ class TestCounting:
             store.inbox.accept([arrival("one", subsidyAmount=148.5)] * 2)
         assert counted(store) == [("customer.subsidyAmount", 1, NOON, NOON, "one")]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("days", "left"), [(29, 1), (31, 0)])
     def test_what_has_not_come_for_the_time_of_retention_is_no_longer_listed(
         self, store: Store, clock: Clock, days: int, left: int

@@ -59,6 +59,7 @@ def arrival(message_id: str) -> Arrival:
     return Arrival("sunrise", message_id, "customer.updated", message_id, 1, 1, b"{}", (Owed("sunrise/crm", LANE),))
 
 
+@pytest.mark.slow
 class TestBothModes:
     def test_events_are_kept_and_lanes_drained(self, either: PgBouncer) -> None:
         store = opened(either)
@@ -111,6 +112,7 @@ class TestTransactionMode:
             assert other.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
+@pytest.mark.slow
 class TestFrozen:
     def test_a_frozen_pooler_holds_nobody_for_long(self, server: Postgres) -> None:
         pooler = PgBouncer(server, "transaction")

@@ -124,6 +124,7 @@ class TestForeseeing:
         assert foreseen(stage)[0].before == stage.state("one")[1]
         assert foreseen(stage, MAPPINGS[1])[0].before == ""
 
+    @pytest.mark.slow
     def test_deliveries_meet_what_those_before_them_would_have_written(self, stage: Stage) -> None:
         stage.accept("first", a_person("c-1", 9, city="Rome", county="Lazio"))
         for number in range(STEP):

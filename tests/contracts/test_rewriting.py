@@ -171,6 +171,7 @@ class TestRewriting:
         assert (store.rewriting.is_done(), store.rewriting.left(), old_rows(store)) == (True, 0, 0)
         assert store.ledger.entries(DESTINATION, all_keys()) == earlier.known
 
+    @pytest.mark.slow
     def test_accepts_events_and_delivers_none_until_it_is_done(self, earlier: Earlier) -> None:
         assert earlier.accept("new", a_person("c-0", 9, city="Mesa"))
         assert not earlier.deliver()
@@ -221,6 +222,7 @@ class TestRewriting:
 class TestAThief:
     """Who has a copy of the database, and no key."""
 
+    @pytest.mark.slow
     def test_finds_no_two_digests_that_are_equal(self, earlier: Earlier) -> None:
         list(earlier.store.rewriting.steps())
         with earlier.store.database.reading() as connection:

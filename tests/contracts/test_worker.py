@@ -103,6 +103,7 @@ Build = Callable[[Sequence[str]], Works]
 
 
 class TestAnIdleWorker:
+    @pytest.mark.slow
     def test_asks_once_for_all_of_its_lanes(self, works: Build) -> None:
         idle = works([f"a{number}/crm" for number in range(240)])
         asked: list[float] = []

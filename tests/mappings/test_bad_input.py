@@ -27,6 +27,7 @@ def codes(text: str) -> list[str]:
     return [d.code for d in load(text).diagnostics]
 
 
+@pytest.mark.slow
 class TestSize:
     def test_ten_megabytes_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "it.yaml").write_text("# nothing\n" * 1_000_000)

@@ -288,6 +288,7 @@ class TestHandingAddressesOver:
     def test_a_swap_comes_out_right(self, portal: House) -> None:
         hand_over(portal, WISHES.index((OWN["c-ben"], OWN["c-ada"], OWN["c-cyd"])))
 
+    @pytest.mark.slow
     def test_a_cycle_of_three_comes_out_right(self, portal: House) -> None:
         hand_over(portal, WISHES.index((OWN["c-ben"], OWN["c-cyd"], OWN["c-ada"])))
 

@@ -220,6 +220,7 @@ class TestARefusalThatNamesNoField:
         assert (stage.contact()["County"], stage.contact()["Email"]) == ("Gila", "a@example.com")
         assert (items(stage), calls <= 1 + 2 * 3) == ([("City", "ODD_VALUE")], True)
 
+    @pytest.mark.slow
     def test_costs_no_more_calls_for_many_records(self, stage: Stage) -> None:
         for number in range(100):
             stage.accept(f"m{number}", a_person(f"c-{number}", 1, city=ODD))

@@ -410,6 +410,7 @@ class TestAFile:
         except FixConfiguration:
             return
 
+    @pytest.mark.slow
     def test_is_read_in_memory_that_does_not_grow_with_it(self, file: Path) -> None:
         with file.open("w") as out:
             out.write("id,city\n")

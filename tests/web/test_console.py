@@ -35,6 +35,7 @@ class TestPasswords:
         assert check_password(PASSWORD, made)
         assert not check_password(PASSWORD.upper(), made)
 
+    @pytest.mark.slow
     def test_a_hash_is_scrypt_salted_and_costly(self) -> None:
         made = hash_password(PASSWORD)
         assert made.startswith("scrypt:131072:8:1$")

@@ -153,12 +153,14 @@ class TestHeadersAreJudgedFirst:
         assert statuses(answer) == [status]
         assert answer.endswith(f"\r\n\r\n{reason}\n".encode())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("path", "status"), [("/hooks/nobody", "404"), ("/elsewhere", "404"), ("//hooks//sunrise", "404")]
     )
     def test_a_path_that_is_none_is_404(self, hook: Served, path: str, status: str) -> None:
         assert statuses(hook.say(head(signed(a_customer())[1], self.LENGTH, path=path))) == [status]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
     def test_any_other_method_is_405(self, hook: Served, method: str) -> None:
         said = head(signed(a_customer())[1], self.LENGTH).replace(b"POST", method.encode(), 1)
@@ -167,6 +169,7 @@ class TestHeadersAreJudgedFirst:
     def test_a_body_announced_as_too_large_is_413(self, hook: Served) -> None:
         assert statuses(hook.say(head(signed(a_customer())[1], "Content-Length: 6000000"))) == ["413"]
 
+    @pytest.mark.slow
     def test_a_body_that_waits_for_leave_gets_the_answer_instead(self, hook: Served) -> None:
         answer = hook.say(head({}, self.LENGTH, "Expect: 100-continue"))
         assert statuses(answer) == ["401"]
@@ -211,6 +214,7 @@ class TestAHalfSentBody:
         with hasty.connect(begun(5_000_000, sent)) as stalled:
             assert stalled.recv(100).startswith(b"HTTP/1.1 408")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "sent", [b"", b"5\r\nhe", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n", b"5;a=", b"5\r\nhello\r\n0\r\nX: y"]
     )
@@ -218,15 +222,18 @@ class TestAHalfSentBody:
         with hasty.connect(head(signed(a_customer())[1], CHUNKED), sent) as stalled:
             assert stalled.recv(100).startswith(b"HTTP/1.1 408")
 
+    @pytest.mark.slow
     def test_that_waits_for_leave_is_408(self, hasty: Served) -> None:
         with hasty.connect(head(signed(a_customer())[1], "Content-Length: 100", "Expect: 100-continue")) as stalled:
             assert statuses(heard(stalled)) == ["100", "408"]
 
+    @pytest.mark.slow
     def test_after_others_on_its_connection_is_408(self, hasty: Served) -> None:
         body, headers = signed(a_customer())
         with hasty.connect(head(headers, f"Content-Length: {len(body)}"), body, begun(100)) as stalled:
             assert statuses(heard(stalled)) == ["204", "408"]
 
+    @pytest.mark.slow
     def test_to_which_a_byte_is_added_now_and_then_is_408(self, hasty: Served) -> None:
         with hasty.connect(begun(1_000_000)) as dripping:
             dripping.settimeout(0.05)

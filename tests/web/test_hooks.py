@@ -147,6 +147,7 @@ class TestACrowd:
         for connection in stalled:
             connection.close()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("begun", [b"", b"POST /hooks/sunrise HTTP/1.1\r\nHost: x\r\nsvix-"], ids=["idle", "slow"])
     def test_of_connections_that_say_nothing_is_shown_out(self, hasty: Served, begun: bytes) -> None:
         stalled = [socket.create_connection(("127.0.0.1", hasty.door.port), timeout=PATIENCE) for _ in range(CROWD)]
@@ -281,6 +282,7 @@ class TestADatabaseThatCannotBeWritten:
         hook.store.database.engine.dispose()
         assert [hook.post(a_customer(), message_id=f"m{n}").status_code for n in range(40)] == [204] * 40
 
+    @pytest.mark.slow
     def test_for_want_of_a_free_connection_is_503_until_there_is_one(self, hook: Served) -> None:
         with ExitStack() as holding:
             for _ in range(16):
