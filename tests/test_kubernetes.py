@@ -88,6 +88,7 @@ class TestForACluster:
         kubernetes = pytest.importorskip("kubernetes_validate", reason="needs what `make lint-kubernetes` installs")
         kubernetes.validate(manifest, version, strict=True)
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
     @pytest.mark.parametrize("way", WAYS)
     def test_kubectl_puts_it_together(self, way: str) -> None:

@@ -224,6 +224,7 @@ class TestALengthThatCannotBeHad:
         office.wait(int(ASK_AGAIN * 1000))
         assert (office.person()["city"], office.open_items()) == (LONG[:40], [])
 
+    @pytest.mark.slow
     def test_makes_a_record_wait_that_requires_the_text(self, office: Office) -> None:
         office.write_mapping(
             "records: {contact: {fields: {MailingCity: {from: customer.city, cut: true, required: true}}}}"

@@ -183,6 +183,7 @@ class TestRewriting:
         assert {earlier.state(message)[0] for message in ("new", "during 0")} <= {"delivered", "superseded"}
         assert (earlier.contact("c-0")["City"], earlier.contact("c-1")["City"]) == ("Mesa", "Mesa")
 
+    @pytest.mark.slow
     def test_makes_nothing_be_sent_again(self, earlier: Earlier) -> None:
         list(earlier.store.rewriting.steps())
         before = len(earlier.crm.writes)

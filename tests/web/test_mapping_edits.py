@@ -186,6 +186,7 @@ class TestEditing:
         again = operator.post("/console/mapping/edit", data={**hidden(ended.text), "text": EDITED})
         assert "Saved at" in save(operator, EDITED, page=again.text).text
 
+    @pytest.mark.slow
     def test_a_file_too_large_to_be_shown_is_never_cut(self, operator: FlaskClient, folder: Path) -> None:
         whole = OWN + "# much\n" * 30_000
         (folder / "our-contacts.yaml").write_text(whole)

@@ -88,6 +88,7 @@ class TestReadOnly:
             yield store
         store.close()
 
+    @pytest.mark.slow
     def test_every_page_is_shown(self, on_postgres: Store, clock: Clock) -> None:
         client = logged_in(on_postgres, clock)
         shown = {page: client.get(f"/console{page}").status_code for page in every_page(on_postgres)}

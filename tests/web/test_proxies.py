@@ -97,6 +97,7 @@ class TestAnEvent:
         body, headers = signed(a_customer(address="x" * 4 * MIB))
         assert curl(proxy, "/hooks/sunrise", data=body, headers=headers)[0] == 204
 
+    @pytest.mark.slow
     def test_after_an_idle_connection_was_closed_passes_and_the_proxy_closed_it(
         self, receiver: Product, proxy: Proxy
     ) -> None:
