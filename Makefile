@@ -33,7 +33,7 @@ help:
 	@echo "make test-all  the same, with the long tests, those in a browser, and those in which database, network and clock fail"
 	@echo "make check   lint, format, types, and which part may import which"
 	@echo "make docs    build the documentation as a site with a search, in site/: python3 -m http.server -d site, or open site/index.html"
-	@echo "make bench   measure everything, compared with similar programs and with an older version (fifty minutes; ARGS=--quick to try)"
+	@echo "make bench   measure everything, compared with similar programs and with an older version (more than an hour; ARGS=--quick to try)"
 	@echo "make lock    renew the lock files: the newest versions that pyproject.toml and package.json allow, with their hashes"
 	@echo "make audit   look for known vulnerabilities in the dependencies (needs the internet)"
 	@echo "make sbom    write what the image is made of to sbom.json, in CycloneDX"

@@ -60,7 +60,7 @@ class Peers:
 
 
 def parts(peers: Peers) -> Parts:
-    """List every benchmark by name, sized to take fifty minutes in all on two cores."""
+    """List every benchmark by name, sized to take little more than an hour in all on two cores."""
     return {
         "acknowledge": partial(acknowledge.figures, 3.0, 3, 20_000, peers.modules, peers.before),
         "mapping": partial(mapping.figures, 41, peers.modules, peers.before),
