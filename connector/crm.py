@@ -67,6 +67,7 @@ class Crm:
     more_addresses: where a record shows further addresses, with semicolons between them.
     name_fields: the first and last name of a person on each object that has both, by its name in lower case.
     stamp_fields: when a record was created and when it was last changed, by anybody; empty where it does not say.
+    author_fields: who created a record and who changed it last; empty where it does not say.
     users: the object of its users. user_prefix: how their ids begin. active_field: which of theirs says whether a user
     is active; empty where only active ones are found.
     forward_only: fields that hold a stage which it moves only forward, in the order of their options.
@@ -98,6 +99,7 @@ class Crm:
     more_addresses: tuple[str, ...] = ()
     name_fields: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
     stamp_fields: tuple[str, ...] = ()
+    author_fields: tuple[str, ...] = ()
     users: str = ""
     user_prefix: str = ""
     active_field: str = ""

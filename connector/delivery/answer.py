@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from connector.delivery.decide import Decision
+from connector.delivery.digests import Digest
 from connector.delivery.fold import Folded
 from connector.destinations.base import Link, Outcome, Verdict
-from connector.model import Candidate, Entry, Value
+from connector.model import Candidate, Entry, RecordKey, Value
 from connector.settlement import Refusal
+from connector.settlement.previous import Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Answer:
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
     kept: the records that its opt-outs still go to after people decided that another is the customer's. freed: the
     record that is not the customer's any more, because that was taken back.
-    read_back: values read from the record after it was created.
+    read_back: values read from the record after it was created. before: what to keep of it for an undo, if the CRM has
+    created it without a search.
     """
 
     folded: Folded
@@ -51,6 +54,7 @@ class Answer:
     kept: frozenset[str] = frozenset()
     freed: str | None = None
     read_back: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    before: Before | None = None
 
     @property
     def crm_id(self) -> str | None:
@@ -72,6 +76,17 @@ class Answer:
         """Whether records that point at this one must wait for it."""
         refused = self.outcome is not None and self.outcome.verdict in (Verdict.DEFERRED, Verdict.REJECTED)
         return refused and self.crm_id is None
+
+
+def new_links(answer: Answer, id_of: Callable[[RecordKey], str | None], digest: Digest) -> tuple[Link, ...]:
+    """Return the records to associate a record with that it is not associated with yet."""
+    links = ((key.object, id_of(key)) for key in answer.folded.write.links)
+    written = answer.entry.links
+    return tuple(
+        Link(kind, crm_id)
+        for kind, crm_id in links
+        if crm_id and (kind not in written or written[kind].digest != digest(crm_id))
+    )
 
 
 def duplicated(answers: Iterable[Answer], codes: Collection[str]) -> frozenset[str]:

@@ -30,7 +30,9 @@ Search = Generator[Sending, Outcome | None, Tried]
 
 
 def is_unnamed(sending: Sending, outcome: Outcome) -> bool:
-    """Whether a record was refused for fields that the CRM does not name."""
+    """Whether a record was refused for fields that the CRM does not name. A new one is looked for first."""
+    if sending.row.new:
+        return False
     named = {name.lower() for name in outcome.fields}
     ours = {name.lower() for name in (*sending.row.fields, sending.row.key.field)}
     # Where its events have different values, they are sent one after another first.

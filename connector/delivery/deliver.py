@@ -21,6 +21,7 @@ from connector.delivery.pausing import cause, pause_for, stops_the_line, streak_
 from connector.delivery.plan_ahead import Planned, PlannedAhead, plan_all
 from connector.delivery.prepare import prepare
 from connector.delivery.questions import answered_by, asked_by
+from connector.delivery.read_later import ReadLater
 from connector.delivery.remember import amend, may_stand, remembered
 from connector.delivery.route import Pace, Route
 from connector.delivery.settle import (
@@ -45,17 +46,35 @@ from connector.store import Store
 from connector.store.lanes import Lease
 
 
-def deliver_batch(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None = None) -> bool:
+def deliver_batch(
+    store: Store,
+    route: Route,
+    lease: Lease,
+    pace: Pace,
+    ahead: PlannedAhead | None = None,
+    later: ReadLater | None = None,
+) -> bool:
     """Drain one batch; return whether to go on. Raises LeaseLost, StoreUnavailable.
 
     ahead: the lane's plans made ahead, kept between batches; None plans each batch in its own turn.
+    later: its new records to read when the lane has nothing else to do; None reads those of each batch at once.
     """
     keep_count(store, route, pace)
     route.budget.hear(store.usage, route.time(store.database))
     try:
         with pace.shares.taken() as share:
-            return _deliver(store, route, lease, pace, ahead, share)
+            going = _deliver(store, route, lease, pace, ahead, later, share)
+        if later and later.is_due(pace.tick()):
+            read_waiting(store, route, lease, pace, later)
+        return going
     finally:
+        keep_count(store, route, pace)
+
+
+def read_waiting(store: Store, route: Route, lease: Lease, pace: Pace, later: ReadLater) -> None:
+    """Read the new records that wait for it, and count the calls. Raises LeaseLost, StoreUnavailable."""
+    if later.waiting:
+        later.read(store, route, lease, pace)
         keep_count(store, route, pace)
 
 
@@ -64,7 +83,15 @@ def keep_count(store: Store, route: Route, pace: Pace) -> None:
     route.budget.keep(store.usage, route.destination.usage, route.time(store.database))
 
 
-def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: PlannedAhead | None, share: Share) -> bool:
+def _deliver(
+    store: Store,
+    route: Route,
+    lease: Lease,
+    pace: Pace,
+    ahead: PlannedAhead | None,
+    later: ReadLater | None,
+    share: Share,
+) -> bool:
     limit, inbox = min(pace.batch, share.deliveries), store.inbox
     listed = inbox.listed(lease.lane, limit, most=share.bytes)
     if not listed:
@@ -77,7 +104,8 @@ def _deliver(store: Store, route: Route, lease: Lease, pace: Pace, ahead: Planne
     opened = inbox.opening(listed, ahead.known(mapping) if ahead else {})
     planned, unplanned = plan_all(opened, mapping, route.timezone, ahead)
     planned = with_counts(planned, lambda plans: store.counting.count(lease, plans, pace.hold_ms))
-    batch = _Batch(store, route, lease, pace, mapping.version, {waiting.id: waiting.message_id for waiting in listed})
+    messages = {waiting.id: waiting.message_id for waiting in listed}
+    batch = _Batch(store, route, lease, pace, mapping.version, messages, later)
     if ahead and share.ahead and len(listed) == limit:
         next_due = partial(inbox.next, lease.lane, limit, share.bytes)
         batch.meanwhile = partial(ahead.making, next_due, mapping, route.timezone)
@@ -141,6 +169,7 @@ class _Batch:
     pace: Pace
     version: str
     messages: dict[int, str]
+    later: ReadLater | None = None
     contested: Planned = field(default_factory=list)
     meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
     searching: bool = False
@@ -227,6 +256,10 @@ class _Batch:
             paused = self.store.lanes.settle(self.lease, part, self.pace.hold_ms)
             _report(self.lease, self.messages, part)
             self.store.database.give_way()
+        if self.later and paused:
+            self.later.forget()
+        elif self.later:
+            self.later.add(settlement.remembered, self.pace.tick())
         return paused
 
     def _allowed(self) -> None:
@@ -241,7 +274,8 @@ class _Batch:
 
         digest = self.store.database.digest
         ledger, version = self.store.ledger, self.version
-        return prepare(planned, self.route, ledger, digest, intend, self._crm_time, self._allowed, version=version)
+        how = (ledger, digest, intend, self._crm_time, self._allowed)
+        return prepare(planned, self.route, *how, version=version, later=self.later is not None)
 
     def _reopen(self, writing: Writing, standing: Standing) -> None:
         """Undo certainty after a takeover: mark what the CRM may hold now, and what must be written again."""

@@ -156,7 +156,8 @@ def _values_to_read(
         entry = entries.get(folded.write.key, BLANK)
         needed, names = to_read(folded, entry, digest, redirects=crm.redirects)
         if needed:
-            read[folded.write.key] = frozenset(names).union(crm.stamp_fields if entry.unread else ())
+            touched = (*crm.stamp_fields, *crm.author_fields) if entry.unread else ()
+            read[folded.write.key] = frozenset(names).union(touched)
     return read
 
 

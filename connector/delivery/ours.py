@@ -23,17 +23,18 @@ _SETTLING: Final = timedelta(minutes=1)
 """How long a CRM's own automation goes on changing a new record; a person is not as fast."""
 
 
-def read_back(destination: Destination, answers: Iterable[Answer], digest: Digest) -> dict[RecordKey, Answer]:
+def read_back(
+    destination: Destination, answers: Iterable[Answer], digest: Digest, *, later: bool = False
+) -> dict[RecordKey, Answer]:
     """Read what the CRM made of the fields just written that people may edit, where its replies do not show it.
 
-    Of a record it created, also what it filled in. One search for each object. Where it fails, the ledger keeps the
-    fields that were not sent as unread.
+    Of a record it created, also what it filled in; later: these records are read later. One search for each object.
+    Where it fails, the ledger keeps such a record's fields as unread.
     """
     unread: dict[str, dict[str, Answer]] = {}
     for answer in answers:
         written = answer.outcome is not None and answer.outcome.verdict is Verdict.DELIVERED
-        wanted = unseen(answer) if is_new(answer, digest) else frozenset()
-        wanted |= answer.folded.write.shared.intersection(answer.decision.fields) - _seen(answer).keys()
+        wanted = _to_read(answer, digest, later=later)
         if written and answer.crm_id and wanted:
             unread.setdefault(answer.folded.write.key.object, {})[answer.crm_id] = answer
     read: dict[RecordKey, Answer] = {}
@@ -41,6 +42,12 @@ def read_back(destination: Destination, answers: Iterable[Answer], digest: Diges
         for kind, by_id in unread.items():
             read |= _read(destination, kind, by_id)
     return read
+
+
+def _to_read(answer: Answer, digest: Digest, *, later: bool) -> frozenset[str]:
+    if is_new(answer, digest):
+        return frozenset() if later else unseen(answer)
+    return _sent_unseen(answer)
 
 
 def _read(destination: Destination, kind: str, by_id: Mapping[str, Answer]) -> dict[RecordKey, Answer]:
@@ -66,10 +73,14 @@ def is_new(answer: Answer, digest: Digest) -> bool:
 
 
 def unseen(answer: Answer) -> frozenset[str]:
-    """Return the fields shared with people that were not sent, and whose value in the CRM is not known."""
+    """Return the fields shared with people whose value in the CRM is not known."""
     if answer.outcome and answer.outcome.is_whole:
-        return frozenset()
-    return answer.folded.write.shared - _seen(answer).keys() - answer.decision.fields.keys()
+        return _sent_unseen(answer)
+    return answer.folded.write.shared - _seen(answer).keys()
+
+
+def _sent_unseen(answer: Answer) -> frozenset[str]:
+    return answer.folded.write.shared.intersection(answer.decision.fields) - _seen(answer).keys()
 
 
 def unread_after(answer: Answer, digest: Digest) -> tuple[str, ...]:
@@ -82,7 +93,9 @@ def unread_after(answer: Answer, digest: Digest) -> tuple[str, ...]:
 def unread_if_created(answer: Answer) -> tuple[str, ...]:
     """Return the fields to keep as unread before a write that may create the record, in case its answer is lost."""
     is_known = answer.entry.crm_id is not None or answer.found_id is not None
-    return () if is_known or answer.folded.write.mode is Mode.UPDATE else tuple(sorted(unseen(answer)))
+    if is_known or answer.folded.write.mode is Mode.UPDATE:
+        return ()
+    return tuple(sorted(unseen(answer) - answer.decision.fields.keys()))
 
 
 def caught_up(entry: Entry, existing: Existing | None, crm: Crm, stamp: Stamp, digest: Digest) -> Entry:
@@ -97,10 +110,11 @@ def caught_up(entry: Entry, existing: Existing | None, crm: Crm, stamp: Stamp, d
 
 
 def _is_untouched(values: Mapping[str, Value], crm: Crm) -> bool:
-    """Whether a record was last changed within a minute of its creation, as far as the CRM says."""
+    """Whether a record was last changed within a minute of its creation, and by its creator, as far as the CRM says."""
     try:
         created, changed = (datetime.fromisoformat(str(values[name])) for name in crm.stamp_fields)
-        return changed - created <= _SETTLING
+        authors = {values.get(name) for name in crm.author_fields}
+        return changed - created <= _SETTLING and len(authors) <= 1
     except (KeyError, TypeError, ValueError):
         return False
 

@@ -61,10 +61,12 @@ def prepare(
     *,
     version: str,
     again: int = SENT_AGAIN,
+    later: bool = False,
 ) -> tuple[list[Folded], dict[str, States], Writing]:
     """Return what a batch asks of each record, the consent known after it, and the writing, not yet begun.
 
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
+    later: whether what the CRM fills into new records is read later.
     """
 
     known_digests: dict[tuple[type, Value], str] = {}  # the same values recur within a batch
@@ -85,7 +87,7 @@ def prepare(
     firsts = Firsts(version, digest, route.undo, runs_of(planned), deliveries=deliveries)
     kept = (Fitting(route.describing, digest), firsts)
     how = (version, again, lag, gate, theirs.claim, theirs.taken, theirs.owners, *kept)
-    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how)
+    return folded, states, Writing(crm, lookups, digest, entries, states, intend, now, *how, later=later)
 
 
 class _Theirs:

@@ -14,10 +14,11 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from connector import telemetry
-from connector.delivery.deliver import fault_in, rest
+from connector.delivery.deliver import fault_in, read_waiting, rest
 from connector.delivery.fair import OLDEST_EVERY, choose, may_start
 from connector.delivery.movement import LONGEST, Movement
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.read_later import ReadLater
 from connector.delivery.route import Pace, Route
 from connector.delivery.turn import deliver
 from connector.errors import LeaseLost, StoreUnavailable
@@ -64,6 +65,7 @@ class Worker:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._rings: SimpleQueue[None] = SimpleQueue()  # an Event set by a signal's handler may deadlock, this may not
         self._turns: dict[str, _Turn] = {}
+        self._later: dict[str, ReadLater] = {}
         self._started, self._wanted, self._wanted_soon = 0, 0, 0
         self._lock = threading.Lock()
         self.stuck = ""
@@ -181,12 +183,16 @@ class Worker:
 
     def _drain(self, turn: _Turn, lease: Lease) -> None:
         route, began, ahead = self._lanes[lease.lane], self._clock(), PlannedAhead()
+        later = self._later.setdefault(lease.lane, ReadLater())
 
         def batches() -> None:
-            while self._batch(route, lease, ahead):
+            while self._batch(route, lease, ahead, later):
                 turn.movement.moved()
-                if self._stopping.is_set() or self._is_over(self._clock() - began):
+                if self._stopping.is_set():
                     break
+                if self._is_over(self._clock() - began):
+                    return  # the next turn goes on
+            read_waiting(self._store, route, lease, self._pace, later)
 
         try:
             if fault := fault_in(lease.lane, batches):
@@ -206,10 +212,10 @@ class Worker:
                 return True
         return seconds > self._pace.hold_ms / 1000
 
-    def _batch(self, route: Route, lease: Lease, ahead: PlannedAhead) -> bool:
+    def _batch(self, route: Route, lease: Lease, ahead: PlannedAhead, later: ReadLater) -> bool:
         with telemetry.batch(lease.lane):
             held = route.destination.hold() > 0
-            return deliver(self._store, route, lease, self._pace, ahead, held=held)
+            return deliver(self._store, route, lease, self._pace, ahead, later, held=held)
 
     def _renew(self) -> None:
         """Renew the leases held: a slow CRM must not cost a lease; a stopped process and a stuck thread must."""

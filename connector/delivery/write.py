@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
-from connector.delivery.answer import Answer
+from connector.delivery.answer import Answer, new_links
 from connector.delivery.consent import States
+from connector.delivery.created_first import created_first, is_there, to_look_for
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.decide import Existing, decide
 from connector.delivery.digests import Digest
@@ -41,7 +42,7 @@ from connector.delivery.unmet import (
     unresolved,
 )
 from connector.delivery.unsure import UNSURE, begun_now, unsure_for
-from connector.destinations.base import Destination, Link, Outcome, Row, Verdict
+from connector.destinations.base import Destination, Outcome, Row, Verdict
 from connector.errors import DestinationUnusable
 from connector.model import BLANK, Candidate, Entry, FieldWrite, Lookup, Mode, RecordKey, Ref, Rule, Value, Write
 from connector.settlement import Refusal, Remembered
@@ -71,11 +72,13 @@ class Writing:
     version: of the mapping. again: how often records may be sent again without the fields that the CRM refuses.
     now: epoch ms by the CRM's clock. search_lag: ms until a record whose creation had no answer can be searched for.
     sent: every record that was sent, answered or not. asked: the records of the rank being written.
+    new: those that are created without a search. refused: those that were not, and are to be looked for.
     moves: what people decided about those. caught_up: records whose entry is ahead of the ledger's until it is stored.
     gate: raises DestinationUnusable where no more may be sent. claim: claims records for keys, and returns the keys
     whose record belongs to another. taken: asks the same of records that might be adopted, and claims nothing.
     owners: whose the records are that the CRM returns for a key. fitting: shortens what the CRM finds too long.
     firsts: what the version writes for the first time, and what the CRM had there.
+    later: whether what the CRM fills into new records is read later.
     """
 
     destination: Destination
@@ -94,12 +97,15 @@ class Writing:
     owners: Owners = lambda wanted: {}
     fitting: Fitting | None = None
     firsts: Firsts = field(default_factory=Firsts)
+    later: bool = False
     answers: dict[RecordKey, Answer] = field(default_factory=dict)
     sent: list[Answer] = field(default_factory=list)
     asked: Sequence[Folded] = ()
     unusable: DestinationUnusable | None = None
     moves: Moves = field(default_factory=Moves)
     caught_up: set[RecordKey] = field(default_factory=set)
+    new: Container[RecordKey] = ()
+    refused: list[Folded] = field(default_factory=list)
     following: Following = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,18 +123,23 @@ class Writing:
             error.in_flight = first_in_flight(error.keys, unanswered, self.entries)
 
     def _write_rank(self, batch: Sequence[Folded]) -> None:
-        self._write_once(batch)
+        self._write_once(batch, created_first(batch, self.entries, self.destination))
+        if refused := self.refused:
+            self.refused = []
+            self._write_once(refused)
         for part in self.following.again(batch, self.answers):
             self._write_once(part)
 
-    def _write_once(self, batch: Sequence[Folded]) -> None:
-        self.asked = batch
+    def _write_once(self, batch: Sequence[Folded], new: Container[RecordKey] = ()) -> None:
+        self.asked, self.new = batch, new
         resolved = self._resolve(self._wanted(batch))
         self._move(resolved)
         staying = [folded for folded in resolved if folded.write.key not in self.moves.existing]
         key_back = KeyBack(self.destination, self.entries, self.owners, lambda: self.intend([]))
         first = self.firsts.wanted(staying, self.entries)
-        matches = find_existing(self.destination, staying, self.entries, self.digest, self.taken, key_back, first)
+        matches = find_existing(
+            self.destination, to_look_for(staying, new), self.entries, self.digest, self.taken, key_back, first
+        )
         matches.existing |= self.moves.existing
         matches.refused |= self.moves.refused
         keep_apart(matches, self.entries, self.destination.crm, self.claim)
@@ -148,8 +159,8 @@ class Writing:
                 to_send.append(sending)
         for turn in turns(to_send):
             self._send(turn)
-        written = [self.answers[sent.row.key] for sent in to_send]
-        self.answers |= read_back(self.destination, written, self.digest)
+        written = [self.answers[sent.row.key] for sent in to_send if sent.row.key in self.answers]
+        self.answers |= read_back(self.destination, written, self.digest, later=self.later)
         for key, ids in holders(self.destination, written).items():
             self.answers[key] = replace(self.answers[key], candidates=ids)
 
@@ -217,7 +228,7 @@ class Writing:
 
     def _write(self, records: Sequence[Sending]) -> list[Outcome]:
         # Called even with nothing to store: a worker that has lost the lane must not write.
-        self.intend([doubted for sending in records if (doubted := self._doubted(sending.answer))])
+        self.intend([doubted for sending in records if (doubted := self._doubted(sending))])
         self.sent += [sending.answer for sending in records]
         return self.destination.write([sending.row for sending in records])
 
@@ -244,18 +255,23 @@ class Writing:
         if outcome is None:
             self.answers[row.key] = answer
             return
+        if is_there(row, outcome):
+            self.refused.append(answer.folded)
+            return
         outcome = as_first_refused(outcome, answer.decision.left_out)
         answer = with_warnings(sending, outcome, self.version).answer
-        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
+        before = self.firsts.before(answer) if row.new else None
+        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, before=before)
 
-    def _doubted(self, answer: Answer) -> Remembered | None:
-        folded, entry = answer.folded, answer.entry
+    def _doubted(self, sending: Sending) -> Remembered | None:
+        answer, folded, entry = sending.answer, sending.answer.folded, sending.answer.entry
         doubted = in_doubt(folded, answer.decision, entry, self.digest)
         if answer.creating:
             doubted = replace(doubted, creating=self.now())
         doubted = replace(doubted, unread=unread_if_created(answer) or doubted.unread)
-        before = self.firsts.before(answer)
-        if doubted == entry and before is None and folded.write.key not in self.caught_up:
+        # Of a new record even an empty entry is kept: next time it is looked for. That it is ours, its creation shows.
+        before = None if sending.row.new else self.firsts.before(answer)
+        if doubted == entry and before is None and folded.write.key not in self.caught_up and not sending.row.new:
             return None
         # Until a move is confirmed, the ledger knows the record that is left.
         doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))
@@ -332,9 +348,7 @@ class Writing:
         return None if value.default is None else own._replace(value=value.default)
 
     def _id_of(self, key: RecordKey) -> str | None:
-        if key in self.answers:
-            return self.answers[key].crm_id
-        return self.entries.get(key, BLANK).crm_id
+        return self.answers[key].crm_id if key in self.answers else self.entries.get(key, BLANK).crm_id
 
     def _decide(self, folded: Folded, existing: Existing | None, question: tuple[Candidate, ...]) -> Answer:
         known = self.consents.get(folded.customer_id or "", {})
@@ -357,7 +371,7 @@ class Writing:
     def _row(self, answer: Answer, existing: Existing | None, held: Mapping[str, str]) -> Row | None:
         """Return the row to send; None when the CRM already has all of it."""
         write, decision, entry = answer.folded.write, answer.decision, answer.entry
-        links = self._new_links(answer)
+        links = new_links(answer, self._id_of, self.digest)
         is_known = entry.crm_id is not None or (existing is not None and write.mode is Mode.CREATE)
         has_news = bool(links) or not decision.empty or answer.takes_key
         if not has_news and (is_known or write.mode is Mode.UPDATE):
@@ -375,6 +389,7 @@ class Writing:
             compared=frozenset(name for name in decision.fields if write.fields[name].rule is not Rule.ALWAYS),
             unique=write.unique,
             held=held,
+            new=write.key in self.new,
         )
 
     def _is_keyed(self, answer: Answer) -> bool:
@@ -382,12 +397,3 @@ class Writing:
         if answer.folded.write.key in self.following.whereabouts.keyless:
             return False
         return answer.entry.crm_id is None or bool(answer.decision.fields) or answer.takes_key
-
-    def _new_links(self, answer: Answer) -> tuple[Link, ...]:
-        links = ((key.object, self._id_of(key)) for key in answer.folded.write.links)
-        written = answer.entry.links
-        return tuple(
-            Link(kind, crm_id)
-            for kind, crm_id in links
-            if crm_id and (kind not in written or written[kind].digest != self.digest(crm_id))
-        )

@@ -72,6 +72,10 @@ class Around:
         """Know what the real account knows."""
         return self.real.may_have_twins(object, field)
 
+    def refuses_taken(self, object: str, field: str) -> bool:
+        """Know what the real account knows."""
+        return self.real.refuses_taken(object, field)
+
     def normal(self, value: Value) -> str:
         """Normalize a value the way the real account does."""
         return self.real.normal(value)

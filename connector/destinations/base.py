@@ -39,6 +39,7 @@ class Row:
     unsubscribe: the email address to opt out through the CRM's own subscription service.
     unique: whether the CRM enforces unique keys; if not, a row without an id is created, and only once.
     held: addresses that the CRM has just shown to be another record's -> that record's id.
+    new: whether nothing is known of the record, so that it is created, and refused if another one has its key.
     """
 
     key: RecordKey
@@ -53,6 +54,7 @@ class Row:
     compared: frozenset[str] = frozenset()
     unique: bool = True
     held: Mapping[str, str] = field(default_factory=dict, repr=False)
+    new: bool = False
 
 
 @contextmanager
@@ -261,6 +263,13 @@ class Destination(Protocol):
 
     def may_have_twins(self, object: str, field: str) -> bool:
         """Whether several records may have the same value of this key field, as far as is known without asking."""
+        ...
+
+    def refuses_taken(self, object: str, field: str) -> bool:
+        """Whether creating a record is refused where another one has its key, as far as is known without asking.
+
+        Then a record of which nothing is known need not be looked for before it is created.
+        """
         ...
 
     def normal(self, value: Value) -> str:

@@ -122,6 +122,10 @@ class DryDestination(Around):
         """Search the real CRM by phone if it may be asked; otherwise find nothing."""
         return self.real.find_phones(object, field, numbers, read) if self.ask else {}
 
+    def refuses_taken(self, object: str, field: str) -> bool:
+        """No: nothing is written here, so what the CRM has can only be looked for."""
+        return False
+
     def survivors(self, object: str, ids: Sequence[str]) -> dict[str, str | None]:
         """Ask the real CRM if it may be asked."""
         return self.real.survivors(object, ids) if self.ask else {}

@@ -206,6 +206,7 @@ class Lanes:
         consents = self._ledger.consent_rows(lease.destination, settlement.consents)
         remembered = each_to_one(settlement.remembered)
         entries = self._ledger.rows(lease.destination, remembered)
+        before = self.previous.rows(lease.destination, remembered)
         items = self._ledger.items(lease.destination, settlement.remembered)
         confirmed = self._ledger.claims.confirmed(lease.destination, remembered)
         released = self._ledger.claims.rows(lease.destination, settlement.released)
@@ -224,7 +225,7 @@ class Lanes:
             self._ledger.lose(connection, lease.destination, settlement.gone)
             self._ledger.remember(connection, entries)
             self._ledger.claims.settle(connection, confirmed, released)
-            self.previous.confirm(connection, lease.destination, remembered)
+            self.previous.confirm(connection, lease.destination, remembered, before)
             self._open_items.settle(connection, *items)
             self._open_items.held.free(connection, lease.destination, settlement.freed)
             self._questions.ask(connection, lease.destination, asked)
@@ -317,8 +318,7 @@ class Lanes:
 def _waiting(row: Row[Any]) -> Waiting | None:
     owing = [] if row.obliged is None else [max(row.obliged, row.opt_outs_from, row.busy)]
     dues = (max(due, row.resumes, row.busy) for due in (row.raising, row.plain, row.fetched) if due is not None)
-    moments = [*owing, *dues]
-    if not moments:
+    if not (moments := [*owing, *dues]):
         return None
     owes = any(moment <= row.now for moment in owing)
     trying = row.pause_code in ACCOUNT_WIDE

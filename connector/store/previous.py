@@ -124,8 +124,15 @@ class Previous:
         if rows:
             connection.execute(self._keep, [{f"the_{name}": value for name, value in row.items()} for row in rows])
 
-    def confirm(self, connection: Connection, destination: str, remembered: Iterable[Remembered]) -> None:
-        """Note the ids of records that were created."""
+    def confirm(
+        self,
+        connection: Connection,
+        destination: str,
+        remembered: Iterable[Remembered],
+        before: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Note the ids of records that were created. before: rows that were not kept before their creation."""
+        self.keep(connection, before)
         created = [
             {
                 "destination": destination,

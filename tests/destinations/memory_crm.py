@@ -187,6 +187,9 @@ class Memory:
     def may_have_twins(self, object: str, field: str) -> bool:
         return False
 
+    def refuses_taken(self, object: str, field: str) -> bool:
+        return False
+
     def hold(self) -> float:
         return 0.0
 

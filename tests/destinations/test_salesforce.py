@@ -113,6 +113,37 @@ class TestWriting:
             assert sandbox.records("Lead")[0]["OwnerId"] == sandbox.people[0]["Id"]
 
 
+class TestCreating:
+    def test_a_new_record_is_created_and_said_to_be(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        (outcome,) = salesforce.write([replace(a_contact(), new=True)])
+        (stored,) = sandbox.records("Contact")
+        assert (outcome.verdict, outcome.id, outcome.created) == (Verdict.DELIVERED, stored["Id"], True)
+        assert stored["careCycle_Id__c"] == ONE
+
+    def test_a_key_that_is_taken_refuses_it_and_changes_nothing(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        salesforce.write([a_contact(FirstName="Ann")])
+        taken, created = salesforce.write([replace(a_contact(key), new=True) for key in (ONE.upper(), TWO)])
+        assert (taken.verdict, taken.code, created.verdict) == (Verdict.REJECTED, "DUPLICATE_VALUE", Verdict.DELIVERED)
+        assert [record["FirstName"] for record in sandbox.records("Contact")] == ["Ann", "Marcus"]
+
+    def test_a_thousand_are_one_call_beside_what_is_known(self, pair: Pair) -> None:
+        sandbox, salesforce = pair
+        (known,) = salesforce.write([a_contact(ONE)])
+        before = len(sandbox.calls())
+        new = [replace(a_contact(f"c-{number}"), new=True) for number in range(800)]
+        outcomes = salesforce.write([*new, replace(a_contact(ONE, FirstName="Ann"), id=known.id)])
+        assert ({outcome.verdict for outcome in outcomes}, len(sandbox.calls()) - before) == ({Verdict.DELIVERED}, 1)
+
+    def test_is_offered_where_the_key_is_known_to_be_unique_in_any_case(self, pair: Pair) -> None:
+        _, salesforce = pair
+        assert not salesforce.refuses_taken("Contact", "careCycle_Id__c")
+        salesforce.describe(["Contact"])
+        assert salesforce.refuses_taken("Contact", "careCycle_Id__c")
+        assert not salesforce.refuses_taken("Contact", "Email")
+
+
 class TestRecordsKnownByTheirId:
     def test_an_adopted_record_is_written_and_given_its_key(self, pair: Pair) -> None:
         sandbox, salesforce = pair

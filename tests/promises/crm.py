@@ -59,6 +59,7 @@ class Crm:
     names_fields: whether a refusal of `ODD` names its fields.
 
     owner: the Owner that it gives a new contact without one. held: seconds until the next batch should begin.
+    refuses: whether a record that is created is refused where another has its key. taken: how many were.
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
 
@@ -80,6 +81,8 @@ class Crm:
     meanwhile: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     own: CrmAccount | None = None
     held: float = 0.0
+    refuses: bool = True
+    taken: int = 0
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -126,6 +129,12 @@ class Crm:
         return Outcome(Verdict.REJECTED, refusal=Refusal("PLANNED", "planned"), consent_written=written)
 
     def _write(self, row: Row) -> Outcome:
+        if row.new and self.all(row.key.object, row.key.value):
+            self.taken += 1
+            return Outcome(Verdict.REJECTED, refusal=Refusal("DUPLICATE_VALUE", "another record has the key"))
+        return self._upsert(row)
+
+    def _upsert(self, row: Row) -> Outcome:
         if row.id is None and len(self.all(row.key.object, row.key.value)) > 1:
             twins = Refusal("DUPLICATE_EXTERNAL_ID", "several records hold the key", "merge them")
             return Outcome(Verdict.REJECTED, refusal=twins)
@@ -247,6 +256,9 @@ class Crm:
 
     def may_have_twins(self, object: str, field: str) -> bool:
         return True
+
+    def refuses_taken(self, object: str, field: str) -> bool:
+        return self.refuses
 
     def normal(self, value: Value) -> str:
         return as_text(value)

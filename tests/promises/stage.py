@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, event, text
 
 from connector.carecycle.signature import Verifier
+from connector.delivery.deliver import read_waiting
 from connector.delivery.plan_ahead import PlannedAhead
+from connector.delivery.read_later import ReadLater
 from connector.delivery.route import Pace, Route, Running
 from connector.delivery.turn import deliver
 from connector.destinations import VENDORS
@@ -264,9 +266,16 @@ class Stage:
         lease = self.lease()
         if lease is None:
             return False
-        deliver(self.store, self.route, lease, self.pace(batch), self.ahead)
+        self.turn(lease, self.pace(batch))
         self.store.lanes.release(lease)
         return True
+
+    def turn(self, lease: Lease, pace: Pace) -> bool:
+        """Drain one batch, and read what the CRM filled into its new records; whether to go on."""
+        later = ReadLater()
+        going = deliver(self.store, self.route, lease, pace, self.ahead, later)
+        read_waiting(self.store, self.route, lease, pace, later)
+        return going
 
     def drain(self) -> None:
         """Drain until nothing is due now."""
@@ -289,8 +298,8 @@ class Stage:
             self.accept(message_id, payload)
             lease = lease or self.lease()
             assert lease is not None
-            deliver(self.store, self.route, lease, self.pace(), self.ahead)
-        while lease is not None and deliver(self.store, self.route, lease, self.pace(), self.ahead):
+            self.turn(lease, self.pace())
+        while lease is not None and self.turn(lease, self.pace()):
             continue
 
     def settled(self, message_id: str) -> DeliveryStory:

@@ -240,7 +240,7 @@ class TestARefusalThatNamesNoField:
         stage.accept("m", a_person("c-1", 1, city=ODD))
         (folded,), _, writing = prepared(stage, again=1)
         writing.run([folded])
-        assert stage.crm.calls == 2
+        assert stage.crm.calls == 3
         (answer,) = writing.answers.values()
         assert answer.outcome is not None
 

@@ -131,6 +131,10 @@ class HubSpot:
         """No: records are upserted by unique properties only."""
         return False
 
+    def refuses_taken(self, object: str, field: str) -> bool:
+        """No: of a batch that creates records, one that is refused refuses all."""
+        return False
+
     def normal(self, value: Value) -> str:
         """A value as HubSpot returns it, as text."""
         return normal(value)

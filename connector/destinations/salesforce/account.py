@@ -1,7 +1,7 @@
 """One Salesforce org as a destination, through simple-salesforce.
 
-Records are upserted by external id through sObject Collections, up to five of 200 in a call, so a repeated call changes
-nothing.
+Records are written through sObject Collections, up to five of 200 in a call: upserted by external id, so that a
+repeated call changes nothing, or created, where a taken external id refuses a repeated call.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from connector.destinations.salesforce.merged import Survivors
 from connector.destinations.salesforce.portions import COLLECTION, Group, Writer
 from connector.destinations.salesforce.provision import SalesforceProvisioner
 from connector.destinations.salesforce.reads import Reader
+from connector.destinations.salesforce.records import How
 from connector.destinations.salesforce.schema import target
 from connector.destinations.salesforce.settings import VERSION, SalesforceSettings
 from connector.destinations.salesforce.transport import LIMITS, Line
@@ -187,6 +188,10 @@ class Salesforce:
         """Whether the field is not known to be unique: an external ID need not be."""
         return not self._reader.is_unique(object, field)
 
+    def refuses_taken(self, object: str, field: str) -> bool:
+        """Whether the field is known to be unique in any letter case."""
+        return self._reader.is_unique(object, field, in_any_case=True)
+
     def normal(self, value: Value) -> str:
         """A value as Salesforce returns it, as text."""
         return values.normal(value)
@@ -236,13 +241,14 @@ class Salesforce:
         """What to write after one another: groups of records, each with the places of its rows."""
         waves: list[list[tuple[list[int], Group]]] = []
         seen: Counter[str] = Counter()
-        for by_id in (False, True):
-            chosen = {place: rows[place] for place, target_id in target_ids.items() if bool(target_id) is by_id}
+        for how in How:
+            chosen = {place: rows[place] for place, own in target_ids.items() if records.how(rows[place], own) is how}
             for (kind, field), alike in records.alike(chosen).items():
-                path, key_field = (_BY_ID, "") if by_id else (f"{_BY_ID}/{quote(kind)}/{quote(field)}", field)
+                by_key = how is How.BY_KEY
+                path, key_field = (f"{_BY_ID}/{quote(kind)}/{quote(field)}", field) if by_key else (_BY_ID, "")
                 for number, places in enumerate(records.waves(alike, target_ids, seen)):
                     sent = [records.record(rows[place], target_ids[place], fields[place]) for place in places]
-                    group = Group(path, key_field, sent, [rows[place] for place in places])
+                    group = Group(path, key_field, sent, [rows[place] for place in places], how.method)
                     if number == len(waves):
                         waves.append([])
                     waves[number].append((places, group))
@@ -303,7 +309,9 @@ class Salesforce:
     def _raise_flags(self, rows: Sequence[Row], outcomes: dict[int, Outcome]) -> None:
         """Write only the opt-outs of rejected rows, to every record that has the key."""
         refused = [
-            place for place, outcome in outcomes.items() if rows[place].consent and records.worth_raising(outcome)
+            place
+            for place, outcome in outcomes.items()
+            if rows[place].consent and not rows[place].new and records.worth_raising(outcome)
         ]
         ids = self._ids(rows, refused)
         targets = [(place, target_id) for place in refused for target_id in ids[place]]

@@ -24,13 +24,14 @@ _CROWDED: Final = Fault("TOO_MANY_RECORDS_TOGETHER", too_much=True)
 class Group(NamedTuple):
     """Records of one object for one path, and the rows they were made of.
 
-    key_field: empty if they are written by id.
+    key_field: empty if they are not written by their key. method: PATCH, or POST for records that are created.
     """
 
     path: str
     key_field: str
     records: Sequence[Record]
     rows: Sequence[Row]
+    method: str = "PATCH"
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class _Portion:
 
     @property
     def request(self) -> Request:
-        return Request("PATCH", self.group.path, f'{{"allOrNone":false,"records":[{",".join(self.texts)}]}}')
+        return Request(self.group.method, self.group.path, f'{{"allOrNone":false,"records":[{",".join(self.texts)}]}}')
 
     def is_full(self, text: str) -> bool:
         return len(self.places) == COLLECTION or (bool(self.places) and self.size + len(text) > LONGEST)
@@ -108,7 +109,7 @@ class Writer:
             return self._together.ask([portion.request for portion in portions])
 
     def _write(self, portion: _Portion, reply: Reply | None) -> _Written:
-        batch = Batch(self._client, portion.group.path, portion.group.key_field)
+        batch = Batch(self._client, portion.group.path, portion.group.key_field, portion.group.method)
         with one_call(portion.rows):
             return batch, batch.write(portion.records, reply)
 

@@ -104,10 +104,10 @@ class Reader:
         """Know objects as they were described before, unless they have been described since."""
         self._known = {name: schema.described(own) for name, own in kept.objects.items()} | self._known
 
-    def is_unique(self, object: str, field: str) -> bool:
+    def is_unique(self, object: str, field: str, *, in_any_case: bool = False) -> bool:
         """Whether the field is unique, as last described; False if it never was."""
         own = _field(self._known.get(object), field)
-        return own is not None and own.unique is True
+        return own is not None and own.unique is True and not (in_any_case and own.case_sensitive)
 
     def has(self, object: str, field: str, *, writable: bool = False) -> bool:
         """Whether the object has this field, describing it if it never was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from enum import Enum, auto
 
 from connector.destinations.base import Outcome, Row, Verdict
 from connector.destinations.salesforce import values
@@ -11,6 +12,26 @@ from connector.destinations.salesforce.converted import CODE as CONVERTED
 from connector.destinations.salesforce.errors import hopeless
 from connector.destinations.salesforce.writes import Record
 from connector.model import Value
+
+
+class How(Enum):
+    """How a record is written. CREATED: it is refused if another record has its key."""
+
+    CREATED = auto()
+    BY_KEY = auto()
+    BY_ID = auto()
+
+    @property
+    def method(self) -> str:
+        """Of the request."""
+        return "POST" if self is How.CREATED else "PATCH"
+
+
+def how(row: Row, id: str) -> How:
+    """How to write a row. id: of its record, empty if there is none or it is not known."""
+    if id:
+        return How.BY_ID
+    return How.CREATED if row.new else How.BY_KEY
 
 
 def alike(rows: dict[int, Row]) -> dict[tuple[str, str], list[int]]:

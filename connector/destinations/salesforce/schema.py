@@ -163,6 +163,7 @@ def described(known: TargetObject) -> DescribedObject:
             nillable=not own.required,
             externalId=own.unique,
             unique=own.unique,
+            caseSensitive=own.case_sensitive,
             filterable=own.searchable,
         )
         for name, own in known.fields.items()

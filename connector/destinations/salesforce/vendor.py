@@ -28,6 +28,7 @@ SALESFORCE: Final = Vendor(
     id_field="Id",
     id_pattern="[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?",
     stamp_fields=("CreatedDate", "LastModifiedDate"),
+    author_fields=("CreatedById", "LastModifiedById"),
     name_fields=dict.fromkeys(("contact", "lead", "account"), ("FirstName", "LastName")),
     users="User",
     tasks=Tasks("Task", done=("Status", "Completed"), call=("TaskSubtype", "Call")),

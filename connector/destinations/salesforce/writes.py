@@ -43,14 +43,16 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Writes records of one object to one path. key_field: empty if they are written by id.
+    """Writes records of one object to one path. key_field: empty if they are not written by their key.
 
+    method: PATCH, or POST for records that are created.
     crowded: whether they were too much for the org among the others of their call.
     """
 
     client: Client
     path: str
     key_field: str = ""
+    method: str = "PATCH"
     splits: int = SPLITS
     delivered: bool = False
     crowded: bool = False
@@ -77,7 +79,7 @@ class Batch:
         if among_others:
             reply, self.request_id = among_others.body, among_others.request_id
         else:
-            reply = self.client.call("PATCH", self.path, json={"allOrNone": False, "records": list(records)})
+            reply = self.client.call(self.method, self.path, json={"allOrNone": False, "records": list(records)})
             self.request_id = self.client.line.last.request_id
         if isinstance(reply, ApiError) and reply.code != UNREADABLE:
             return self._refused(records, reply)
@@ -97,7 +99,7 @@ class Batch:
         if problems or not is_written or crm_id is None:
             return self._unaccounted()
         self.delivered = True
-        created = _created(record, row)
+        created = self.method == "POST" or _created(record, row)
         return _Answer(Outcome(Verdict.DELIVERED, id=crm_id, request_id=self.request_id, created=created))
 
     def _in_parts(self, records: Sequence[Record], answers: list[_Answer], *, was_alone: bool) -> list[_Answer]:
