@@ -12,7 +12,6 @@ from connector.delivery.fold import Folded
 from connector.destinations.base import Link, Outcome, Verdict
 from connector.model import Candidate, Entry, RecordKey, Value
 from connector.settlement import Refusal
-from connector.settlement.previous import Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,7 @@ class Answer:
     question: the records of which people must say whether they are the customer's, who has one of their own till then.
     kept: the records that its opt-outs still go to after people decided that another is the customer's. freed: the
     record that is not the customer's any more, because that was taken back.
-    read_back: values read from the record after it was created. before: what to keep of it for an undo, if the CRM has
-    created it without a search.
+    read_back: values read from the record after it was created.
     """
 
     folded: Folded
@@ -54,7 +52,6 @@ class Answer:
     kept: frozenset[str] = frozenset()
     freed: str | None = None
     read_back: Mapping[str, Value] = field(default_factory=dict, repr=False)
-    before: Before | None = None
 
     @property
     def crm_id(self) -> str | None:

@@ -6,7 +6,9 @@ from collections.abc import Container, Iterable
 
 from connector.delivery.fold import Folded
 from connector.destinations.base import Destination, Outcome, Row, Verdict
-from connector.model import Mode, RecordKey
+from connector.model import BLANK, Mode, RecordKey
+from connector.settlement import Remembered
+from connector.settlement.previous import Before
 
 
 def created_first(
@@ -31,3 +33,9 @@ def is_there(row: Row, outcome: Outcome) -> bool:
 def to_look_for(batch: Iterable[Folded], new: Container[RecordKey]) -> list[Folded]:
     """Return the others of a batch. new: those that are created."""
     return [folded for folded in batch if folded.write.key not in new]
+
+
+def not_created(folded: Folded, version: str) -> Remembered:
+    """Take back what was kept of a creation that was refused."""
+    before = Before(version, {}, refused=True)
+    return Remembered(folded.write.key, BLANK, folded.customer_id, max(folded.deliveries), before=before)

@@ -84,9 +84,7 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
     if entry.merged:  # is the record still another customer's?
         return folded.write.mode is not Mode.CREATE, ()
     news = standing(_writable(folded, refused_before(folded, entry, digest)), entry, digest)
-    compared = tuple(name for name, write in news.items() if _rule(name, write, entry) in READING)
-    if entry.crm_id is None or compared:
-        compared = tuple(dict.fromkeys((*compared, *entry.unread)))
+    compared = [name for name, write in news.items() if _rule(name, write, entry) in READING]
     unknown = entry.crm_id is None and (
         entry.creating is not None
         or bool(folded.write.also_match)
@@ -94,7 +92,10 @@ def to_read(folded: Folded, entry: Entry, digest: Digest, *, redirects: bool = F
         or folded.write.mode is Mode.CREATE
         or any(write.rule is not Rule.ALWAYS for write in news.values())
     )
-    return unknown or bool(compared) or _is_seen_first(folded, entry, news, redirects=redirects), compared
+    # A write of ours would hide whether somebody else has changed a record that was not read since its creation.
+    hides = bool(news and entry.unread)
+    is_looked_up = unknown or bool(compared) or hides or _is_seen_first(folded, entry, news, redirects=redirects)
+    return is_looked_up, tuple(dict.fromkeys((*compared, *entry.unread)))
 
 
 def _is_seen_first(folded: Folded, entry: Entry, news: Mapping[str, FieldWrite], *, redirects: bool) -> bool:

@@ -104,7 +104,7 @@ def _remembered(
     new = entry.crm_id is not None and (answer.followed is not None or entry.crm_id != answer.entry.crm_id)
     created = new and is_new(answer, digest)
     known = (folded.write.key, entry, folded.customer_id, max(folded.deliveries))
-    return Remembered(*known, new, opened, closed, before=answer.before if created else None, created=created)
+    return Remembered(*known, new, opened, closed, created=created)
 
 
 def may_stand(answer: Answer | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from connector.delivery.answer import Answer, new_links
 from connector.delivery.consent import States
-from connector.delivery.created_first import created_first, is_there, to_look_for
+from connector.delivery.created_first import created_first, is_there, not_created, to_look_for
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.decide import Existing, decide
 from connector.delivery.digests import Digest
@@ -126,6 +126,7 @@ class Writing:
         self._write_once(batch, created_first(batch, self.entries, self.destination))
         if refused := self.refused:
             self.refused = []
+            self.intend([not_created(folded, self.version) for folded in refused])
             self._write_once(refused)
         for part in self.following.again(batch, self.answers):
             self._write_once(part)
@@ -260,8 +261,7 @@ class Writing:
             return
         outcome = as_first_refused(outcome, answer.decision.left_out)
         answer = with_warnings(sending, outcome, self.version).answer
-        before = self.firsts.before(answer) if row.new else None
-        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links, before=before)
+        self.answers[row.key] = replace(answer, outcome=outcome, links=row.links)
 
     def _doubted(self, sending: Sending) -> Remembered | None:
         answer, folded, entry = sending.answer, sending.answer.folded, sending.answer.entry
@@ -269,8 +269,8 @@ class Writing:
         if answer.creating:
             doubted = replace(doubted, creating=self.now())
         doubted = replace(doubted, unread=unread_if_created(answer) or doubted.unread)
-        # Of a new record even an empty entry is kept: next time it is looked for. That it is ours, its creation shows.
-        before = None if sending.row.new else self.firsts.before(answer)
+        before = self.firsts.before(answer)
+        # Of a new record even an empty entry is kept: next time it is looked for.
         if doubted == entry and before is None and folded.write.key not in self.caught_up and not sending.row.new:
             return None
         # Until a move is confirmed, the ledger knows the record that is left.

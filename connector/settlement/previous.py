@@ -25,6 +25,7 @@ class Before:
     keyed: the record had our key, although the ledger did not know it. values: those that could be read. ours: the
     fields whose value counted as ours. guards: the consent flags that withhold a field while they are true or unknown,
     where there are any. run: that fetched all that is written. authors: who of us had first written a value.
+    refused: nothing but that the record was to be created and was not: what was kept of that is void.
     """
 
     version: str
@@ -36,6 +37,7 @@ class Before:
     guards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     run: str = ""
     authors: Mapping[str, str] = field(default_factory=dict)
+    refused: bool = False
 
     @property
     def by(self) -> str:

@@ -86,12 +86,21 @@ def _confirm(sql: Sql) -> Any:
     return update(previous).where(*of_record, previous.c.crm_id.is_(None)).values(made=created.c.made)
 
 
+@built_once
+def _not_created(sql: Sql) -> Any:
+    refused = given(sql, *(previous.c[name] for name in _RECORD))
+    of_record = (previous.c[name] == refused.c[name] for name in _RECORD)
+    unmade = select(previous.c.id).where(*of_record, previous.c.crm_id.is_(None), previous.c.made.is_(None))
+    return delete(previous).where(previous.c.id.in_(unmade.correlate(None)))
+
+
 class Previous:
     """What is kept of every destination. digest: the ledger's name for a key."""
 
     def __init__(self, database: Database, digest: Callable[[str, RecordKey], str]) -> None:
         self._db, self._digest = database, digest
         self._keep, self._confirm = _keep(database.sql), _confirm(database.sql)
+        self._not_created = _not_created(database.sql)
 
     def rows(self, destination: str, remembered: Iterable[Remembered]) -> list[dict[str, Any]]:
         """What these records had before a write, as parameters: sealed before the transaction begins."""
@@ -108,6 +117,7 @@ class Previous:
             "fields": json.dumps({name: [*stamp] for name, stamp in before.fields.items()}),
             "count": len(before.fields),
             "run": before.run,
+            "refused": before.refused,
         }
         content = {
             "values": dict(before.values),
@@ -120,19 +130,16 @@ class Previous:
         return {**row, "sealed": self._db.seal.close(json.dumps(content).encode(), name)}
 
     def keep(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what is not kept yet."""
-        if rows:
-            connection.execute(self._keep, [{f"the_{name}": value for name, value in row.items()} for row in rows])
+        """Keep what is not kept yet, and drop what was kept of creations that were refused."""
+        if refused := [{name: row[name] for name in _RECORD} for row in rows if row["refused"]]:
+            connection.execute(self._not_created, as_rows(refused))
+        filled = [row for row in rows if not row["refused"]]
+        if filled:
+            names = [column.name for column in _FILLED]
+            connection.execute(self._keep, [{f"the_{name}": row[name] for name in names} for row in filled])
 
-    def confirm(
-        self,
-        connection: Connection,
-        destination: str,
-        remembered: Iterable[Remembered],
-        before: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Note the ids of records that were created. before: rows that were not kept before their creation."""
-        self.keep(connection, before)
+    def confirm(self, connection: Connection, destination: str, remembered: Iterable[Remembered]) -> None:
+        """Note the ids of records that were created."""
         created = [
             {
                 "destination": destination,
