@@ -18,8 +18,8 @@ from connector.errors import FixConfiguration
 from connector.running import bootstrap
 from connector.running.config import AgencyFile, Process, read_agencies, read_process
 from connector.running.console_check import people_of
-from connector.running.roles import open_listeners, serve_web, serve_work
-from connector.running.supervisor import supervise
+from connector.running.roles import Listeners, open_listeners, serve_web, serve_work
+from connector.running.supervisor import Ahead, supervise
 from connector.telemetry import tracing
 from connector.web.passwords import hash_password
 
@@ -38,6 +38,12 @@ def _start(paths: Sequence[Path], *, allow_failing_tests: bool = False) -> tuple
     return process, read_agencies(paths, os.environ)
 
 
+def _make_database(process: Process, listeners: Listeners) -> None:
+    """Bring the tables up to date ahead of the roles, which then have no need of Alembic."""
+    listeners.close()
+    bootstrap.open_process_store(process, os.environ).close()
+
+
 def _leave() -> NoReturn:
     """Exit at once, everything being closed: a granian thread that wakes during Python's shutdown aborts it."""
     atexit._run_exitfuncs()
@@ -53,9 +59,10 @@ def run(paths: tuple[Path, ...], allow_failing_tests: bool) -> None:
     process, files = _start(
         paths, allow_failing_tests=allow_failing_tests
     )  # before the fork, so that an unreadable file is reported once
+    listeners = open_listeners(process, hooks=True)  # before anything is made or recorded in the database
+    ahead = Ahead(lambda: _make_database(process, listeners))
     bootstrap.preload(process, files)
-    listeners = open_listeners(process, hooks=True)  # before there is a worker that records its lanes
-    match supervise(["receive", "work"], listeners.close):
+    match supervise(["receive", "work"], listeners.close, ahead):
         case "receive":
             tracing.configure(os.environ)  # its thread would not survive the fork
             serve_web(process, files, listeners, hooks=True, console=True)

@@ -22,10 +22,37 @@ GRACE: Final = 25.0
 YOUNG: Final = 2.0
 """Seconds: a role that dies sooner than this after its start waits before it is restarted."""
 
+AHEAD: Final = 3.0
+"""Seconds the roles wait for what is done ahead of them: a server that does not answer must not hold them up."""
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def supervise(names: Sequence[str], stopping: Callable[[], None]) -> str | int:
+class Ahead:
+    """Does what the roles would do first, once and in a process of its own: what it imports is gone with that process.
+
+    Whatever fails, or is not done within AHEAD seconds, is left to the roles, which report it.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                work()
+            finally:
+                os._exit(0)
+
+    def wait(self, stopped: Callable[[], bool], seconds: float = AHEAD) -> None:
+        """Wait until it has ended, until its time is up, or until `stopped`; then end it."""
+        deadline = time.monotonic() + seconds
+        while not (ended := os.waitpid(self._pid, os.WNOHANG)[0]) and not stopped() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if not ended:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
+
+def supervise(names: Sequence[str], stopping: Callable[[], None], ahead: Ahead) -> str | int:
     """Keep a process for each role until SIGTERM, or until one refuses its configuration. stopping: called then.
 
     Returns once in each of those processes, with its role's name, and finally in this one, with the exit status.
@@ -34,6 +61,7 @@ def supervise(names: Sequence[str], stopping: Callable[[], None]) -> str | int:
     signals: list[int] = []  # not an Event: setting one in a signal handler deadlocks while this thread waits for it
     for number in _SIGNALS:
         signal.signal(number, lambda number, _: signals.append(number))
+    ahead.wait(lambda: bool(signals))
     roles, lifeline, refused = [_Role(name) for name in names], os.pipe(), False
     gc.freeze()
     while not (refused or signals):
