@@ -79,6 +79,7 @@ class _Commands(click.Group):
         if args[0] in _ROLES:  # that is run, and not only looked at
             _share_metrics()
             _do_without_rich()
+            _load_no_plugins()
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -114,6 +115,11 @@ def _do_without_rich() -> None:
             importlib.import_module("structlog")
         finally:
             del sys.modules["rich"]
+
+
+def _load_no_plugins() -> None:
+    """Pydantic would look through every installed package for plugins, and let them see what it reads: our settings."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _share_metrics() -> None:

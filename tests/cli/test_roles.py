@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,12 @@ class TestARole:
 
     def test_is_forked_with_the_clients_of_its_own_crms_alone(self, said: list[object]) -> None:
         assert said[1] == [True, False]
+
+    def test_loads_no_plugin_of_pydantic(self, tmp_path: Path) -> None:
+        (tmp_path / "nosy.py").write_text("print('loaded')\nplugin = None\n")
+        (package := tmp_path / "nosy-1.dist-info").mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: nosy\nVersion: 1\n")
+        (package / "entry_points.txt").write_text("[pydantic]\nnosy = nosy:plugin\n")
+        command, found = [sys.executable, "-m", "connector", "run", "--help"], {"PYTHONPATH": str(tmp_path)}
+        told = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **found})
+        assert "loaded" not in told.stdout
