@@ -35,13 +35,14 @@ class TestANewRecord:
 
     @pytest.mark.parametrize("fault", [Fault.KILLED_AFTER, Fault.REPLY_LOST])
     def test_is_looked_for_once_it_may_have_been_created(self, stage: Stage, fault: Fault) -> None:
-        stage.accept("one", a_person("c-1", 1))
+        stage.route.running, stage.route.undo = Running(one_contact("City: customer.city")), False  # nothing to keep
+        stage.accept("one", a_person("c-1", 1, city="Mesa"))
         stage.crm.faults.append(fault)
         with suppress(Killed):
             stage.drain()
         stage.clock.forward(HOLD + 1)
         stage.drain_in_time()
-        assert (stage.state("one")[0], stage.contact()["LastName"], stage.crm.taken) == ("delivered", "Delacroix", 0)
+        assert (stage.state("one")[0], stage.contact()["City"], stage.crm.taken) == ("delivered", "Mesa", 0)
 
 
 class TestARecordThatIsThere:

@@ -72,6 +72,12 @@ class TestReading:
         created(stage, lease, "c-1")
         assert assigned(stage, lease) == "Ben"
 
+    def test_comes_before_a_write_that_would_hide_who_changed_the_record(self, stage: Stage, lease: Lease) -> None:
+        created(stage, lease, "c-1")
+        stage.accept("moved", a_person("c-1", 5, agentName=None, city="Mesa"))
+        deliver(stage.store, stage.route, lease, stage.pace())
+        assert (stage.contact()["LastModifiedDate"], assigned(stage, lease)) == (SINCE, "Ben")
+
     def test_passes_over_a_record_that_is_gone(self, stage: Stage, lease: Lease) -> None:
         later = created(stage, lease, "c-1", "c-2")
         stage.crm.records.pop(stage.contact("c-2")["Id"])
