@@ -156,7 +156,7 @@ def _values_to_read(
         entry = entries.get(folded.write.key, BLANK)
         needed, names = to_read(folded, entry, digest, redirects=crm.redirects)
         if needed:
-            touched = (*crm.stamp_fields, *crm.author_fields) if entry.unread else ()
+            touched = (*crm.stamp_fields, *crm.author_fields) if entry.unread or entry.creating else ()
             read[folded.write.key] = frozenset(names).union(touched)
     return read
 

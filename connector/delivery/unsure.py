@@ -21,12 +21,12 @@ UNSURE: Final = Outcome(
 )
 
 
-def unsure_for(entry: Entry, search_lag: int, now: int) -> int:
+def unsure_for(folded: Folded, entry: Entry, search_lag: int, now: int) -> int:
     """Return the ms until a search would show the record, had the CRM created it without confirming; both in its time.
 
     search_lag: ms until a new record can be searched for.
     """
-    if entry.creating is None or entry.crm_id is not None:
+    if folded.write.unique or entry.creating is None or entry.crm_id is not None:
         return 0
     return entry.creating + search_lag - now
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from connector.delivery.answer import Answer, new_links
 from connector.delivery.consent import States
-from connector.delivery.created_first import created_first, is_there, not_created, to_look_for
+from connector.delivery.created_first import catch_up, created_first, is_to_be_looked_for, to_look_for
 from connector.delivery.culprits import find_culprits, is_unnamed
 from connector.delivery.decide import Existing, decide
 from connector.delivery.digests import Digest
@@ -27,7 +27,7 @@ from connector.delivery.left_out import Sending, as_first_refused, nothing_left,
 from connector.delivery.lookups import Lookups
 from connector.delivery.match import Matches, Taken, find_existing
 from connector.delivery.moves import Moves, after_merges, due, make_moves, moved
-from connector.delivery.ours import caught_up, read_back, unread_if_created
+from connector.delivery.ours import read_back, unread_if_created
 from connector.delivery.twins import holders, several_match
 from connector.delivery.uncertain import in_doubt
 from connector.delivery.unmet import (
@@ -126,7 +126,6 @@ class Writing:
         self._write_once(batch, created_first(batch, self.entries, self.destination))
         if refused := self.refused:
             self.refused = []
-            self.intend([not_created(folded, self.version) for folded in refused])
             self._write_once(refused)
         for part in self.following.again(batch, self.answers):
             self._write_once(part)
@@ -166,12 +165,11 @@ class Writing:
             self.answers[key] = replace(self.answers[key], candidates=ids)
 
     def _catch_up(self, batch: Sequence[Folded], matches: Matches) -> None:
-        """Count as ours what the CRM filled into records whose creation was never confirmed."""
-        crm, caught = self.destination.crm, dict[RecordKey, Entry]()
-        for folded in batch:
-            key, entry, existing = folded.write.key, self._entry(folded), matches.existing.get(folded.write.key)
-            if entry.unread and (existing is not None or entry.crm_id is None):
-                caught[key] = caught_up(entry, existing, crm, folded.write.stamp, self.digest)
+        """Learn what became of creations that were never confirmed."""
+        how = (self.destination.crm, self.digest, self.version)
+        caught, others = catch_up(batch, matches.existing, self.entries, *how)
+        if others:
+            self.intend(others)
         self.caught_up |= caught.keys()
         self.entries |= caught
 
@@ -229,7 +227,9 @@ class Writing:
 
     def _write(self, records: Sequence[Sending]) -> list[Outcome]:
         # Called even with nothing to store: a worker that has lost the lane must not write.
-        self.intend([doubted for sending in records if (doubted := self._doubted(sending))])
+        meant = [doubted for sending in records if (doubted := self._doubted(sending))]
+        self.intend(meant)
+        self.entries |= {own.key: own.entry for own in meant if own.key in self.new}
         self.sent += [sending.answer for sending in records]
         return self.destination.write([sending.row for sending in records])
 
@@ -256,7 +256,7 @@ class Writing:
         if outcome is None:
             self.answers[row.key] = answer
             return
-        if is_there(row, outcome):
+        if is_to_be_looked_for(row, outcome):
             self.refused.append(answer.folded)
             return
         outcome = as_first_refused(outcome, answer.decision.left_out)
@@ -266,12 +266,11 @@ class Writing:
     def _doubted(self, sending: Sending) -> Remembered | None:
         answer, folded, entry = sending.answer, sending.answer.folded, sending.answer.entry
         doubted = in_doubt(folded, answer.decision, entry, self.digest)
-        if answer.creating:
+        if answer.creating or sending.row.new:
             doubted = replace(doubted, creating=self.now())
         doubted = replace(doubted, unread=unread_if_created(answer) or doubted.unread)
         before = self.firsts.before(answer)
-        # Of a new record even an empty entry is kept: next time it is looked for.
-        if doubted == entry and before is None and folded.write.key not in self.caught_up and not sending.row.new:
+        if doubted == entry and before is None and folded.write.key not in self.caught_up:
             return None
         # Until a move is confirmed, the ledger knows the record that is left.
         doubted = replace(doubted, crm_id=doubted.crm_id or self.moves.left(folded.write.key))
@@ -303,7 +302,7 @@ class Writing:
                 self._answer(folded, refused)
             elif self._must_wait(folded.write, values, looked_up):
                 self._answer(folded, _PARENT_MISSING)
-            elif (wait := unsure_for(self._entry(folded), self.search_lag, self.now())) > 0:
+            elif (wait := unsure_for(folded, self._entry(folded), self.search_lag, self.now())) > 0:
                 self._answer(folded, replace(UNSURE, retry_after=wait / 1000))
             elif lost := lost_lookups(folded, looked_up):
                 self._answer(folded, Outcome(Verdict.REJECTED, refusal=no_match(lost)))

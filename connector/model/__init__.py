@@ -318,7 +318,7 @@ class Entry:
     field people may edit, digests of further values that count as ours: those sent that may be there, and what the CRM
     filled in or made of ours. unread: the fields it may have filled in when we created the record, unconfirmed, or that
     could not be read. unsubscribed: the address last opted out through the CRM's own service. creating: when a record
-    without a unique key was sent to be created, epoch ms, until the answer is known. open: the fields left out.
+    was sent to be created without being looked for, epoch ms, until the answer is known. open: the fields left out.
     decided: what people decided about which CRM record it is. undone: who had written it, if an undo deletes or deleted
     it, and when (epoch ms). merged: it became another customer's by a merge: only links and opt-outs are written to it.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum, auto
 from typing import Any
 
@@ -32,8 +33,14 @@ BY_HAND = "Dana"
 """An Owner or a Stage chosen by a person, which the connector must not replace."""
 
 
-AT_BIRTH, SINCE = "2026-06-18T12:00:00.000+0000", "2026-06-18T13:00:00.000+0000"
-"""When this CRM's records are created, and when they are changed afterwards."""
+NOON = 1781784000000
+LONG_AGO, SINCE = "2020-06-18T12:00:00.000+0000", "2036-06-18T13:00:00.000+0000"
+"""When people created this CRM's records, and when records are changed: long after their creation."""
+
+
+def moment(milliseconds: int) -> str:
+    """A moment, epoch ms, as this CRM shows it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 class Killed(BaseException):
@@ -60,6 +67,7 @@ class Crm:
 
     owner: the Owner that it gives a new contact without one. held: seconds until the next batch should begin.
     refuses: whether a record that is created is refused where another has its key. taken: how many were.
+    now: epoch ms.
     meanwhile: what others do during a call: when ("before", "after" or "looking"), and a function that does it.
     """
 
@@ -83,6 +91,7 @@ class Crm:
     held: float = 0.0
     refuses: bool = True
     taken: int = 0
+    now: Callable[[], int] = lambda: NOON
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -159,9 +168,9 @@ class Crm:
         is_new = held is None
         if held is None:
             filled_in = {"Owner": self.owner} if self.owner and row.key.object == "Contact" else {}
-            held = self.add(row.key.object, **filled_in)
+            held = self.add(row.key.object, CreatedDate=moment(self.now()), **filled_in)
         self._watch(row, held)
-        held.update(row.fields, LastModifiedDate=AT_BIRTH if is_new else SINCE)
+        held.update(row.fields, LastModifiedDate=held["CreatedDate"] if is_new else SINCE)
         if row.key.field != self.crm.id_field and row.keyed:
             held[row.key.field] = row.key.value
         self.writes.append(row)
@@ -170,7 +179,7 @@ class Crm:
     def add(self, object: str, **fields: Value) -> dict[str, Any]:
         """Create a record, as a person does; return it."""
         number = f"{next(self._ids):03d}"
-        self.records[number] = {"CreatedDate": AT_BIRTH, **fields, "Id": number, "object": object}
+        self.records[number] = {"CreatedDate": LONG_AGO, **fields, "Id": number, "object": object}
         return self.records[number]
 
     def _odd(self, row: Row) -> tuple[str, ...]:

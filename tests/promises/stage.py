@@ -236,7 +236,7 @@ class Stage:
                 connection.execute(text(f"DELETE FROM {table}"))
         self.store.lanes.open({LANE: DESTINATION})
         self.clock.now = NOON
-        self.crm = Crm()
+        self.crm = Crm(now=self.clock)
         self.mapping = 0
         self.route = self.served()
         self.ahead = PlannedAhead()

@@ -10,13 +10,15 @@ from connector.delivery.route import Running
 from connector.delivery.undoing import What
 from connector.store.previous import Whose
 from tests.builders import a_customer
-from tests.contracts.test_pipeline import House, house
-from tests.promises.crm import BY_HAND, Fault, Killed
-from tests.promises.stage import HOLD, Stage, a_person, a_talk, one_contact
+from tests.contracts.test_pipeline import HUBSPOT, House, house
+from tests.promises.crm import BY_HAND, LONG_AGO, Fault, Killed
+from tests.promises.stage import DESTINATION, HOLD, Stage, a_person, a_talk, one_contact
 from tests.promises.test_undo import about, made_by_hand, right, undone
 from tests.promises.test_undo_created import deleted
 
 __all__ = ["house"]
+
+FAULTS = (Fault.LOCKED, Fault.DOWN, Fault.CUT, Fault.REPLY_LOST, Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 
 
 class TestANewRecord:
@@ -67,6 +69,22 @@ class TestARecordThatIsThere:
         stage.drain()
         assert (stage.contact()["LastName"], stage.state("one")[0]) == ("Delacroix", "delivered")
 
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_is_nobody_elses_for_a_creation_without_an_answer(self, stage: Stage, fault: Fault) -> None:
+        stage.crm.add(
+            "Contact", Key="c-1", LastName="Kim", Owner=BY_HAND, CreatedDate=LONG_AGO, LastModifiedDate=LONG_AGO
+        )
+        stage.accept("one", a_person("c-1", 1, agentName=None))
+        stage.crm.faults.append(fault)
+        with suppress(Killed):
+            stage.drain()
+        stage.clock.forward(HOLD + 1)
+        stage.drain_in_time()
+        stage.accept("two", a_person("c-1", 2, agentName="Ana"))
+        stage.drain_in_time()
+        (kept,) = stage.store.lanes.previous.versions([DESTINATION])
+        assert (stage.contact()["Owner"], kept.created, stage.crm.broken) == (BY_HAND, 0, [])
+
     def test_holds_no_new_one_back(self, stage: Stage) -> None:
         stage.crm.add("Contact", Key="c-1", LastName="Kim")
         for number in range(4):
@@ -80,6 +98,8 @@ class TestARecordThatIsThere:
         house.route.undo = True
         house.route.destination.describe([house.names["people"]])
         made_by_hand(house, city="Yuma")
+        if house.names is not HUBSPOT:
+            house.sandbox.change(house.person()["id"], CreatedDate=LONG_AGO)
         version = right(house)
         house.pass_on(a_customer(city="Mesa"))
         assert about(undone(house, version), house) == [What.RESTORED]

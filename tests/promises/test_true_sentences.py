@@ -39,6 +39,7 @@ class TestTheFieldsWritten:
         assert (note.verdict, note.fields) == (RecordVerdict.REJECTED, ())
 
     def test_are_none_where_the_record_was_deferred(self, stage: Stage) -> None:
+        stage.crm.refuses = False
         stage.crm.faults.append(Fault.LOCKED)
         pass_on(stage, "m1", a_person("c-1", 1))
         (note,) = notes(stage, "m1")

@@ -39,7 +39,7 @@ def within_attempt(again: Callable[[Any], bool], tries: int, sleep: Sleep) -> Re
 
 
 class Client:
-    """Calls to one account. All of them are idempotent, so a call whose reply is lost is simply repeated."""
+    """Calls to one account. One whose reply is lost is repeated: that changes nothing, or is refused."""
 
     def __init__(self, line: Line, login: Login, headers: Mapping[str, str], *, tries: int, sleep: Sleep) -> None:
         self.line, self._login, self.headers = line, login, headers
