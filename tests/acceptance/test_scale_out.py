@@ -52,9 +52,11 @@ def named(product: Product) -> list[str]:
 class TestPausedWorker:
     @pytest.mark.slow
     def test_one_whose_write_comes_late_rolls_nothing_back(self, product: Product) -> None:
+        late = product.beside("work", CONNECTOR_ADMIN_LISTEN="off")
+        assert product.post(a_customer(id="c-1", updatedAt=minute(0), lastName="Oldest")) == 204
+        product.until(lambda: named(product) == ["Oldest"])
         held = Held()
         product.salesforce.fault("/composite/sobjects", held)
-        late = product.beside("work", CONNECTOR_ADMIN_LISTEN="off")
         assert product.post(a_customer(id="c-1", updatedAt=minute(1), lastName="Older")) == 204
         product.until(held.taken.is_set)
         late.send_signal(signal.SIGSTOP)
