@@ -224,7 +224,7 @@ def in_the_end_connected(port: int) -> socket.socket:
 class TestFaultsOfTheDoorItself:
     def test_are_answered_500_and_logged_as_one_line(self) -> None:
         program = """
-import asyncio, sys, threading, urllib.request
+import asyncio, os, sys, threading, urllib.request
 from flask import Flask
 from connector import telemetry
 from connector.web.door import Door, Limits
@@ -245,6 +245,8 @@ def ask():
     door.close()
 threading.Thread(target=ask).start()
 asyncio.run(door.serve())
+sys.stdout.flush()
+os._exit(0)  # as a role does: a thread of granian's that wakes during Python's shutdown aborts it
 """
         command = [sys.executable, "-c", program, str(free_port())]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
