@@ -8,19 +8,19 @@ from typing import Final
 
 from connector import telemetry
 from connector.backoff import SECOND
-from connector.delivery.plan_ahead import plan_all
+from connector.delivery.plan_ahead import heard
 from connector.delivery.route import Route
 from connector.delivery.settle import owed_by
 from connector.errors import StoreUnavailable
 from connector.mapping import Mapping
-from connector.settlement import Obligation
+from connector.settlement import Obligation, Settled
 from connector.store import Store
 from connector.store.spoken import Waiting
 
 PATIENCE: Final = 5 * SECOND
 """Milliseconds a delivery waits before it is listened to: most are planned sooner."""
 
-STEPS: Final = 20
+STEPS: Final = 5
 """Steps of one call, so that other upkeep has its turn."""
 
 
@@ -47,25 +47,24 @@ class Listener:
 
     def _step(self) -> bool:
         """Listen to some of it; return whether there may be more."""
-        speaking = {route.name: route for route in self.routes if _speaks(route.mapping)}
-        if not speaking:
-            return False
-        types = {name for route in speaking.values() for name in _speaks(route.mapping)}
+        routes = {route.name: route for route in self.routes}
+        speaking = {name: _speaks(route.mapping) for name, route in routes.items()}
         until = self.store.database.time() - PATIENCE
-        heard = self.store.spoken.step(speaking.keys(), types, self._heard, until)
-        owed = [owing for waiting in heard.waiting for owing in _owed(waiting, speaking[waiting.destination])]
+        step = self.store.spoken.step(speaking, self._heard, until)
+        owed = [owing for waiting in step.waiting for owing in _owed(waiting, routes[waiting.destination])]
         if owed:
             self.store.spoken.owe(owed)
-        self._heard = heard.last or self._heard
-        return bool(heard.last)
+        self._heard = step.last or self._heard
+        return bool(step.last)
 
 
-def _speaks(mapping: Mapping) -> list[str]:
-    """List the types of events in which a mapping hears opt-outs."""
-    return [name for name, program in mapping.programs.items() if program.raises]
+def _speaks(mapping: Mapping) -> frozenset[str]:
+    """The types of events in which a mapping may hear opt-outs."""
+    return frozenset(name for name, program in mapping.programs.items() if program.raises)
 
 
 def _owed(waiting: Waiting, route: Route) -> list[tuple[Obligation, str]]:
     """List what a delivery says beyond what the inbox noted, each with its lane."""
-    planned, _ = plan_all([waiting.delivery], route.mapping, route.timezone)
+    said = heard(waiting.delivery, route.mapping, route.timezone)
+    planned = [] if isinstance(said, Settled) else [(waiting.delivery, said)]
     return [(obligation, waiting.lane) for obligation in owed_by(planned, waiting.destination)]

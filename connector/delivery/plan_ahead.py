@@ -7,17 +7,22 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Read
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from connector import telemetry
 from connector.carecycle import recognise
 from connector.errors import ConnectorError, UnreadableEvent
 from connector.mapping import Mapping
 from connector.mapping.facts import own_stamp
-from connector.mapping.planning import plan
+from connector.mapping.planning import hear, plan
 from connector.model import Delivery, Event, Plan
 from connector.settlement import UNKNOWN_TYPE, AttemptOutcome, DeliveryState, Refusal, Settled, unreadable
 
 Planned = list[tuple[Delivery, Plan]]
+
+
+class _Make(Protocol):
+    def __call__(self, event: Event, mapping: Mapping, *, timezone: str) -> Plan: ...
 
 
 @dataclass(slots=True)
@@ -83,14 +88,19 @@ def without_payload(delivery: Delivery) -> Delivery:
     return replace(delivery, event=replace(delivery.event, payload={}))
 
 
-def _plan(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
+def heard(delivery: Delivery, mapping: Mapping, timezone: str) -> Plan | Settled:
+    """Return the opt-outs of a delivery as a plan that writes nothing, or how it is settled without a plan."""
+    return _plan(delivery, mapping, timezone, hear)
+
+
+def _plan(delivery: Delivery, mapping: Mapping, timezone: str, make: _Make = plan) -> Plan | Settled:
     if delivery.event.unopened:
         return _opt_outs_alone(delivery)
     try:
         event = recognise.as_read(delivery.event)
         if event is None:
             return Settled(delivery.id, DeliveryState.IGNORED, AttemptOutcome.IGNORED, UNKNOWN_TYPE)
-        return plan(event, mapping, timezone=timezone)
+        return make(event, mapping, timezone=timezone)
     except UnreadableEvent as error:
         return _dead(delivery, unreadable(error))
     except Exception as error:  # noqa: BLE001  # a bug that one event triggers must not stop the rest of its lane

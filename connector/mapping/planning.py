@@ -72,11 +72,24 @@ def plan(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
     consent, program = consent_of(customer), mapping.programs.get(event.type)
     if program is None:
         return _nothing(event, consent, "nothing mapped")
-    if customer is not None and customer.get("testCustomer") is True and not mapping.test_customers:
+    if _is_left_out(customer, mapping):
         return _nothing(event, consent, "test customer")
     zone = zone_of(event, timezone)
     facts = facts_of(event, consent, _spoken(event, program, zone), zone)
     return _planned(event, consent, program, facts)
+
+
+def hear(event: Event, mapping: CompiledMapping, *, timezone: str) -> Plan:
+    """Plan an event's opt-outs, as `plan` does, and nothing that is written."""
+    customer = customer_of(event)
+    heard, program = _nothing(event, consent_of(customer), "not planned"), mapping.programs.get(event.type)
+    if program is None or _is_left_out(customer, mapping):
+        return heard
+    return heard._replace(spoken=_spoken(event, program, zone_of(event, timezone)))
+
+
+def _is_left_out(customer: Mapping[str, Any] | None, mapping: CompiledMapping) -> bool:
+    return customer is not None and customer.get("testCustomer") is True and not mapping.test_customers
 
 
 def _nothing(event: Event, consent: Mapping[str, bool | None], reason: str) -> Plan:
