@@ -41,6 +41,9 @@ records: { contact: { remove: [OwnerId] } }
 """
 """A mapping that writes no field `unless_edited`."""
 
+QUIET = 3.0
+"""Seconds without a call to Salesforce after which no record is left to read back."""
+
 CAUSES = ("to write", "to look for them first", "to read back")
 
 
@@ -97,6 +100,7 @@ def filled(rows: int, mapping: str = "") -> Filled:
             until(lambda: product.waiting() > 0 or bool(sandboxes.written("hubspot", since)))
             until(lambda: time.sleep(0.5) is None and product.waiting() == 0, 900)
             delivered = time.perf_counter() - began
+            until(lambda: time.sleep(0.5) is None and not sandboxes.arrived("salesforce", time.monotonic() - QUIET))
             calls = {crm: [seen for seen in sandboxes.arrived(crm, 0) if "/oauth" not in seen.path] for crm in CRMS}
     causes = Counter(map(cause, calls["salesforce"]))
     others = causes.pop("", 0)
