@@ -71,7 +71,8 @@ def rows(figure: Figure | Failed) -> Iterable[tuple[str, ...]]:
         yield (*ours, "", "", "", figure.wanted, holds(figure.median, figure.wanted))
     for peer in figure.beside:
         ratio = figure.median / peer.median if peer.median else float("inf")
-        yield (*ours, peer.name, rounded(peer.median), rounded(ratio), peer.wanted, holds(ratio, peer.wanted))
+        shown = rounded(ratio) if peer.median else ""
+        yield (*ours, peer.name, rounded(peer.median), shown, peer.wanted, holds(ratio, peer.wanted))
 
 
 def rounded(value: float) -> str:
