@@ -93,18 +93,17 @@ def _check_comparison(scope: Scope, known: catalogue.Field, comparison: Comparis
     if field is None:
         return
     tests = list(comparison.tests())
-    if comparison.format and not scope.node.items.keys() - {"format"}:
-        scope.at("format").add_at_key(
-            "M133", "nothing is compared with this", "add a comparison, such as  at_least: 65"
-        )
+    if not tests and not scope.node.items.keys() - {"format"}:
+        report = scope.at("format").add_at_key if comparison.format else scope.add
+        report("M133", "nothing is compared with this", "add a comparison, such as  at_least: 65")
     for operator, other in tests:
         here = scope.at(operator)
         if field.kind not in TAKES[operator]:
             hint = _INSTEAD.get(field.kind, "")
             here.add("M133", f"{field.path} is {_a(field.kind)}, which '{operator}' cannot compare", hint)
-        elif operator == "within":
+        elif operator == "within" and other is not None:
             _check_within(here, field, other)
-        elif operator != "exists":
+        elif operator != "exists" or other is None:
             _check_operand(here, field, operator, other)
 
 

@@ -140,7 +140,6 @@ class _Maker:
             raises=tuple(
                 (flag, conditions.compiled(rule.when, event, loose=True))
                 for flag, rule in self.file.consent.raise_.items()
-                if conditions.may_hold(rule.when, event)
             ),
         )
 

@@ -69,19 +69,6 @@ def _is_timed(comparison: Comparison) -> bool:
     return comparison.within is not None or any(step.timed for step in comparison.format or ())
 
 
-def may_hold(condition: Condition, event: str) -> bool:
-    """Whether an event of this type may meet a condition: a field that it does not carry is like nothing."""
-    paths = condition.paths.items()
-    compared = all(_may_hold(comparison) or event in catalogue.carried_by(path) for path, comparison in paths)
-    some = condition.any is None or any(may_hold(part, event) for part in condition.any)
-    return compared and some and all(may_hold(part, event) for part in condition.all or ())
-
-
-def _may_hold(comparison: Comparison) -> bool:
-    """Whether a comparison of a field without a value may hold."""
-    return comparison.exists is False or bool(comparison.format)
-
-
 def compiled(condition: Condition, event: str, *, loose: bool = False) -> Holds:
     """Compile a condition for one event type. A field the event does not carry reads as absent.
 

@@ -45,6 +45,18 @@ FIELD = {
         "M133",
     ),
     "a comparison with null": ("FirstName: { from: customer.firstName, when: { customer.city: §null } }", "M133"),
+    "a day within nothing": (
+        "FirstName: { from: customer.firstName, when: { customer.dateOfBirth: { within: §null } } }",
+        "M133",
+    ),
+    "a field that exists or not": (
+        "FirstName: { from: customer.firstName, when: { customer.city: { exists: §null } } }",
+        "M133",
+    ),
+    "a field compared with nothing": (
+        "FirstName: { from: customer.firstName, when: { customer.city: §{} } }",
+        "M133",
+    ),
     "text put in order": (
         "FirstName: { from: customer.firstName, when: { customer.city: { more_than: §A } } }",
         "M133",
@@ -349,6 +361,9 @@ class TestConsent:
 
     def test_an_empty_condition_that_would_raise_everybodys_flag(self) -> None:
         assert_found("M133", raising("§{}"))
+
+    def test_a_field_compared_with_nothing_that_would_raise_everybodys_flag(self) -> None:
+        assert_found("M133", raising("{ call.disposition: §{} }"))
 
     def test_a_flag_raised_on_no_condition(self) -> None:
         assert_found("M110", flagging("contact.HasOptedOutOfEmail", more="raise: { §doNotEmail: {} },"))
