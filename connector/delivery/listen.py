@@ -20,13 +20,18 @@ from connector.store.spoken import Waiting
 PATIENCE: Final = 5 * SECOND
 """Milliseconds a delivery waits before it is listened to: most are planned sooner."""
 
-STEPS: Final = 5
-"""Steps of one call, so that other upkeep has its turn."""
+STEPS: Final = 3
+"""Steps of one call, which is made every second: a long queue is listened to faster than it can be delivered, and lanes
+keep most of the processor.
+"""
 
 
 @dataclass(slots=True)
 class Listener:
-    """Listens to what waits for these routes, each delivery once for each version of their mappings."""
+    """Listens to what waits for these routes, each delivery once for each version of their mappings.
+
+    Events of every type are opened: one may raise a flag that the version which accepted it could not read.
+    """
 
     store: Store
     routes: Sequence[Route]
@@ -47,20 +52,22 @@ class Listener:
 
     def _step(self) -> bool:
         """Listen to some of it; return whether there may be more."""
-        routes = {route.name: route for route in self.routes}
-        speaking = {name: _speaks(route.mapping) for name, route in routes.items()}
+        speaking = {route.name: route for route in self.routes if _speaks(route.mapping)}
+        if not speaking:
+            return False
+        types = {name for route in speaking.values() for name in _speaks(route.mapping)}
         until = self.store.database.time() - PATIENCE
-        step = self.store.spoken.step(speaking, self._heard, until)
-        owed = [owing for waiting in step.waiting for owing in _owed(waiting, routes[waiting.destination])]
+        step = self.store.spoken.step(speaking.keys(), types, self._heard, until)
+        owed = [owing for waiting in step.waiting for owing in _owed(waiting, speaking[waiting.destination])]
         if owed:
             self.store.spoken.owe(owed)
         self._heard = step.last or self._heard
         return bool(step.last)
 
 
-def _speaks(mapping: Mapping) -> frozenset[str]:
-    """The types of events in which a mapping may hear opt-outs."""
-    return frozenset(name for name, program in mapping.programs.items() if program.raises)
+def _speaks(mapping: Mapping) -> list[str]:
+    """List the types of events in which a mapping hears opt-outs."""
+    return [name for name, program in mapping.programs.items() if program.raises]
 
 
 def _owed(waiting: Waiting, route: Route) -> list[tuple[Obligation, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ from connector.settlement import Obligation
 from connector.store.database import Database
 from connector.store.inbox import Inbox
 from connector.store.obligations import Obligations
-from connector.store.oddities import read_odd
 from connector.store.tables import DEAD, READY, deliveries, events
 
 STEP: Final = 500
@@ -22,7 +21,7 @@ STEP: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A delivery that waits, in which an opt-out may be heard that the inbox does not know of."""
+    """A delivery that waits, of a type of event in which an opt-out may be spoken."""
 
     destination: str
     lane: str
@@ -43,16 +42,10 @@ class Spoken:
     def __init__(self, database: Database, inbox: Inbox, obligations: Obligations) -> None:
         self._db, self._inbox, self._obligations = database, inbox, obligations
 
-    def step(self, speaking: Mapping[str, Collection[str]], after: int, until: int) -> Heard:
-        """The next deliveries that wait or are dead, accepted until then (epoch ms), opened where they may say more.
-
-        speaking: destination -> the types of events in which an opt-out may be spoken. One with a field that could not
-        be read is opened whatever its type: this version may read what the one that accepted it could not.
-        """
+    def step(self, destinations: Collection[str], types: Collection[str], after: int, until: int) -> Heard:
+        """The next deliveries that wait or are dead, accepted until then (epoch ms), those of these types opened."""
         of_state = (
-            select(
-                *(deliveries.c[name] for name in ("id", "destination", "lane", "event_id")), events.c.type, events.c.odd
-            )
+            select(deliveries.c.id, deliveries.c.destination, deliveries.c.lane, deliveries.c.event_id, events.c.type)
             .join_from(deliveries, events)
             .where(deliveries.c.id > after, deliveries.c.accepted_at <= until)
             .order_by(deliveries.c.id)
@@ -65,12 +58,8 @@ class Spoken:
                 for row in connection.execute(of_state.where(deliveries.c.state == state))
             ]
         rows = sorted(both, key=lambda row: row.id)[:STEP]
-        wanted = [
-            row
-            for row in rows
-            if row.destination in speaking and (row.type in speaking[row.destination] or _lacks(row.odd))
-        ]
-        return Heard(self._opened(wanted), rows[-1].id if rows else 0)
+        speaking = [row for row in rows if row.destination in destinations and row.type in types]
+        return Heard(self._opened(speaking), rows[-1].id if rows else 0)
 
     def _opened(self, rows: Sequence[Any]) -> Iterator[Waiting]:
         lanes = {(row.destination, row.event_id): row.lane for row in rows}
@@ -85,8 +74,3 @@ class Spoken:
         with self._db.waking() as connection:
             self._obligations.owe(connection, rows)
             self._obligations.note_spoken(connection, [obligation for obligation, _ in owed])
-
-
-def _lacks(odd: str) -> bool:
-    """Whether a field could not be read that may be a flag. odd: as `events.odd` holds it."""
-    return any(not (field.used or field.is_clock) for field in read_odd(odd))

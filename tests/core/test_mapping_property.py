@@ -6,8 +6,6 @@ CONNECTOR_PROPERTY_EXAMPLES sets how many pairs of a generated mapping and a gen
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,8 @@ from connector import mapping
 from connector.carecycle import catalogue
 from connector.carecycle.catalogue import FIELDS, FLAGS, Field, Kind
 from connector.destinations import VENDORS
-from connector.mapping import times
-from connector.mapping.conditions import compiled, may_hold
 from connector.mapping.formats import FORMATS
 from connector.mapping.planning import hear, plan
-from connector.mapping.schema_conditions import Condition
 from connector.mapping.steps.step import Step
 from connector.model import Event, Lookup, Mode, Ref
 from tests.mappings.build import SCHEMAS, SHARED, SHIPPED, ZONE, event_of, load
@@ -145,8 +140,8 @@ def bands(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def conditions(draw: st.DrawFn, paths: Sequence[str] = PATHS) -> dict[str, Any]:
-    field = FIELDS[draw(st.sampled_from(paths))]
+def conditions(draw: st.DrawFn) -> dict[str, Any]:
+    field = FIELDS[draw(st.sampled_from(PATHS))]
     if field.kind in (Kind.DATE, Kind.DATETIME) and draw(st.booleans()):
         steps = draw(st.sampled_from([[], [{"plus": "65 years"}], [{"first_of": "next month"}]]))
         within = {"within": {draw(st.sampled_from(["next", "last"])): "7 months"}}
@@ -213,30 +208,6 @@ def assert_sound(event: Event, made_with: mapping.Mapping) -> None:
     assert bool(planned.writes) != bool(planned.reason)
 
 
-EVERY_PATH = [path for path in FIELDS if FIELDS[path].kind is not Kind.OBJECT]
-HOW: tuple[Callable[..., dict[str, Any]], ...] = (
-    lambda first, second: first | second,
-    lambda first, second: {"any": [first, second]},
-    lambda first, second: {"all": [first, second]},
-    lambda first, second: {"not": {"any": [first, second]}},
-)
-_SAID: dict[str, Any] = {"call.disposition": "DNC"}
-NEVER: tuple[dict[str, Any], ...] = (
-    _SAID,
-    {"call.disposition": {"not": "DNC"}},
-    {"call.disposition": {"exists": True}},
-    {"all": [_SAID, {"customer.state": "AZ"}]},
-    {"any": [_SAID, {"call.status": "completed"}]},
-    {"customer.state": "AZ", "any": [_SAID]},
-)
-MAY: tuple[dict[str, Any], ...] = (
-    {"call.disposition": {"exists": False}},
-    {"not": _SAID},
-    {"any": [_SAID, {"customer.state": "AZ"}]},
-    {"call.endTime": {"format": "age", "at_most": 1}},
-)
-
-
 class TestPlanningNeverFails:
     @pytest.mark.slow
     @settings(max_examples=EXAMPLES, deadline=None)
@@ -254,25 +225,3 @@ class TestPlanningNeverFails:
     def test_for_any_mapping_that_checks_clean(self, several: list[Event], made: mapping.Mapping) -> None:
         for event in several:
             assert_sound(event, made)
-
-
-class TestACondition:
-    @settings(max_examples=EXAMPLES, deadline=None)
-    @given(event=events(), first=conditions(EVERY_PATH), second=conditions(EVERY_PATH), how=st.sampled_from(HOW))
-    def test_that_holds_may_hold(
-        self, event: Event, first: dict[str, Any], second: dict[str, Any], how: Callable[..., dict[str, Any]]
-    ) -> None:
-        condition = Condition.model_validate(how(first, second))
-        held = compiled(condition, event.type, loose=True)(event.payload, times.zone(ZONE, UTC))
-        assert may_hold(condition, event.type) or not held
-
-    @pytest.mark.parametrize("condition", MAY)
-    def test_that_may_hold_without_a_value_may_hold_for_every_event(self, condition: dict[str, Any]) -> None:
-        parsed = Condition.model_validate(condition)
-        assert all(may_hold(parsed, event_type) for event_type in catalogue.EVENTS)
-
-    @pytest.mark.parametrize("condition", NEVER)
-    def test_of_a_field_that_the_event_does_not_carry_never_holds(self, condition: dict[str, Any]) -> None:
-        parsed = Condition.model_validate(condition)
-        carried = [may_hold(parsed, event_type) for event_type in catalogue.EVENTS]
-        assert carried == [event_type == "call.completed" for event_type in catalogue.EVENTS]
