@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -86,25 +87,29 @@ class _ThisProcess(Collector):
         yield from REGISTRY.collect()
 
 
+_KEPT: Final = 120.0
+"""Seconds for which figures are shown again where the next take longer than a page may, as counting millions does."""
+
+
 class _Gauges(Collector):
     """What the store holds; while the database does not answer, only that, and whether it is damaged."""
 
     def __init__(self, store: Store, readiness: Readiness) -> None:
         self._store, self._readiness = store, readiness
         reader = ThreadPoolExecutor(1, thread_name_prefix="gauges")
-        self._read = Shared(lambda: reader.submit(lambda: list(self._all())))
+        self._read = Shared(lambda: reader.submit(lambda: list(self._all())), keeps=_KEPT)
 
     def describe(self) -> list[Metric]:
         """None, so that registering reads nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        began, gauges = time.monotonic(), []
+        began, gauges = time.monotonic(), list[Metric]()
+        problem = self._readiness.problem()
         try:
-            gauges = self._read.ask()
-            problem = self._readiness.problem(max(0.0, began + PATIENCE - time.monotonic()))
+            gauges = self._read.ask(max(0.0, began + PATIENCE - time.monotonic()))
         except (StoreUnavailable, TimeoutError) as error:
-            problem = error.problem if isinstance(error, StoreUnavailable) else "does not answer"
+            problem = problem or (error.problem if isinstance(error, StoreUnavailable) else "does not answer")
         if problem:
             telemetry.store_unavailable("metrics", problem)
         damaged = is_damage(problem) or bool(self._store.database.damage.remembered())

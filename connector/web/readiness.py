@@ -24,11 +24,15 @@ class Shared(Generic[Result]):
     """Begins one call at a time; all who ask meanwhile wait for the same one.
 
     So a database that does not answer costs one call, however often it is asked for.
+    keeps: seconds for which the last result is good enough where the next takes long.
     """
 
-    def __init__(self, begin: Callable[[], Future[Result]], clock: Callable[[], float] = time.monotonic) -> None:
-        self._begin, self._clock, self._lock = begin, clock, threading.Lock()
+    def __init__(
+        self, begin: Callable[[], Future[Result]], clock: Callable[[], float] = time.monotonic, keeps: float = 0.0
+    ) -> None:
+        self._begin, self._clock, self._lock, self._keeps = begin, clock, threading.Lock(), keeps
         self._call: Future[Result] | None = None
+        self._kept: tuple[float, Result] | None = None
         self.began = 0.0
 
     def ask(self, patience: float = PATIENCE) -> Result:
@@ -36,8 +40,19 @@ class Shared(Generic[Result]):
         with self._lock:
             if self._call is None or self._call.done():
                 self._call, self.began = self._begin(), self._clock()
+                self._call.add_done_callback(self._keep)
             call, left = self._call, self.began + patience - self._clock()
-        return call.result(max(0.0, left))
+        try:
+            return call.result(max(0.0, left))
+        except TimeoutError:
+            kept = self._kept
+            if kept is None or self._clock() - kept[0] >= self._keeps:
+                raise
+            return kept[1]
+
+    def _keep(self, call: Future[Result]) -> None:
+        if not call.cancelled() and call.exception() is None:
+            self._kept = self._clock(), call.result()
 
     def waited(self) -> float:
         """How many seconds the call in progress has taken."""

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,13 @@ BOUND = 4.5
 def opened(ready_address: str) -> Iterator[Store]:
     store = open_store(ready_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
     yield store
+    close(store)
+
+
+def close(store: Store) -> None:
+    """Close it once nothing that took long is read any more."""
+    pool: Any = store.database.engine.pool
+    until(lambda: pool.checkedout() == 0)
     store.close()
 
 
@@ -192,7 +199,41 @@ class TestReady:
                 connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO obligations")
 
 
+class TestShared:
+    def test_what_took_too_long_is_shown_to_those_who_ask_next_for_some_time(self) -> None:
+        calls, now = list[Future[str]](), [0.0]
+
+        def begin() -> Future[str]:
+            calls.append(Future())
+            return calls[-1]
+
+        shared = readiness.Shared(begin, lambda: now[0], keeps=60)
+        with pytest.raises(TimeoutError):
+            shared.ask(0)
+        calls[0].set_result("the first")
+        now[0] = 59.0
+        assert [shared.ask(0), shared.ask(0), len(calls)] == ["the first", "the first", 2]
+        now[0] = 60.0
+        with pytest.raises(TimeoutError):
+            shared.ask(0)
+        calls[1].set_exception(StoreUnavailable("database", "cannot be used now"))
+        with pytest.raises(TimeoutError):
+            shared.ask(0)
+
+
 class TestInTime:
+    def test_figures_that_take_long_are_those_of_before_and_the_database_is_up(self, postgres_address: str) -> None:
+        store = open_store(postgres_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
+        store.lanes.open({"sunrise/crm/0": "sunrise/crm"})
+        monitor = create_admin(store).test_client()
+        until(lambda: "connector_deliveries_ready{" in asked(monitor, "/metrics")[1])
+        with psycopg.connect(postgres_address) as session:
+            session.execute("LOCK TABLE verifications IN ACCESS EXCLUSIVE MODE")
+            text = asked(monitor, "/metrics")[1]
+        assert "connector_database_up 1.0" in text
+        assert "connector_deliveries_ready{" in text
+        close(store)
+
     def test_a_page_waits_for_less_than_two_seconds(self) -> None:
         assert readiness.PATIENCE < 2
 
