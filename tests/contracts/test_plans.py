@@ -99,3 +99,8 @@ class TestNoStatement:
         store.inbox.accept([an_arrival("one")])
         store.forget.run(CUSTOMER, "ana")
         assert [one for one in walked if "deliveries" in one] == []
+
+    def test_of_counting_what_waits_reads_each_delivery(self, store: Store, walked: list[str]) -> None:
+        store.inbox.accept([an_arrival("one")])
+        (lane,) = store.desk.lanes()
+        assert (lane.ready, walked) == (1, [])
