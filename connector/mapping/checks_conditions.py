@@ -93,9 +93,7 @@ def _check_comparison(scope: Scope, known: catalogue.Field, comparison: Comparis
     if field is None:
         return
     tests = list(comparison.tests())
-    if not tests and not scope.node.items.keys() - {"format"}:
-        report = scope.at("format").add_at_key if comparison.format else scope.add
-        report("M133", "nothing is compared with this", "add a comparison, such as  at_least: 65")
+    _check_some(scope, comparison, tests)
     for operator, other in tests:
         here = scope.at(operator)
         if field.kind not in TAKES[operator]:
@@ -105,6 +103,13 @@ def _check_comparison(scope: Scope, known: catalogue.Field, comparison: Comparis
             _check_within(here, field, other)
         elif operator != "exists" or other is None:
             _check_operand(here, field, operator, other)
+
+
+def _check_some(scope: Scope, comparison: Comparison, tests: Sequence[object]) -> None:
+    """Report a field that is compared with nothing."""
+    if not tests and not scope.node.items.keys() - {"format"}:
+        report = scope.at("format").add_at_key if comparison.format else scope.add
+        report("M133", "nothing is compared with this", "add a comparison, such as  at_least: 65")
 
 
 def _check_within(scope: Scope, field: _Compared, within: Within) -> None:
