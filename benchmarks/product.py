@@ -32,6 +32,9 @@ destinations:
 NOWHERE = {"salesforce": "http://127.0.0.1:9", "hubspot": "http://127.0.0.1:9"}
 """For roles that call no CRM."""
 
+FRESH = 2.0
+"""Seconds: older figures are those of a reading before."""
+
 
 class Product:
     """A version of the connector with this database. urls: of an agency's sandboxes, by its name and theirs."""
@@ -93,7 +96,8 @@ class Product:
         while True:
             text = requests.get(f"http://127.0.0.1:{self.admin}/metrics", timeout=60).text
             gauges = re.findall(r'^connector_deliveries_ready\{.*?lane="([^"]*)".*?\} (\S+)$', text, re.M)
-            if gauges:
+            age = re.search(r"^connector_figures_age_seconds (\S+)$", text, re.M)
+            if gauges and (age is None or float(age[1]) < FRESH):
                 return int(sum(float(value) for name, value in gauges if name.startswith(lane)))
             assert time.monotonic() < deadline, "the metrics do not say how many deliveries wait"
             time.sleep(0.2)

@@ -97,7 +97,7 @@ class _Gauges(Collector):
     def __init__(self, store: Store, readiness: Readiness) -> None:
         self._store, self._readiness = store, readiness
         reader = ThreadPoolExecutor(1, thread_name_prefix="gauges")
-        self._read = Shared(lambda: reader.submit(lambda: list(self._all())), keeps=_KEPT)
+        self._read = Shared(lambda: reader.submit(lambda: (time.monotonic(), list(self._all()))), keeps=_KEPT)
 
     def describe(self) -> list[Metric]:
         """None, so that registering reads nothing."""
@@ -107,7 +107,8 @@ class _Gauges(Collector):
         began, gauges = time.monotonic(), list[Metric]()
         problem = self._readiness.problem()
         try:
-            gauges = self._read.ask(max(0.0, began + PATIENCE - time.monotonic()))
+            read_at, figures = self._read.ask(max(0.0, began + PATIENCE - time.monotonic()))
+            gauges = [_age(time.monotonic() - read_at), *figures]
         except (StoreUnavailable, TimeoutError) as error:
             problem = problem or (error.problem if isinstance(error, StoreUnavailable) else "does not answer")
         if problem:
@@ -166,6 +167,12 @@ def _compared(standing: Sequence[Standing], now: int) -> Iterator[Metric]:
         if own.complete_at is not None:
             complete.add_metric([own.destination], max(0, now - own.complete_at) / 1000)
     yield from (differing, complete)
+
+
+def _age(seconds: float) -> Metric:
+    age = GaugeMetricFamily("connector_figures_age_seconds", "Time since the figures of the database were read")
+    age.add_metric([], round(seconds, 3))
+    return age
 
 
 def _backup(last: int | None, now: int) -> Metric:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from connector.sandbox.salesforce import CLIENT, SalesforceSandbox
 from tests import processes
 from tests.builders import DATA_KEY, SECRET, signed
 from tests.ports import free_port
+
+FRESH = 2.0
+"""Seconds: older figures are those of a reading before."""
 
 AGENCY = """\
 agency: sunrise
@@ -111,12 +115,13 @@ class Product:
         return sum(int(float(line.split()[-1])) for line in ready)
 
     def metrics(self) -> str:
-        """The metrics with what the store holds, which a stall leaves out: reading it has a limit of a moment."""
+        """The metrics with what the store holds now: a stall leaves it out, or shows what was read before."""
         pages = [""]
 
         def is_whole() -> bool:
             pages.append(requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=60).text)
-            return "connector_history_gap " in pages[-1]
+            read = re.search(r"^connector_figures_age_seconds (\S+)$", pages[-1], re.M)
+            return read is not None and float(read[1]) < FRESH
 
         self.until(is_whole)
         return pages[-1]

@@ -221,6 +221,12 @@ class TestShared:
             shared.ask(0)
 
 
+def _age(text: str) -> float:
+    return float(
+        next(line for line in text.splitlines() if line.startswith("connector_figures_age_seconds ")).split()[1]
+    )
+
+
 class TestInTime:
     def test_figures_that_take_long_are_those_of_before_and_the_database_is_up(self, postgres_address: str) -> None:
         store = open_store(postgres_address, {"CONNECTOR_DATA_KEY": DATA_KEY})
@@ -229,9 +235,11 @@ class TestInTime:
         until(lambda: "connector_deliveries_ready{" in asked(monitor, "/metrics")[1])
         with psycopg.connect(postgres_address) as session:
             session.execute("LOCK TABLE verifications IN ACCESS EXCLUSIVE MODE")
+            ages = [_age(asked(monitor, "/metrics")[1]) for _ in range(2)]
             text = asked(monitor, "/metrics")[1]
         assert "connector_database_up 1.0" in text
         assert "connector_deliveries_ready{" in text
+        assert readiness.PATIENCE <= ages[0] < ages[1]
         close(store)
 
     def test_a_page_waits_for_less_than_two_seconds(self) -> None:
