@@ -230,7 +230,7 @@ class Plan(NamedTuple):
     """Everything one event writes to one destination.
 
     consent: each flag in the event's customer snapshot (None: unknown), as of `stamp`.
-    reason: why there are no writes ("test customer", "filtered", "withheld", "nothing mapped"), else empty.
+    reason: of no writes ("test customer", "filtered", "withheld", "nothing mapped", "not planned"), else empty.
     spoken: the flags the event itself raises, by the mapping's `raise:`, whatever the snapshot says.
     fetched: the event was: what it says of a flag that it does not raise gives way to every webhook.
     counted: the fields of its records that count calls.
